@@ -1,0 +1,267 @@
+//! The parts of a running server, put together: the same for `serve`, `dev` and the tests.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use async_graphql::{Request, Response};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Authenticator;
+use crate::auth::attempts::ClientAddress;
+use crate::auth::principal::Caller;
+use crate::cluster::Cluster;
+use crate::cluster::queues::Queues;
+use crate::config::Config;
+use crate::db::{Db, migrations};
+use crate::error::ApiError;
+use crate::events::Bus;
+use crate::executor::{Scheduler, Wake};
+use crate::graphql::limits::OperationLimits;
+use crate::graphql::loaders::Loaders;
+use crate::graphql::order::FieldOrder;
+use crate::http::{
+    Deprecated, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck, RequestMeta,
+    Revocation, router, serve,
+};
+use crate::jobs::service::Submitter;
+use crate::jobs::worker;
+use crate::schema::{self, Schema};
+use crate::tasks::Tasks;
+use crate::watch;
+
+/// How long background tasks get to finish after the last request.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running server without its transports. Clones are the same server.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+struct Parts {
+    config: Config,
+    schema: Schema,
+    authenticator: Authenticator,
+    db: Db,
+    bus: Bus,
+    cluster: Cluster,
+    limits: Arc<OperationLimits>,
+    demo_users: serde_json::Value,
+}
+
+impl App {
+    /// Waits for the database, migrates if told to, and starts the background work in `tasks`. The cluster may be away.
+    ///
+    /// # Errors
+    /// A migration fails, or the configuration names no usable cluster.
+    pub async fn start(config: Config, tasks: &Tasks, demo_users: serde_json::Value) -> anyhow::Result<Self> {
+        metrics_handle();
+        let db = Db::new(&config.database, tasks)?;
+        db.wait_until_up().await;
+        if config.database.migrate_on_start {
+            let applied = migrations::run(&db).await?;
+            if !applied.is_empty() {
+                tracing::info!(migrations = applied.join(", "), "migrated");
+            }
+        }
+        let cluster = Cluster::new(&config.cluster).await?;
+        let bus = Bus::start(tasks, &db, config.events.retention);
+        let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.rates);
+        let queues = Queues::default();
+        tasks.spawn("queues", queues.clone().keep(cluster.clone()));
+        let wake = Wake::default();
+        worker::spawn(tasks, db.clone(), Arc::new(Scheduler::new(cluster.clone())), wake.clone());
+        watch::spawn(tasks, db.clone(), cluster.clone());
+        let submitter =
+            Submitter { db: db.clone(), scheduler: config.cluster.scheduler_name.as_str().into(), queues, wake };
+        let schema = schema::build(|builder| {
+            builder.data(db.clone()).data(bus.clone()).data(cluster.clone()).data(authenticator.clone()).data(submitter)
+        });
+        let limits = Arc::new(operation_limits(&config));
+        Ok(Self(Arc::new(Parts { config, schema, authenticator, db, bus, cluster, limits, demo_users })))
+    }
+
+    /// The database, for whoever started the server.
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// The accounts.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.0.authenticator
+    }
+
+    /// Serves on `listener` until `shutdown`, then drains and stops `tasks`.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve(self, listener: TcpListener, tasks: Tasks, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let drain = self.0.config.http.drain;
+        let settings = HttpSettings::new(&self.0.config.http, &self.0.config.limits);
+        let lifecycle = Lifecycle::new(shutdown.clone(), drain);
+        let router = router(Endpoint::new(self, settings, lifecycle.clone()));
+        serve(listener, router, lifecycle, shutdown, drain).await?;
+        if !tasks.shutdown(PATIENCE).await {
+            tracing::warn!("some background work did not stop in time");
+        }
+        Ok(())
+    }
+}
+
+fn operation_limits(config: &Config) -> OperationLimits {
+    let limits = &config.limits;
+    let wide = |limit: usize| limit as u64;
+    OperationLimits {
+        depth: wide(limits.max_depth),
+        tokens: wide(limits.max_tokens),
+        aliases: wide(limits.max_aliases),
+        directives: wide(limits.max_directives),
+        root_fields: wide(limits.max_root_fields),
+        complexity: wide(limits.max_complexity),
+        page_size: wide(limits.max_page_size),
+        introspection: config.http.introspection,
+    }
+}
+
+/// The recorder is the process's; tests run several servers in one.
+fn metrics_handle() -> Option<&'static PrometheusHandle> {
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).as_ref()
+}
+
+impl GraphqlService for App {
+    type Caller = Caller;
+
+    async fn authenticate(&self, credentials: Option<&str>, _peer: &Peer) -> Result<Caller, ApiError> {
+        self.0.authenticator.authenticate(credentials).await
+    }
+
+    fn principal(&self, caller: &Caller) -> Option<Arc<str>> {
+        caller.principal().ok().map(|principal| principal.user.to_string().into())
+    }
+
+    fn limits(&self, _caller: &Caller) -> Arc<OperationLimits> {
+        Arc::clone(&self.0.limits)
+    }
+
+    async fn execute(&self, caller: &Caller, request: Request, meta: RequestMeta) -> Response {
+        let (mut request, _) = self.complete(caller, request, meta);
+        let order = FieldOrder::of(&mut request);
+        let mut response = self.0.schema.execute(request).await;
+        order.apply(&mut response.data);
+        response
+    }
+
+    fn subscribe(&self, caller: &Caller, request: Request, meta: RequestMeta) -> BoxStream<'static, Frame> {
+        let request_id = meta.request_id.clone();
+        let (mut request, cursor) = self.complete(caller, request, meta);
+        let order = FieldOrder::of(&mut request);
+        self.0
+            .schema
+            .execute_stream(request)
+            .map(move |mut response| {
+                crate::graphql::errors::complete(&mut response, &request_id);
+                order.apply(&mut response.data);
+                Frame::from_response(&response, cursor.get())
+            })
+            .boxed()
+    }
+
+    fn revoked(&self, caller: &Caller) -> impl Future<Output = Revocation> + Send + 'static {
+        let (authenticator, caller) = (self.0.authenticator.clone(), caller.clone());
+        async move {
+            let Caller::Known(principal) = caller else { return std::future::pending().await };
+            let left = (principal.expires_at - chrono::Utc::now()).to_std().unwrap_or_default();
+            tokio::select! {
+                () = authenticator.revoked(principal) => Revocation::SessionEnded,
+                () = tokio::time::sleep(left) => Revocation::TokenExpired,
+            }
+        }
+    }
+
+    async fn readiness(&self) -> Vec<ReadinessCheck> {
+        let database = check("database", async { self.0.db.ping().await.map(|()| None) });
+        let migrations = check("migrations", async {
+            match migrations::is_current(&self.0.db).await? {
+                true => Ok(None),
+                false => Err(ApiError::conflict("the database lacks migrations of this version")),
+            }
+        });
+        let cluster =
+            check("cluster", async { self.0.cluster.version().await.map(Some).map_err(ApiError::cluster_unavailable) });
+        let events = check("events", async {
+            match *self.0.bus.tip().borrow() {
+                Some(tip) => Ok(Some(format!("at {tip}"))),
+                None => Err(ApiError::database_unavailable("the event log was not read yet")),
+            }
+        });
+        let (database, migrations, cluster, events) = tokio::join!(database, migrations, cluster, events);
+        vec![database, migrations, cluster, events]
+    }
+
+    fn render_metrics(&self) -> String {
+        let (in_use, open, most) = self.0.db.pool_usage();
+        metrics::gauge!("platform_db_connections", "state" => "in_use").set(in_use as f64);
+        metrics::gauge!("platform_db_connections", "state" => "open").set(open as f64);
+        metrics::gauge!("platform_db_connections", "state" => "limit").set(most as f64);
+        metrics::gauge!("platform_feed_subscribers").set(self.0.bus.subscribers() as f64);
+        metrics_handle().map(PrometheusHandle::render).unwrap_or_default()
+    }
+
+    fn sdl(&self, _deprecated: Deprecated) -> Arc<str> {
+        static SDL: OnceLock<Arc<str>> = OnceLock::new();
+        // Nothing is deprecated yet: both forms are the same.
+        Arc::clone(SDL.get_or_init(|| schema::sdl().into()))
+    }
+
+    fn playground(&self) -> Option<serde_json::Value> {
+        self.0.config.http.playground.then(
+            || serde_json::json!({ "endpoint": "/graphql", "websocket": "/graphql", "demoUsers": self.0.demo_users }),
+        )
+    }
+}
+
+impl App {
+    fn complete(
+        &self,
+        caller: &Caller,
+        request: Request,
+        meta: RequestMeta,
+    ) -> (Request, Arc<crate::graphql::context::LastCursor>) {
+        let loaders = Loaders::new(self.0.db.clone());
+        let request = request.data(caller.clone()).data(ClientAddress(meta.peer.address));
+        schema::with_request_parts(request, loaders, meta.resume_after)
+    }
+}
+
+async fn check(name: &'static str, probe: impl Future<Output = Result<Option<String>, ApiError>>) -> ReadinessCheck {
+    let since = Instant::now();
+    let (healthy, detail) = match tokio::time::timeout(Duration::from_secs(3), probe).await {
+        Ok(Ok(detail)) => (true, detail),
+        Ok(Err(error)) => (false, Some(error.message.into_owned())),
+        Err(_) => (false, Some("no answer within 3 s".to_owned())),
+    };
+    ReadinessCheck { name, healthy, detail, took: since.elapsed() }
+}
+
+/// Makes a platform admin, migrating first if told to; the id.
+///
+/// # Errors
+/// The name or the password is not acceptable, or the name is taken.
+pub async fn admin_create(
+    config: &crate::config::DatabaseConfig,
+    bcrypt_cost: crate::config::BcryptCost,
+    admin: crate::users::service::NewAdmin,
+) -> anyhow::Result<crate::ids::UserId> {
+    let tasks = Tasks::default();
+    let db = Db::new(config, &tasks)?;
+    if config.migrate_on_start {
+        migrations::run(&db).await?;
+    }
+    let passwords = crate::auth::passwords::Passwords::new(bcrypt_cost);
+    let id = crate::users::service::create_admin(&db, &passwords, admin).await?;
+    tasks.shutdown(PATIENCE).await;
+    Ok(id)
+}

@@ -1,0 +1,3 @@
+//! Who changed what, and when.
+
+pub mod model;

@@ -1,0 +1,179 @@
+//! How often a log-in may be tried: a sliding window by name and by address, in memory and bounded.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::RateLimits;
+use crate::error::{ApiError, Code};
+
+const WINDOW: Duration = Duration::from_secs(60);
+/// Names or addresses remembered; when there are more, the one that tried longest ago is forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// The address a request came from, in the request's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+/// Attempts to log in, counted.
+#[derive(Debug)]
+pub struct Attempts {
+    names: Mutex<Counts<String>>,
+    addresses: Mutex<Counts<IpAddr>>,
+}
+
+impl Attempts {
+    /// Counts against these limits.
+    pub fn new(limits: &RateLimits) -> Self {
+        Self {
+            names: Mutex::new(Counts::new(limits.logins_per_name)),
+            addresses: Mutex::new(Counts::new(limits.logins_per_address)),
+        }
+    }
+
+    /// Counts one attempt.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` if there were too many in the last minute; the limit and its value are named.
+    pub fn count(&self, name: &str, address: Option<ClientAddress>, now: Instant) -> Result<(), ApiError> {
+        let refused = |limit: &str, what: &str, most: NonZeroU32| {
+            let message = format!("{limit}: {what} may try to log in {most} times a minute; try again later");
+            ApiError::new(Code::RateLimited, message)
+        };
+        if let Some(ClientAddress(address)) = address {
+            let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+            addresses
+                .count(address, now)
+                .map_err(|most| refused("RATE_LIMIT_LOGINS_PER_ADDRESS", "an address", most))?;
+        }
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.count(name.to_owned(), now).map_err(|most| refused("RATE_LIMIT_LOGINS_PER_NAME", "a name", most))
+    }
+
+    /// Forgets the attempts for a name whose password was right, and takes back the last one of the address.
+    pub fn succeeded(&self, name: &str, address: Option<ClientAddress>) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).by_key.remove(name);
+        if let Some(ClientAddress(address)) = address {
+            self.addresses.lock().unwrap_or_else(PoisonError::into_inner).take_back(&address);
+        }
+    }
+}
+
+/// A sliding window in constant space: what was counted in this window and in the one before it, which fades out.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    since: Instant,
+    now: u32,
+    before: u32,
+}
+
+#[derive(Debug)]
+struct Counts<K> {
+    most: Option<NonZeroU32>,
+    by_key: HashMap<K, Count>,
+}
+
+impl<K: Eq + Hash + Clone> Counts<K> {
+    fn new(most: Option<NonZeroU32>) -> Self {
+        Self { most, by_key: HashMap::new() }
+    }
+
+    fn count(&mut self, key: K, now: Instant) -> Result<(), NonZeroU32> {
+        let Some(most) = self.most else { return Ok(()) };
+        if self.by_key.len() >= REMEMBERED && !self.by_key.contains_key(&key) {
+            self.make_room(now);
+        }
+        let count = self.by_key.entry(key).or_insert(Count { since: now, now: 0, before: 0 });
+        let windows = now.duration_since(count.since).as_secs() / WINDOW.as_secs();
+        if windows > 0 {
+            let before = if windows == 1 { count.now } else { 0 };
+            *count = Count { since: count.since + WINDOW * u32::try_from(windows).unwrap_or(u32::MAX), now: 0, before };
+        }
+        let left = 1.0 - now.duration_since(count.since).as_secs_f64() / WINDOW.as_secs_f64();
+        if f64::from(count.before) * left + f64::from(count.now) + 1.0 > f64::from(most.get()) {
+            return Err(most);
+        }
+        count.now += 1;
+        Ok(())
+    }
+
+    fn take_back(&mut self, key: &K) {
+        if let Some(count) = self.by_key.get_mut(key) {
+            count.now = count.now.saturating_sub(1);
+        }
+    }
+
+    fn make_room(&mut self, now: Instant) {
+        self.by_key.retain(|_, count| now.duration_since(count.since) < WINDOW * 2);
+        if self.by_key.len() >= REMEMBERED
+            && let Some(oldest) = self.by_key.iter().min_by_key(|(_, count)| count.since).map(|(key, _)| key.clone())
+        {
+            self.by_key.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempts(per_name: u32, per_address: u32) -> Attempts {
+        Attempts::new(&RateLimits {
+            points_per_second: None,
+            burst_points: NonZeroU32::MIN,
+            logins_per_name: NonZeroU32::new(per_name),
+            logins_per_address: NonZeroU32::new(per_address),
+        })
+    }
+
+    const HOME: Option<ClientAddress> = Some(ClientAddress(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)));
+
+    #[test]
+    fn the_third_attempt_of_two_is_refused_and_a_minute_later_it_is_not() {
+        let (attempts, start) = (attempts(2, 0), Instant::now());
+        attempts.count("ada", HOME, start).unwrap();
+        attempts.count("ada", HOME, start).unwrap();
+        let refused = attempts.count("ada", HOME, start).unwrap_err();
+        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_NAME: a name may try to log in 2 times a minute; try again later");
+        attempts.count("bob", HOME, start).unwrap();
+        attempts.count("ada", HOME, start + WINDOW * 2).unwrap();
+    }
+
+    #[test]
+    fn a_window_fades_out_rather_than_ending_at_once() {
+        let (attempts, start) = (attempts(2, 0), Instant::now());
+        attempts.count("ada", HOME, start).unwrap();
+        attempts.count("ada", HOME, start).unwrap();
+        assert!(attempts.count("ada", HOME, start + WINDOW).is_err());
+        assert!(attempts.count("ada", HOME, start + WINDOW + WINDOW / 2).is_ok());
+    }
+
+    #[test]
+    fn many_names_from_one_address_are_refused() {
+        let (attempts, start) = (attempts(0, 1), Instant::now());
+        attempts.count("ada", HOME, start).unwrap();
+        let refused = attempts.count("bob", HOME, start).unwrap_err();
+        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_ADDRESS: an address may try to log in 1 times a minute; try again later");
+    }
+
+    #[test]
+    fn a_right_password_clears_the_count() {
+        let (attempts, start) = (attempts(1, 1), Instant::now());
+        for _ in 0..5 {
+            attempts.count("ada", HOME, start).unwrap();
+            attempts.succeeded("ada", HOME);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_names_takes_bounded_memory() {
+        let (attempts, start) = (attempts(5, 0), Instant::now());
+        for number in 0..REMEMBERED + 50 {
+            attempts.count(&number.to_string(), None, start).unwrap();
+        }
+        assert_eq!(attempts.names.lock().unwrap().by_key.len(), REMEMBERED);
+    }
+}

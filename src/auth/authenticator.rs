@@ -1,0 +1,211 @@
+//! Logging in, staying logged in, and finding out who sent a request.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncConnection;
+use secrecy::SecretString;
+
+use super::attempts::{Attempts, ClientAddress};
+use super::loader::LiveSession;
+use super::model::{self, NewSession};
+use super::passwords::Passwords;
+use super::principal::{Caller, Principal};
+use super::refresh::RefreshToken;
+use super::revocations::{Concern, Notices};
+use super::tokens::{Claims, Tokens};
+use crate::config::{AuthConfig, RateLimits};
+use crate::db::Db;
+use crate::error::{ApiError, Code};
+use crate::events::Bus;
+use crate::ids::{SessionId, UserId};
+
+/// A name and a password, as somebody typed them.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: SecretString,
+    /// Where the attempt came from.
+    pub address: Option<ClientAddress>,
+}
+
+/// What somebody who has logged in is given.
+#[derive(Debug)]
+pub struct OpenSession {
+    /// Who.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// The token for requests.
+    pub access_token: String,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+    /// The token for the next pair of tokens.
+    pub refresh_token: RefreshToken,
+}
+
+/// Knows who is who. Clones share the same state.
+#[derive(Clone)]
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    tokens: Tokens,
+    passwords: Passwords,
+    attempts: Attempts,
+    bus: Bus,
+    refresh_life: Duration,
+}
+
+impl Authenticator {
+    /// An authenticator over the accounts in `db`, which hears of ended sessions over `bus`.
+    pub fn new(db: Db, bus: Bus, config: &AuthConfig, limits: &RateLimits) -> Self {
+        Self(Arc::new(Inner {
+            db,
+            tokens: Tokens::new(config.jwt_keys.clone(), config.access_token_life),
+            passwords: Passwords::new(config.bcrypt_cost),
+            attempts: Attempts::new(limits),
+            bus,
+            refresh_life: config.refresh_token_life,
+        }))
+    }
+
+    /// Who sent a request, by the value of its `Authorization` header.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if there is a header and it is not good: no bearer token, an expired one, an ended session, a
+    /// disabled account.
+    pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, ApiError> {
+        let Some(authorization) = authorization else { return Ok(Caller::Anonymous) };
+        let claims = self.0.tokens.verify(bearer(authorization)?, Utc::now())?;
+        self.live(claims).await.map(|principal| Caller::Known(Arc::new(principal)))
+    }
+
+    /// Hashing, for whoever makes accounts.
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    /// Resolves when the principal's session has ended or their account is disabled.
+    pub async fn revoked(self, principal: Arc<Principal>) {
+        let mut notices = Notices::subscribe(&self.0.bus);
+        loop {
+            // Looked at after subscribing, so nothing that happens between the two is missed.
+            if !self.is_live(&principal).await {
+                return;
+            }
+            match notices.about(&principal).await {
+                Some(Concern::Revoked) => return,
+                Some(Concern::Unsure) => {}
+                None => return std::future::pending().await,
+            }
+        }
+    }
+
+    async fn is_live(&self, principal: &Principal) -> bool {
+        let claims = Claims { user: principal.user, session: principal.session, expires_at: principal.expires_at };
+        match self.live(claims).await {
+            Ok(_) => true,
+            Err(error) if error.code == Code::Unauthenticated => false,
+            // A database that is away ends nobody's session.
+            Err(_) => true,
+        }
+    }
+
+    async fn live(&self, claims: Claims) -> Result<Principal, ApiError> {
+        let db = &self.0.db;
+        let found = db.coalescers().of::<LiveSession>(db).load(vec![claims.session]).await?;
+        let roles = found
+            .get(&claims.session)
+            .filter(|roles| roles.user == claims.user)
+            .ok_or_else(|| ApiError::unauthenticated("the session of this access token has ended; log in again"))?;
+        Ok(Principal {
+            user: claims.user,
+            session: claims.session,
+            platform_role: roles.platform_role,
+            groups: roles.groups.clone(),
+            expires_at: claims.expires_at,
+        })
+    }
+
+    /// Begins a session.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if name or password is wrong, without saying which; `RATE_LIMITED` after too many attempts.
+    pub async fn log_in(&self, credentials: Credentials) -> Result<OpenSession, ApiError> {
+        let Credentials { username, password, address } = credentials;
+        self.0.attempts.count(&username, address, Instant::now())?;
+        let mut conn = self.0.db.connection().await?;
+        let account = model::account(&mut conn, &username).await?;
+        // Hashing takes long; the connection is somebody else's meanwhile.
+        drop(conn);
+        let (user, hash) = match account {
+            Some(account) if account.disabled_at.is_none() => (Some(account.id), Some(account.password_hash)),
+            Some(_) | None => (None, None),
+        };
+        let right = self.0.passwords.verify(password, hash).await?;
+        match user {
+            Some(user) if right => {
+                self.0.attempts.succeeded(&username, address);
+                self.open(user).await
+            }
+            Some(_) | None => Err(ApiError::unauthenticated("the name or the password is wrong")),
+        }
+    }
+
+    async fn open(&self, user: UserId) -> Result<OpenSession, ApiError> {
+        let session = SessionId::generate();
+        let refresh_token = RefreshToken::first(session);
+        let row = NewSession {
+            id: session,
+            user_id: user,
+            refresh_hash: refresh_token.hash(),
+            family_hash: refresh_token.family_hash(),
+            expires_at: Utc::now() + self.0.refresh_life,
+        };
+        model::open(&mut *self.0.db.connection().await?, &row).await?;
+        self.tokens(user, refresh_token)
+    }
+
+    /// A new pair of tokens for a refresh token, which is good for this one use.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if it is not in force. One that was used before ends its session.
+    pub async fn refresh(&self, refresh_token: &str) -> Result<OpenSession, ApiError> {
+        let refused = || ApiError::unauthenticated("the refresh token is not valid; log in again");
+        let used = RefreshToken::decode(refresh_token).ok_or_else(refused)?;
+        let next = used.next();
+        let expires_at = Utc::now() + self.0.refresh_life;
+        let mut conn = self.0.db.connection().await?;
+        if let Some(user) = model::rotate(&mut conn, used.session(), &used.hash(), &next.hash(), expires_at).await? {
+            return self.tokens(user, next);
+        }
+        let ended =
+            conn.transaction(async |conn| model::end_family(conn, used.session(), &used.family_hash()).await).await?;
+        if ended {
+            tracing::warn!(session = %used.session(), "a refresh token was used twice; its session has ended");
+            return Err(ApiError::unauthenticated(
+                "the refresh token was used before, so its session has ended; log in again",
+            ));
+        }
+        Err(refused())
+    }
+
+    fn tokens(&self, user: UserId, refresh_token: RefreshToken) -> Result<OpenSession, ApiError> {
+        let session = refresh_token.session();
+        let (access_token, expires_at) = self.0.tokens.issue(user, session, Utc::now())?;
+        Ok(OpenSession { user, session, access_token, expires_at, refresh_token })
+    }
+}
+
+/// The token in `Bearer <token>`.
+fn bearer(authorization: &str) -> Result<&str, ApiError> {
+    let (scheme, token) = authorization.trim().split_once(' ').unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() {
+        return Ok(token.trim());
+    }
+    Err(ApiError::unauthenticated("the Authorization header has to be \"Bearer <accessToken>\""))
+}

@@ -1,0 +1,68 @@
+//! What every authenticated request reads: the session's state and the person's roles, in one shared statement.
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+
+use super::principal::{GroupRole, PlatformRole};
+use crate::db::Db;
+use crate::db::coalesce::Read;
+use crate::error::ApiError;
+use crate::ids::{GroupId, SessionId, UserId};
+
+/// A session that goes on of a person who may log in, with the person's roles.
+pub(super) enum LiveSession {}
+
+/// What is read of a session.
+#[derive(Debug, Clone)]
+pub(super) struct Roles {
+    pub user: UserId,
+    pub platform_role: PlatformRole,
+    pub groups: BTreeMap<GroupId, GroupRole>,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = SqlUuid)]
+    session: SessionId,
+    #[diesel(sql_type = SqlUuid)]
+    user_id: UserId,
+    #[diesel(sql_type = Text)]
+    platform_role: PlatformRole,
+    #[diesel(sql_type = Array<SqlUuid>)]
+    groups: Vec<GroupId>,
+    #[diesel(sql_type = Array<Text>)]
+    roles: Vec<GroupRole>,
+    #[diesel(sql_type = Bool)]
+    live: bool,
+}
+
+const SQL: &str = "
+    SELECT s.id AS session, s.user_id, u.platform_role,
+           s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL AND u.deleted_at IS NULL AS live,
+           coalesce(array_agg(m.group_id ORDER BY m.group_id) FILTER (WHERE m.group_id IS NOT NULL), '{}') AS groups,
+           coalesce(array_agg(m.role ORDER BY m.group_id) FILTER (WHERE m.group_id IS NOT NULL), '{}') AS roles
+      FROM sessions s
+      JOIN users u ON u.id = s.user_id
+      LEFT JOIN group_members m ON m.user_id = u.id
+     WHERE s.id = ANY($1)
+     GROUP BY s.id, u.id";
+
+impl Read for LiveSession {
+    type Key = SessionId;
+    type Value = Roles;
+
+    async fn read(db: &Db, keys: Vec<SessionId>) -> Result<HashMap<SessionId, Roles>, ApiError> {
+        let mut conn = db.connection().await?;
+        let rows: Vec<Row> = diesel::sql_query(SQL).bind::<Array<SqlUuid>, _>(keys).load(&mut conn).await?;
+        let live = rows.into_iter().filter(|row| row.live);
+        Ok(live
+            .map(|row| {
+                let groups = row.groups.into_iter().zip(row.roles).collect();
+                (row.session, Roles { user: row.user_id, platform_role: row.platform_role, groups })
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,14 @@
+//! Who the caller is and what they may do: passwords, tokens, sessions, the principal and the policy table.
+
+pub mod attempts;
+mod authenticator;
+mod loader;
+pub mod model;
+pub mod passwords;
+pub mod policy;
+pub mod principal;
+pub mod refresh;
+pub mod revocations;
+pub mod tokens;
+
+pub use authenticator::{Authenticator, Credentials, OpenSession};

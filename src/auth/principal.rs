@@ -1,0 +1,96 @@
+//! Who is asking: the caller of a request, as every resolver finds them in the request's data.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::AsExpression;
+
+use crate::error::ApiError;
+use crate::ids::{GroupId, SessionId, UserId};
+use crate::text_enum;
+
+/// What a person may do on the whole platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+pub enum PlatformRole {
+    /// Sees and does what their groups allow.
+    User,
+    /// Sees every group and looks after the platform.
+    Admin,
+}
+
+text_enum!(PlatformRole { User => "USER", Admin => "ADMIN" });
+
+/// What a person may do in one group; each role may do all that the ones before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+pub enum GroupRole {
+    /// Sees the group's projects and submits jobs in them.
+    Member,
+    /// Also creates projects and config files, and cancels anybody's jobs.
+    Manager,
+    /// Also manages who is in the group.
+    Admin,
+}
+
+text_enum!(GroupRole { Member => "MEMBER", Manager => "MANAGER", Admin => "ADMIN" });
+
+/// A person who has logged in, as of the start of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The person.
+    pub user: UserId,
+    /// The log-in that the access token belongs to.
+    pub session: SessionId,
+    /// Their role on the platform.
+    pub platform_role: PlatformRole,
+    /// Their role in each group they are in.
+    pub groups: BTreeMap<GroupId, GroupRole>,
+    /// When the access token ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Principal {
+    /// Whether they look after the whole platform.
+    pub fn is_platform_admin(&self) -> bool {
+        self.platform_role == PlatformRole::Admin
+    }
+}
+
+/// The caller, as a resolver finds them in its request.
+pub trait CallerExt {
+    /// Whoever sent the request; nobody where the request does not say.
+    fn caller(&self) -> &Caller;
+}
+
+impl CallerExt for async_graphql::Context<'_> {
+    fn caller(&self) -> &Caller {
+        self.data_opt::<Caller>().unwrap_or(&Caller::Anonymous)
+    }
+}
+
+/// Whoever sent the request.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// Nobody who has logged in.
+    Anonymous,
+    /// Somebody with a valid access token.
+    Known(Arc<Principal>),
+}
+
+impl Caller {
+    /// The person.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if nobody has logged in.
+    pub fn principal(&self) -> Result<&Principal, ApiError> {
+        match self {
+            Self::Known(principal) => Ok(principal),
+            Self::Anonymous => Err(ApiError::unauthenticated(
+                "this needs a log-in: send the accessToken of the login mutation as \"Authorization: Bearer <token>\"",
+            )),
+        }
+    }
+}

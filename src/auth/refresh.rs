@@ -1,0 +1,98 @@
+//! Refresh tokens: opaque to the client, kept only as hashes, good for one use.
+//!
+//! A token is the session's id, a part that all tokens of the session share (the family) and a part of its own. One
+//! that has the right family and is not the one in force was used before: somebody has a copy, so the session ends.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::ids::SessionId;
+
+const PART: usize = 16;
+
+/// A refresh token as it is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RefreshToken {
+    session: SessionId,
+    family: [u8; PART],
+    own: [u8; PART],
+}
+
+impl RefreshToken {
+    /// The first token of a session.
+    pub fn first(session: SessionId) -> Self {
+        Self { session, family: rand::random(), own: rand::random() }
+    }
+
+    /// The token that takes this one's place.
+    pub fn next(self) -> Self {
+        Self { own: rand::random(), ..self }
+    }
+
+    /// The session it belongs to, if it is a real one.
+    pub fn session(self) -> SessionId {
+        self.session
+    }
+
+    /// What is kept of the whole token.
+    pub fn hash(self) -> Vec<u8> {
+        Sha256::digest(self.bytes()).to_vec()
+    }
+
+    /// What is kept of the family.
+    pub fn family_hash(self) -> Vec<u8> {
+        Sha256::digest(self.family).to_vec()
+    }
+
+    /// The text that the client is given.
+    pub fn encode(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.bytes())
+    }
+
+    /// The token that a text stands for.
+    pub fn decode(text: &str) -> Option<Self> {
+        let bytes: [u8; 3 * PART] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let (session, secret) = bytes.split_at(PART);
+        let (family, own) = secret.split_at(PART);
+        Some(Self {
+            session: SessionId::from_uuid(Uuid::from_slice(session).ok()?),
+            family: family.try_into().ok()?,
+            own: own.try_into().ok()?,
+        })
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        [self.session.uuid().as_bytes().as_slice(), &self.family, &self.own].concat()
+    }
+}
+
+impl std::fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RefreshToken").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_token_comes_back_and_its_successor_shares_the_family_only() {
+        let token = RefreshToken::first(SessionId::generate());
+        assert_eq!(RefreshToken::decode(&token.encode()), Some(token));
+        let next = token.next();
+        assert_eq!(next.family_hash(), token.family_hash());
+        assert_ne!(next.hash(), token.hash());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_decoder(text in ".{0,80}") {
+            let _ = RefreshToken::decode(&text);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The folder of one development environment: locked while it runs, with the key that keeps people logged in.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use secrecy::SecretString;
+use tempfile::TempDir;
+
+use crate::config::{JwtKeys, random_secret};
+
+/// A development environment's folder, in use by this process alone.
+#[derive(Debug)]
+pub(super) struct DevFolder {
+    path: PathBuf,
+    /// The kernel gives the lock back however this process ends.
+    _lock: File,
+    /// Removes an ephemeral folder at the end.
+    temporary: Option<TempDir>,
+}
+
+impl DevFolder {
+    /// A folder that is kept.
+    pub(super) fn kept(path: &Path) -> anyhow::Result<Self> {
+        let open = || {
+            fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
+            fs::canonicalize(path)
+        };
+        let path = open().with_context(|| format!("--data-dir {}", path.display()))?;
+        Ok(Self { _lock: lock(&path)?, path, temporary: None })
+    }
+
+    /// A fresh folder that goes with this value.
+    pub(super) fn ephemeral() -> anyhow::Result<Self> {
+        let temporary = tempfile::Builder::new().prefix("platform-dev-").tempdir()?;
+        let path = fs::canonicalize(temporary.path())?;
+        Ok(Self { _lock: lock(&path)?, path, temporary: Some(temporary) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_ephemeral(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// The key for access tokens: made once, so that a restart logs nobody out.
+    pub(super) fn jwt_keys(&self) -> anyhow::Result<JwtKeys> {
+        let path = self.path.join("jwt.secret");
+        let secret = match fs::read_to_string(&path) {
+            Ok(secret) => secret,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let secret = random_secret();
+                let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+                file.write_all(secret.as_bytes())?;
+                secret
+            }
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        };
+        Ok(JwtKeys::parse(Some(&SecretString::from(secret)), None)?)
+    }
+}
+
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("dev.lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!(
+                "another `platform dev` runs on {}: stop it, or give --data-dir or --ephemeral",
+                path.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_environment_on_the_same_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DevFolder::kept(folder.path()).unwrap();
+        let refused = DevFolder::kept(folder.path()).unwrap_err().to_string();
+        assert!(refused.starts_with("another `platform dev` runs on "), "{refused}");
+        drop(first);
+        DevFolder::kept(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_restart_keeps_the_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let kid = || DevFolder::kept(folder.path()).unwrap().jwt_keys().unwrap().current().kid().to_owned();
+        assert_eq!(kid(), kid());
+    }
+
+    #[test]
+    fn an_ephemeral_folder_goes_with_its_value() {
+        let folder = DevFolder::ephemeral().unwrap();
+        let path = folder.path().to_owned();
+        assert!(path.exists());
+        drop(folder);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,12 @@
+//! Everything that speaks Kubernetes: the client, the custom resources, names, namespaces, pods and logs.
+
+pub mod client;
+pub mod crd;
+pub mod image;
+pub mod logs;
+pub mod names;
+pub mod namespaces;
+pub mod pods;
+pub mod queues;
+
+pub use client::{Cluster, ClusterError};

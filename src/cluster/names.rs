@@ -1,0 +1,142 @@
+//! Names that Kubernetes takes: DNS-1123 labels and subdomains.
+
+use crate::ids::{self, JobId, ProjectId};
+
+/// The longest label: a namespace's or a container's name.
+pub const MAX_LABEL: usize = 63;
+/// The longest subdomain: most objects' names.
+pub const MAX_SUBDOMAIN: usize = 253;
+
+/// A text that Kubernetes would not take as a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Nothing was given.
+    #[error("a name is needed: {allowed}")]
+    Empty {
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// The name has too many characters.
+    #[error("{shown:?} has {length} characters; at most {limit} are allowed")]
+    Long {
+        /// The name, cut where it is very long.
+        shown: String,
+        /// How many characters it has.
+        length: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// The name has characters that it may not have, or not there.
+    #[error("{value:?} is not a valid name: {allowed}")]
+    Form {
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+}
+
+const LABEL: &str = "lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for \
+                     example my-name or 123-abc)";
+const SUBDOMAIN: &str = "lower-case letters, digits, '-' and '.' are allowed, and it must begin and end with a letter or a \
+                         digit, around every '.' too (for example example.com or my-name.v1)";
+
+/// Checks a DNS-1123 label: the name of a namespace, a container, a volume, and of anything that becomes a part of a host name.
+pub fn check_label(name: &str) -> Result<(), InvalidName> {
+    check_length(name, MAX_LABEL, LABEL)?;
+    if is_label(name) { Ok(()) } else { Err(InvalidName::Form { value: name.to_owned(), allowed: LABEL }) }
+}
+
+/// Checks a DNS-1123 subdomain: the name of most objects.
+pub fn check_subdomain(name: &str) -> Result<(), InvalidName> {
+    check_length(name, MAX_SUBDOMAIN, SUBDOMAIN)?;
+    if name.split('.').all(is_label) {
+        Ok(())
+    } else {
+        Err(InvalidName::Form { value: name.to_owned(), allowed: SUBDOMAIN })
+    }
+}
+
+fn check_length(name: &str, limit: usize, allowed: &'static str) -> Result<(), InvalidName> {
+    let length = name.chars().count();
+    if length == 0 {
+        return Err(InvalidName::Empty { allowed });
+    }
+    if length > limit {
+        let shown = name.chars().take(32).chain(['…']).collect();
+        return Err(InvalidName::Long { shown, length, limit });
+    }
+    Ok(())
+}
+
+fn is_label(text: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.bytes().next().is_some_and(is_word)
+        && text.bytes().next_back().is_some_and(is_word)
+        && text.bytes().all(|byte| is_word(byte) || byte == b'-')
+}
+
+/// The label on every object of ours that names its job.
+pub const JOB_LABEL: &str = "platform.job-id";
+/// The label that names the project.
+pub const PROJECT_LABEL: &str = "platform.project-id";
+/// The label that names who submitted it.
+pub const USER_LABEL: &str = "platform.user-id";
+/// The label that names the config commit it was made from.
+pub const COMMIT_LABEL: &str = "platform.config-commit-id";
+
+/// The namespace of a project: `proj-` and the 26 characters of its id.
+pub fn project_namespace(project: ProjectId) -> String {
+    format!("proj-{}", ids::suffix(project.uuid()))
+}
+
+/// The name of a job's object: `job-` and the 26 characters of its id.
+pub fn job_object(job: JobId) -> String {
+    format!("job-{}", ids::suffix(job.uuid()))
+}
+
+/// The job that an object's name or label says it belongs to; labels hold ids as they are, names with `-`.
+pub fn job_of(text: &str) -> Option<JobId> {
+    let suffix = text.strip_prefix("job_").or_else(|| text.strip_prefix("job-"))?;
+    ids::parse_suffix(suffix).map(JobId::from_uuid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_label, check_subdomain};
+    use insta::assert_snapshot;
+    use proptest::prelude::*;
+
+    #[test]
+    fn labels_and_subdomains_pass() {
+        for name in ["a", "my-name", "123-abc", "0", "a--b"] {
+            assert_eq!(check_label(name), Ok(()));
+        }
+        assert_eq!(check_subdomain("flashjobs.scheduling.flash-sched.io"), Ok(()));
+    }
+
+    #[test]
+    fn a_bad_name_is_shown_with_what_is_allowed() {
+        assert_snapshot!(check_label("My_Name").unwrap_err(), @r#""My_Name" is not a valid name: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)"#);
+        assert_snapshot!(check_subdomain("a..b").unwrap_err(), @r#""a..b" is not a valid name: lower-case letters, digits, '-' and '.' are allowed, and it must begin and end with a letter or a digit, around every '.' too (for example example.com or my-name.v1)"#);
+        assert_snapshot!(check_label("").unwrap_err(), @"a name is needed: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)");
+        assert_snapshot!(check_label(&"a".repeat(300)).unwrap_err(), @r#""aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…" has 300 characters; at most 63 are allowed"#);
+    }
+
+    #[test]
+    fn the_ends_are_letters_or_digits() {
+        for name in ["-a", "a-", "a.b", "ä", "a b", "a\n"] {
+            assert!(check_label(name).is_err(), "{name:?} was taken");
+        }
+        for name in [".a", "a.", "a.-b"] {
+            assert!(check_subdomain(name).is_err(), "{name:?} was taken");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_label_is_a_subdomain(name in ".{0,80}") {
+            prop_assert!(check_label(&name).is_err() || check_subdomain(&name).is_ok());
+        }
+    }
+}

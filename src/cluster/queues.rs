@@ -1,0 +1,158 @@
+//! What a cluster must have before jobs go there: the definitions, the three queues and their priority classes.
+//!
+//! Everything is created when it is missing and never overwritten: an operator's edit stays, and [`Queues`] knows it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use k8s_openapi::api::scheduling::v1::PriorityClass;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{ListParams, PostParams};
+use kube::{Api, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::client::{Cluster, ClusterError};
+use super::crd::{ClusterResourceQueue, ClusterResourceQueueSpec, definitions};
+
+/// A queue that every cluster has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// Its name, and its priority class's.
+    pub name: &'static str,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Whether its running jobs may be stopped for a higher queue.
+    pub preemptible: bool,
+}
+
+/// The queues, most important first.
+pub const QUEUES: [Queue; 3] = [
+    Queue { name: "configfile-interactive", priority: 10_000, preemptible: false },
+    Queue { name: "configfile-job", priority: 5_000, preemptible: false },
+    Queue { name: "default-batch", priority: 100, preemptible: true },
+];
+
+/// How often the queues are read again.
+const REFRESH: Duration = Duration::from_secs(15);
+/// How soon a cluster that was away is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What a submit needs to know of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// Higher goes first.
+    pub priority: i64,
+    /// Whether its running jobs may be stopped for a higher queue.
+    pub preemptible: bool,
+}
+
+/// There is no queue of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the cluster has no such queue; it has {}", .known.join(", "))]
+pub struct UnknownQueue {
+    /// The names there are.
+    pub known: Vec<String>,
+}
+
+/// The cluster's queues as last read; while it was never read, the three that every cluster has.
+#[derive(Debug, Clone)]
+pub struct Queues(Arc<ArcSwap<BTreeMap<String, Traits>>>);
+
+impl Default for Queues {
+    fn default() -> Self {
+        let own = QUEUES.map(|queue| {
+            let traits = Traits { priority: i64::from(queue.priority), preemptible: queue.preemptible };
+            (queue.name.to_owned(), traits)
+        });
+        Self(Arc::new(ArcSwap::from_pointee(BTreeMap::from(own))))
+    }
+}
+
+impl Queues {
+    /// The queue of that name.
+    ///
+    /// # Errors
+    /// The names there are, if it is none of them.
+    pub fn lookup(&self, name: &str) -> Result<Traits, UnknownQueue> {
+        let queues = self.0.load();
+        queues.get(name).copied().ok_or_else(|| UnknownQueue { known: queues.keys().cloned().collect() })
+    }
+
+    /// Makes sure of what the cluster must have, then keeps reading its queues, for as long as the server runs.
+    pub async fn keep(self, cluster: Cluster) {
+        while let Err(error) = ensure(&cluster).await {
+            tracing::warn!(%error, "the cluster's queues could not be made sure of; trying again");
+            tokio::time::sleep(RETRY).await;
+        }
+        loop {
+            match self.refresh(&cluster).await {
+                Ok(()) => {}
+                Err(error) => tracing::debug!(%error, "the cluster's queues could not be read"),
+            }
+            tokio::time::sleep(REFRESH).await;
+        }
+    }
+
+    async fn refresh(&self, cluster: &Cluster) -> Result<(), ClusterError> {
+        let api = Api::<ClusterResourceQueue>::all(cluster.client());
+        let found = cluster.call(api.list(&ListParams::default())).await?;
+        let traits = |queue: &ClusterResourceQueue| Traits {
+            priority: queue.spec.priority,
+            preemptible: queue.spec.is_preemptible,
+        };
+        self.0.store(Arc::new(found.iter().map(|queue| (queue.name_any(), traits(queue))).collect()));
+        Ok(())
+    }
+}
+
+/// Creates what is missing. Doing it again changes nothing.
+///
+/// # Errors
+/// The cluster's.
+pub async fn ensure(cluster: &Cluster) -> Result<(), ClusterError> {
+    let client = cluster.client();
+    for definition in definitions() {
+        create(cluster, &Api::<CustomResourceDefinition>::all(client.clone()), &definition).await?;
+    }
+    for queue in QUEUES {
+        create(cluster, &Api::<PriorityClass>::all(client.clone()), &priority_class(queue)).await?;
+        create(cluster, &Api::<ClusterResourceQueue>::all(client.clone()), &resource(queue)).await?;
+    }
+    Ok(())
+}
+
+async fn create<K>(cluster: &Cluster, api: &Api<K>, object: &K) -> Result<(), ClusterError>
+where
+    K: Clone + DeserializeOwned + Serialize + std::fmt::Debug + Sync,
+{
+    match cluster.call(api.create(&PostParams::default(), object)).await {
+        Ok(_) | Err(ClusterError::AlreadyExists(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn priority_class(queue: Queue) -> PriorityClass {
+    PriorityClass {
+        metadata: ObjectMeta { name: Some(queue.name.to_owned()), ..ObjectMeta::default() },
+        value: Some(queue.priority),
+        description: Some(format!("Pods of jobs in the queue {}", queue.name)),
+        // The Flash scheduler decides who is stopped; the class must not do so behind its back.
+        preemption_policy: Some("Never".to_owned()),
+        ..PriorityClass::default()
+    }
+}
+
+fn resource(queue: Queue) -> ClusterResourceQueue {
+    let spec = ClusterResourceQueueSpec {
+        priority: i64::from(queue.priority),
+        is_preemptible: queue.preemptible,
+        max_concurrent: 0,
+        ttl_seconds: 0,
+    };
+    ClusterResourceQueue::new(queue.name, spec)
+}

@@ -1,0 +1,91 @@
+//! One line for each way a setting can be wrong.
+
+use std::error::Error as _;
+
+use clap::{
+    Command,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+/// A setting that cannot be used. Displays as one line that names the variable, what it was and what it may be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It has no default and was not given.
+    #[error("{variable} is not set; it may be {expected}")]
+    Missing {
+        /// The environment variable.
+        variable: &'static str,
+        /// What it may be.
+        expected: String,
+    },
+    /// It was given and cannot be used.
+    #[error("{variable} was {given:?}; it may be {expected}")]
+    Invalid {
+        /// The environment variable.
+        variable: &'static str,
+        /// What it was.
+        given: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// It was given, cannot be used, and may hold a secret, so it is described but not shown.
+    #[error("{variable} {problem}; it may be {expected}")]
+    Secret {
+        /// The environment variable.
+        variable: &'static str,
+        /// What is wrong with it, without quoting it.
+        problem: String,
+        /// What it may be.
+        expected: String,
+    },
+}
+
+/// What clap has to say about the command line, as one line; `None` if it is help or a version, which is printed as it
+/// is. The value of an argument that hides its environment value is never repeated.
+#[must_use]
+pub fn one_line(command: &Command, error: &clap::Error) -> Option<String> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        _ => None,
+    };
+    let subject = context(ContextKind::InvalidArg);
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            None
+        }
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            let subject = subject.unwrap_or_default();
+            let argument = find(command, &subject);
+            let name = argument
+                .and_then(|argument| argument.get_env())
+                .map_or(subject.clone(), |variable| variable.to_string_lossy().into_owned());
+            let given = match context(ContextKind::InvalidValue) {
+                _ if argument.is_some_and(clap::Arg::is_hide_env_values_set) => "was not usable (not shown)".to_owned(),
+                Some(value) => format!("was {value:?}"),
+                None => "was empty".to_owned(),
+            };
+            let expected = context(ContextKind::ValidValue)
+                .map(|values| format!("one of: {values}"))
+                .or_else(|| error.source().map(ToString::to_string))
+                .unwrap_or_else(|| "found in --help".to_owned());
+            Some(format!("{name} {given}; it may be {expected}"))
+        }
+        ErrorKind::MissingRequiredArgument => {
+            Some(format!("{} must be given; see --help", subject.unwrap_or_else(|| "an argument".to_owned())))
+        }
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            Some(format!("{}; see --help", first.trim_start_matches("error: ")))
+        }
+    }
+}
+
+/// The argument that clap shows as `subject` (such as `--port <PORT>`), in `command` or below it.
+fn find<'command>(command: &'command Command, subject: &str) -> Option<&'command clap::Arg> {
+    command
+        .get_arguments()
+        .find(|argument| argument.to_string() == subject)
+        .or_else(|| command.get_subcommands().find_map(|below| find(below, subject)))
+}

@@ -1,0 +1,210 @@
+//! What the server is told from outside: environment variables and `.env`, checked once, typed ever after.
+//!
+//! [`settings`] is the list of variables as clap reads them; this module turns them into a [`Config`], the form that
+//! the rest of the house sees. A value that is missing, weak or contradicts another becomes a [`ConfigError`]: one
+//! line that names the variable, what it was (never for a secret) and what it may be.
+
+mod database;
+mod error;
+mod secrets;
+pub mod settings;
+mod values;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
+    path::PathBuf,
+    time::Duration,
+};
+
+pub use database::{DatabaseConfig, DatabaseUrl, SslMode};
+pub use error::{ConfigError, one_line};
+#[cfg(feature = "embedded")]
+pub(crate) use secrets::random_secret;
+pub use secrets::{JwtKey, JwtKeys};
+pub use values::{AllowedOrigins, BcryptCost, ExecutorMode, LogFormat, StorageSize, TrustedDocumentsMode};
+
+/// Everything `platform serve` needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the rows are.
+    pub database: DatabaseConfig,
+    /// Where clients connect, and what the page may do.
+    pub http: HttpConfig,
+    /// Tokens and passwords.
+    pub auth: AuthConfig,
+    /// The Kubernetes cluster and how jobs reach it.
+    pub cluster: ClusterConfig,
+    /// The event log.
+    pub events: EventsConfig,
+    /// What a client may ask for.
+    pub limits: Limits,
+    /// What the log looks like.
+    pub log: LogConfig,
+}
+
+/// Where clients connect, and what the page may do.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Origins, apart from the server's own, whose pages may call the API.
+    pub allowed_origins: AllowedOrigins,
+    /// Whether the playground is served at `/`.
+    pub playground: bool,
+    /// Whether a client may ask for the schema.
+    pub introspection: bool,
+    /// How long running requests and sockets get to finish when the server is asked to stop.
+    pub drain: Duration,
+}
+
+/// Tokens and passwords.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// The keys that sign and verify access tokens.
+    pub jwt_keys: JwtKeys,
+    /// The cost of hashing a new password.
+    pub bcrypt_cost: BcryptCost,
+    /// The life of an access token.
+    pub access_token_life: Duration,
+    /// The life of a refresh token that is not used.
+    pub refresh_token_life: Duration,
+}
+
+/// The Kubernetes cluster and how jobs reach it.
+#[derive(Debug, Clone)]
+pub struct ClusterConfig {
+    /// The kubeconfig to use; without one, the in-cluster service account or `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// Who places the pods of a job.
+    pub executor_mode: ExecutorMode,
+    /// The `schedulerName` on every pod in [`ExecutorMode::Scheduler`].
+    pub scheduler_name: String,
+    /// The storage class of a claim that names none; without one, the cluster's default.
+    pub default_storage_class: Option<String>,
+    /// The size of a person's own claim.
+    pub user_pv_size: StorageSize,
+}
+
+/// The event log.
+#[derive(Debug, Clone, Copy)]
+pub struct EventsConfig {
+    /// How long an event can be resumed from.
+    pub retention: Duration,
+}
+
+/// What a client may ask for. Each refusal names the limit and its value.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes in a request's body.
+    pub max_body_bytes: usize,
+    /// How deeply selections may nest.
+    pub max_depth: usize,
+    /// The cost of an operation; a list multiplies what is selected in it.
+    pub max_complexity: usize,
+    /// Aliases in an operation.
+    pub max_aliases: usize,
+    /// Directives in an operation.
+    pub max_directives: usize,
+    /// Lexical tokens in a document.
+    pub max_tokens: usize,
+    /// Fields selected on the root.
+    pub max_root_fields: usize,
+    /// Rows on one page of a connection.
+    pub max_page_size: usize,
+    /// The time an operation gets.
+    pub operation_timeout: Duration,
+    /// Live subscriptions on one socket.
+    pub max_subscriptions_per_socket: usize,
+    /// Open sockets of one person.
+    pub max_sockets_per_user: usize,
+    /// Operations in one HTTP request; 0 refuses batches.
+    pub max_batch: usize,
+    /// The file of operations known in advance, by the SHA-256 of their text.
+    pub trusted_documents: Option<PathBuf>,
+    /// Whether operations that are not in that file are refused.
+    pub trusted_documents_mode: TrustedDocumentsMode,
+    /// Cost and login rates.
+    pub rates: RateLimits,
+}
+
+/// How fast a principal may spend and how often a login may be tried.
+#[derive(Debug, Clone, Copy)]
+pub struct RateLimits {
+    /// Cost points that a principal regains each second; `None` turns the limit off.
+    pub points_per_second: Option<NonZeroU32>,
+    /// Cost points a principal can save up.
+    pub burst_points: NonZeroU32,
+    /// Login attempts a minute for one name; `None` turns the limit off.
+    pub logins_per_name: Option<NonZeroU32>,
+    /// Login attempts a minute from one address; `None` turns the limit off.
+    pub logins_per_address: Option<NonZeroU32>,
+}
+
+/// What the log looks like.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// Lines for people or JSON for machines.
+    pub format: LogFormat,
+    /// A `tracing` filter, as in `RUST_LOG`.
+    pub filter: String,
+}
+
+/// What the embedded parts tell the server they start, in `platform dev` and in tests.
+#[derive(Debug, Clone)]
+pub struct DevParts {
+    /// The private database.
+    pub database_url: DatabaseUrl,
+    /// The kubeconfig that reaches the development cluster.
+    pub kubeconfig: PathBuf,
+    /// The port to serve on; 0 takes a free one.
+    pub port: u16,
+    /// The key for access tokens. Keep it with the data and log-ins outlive a restart.
+    pub jwt_keys: JwtKeys,
+}
+
+impl Config {
+    /// The configuration of a development server: defaults, loopback only, scheduler mode, cheap password hashes and
+    /// nothing read from the environment.
+    #[must_use]
+    pub fn for_dev(parts: DevParts) -> Self {
+        let DevParts { database_url, kubeconfig, port, jwt_keys } = parts;
+        let settings = settings::ServeSettings::defaults();
+        Self {
+            database: DatabaseConfig::for_dev(database_url),
+            http: HttpConfig {
+                listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
+                drain: Duration::from_secs(2),
+                ..settings.http.config()
+            },
+            auth: AuthConfig { bcrypt_cost: BcryptCost::CHEAPEST, ..settings.auth.config(jwt_keys) },
+            cluster: ClusterConfig {
+                kubeconfig: Some(kubeconfig),
+                executor_mode: ExecutorMode::Scheduler,
+                ..settings.cluster.config()
+            },
+            events: settings.events.config(),
+            limits: settings.limits.config(),
+            log: settings.log.config(),
+        }
+    }
+}
+
+impl TryFrom<settings::ServeSettings> for Config {
+    type Error = ConfigError;
+
+    fn try_from(settings: settings::ServeSettings) -> Result<Self, ConfigError> {
+        let jwt_keys = settings.auth.jwt_keys()?;
+        settings.cluster.check()?;
+        settings.limits.check()?;
+        Ok(Self {
+            database: settings.database.config()?,
+            http: settings.http.config(),
+            auth: settings.auth.config(jwt_keys),
+            cluster: settings.cluster.config(),
+            events: settings.events.config(),
+            limits: settings.limits.config(),
+            log: settings.log.config(),
+        })
+    }
+}

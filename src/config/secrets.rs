@@ -1,0 +1,147 @@
+//! The keys that sign access tokens, and what counts as strong enough to be one.
+
+use std::{collections::HashSet, fmt};
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use super::ConfigError;
+
+const SHORTEST_SECRET: usize = 32;
+const FEWEST_DISTINCT_BYTES: usize = 8;
+const EXPECTED: &str = "a random text of at least 32 bytes, such as the output of: openssl rand -base64 48";
+
+/// One key, and the name that tokens call it by.
+#[derive(Clone)]
+pub struct JwtKey {
+    kid: String,
+    secret: SecretString,
+}
+
+impl JwtKey {
+    /// A key for `secret`. Its id is derived from it, so a secret keeps its id wherever in the configuration it moves.
+    fn new(secret: &str) -> Self {
+        let digest = Sha256::digest(format!("platform-jwt-kid:{secret}"));
+        let kid = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        Self { kid, secret: SecretString::from(secret) }
+    }
+
+    /// The `kid` in the header of a token that this key signed.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The bytes to sign and verify with.
+    #[must_use]
+    pub fn secret(&self) -> &[u8] {
+        self.secret.expose_secret().as_bytes()
+    }
+}
+
+impl fmt::Debug for JwtKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtKey").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+/// The key that signs and those that still verify.
+///
+/// To rotate: move the value of `JWT_SECRET` to the front of `JWT_SECRETS_OLD`, put a new one in its place, restart one
+/// replica after the other. Tokens signed by the old key stay good until they expire, so nobody is logged out.
+#[derive(Debug, Clone)]
+pub struct JwtKeys {
+    current: JwtKey,
+    old: Vec<JwtKey>,
+}
+
+impl JwtKeys {
+    /// Keys from the values of `JWT_SECRET` and `JWT_SECRETS_OLD` (comma-separated).
+    ///
+    /// # Errors
+    /// A secret that is missing, short, or the same few characters over and over.
+    pub fn parse(current: Option<&SecretString>, old: Option<&SecretString>) -> Result<Self, ConfigError> {
+        let current = current.map(|secret| secret.expose_secret().trim()).filter(|secret| !secret.is_empty());
+        let Some(current) = current else {
+            return Err(ConfigError::Missing { variable: "JWT_SECRET", expected: EXPECTED.to_owned() });
+        };
+        let old = old.map(ExposeSecret::expose_secret).unwrap_or_default();
+        let old = old.split(',').map(str::trim).filter(|secret| !secret.is_empty());
+        Ok(Self {
+            current: strong("JWT_SECRET", current)?,
+            old: old.map(|secret| strong("JWT_SECRETS_OLD", secret)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// One fresh random key, for development and tests.
+    #[must_use]
+    pub fn random() -> Self {
+        Self { current: JwtKey::new(&random_secret()), old: Vec::new() }
+    }
+
+    /// The key that signs.
+    #[must_use]
+    pub fn current(&self) -> &JwtKey {
+        &self.current
+    }
+
+    /// The key a token names, current or old.
+    #[must_use]
+    pub fn find(&self, kid: &str) -> Option<&JwtKey> {
+        std::iter::once(&self.current).chain(&self.old).find(|key| key.kid == kid)
+    }
+}
+
+/// 64 random hexadecimal digits.
+#[must_use]
+pub(crate) fn random_secret() -> String {
+    rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn strong(variable: &'static str, secret: &str) -> Result<JwtKey, ConfigError> {
+    let distinct = secret.bytes().collect::<HashSet<_>>().len();
+    let problem = if secret.len() < SHORTEST_SECRET {
+        format!("has {} bytes", secret.len())
+    } else if secret.contains(',') {
+        "has a comma in it, which separates secrets in JWT_SECRETS_OLD".to_owned()
+    } else if distinct < FEWEST_DISTINCT_BYTES {
+        format!("has only {distinct} different bytes")
+    } else {
+        return Ok(JwtKey::new(secret));
+    };
+    Err(ConfigError::Secret { variable, problem, expected: EXPECTED.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "old-0123456789-0123456789-0123456789";
+    const NEW: &str = "new-0123456789-0123456789-0123456789";
+
+    fn keys(current: &str, old: &str) -> Result<JwtKeys, ConfigError> {
+        JwtKeys::parse(Some(&SecretString::from(current)), Some(&SecretString::from(old)))
+    }
+
+    #[test]
+    fn a_secret_keeps_its_kid_when_it_becomes_an_old_one() {
+        let before = keys(OLD, "").unwrap();
+        let after = keys(NEW, OLD).unwrap();
+        let kid = before.current().kid();
+        assert_ne!(after.current().kid(), kid);
+        assert_eq!(after.find(kid).map(JwtKey::secret), Some(OLD.as_bytes()));
+    }
+
+    #[test]
+    fn weak_secrets_are_refused_without_being_repeated() {
+        insta::assert_snapshot!(keys("hunter2", "").unwrap_err(), @"JWT_SECRET has 7 bytes; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
+        insta::assert_snapshot!(keys(NEW, "abababababababababababababababababab").unwrap_err(), @"JWT_SECRETS_OLD has only 2 different bytes; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
+        insta::assert_snapshot!(keys(" ", "").unwrap_err(), @"JWT_SECRET is not set; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shown = format!("{:?}", keys(NEW, OLD).unwrap());
+        assert!(!shown.contains("0123456789"), "{shown}");
+    }
+}

@@ -1,0 +1,368 @@
+//! Every variable the server reads, as clap lists it in `--help`.
+//!
+//! Doc comments here are help texts: one line, for an operator. Values that need no other value are checked by their
+//! parser; the rest when these settings become a [`super::Config`].
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{Args, Command, FromArgMatches};
+use secrecy::SecretString;
+
+use super::{
+    AllowedOrigins, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode, HttpConfig,
+    JwtKeys, Limits, LogConfig, LogFormat, RateLimits, SslMode, StorageSize, TrustedDocumentsMode,
+    values::{between, log_filter, object_name, switch},
+};
+
+/// All that `platform serve` reads.
+#[derive(Debug, Clone, Args)]
+pub struct ServeSettings {
+    /// See [`DatabaseSettings`].
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// See [`HttpSettings`].
+    #[command(flatten)]
+    pub http: HttpSettings,
+    /// See [`AuthSettings`].
+    #[command(flatten)]
+    pub auth: AuthSettings,
+    /// See [`ClusterSettings`].
+    #[command(flatten)]
+    pub cluster: ClusterSettings,
+    /// See [`EventSettings`].
+    #[command(flatten)]
+    pub events: EventSettings,
+    /// See [`LimitSettings`].
+    #[command(flatten)]
+    pub limits: LimitSettings,
+    /// See [`LogSettings`].
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+impl ServeSettings {
+    /// What the settings are when nothing is set, whatever this process's environment says.
+    #[must_use]
+    pub(super) fn defaults() -> Self {
+        let command = Self::augment_args(Command::new("defaults")).mut_args(|argument| argument.env(None));
+        let settings =
+            command.try_get_matches_from(["defaults"]).and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+        match settings {
+            Ok(settings) => settings,
+            Err(error) => unreachable!("every setting is optional or has a default: {error}"),
+        }
+    }
+}
+
+/// Where the database is.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseSettings {
+    /// The database, as postgres://USER:PASSWORD@HOST:PORT/NAME; instead of the DB_* parts
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<SecretString>,
+    /// Host, address or socket folder of the database
+    #[arg(long, env = "DB_HOST", value_name = "HOST")]
+    pub db_host: Option<String>,
+    /// Port of the database
+    #[arg(long, env = "DB_PORT", default_value = "5432", value_name = "PORT", value_parser = between(1_u16, u16::MAX))]
+    pub db_port: u16,
+    /// Role to log in as
+    #[arg(long, env = "DB_USER", value_name = "ROLE")]
+    pub db_user: Option<String>,
+    /// Password of that role
+    #[arg(long, env = "DB_PASSWORD", hide_env_values = true, value_name = "SECRET")]
+    pub db_password: Option<SecretString>,
+    /// Name of the database
+    #[arg(long, env = "DB_NAME", value_name = "NAME")]
+    pub db_name: Option<String>,
+    /// How much to insist on TLS
+    #[arg(long, env = "DB_SSLMODE", default_value = "prefer", value_name = "MODE")]
+    pub db_sslmode: SslMode,
+    /// A replica for reads that may be a moment old
+    #[arg(long, env = "DATABASE_REPLICA_URL", hide_env_values = true, value_name = "URL")]
+    pub database_replica_url: Option<SecretString>,
+    /// Connections in the pool
+    #[arg(long, env = "DB_POOL_SIZE", default_value = "16", value_name = "N", value_parser = between_one_and(500))]
+    pub db_pool_size: NonZeroU32,
+    /// Bring the schema up to date before serving
+    #[arg(long, env = "MIGRATE_ON_START", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
+    pub migrate_on_start: bool,
+}
+
+/// Where clients connect.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
+pub struct HttpSettings {
+    /// Port to serve on; 0 takes a free one
+    #[arg(long, env = "PORT", default_value = "8080", value_parser = between(0_u16, u16::MAX))]
+    pub port: u16,
+    /// Address to serve on
+    #[arg(long, env = "LISTEN_ADDR", default_value = "0.0.0.0", value_name = "ADDRESS", value_parser = address)]
+    pub listen_addr: IpAddr,
+    /// Origins whose pages may call the API, separated by commas; * for all
+    #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", value_name = "ORIGINS", hide_default_value = true)]
+    pub allowed_origins: AllowedOrigins,
+    /// Serve the playground at /
+    #[arg(long, env = "PLAYGROUND", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
+    pub playground: bool,
+    /// Answer questions about the schema
+    #[arg(long, env = "INTROSPECTION", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
+    pub introspection: bool,
+    /// Seconds that running requests get to finish at a stop
+    #[arg(long, env = "DRAIN_SECONDS", default_value = "20", value_name = "N", value_parser = between(0_u64, 600))]
+    pub drain_seconds: u64,
+}
+
+impl HttpSettings {
+    pub(super) fn config(&self) -> HttpConfig {
+        HttpConfig {
+            listen: SocketAddr::new(self.listen_addr, self.port),
+            allowed_origins: self.allowed_origins.clone(),
+            playground: self.playground,
+            introspection: self.introspection,
+            drain: Duration::from_secs(self.drain_seconds),
+        }
+    }
+}
+
+/// Tokens and passwords.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Tokens and passwords")]
+pub struct AuthSettings {
+    /// Signs access tokens; at least 32 random bytes
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
+    pub jwt_secret: Option<SecretString>,
+    /// Earlier values of JWT_SECRET whose tokens are still good, separated by commas
+    #[arg(long, env = "JWT_SECRETS_OLD", hide_env_values = true, value_name = "SECRETS")]
+    pub jwt_secrets_old: Option<SecretString>,
+    /// Minutes an access token lives
+    #[arg(long, env = "ACCESS_TOKEN_MINUTES", default_value = "15", value_name = "N", value_parser = between(1_u64, 1440))]
+    pub access_token_minutes: u64,
+    /// Days an unused refresh token lives
+    #[arg(long, env = "REFRESH_TOKEN_DAYS", default_value = "30", value_name = "N", value_parser = between(1_u64, 365))]
+    pub refresh_token_days: u64,
+    /// See [`PasswordSettings`].
+    #[command(flatten)]
+    pub passwords: PasswordSettings,
+}
+
+impl AuthSettings {
+    pub(super) fn jwt_keys(&self) -> Result<JwtKeys, ConfigError> {
+        JwtKeys::parse(self.jwt_secret.as_ref(), self.jwt_secrets_old.as_ref())
+    }
+
+    pub(super) fn config(&self, jwt_keys: JwtKeys) -> AuthConfig {
+        AuthConfig {
+            jwt_keys,
+            bcrypt_cost: self.passwords.bcrypt_cost,
+            access_token_life: Duration::from_secs(60 * self.access_token_minutes),
+            refresh_token_life: Duration::from_secs(24 * 60 * 60 * self.refresh_token_days),
+        }
+    }
+}
+
+/// How passwords are kept.
+#[derive(Debug, Clone, Args)]
+pub struct PasswordSettings {
+    /// Work to hash a password, 10 to 16, as a power of two
+    #[arg(long, env = "BCRYPT_COST", default_value = "12", value_name = "N")]
+    pub bcrypt_cost: BcryptCost,
+}
+
+/// The cluster.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterSettings {
+    /// Kubeconfig to use; otherwise the service account in a cluster, or ~/.kube/config
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Who places the pods of a job
+    #[arg(long, env = "EXECUTOR_MODE", default_value = "local", value_name = "MODE")]
+    pub executor_mode: ExecutorMode,
+    /// The Flash scheduler runs in the cluster; EXECUTOR_MODE=scheduler needs it
+    #[arg(long, env = "FLASH_SCHED_ENABLED", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
+    pub flash_sched_enabled: bool,
+    /// The schedulerName of pods in scheduler mode
+    #[arg(long, env = "SCHEDULER_NAME", default_value = "flash-scheduler", value_name = "NAME", value_parser = object_name)]
+    pub scheduler_name: String,
+    /// Storage class of claims that name none; otherwise the cluster's default
+    #[arg(long, env = "DEFAULT_STORAGE_CLASS", value_name = "NAME", value_parser = object_name)]
+    pub default_storage_class: Option<String>,
+    /// Size of a person's own storage
+    #[arg(long, env = "USER_PV_SIZE", default_value = "10Gi", value_name = "QUANTITY")]
+    pub user_pv_size: StorageSize,
+}
+
+impl ClusterSettings {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        match self.executor_mode {
+            ExecutorMode::Scheduler if !self.flash_sched_enabled => Err(ConfigError::Invalid {
+                variable: "FLASH_SCHED_ENABLED",
+                given: "false".to_owned(),
+                expected: "true when EXECUTOR_MODE=scheduler".to_owned(),
+            }),
+            ExecutorMode::Scheduler | ExecutorMode::Local => Ok(()),
+        }
+    }
+
+    pub(super) fn config(&self) -> ClusterConfig {
+        ClusterConfig {
+            kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
+            executor_mode: self.executor_mode,
+            scheduler_name: self.scheduler_name.clone(),
+            default_storage_class: self.default_storage_class.clone(),
+            user_pv_size: self.user_pv_size.clone(),
+        }
+    }
+}
+
+/// The event log.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Events")]
+pub struct EventSettings {
+    /// Hours that a subscription can resume from
+    #[arg(long, env = "EVENT_RETENTION_HOURS", default_value = "72", value_name = "N", value_parser = between(1_u64, 8760))]
+    pub event_retention_hours: u64,
+}
+
+impl EventSettings {
+    pub(super) fn config(self) -> EventsConfig {
+        EventsConfig { retention: Duration::from_secs(60 * 60 * self.event_retention_hours) }
+    }
+}
+
+/// What a client may ask for.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitSettings {
+    /// Bytes in a request's body
+    #[arg(long, env = "MAX_BODY_BYTES", default_value = "2097152", value_name = "N", value_parser = between(1024_usize, 1 << 30))]
+    pub max_body_bytes: usize,
+    /// How deeply selections may nest
+    #[arg(long, env = "MAX_DEPTH", default_value = "16", value_name = "N", value_parser = between(1_usize, 1000))]
+    pub max_depth: usize,
+    /// Cost of an operation; lists multiply
+    #[arg(long, env = "MAX_COMPLEXITY", default_value = "100000", value_name = "N", value_parser = between(1_usize, 1_000_000_000))]
+    pub max_complexity: usize,
+    /// Aliases in an operation
+    #[arg(long, env = "MAX_ALIASES", default_value = "50", value_name = "N", value_parser = between(0_usize, 100_000))]
+    pub max_aliases: usize,
+    /// Directives in an operation
+    #[arg(long, env = "MAX_DIRECTIVES", default_value = "50", value_name = "N", value_parser = between(0_usize, 100_000))]
+    pub max_directives: usize,
+    /// Lexical tokens in a document
+    #[arg(long, env = "MAX_TOKENS", default_value = "5000", value_name = "N", value_parser = between(10_usize, 10_000_000))]
+    pub max_tokens: usize,
+    /// Fields selected on the root
+    #[arg(long, env = "MAX_ROOT_FIELDS", default_value = "20", value_name = "N", value_parser = between(1_usize, 100_000))]
+    pub max_root_fields: usize,
+    /// Rows on one page
+    #[arg(long, env = "MAX_PAGE_SIZE", default_value = "100", value_name = "N", value_parser = between(1_usize, 10_000))]
+    pub max_page_size: usize,
+    /// Seconds an operation gets
+    #[arg(long, env = "OPERATION_TIMEOUT_SECONDS", default_value = "30", value_name = "N", value_parser = between(1_u64, 3600))]
+    pub operation_timeout_seconds: u64,
+    /// Live subscriptions on one socket
+    #[arg(long, env = "MAX_SUBSCRIPTIONS_PER_SOCKET", default_value = "100", value_name = "N", value_parser = between(1_usize, 100_000))]
+    pub max_subscriptions_per_socket: usize,
+    /// Open sockets of one person
+    #[arg(long, env = "MAX_SOCKETS_PER_USER", default_value = "50", value_name = "N", value_parser = between(1_usize, 100_000))]
+    pub max_sockets_per_user: usize,
+    /// Operations in one HTTP request; 0 refuses batches
+    #[arg(long, env = "MAX_BATCH", default_value = "0", value_name = "N", value_parser = between(0_usize, 1000))]
+    pub max_batch: usize,
+    /// JSON file of known operations: {"SHA-256 of the text": "text"}
+    #[arg(long, env = "TRUSTED_DOCUMENTS", value_name = "FILE")]
+    pub trusted_documents: Option<PathBuf>,
+    /// Whether operations that are not in that file are served
+    #[arg(long, env = "TRUSTED_DOCUMENTS_MODE", default_value = "allow", value_name = "MODE")]
+    pub trusted_documents_mode: TrustedDocumentsMode,
+    /// Cost points a principal regains each second; 0 turns the limit off
+    #[arg(long, env = "RATE_LIMIT_POINTS_PER_SECOND", default_value = "20000", value_name = "N", value_parser = between(0_u32, u32::MAX))]
+    pub rate_limit_points_per_second: u32,
+    /// Cost points a principal can save up
+    #[arg(long, env = "RATE_LIMIT_BURST_POINTS", default_value = "1000000", value_name = "N", value_parser = between_one_and(u32::MAX))]
+    pub rate_limit_burst_points: NonZeroU32,
+    /// Login attempts a minute for one name; 0 turns the limit off
+    #[arg(long, env = "RATE_LIMIT_LOGINS_PER_NAME", default_value = "10", value_name = "N", value_parser = between(0_u32, 1_000_000))]
+    pub rate_limit_logins_per_name: u32,
+    /// Login attempts a minute from one address; 0 turns the limit off
+    #[arg(long, env = "RATE_LIMIT_LOGINS_PER_ADDRESS", default_value = "60", value_name = "N", value_parser = between(0_u32, 1_000_000))]
+    pub rate_limit_logins_per_address: u32,
+}
+
+impl LimitSettings {
+    fn trusted_documents(&self) -> Option<PathBuf> {
+        self.trusted_documents.clone().filter(|path| !path.as_os_str().is_empty())
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        match (self.trusted_documents_mode, self.trusted_documents()) {
+            (TrustedDocumentsMode::Only, None) => Err(ConfigError::Missing {
+                variable: "TRUSTED_DOCUMENTS",
+                expected: "the file of known operations, which TRUSTED_DOCUMENTS_MODE=only needs".to_owned(),
+            }),
+            (TrustedDocumentsMode::Only | TrustedDocumentsMode::Allow, _) => Ok(()),
+        }
+    }
+
+    pub(super) fn config(&self) -> Limits {
+        Limits {
+            max_body_bytes: self.max_body_bytes,
+            max_depth: self.max_depth,
+            max_complexity: self.max_complexity,
+            max_aliases: self.max_aliases,
+            max_directives: self.max_directives,
+            max_tokens: self.max_tokens,
+            max_root_fields: self.max_root_fields,
+            max_page_size: self.max_page_size,
+            operation_timeout: Duration::from_secs(self.operation_timeout_seconds),
+            max_subscriptions_per_socket: self.max_subscriptions_per_socket,
+            max_sockets_per_user: self.max_sockets_per_user,
+            max_batch: self.max_batch,
+            trusted_documents: self.trusted_documents(),
+            trusted_documents_mode: self.trusted_documents_mode,
+            rates: RateLimits {
+                points_per_second: NonZeroU32::new(self.rate_limit_points_per_second),
+                burst_points: self.rate_limit_burst_points,
+                logins_per_name: NonZeroU32::new(self.rate_limit_logins_per_name),
+                logins_per_address: NonZeroU32::new(self.rate_limit_logins_per_address),
+            },
+        }
+    }
+}
+
+/// The log.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogSettings {
+    /// Lines for people or JSON for machines
+    #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// What to log, as a tracing filter
+    #[arg(long = "log", env = "RUST_LOG", default_value = "info", value_name = "FILTER", value_parser = log_filter)]
+    pub rust_log: String,
+}
+
+impl LogSettings {
+    /// The log these settings describe.
+    #[must_use]
+    pub fn config(&self) -> LogConfig {
+        LogConfig { format: self.log_format, filter: self.rust_log.clone() }
+    }
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "an IP address, such as 0.0.0.0, 127.0.0.1 or ::".to_owned())
+}
+
+fn between_one_and(most: u32) -> impl Fn(&str) -> Result<NonZeroU32, String> + Clone + Send + Sync + 'static {
+    let most = NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN);
+    between(NonZeroU32::MIN, most)
+}

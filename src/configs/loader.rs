@@ -1,0 +1,225 @@
+//! Config files by their ids and by project, their versions, and the YAML of versions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::model::{Blob, Commit, ConfigFile};
+use crate::db::Db;
+use crate::db::coalesce::Read;
+use crate::db::tables::{config_blobs, config_commits, config_files};
+use crate::error::ApiError;
+use crate::graphql::connection::Page;
+use crate::graphql::keyset::{OrderDirection, by_page, text, time};
+use crate::ids::{CommitId, ConfigId, ProjectId};
+
+/// The config file with an id.
+pub enum ConfigFilesById {}
+
+impl Read for ConfigFilesById {
+    type Key = ConfigId;
+    type Value = Arc<ConfigFile>;
+
+    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<HashMap<ConfigId, Arc<ConfigFile>>, ApiError> {
+        let mut conn = db.connection().await?;
+        let found: Vec<ConfigFile> = config_files::table
+            .filter(config_files::id.eq_any(keys))
+            .select(ConfigFile::as_select())
+            .load(&mut conn)
+            .await?;
+        Ok(found.into_iter().map(|file| (file.id, Arc::new(file))).collect())
+    }
+}
+
+/// The version with an id.
+pub enum CommitsById {}
+
+impl Read for CommitsById {
+    type Key = CommitId;
+    type Value = Arc<Commit>;
+
+    async fn read(db: &Db, keys: Vec<CommitId>) -> Result<HashMap<CommitId, Arc<Commit>>, ApiError> {
+        let mut conn = db.connection().await?;
+        let found: Vec<Commit> = config_commits::table
+            .filter(config_commits::id.eq_any(keys))
+            .select(Commit::as_select())
+            .load(&mut conn)
+            .await?;
+        Ok(found.into_iter().map(|commit| (commit.id, Arc::new(commit))).collect())
+    }
+}
+
+/// The YAML with a hash.
+pub enum BlobsByHash {}
+
+impl Read for BlobsByHash {
+    type Key = Vec<u8>;
+    type Value = Arc<Blob>;
+
+    async fn read(db: &Db, keys: Vec<Vec<u8>>) -> Result<HashMap<Vec<u8>, Arc<Blob>>, ApiError> {
+        let mut conn = db.connection().await?;
+        let found: Vec<Blob> = config_blobs::table
+            .filter(config_blobs::sha256.eq_any(keys))
+            .select(Blob::as_select())
+            .load(&mut conn)
+            .await?;
+        Ok(found.into_iter().map(|blob| (blob.sha256.clone(), Arc::new(blob))).collect())
+    }
+}
+
+/// The newest version of a config file: the one that no other names as its parent.
+pub enum HeadOfConfigFile {}
+
+impl Read for HeadOfConfigFile {
+    type Key = ConfigId;
+    type Value = Arc<Commit>;
+
+    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<HashMap<ConfigId, Arc<Commit>>, ApiError> {
+        let mut conn = db.connection().await?;
+        let found: Vec<Commit> = diesel::sql_query(
+            "SELECT head.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
+                SELECT * FROM config_commits c
+                 WHERE config_file_id = parent.id
+                   AND NOT EXISTS (SELECT FROM config_commits child WHERE child.parent_id = c.id)
+             ) AS head",
+        )
+        .bind::<Array<SqlUuid>, _>(keys)
+        .load(&mut conn)
+        .await?;
+        Ok(found.into_iter().map(|commit| (commit.config_file_id, Arc::new(commit))).collect())
+    }
+}
+
+/// A page of a project's config files, by name.
+pub enum ConfigFilesOfProject {}
+
+impl Read for ConfigFilesOfProject {
+    type Key = (ProjectId, Page);
+    type Value = Arc<Vec<ConfigFile>>;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut conn = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for (page, parents) in by_page(keys) {
+            let mut pages: HashMap<ProjectId, Vec<ConfigFile>> = HashMap::new();
+            for file in files_of_projects(&mut conn, &parents, &page).await? {
+                pages.entry(file.project_id).or_default().push(file);
+            }
+            found.extend(pages.into_iter().map(|(project, rows)| ((project, page.clone()), Arc::new(rows))));
+        }
+        Ok(found)
+    }
+}
+
+async fn files_of_projects(
+    conn: &mut AsyncPgConnection,
+    parents: &[ProjectId],
+    page: &Page,
+) -> QueryResult<Vec<ConfigFile>> {
+    let order = if page.ascending(OrderDirection::Asc) { "ASC" } else { "DESC" };
+    let (after, before) = page.bounds(OrderDirection::Asc);
+    let ((after, after_id), (before, before_id)) = (text(after), text(before));
+    // Only the direction is put into the text; everything a client sends is bound.
+    diesel::sql_query(format!(
+        "SELECT file.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
+            SELECT * FROM config_files
+             WHERE project_id = parent.id
+               AND ($2 IS NULL OR (name, id) > ($2, $3))
+               AND ($4 IS NULL OR (name, id) < ($4, $5))
+             ORDER BY name {order}, id {order} LIMIT $6
+         ) AS file"
+    ))
+    .bind::<Array<SqlUuid>, _>(parents)
+    .bind::<Nullable<Text>, _>(after)
+    .bind::<Nullable<SqlUuid>, _>(after_id)
+    .bind::<Nullable<Text>, _>(before)
+    .bind::<Nullable<SqlUuid>, _>(before_id)
+    .bind::<BigInt, _>(page.limit)
+    .load(conn)
+    .await
+}
+
+/// How many config files a project has.
+pub enum ConfigFileCounts {}
+
+impl Read for ConfigFileCounts {
+    type Key = ProjectId;
+    type Value = i64;
+
+    async fn read(db: &Db, keys: Vec<ProjectId>) -> Result<HashMap<ProjectId, i64>, ApiError> {
+        let mut conn = db.connection().await?;
+        let rows: Vec<(ProjectId, i64)> = config_files::table
+            .filter(config_files::project_id.eq_any(keys))
+            .group_by(config_files::project_id)
+            .select((config_files::project_id, diesel::dsl::count_star()))
+            .load(&mut conn)
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+}
+
+/// A page of a config file's versions, newest first.
+pub enum CommitsOfConfigFile {}
+
+impl Read for CommitsOfConfigFile {
+    type Key = (ConfigId, Page);
+    type Value = Arc<Vec<Commit>>;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut conn = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for (page, parents) in by_page(keys) {
+            let mut pages: HashMap<ConfigId, Vec<Commit>> = HashMap::new();
+            for commit in commits_of_files(&mut conn, &parents, &page).await? {
+                pages.entry(commit.config_file_id).or_default().push(commit);
+            }
+            found.extend(pages.into_iter().map(|(file, rows)| ((file, page.clone()), Arc::new(rows))));
+        }
+        Ok(found)
+    }
+}
+
+async fn commits_of_files(conn: &mut AsyncPgConnection, parents: &[ConfigId], page: &Page) -> QueryResult<Vec<Commit>> {
+    let order = if page.ascending(OrderDirection::Desc) { "ASC" } else { "DESC" };
+    let (later, earlier) = page.bounds(OrderDirection::Desc);
+    let ((later, later_id), (earlier, earlier_id)) = (time(later), time(earlier));
+    diesel::sql_query(format!(
+        "SELECT version.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
+            SELECT * FROM config_commits
+             WHERE config_file_id = parent.id
+               AND ($2 IS NULL OR (created_at, id) > ($2, $3))
+               AND ($4 IS NULL OR (created_at, id) < ($4, $5))
+             ORDER BY created_at {order}, id {order} LIMIT $6
+         ) AS version"
+    ))
+    .bind::<Array<SqlUuid>, _>(parents)
+    .bind::<Nullable<Timestamptz>, _>(later)
+    .bind::<Nullable<SqlUuid>, _>(later_id)
+    .bind::<Nullable<Timestamptz>, _>(earlier)
+    .bind::<Nullable<SqlUuid>, _>(earlier_id)
+    .bind::<BigInt, _>(page.limit)
+    .load(conn)
+    .await
+}
+
+/// How many versions a config file has.
+pub enum CommitCounts {}
+
+impl Read for CommitCounts {
+    type Key = ConfigId;
+    type Value = i64;
+
+    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<HashMap<ConfigId, i64>, ApiError> {
+        let mut conn = db.connection().await?;
+        let rows: Vec<(ConfigId, i64)> = config_commits::table
+            .filter(config_commits::config_file_id.eq_any(keys))
+            .group_by(config_commits::config_file_id)
+            .select((config_commits::config_file_id, diesel::dsl::count_star()))
+            .load(&mut conn)
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+}

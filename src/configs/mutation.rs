@@ -1,0 +1,145 @@
+//! Making config files.
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use chrono::{SubsecRound, Utc};
+use diesel_async::AsyncConnection;
+
+use super::documents;
+use super::model::{self, Blob};
+use super::types::{ConfigCommit, ConfigFile};
+use crate::audit::model::{Entry, record};
+use crate::auth::policy::{self, Action};
+use crate::auth::principal::CallerExt;
+use crate::db::is_taken;
+use crate::error::{ApiError, ApiErrors, Problems};
+use crate::graphql::context::RequestExt;
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::{ApiResult, IntoGraphql, names};
+use crate::ids::{CommitId, ConfigId, ProjectId, UserId};
+use crate::projects::loader::ProjectsById;
+
+/// Characters of a commit message at most.
+const MAX_MESSAGE: usize = 500;
+
+/// A config file to make, with its first version.
+#[derive(Debug, InputObject)]
+pub struct CreateConfigFileInput {
+    /// The project it is to belong to; you have to be a manager or an admin of its group.
+    pub project_id: ProjectId,
+    /// The name, unique in the project: 1 to 63 lower-case letters, digits, "-", "." and "_".
+    pub name: String,
+    /// One or more Kubernetes objects as YAML, at most 1 MiB. These kinds are allowed: Pod, Service, Deployment,
+    /// ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim.
+    pub yaml: String,
+    /// What this version is about: at most 500 characters.
+    #[graphql(default)]
+    pub message: String,
+}
+
+/// The config file that was made.
+#[derive(Debug, SimpleObject)]
+pub struct CreateConfigFilePayload {
+    /// The config file.
+    pub config_file: ConfigFile,
+    /// Its first version, which can be submitted as a job.
+    pub commit: ConfigCommit,
+}
+
+/// The config files part of the mutation root.
+#[derive(Debug, Default)]
+pub struct ConfigMutation;
+
+#[Object]
+impl ConfigMutation {
+    /// Makes a config file with its first version. The YAML is parsed and checked; what is wrong with it is told with
+    /// line and column.
+    async fn create_config_file(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The config file.")] input: CreateConfigFileInput,
+    ) -> ApiResult<CreateConfigFilePayload> {
+        create(ctx, input).await.graphql(ctx)
+    }
+}
+
+struct Parsed {
+    name: String,
+    message: String,
+    blob: Blob,
+}
+
+fn parse(input: CreateConfigFileInput) -> Result<Parsed, ApiErrors> {
+    let mut problems = Problems::default();
+    let name = problems.take(names::name(input.name, "-._", "input.name"));
+    let message = problems.take(names::prose(input.message, MAX_MESSAGE, "input.message"));
+    let kinds = match documents::parse(&input.yaml, "input.yaml") {
+        Ok(documents) => documents.into_iter().map(|document| document.kind).collect(),
+        Err(ApiErrors(errors)) => {
+            errors.into_iter().for_each(|error| problems.push(error));
+            Vec::new()
+        }
+    };
+    problems.finish()?;
+    Ok(Parsed {
+        name: name.unwrap_or_default(),
+        message: message.unwrap_or_default(),
+        blob: Blob::new(input.yaml, kinds),
+    })
+}
+
+async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<CreateConfigFilePayload, ApiErrors> {
+    let actor = ctx.caller().principal()?.user;
+    let project = input.project_id;
+    // A megabyte of YAML takes a while to parse.
+    let parsed = tokio::task::spawn_blocking(move || parse(input)).await.map_err(ApiError::internal)?;
+    let not_found = || ApiError::not_found("project", project).at("input.projectId");
+    let group = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?.group_id;
+    policy::check(ctx.caller(), Action::CreateConfigFile { project, group })
+        .map_err(|error| error.at("input.projectId"))?;
+    let parsed = parsed?;
+    let (file, commit) = rows(project, actor, parsed.name, parsed.message, &parsed.blob);
+    let request_id = ctx.request_id();
+    let mut conn = ctx.db()?.connection().await?;
+    conn.transaction(async |conn| {
+        model::insert(conn, &file, &commit, &parsed.blob).await?;
+        let entry = Entry {
+            actor: Some(actor),
+            action: "createConfigFile",
+            subject: file.id.to_string(),
+            detail: serde_json::json!({ "name": file.name, "project": project.to_string() }),
+            request_id,
+        };
+        record(conn, entry).await
+    })
+    .await
+    .map_err(|error| match error {
+        error if is_taken(&error, "config_files_project_name_key") => {
+            let name = names::shown(&file.name);
+            ApiError::conflict(format!("there is a config file {name} in this project already")).at("input.name")
+        }
+        error => error.into(),
+    })?;
+    Ok(CreateConfigFilePayload { config_file: file.into(), commit: commit.into() })
+}
+
+fn rows(
+    project_id: ProjectId,
+    author_id: UserId,
+    name: String,
+    message: String,
+    blob: &Blob,
+) -> (model::ConfigFile, model::Commit) {
+    // PostgreSQL keeps microseconds; what is answered now is what is read later.
+    let created_at = Utc::now().trunc_subsecs(6);
+    let file = model::ConfigFile { id: ConfigId::generate(), project_id, name, created_at };
+    let commit = model::Commit {
+        id: CommitId::generate(),
+        config_file_id: file.id,
+        parent_id: None,
+        blob_sha256: blob.sha256.clone(),
+        message,
+        author_id,
+        created_at,
+    };
+    (file, commit)
+}

@@ -1,0 +1,90 @@
+//! Asking about config files.
+
+use async_graphql::{Context, InputObject, Object};
+
+use super::loader::ConfigFilesById;
+use super::model::{self, Selection};
+use super::types::ConfigFile;
+use crate::auth::policy::{self, Action};
+use crate::auth::principal::CallerExt;
+use crate::error::{ApiError, ApiErrors};
+use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
+use crate::graphql::context::RequestExt;
+use crate::graphql::cursor::Position;
+use crate::graphql::keyset::{OrderDirection, SortType};
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::ids::{ConfigId, ProjectId};
+use crate::projects::loader::ProjectsById;
+
+/// Which config files to list; conditions that are left out do not count.
+#[derive(Debug, Default, InputObject)]
+pub struct ConfigFileFilter {
+    /// Only config files of this project.
+    pub project_id: Option<ProjectId>,
+    /// Only config files with one of these names.
+    pub names: Option<Vec<String>>,
+}
+
+/// The config files part of the query root.
+#[derive(Debug, Default)]
+pub struct ConfigQuery;
+
+#[Object]
+impl ConfigQuery {
+    /// The config file with this id, if you are in the group of its project.
+    async fn config_file(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The config file's id: `config_` and 26 characters.")] id: ConfigId,
+    ) -> ApiResult<ConfigFile> {
+        find(ctx, id).await.graphql(ctx)
+    }
+
+    /// The config files of your groups' projects, oldest first; all for platform admins.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
+    async fn config_files(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the config file with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the config file with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which config files; all that you can see when left out.")] filter: Option<ConfigFileFilter>,
+    ) -> ApiResult<Connection<ConfigFile>> {
+        list(ctx, PageArgs { first, after, last, before }, filter).await.graphql(ctx)
+    }
+}
+
+/// The config file with this id, if the caller may see it.
+///
+/// # Errors
+/// `NOT_FOUND` if there is none that the caller may know of.
+pub async fn find(ctx: &Context<'_>, id: ConfigId) -> Result<ConfigFile, ApiError> {
+    // Asked first, so that nobody learns without a log-in which ids exist.
+    ctx.caller().principal()?;
+    let not_found = || ApiError::not_found("config file", id);
+    let file = ctx.read::<ConfigFilesById>(id).await?.ok_or_else(not_found)?;
+    let project = ctx.read::<ProjectsById>(file.project_id).await?.ok_or_else(not_found)?;
+    policy::check(ctx.caller(), Action::ViewConfigFile { config: id, group: project.group_id })?;
+    Ok(ConfigFile(file))
+}
+
+async fn list(
+    ctx: &Context<'_>,
+    args: PageArgs,
+    filter: Option<ConfigFileFilter>,
+) -> Result<Connection<ConfigFile>, ApiErrors> {
+    let visible = policy::visible(ctx.caller())?;
+    let filter = filter.unwrap_or_default();
+    let selection = Selection { project: filter.project_id, names: filter.names, direction: OrderDirection::Asc };
+    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
+    let db = ctx.db()?.clone();
+    let rows = model::page(&mut *db.connection().await?, &visible, &selection, &page).await?;
+    let total = TotalCount::by(move |_| {
+        let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
+        async move { Ok(model::count(&mut *db.connection().await?, &visible, &selection).await?) }
+    });
+    let position = |file: &model::ConfigFile| Position::at(file.created_at, file.id.uuid());
+    Ok(connection(&page, rows, position, ConfigFile::from, total))
+}

@@ -1,0 +1,199 @@
+//! Config files and their versions as the API shows them.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+
+use super::documents::ConfigKind;
+use super::loader::{
+    BlobsByHash, CommitCounts, CommitsById, CommitsOfConfigFile, ConfigFileCounts, ConfigFilesById,
+    ConfigFilesOfProject, HeadOfConfigFile,
+};
+use super::model;
+use crate::error::{ApiError, ApiErrors};
+use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
+use crate::graphql::context::RequestExt;
+use crate::graphql::cursor::Position;
+use crate::graphql::keyset::SortType;
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::ids::{CommitId, ConfigId, ProjectId};
+use crate::projects::types::Project;
+use crate::users::types::User;
+
+/// A file of Kubernetes YAML in a project, versioned like git.
+#[derive(Debug, Clone)]
+pub struct ConfigFile(pub Arc<model::ConfigFile>);
+
+impl From<model::ConfigFile> for ConfigFile {
+    fn from(file: model::ConfigFile) -> Self {
+        Self(Arc::new(file))
+    }
+}
+
+fn missing(id: impl std::fmt::Display) -> ApiError {
+    ApiError::internal(format!("{id} is referred to and not there"))
+}
+
+/// A file of Kubernetes YAML in a project, versioned like git.
+#[Object]
+impl ConfigFile {
+    /// The id: `config_` and 26 characters.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// The name, unique in the project.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// When the first version was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// The project that the file belongs to.
+    async fn project(&self, ctx: &Context<'_>) -> ApiResult<Project> {
+        Project::load(ctx, self.0.project_id).await.graphql(ctx)
+    }
+
+    /// The newest version.
+    async fn head(&self, ctx: &Context<'_>) -> ApiResult<ConfigCommit> {
+        head(ctx, self.0.id).await.graphql(ctx)
+    }
+
+    /// All versions, newest first.
+    async fn commits(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the version with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the version with this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<ConfigCommit>> {
+        commits_of_config_file(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+    }
+}
+
+/// One version of a config file.
+#[derive(Debug, Clone)]
+pub struct ConfigCommit(pub Arc<model::Commit>);
+
+impl From<model::Commit> for ConfigCommit {
+    fn from(commit: model::Commit) -> Self {
+        Self(Arc::new(commit))
+    }
+}
+
+impl ConfigCommit {
+    /// The version with this id, for an edge whose start the viewer sees.
+    ///
+    /// # Errors
+    /// The read failed, or a foreign key does not hold.
+    pub async fn load(ctx: &Context<'_>, id: CommitId) -> Result<Self, ApiError> {
+        ctx.read::<CommitsById>(id).await?.map(Self).ok_or_else(|| missing(id))
+    }
+
+    async fn blob(&self, ctx: &Context<'_>) -> Result<Arc<model::Blob>, ApiError> {
+        let hash = self.0.blob_sha256.clone();
+        ctx.read::<BlobsByHash>(hash).await?.ok_or_else(|| missing(self.0.id))
+    }
+}
+
+/// One version of a config file.
+#[Object]
+impl ConfigCommit {
+    /// The id: `commit_` and 26 characters.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// What the author says about this version.
+    async fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// When the version was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// SHA-256 of the YAML, in hexadecimal.
+    async fn sha256(&self) -> String {
+        self.0.blob_sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The YAML exactly as it was sent.
+    async fn yaml(&self, ctx: &Context<'_>) -> ApiResult<String> {
+        self.blob(ctx).await.map(|blob| blob.yaml.clone()).graphql(ctx)
+    }
+
+    /// The kinds of the objects in the YAML, in order.
+    async fn kinds(&self, ctx: &Context<'_>) -> ApiResult<Vec<ConfigKind>> {
+        self.blob(ctx).await.map(|blob| blob.kinds.clone()).graphql(ctx)
+    }
+
+    /// Who made the version.
+    async fn author(&self, ctx: &Context<'_>) -> ApiResult<User> {
+        User::load(ctx, self.0.author_id).await.graphql(ctx)
+    }
+
+    /// The version before this one; null for the first.
+    async fn parent(&self, ctx: &Context<'_>) -> ApiResult<Option<ConfigCommit>> {
+        match self.0.parent_id {
+            Some(parent) => Self::load(ctx, parent).await.map(Some).graphql(ctx),
+            None => Ok(None),
+        }
+    }
+
+    /// The file that this is a version of.
+    async fn config_file(&self, ctx: &Context<'_>) -> ApiResult<ConfigFile> {
+        let id = self.0.config_file_id;
+        ctx.read::<ConfigFilesById>(id)
+            .await
+            .and_then(|file| file.map(ConfigFile).ok_or_else(|| missing(id)))
+            .graphql(ctx)
+    }
+}
+
+async fn head(ctx: &Context<'_>, file: ConfigId) -> Result<ConfigCommit, ApiError> {
+    ctx.read::<HeadOfConfigFile>(file).await?.map(ConfigCommit).ok_or_else(|| missing(file))
+}
+
+/// The page of a project's config files, for a viewer who sees the project.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+pub async fn config_files_of_project(
+    ctx: &Context<'_>,
+    project: ProjectId,
+    args: PageArgs,
+) -> Result<Connection<ConfigFile>, ApiErrors> {
+    let page = Page::parse(args)?.sorted_by(SortType::Text)?;
+    let rows = ctx.read::<ConfigFilesOfProject>((project, page.clone())).await?.unwrap_or_default();
+    let loaders = ctx.loaders()?;
+    let total = TotalCount::by(move |_| {
+        let loaders = Arc::clone(&loaders);
+        async move { Ok(loaders.read::<ConfigFileCounts>(project).await?.unwrap_or(0)) }
+    });
+    let position = |file: &model::ConfigFile| Position::of(file.name.clone(), file.id.uuid());
+    Ok(connection(&page, (*rows).clone(), position, ConfigFile::from, total))
+}
+
+async fn commits_of_config_file(
+    ctx: &Context<'_>,
+    file: ConfigId,
+    args: PageArgs,
+) -> Result<Connection<ConfigCommit>, ApiErrors> {
+    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
+    let rows = ctx.read::<CommitsOfConfigFile>((file, page.clone())).await?.unwrap_or_default();
+    let loaders = ctx.loaders()?;
+    let total = TotalCount::by(move |_| {
+        let loaders = Arc::clone(&loaders);
+        async move { Ok(loaders.read::<CommitCounts>(file).await?.unwrap_or(0)) }
+    });
+    let position = |commit: &model::Commit| Position::at(commit.created_at, commit.id.uuid());
+    Ok(connection(&page, (*rows).clone(), position, ConfigCommit::from, total))
+}

@@ -1,0 +1,160 @@
+//! Concurrent requests share statements: who asks while a statement is running shares the next one.
+//!
+//! There is no timer, so a lone request waits for nobody. A statement starts after every ask in it began, so each sees
+//! all that was committed before it asked. Queues and batches are bounded, and a waiter that gives up cancels nothing
+//! for the others. Values carry no permission: policy is applied per principal after loading.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::Db;
+use crate::error::{ApiError, Code};
+use crate::tasks::Tasks;
+
+/// Asks that may wait for one kind of read before further ones are held back.
+const QUEUE: usize = 1024;
+
+/// One kind of read: keys in, a value for each key that has one.
+pub trait Read: Send + Sync + 'static {
+    /// What is asked for.
+    type Key: Clone + Eq + Hash + Debug + Send + Sync + 'static;
+    /// What is found; cheap to clone.
+    type Value: Clone + Send + Sync + 'static;
+    /// Statements of this kind that may run at a time.
+    const CONNECTIONS: usize = 2;
+    /// Keys in one statement, at most.
+    const BATCH: usize = 1000;
+
+    /// Reads what belongs to `keys`, each of which occurs once, in one statement.
+    fn read(
+        db: &Db,
+        keys: Vec<Self::Key>,
+    ) -> impl Future<Output = Result<HashMap<Self::Key, Self::Value>, ApiError>> + Send;
+}
+
+/// A failed read as every waiter is told it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct ReadFailed {
+    code: Code,
+    message: String,
+}
+
+impl From<&ApiError> for ReadFailed {
+    fn from(error: &ApiError) -> Self {
+        Self { code: error.code, message: super::error_chain(error) }
+    }
+}
+
+impl From<ReadFailed> for ApiError {
+    fn from(failed: ReadFailed) -> Self {
+        match failed.code {
+            Code::Internal => Self::internal(failed),
+            Code::DatabaseUnavailable => Self::database_unavailable(failed),
+            code => Self::new(code, failed.message),
+        }
+    }
+}
+
+type Found<R> = Result<Arc<HashMap<<R as Read>::Key, <R as Read>::Value>>, ReadFailed>;
+
+struct Ask<R: Read> {
+    keys: Vec<R::Key>,
+    answer: oneshot::Sender<Found<R>>,
+}
+
+/// The process-wide queue of one kind of read.
+pub struct Coalescer<R: Read>(mpsc::Sender<Ask<R>>);
+
+impl<R: Read> Clone for Coalescer<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<R: Read> Coalescer<R> {
+    fn start(db: Db, tasks: &Tasks) -> Self {
+        let (asks, queue) = mpsc::channel(QUEUE);
+        tasks.spawn("coalescer", dispatch::<R>(db, queue, tasks.clone()));
+        Self(asks)
+    }
+
+    /// What is found for `keys`; other keys may be in the answer too.
+    ///
+    /// # Errors
+    /// The shared statement failed, or the server is stopping.
+    pub async fn load(&self, keys: Vec<R::Key>) -> Found<R> {
+        let (answer, found) = oneshot::channel();
+        let stopping = || ReadFailed { code: Code::DatabaseUnavailable, message: "the server is stopping".into() };
+        self.0.send(Ask { keys, answer }).await.map_err(|_| stopping())?;
+        found.await.unwrap_or_else(|_| Err(stopping()))
+    }
+}
+
+async fn dispatch<R: Read>(db: Db, mut queue: mpsc::Receiver<Ask<R>>, tasks: Tasks) {
+    let connections = Arc::new(Semaphore::new(R::CONNECTIONS));
+    while let Ok(turn) = Arc::clone(&connections).acquire_owned().await {
+        let Some(first) = queue.recv().await else { return };
+        let mut size = first.keys.len();
+        let mut asks = vec![first];
+        while size < R::BATCH
+            && let Ok(ask) = queue.try_recv()
+        {
+            size += ask.keys.len();
+            asks.push(ask);
+        }
+        let db = db.clone();
+        tasks.spawn("coalesced read", async move {
+            answer::<R>(&db, asks).await;
+            drop(turn);
+        });
+    }
+}
+
+async fn answer<R: Read>(db: &Db, asks: Vec<Ask<R>>) {
+    let mut keys: Vec<R::Key> = Vec::with_capacity(asks.iter().map(|ask| ask.keys.len()).sum());
+    let mut seen = std::collections::HashSet::with_capacity(keys.capacity());
+    for key in asks.iter().flat_map(|ask| &ask.keys) {
+        if seen.insert(key) {
+            keys.push(key.clone());
+        }
+    }
+    metrics::histogram!("platform_loader_batch_size").record(keys.len() as f64);
+    let found: Found<R> = match R::read(db, keys).await {
+        Ok(found) => Ok(Arc::new(found)),
+        Err(error) => Err(ReadFailed::from(&error)),
+    };
+    for ask in asks {
+        // A waiter that gave up needs no answer.
+        let _ = ask.answer.send(found.clone());
+    }
+}
+
+/// The coalescers of one database, found by the type of their read.
+pub(crate) struct Coalescers {
+    tasks: Tasks,
+    by_read: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+}
+
+impl Coalescers {
+    pub(super) fn new(tasks: Tasks) -> Self {
+        Self { tasks, by_read: Mutex::default() }
+    }
+
+    pub(crate) fn of<R: Read>(&self, db: &Db) -> Coalescer<R> {
+        let mut known = self.by_read.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry =
+            known.entry(TypeId::of::<R>()).or_insert_with(|| Box::new(Coalescer::<R>::start(db.clone(), &self.tasks)));
+        match entry.downcast_ref::<Coalescer<R>>() {
+            Some(coalescer) => coalescer.clone(),
+            // The key is the type, so this is not reached; a coalescer of its own is right all the same.
+            None => Coalescer::start(db.clone(), &self.tasks),
+        }
+    }
+}

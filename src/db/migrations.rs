@@ -1,0 +1,62 @@
+//! The migrations, part of the binary; run under an advisory lock so that replicas starting together take turns.
+
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::Db;
+use crate::error::ApiError;
+
+/// Every migration, in order.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Any number nobody else uses: "platform migrations".
+const LOCK: i64 = 0x706c_6174_6d69_6772;
+
+/// Applies what the database does not have yet and says which.
+///
+/// # Errors
+/// The database does not answer or a migration fails; a failed one leaves nothing behind.
+pub async fn run(db: &Db) -> Result<Vec<String>, ApiError> {
+    with_harness(db, |harness| {
+        let applied = harness.run_pending_migrations(MIGRATIONS).map_err(ApiError::internal)?;
+        Ok(applied.iter().map(ToString::to_string).collect())
+    })
+    .await
+}
+
+/// Takes every migration back, newest first.
+///
+/// # Errors
+/// As [`run`].
+pub async fn revert_all(db: &Db) -> Result<(), ApiError> {
+    with_harness(db, |harness| {
+        harness.revert_all_migrations(MIGRATIONS).map_err(ApiError::internal)?;
+        Ok(())
+    })
+    .await
+}
+
+/// Whether every migration of this binary has been applied.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn is_current(db: &Db) -> Result<bool, ApiError> {
+    let mut harness = AsyncMigrationHarness::new(db.dedicated().await?);
+    tokio::task::block_in_place(|| harness.has_pending_migration(MIGRATIONS))
+        .map(|pending| !pending)
+        .map_err(ApiError::internal)
+}
+
+async fn with_harness<T>(
+    db: &Db,
+    work: impl FnOnce(&mut AsyncMigrationHarness<AsyncPgConnection>) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    let mut connection = db.dedicated().await?;
+    diesel::sql_query("SELECT pg_advisory_lock($1)")
+        .bind::<diesel::sql_types::BigInt, _>(LOCK)
+        .execute(&mut connection)
+        .await?;
+    // The lock belongs to the connection and goes with it.
+    let mut harness = AsyncMigrationHarness::new(connection);
+    work(&mut harness)
+}

@@ -1,0 +1,159 @@
+//! PostgreSQL: the pool, connections of one's own, transactions, migrations and the coalescer of reads.
+
+pub mod coalesce;
+mod connect;
+pub mod migrations;
+pub mod tables;
+pub mod text_enum;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use diesel::connection::{Instrumentation, InstrumentationEvent};
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use futures::FutureExt;
+
+use crate::config::DatabaseConfig;
+use crate::error::ApiError;
+use crate::tasks::Tasks;
+
+/// A connection from the pool, given back when dropped.
+pub type Connection = Object<AsyncPgConnection>;
+
+/// How long a request waits for a connection before it is told that the database is away.
+const POOL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The database of one server. Clones share the pool.
+#[derive(Clone)]
+pub struct Db(Arc<Inner>);
+
+struct Inner {
+    pool: Pool<AsyncPgConnection>,
+    url: crate::config::DatabaseUrl,
+    statements: Arc<AtomicU64>,
+    coalescers: coalesce::Coalescers,
+}
+
+impl Db {
+    /// A pool that connects when it is first used. Background reads run in `tasks`.
+    ///
+    /// # Errors
+    /// The pool's settings contradict each other.
+    pub fn new(config: &DatabaseConfig, tasks: &Tasks) -> Result<Self, ApiError> {
+        let statements = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&statements);
+        let url = config.primary.clone();
+        let mut manager = ManagerConfig::default();
+        // The default pings at every checkout, which costs as much as a read; a dead connection shows at its first use.
+        manager.recycling_method = RecyclingMethod::Fast;
+        manager.custom_setup = Box::new(move |_| {
+            let (url, counter) = (url.clone(), Arc::clone(&counter));
+            async move {
+                let mut connection = connect::establish(&url).await?;
+                connection.set_instrumentation(StatementCounter(counter));
+                Ok(connection)
+            }
+            .boxed()
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config("", manager);
+        let pool = Pool::builder(manager)
+            .max_size(config.pool_size.get() as usize)
+            .wait_timeout(Some(POOL_PATIENCE))
+            .create_timeout(Some(POOL_PATIENCE))
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()
+            .map_err(ApiError::internal)?;
+        let coalescers = coalesce::Coalescers::new(tasks.clone());
+        Ok(Self(Arc::new(Inner { pool, url: config.primary.clone(), statements, coalescers })))
+    }
+
+    /// A connection from the pool.
+    ///
+    /// # Errors
+    /// `DATABASE_UNAVAILABLE` if none is to be had within five seconds.
+    pub async fn connection(&self) -> Result<Connection, ApiError> {
+        self.0.pool.get().await.map_err(ApiError::database_unavailable)
+    }
+
+    /// A connection outside the pool, for what holds one for long: LISTEN, session-level locks.
+    ///
+    /// # Errors
+    /// `DATABASE_UNAVAILABLE` if the server does not answer.
+    pub async fn dedicated(&self) -> Result<AsyncPgConnection, ApiError> {
+        connect::establish(&self.0.url).await.map_err(ApiError::database_unavailable)
+    }
+
+    /// Waits until the database answers, saying so in the log when it does not. Never gives up.
+    pub async fn wait_until_up(&self) {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let Err(error) = self.ping().await else { return };
+            tracing::warn!(
+                database = %self.0.url,
+                error = %error_chain(&error),
+                retry_in_ms = pause.as_millis() as u64,
+                "waiting for the database"
+            );
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Asks the database for nothing.
+    ///
+    /// # Errors
+    /// `DATABASE_UNAVAILABLE` if it does not answer.
+    pub async fn ping(&self) -> Result<(), ApiError> {
+        let mut connection = self.connection().await?;
+        diesel::sql_query("SELECT 1").execute(&mut connection).await?;
+        Ok(())
+    }
+
+    /// How many statements have been sent over the pool so far; transaction control is not counted.
+    pub fn statements(&self) -> u64 {
+        AtomicU64::load(&self.0.statements, Ordering::Relaxed)
+    }
+
+    /// Connections of the pool: (in use, open, at most).
+    pub fn pool_usage(&self) -> (usize, usize, usize) {
+        let status = self.0.pool.status();
+        (status.size.saturating_sub(status.available), status.size, status.max_size)
+    }
+
+    pub(crate) fn coalescers(&self) -> &coalesce::Coalescers {
+        &self.0.coalescers
+    }
+}
+
+/// Whether the database refused a row because another one has the value that `constraint` keeps unique.
+pub fn is_taken(error: &diesel::result::Error, constraint: &str) -> bool {
+    use diesel::result::{DatabaseErrorKind, Error};
+    matches!(error, Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info)
+        if info.constraint_name() == Some(constraint))
+}
+
+/// An error with all its causes, for the log.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+struct StatementCounter(Arc<AtomicU64>);
+
+impl Instrumentation for StatementCounter {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        if let InstrumentationEvent::StartQuery { .. } = event {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            metrics::counter!("platform_sql_statements_total").increment(1);
+        }
+    }
+}

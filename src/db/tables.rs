@@ -1,0 +1,197 @@
+//! The tables as diesel knows them; `tests/migrations.rs` compares them with the migrated database.
+#![allow(missing_docs, reason = "the columns are described in the migrations")]
+
+diesel::table! {
+    users (id) {
+        id -> Uuid,
+        username -> Text,
+        display_name -> Text,
+        email -> Nullable<Text>,
+        password_hash -> Text,
+        platform_role -> Text,
+        disabled_at -> Nullable<Timestamptz>,
+        deleted_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        refresh_hash -> Bytea,
+        family_hash -> Bytea,
+        expires_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    groups (id) {
+        id -> Uuid,
+        name -> Text,
+        description -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    group_members (group_id, user_id) {
+        group_id -> Uuid,
+        user_id -> Uuid,
+        role -> Text,
+        joined_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    projects (id) {
+        id -> Uuid,
+        group_id -> Uuid,
+        name -> Text,
+        description -> Text,
+        namespace -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    project_quotas (project_id) {
+        project_id -> Uuid,
+        gpu -> Nullable<Integer>,
+        cpu_millis -> Nullable<BigInt>,
+        memory_bytes -> Nullable<BigInt>,
+        concurrent_jobs -> Nullable<Integer>,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    audit_log (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        actor_id -> Nullable<Uuid>,
+        action -> Text,
+        subject -> Text,
+        detail -> Jsonb,
+        request_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (user_id, mutation, key) {
+        user_id -> Uuid,
+        mutation -> Text,
+        key -> Text,
+        input_hash -> Bytea,
+        subject_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    config_blobs (sha256) {
+        sha256 -> Bytea,
+        yaml -> Text,
+        kinds -> Array<Text>,
+    }
+}
+
+diesel::table! {
+    config_files (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        name -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    config_commits (id) {
+        id -> Uuid,
+        config_file_id -> Uuid,
+        parent_id -> Nullable<Uuid>,
+        blob_sha256 -> Bytea,
+        message -> Text,
+        author_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        submitted_by -> Uuid,
+        config_commit_id -> Nullable<Uuid>,
+        name -> Text,
+        queue -> Text,
+        priority -> Integer,
+        executor -> Text,
+        phase -> Text,
+        cancel_requested_at -> Nullable<Timestamptz>,
+        reason -> Nullable<Text>,
+        message -> Nullable<Text>,
+        pending_reason -> Nullable<Text>,
+        preemptions -> Integer,
+        manifest -> Jsonb,
+        tasks -> Jsonb,
+        namespace -> Text,
+        object_name -> Text,
+        object_uid -> Nullable<Text>,
+        object_version -> Nullable<BigInt>,
+        gpu -> Integer,
+        cpu_millis -> BigInt,
+        memory_bytes -> BigInt,
+        deadline_seconds -> Nullable<BigInt>,
+        ttl_seconds -> Nullable<BigInt>,
+        retry_limit -> Integer,
+        submit_attempts -> Integer,
+        next_attempt_at -> Nullable<Timestamptz>,
+        submitted_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    job_events (seq) {
+        seq -> BigInt,
+        job_id -> Uuid,
+        project_id -> Uuid,
+        group_id -> Uuid,
+        submitted_by -> Uuid,
+        kind -> Text,
+        phase -> Text,
+        previous_phase -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        message -> Nullable<Text>,
+        at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(group_members -> groups (group_id));
+diesel::joinable!(group_members -> users (user_id));
+diesel::joinable!(projects -> groups (group_id));
+diesel::joinable!(config_files -> projects (project_id));
+diesel::joinable!(config_commits -> config_files (config_file_id));
+diesel::joinable!(config_commits -> config_blobs (blob_sha256));
+diesel::joinable!(jobs -> projects (project_id));
+diesel::joinable!(sessions -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    sessions,
+    groups,
+    group_members,
+    projects,
+    project_quotas,
+    audit_log,
+    idempotency_keys,
+    config_blobs,
+    config_files,
+    config_commits,
+    jobs,
+    job_events,
+);

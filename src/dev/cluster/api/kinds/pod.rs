@@ -1,0 +1,145 @@
+//! Pods: their defaults and their class of service.
+
+use crate::dev::cluster::api::object::{default_field, member_mut, object_mut};
+use serde_json::{Map, Value, json};
+
+/// Fills in what every pod spec has.
+pub fn default_spec(spec: &mut Map<String, Value>) {
+    default_field(spec, "restartPolicy", || json!("Always"));
+    default_field(spec, "terminationGracePeriodSeconds", || json!(30));
+    default_field(spec, "dnsPolicy", || json!("ClusterFirst"));
+    default_field(spec, "securityContext", || json!({}));
+    default_field(spec, "schedulerName", || json!("default-scheduler"));
+    if let Some(account) = spec.get("serviceAccountName").cloned() {
+        default_field(spec, "serviceAccount", || account);
+    }
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            default_container(object_mut(container));
+        }
+    }
+    for volume in spec.get_mut("volumes").and_then(Value::as_array_mut).into_iter().flatten() {
+        default_volume(object_mut(volume));
+    }
+}
+
+fn default_container(container: &mut Map<String, Value>) {
+    default_field(container, "resources", || json!({}));
+    default_field(container, "terminationMessagePath", || json!("/dev/termination-log"));
+    default_field(container, "terminationMessagePolicy", || json!("File"));
+    let image = container.get("image").and_then(Value::as_str).unwrap_or_default().to_owned();
+    default_field(container, "imagePullPolicy", || json!(pull_policy(&image)));
+    for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        default_field(object_mut(port), "protocol", || json!("TCP"));
+    }
+    for variable in container.get_mut("env").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(field) = variable.pointer_mut("/valueFrom/fieldRef") {
+            default_field(object_mut(field), "apiVersion", || json!("v1"));
+        }
+    }
+    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        if let Some(probe) = container.get_mut(probe) {
+            let probe = object_mut(probe);
+            for (field, value) in
+                [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
+            {
+                default_field(probe, field, || json!(value));
+            }
+            if let Some(get) = probe.get_mut("httpGet") {
+                default_field(object_mut(get), "path", || json!("/"));
+                default_field(object_mut(get), "scheme", || json!("HTTP"));
+            }
+        }
+    }
+    default_requests(container);
+}
+
+/// A limit without a request is the request too.
+fn default_requests(container: &mut Map<String, Value>) {
+    let Some(limits) = container.get("resources").and_then(|r| r.get("limits")).and_then(Value::as_object).cloned()
+    else {
+        return;
+    };
+    let Some(resources) = container.get_mut("resources") else { return };
+    let requests = member_mut(resources, "requests");
+    for (resource, limit) in limits {
+        default_field(requests, &resource, || limit);
+    }
+}
+
+/// A moving tag is always pulled.
+fn pull_policy(image: &str) -> &'static str {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    let moving = !name.contains('@') && name.split_once(':').is_none_or(|(_, tag)| tag == "latest");
+    if moving { "Always" } else { "IfNotPresent" }
+}
+
+fn default_volume(volume: &mut Map<String, Value>) {
+    for source in ["configMap", "secret", "downwardAPI", "projected"] {
+        if let Some(source) = volume.get_mut(source) {
+            default_field(object_mut(source), "defaultMode", || json!(420));
+        }
+    }
+    if let Some(path) = volume.get_mut("hostPath") {
+        default_field(object_mut(path), "type", || json!(""));
+    }
+    if volume.keys().all(|key| key == "name") {
+        volume.insert("emptyDir".to_owned(), json!({}));
+    }
+}
+
+/// Guaranteed, Burstable or BestEffort, by what the containers ask for and may use.
+pub fn qos_class(pod: &Value) -> &'static str {
+    let containers: Vec<&Value> = ["initContainers", "containers"]
+        .iter()
+        .filter_map(|list| pod.pointer(&format!("/spec/{list}"))?.as_array())
+        .flatten()
+        .collect();
+    let amount = |container: &Value, part: &str, resource: &str| {
+        container.pointer(&format!("/resources/{part}/{resource}")).filter(|value| !value.is_null()).cloned()
+    };
+    let mut any = false;
+    let mut guaranteed = !containers.is_empty();
+    for container in &containers {
+        for resource in ["cpu", "memory"] {
+            let limit = amount(container, "limits", resource);
+            let request = amount(container, "requests", resource).or_else(|| limit.clone());
+            any |= limit.is_some() || request.is_some();
+            guaranteed &= limit.is_some() && limit == request;
+        }
+    }
+    match (any, guaranteed) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_moving_tag_is_always_pulled() {
+        for (image, policy) in [
+            ("busybox", "Always"),
+            ("busybox:latest", "Always"),
+            ("busybox:1.36", "IfNotPresent"),
+            ("localhost:5000/a/busybox", "Always"),
+            ("a@sha256:00", "IfNotPresent"),
+        ] {
+            assert_eq!(pull_policy(image), policy, "{image}");
+        }
+    }
+
+    #[test]
+    fn a_pod_without_resources_is_best_effort() {
+        assert_eq!(qos_class(&json!({"spec": {"containers": [{"name": "a"}]}})), "BestEffort");
+        let limits = json!({"cpu": "1", "memory": "1Gi"});
+        assert_eq!(qos_class(&json!({"spec": {"containers": [{"resources": {"limits": limits}}]}})), "Guaranteed");
+        assert_eq!(
+            qos_class(&json!({"spec": {"containers": [{"resources": {"requests": {"cpu": "1"}}}]}})),
+            "Burstable"
+        );
+    }
+}

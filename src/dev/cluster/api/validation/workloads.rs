@@ -1,0 +1,211 @@
+//! Jobs, Deployments, claims, classes and the other kinds whose rules clients meet.
+
+use super::{immutable, pod, text};
+use crate::dev::cluster::api::schema::{FieldError, Reason};
+use serde_json::{Map, Value, json};
+
+/// The most that a ConfigMap or Secret may hold.
+const DATA_LIMIT: usize = 1024 * 1024;
+
+fn non_negative(errors: &mut Vec<FieldError>, value: &Value, pointer: &str, path: &str) {
+    if let Some(number) = value.pointer(pointer).filter(|number| number.as_i64().is_some_and(|number| number < 0)) {
+        errors.push(FieldError::showing(path, Reason::Invalid, number, "must be greater than or equal to 0"));
+    }
+}
+
+pub fn job(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for field in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
+        non_negative(&mut errors, new, &format!("/spec/{field}"), &format!("spec.{field}"));
+    }
+    let template = new.pointer("/spec/template").unwrap_or(&Value::Null);
+    pod::template(template, "spec.template", &mut errors);
+    restart_policy(template, "spec.template", &mut errors);
+    let suspended = old.is_some_and(|old| old.pointer("/spec/suspend") == Some(&json!(true)));
+    let indexed = text(new, "/spec/completionMode") == "Indexed";
+    if indexed && new.pointer("/spec/completions").is_none() {
+        let detail = "when completion mode is Indexed";
+        errors.push(FieldError::new("spec.completions", Reason::Required, detail));
+    }
+    if !indexed {
+        immutable(&mut errors, new, old, "/spec/completions", "spec.completions");
+    }
+    immutable(&mut errors, new, old, "/spec/selector", "spec.selector");
+    if !suspended {
+        immutable(&mut errors, new, old, "/spec/template", "spec.template");
+    }
+    immutable(&mut errors, new, old, "/spec/completionMode", "spec.completionMode");
+    errors
+}
+
+fn restart_policy(template: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    if text(template, "/spec/restartPolicy") == "Always" {
+        let detail = "valid values: \"OnFailure\", \"Never\"";
+        errors.push(FieldError::new(format!("{path}.spec.restartPolicy"), Reason::Required, detail));
+    }
+}
+
+pub fn cron_job(new: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if text(new, "/spec/schedule").is_empty() {
+        errors.push(FieldError::new("spec.schedule", Reason::Required, ""));
+    }
+    let path = "spec.jobTemplate.spec.template";
+    let template = new.pointer("/spec/jobTemplate/spec/template").unwrap_or(&Value::Null);
+    pod::template(template, path, &mut errors);
+    restart_policy(template, path, &mut errors);
+    errors
+}
+
+pub fn deployment(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    non_negative(&mut errors, new, "/spec/replicas", "spec.replicas");
+    let empty = Map::new();
+    let map = |pointer: &str| new.pointer(pointer).and_then(Value::as_object).unwrap_or(&empty);
+    let selector = map("/spec/selector/matchLabels");
+    if new.pointer("/spec/selector").is_none() {
+        errors.push(FieldError::new("spec.selector", Reason::Required, ""));
+    }
+    let labels = map("/spec/template/metadata/labels");
+    if selector.iter().any(|(key, value)| labels.get(key) != Some(value)) {
+        let detail = "`selector` does not match template `labels`";
+        let shown = Value::Object(labels.clone());
+        let mut error = FieldError::showing("spec.template.metadata.labels", Reason::Invalid, &shown, detail);
+        error.shown = Some(shown.to_string());
+        errors.push(error);
+    }
+    pod::template(new.pointer("/spec/template").unwrap_or(&Value::Null), "spec.template", &mut errors);
+    immutable(&mut errors, new, old, "/spec/selector", "spec.selector");
+    errors
+}
+
+pub fn claim(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let modes = new.pointer("/spec/accessModes").and_then(Value::as_array);
+    if modes.is_none_or(Vec::is_empty) {
+        let detail = "at least 1 access mode is required";
+        errors.push(FieldError::new("spec.accessModes", Reason::Required, detail));
+    }
+    let storage = new.pointer("/spec/resources/requests/storage");
+    match storage.map(pod::quantity) {
+        None => errors.push(FieldError::new("spec.resources[storage]", Reason::Required, "")),
+        Some(Some(amount)) if amount > 0.0 => {}
+        Some(_) => {
+            let shown = storage.cloned().unwrap_or_default();
+            errors.push(FieldError::showing(
+                "spec.resources[storage]",
+                Reason::Invalid,
+                &shown,
+                "must be greater than zero",
+            ));
+        }
+    }
+    let Some(old) = old else { return errors };
+    if fixed_claim(new, old) != fixed_claim(old, old) {
+        let detail =
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+        errors.push(FieldError::new("spec", Reason::Forbidden, detail));
+    } else if let (Some(new), Some(old)) =
+        (storage.and_then(pod::quantity), old.pointer("/spec/resources/requests/storage").and_then(pod::quantity))
+        && new < old
+    {
+        let detail = "field can not be less than status.capacity";
+        errors.push(FieldError::new("spec.resources.requests.storage", Reason::Forbidden, detail));
+    }
+    errors
+}
+
+/// What of a claim never changes: all but the size of a bound claim and the volume that a binder fills in.
+fn fixed_claim(claim: &Value, old: &Value) -> Value {
+    let mut spec = claim.get("spec").cloned().unwrap_or_default();
+    if text(old, "/status/phase") == "Bound"
+        && let Some(requests) = spec.pointer_mut("/resources/requests").and_then(Value::as_object_mut)
+    {
+        requests.shift_remove("storage");
+    }
+    if let Some(spec) = spec.as_object_mut() {
+        if text(old, "/spec/volumeName").is_empty() {
+            spec.shift_remove("volumeName");
+        }
+        spec.shift_remove("volumeAttributesClassName");
+    }
+    spec
+}
+
+pub fn keyed_data(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut size = 0;
+    for part in ["data", "binaryData"] {
+        for (key, value) in new.get(part).and_then(Value::as_object).into_iter().flatten() {
+            size += value.as_str().unwrap_or_default().len();
+            let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            if key.is_empty() || key.len() > 253 || !key.chars().all(legal) {
+                let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+                errors.push(FieldError::showing(format!("{part}[{key}]"), Reason::Invalid, &json!(key), detail));
+            }
+        }
+    }
+    if size > DATA_LIMIT {
+        let detail = format!("may not be more than {DATA_LIMIT} bytes");
+        errors.push(FieldError::new("", Reason::TooLong, detail));
+    }
+    if old.is_some_and(|old| old.get("immutable") == Some(&json!(true))) {
+        let same = |part: &str| old.and_then(|old| old.get(part)) == new.get(part);
+        for part in ["data", "binaryData", "immutable"] {
+            if !same(part) {
+                errors.push(FieldError::new(part, Reason::Forbidden, "field is immutable when `immutable` is set"));
+            }
+        }
+    }
+    if new.get("kind") == Some(&json!("Secret")) {
+        immutable(&mut errors, new, old, "/type", "type");
+    }
+    errors
+}
+
+pub fn service(new: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let ports = new.pointer("/spec/ports").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if ports.is_empty() && text(new, "/spec/clusterIP") != "None" && text(new, "/spec/type") != "ExternalName" {
+        errors.push(FieldError::new("spec.ports", Reason::Required, ""));
+    }
+    for (index, port) in ports.iter().enumerate() {
+        let number = port.get("port").cloned().unwrap_or(json!(0));
+        if !number.as_i64().is_some_and(|number| (1..=65535).contains(&number)) {
+            let path = format!("spec.ports[{index}].port");
+            errors.push(FieldError::showing(path, Reason::Invalid, &number, "must be between 1 and 65535, inclusive"));
+        }
+        if ports.len() > 1 && port.get("name").and_then(Value::as_str).unwrap_or_default().is_empty() {
+            errors.push(FieldError::new(format!("spec.ports[{index}].name"), Reason::Required, ""));
+        }
+    }
+    errors
+}
+
+pub fn priority_class(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let name = new.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let value = new.get("value").and_then(Value::as_i64).unwrap_or(0);
+    if value > 1_000_000_000 && !name.starts_with("system-") {
+        let detail = "maximum allowed value of a user defined priority is 1000000000";
+        errors.push(FieldError::new("value", Reason::Forbidden, detail));
+    }
+    if old.is_some_and(|old| old.get("value").and_then(Value::as_i64).unwrap_or(0) != value) {
+        errors.push(FieldError::new("value", Reason::Forbidden, "may not be changed in an update."));
+    }
+    errors
+}
+
+pub fn storage_class(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if text(new, "/provisioner").is_empty() {
+        errors.push(FieldError::new("provisioner", Reason::Required, ""));
+    }
+    let Some(old) = old else { return errors };
+    for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+        if old.get(field) != new.get(field) {
+            errors.push(FieldError::new(field, Reason::Forbidden, format!("updates to {field} are forbidden.")));
+        }
+    }
+    errors
+}

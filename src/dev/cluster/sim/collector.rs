@@ -1,0 +1,174 @@
+//! The garbage collector and the end of namespaces: what nobody owns any more, and what a deletion has to wait for.
+//!
+//! One watch a kind (metadata only) feeds one graph. The kinds are those that the server serves at start: a definition that is
+//! applied later is collected from the next start on.
+
+mod graph;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Event as CoreEvent;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::discovery::{ApiResource, Scope, verbs};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Discovery};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::control::gone_is_fine;
+use graph::{Duty, Graph, Known};
+
+/// Changes that wait for the graph; the watches wait when it is behind.
+const QUEUE: usize = 1024;
+/// How soon a duty that failed is looked at again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// A kind that is watched.
+#[derive(Debug)]
+pub(super) struct Kind {
+    resource: ApiResource,
+    namespaced: bool,
+}
+
+enum Change {
+    Seen(Arc<Kind>, PartialObjectMeta<DynamicObject>),
+    Gone(PartialObjectMeta<DynamicObject>),
+    ListBegins(Arc<Kind>),
+    ListEnds(Arc<Kind>),
+}
+
+/// Collects until `cancel` says so.
+pub(super) async fn run(client: Client, cancel: CancellationToken) {
+    let Some(kinds) = cancel.run_until_cancelled(discover(&client)).await else { return };
+    let (sender, mut changes) = mpsc::channel(QUEUE);
+    let mut watches = JoinSet::new();
+    for kind in &kinds {
+        watches.spawn(follow(client.clone(), kind.clone(), sender.clone()));
+    }
+    drop(sender);
+    let collector = async {
+        let mut graph = Graph::new(kinds.len());
+        loop {
+            let wait = if graph.has_duties() { RETRY } else { Duration::MAX };
+            tokio::select! {
+                change = changes.recv() => match change {
+                    Some(Change::Seen(kind, object)) => graph.seen(&kind, object.metadata),
+                    Some(Change::Gone(object)) => graph.gone(&object.metadata),
+                    Some(Change::ListBegins(kind)) => graph.list_begins(&kind),
+                    Some(Change::ListEnds(kind)) => graph.list_ends(&kind),
+                    None => return,
+                },
+                () = tokio::time::sleep(wait) => {}
+            }
+            // Until all kinds are listed, an owner that is not known may only not have been heard of.
+            for duty in graph.take_duties() {
+                if let Err(error) = perform(&client, &duty).await {
+                    tracing::debug!(?duty, %error, "garbage collector: will try again");
+                    graph.again(&duty);
+                }
+            }
+        }
+    };
+    cancel.run_until_cancelled(collector).await;
+    watches.shutdown().await;
+}
+
+async fn discover(client: &Client) -> Vec<Arc<Kind>> {
+    let discovery = loop {
+        match Discovery::new(client.clone()).run().await {
+            Ok(discovery) => break discovery,
+            Err(error) => {
+                tracing::warn!(%error, "garbage collector: discovery, will try again");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    };
+    let resources = discovery.groups().flat_map(|group| group.recommended_resources());
+    let watched = resources.filter(|(resource, can)| {
+        // Events own nothing and are many.
+        let usable = [verbs::LIST, verbs::WATCH, verbs::DELETE].iter().all(|verb| can.supports_operation(verb));
+        usable && resource.plural != "events"
+    });
+    let kind = |(resource, can): (ApiResource, kube::discovery::ApiCapabilities)| {
+        Arc::new(Kind { resource, namespaced: can.scope == Scope::Namespaced })
+    };
+    watched.map(kind).collect()
+}
+
+async fn follow(client: Client, kind: Arc<Kind>, changes: mpsc::Sender<Change>) {
+    let api = Api::<PartialObjectMeta<DynamicObject>>::all_with(client, &kind.resource);
+    let mut stream = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+    while let Some(event) = stream.next().await {
+        let change = match event {
+            Ok(Event::Apply(object) | Event::InitApply(object)) => Change::Seen(kind.clone(), object),
+            Ok(Event::Delete(object)) => Change::Gone(object),
+            Ok(Event::Init) => Change::ListBegins(kind.clone()),
+            Ok(Event::InitDone) => Change::ListEnds(kind.clone()),
+            Err(error) => {
+                tracing::debug!(kind = kind.resource.kind, %error, "watch interrupted");
+                continue;
+            }
+        };
+        if changes.send(change).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn api(client: &Client, known: &Known) -> Api<DynamicObject> {
+    match (&known.namespace, known.kind.namespaced) {
+        (Some(namespace), true) => Api::namespaced_with(client.clone(), namespace, &known.kind.resource),
+        _ => Api::all_with(client.clone(), &known.kind.resource),
+    }
+}
+
+async fn perform(client: &Client, duty: &Duty) -> Result<(), kube::Error> {
+    match duty {
+        Duty::Delete { object, foreground } => {
+            let policy = if *foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
+            let this_one = Preconditions { uid: Some(object.uid.clone()), resource_version: None };
+            let params = DeleteParams {
+                propagation_policy: Some(policy),
+                preconditions: Some(this_one),
+                ..DeleteParams::default()
+            };
+            gone_is_fine(api(client, object).delete(&object.name, &params).await)
+        }
+        Duty::Release { object, finalizer } => {
+            let left: Vec<_> = object.finalizers.iter().filter(|name| name != finalizer).collect();
+            // The version makes it a conflict if somebody changed the list meanwhile.
+            let patch = json!({"metadata": {"resourceVersion": object.version, "uid": object.uid, "finalizers": left}});
+            let params = PatchParams::default();
+            gone_is_fine(api(client, object).patch(&object.name, &params, &Patch::Merge(&patch)).await)
+        }
+        Duty::Orphan { object, owner } => {
+            let left: Vec<_> = object.owners.iter().filter(|reference| &reference.uid != owner).collect();
+            let patch = json!({"metadata": {"uid": object.uid, "ownerReferences": left}});
+            let params = PatchParams::default();
+            gone_is_fine(api(client, object).patch(&object.name, &params, &Patch::Merge(&patch)).await)
+        }
+        Duty::Finalize { namespace } => finalize(client, namespace).await,
+    }
+}
+
+/// Lets an empty namespace go.
+async fn finalize(client: &Client, namespace: &Known) -> Result<(), kube::Error> {
+    let events = Api::<CoreEvent>::namespaced(client.clone(), &namespace.name);
+    events.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
+    let body = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": namespace.name, "uid": namespace.uid}, "spec": {"finalizers": []},
+    });
+    let body = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
+    let request = http::Request::put(format!("/api/v1/namespaces/{}/finalize", namespace.name))
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(body)
+        .map_err(kube::Error::HttpError)?;
+    gone_is_fine(client.request::<serde_json::Value>(request).await)
+}

@@ -1,0 +1,216 @@
+//! What the Flash scheduler sees: the caches, corrected by what it did itself and the caches do not show yet.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Node, Pod, PodTemplateSpec};
+use kube::{Resource, ResourceExt};
+
+use super::super::informer::Informer;
+use super::super::kubelet::is_finished;
+use super::super::resources::Resources;
+use super::snapshot::{Job, JobKey, NodeRoom, Queue, Snapshot, Task, TaskState};
+use super::status::{Tally, is_final};
+use crate::cluster::crd::{ClusterResourceQueue, FlashJob, FlashJobStatus, QUEUE_ANNOTATION};
+
+/// The label with the name of a task pod's job.
+pub const JOB_LABEL: &str = "scheduling.flash-sched.io/job-name";
+/// The label with the task's position in its job.
+pub const TASK_LABEL: &str = "scheduling.flash-sched.io/task-index";
+/// The queue of a job that names none.
+const DEFAULT_QUEUE: &str = "default-batch";
+
+/// The caches.
+#[derive(Clone)]
+pub(in super::super) struct Caches {
+    pub(in super::super) jobs: Informer<FlashJob>,
+    pub(in super::super) queues: Informer<ClusterResourceQueue>,
+    pub(in super::super) pods: Informer<Pod>,
+    pub(in super::super) nodes: Informer<Node>,
+}
+
+/// What was done and is not in the caches yet.
+#[derive(Debug, Default)]
+pub(super) struct Assumed {
+    /// Pods made, by uid.
+    pub(super) made: HashMap<String, Arc<Pod>>,
+    /// Uids of pods whose deletion was asked for.
+    pub(super) deleted: HashSet<String>,
+    /// Statuses written, by the job's uid.
+    pub(super) statuses: HashMap<String, FlashJobStatus>,
+}
+
+impl Assumed {
+    /// The cache has heard of this pod since.
+    pub(super) fn seen(&mut self, pod: &Pod) {
+        if let Some(uid) = &pod.metadata.uid {
+            self.made.remove(uid);
+            if pod.metadata.deletion_timestamp.is_some() {
+                self.deleted.remove(uid);
+            }
+        }
+    }
+}
+
+/// A job with everything known of it.
+#[derive(Clone, Debug)]
+pub(super) struct Observed {
+    pub(super) object: Arc<FlashJob>,
+    pub(super) status: FlashJobStatus,
+    pub(super) tally: Tally,
+    /// The pod of each task that has one.
+    pub(super) pods: BTreeMap<usize, Arc<Pod>>,
+}
+
+/// Everything at one moment.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    pub(super) snapshot: Snapshot,
+    /// The jobs of the snapshot.
+    pub(super) open: HashMap<JobKey, Observed>,
+    /// Jobs that are over.
+    pub(super) finished: Vec<(Arc<FlashJob>, FlashJobStatus)>,
+}
+
+/// The key of a job.
+pub(super) fn key_of(job: &FlashJob) -> JobKey {
+    JobKey { namespace: job.namespace().unwrap_or_default(), name: job.name_any() }
+}
+
+/// The queue that a job names.
+pub(super) fn queue_of(job: &FlashJob) -> String {
+    let annotations = job.spec.tasks.first().and_then(|task| task.metadata.as_ref()?.annotations.as_ref());
+    let queue = annotations.and_then(|annotations| annotations.get(QUEUE_ANNOTATION));
+    queue.cloned().unwrap_or_else(|| DEFAULT_QUEUE.to_owned())
+}
+
+/// Looks at everything.
+pub(super) fn observe(caches: &Caches, assumed: &mut Assumed) -> View {
+    let mut view = View::default();
+    let mut pods = caches.pods.all();
+    let known: HashSet<_> = pods.iter().filter_map(|pod| pod.uid()).collect();
+    assumed.made.retain(|uid, _| !known.contains(uid));
+    assumed.deleted.retain(|uid| known.contains(uid));
+    pods.extend(assumed.made.values().cloned());
+
+    for node in caches.nodes.all() {
+        let room = NodeRoom { free: Resources::of_node(&node), leaving: Resources::default() };
+        view.snapshot.nodes.insert(node.name_any(), room);
+    }
+    let mut of_jobs: HashMap<String, BTreeMap<usize, Arc<Pod>>> = HashMap::new();
+    for pod in pods {
+        hold_room(&mut view.snapshot.nodes, &pod, is_leaving(&pod, assumed));
+        if let Some((uid, task)) = task_of(&pod) {
+            of_jobs.entry(uid).or_default().insert(task, pod);
+        }
+    }
+    for queue in caches.queues.all() {
+        let known = Queue {
+            priority: queue.spec.priority,
+            preemptible: queue.spec.is_preemptible,
+            max_concurrent: usize::try_from(queue.spec.max_concurrent).ok().filter(|limit| *limit > 0),
+        };
+        view.snapshot.queues.insert(queue.name_any(), known);
+    }
+    let mut living = HashSet::new();
+    for object in caches.jobs.all() {
+        let Some(uid) = object.uid() else { continue };
+        let status = assumed.statuses.get(&uid).or(object.status.as_ref()).cloned().unwrap_or_default();
+        let pods = of_jobs.remove(&uid).unwrap_or_default();
+        if object.meta().deletion_timestamp.is_some() {
+            continue;
+        }
+        living.insert(uid);
+        if status.phase.is_some_and(is_final) {
+            view.finished.push((object, status));
+            continue;
+        }
+        let job = job_of(&object, &pods, assumed);
+        let tally = tally(&pods, assumed);
+        view.open.insert(job.key.clone(), Observed { object, status, tally, pods });
+        view.snapshot.jobs.push(job);
+    }
+    assumed.statuses.retain(|uid, _| living.contains(uid));
+    view
+}
+
+fn is_leaving(pod: &Pod, assumed: &Assumed) -> bool {
+    let deleted = pod.metadata.uid.as_ref().is_some_and(|uid| assumed.deleted.contains(uid));
+    deleted || pod.metadata.deletion_timestamp.is_some()
+}
+
+fn hold_room(nodes: &mut BTreeMap<String, NodeRoom>, pod: &Pod, leaving: bool) {
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
+    if let Some(room) = node.and_then(|node| nodes.get_mut(node))
+        && !is_finished(pod)
+    {
+        let held = Resources::of_pod(pod);
+        room.free -= held;
+        if leaving {
+            room.leaving += held;
+        }
+    }
+}
+
+/// The uid of the FlashJob that a pod belongs to, and its task.
+fn task_of(pod: &Pod) -> Option<(String, usize)> {
+    let owner =
+        pod.owner_references().iter().find(|owner| owner.kind == "FlashJob" && owner.controller == Some(true))?;
+    let task = pod.labels().get(TASK_LABEL)?.parse().ok()?;
+    Some((owner.uid.clone(), task))
+}
+
+fn job_of(object: &FlashJob, pods: &BTreeMap<usize, Arc<Pod>>, assumed: &Assumed) -> Job {
+    let task = |(index, template): (usize, &PodTemplateSpec)| Task {
+        needs: template.spec.as_ref().map(Resources::of_spec).unwrap_or_default(),
+        state: match pods.get(&index) {
+            None => TaskState::Waiting,
+            Some(pod) if is_leaving(pod, assumed) => TaskState::Leaving,
+            Some(pod) if is_finished(pod) => TaskState::Finished,
+            Some(pod) => {
+                let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+                TaskState::Placed(node.unwrap_or_default())
+            }
+        },
+    };
+    let created = object.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
+    Job {
+        key: key_of(object),
+        created: (created, object.uid().unwrap_or_default()),
+        queue: queue_of(object),
+        min_available: usize::try_from(object.spec.min_available).unwrap_or(0),
+        tasks: object.spec.tasks.iter().enumerate().map(task).collect(),
+    }
+}
+
+fn tally(pods: &BTreeMap<usize, Arc<Pod>>, assumed: &Assumed) -> Tally {
+    let mut tally = Tally::default();
+    for (task, pod) in pods.iter().filter(|(_, pod)| !is_leaving(pod, assumed)) {
+        match pod.status.as_ref().and_then(|status| status.phase.as_deref()) {
+            Some("Succeeded") => tally.succeeded += 1,
+            Some("Failed") => {
+                tally.failed += 1;
+                tally.first_failure.get_or_insert_with(|| failure_of(*task, pod));
+            }
+            _ => {}
+        }
+    }
+    tally
+}
+
+fn failure_of(task: usize, pod: &Pod) -> String {
+    let name = pod.name_any();
+    let Some(status) = &pod.status else { return format!("task {task} (pod {name}) failed") };
+    if let Some(reason) = &status.reason {
+        let message = status.message.as_deref().unwrap_or_default();
+        return format!("task {task} (pod {name}) failed: {reason}: {message}");
+    }
+    let statuses = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let ended = statuses.filter_map(|status| Some((&status.name, status.state.as_ref()?.terminated.as_ref()?)));
+    let (container, ended) = match ended.into_iter().find(|(_, ended)| ended.exit_code != 0) {
+        Some(found) => found,
+        None => return format!("task {task} (pod {name}) failed"),
+    };
+    let reason = ended.reason.as_deref().unwrap_or("Error");
+    format!("task {task} (pod {name}) failed: container {container}: {reason}, exit code {}", ended.exit_code)
+}

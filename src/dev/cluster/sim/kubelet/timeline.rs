@@ -1,0 +1,289 @@
+//! A pretend pod's whole life, laid out in advance: what it looks like at any moment is a function of its start.
+//!
+//! Nothing that a pod does here depends on anything but its spec, its annotations and the time since a kubelet took it up,
+//! so there is no state to keep or to lose: a restarted simulator reads `status.startTime` and carries on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+
+use super::super::speed::Speed;
+use super::script::{BadAnnotation, EVICT, LogScript, Role, Script};
+
+const FIRST_BACKOFF: Duration = Duration::from_secs(10);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+/// Real time between the lines of a container that runs until it is stopped.
+const SERVICE_LOG_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A pod's life. All times are real (already divided by the speed) and count from the pod's start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    /// Init containers in order, then the others.
+    pub containers: Vec<Course>,
+    /// The moment the pod is ended from outside, if it is.
+    pub cut: Option<Cut>,
+    /// Annotations that mean nothing.
+    pub bad: Vec<BadAnnotation>,
+}
+
+/// The course of one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Course {
+    /// The container's name.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// Whether it is an init container.
+    pub init: bool,
+    /// When its image pull begins; `None` if its turn never comes.
+    pub pull_at: Option<Duration>,
+    /// When its image is there, or the pull fails.
+    pub pulled_at: Duration,
+    /// What the registry says if the pull fails, and when the kubelet begins to back off.
+    pub pull_error: Option<(String, Duration)>,
+    /// Its runs; every one but the last is followed by a restart.
+    pub runs: Vec<Run>,
+    /// What each run writes.
+    pub log: LogScript,
+}
+
+/// One run of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// When it starts.
+    pub start: Duration,
+    /// When it ends by itself; `None` for one that is to be stopped.
+    pub end: Option<Duration>,
+    /// How it ends.
+    pub exit: Exit,
+    /// Whether the kubelet starts the container again afterwards.
+    pub restarts: bool,
+}
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// Killed for its memory.
+    OutOfMemory,
+}
+
+impl Exit {
+    /// The exit code a kubelet reports.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Code(code) => code,
+            Self::OutOfMemory => 137,
+        }
+    }
+
+    /// The reason a kubelet reports.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Code(0) => "Completed",
+            Self::Code(_) => "Error",
+            Self::OutOfMemory => "OOMKilled",
+        }
+    }
+}
+
+/// An end from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// When.
+    pub at: Duration,
+    /// The pod's reason: `Evicted` or `DeadlineExceeded`.
+    pub reason: &'static str,
+    /// The pod's message.
+    pub message: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RestartPolicy {
+    Always,
+    OnFailure,
+    Never,
+}
+
+impl RestartPolicy {
+    fn of(spec: &PodSpec) -> Self {
+        match spec.restart_policy.as_deref() {
+            Some("Never") => Self::Never,
+            Some("OnFailure") => Self::OnFailure,
+            _ => Self::Always,
+        }
+    }
+
+    fn restarts(self, exit: Exit) -> bool {
+        match self {
+            Self::Always => true,
+            Self::OnFailure => exit.code() != 0,
+            Self::Never => false,
+        }
+    }
+}
+
+impl Timeline {
+    /// Lays out the life of a pod, restarts included, up to the first moment after `until`.
+    pub fn of(pod: &Pod, speed: Speed, until: Duration) -> Self {
+        let no_annotations = BTreeMap::new();
+        let annotations = pod.metadata.annotations.as_ref().unwrap_or(&no_annotations);
+        let mut timeline = Self { containers: Vec::new(), cut: None, bad: Vec::new() };
+        let Some(spec) = &pod.spec else { return timeline };
+        let policy = RestartPolicy::of(spec);
+        let mut layout = Layout { annotations, speed, until, bad: Vec::new() };
+
+        // An init container that succeeds is not run again, whatever the policy.
+        let init_policy = if policy == RestartPolicy::Always { RestartPolicy::OnFailure } else { policy };
+        let mut turn = Some(Duration::ZERO);
+        for container in spec.init_containers.iter().flatten() {
+            let course = layout.course(container, Role::Init, turn, init_policy);
+            turn = course.succeeded_at();
+            timeline.containers.push(course);
+        }
+        let role = if policy == RestartPolicy::Always { Role::Service } else { Role::Task };
+        for container in &spec.containers {
+            timeline.containers.push(layout.course(container, role, turn, policy));
+        }
+        timeline.bad = layout.bad;
+        timeline.bad.dedup();
+        timeline.cut = timeline.first_cut(spec, annotations, speed);
+        timeline
+    }
+
+    fn first_cut(&self, spec: &PodSpec, annotations: &BTreeMap<String, String>, speed: Speed) -> Option<Cut> {
+        let evicted = annotations.get(EVICT).and_then(|message| {
+            let at = self.main().filter_map(|course| course.runs.first()?.end).max()?;
+            Some(Cut { at, reason: "Evicted", message: message.clone() })
+        });
+        let overdue = spec.active_deadline_seconds.and_then(|seconds| {
+            let at = speed.scale(Duration::from_secs(u64::try_from(seconds).ok()?));
+            let message = "Pod was active on the node longer than the specified deadline".to_owned();
+            Some(Cut { at, reason: "DeadlineExceeded", message })
+        });
+        let cut = [evicted, overdue].into_iter().flatten().min_by_key(|cut| cut.at)?;
+        // An eviction takes the place of the end that falls on the same moment; a deadline does not.
+        let over = self.finished_at().is_some_and(|end| end < cut.at || end == cut.at && cut.reason != "Evicted");
+        (!over).then_some(cut)
+    }
+
+    /// The containers that are not init containers.
+    pub fn main(&self) -> impl Iterator<Item = &Course> {
+        self.containers.iter().filter(|course| !course.init)
+    }
+
+    /// When the last container ends for good, if they all do.
+    fn finished_at(&self) -> Option<Duration> {
+        let ends = self.main().map(|course| course.runs.last().filter(|run| !run.restarts)?.end);
+        ends.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// Every moment at which something changes, in order.
+    pub fn moments(&self) -> Vec<Duration> {
+        let mut moments: Vec<_> = self.containers.iter().flat_map(Course::moments).collect();
+        if let Some(cut) = &self.cut {
+            moments.retain(|moment| *moment < cut.at);
+            moments.push(cut.at);
+        }
+        moments.sort_unstable();
+        moments.dedup();
+        moments
+    }
+
+    /// The next moment after `elapsed` at which something changes.
+    pub fn next_change(&self, elapsed: Duration) -> Option<Duration> {
+        self.moments().into_iter().find(|moment| *moment > elapsed)
+    }
+}
+
+struct Layout<'a> {
+    annotations: &'a BTreeMap<String, String>,
+    speed: Speed,
+    until: Duration,
+    bad: Vec<BadAnnotation>,
+}
+
+impl Layout<'_> {
+    fn course(&mut self, container: &Container, role: Role, turn: Option<Duration>, policy: RestartPolicy) -> Course {
+        let (script, bad) = Script::read(self.annotations, &container.name, role);
+        self.bad.extend(bad);
+        let pulled_at = turn.unwrap_or_default() + self.speed.scale(script.pull);
+        let backs_off_at = pulled_at + self.speed.scale(FIRST_BACKOFF);
+        let runs = match turn {
+            Some(_) if script.pull_error.is_none() => self.runs(&script, pulled_at, policy),
+            _ => Vec::new(),
+        };
+        Course {
+            name: container.name.clone(),
+            image: container.image.clone().unwrap_or_default(),
+            init: role == Role::Init,
+            pull_at: turn,
+            pulled_at,
+            pull_error: script.pull_error.map(|message| (message, backs_off_at)),
+            runs,
+            log: script.log,
+        }
+    }
+
+    fn runs(&self, script: &Script, first: Duration, policy: RestartPolicy) -> Vec<Run> {
+        let exit = if script.oom { Exit::OutOfMemory } else { Exit::Code(script.exit_code) };
+        let mut runs = Vec::new();
+        let mut start = first;
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            let end = script.duration.map(|duration| start + self.speed.scale(duration));
+            let restarts = end.is_some() && policy.restarts(exit);
+            runs.push(Run { start, end, exit, restarts });
+            match end {
+                // What comes after a run that begins later than `until` is of no interest yet.
+                Some(end) if restarts && start <= self.until => start = end + self.speed.scale(backoff),
+                _ => return runs,
+            }
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        }
+    }
+}
+
+impl Course {
+    fn succeeded_at(&self) -> Option<Duration> {
+        self.runs.last().filter(|run| !run.restarts && run.exit.code() == 0)?.end
+    }
+
+    fn moments(&self) -> impl Iterator<Item = Duration> {
+        let reached = self.pull_at.map(|pull_at| [pull_at, self.pulled_at]);
+        let backs_off = self.pull_error.as_ref().filter(|_| reached.is_some()).map(|(_, at)| *at);
+        let runs = self.runs.iter().flat_map(|run| [Some(run.start), run.end]).flatten();
+        reached.into_iter().flatten().chain(backs_off).chain(runs)
+    }
+
+    /// The run that is going on, or the last that was, at a moment.
+    pub fn run_at(&self, elapsed: Duration) -> Option<usize> {
+        self.runs.iter().rposition(|run| run.start <= elapsed)
+    }
+
+    /// What a run writes and when, lazily: a container that runs until it is stopped writes without end.
+    pub fn lines(&self, run: usize) -> Box<dyn Iterator<Item = (Duration, String)> + Send + '_> {
+        let Some(Run { start, end, .. }) = self.runs.get(run).cloned() else { return Box::new(std::iter::empty()) };
+        let count = match &self.log {
+            LogScript::Lines(count) => *count,
+            LogScript::Text(lines) => u32::try_from(lines.len()).unwrap_or(u32::MAX),
+        };
+        let text = move |index: u32| match &self.log {
+            LogScript::Lines(_) if end.is_some() => format!("{}: step {} of {count}", self.name, index + 1),
+            LogScript::Lines(_) => format!("{}: still running, line {}", self.name, index + 1),
+            LogScript::Text(lines) => lines.get(index as usize).cloned().unwrap_or_default(),
+        };
+        match (end, &self.log) {
+            (Some(end), _) => Box::new((0..count).map(move |index| {
+                // The last line comes with the last breath, not after it.
+                (start + (end - start) * (index + 1) / (count + 1), text(index))
+            })),
+            (None, LogScript::Text(_)) => Box::new((0..count).map(move |index| (start, text(index)))),
+            (None, LogScript::Lines(_)) => {
+                Box::new((0..u32::MAX).map(move |index| (start + SERVICE_LOG_INTERVAL * index, text(index))))
+            }
+        }
+    }
+}

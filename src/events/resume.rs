@@ -1,0 +1,105 @@
+//! The one driver of every resumable feed: scan the log, then follow the bus, with no gap and no repeat.
+//!
+//! The subscriber joins the bus first and pins the tip after that: everything up to the tip is scanned from the log,
+//! everything later is already on its way over the bus. What comes over both is dropped by its number. A subscriber
+//! that falls behind the bus is ended with SLOW_CONSUMER and the cursor of the last event it got; it never slows the
+//! others, and resuming from that cursor loses nothing.
+
+use std::sync::Arc;
+
+use async_stream::stream;
+use futures::Stream;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::bus::Bus;
+use super::cursor::Seq;
+use super::model::{self, JobEvent};
+use crate::db::Db;
+use crate::error::{ApiError, Code};
+
+/// Events scanned in one statement.
+const PAGE: i64 = 500;
+
+/// Follows the log from `after`, or from now on. Ends with an error only; the caller filters.
+pub fn follow(db: Db, bus: Bus, after: Option<Seq>) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
+    stream! {
+        let mut live = bus.events();
+        let mut last = match start(&db, &bus, after).await {
+            Ok(start) => start,
+            Err(error) => {
+                ended("refused");
+                yield Err(error);
+                return;
+            }
+        };
+        if after.is_some() {
+            // The tip is pinned after joining the bus: later events are waiting in `live`.
+            let tip = match tip(&db).await {
+                Ok(tip) => tip,
+                Err(error) => { yield Err(error.resuming_after(last.cursor())); return; }
+            };
+            while last < tip {
+                let page = match scan(&db, last).await {
+                    Ok(page) => page,
+                    Err(error) => { yield Err(error.resuming_after(last.cursor())); return; }
+                };
+                if page.is_empty() {
+                    break;
+                }
+                for event in page {
+                    last = Seq(event.seq);
+                    yield Ok(Arc::new(event));
+                }
+            }
+        }
+        loop {
+            match live.recv().await {
+                Ok(event) if Seq(event.seq) <= last => {}
+                Ok(event) => {
+                    last = Seq(event.seq);
+                    yield Ok(event);
+                }
+                Err(RecvError::Lagged(missed)) => {
+                    ended("slow_consumer");
+                    metrics::counter!("platform_slow_consumers_total").increment(1);
+                    let message = format!("you are {missed} events behind; resume with after: the cursor in this error");
+                    yield Err(ApiError::new(Code::SlowConsumer, message).resuming_after(last.cursor()));
+                    return;
+                }
+                Err(RecvError::Closed) => {
+                    ended("closed");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn ended(reason: &'static str) {
+    metrics::counter!("platform_feeds_ended_total", "reason" => reason).increment(1);
+}
+
+/// Where the subscriber begins: the cursor it has, or what the bus has handed out when it joined.
+async fn start(db: &Db, bus: &Bus, after: Option<Seq>) -> Result<Seq, ApiError> {
+    let Some(after) = after else {
+        let mut tip = bus.tip();
+        let reached = tip.wait_for(Option::is_some).await.map_err(ApiError::internal)?;
+        return Ok(reached.unwrap_or_default());
+    };
+    let forgotten = model::last_forgotten(&mut *db.connection().await?).await?;
+    if after < forgotten {
+        return Err(ApiError::new(
+            Code::ResumeExpired,
+            "the log no longer has everything after this cursor; query the present state and subscribe without after",
+        ));
+    }
+    Ok(after)
+}
+
+async fn tip(db: &Db) -> Result<Seq, ApiError> {
+    Ok(model::tip(&mut *db.connection().await?).await?)
+}
+
+async fn scan(db: &Db, after: Seq) -> Result<Vec<JobEvent>, ApiError> {
+    Ok(model::after(&mut *db.connection().await?, after, PAGE).await?)
+}

@@ -1,0 +1,80 @@
+//! Jobs as FlashJobs, placed by the Flash scheduler.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::{Api, ResourceExt};
+use serde_json::Value;
+
+use super::{Created, Deleted, Executor, Target};
+use crate::cluster::crd::FlashJob;
+use crate::cluster::names::JOB_LABEL;
+use crate::cluster::{Cluster, ClusterError, namespaces};
+
+/// The executor of `EXECUTOR_MODE=scheduler`.
+#[derive(Clone)]
+pub struct Scheduler {
+    cluster: Cluster,
+}
+
+impl Scheduler {
+    /// Sends jobs to `cluster`.
+    pub fn new(cluster: Cluster) -> Self {
+        Self { cluster }
+    }
+
+    fn jobs(&self, namespace: &str) -> Api<FlashJob> {
+        Api::namespaced(self.cluster.client(), namespace)
+    }
+
+    async fn create(&self, target: &Target, manifest: &Value) -> Result<Created, ClusterError> {
+        let job: FlashJob =
+            serde_json::from_value(manifest.clone()).map_err(|error| ClusterError::Invalid(error.to_string()))?;
+        match self.create_once(target, &job).await {
+            Err(ClusterError::NotFound(_)) => {
+                // The project's namespace is not there yet, or somebody has removed it.
+                namespaces::ensure(&self.cluster, &target.namespace, target.project).await?;
+                self.create_once(target, &job).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn create_once(&self, target: &Target, job: &FlashJob) -> Result<Created, ClusterError> {
+        let api = self.jobs(&target.namespace);
+        let object = match self.cluster.call(api.create(&PostParams::default(), job)).await {
+            // Created by an attempt whose answer was lost.
+            Err(ClusterError::AlreadyExists(message)) => {
+                let found = self.cluster.call(api.get(&target.name)).await?;
+                if found.labels().get(JOB_LABEL).map(String::as_str) != Some(target.job.to_string().as_str()) {
+                    return Err(ClusterError::Invalid(message));
+                }
+                found
+            }
+            answer => answer?,
+        };
+        Ok(Created { uid: object.uid().unwrap_or_default() })
+    }
+
+    async fn delete(&self, target: &Target, uid: Option<&str>) -> Result<Deleted, ClusterError> {
+        let api = self.jobs(&target.namespace);
+        let preconditions = uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None });
+        let params = DeleteParams { preconditions, ..DeleteParams::foreground() };
+        match self.cluster.call(api.delete(&target.name, &params)).await {
+            Ok(answer) => Ok(answer.either(|_| Deleted::Going, |_| Deleted::Gone)),
+            // A conflict is another object under this name: the one that was meant is gone.
+            Err(ClusterError::NotFound(_) | ClusterError::Conflict(_)) => Ok(Deleted::Gone),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Executor for Scheduler {
+    fn create<'a>(&'a self, target: &'a Target, manifest: &'a Value) -> BoxFuture<'a, Result<Created, ClusterError>> {
+        self.create(target, manifest).boxed()
+    }
+
+    fn delete<'a>(&'a self, target: &'a Target, uid: Option<&'a str>) -> BoxFuture<'a, Result<Deleted, ClusterError>> {
+        self.delete(target, uid).boxed()
+    }
+}

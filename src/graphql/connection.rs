@@ -1,0 +1,175 @@
+//! Relay connections over keyset pagination: page 1000 costs what page 1 costs.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_graphql::connection::{Connection as RelayConnection, CursorType, Edge, EmptyFields};
+use async_graphql::{Context, Object, OutputType};
+
+use super::cursor::Position;
+use super::errors::{ApiResult, IntoGraphql};
+use crate::error::{ApiError, ApiErrors, Problems};
+
+/// Nodes on a page when neither `first` nor `last` says how many.
+pub const DEFAULT_PAGE: i32 = 20;
+/// Nodes on a page at most.
+pub const MAX_PAGE: i32 = 100;
+
+/// The four arguments of a connection, as a client sent them.
+#[derive(Debug, Clone, Default)]
+pub struct PageArgs {
+    /// How many from the start.
+    pub first: Option<i32>,
+    /// Begin after this one.
+    pub after: Option<String>,
+    /// How many from the end.
+    pub last: Option<i32>,
+    /// End before this one.
+    pub before: Option<String>,
+}
+
+/// Which page of a list is wanted: checked, and usable as part of a loader's key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Page {
+    /// Rows to read: one more than shown, to see whether there are more.
+    pub limit: i64,
+    /// True when the page is taken from the end of the list.
+    pub backward: bool,
+    /// Rows after this one only.
+    pub after: Option<Position>,
+    /// Rows before this one only.
+    pub before: Option<Position>,
+}
+
+impl Page {
+    /// Reads a client's arguments.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for each argument that is not acceptable.
+    pub fn parse(args: PageArgs) -> Result<Self, ApiErrors> {
+        let mut problems = Problems::default();
+        if args.first.is_some() && args.last.is_some() {
+            problems.push(ApiError::bad_input("last", "first and last cannot both be given"));
+        }
+        let backward = args.last.is_some();
+        let (name, size) = if backward { ("last", args.last) } else { ("first", args.first) };
+        let size = size.unwrap_or(DEFAULT_PAGE);
+        if !(0..=MAX_PAGE).contains(&size) {
+            problems.push(ApiError::bad_input(name, format!("{name} was {size}; it may be 0 to {MAX_PAGE}")));
+        }
+        let mut position = |name: &'static str, cursor: Option<String>| {
+            cursor.and_then(|cursor| {
+                problems.take(Position::decode(&cursor).ok_or_else(|| {
+                    let shown: String = cursor.chars().take(80).collect();
+                    ApiError::bad_input(name, format!("\"{shown}\" is not a cursor of this list"))
+                }))
+            })
+        };
+        let after = position("after", args.after);
+        let before = position("before", args.before);
+        problems.finish()?;
+        Ok(Self { limit: i64::from(size) + 1, backward, after, before })
+    }
+
+    /// Nodes shown at most.
+    pub fn size(&self) -> usize {
+        usize::try_from(self.limit - 1).unwrap_or(0)
+    }
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { limit: i64::from(DEFAULT_PAGE) + 1, backward: false, after: None, before: None }
+    }
+}
+
+/// A cursor as async-graphql's connection type wants it.
+#[derive(Debug, Clone)]
+pub struct OpaqueCursor(String);
+
+impl CursorType for OpaqueCursor {
+    type Error = std::convert::Infallible;
+
+    fn decode_cursor(cursor: &str) -> Result<Self, Self::Error> {
+        Ok(Self(cursor.to_owned()))
+    }
+
+    fn encode_cursor(&self) -> String {
+        self.0.clone()
+    }
+}
+
+type Counting = Pin<Box<dyn Future<Output = Result<i64, ApiError>> + Send>>;
+
+/// The size of the whole list, counted only when the field is selected.
+#[derive(Clone)]
+pub struct TotalCount(Arc<dyn Fn(&Context<'_>) -> Counting + Send + Sync>);
+
+impl TotalCount {
+    /// Counts with `count` when asked.
+    pub fn by<F>(count: impl Fn(&Context<'_>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<i64, ApiError>> + Send + 'static,
+    {
+        Self(Arc::new(move |ctx| Box::pin(count(ctx))))
+    }
+}
+
+#[Object]
+impl TotalCount {
+    /// How many there are in the whole list, on all pages; counted only when this field is selected.
+    async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<i64> {
+        (self.0)(ctx).await.graphql(ctx)
+    }
+}
+
+/// A page of `T`s with `nodes`, `edges`, `pageInfo` and `totalCount`.
+pub type Connection<T> = RelayConnection<OpaqueCursor, T, TotalCount, EmptyFields>;
+
+/// The connection for `rows`, which were read in the page's own direction with its limit.
+pub fn connection<T, R>(
+    page: &Page,
+    mut rows: Vec<R>,
+    position: impl Fn(&R) -> Position,
+    node: impl Fn(R) -> T,
+    total: TotalCount,
+) -> Connection<T>
+where
+    T: OutputType,
+{
+    let more = rows.len() > page.size();
+    rows.truncate(page.size());
+    if page.backward {
+        rows.reverse();
+    }
+    let (has_previous, has_next) =
+        if page.backward { (more, page.before.is_some()) } else { (page.after.is_some(), more) };
+    let mut connection = Connection::with_additional_fields(has_previous, has_next, total);
+    connection.edges.extend(rows.into_iter().map(|row| {
+        let cursor = OpaqueCursor(position(&row).encode());
+        Edge::new(cursor, node(row))
+    }));
+    connection
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(args: PageArgs) -> String {
+        Page::parse(args).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_page_of_101_is_refused_with_the_limit() {
+        let args = PageArgs { first: Some(101), ..PageArgs::default() };
+        insta::assert_snapshot!(refused(args), @"first was 101; it may be 0 to 100");
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let args = PageArgs { first: Some(-1), last: Some(2), after: Some("what".into()), before: None };
+        insta::assert_snapshot!(refused(args), @r#"first and last cannot both be given; "what" is not a cursor of this list"#);
+    }
+}

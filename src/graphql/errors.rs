@@ -1,0 +1,96 @@
+//! The one place that turns a failure into a GraphQL error: `extensions { code, field, retryable, requestId }`.
+
+use async_graphql::{Context, Error, ErrorExtensionValues, ErrorExtensions, Response, ServerError, Value};
+
+use crate::db::error_chain;
+use crate::error::{ApiError, ApiErrors, Code};
+
+/// What a room's resolver returns.
+pub type ApiResult<T> = async_graphql::Result<T>;
+
+/// The id of a request, told with every error and in the `X-Request-Id` header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+/// Turns a room's failure into what the client is told.
+pub trait IntoGraphql<T> {
+    /// The value, or the error as the client is told it; further errors of the same input are added to the answer.
+    fn graphql(self, ctx: &Context<'_>) -> ApiResult<T>;
+}
+
+impl<T> IntoGraphql<T> for Result<T, ApiError> {
+    fn graphql(self, ctx: &Context<'_>) -> ApiResult<T> {
+        self.map_err(|error| told(error, ctx))
+    }
+}
+
+impl<T> IntoGraphql<T> for Result<T, ApiErrors> {
+    fn graphql(self, ctx: &Context<'_>) -> ApiResult<T> {
+        self.map_err(|ApiErrors(errors)| {
+            let mut errors = errors.into_iter();
+            let first = errors.next().unwrap_or_else(|| ApiError::internal("a failure without an error"));
+            for error in errors {
+                ctx.add_error(told(error, ctx).into_server_error(ctx.item.pos));
+            }
+            told(first, ctx)
+        })
+    }
+}
+
+fn told(error: ApiError, ctx: &Context<'_>) -> Error {
+    let request = ctx.data_opt::<RequestId>();
+    graphql_error(error, request)
+}
+
+/// `error` as the client is told it; the cause goes to the log.
+pub fn graphql_error(error: ApiError, request: Option<&RequestId>) -> Error {
+    let request_id = request.map(|id| id.0.as_str());
+    match error.code {
+        Code::Internal => {
+            tracing::error!(request_id, error = %error_chain(&error), "internal error");
+        }
+        Code::DatabaseUnavailable | Code::ClusterUnavailable => {
+            tracing::warn!(request_id, code = %error.code, error = %error_chain(&error), "a dependency is away");
+        }
+        _ => tracing::debug!(request_id, code = %error.code, error = %error_chain(&error), "refused"),
+    }
+    let message = match error.code {
+        Code::Internal => "internal error; the log has it under this requestId".to_owned(),
+        _ => error.message.clone().into_owned(),
+    };
+    Error::new(message).extend_with(|_, extensions| fill(extensions, &error, request_id))
+}
+
+fn fill(extensions: &mut ErrorExtensionValues, error: &ApiError, request_id: Option<&str>) {
+    extensions.set("code", error.code.as_str());
+    if let Some(field) = &error.field {
+        extensions.set("field", field.as_ref());
+    }
+    if let Some(cursor) = &error.cursor {
+        extensions.set("cursor", cursor.as_str());
+    }
+    extensions.set("retryable", error.code.is_retryable());
+    if let Some(id) = request_id {
+        extensions.set("requestId", id);
+    }
+}
+
+/// Errors that async-graphql made itself (syntax, validation, a scalar that does not parse) get the same extensions.
+pub fn complete(response: &mut Response, request: &RequestId) {
+    for error in &mut response.errors {
+        complete_error(error, request);
+    }
+}
+
+fn complete_error(error: &mut ServerError, request: &RequestId) {
+    let extensions = error.extensions.get_or_insert_default();
+    if extensions.get("code").is_none() {
+        extensions.set("code", Code::BadUserInput.as_str());
+    }
+    if extensions.get("retryable").is_none() {
+        extensions.set("retryable", Value::Boolean(false));
+    }
+    if extensions.get("requestId").is_none() {
+        extensions.set("requestId", request.0.as_str());
+    }
+}

@@ -1,0 +1,124 @@
+//! Keyset pagination in terms of rows: which way they are read and what a page's cursors mean for the sort column.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use async_graphql::Enum;
+use chrono::{DateTime, Utc};
+use diesel::BoxableExpression;
+use diesel::dsl::sql;
+use diesel::pg::Pg;
+use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
+use uuid::Uuid;
+
+use super::connection::Page;
+use super::cursor::{Position, SortValue};
+use crate::error::{ApiError, ApiErrors, Problems};
+
+/// Which end of a list comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Enum)]
+pub enum OrderDirection {
+    /// Smallest, earliest or alphabetically first comes first.
+    #[default]
+    Asc,
+    /// Largest, latest or alphabetically last comes first.
+    Desc,
+}
+
+/// The type of the column a list is sorted by; rows with equal values are told apart by their id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SortType {
+    /// A moment.
+    Time,
+    /// A text.
+    Text,
+}
+
+/// Bounds of a page on the sort column: rows after the first and before the second.
+pub type Bounds<'p> = (Option<&'p Position>, Option<&'p Position>);
+
+impl Page {
+    /// Refuses cursors of a list that is sorted by another type of column.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for each such cursor.
+    pub fn sorted_by(self, sort: SortType) -> Result<Self, ApiErrors> {
+        let mut problems = Problems::default();
+        for (name, position) in [("after", &self.after), ("before", &self.before)] {
+            let fits = position.as_ref().is_none_or(|position| match position.value {
+                SortValue::Time(_) => sort == SortType::Time,
+                SortValue::Text(_) => sort == SortType::Text,
+                SortValue::Number(_) => false,
+            });
+            if !fits {
+                problems.push(ApiError::bad_input(name, format!("{name} is a cursor of a list in another order")));
+            }
+        }
+        problems.finish().map(|()| self)
+    }
+
+    /// Whether the rows are read in ascending order of the sort column.
+    pub fn ascending(&self, direction: OrderDirection) -> bool {
+        (direction == OrderDirection::Asc) != self.backward
+    }
+
+    /// What the two cursors mean for the sort column: (greater than, less than).
+    pub fn bounds(&self, direction: OrderDirection) -> Bounds<'_> {
+        match direction {
+            OrderDirection::Asc => (self.after.as_ref(), self.before.as_ref()),
+            OrderDirection::Desc => (self.before.as_ref(), self.after.as_ref()),
+        }
+    }
+}
+
+/// The parts of a position in a list sorted by text.
+pub fn text(position: Option<&Position>) -> (Option<&str>, Option<Uuid>) {
+    match position {
+        Some(Position { value: SortValue::Text(text), id }) => (Some(text), Some(*id)),
+        Some(_) | None => (None, None),
+    }
+}
+
+/// The parts of a position in a list sorted by time.
+pub fn time(position: Option<&Position>) -> (Option<DateTime<Utc>>, Option<Uuid>) {
+    match position {
+        Some(Position { value: SortValue::Time(time), id }) => (Some(*time), Some(*id)),
+        Some(_) | None => (None, None),
+    }
+}
+
+/// A condition on the tables `T`.
+pub type Condition<T> = Box<dyn BoxableExpression<T, Pg, SqlType = Bool>>;
+
+/// The conditions that keep the rows between `bounds`, for the columns `sort` and `id`, each with its table.
+///
+/// Diesel has no row comparison, and only a row comparison is answered by walking an index.
+pub fn between<T: 'static>(bounds: Bounds<'_>, sort: &str, id: &str) -> Vec<Condition<T>> {
+    let (greater, less) = bounds;
+    let beyond = |position: Option<&Position>, comparison: &str| -> Option<Condition<T>> {
+        let position = position?;
+        let start = sql::<Bool>(&format!("({sort}, {id}) {comparison} ("));
+        match &position.value {
+            SortValue::Time(time) => {
+                Some(Box::new(start.bind::<Timestamptz, _>(*time).sql(", ").bind::<SqlUuid, _>(position.id).sql(")")))
+            }
+            SortValue::Text(text) => {
+                Some(Box::new(start.bind::<Text, _>(text.clone()).sql(", ").bind::<SqlUuid, _>(position.id).sql(")")))
+            }
+            SortValue::Number(_) => None,
+        }
+    };
+    [beyond(greater, ">"), beyond(less, "<")].into_iter().flatten().collect()
+}
+
+/// Keys of a paged edge, gathered by page: all parents with the same page are read in one statement.
+pub fn by_page<P>(keys: Vec<(P, Page)>) -> HashMap<Page, Vec<P>>
+where
+    P: Eq + Hash,
+{
+    let mut parents: HashMap<Page, Vec<P>> = HashMap::new();
+    for (parent, page) in keys {
+        parents.entry(page).or_default().push(parent);
+    }
+    parents
+}

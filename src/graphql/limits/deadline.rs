@@ -1,0 +1,154 @@
+//! The deadline of an operation: what is not there in time becomes an error of its field, and the rest is answered.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, ResolveInfo};
+use async_graphql::{
+    ErrorExtensionValues, PathSegment, QueryPathNode, QueryPathSegment, Response, ServerError, ServerResult, Value,
+    async_trait,
+};
+use tokio::time::Instant;
+
+use crate::error::Code;
+
+/// When an operation has to be answered; lies in the request's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// The moment.
+    pub at: Instant,
+    /// How long the operation had, for the message.
+    pub allowed: Duration,
+}
+
+impl Deadline {
+    /// `allowed` from now.
+    pub fn after(allowed: Duration) -> Self {
+        Self { at: Instant::now() + allowed, allowed }
+    }
+}
+
+/// Ends every field that is still waiting when the request's [`Deadline`] passes, from the innermost out: a nullable
+/// one is null, with an error beside it, and all that came in time is answered. Without a deadline it changes nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeadlineExtension;
+
+impl ExtensionFactory for DeadlineExtension {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Operation::default())
+    }
+}
+
+/// One operation: the errors of the fields that were late and could be null.
+#[derive(Default)]
+struct Operation {
+    late: Mutex<Vec<ServerError>>,
+}
+
+#[async_trait::async_trait]
+impl Extension for Operation {
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let mut response = next.run(ctx, operation_name).await;
+        response.errors.append(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner));
+        response
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let Some(deadline) = ctx.data_opt::<Deadline>().copied() else { return next.run(ctx, info).await };
+        let (path, nullable) = (info.path_node, !info.return_type.ends_with('!'));
+        // The field is polled before its timer, so one that is ready at once costs no timer.
+        match tokio::time::timeout_at(deadline.at, next.run(ctx, info)).await {
+            Ok(result) => result,
+            Err(_) if nullable => {
+                self.late.lock().unwrap_or_else(PoisonError::into_inner).push(late(deadline, path));
+                Ok(Some(Value::Null))
+            }
+            Err(_) => Err(late(deadline, path)),
+        }
+    }
+}
+
+fn late(deadline: Deadline, path: &QueryPathNode<'_>) -> ServerError {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", Code::Timeout.as_str());
+    extensions.set("retryable", Code::Timeout.is_retryable());
+    let message =
+        format!("the operation's deadline of {} ms passed before this was ready", deadline.allowed.as_millis());
+    let mut error = ServerError::new(message, None);
+    error.extensions = Some(extensions);
+    let mut segments: Vec<PathSegment> = path.parents().map(segment).collect();
+    segments.reverse();
+    segments.push(segment(path));
+    error.with_path(segments)
+}
+
+fn segment(node: &QueryPathNode<'_>) -> PathSegment {
+    match node.segment {
+        QueryPathSegment::Index(index) => PathSegment::Index(index),
+        QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_graphql::{EmptyMutation, EmptySubscription, Object, Request, Schema};
+
+    struct Query;
+    struct Room;
+
+    #[Object]
+    impl Query {
+        async fn quick(&self) -> i32 {
+            1
+        }
+        async fn slow(&self) -> Option<i32> {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Some(2)
+        }
+        async fn rooms(&self) -> Vec<Room> {
+            vec![Room, Room]
+        }
+    }
+
+    #[Object]
+    impl Room {
+        async fn name(&self) -> &str {
+            "blue"
+        }
+        async fn guests(&self) -> Option<i32> {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Some(3)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_in_time_is_answered_and_the_rest_is_null_with_an_error_each() {
+        let schema = Schema::build(Query, EmptyMutation, EmptySubscription).extension(DeadlineExtension).finish();
+        let request =
+            Request::new("{ quick slow rooms { name guests } }").data(Deadline::after(Duration::from_secs(2)));
+        let response = schema.execute(request).await;
+        insta::assert_snapshot!(
+            response.data,
+            @"{quick: 1, slow: null, rooms: [{name: \"blue\", guests: null}, {name: \"blue\", guests: null}]}"
+        );
+        let told: Vec<_> = response.errors.iter().map(|error| format!("{:?}: {}", error.path, error.message)).collect();
+        insta::assert_debug_snapshot!(told, @r#"
+        [
+            "[Field(\"slow\")]: the operation's deadline of 2000 ms passed before this was ready",
+            "[Field(\"rooms\"), Index(0), Field(\"guests\")]: the operation's deadline of 2000 ms passed before this was ready",
+            "[Field(\"rooms\"), Index(1), Field(\"guests\")]: the operation's deadline of 2000 ms passed before this was ready",
+        ]
+        "#);
+    }
+}

@@ -1,0 +1,15 @@
+//! The toolkit every room builds with: ids, errors, limits, connections and loaders. No domain in here.
+
+pub mod connection;
+pub mod context;
+pub mod cursor;
+pub mod errors;
+pub mod ids;
+pub mod keyset;
+pub mod limits;
+pub mod loaders;
+pub mod names;
+pub mod order;
+pub mod scalars;
+
+pub use errors::{ApiResult, IntoGraphql};

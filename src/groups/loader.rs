@@ -1,0 +1,189 @@
+//! Groups by their ids, and the pages of their members and of people's memberships.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::model::{Group, Member};
+use crate::auth::policy::Visible;
+use crate::db::Db;
+use crate::db::coalesce::Read;
+use crate::db::tables::{group_members, groups};
+use crate::error::ApiError;
+use crate::graphql::connection::Page;
+use crate::graphql::keyset::{OrderDirection, by_page, time};
+use crate::ids::{GroupId, UserId};
+
+/// The group with an id.
+pub enum GroupsById {}
+
+impl Read for GroupsById {
+    type Key = GroupId;
+    type Value = Arc<Group>;
+
+    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<HashMap<GroupId, Arc<Group>>, ApiError> {
+        let mut conn = db.connection().await?;
+        let found: Vec<Group> =
+            groups::table.filter(groups::id.eq_any(keys)).select(Group::as_select()).load(&mut conn).await?;
+        Ok(found.into_iter().map(|group| (group.id, Arc::new(group))).collect())
+    }
+}
+
+/// A page of a group's members, longest membership first.
+pub enum MembersOfGroup {}
+
+impl Read for MembersOfGroup {
+    type Key = (GroupId, Page);
+    type Value = Arc<Vec<Member>>;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut conn = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for (page, parents) in by_page(keys) {
+            let mut pages: HashMap<GroupId, Vec<Member>> = HashMap::new();
+            for member in members_of_groups(&mut conn, &parents, &page).await? {
+                pages.entry(member.group_id).or_default().push(member);
+            }
+            found.extend(pages.into_iter().map(|(group, rows)| ((group, page.clone()), Arc::new(rows))));
+        }
+        Ok(found)
+    }
+}
+
+async fn members_of_groups(conn: &mut AsyncPgConnection, parents: &[GroupId], page: &Page) -> QueryResult<Vec<Member>> {
+    let order = direction(page);
+    let (after, before) = page.bounds(OrderDirection::Asc);
+    let ((after, after_id), (before, before_id)) = (time(after), time(before));
+    // Only the direction is put into the text; everything a client sends is bound.
+    diesel::sql_query(format!(
+        "SELECT member.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
+            SELECT * FROM group_members
+             WHERE group_id = parent.id
+               AND ($2 IS NULL OR (joined_at, user_id) > ($2, $3))
+               AND ($4 IS NULL OR (joined_at, user_id) < ($4, $5))
+             ORDER BY joined_at {order}, user_id {order} LIMIT $6
+         ) AS member"
+    ))
+    .bind::<Array<SqlUuid>, _>(parents)
+    .bind::<Nullable<Timestamptz>, _>(after)
+    .bind::<Nullable<SqlUuid>, _>(after_id)
+    .bind::<Nullable<Timestamptz>, _>(before)
+    .bind::<Nullable<SqlUuid>, _>(before_id)
+    .bind::<BigInt, _>(page.limit)
+    .load(conn)
+    .await
+}
+
+/// A page of a person's memberships in the groups that the viewer sees, longest membership first.
+pub enum MembershipsOfUser {}
+
+impl Read for MembershipsOfUser {
+    type Key = (UserId, Visible, Page);
+    type Value = Arc<Vec<Member>>;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut conn = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        // Viewers with the same groups share the statement; within a request there is one viewer.
+        let mut parents: HashMap<(Visible, Page), Vec<UserId>> = HashMap::new();
+        for (user, visible, page) in keys {
+            parents.entry((visible, page)).or_default().push(user);
+        }
+        for ((visible, page), users) in parents {
+            let mut pages: HashMap<UserId, Vec<Member>> = HashMap::new();
+            for member in memberships_of_users(&mut conn, &users, &visible, &page).await? {
+                pages.entry(member.user_id).or_default().push(member);
+            }
+            found.extend(pages.into_iter().map(|(user, rows)| ((user, visible.clone(), page.clone()), Arc::new(rows))));
+        }
+        Ok(found)
+    }
+}
+
+async fn memberships_of_users(
+    conn: &mut AsyncPgConnection,
+    parents: &[UserId],
+    visible: &Visible,
+    page: &Page,
+) -> QueryResult<Vec<Member>> {
+    let order = direction(page);
+    let (after, before) = page.bounds(OrderDirection::Asc);
+    let ((after, after_id), (before, before_id)) = (time(after), time(before));
+    let seen = match visible {
+        Visible::Everything => None,
+        Visible::Groups(groups) => Some(groups.as_slice()),
+    };
+    diesel::sql_query(format!(
+        "SELECT member.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
+            SELECT * FROM group_members
+             WHERE user_id = parent.id
+               AND ($2 IS NULL OR group_id = ANY ($2))
+               AND ($3 IS NULL OR (joined_at, group_id) > ($3, $4))
+               AND ($5 IS NULL OR (joined_at, group_id) < ($5, $6))
+             ORDER BY joined_at {order}, group_id {order} LIMIT $7
+         ) AS member"
+    ))
+    .bind::<Array<SqlUuid>, _>(parents)
+    .bind::<Nullable<Array<SqlUuid>>, _>(seen)
+    .bind::<Nullable<Timestamptz>, _>(after)
+    .bind::<Nullable<SqlUuid>, _>(after_id)
+    .bind::<Nullable<Timestamptz>, _>(before)
+    .bind::<Nullable<SqlUuid>, _>(before_id)
+    .bind::<BigInt, _>(page.limit)
+    .load(conn)
+    .await
+}
+
+fn direction(page: &Page) -> &'static str {
+    if page.ascending(OrderDirection::Asc) { "ASC" } else { "DESC" }
+}
+
+/// How many members a group has.
+pub enum MemberCounts {}
+
+impl Read for MemberCounts {
+    type Key = GroupId;
+    type Value = i64;
+
+    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<HashMap<GroupId, i64>, ApiError> {
+        let mut conn = db.connection().await?;
+        let rows: Vec<(GroupId, i64)> = group_members::table
+            .filter(group_members::group_id.eq_any(keys))
+            .group_by(group_members::group_id)
+            .select((group_members::group_id, diesel::dsl::count_star()))
+            .load(&mut conn)
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+}
+
+/// How many groups that the viewer sees a person is in.
+pub enum MembershipCounts {}
+
+impl Read for MembershipCounts {
+    type Key = (UserId, Visible);
+    type Value = i64;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, i64>, ApiError> {
+        let mut conn = db.connection().await?;
+        let mut users: HashMap<Visible, Vec<UserId>> = HashMap::new();
+        for (user, visible) in keys {
+            users.entry(visible).or_default().push(user);
+        }
+        let mut found = HashMap::new();
+        for (visible, users) in users {
+            let mut query = group_members::table.filter(group_members::user_id.eq_any(users)).into_boxed();
+            if let Visible::Groups(groups) = &visible {
+                query = query.filter(group_members::group_id.eq_any(groups));
+            }
+            let members: Vec<UserId> = query.select(group_members::user_id).load(&mut conn).await?;
+            for user in members {
+                *found.entry((user, visible.clone())).or_insert(0) += 1;
+            }
+        }
+        Ok(found)
+    }
+}

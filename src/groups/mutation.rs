@@ -1,0 +1,91 @@
+//! Making groups.
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use chrono::{SubsecRound, Utc};
+use diesel_async::AsyncConnection;
+
+use super::model;
+use super::types::Group;
+use crate::audit::model::{Entry, record};
+use crate::auth::policy::{self, Action};
+use crate::auth::principal::CallerExt;
+use crate::db::is_taken;
+use crate::error::{ApiError, ApiErrors, Problems};
+use crate::graphql::context::RequestExt;
+use crate::graphql::names::{self, MAX_DESCRIPTION};
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::ids::GroupId;
+
+/// A group to make.
+#[derive(Debug, InputObject)]
+pub struct CreateGroupInput {
+    /// The name, unique on the platform: 1 to 63 lower-case letters, digits and "-".
+    pub name: String,
+    /// What the group is about: at most 2000 characters.
+    #[graphql(default)]
+    pub description: String,
+}
+
+/// The group that was made.
+#[derive(Debug, SimpleObject)]
+pub struct CreateGroupPayload {
+    /// The group.
+    pub group: Group,
+}
+
+/// The groups part of the mutation root.
+#[derive(Debug, Default)]
+pub struct GroupMutation;
+
+#[Object]
+impl GroupMutation {
+    /// Makes a group. Platform admins only.
+    async fn create_group(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The group.")] input: CreateGroupInput,
+    ) -> ApiResult<CreateGroupPayload> {
+        create(ctx, input).await.graphql(ctx)
+    }
+}
+
+async fn create(ctx: &Context<'_>, input: CreateGroupInput) -> Result<CreateGroupPayload, ApiErrors> {
+    let group = parse(input);
+    policy::check(ctx.caller(), Action::CreateGroup)?;
+    let group = group?;
+    let actor = ctx.caller().principal()?.user;
+    let request_id = ctx.request_id();
+    let mut conn = ctx.db()?.connection().await?;
+    conn.transaction(async |conn| {
+        model::insert(conn, &group).await?;
+        let entry = Entry {
+            actor: Some(actor),
+            action: "createGroup",
+            subject: group.id.to_string(),
+            detail: serde_json::json!({ "name": group.name }),
+            request_id,
+        };
+        record(conn, entry).await
+    })
+    .await
+    .map_err(|error| match error {
+        error if is_taken(&error, "groups_name_key") => {
+            ApiError::conflict(format!("there is a group {} already", names::shown(&group.name))).at("input.name")
+        }
+        error => error.into(),
+    })?;
+    Ok(CreateGroupPayload { group: group.into() })
+}
+
+fn parse(input: CreateGroupInput) -> Result<model::Group, ApiErrors> {
+    let mut problems = Problems::default();
+    let name = problems.take(names::name(input.name, "-", "input.name"));
+    let description = problems.take(names::prose(input.description, MAX_DESCRIPTION, "input.description"));
+    problems.finish()?;
+    Ok(model::Group {
+        id: GroupId::generate(),
+        name: name.unwrap_or_default(),
+        description: description.unwrap_or_default(),
+        created_at: Utc::now().trunc_subsecs(6),
+    })
+}

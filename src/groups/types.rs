@@ -1,0 +1,155 @@
+//! Groups and memberships as the API shows them.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+
+use super::loader::{GroupsById, MemberCounts, MembersOfGroup, MembershipCounts, MembershipsOfUser};
+use super::model::{self, Member};
+use crate::auth::policy;
+use crate::auth::principal::{CallerExt, GroupRole};
+use crate::error::{ApiError, ApiErrors};
+use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
+use crate::graphql::context::RequestExt;
+use crate::graphql::cursor::Position;
+use crate::graphql::keyset::SortType;
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::ids::{GroupId, UserId};
+use crate::projects::types::{Project, projects_of_group};
+use crate::users::types::User;
+
+/// A group of people who work together; projects belong to one.
+#[derive(Debug, Clone)]
+pub struct Group(pub Arc<model::Group>);
+
+impl From<model::Group> for Group {
+    fn from(group: model::Group) -> Self {
+        Self(Arc::new(group))
+    }
+}
+
+impl Group {
+    /// The group with this id, for an edge whose start the viewer sees.
+    ///
+    /// # Errors
+    /// The read failed, or a foreign key does not hold.
+    pub async fn load(ctx: &Context<'_>, id: GroupId) -> Result<Self, ApiError> {
+        let group = ctx.read::<GroupsById>(id).await?;
+        group.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))
+    }
+}
+
+/// A group of people who work together; projects belong to one.
+#[Object]
+impl Group {
+    /// The id: `group_` and 26 characters.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// The name, unique on the platform.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What the group is about.
+    async fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// When the group was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// Who is in the group, longest membership first.
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the membership with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the membership with this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<Membership>> {
+        members_of_group(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+    }
+
+    /// The group's projects, by name.
+    async fn projects(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the project with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the project with this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<Project>> {
+        projects_of_group(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+    }
+}
+
+/// That a person is in a group, and as what.
+#[derive(Debug, Clone)]
+pub struct Membership(Member);
+
+/// That a person is in a group, and as what.
+#[Object]
+impl Membership {
+    /// The group.
+    async fn group(&self, ctx: &Context<'_>) -> ApiResult<Group> {
+        Group::load(ctx, self.0.group_id).await.graphql(ctx)
+    }
+
+    /// The person.
+    async fn user(&self, ctx: &Context<'_>) -> ApiResult<User> {
+        User::load(ctx, self.0.user_id).await.graphql(ctx)
+    }
+
+    /// What the person may do in the group.
+    async fn role(&self) -> GroupRole {
+        self.0.role
+    }
+
+    /// Since when the person is in the group.
+    async fn joined_at(&self) -> DateTime<Utc> {
+        self.0.joined_at
+    }
+}
+
+async fn members_of_group(
+    ctx: &Context<'_>,
+    group: GroupId,
+    args: PageArgs,
+) -> Result<Connection<Membership>, ApiErrors> {
+    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
+    let rows = ctx.read::<MembersOfGroup>((group, page.clone())).await?.unwrap_or_default();
+    let loaders = ctx.loaders()?;
+    let total = TotalCount::by(move |_| {
+        let loaders = Arc::clone(&loaders);
+        async move { Ok(loaders.read::<MemberCounts>(group).await?.unwrap_or(0)) }
+    });
+    let position = |member: &Member| Position::at(member.joined_at, member.user_id.uuid());
+    Ok(connection(&page, (*rows).clone(), position, Membership, total))
+}
+
+/// The page of a person's memberships that the viewer sees.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+pub async fn memberships_of_user(
+    ctx: &Context<'_>,
+    user: UserId,
+    args: PageArgs,
+) -> Result<Connection<Membership>, ApiErrors> {
+    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
+    let visible = policy::visible(ctx.caller())?;
+    let rows = ctx.read::<MembershipsOfUser>((user, visible.clone(), page.clone())).await?.unwrap_or_default();
+    let loaders = ctx.loaders()?;
+    let total = TotalCount::by(move |_| {
+        let (loaders, visible) = (Arc::clone(&loaders), visible.clone());
+        async move { Ok(loaders.read::<MembershipCounts>((user, visible)).await?.unwrap_or(0)) }
+    });
+    let position = |member: &Member| Position::at(member.joined_at, member.group_id.uuid());
+    Ok(connection(&page, (*rows).clone(), position, Membership, total))
+}

@@ -1,0 +1,154 @@
+//! A GraphQL response on the wire: when `data` is there, how errors look, which HTTP status goes with it.
+
+use async_graphql::{Pos, Response, ServerError};
+use http::StatusCode;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::error::ApiError;
+use crate::graphql::errors::{RequestId, graphql_error};
+use crate::http::negotiate::MediaType;
+use crate::http::service::Frame;
+
+/// Whether execution began. Only then has the answer a `data` entry: an error of a field has a path, one of the
+/// request (parsing, validation, limits) has none.
+pub fn was_executed(response: &Response) -> bool {
+    response.errors.is_empty()
+        || response.data != async_graphql::Value::Null
+        || response.errors.iter().any(|error| !error.path.is_empty())
+}
+
+/// The response as JSON.
+pub fn serialize(response: &Response) -> String {
+    to_json(&Wire(response))
+}
+
+/// Several responses as a JSON array.
+pub fn serialize_batch(responses: &[Response]) -> String {
+    to_json(&responses.iter().map(Wire).collect::<Vec<_>>())
+}
+
+/// Errors as a JSON array.
+pub fn serialize_errors(errors: &[ServerError]) -> String {
+    to_json(errors)
+}
+
+/// GraphQL values have string keys and no type that can refuse, so this cannot fail; were it to, the client is told.
+fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer could not be serialized");
+        r#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}]}"#.to_owned()
+    })
+}
+
+struct Wire<'a>(&'a Response);
+
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Response { data, extensions, errors, .. } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        if !errors.is_empty() {
+            map.serialize_entry("errors", errors)?;
+        }
+        if was_executed(self.0) {
+            map.serialize_entry("data", data)?;
+        }
+        if !extensions.is_empty() {
+            map.serialize_entry("extensions", extensions)?;
+        }
+        map.end()
+    }
+}
+
+/// The response to a request that was refused before it ran.
+pub fn refusal(cause: ApiError, request: &RequestId) -> Response {
+    Response::from_errors(vec![graphql_error(cause, Some(request)).into_server_error(Pos::default())])
+        .without_locations()
+}
+
+/// The one frame of a subscription that was refused before it ran.
+pub fn refused_frame(cause: ApiError, request: &RequestId) -> Frame {
+    Frame::Refused { errors: serialize_errors(&refusal(cause, request).errors).into() }
+}
+
+trait WithoutLocations {
+    fn without_locations(self) -> Self;
+}
+
+impl WithoutLocations for Response {
+    /// What was refused as a whole has no place in the document.
+    fn without_locations(mut self) -> Self {
+        self.errors.iter_mut().for_each(|error| error.locations.clear());
+        self
+    }
+}
+
+/// The code of the first error, if there is one.
+pub fn code(response: &Response) -> Option<&str> {
+    match response.errors.first()?.extensions.as_ref()?.get("code")? {
+        async_graphql::Value::String(code) => Some(code),
+        _ => None,
+    }
+}
+
+/// The HTTP status of a well-formed request's answer.
+///
+/// `application/json` is also what a proxy or an error page says, so there every answer of the schema is 200 (as the
+/// GraphQL-over-HTTP text asks); with `application/graphql-response+json` a request that never ran is 4xx or 5xx.
+/// Who speaks and how often is HTTP's business whatever the media type: 401 and 429.
+pub fn status(response: &Response, media_type: MediaType) -> StatusCode {
+    if was_executed(response) {
+        return StatusCode::OK;
+    }
+    match (code(response), media_type) {
+        (Some("UNAUTHENTICATED"), _) => StatusCode::UNAUTHORIZED,
+        (Some("RATE_LIMITED"), _) => StatusCode::TOO_MANY_REQUESTS,
+        (_, MediaType::Json) => StatusCode::OK,
+        (Some("FORBIDDEN"), _) => StatusCode::FORBIDDEN,
+        (Some("TIMEOUT"), _) => StatusCode::GATEWAY_TIMEOUT,
+        (Some("DATABASE_UNAVAILABLE" | "CLUSTER_UNAVAILABLE"), _) => StatusCode::SERVICE_UNAVAILABLE,
+        (Some("INTERNAL"), _) => StatusCode::INTERNAL_SERVER_ERROR,
+        (_, MediaType::GraphqlResponse) => StatusCode::BAD_REQUEST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+    use async_graphql::{PathSegment, Value};
+
+    #[test]
+    fn a_request_that_never_ran_has_no_data_entry() {
+        let response = refusal(ApiError::bad_input("input.name", "too long"), &RequestId("r1".into()));
+        insta::assert_snapshot!(
+            serialize(&response),
+            @r#"{"errors":[{"message":"too long","extensions":{"code":"BAD_USER_INPUT","field":"input.name","requestId":"r1","retryable":false}}]}"#
+        );
+    }
+
+    #[test]
+    fn an_error_that_reached_the_root_keeps_data_null() {
+        let mut error = ServerError::new("gone", None);
+        error.path.push(PathSegment::Field("viewer".into()));
+        let response = Response::from_errors(vec![error]);
+        insta::assert_snapshot!(serialize(&response), @r#"{"errors":[{"message":"gone","path":["viewer"]}],"data":null}"#);
+        assert_eq!(status(&response, MediaType::GraphqlResponse), StatusCode::OK);
+    }
+
+    #[test]
+    fn the_status_of_a_refusal_depends_on_the_media_type() {
+        let status_of =
+            |code, media_type| status(&refusal(ApiError::new(code, "no"), &RequestId("r".into())), media_type).as_u16();
+        assert_eq!(status_of(Code::BadUserInput, MediaType::GraphqlResponse), 400);
+        assert_eq!(status_of(Code::BadUserInput, MediaType::Json), 200);
+        assert_eq!(status_of(Code::Unauthenticated, MediaType::Json), 401);
+        assert_eq!(status_of(Code::DatabaseUnavailable, MediaType::GraphqlResponse), 503);
+    }
+
+    #[test]
+    fn a_null_answer_without_errors_is_an_answer() {
+        let response = Response::new(Value::Null);
+        insta::assert_snapshot!(serialize(&response), @r#"{"data":null}"#);
+    }
+}

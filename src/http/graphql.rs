@@ -1,0 +1,275 @@
+//! `/graphql`: GraphQL over HTTP. Which method, media types and bodies are taken, and which handler answers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+use crate::error::{ApiError, Code};
+use crate::graphql::errors::RequestId;
+use crate::http::endpoint::Endpoint;
+use crate::http::negotiate::{Format, MediaType, is_utf8, negotiate};
+use crate::http::operation::{Kind, Operation};
+use crate::http::params::{self, Params};
+use crate::http::service::{GraphqlService, Peer, RequestMeta, Transport};
+use crate::http::{answer, csrf, multipart, request_id, sse, ws};
+
+const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// A request that is refused as HTTP, before it is GraphQL.
+#[derive(Debug)]
+pub(super) struct Refused {
+    status: StatusCode,
+    cause: ApiError,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, cause: ApiError::new(Code::BadUserInput, message.into()), header: None }
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    fn draining(retry_after: std::time::Duration) -> Self {
+        let cause = ApiError::new(Code::RateLimited, "the server is restarting; try again in a moment");
+        let seconds = HeaderValue::from(retry_after.as_secs().max(1));
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, cause, header: Some((header::RETRY_AFTER, seconds)) }
+    }
+
+    fn into_response(self, media_type: MediaType, request: &RequestId) -> Response {
+        let body = answer::serialize(&answer::refusal(self.cause, request));
+        let mut response = whole(self.status, media_type, body);
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+/// Answers every method of `/graphql`.
+pub(super) async fn handle<S: GraphqlService>(State(endpoint): State<Endpoint<S>>, request: Request) -> Response {
+    let since = Instant::now();
+    let (parts, body) = request.into_parts();
+    let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(request_id::fresh);
+    if endpoint.lifecycle().is_draining() {
+        let retry_after = endpoint.lifecycle().retry_after();
+        return Refused::draining(retry_after).into_response(MediaType::Json, &request_id);
+    }
+    if ws::is_upgrade(&parts) {
+        let meta = meta(&parts, &request_id, Transport::WebSocket);
+        return ws::upgrade(endpoint, parts, meta).await;
+    }
+    let media_type = match negotiate(&parts.headers) {
+        Some(Format::Single(media_type)) => media_type,
+        _ => MediaType::Json,
+    };
+    let mut response = match answer(&endpoint, parts, body, &request_id).await {
+        Ok(response) => response,
+        Err(refused) => refused.into_response(media_type, &request_id),
+    };
+    let took = format!("total;dur={:.1}", since.elapsed().as_secs_f64() * 1000.0);
+    if let Ok(took) = HeaderValue::from_str(&took) {
+        response.headers_mut().insert(SERVER_TIMING, took);
+    }
+    response
+}
+
+async fn answer<S: GraphqlService>(
+    endpoint: &Endpoint<S>,
+    parts: Parts,
+    body: Body,
+    request_id: &RequestId,
+) -> Result<Response, Refused> {
+    if parts.method != Method::GET && parts.method != Method::POST {
+        let message = format!("{} is not a method of GraphQL: use POST, or GET for queries", parts.method);
+        return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, ALLOWED_METHODS));
+    }
+    let format = negotiate(&parts.headers).ok_or_else(|| {
+        let message = "nothing acceptable: answers come as application/graphql-response+json, application/json, \
+                       text/event-stream or multipart/mixed with subscriptionSpec";
+        Refused::new(StatusCode::NOT_ACCEPTABLE, message)
+    })?;
+    let body = if parts.method == Method::GET {
+        csrf::check(&parts.headers, &endpoint.settings().allowed_origins)
+            .map_err(|message| Refused::new(StatusCode::FORBIDDEN, message))?;
+        let query = parts.uri.query().unwrap_or_default();
+        params::Body::Single(Params::from_query_string(query).map_err(bad_request)?)
+    } else {
+        check_content_type(&parts.headers)?;
+        let bytes = read(&parts.headers, body, endpoint.settings().max_body_bytes).await?;
+        params::Body::parse(&bytes, endpoint.settings().max_batch).map_err(bad_request)?
+    };
+    let transport = match format {
+        Format::Single(_) => Transport::Http,
+        Format::EventStream => Transport::Sse,
+        Format::Multipart => Transport::Multipart,
+    };
+    let meta = meta(&parts, request_id, transport);
+    let credentials = parts.headers.get(header::AUTHORIZATION).map(HeaderValue::to_str).transpose();
+    let credentials = credentials.map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "Authorization is not text"))?;
+    let caller = match endpoint.service().authenticate(credentials, &meta.peer).await {
+        Ok(caller) => caller,
+        Err(cause) => {
+            let media_type = single(format);
+            let response = answer::refusal(cause, request_id);
+            let status = answer::status(&response, media_type);
+            let mut response = whole(status, media_type, answer::serialize(&response));
+            if status == StatusCode::UNAUTHORIZED {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            return Ok(response);
+        }
+    };
+    match body {
+        params::Body::Single(params) => {
+            let operation = match endpoint.prepare(&caller, params, &meta) {
+                Ok(operation) => operation,
+                Err(response) => return Ok(refused(&response, format)),
+            };
+            if parts.method == Method::GET && operation.kind == Kind::Mutation {
+                let message = "a mutation needs POST";
+                let only_post = HeaderValue::from_static("POST");
+                return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, only_post));
+            }
+            one(endpoint, &caller, operation, meta, format).await
+        }
+        params::Body::Batch(list) => Ok(batch(endpoint, &caller, list, meta, single(format)).await),
+    }
+}
+
+async fn one<S: GraphqlService>(
+    endpoint: &Endpoint<S>,
+    caller: &S::Caller,
+    operation: Operation,
+    meta: RequestMeta,
+    format: Format,
+) -> Result<Response, Refused> {
+    match format {
+        Format::EventStream => Ok(sse::answer(endpoint, endpoint.stream(caller, operation, meta))),
+        Format::Multipart if operation.kind == Kind::Subscription => {
+            Ok(multipart::answer(endpoint, endpoint.stream(caller, operation, meta)))
+        }
+        Format::Single(_) if operation.kind == Kind::Subscription => Err(Refused::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "a subscription needs WebSocket (graphql-transport-ws), text/event-stream or multipart/mixed",
+        )),
+        Format::Single(_) | Format::Multipart => {
+            let media_type = single(format);
+            let response = endpoint.run(caller, operation, meta).await;
+            let mut answer = whole(answer::status(&response, media_type), media_type, answer::serialize(&response));
+            answer.headers_mut().extend(response.http_headers);
+            Ok(answer)
+        }
+    }
+}
+
+/// The operations of a batch run one after another: a batch is one request's worth of the server.
+async fn batch<S: GraphqlService>(
+    endpoint: &Endpoint<S>,
+    caller: &S::Caller,
+    list: Vec<Params>,
+    meta: RequestMeta,
+    media_type: MediaType,
+) -> Response {
+    let mut responses = Vec::with_capacity(list.len());
+    for params in list {
+        responses.push(match endpoint.prepare(caller, params, &meta) {
+            Ok(operation) if operation.kind == Kind::Subscription => {
+                answer::refusal(ApiError::new(Code::BadUserInput, "a batch holds no subscription"), &meta.request_id)
+            }
+            Ok(operation) => endpoint.run(caller, operation, meta.clone()).await,
+            Err(response) => *response,
+        });
+    }
+    whole(StatusCode::OK, media_type, answer::serialize_batch(&responses))
+}
+
+fn refused(response: &async_graphql::Response, format: Format) -> Response {
+    if format == Format::EventStream {
+        return sse::refusal(response);
+    }
+    let media_type = single(format);
+    whole(answer::status(response, media_type), media_type, answer::serialize(response))
+}
+
+fn single(format: Format) -> MediaType {
+    match format {
+        Format::Single(media_type) => media_type,
+        Format::EventStream | Format::Multipart => MediaType::Json,
+    }
+}
+
+/// An answer in one piece. It depends on who asks, so nobody between us and the client keeps it.
+fn whole(status: StatusCode, media_type: MediaType, body: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, media_type.content_type()),
+        (header::CACHE_CONTROL, "private, no-store"),
+        (header::VARY, "accept, authorization"),
+    ];
+    (status, headers, body).into_response()
+}
+
+fn bad_request(error: params::InvalidParams) -> Refused {
+    Refused::new(StatusCode::BAD_REQUEST, error.to_string())
+}
+
+/// JSON in UTF-8 only. What a form can send (`text/plain`, multipart, urlencoded) needs no preflight, so a foreign
+/// page could send it.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
+    let refused = |message: &str| Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+    let value =
+        headers.get(header::CONTENT_TYPE).ok_or_else(|| refused("Content-Type is missing: send application/json"))?;
+    let mime: Option<mime::Mime> = value.to_str().ok().and_then(|text| text.parse().ok());
+    match mime {
+        Some(mime) if mime.essence_str() != "application/json" => {
+            Err(refused(&format!("Content-Type {} is not taken: send application/json", mime.essence_str())))
+        }
+        Some(mime) if mime.get_param(mime::CHARSET).is_some_and(|charset| !is_utf8(charset.as_str())) => {
+            Err(refused("the body must be UTF-8"))
+        }
+        Some(_) => Ok(()),
+        None => Err(refused("Content-Type cannot be read: send application/json")),
+    }
+}
+
+async fn read(headers: &HeaderMap, body: Body, allowed: usize) -> Result<bytes::Bytes, Refused> {
+    let too_large = |actual: Option<u64>| {
+        let actual = actual.map_or_else(|| "more".to_owned(), |bytes| bytes.to_string());
+        let message = format!("the limit \"body bytes\" is exceeded: it has {actual}, allowed are {allowed}");
+        Refused::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    };
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if said.is_some_and(|length| length > allowed as u64) {
+        return Err(too_large(said));
+    }
+    to_bytes(body, allowed).await.map_err(|error| {
+        let limit =
+            std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        if limit { too_large(None) } else { Refused::new(StatusCode::BAD_REQUEST, "the body broke off") }
+    })
+}
+
+fn meta(parts: &Parts, request_id: &RequestId, transport: Transport) -> RequestMeta {
+    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let address = parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|peer| peer.0.ip());
+    RequestMeta {
+        request_id: request_id.clone(),
+        peer: Peer {
+            address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
+            user_agent: text("user-agent").map(|agent| Arc::from(agent.chars().take(200).collect::<String>())),
+        },
+        transport,
+        deadline: None,
+        resume_after: text("last-event-id").filter(|cursor| !cursor.is_empty()).map(Arc::from),
+        traceparent: text("traceparent").map(Arc::from),
+    }
+}

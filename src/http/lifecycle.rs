@@ -1,0 +1,48 @@
+//! Serving, draining, gone: what every transport asks before it starts something new.
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The server's life, shared by all its connections.
+#[derive(Debug, Clone)]
+pub struct Lifecycle {
+    draining: CancellationToken,
+    sockets: TaskTracker,
+    drain: Duration,
+}
+
+impl Lifecycle {
+    /// A server that serves until `shutdown`, and then has `drain` to finish.
+    pub fn new(shutdown: CancellationToken, drain: Duration) -> Self {
+        Self { draining: shutdown, sockets: TaskTracker::new(), drain }
+    }
+
+    /// Whether the server takes nothing new.
+    pub fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
+    }
+
+    /// Resolves when the server takes nothing new.
+    pub fn draining(&self) -> CancellationToken {
+        self.draining.clone()
+    }
+
+    /// When this socket or stream should close after the drain began: spread over four fifths of the time, so that
+    /// clients do not all come back in the same moment.
+    pub fn own_share(&self) -> Duration {
+        self.drain.mul_f64(rand::rng().random_range(0.0..0.8))
+    }
+
+    /// When a client should come back: soon, but not all at once.
+    pub fn retry_after(&self) -> Duration {
+        Duration::from_millis(rand::rng().random_range(200..2_000))
+    }
+
+    /// The tasks of sockets: the server waits for them before it ends.
+    pub fn sockets(&self) -> &TaskTracker {
+        &self.sockets
+    }
+}

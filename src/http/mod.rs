@@ -1,0 +1,31 @@
+//! The transports: GraphQL over HTTP, WebSocket, server-sent events and multipart; health, metrics, the playground.
+//!
+//! Our own thin layer over axum. It knows the wire and nothing of the domain: [`service::GraphqlService`] is the seam.
+
+pub mod answer;
+mod csrf;
+mod endpoint;
+mod graphql;
+mod lifecycle;
+mod multipart;
+pub mod negotiate;
+pub mod operation;
+pub mod params;
+mod playground;
+mod probes;
+mod request_id;
+mod router;
+mod server;
+pub mod service;
+mod settings;
+mod sse;
+mod streaming;
+pub mod telemetry;
+pub mod ws;
+
+pub use endpoint::Endpoint;
+pub use lifecycle::Lifecycle;
+pub use router::router;
+pub use server::serve;
+pub use service::{Deprecated, Frame, GraphqlService, Peer, ReadinessCheck, RequestMeta, Revocation, Transport};
+pub use settings::{HttpSettings, SocketSettings};

@@ -1,0 +1,53 @@
+//! Subscriptions as parts of one `multipart/mixed` answer, by Apollo's protocol (`subscriptionSpec=1.0`): each part
+//! is `{"payload": …}`, `{}` is the heartbeat, and `payload: null` with errors says that the stream itself broke.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use http::header;
+
+use crate::http::endpoint::{Endpoint, Panicked};
+use crate::http::service::{Frame, GraphqlService};
+use crate::http::streaming::{Beat, beating};
+
+const FIRST_BOUNDARY: &str = "--graphql";
+/// Makes the boundary before it the last.
+const END: &str = "--\r\n";
+
+/// The subscription as parts.
+pub(super) fn answer<S: GraphqlService>(
+    endpoint: &Endpoint<S>,
+    frames: BoxStream<'static, Result<Frame, Panicked>>,
+) -> Response {
+    let parts = beating(endpoint, frames).map(|beat| match beat {
+        Beat::Frame(Frame::Next { payload, .. }) => part(&format!(r#"{{"payload":{payload}}}"#)),
+        Beat::Frame(Frame::Refused { errors }) => part(&format!(r#"{{"payload":{{"errors":{errors}}}}}"#)),
+        Beat::Idle => part("{}"),
+        Beat::Finished => END.to_owned(),
+        Beat::Broken => end(r#"{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}"#),
+        Beat::Drained => {
+            end(r#"{"message":"the server is restarting; subscribe again","extensions":{"code":"RATE_LIMITED","retryable":true}}"#)
+        }
+    });
+    let body = stream::once(std::future::ready(FIRST_BOUNDARY.to_owned())).chain(parts);
+    let headers = [
+        (header::CONTENT_TYPE, r#"multipart/mixed; boundary="graphql"; subscriptionSpec="1.0""#),
+        (header::CACHE_CONTROL, "no-cache, no-transform"),
+    ];
+    (headers, Body::from_stream(body.map(|text| Ok::<_, Infallible>(Bytes::from(text))))).into_response()
+}
+
+/// The boundary after a part goes with it, so that a client can take the part as soon as it is there.
+fn part(json: &str) -> String {
+    format!("\r\nContent-Type: application/json\r\n\r\n{json}\r\n--graphql")
+}
+
+/// The last part: the stream itself broke.
+fn end(error: &str) -> String {
+    let last = part(&format!(r#"{{"payload":null,"errors":[{error}]}}"#));
+    format!("{last}{END}")
+}

@@ -1,0 +1,189 @@
+//! The parameters of one GraphQL request, read strictly: a parameter of the wrong type is refused, not ignored.
+
+use async_graphql::{Request, Variables};
+use serde_json::{Map, Value};
+
+/// What is wrong with the parameters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidParams {
+    /// The body is no JSON.
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    /// It is JSON, and not an object.
+    #[error("a GraphQL request must be a JSON object")]
+    NotAnObject,
+    /// There is nothing to run.
+    #[error("\"query\" is missing")]
+    NoQuery,
+    /// A parameter has another type than it must.
+    #[error("\"{parameter}\" must be {expected}")]
+    WrongType {
+        /// The parameter.
+        parameter: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A list of requests where the server takes one.
+    #[error("batches are switched off: send one operation a request")]
+    BatchOff,
+    /// Nothing in the batch.
+    #[error("the batch is empty")]
+    BatchEmpty,
+    /// Too many in one batch.
+    #[error("the batch has {actual} operations, at most {allowed} are allowed")]
+    BatchTooLarge {
+        /// How many there are.
+        actual: usize,
+        /// How many may be.
+        allowed: usize,
+    },
+}
+
+/// The parameters of one request.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Params {
+    query: String,
+    operation_name: Option<String>,
+    variables: Map<String, Value>,
+    extensions: Map<String, Value>,
+}
+
+/// One request, or several in a list.
+#[derive(Debug)]
+pub enum Body {
+    /// One.
+    Single(Params),
+    /// Several.
+    Batch(Vec<Params>),
+}
+
+impl Body {
+    /// Reads the body of a POST; a batch may have `batch_limit` operations, 0 switches batches off.
+    pub fn parse(bytes: &[u8], batch_limit: usize) -> Result<Self, InvalidParams> {
+        let value = serde_json::from_slice(bytes).map_err(|error| InvalidParams::NotJson(error.to_string()))?;
+        match value {
+            Value::Array(_) if batch_limit == 0 => Err(InvalidParams::BatchOff),
+            Value::Array(list) if list.is_empty() => Err(InvalidParams::BatchEmpty),
+            Value::Array(list) if list.len() > batch_limit => {
+                Err(InvalidParams::BatchTooLarge { actual: list.len(), allowed: batch_limit })
+            }
+            Value::Array(list) => list.into_iter().map(Params::from_json).collect::<Result<_, _>>().map(Self::Batch),
+            value => Params::from_json(value).map(Self::Single),
+        }
+    }
+}
+
+impl Params {
+    /// Reads the parameters of a JSON object.
+    pub fn from_json(value: Value) -> Result<Self, InvalidParams> {
+        let Value::Object(mut map) = value else { return Err(InvalidParams::NotAnObject) };
+        Ok(Self {
+            query: text(&mut map, "query")?.ok_or(InvalidParams::NoQuery)?,
+            operation_name: text(&mut map, "operationName")?,
+            variables: object(map.remove("variables"), "variables")?,
+            extensions: object(map.remove("extensions"), "extensions")?,
+        })
+    }
+
+    /// Reads the parameters of a query string, where `variables` and `extensions` are JSON.
+    pub fn from_query_string(query: &str) -> Result<Self, InvalidParams> {
+        let mut params = Map::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = match name.as_ref() {
+                "variables" | "extensions" if value.is_empty() => Value::Null,
+                // What is no JSON stays a string, which the reader refuses as the wrong type.
+                "variables" | "extensions" => {
+                    serde_json::from_str(&value).unwrap_or_else(|_| Value::String(value.into_owned()))
+                }
+                "operationName" if value.is_empty() => Value::Null,
+                _ => Value::String(value.into_owned()),
+            };
+            params.insert(name.into_owned(), value);
+        }
+        Self::from_json(Value::Object(params))
+    }
+
+    /// The text of the document.
+    pub fn query(&self) -> &str {
+        &self.query
+    }
+
+    /// The request for the schema.
+    pub fn into_request(self) -> Request {
+        let mut request = Request::new(self.query).variables(Variables::from_json(Value::Object(self.variables)));
+        request.operation_name = self.operation_name;
+        for (name, value) in self.extensions {
+            // Every JSON value is a GraphQL constant.
+            if let Ok(value) = async_graphql::Value::from_json(value) {
+                request.extensions.insert(name, value);
+            }
+        }
+        request
+    }
+}
+
+fn text(map: &mut Map<String, Value>, parameter: &'static str) -> Result<Option<String>, InvalidParams> {
+    match map.remove(parameter) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(InvalidParams::WrongType { parameter, expected: "a string" }),
+    }
+}
+
+fn object(value: Option<Value>, parameter: &'static str) -> Result<Map<String, Value>, InvalidParams> {
+    match value {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(map)) => Ok(map),
+        Some(_) => Err(InvalidParams::WrongType { parameter, expected: "an object" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn refused(value: Value) -> String {
+        Params::from_json(value).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_parameter_has_its_type() {
+        insta::assert_snapshot!(refused(json!({})), @r#""query" is missing"#);
+        insta::assert_snapshot!(refused(json!([])), @"a GraphQL request must be a JSON object");
+        insta::assert_snapshot!(refused(json!({"query": 7})), @r#""query" must be a string"#);
+        insta::assert_snapshot!(refused(json!({"query": "{a}", "variables": "x"})), @r#""variables" must be an object"#);
+        insta::assert_snapshot!(refused(json!({"query": "{a}", "operationName": false})), @r#""operationName" must be a string"#);
+        insta::assert_snapshot!(refused(json!({"query": "{a}", "extensions": []})), @r#""extensions" must be an object"#);
+    }
+
+    #[test]
+    fn null_is_the_same_as_nothing() {
+        let params = Params::from_json(json!({"query": "{a}", "variables": null, "operationName": null})).unwrap();
+        assert_eq!(params, Params::from_json(json!({"query": "{a}"})).unwrap());
+    }
+
+    #[test]
+    fn a_batch_is_off_by_default_and_bounded_when_on() {
+        let batch = br#"[{"query":"{a}"},{"query":"{b}"}]"#;
+        insta::assert_snapshot!(Body::parse(batch, 0).unwrap_err(), @"batches are switched off: send one operation a request");
+        insta::assert_snapshot!(Body::parse(batch, 1).unwrap_err(), @"the batch has 2 operations, at most 1 are allowed");
+        assert!(matches!(Body::parse(batch, 2), Ok(Body::Batch(list)) if list.len() == 2));
+    }
+
+    #[test]
+    fn a_query_string_carries_variables_as_json() {
+        let params = Params::from_query_string("query=%7Ba%7D&variables=%7B%22n%22%3A1%7D").unwrap();
+        assert_eq!(params, Params::from_json(json!({"query": "{a}", "variables": {"n": 1}})).unwrap());
+        let error = Params::from_query_string("query=%7Ba%7D&variables=nonsense").unwrap_err();
+        insta::assert_snapshot!(error, @r#""variables" must be an object"#);
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Body::parse(&bytes, 3);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What an operator's tools ask: `/health`, `/ready`, `/metrics`; and the schema, for a frontend's code generator.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{StatusCode, header};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::http::endpoint::Endpoint;
+use crate::http::service::{Deprecated, GraphqlService};
+
+/// `/health`: the process answers.
+pub(super) async fn health() -> Response {
+    uncached(Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })))
+}
+
+/// `/ready`: every part the server needs works, and it is not going away.
+pub(super) async fn ready<S: GraphqlService>(State(endpoint): State<Endpoint<S>>) -> Response {
+    let draining = endpoint.lifecycle().is_draining();
+    let checks = endpoint.service().readiness().await;
+    let ready = !draining && checks.iter().all(|check| check.healthy);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, uncached(Json(json!({ "ready": ready, "draining": draining, "checks": checks })))).into_response()
+}
+
+/// `/metrics`, in Prometheus' text format.
+pub(super) async fn metrics<S: GraphqlService>(State(endpoint): State<Endpoint<S>>) -> Response {
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    uncached((content_type, endpoint.service().render_metrics()))
+}
+
+/// The query of `/schema.graphql`.
+#[derive(Debug, Deserialize)]
+pub(super) struct SchemaQuery {
+    #[serde(default)]
+    remove_deprecated: bool,
+}
+
+/// `/schema.graphql`, with `?remove_deprecated=true` as a client sees it that wants nothing old. It tells what
+/// introspection tells, so it is there for whom introspection is.
+pub(super) async fn schema<S: GraphqlService>(
+    State(endpoint): State<Endpoint<S>>,
+    Query(query): Query<SchemaQuery>,
+) -> Response {
+    if !endpoint.service().serves_schema() {
+        return (StatusCode::NOT_FOUND, "introspection is switched off on this server\n").into_response();
+    }
+    let deprecated = if query.remove_deprecated { Deprecated::Removed } else { Deprecated::Included };
+    let headers =
+        [(header::CONTENT_TYPE, "application/graphql; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=60")];
+    (headers, endpoint.service().sdl(deprecated).to_string()).into_response()
+}
+
+fn uncached(response: impl axum::response::IntoResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], response).into_response()
+}

@@ -1,0 +1,53 @@
+//! The id of a request: the client's own if it is sane, a fresh one otherwise; on every answer and in every error.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::graphql::errors::RequestId;
+
+/// `X-Request-Id`.
+pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// An id that no request had before.
+pub fn fresh() -> RequestId {
+    RequestId(uuid::Uuid::now_v7().simple().to_string())
+}
+
+/// The client's id when it may stand in a log line as it is: at most 128 letters, digits and `-_.:/+=`.
+fn given(headers: &HeaderMap) -> Option<RequestId> {
+    let text = headers.get(HEADER)?.to_str().ok()?;
+    let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte);
+    ((1..=128).contains(&text.len()) && text.bytes().all(sane)).then(|| RequestId(text.to_owned()))
+}
+
+/// Gives every request its id, and every answer too.
+pub async fn assign(mut request: Request, next: Next) -> Response {
+    let id = given(request.headers()).unwrap_or_else(fresh);
+    let header = HeaderValue::from_str(&id.0);
+    request.extensions_mut().insert(id);
+    let mut response = next.run(request).await;
+    if let Ok(header) = header {
+        response.headers_mut().insert(HEADER, header);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(value: &str) -> Option<String> {
+        let headers = HeaderMap::from_iter([(HEADER, HeaderValue::from_str(value).unwrap())]);
+        given(&headers).map(|id| id.0)
+    }
+
+    #[test]
+    fn a_sane_id_of_the_client_is_kept_and_another_is_not() {
+        assert_eq!(of("abc-123").as_deref(), Some("abc-123"));
+        assert_eq!(of("two words"), None);
+        assert_eq!(of(&"x".repeat(129)), None);
+        assert_eq!(of(""), None);
+    }
+}

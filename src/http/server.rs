@@ -1,0 +1,104 @@
+//! Accepts connections, HTTP/1.1 and HTTP/2 on one port, until it is told to stop; then lets them finish.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::http::lifecycle::Lifecycle;
+
+/// How long a client may take to send a request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// After an accept that failed for want of file handles, so that the loop does not spin.
+const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
+
+/// Serves `router` on `listener` until `shutdown`.
+///
+/// Then: no new connections, `/ready` fails and new operations are refused on the ones there are; requests that run
+/// are answered; sockets and streams are closed, spread over `drain`. Returns when the last is gone or `drain` is over.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    lifecycle: Lifecycle,
+    shutdown: CancellationToken,
+    drain: Duration,
+) -> io::Result<()> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .enable_connect_protocol()
+        .keep_alive_interval(Duration::from_secs(30))
+        .max_concurrent_streams(250);
+    let connections = GracefulShutdown::new();
+    let broken_off = CancellationToken::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
+                    continue;
+                }
+            },
+            () = shutdown.cancelled() => break,
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let connection = connections.watch(connection(&builder, stream, peer, router.clone()));
+        let broken_off = broken_off.clone();
+        lifecycle.sockets().spawn(async move {
+            if let Some(Err(error)) = broken_off.run_until_cancelled(connection).await {
+                tracing::debug!(%peer, %error, "a connection ended badly")
+            }
+        });
+    }
+    drop(listener);
+    tracing::info!(seconds = drain.as_secs(), "draining");
+    let end = Instant::now() + drain;
+    let finished = timeout_at(end, connections.shutdown()).await.is_ok();
+    lifecycle.sockets().close();
+    let finished = finished && timeout_at(end, lifecycle.sockets().wait()).await.is_ok();
+    broken_off.cancel();
+    tracing::info!(everything_finished = finished, "drained");
+    Ok(())
+}
+
+fn connection(
+    builder: &auto::Builder<TokioExecutor>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+) -> auto::UpgradeableConnection<
+    'static,
+    TokioIo<TcpStream>,
+    impl hyper::service::Service<
+        hyper::Request<Incoming>,
+        Response = axum::response::Response,
+        Error = std::convert::Infallible,
+        Future = impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + Send + 'static,
+    > + Send
+    + 'static,
+    TokioExecutor,
+> {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned()
+}

@@ -1,0 +1,83 @@
+//! What an operator decides about the transports.
+
+use std::time::Duration;
+
+use crate::config::{AllowedOrigins, HttpConfig, Limits};
+
+/// The transports' settings.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Origins, apart from the server's own, whose pages may call the API.
+    pub allowed_origins: AllowedOrigins,
+    /// Bytes in a request's body.
+    pub max_body_bytes: usize,
+    /// Operations in one HTTP request; 0 refuses batches.
+    pub max_batch: usize,
+    /// The time a query or mutation gets.
+    pub operation_timeout: Duration,
+    /// How long running requests and sockets get to finish when the server is asked to stop.
+    pub drain: Duration,
+    /// WebSocket's own.
+    pub socket: SocketSettings,
+}
+
+/// What an operator decides about sockets.
+#[derive(Debug, Clone)]
+pub struct SocketSettings {
+    /// The time a client has to say `connection_init`.
+    pub init_timeout: Duration,
+    /// Between two pings of the server; a peer that misses two is dropped. Also the rhythm of SSE and multipart.
+    pub ping_every: Duration,
+    /// How long a client may leave a message unread in full buffers before it is dropped.
+    pub write_timeout: Duration,
+    /// Bytes in a message of the client.
+    pub max_message_bytes: usize,
+    /// Operations at once on one socket.
+    pub max_operations: usize,
+    /// Sockets of one user, or of one address where nobody logged in.
+    pub max_sockets_per_user: usize,
+}
+
+impl HttpSettings {
+    /// The settings that the configuration asks for.
+    pub fn new(http: &HttpConfig, limits: &Limits) -> Self {
+        Self {
+            allowed_origins: http.allowed_origins.clone(),
+            max_body_bytes: limits.max_body_bytes,
+            max_batch: limits.max_batch,
+            operation_timeout: limits.operation_timeout,
+            drain: http.drain,
+            socket: SocketSettings {
+                max_operations: limits.max_subscriptions_per_socket,
+                max_sockets_per_user: limits.max_sockets_per_user,
+                ..SocketSettings::default()
+            },
+        }
+    }
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            allowed_origins: AllowedOrigins::SameOrigin,
+            max_body_bytes: 2 << 20,
+            max_batch: 0,
+            operation_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(20),
+            socket: SocketSettings::default(),
+        }
+    }
+}
+
+impl Default for SocketSettings {
+    fn default() -> Self {
+        Self {
+            init_timeout: Duration::from_secs(3),
+            ping_every: Duration::from_secs(15),
+            write_timeout: Duration::from_secs(30),
+            max_message_bytes: 64 << 10,
+            max_operations: 100,
+            max_sockets_per_user: 50,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Server-sent events, as `graphql-sse` has them in distinct connections mode: `next` and `complete`. The id of an
+//! event is its cursor, which a browser sends back as `Last-Event-ID` when it connects again.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use http::header;
+
+use crate::http::answer;
+use crate::http::endpoint::{Endpoint, Panicked};
+use crate::http::service::{Frame, GraphqlService};
+use crate::http::streaming::{Beat, beating};
+
+/// The operation as a stream of events.
+pub(super) fn answer<S: GraphqlService>(
+    endpoint: &Endpoint<S>,
+    frames: BoxStream<'static, Result<Frame, Panicked>>,
+) -> Response {
+    let retry_ms = endpoint.lifecycle().retry_after().as_millis();
+    let beats = beating(endpoint, frames).map(move |beat| match beat {
+        Beat::Frame(frame) => event(&frame),
+        Beat::Idle => ":\n\n".to_owned(),
+        Beat::Broken => format!("{}{COMPLETE}", event(&super::streaming::broken())),
+        Beat::Finished => COMPLETE.to_owned(),
+        // No `complete`: the client connects again and resumes after the last id.
+        Beat::Drained => format!("retry: {retry_ms}\n\n"),
+    });
+    response(Body::from_stream(beats.map(|text| Ok::<_, Infallible>(Bytes::from(text)))))
+}
+
+/// A refused operation is a stream too, of its errors: an `EventSource` shows its page no status.
+pub(super) fn refusal(response: &async_graphql::Response) -> Response {
+    let text = format!("event: next\ndata: {}\n\n{COMPLETE}", answer::serialize(response));
+    self::response(Body::from(text))
+}
+
+const COMPLETE: &str = "event: complete\ndata:\n\n";
+
+fn event(frame: &Frame) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail. The payload is one line: JSON escapes what would break it.
+    let _ = match frame {
+        Frame::Next { payload, cursor: Some(cursor) } => {
+            write!(text, "event: next\nid: {cursor}\ndata: {payload}\n\n")
+        }
+        Frame::Next { payload, cursor: None } => write!(text, "event: next\ndata: {payload}\n\n"),
+        Frame::Refused { errors } => write!(text, "event: next\ndata: {{\"errors\":{errors}}}\n\n"),
+    };
+    text
+}
+
+fn response(body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache, no-transform"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_its_cursor_as_id() {
+        let frame = Frame::Next { payload: r#"{"data":1}"#.into(), cursor: Some("c1".into()) };
+        insta::assert_snapshot!(event(&frame), @r#"
+        event: next
+        id: c1
+        data: {"data":1}
+        "#);
+    }
+}

@@ -1,0 +1,186 @@
+//! The messages of `graphql-transport-ws`: what a client may say, read strictly, and how ours are written.
+
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::http::params::Params;
+
+/// The longest operation id we accept: every event carries it back.
+const MAX_ID_BYTES: usize = 256;
+
+/// A message of the client.
+#[derive(Debug)]
+pub enum ClientMessage {
+    /// `connection_init`.
+    Init(Map<String, Value>),
+    /// `ping`, with what it wants to hear again.
+    Ping(Option<Map<String, Value>>),
+    /// `pong`.
+    Pong,
+    /// `subscribe`.
+    Subscribe {
+        /// The operation's name on this socket.
+        id: String,
+        /// The operation.
+        params: Box<Params>,
+    },
+    /// `complete`: no more of this operation.
+    Complete {
+        /// The operation's name on this socket.
+        id: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    id: Option<Value>,
+    #[serde(default)]
+    payload: Option<Value>,
+}
+
+impl ClientMessage {
+    /// Reads a message, or says what is wrong with it: the reason of a close with 4400.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let envelope: Envelope =
+            serde_json::from_str(text).map_err(|_| "Invalid message: not a JSON object with a type".to_owned())?;
+        match envelope.kind.as_str() {
+            "connection_init" => Ok(Self::Init(object(envelope.payload, "connection_init")?.unwrap_or_default())),
+            "ping" => Ok(Self::Ping(object(envelope.payload, "ping")?)),
+            "pong" => object(envelope.payload, "pong").map(|_| Self::Pong),
+            "subscribe" => {
+                let id = operation_id(envelope.id)?;
+                let payload = envelope.payload.ok_or("Invalid message: subscribe without payload")?;
+                let params = Params::from_json(payload).map_err(|error| format!("Invalid message: {error}"))?;
+                Ok(Self::Subscribe { id, params: Box::new(params) })
+            }
+            "complete" => operation_id(envelope.id).map(|id| Self::Complete { id }),
+            _ => Err("Invalid message: unknown type".to_owned()),
+        }
+    }
+}
+
+fn operation_id(id: Option<Value>) -> Result<String, String> {
+    match id {
+        Some(Value::String(id)) if id.is_empty() => Err("Invalid message: empty id".to_owned()),
+        Some(Value::String(id)) if id.len() > MAX_ID_BYTES => {
+            Err(format!("Invalid message: id of {} bytes, at most {MAX_ID_BYTES}", id.len()))
+        }
+        Some(Value::String(id)) => Ok(id),
+        _ => Err("Invalid message: id must be a string".to_owned()),
+    }
+}
+
+fn object(payload: Option<Value>, kind: &str) -> Result<Option<Map<String, Value>>, String> {
+    match payload {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(map)) => Ok(Some(map)),
+        Some(_) => Err(format!("Invalid message: payload of {kind} must be an object")),
+    }
+}
+
+/// `connection_ack`.
+pub fn ack(payload: &Value) -> String {
+    format!(r#"{{"type":"connection_ack","payload":{payload}}}"#)
+}
+
+/// `ping`.
+pub fn ping(payload: Option<&Value>) -> String {
+    with_payload("ping", payload)
+}
+
+/// `pong`, with what the ping brought.
+pub fn pong(payload: Option<Map<String, Value>>) -> String {
+    with_payload("pong", payload.map(Value::Object).as_ref())
+}
+
+fn with_payload(kind: &str, payload: Option<&Value>) -> String {
+    payload.map_or_else(
+        || format!(r#"{{"type":"{kind}"}}"#),
+        |payload| format!(r#"{{"type":"{kind}","payload":{payload}}}"#),
+    )
+}
+
+/// `next`: an event's payload is shared, only the frame around it is written for each subscriber.
+pub fn next(id: &str, payload: &str) -> String {
+    spliced("next", id, payload)
+}
+
+/// `error`: the operation never ran.
+pub fn error(id: &str, errors: &str) -> String {
+    spliced("error", id, errors)
+}
+
+/// `complete`.
+pub fn complete(id: &str) -> String {
+    let mut text = String::with_capacity(id.len() + 32);
+    text.push_str(r#"{"type":"complete","id":"#);
+    push_quoted(&mut text, id);
+    text.push('}');
+    text
+}
+
+fn spliced(kind: &str, id: &str, payload: &str) -> String {
+    let mut text = String::with_capacity(payload.len() + id.len() + 40);
+    let _ = write!(text, r#"{{"type":"{kind}","id":"#);
+    push_quoted(&mut text, id);
+    text.push_str(r#","payload":"#);
+    text.push_str(payload);
+    text.push('}');
+    text
+}
+
+/// The ids of real clients (numbers, UUIDs) need no escaping, so they are copied as they are.
+fn push_quoted(text: &mut String, id: &str) {
+    if id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+        text.push('"');
+        text.push_str(id);
+        text.push('"');
+    } else {
+        text.push_str(&Value::from(id).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn refused(text: &str) -> String {
+        ClientMessage::parse(text).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        insta::assert_snapshot!(refused("hello"), @"Invalid message: not a JSON object with a type");
+        insta::assert_snapshot!(refused(r#"{"type":"shout"}"#), @"Invalid message: unknown type");
+        insta::assert_snapshot!(refused(r#"{"type":"subscribe","payload":{"query":"{a}"}}"#), @"Invalid message: id must be a string");
+        insta::assert_snapshot!(refused(r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#), @"Invalid message: empty id");
+        insta::assert_snapshot!(refused(r#"{"type":"subscribe","id":"1"}"#), @"Invalid message: subscribe without payload");
+        insta::assert_snapshot!(refused(r#"{"type":"subscribe","id":"1","payload":{"query":1}}"#), @r#"Invalid message: "query" must be a string"#);
+        insta::assert_snapshot!(refused(r#"{"type":"ping","payload":[]}"#), @"Invalid message: payload of ping must be an object");
+    }
+
+    #[test]
+    fn an_event_is_spliced_around_the_shared_payload() {
+        insta::assert_snapshot!(next("1", r#"{"data":{"a":1}}"#), @r#"{"type":"next","id":"1","payload":{"data":{"a":1}}}"#);
+        insta::assert_snapshot!(complete("a\"b"), @r#"{"type":"complete","id":"a\"b"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            let _ = ClientMessage::parse(&text);
+        }
+
+        #[test]
+        fn any_id_comes_back_as_it_was(id in any::<String>()) {
+            let message: Value = serde_json::from_str(&next(&id, "null")).unwrap();
+            prop_assert_eq!(message["id"].as_str(), Some(id.as_str()));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! GraphQL over WebSocket: the `graphql-transport-ws` sub-protocol at the endpoint's own path.
+
+mod message;
+pub mod protocol;
+mod socket;
+
+use axum::extract::FromRequestParts as _;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
+use http::{HeaderValue, Method, header};
+
+use crate::http::endpoint::Endpoint;
+use crate::http::service::{GraphqlService, RequestMeta};
+
+const SUB_PROTOCOL: &str = "graphql-transport-ws";
+
+/// The least that is read from a socket at once; most sockets are idle, so each keeps little.
+const READ_BUFFER_BYTES: usize = 4 << 10;
+
+/// What may wait to be written before the socket's task stops taking events.
+const MAX_WRITE_BUFFER_BYTES: usize = 4 << 20;
+
+/// Whether this request asks for a WebSocket, by HTTP/1.1's upgrade or HTTP/2's extended CONNECT.
+pub fn is_upgrade(parts: &Parts) -> bool {
+    let upgrade =
+        parts.headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    upgrade || parts.method == Method::CONNECT
+}
+
+/// Answers the upgrade. A client that does not offer the sub-protocol is told so by a close with 4406, because a
+/// browser shows its page no other kind of refusal.
+pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts, meta: RequestMeta) -> Response {
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let credentials = parts.headers.get(header::AUTHORIZATION).and_then(text).map(str::to_owned);
+    let max_message = endpoint.settings().socket.max_message_bytes;
+    let mut upgrade = upgrade
+        .protocols([SUB_PROTOCOL])
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
+        .max_message_size(max_message)
+        .max_frame_size(max_message);
+    let spoken = upgrade.selected_protocol().is_some();
+    // A browser gives up a socket whose sub-protocol is not taken up, and would never see the close.
+    let offered = upgrade.requested_protocols().next().cloned();
+    if let (false, Some(offered)) = (spoken, offered) {
+        upgrade.set_selected_protocol(offered);
+    }
+    // The socket's task is counted from here, so that a drain waits for it.
+    let token = endpoint.lifecycle().sockets().token();
+    upgrade.on_upgrade(async move |mut websocket| {
+        let _counted_until_it_ends = token;
+        if spoken {
+            socket::serve(endpoint, websocket, meta, credentials).await;
+        } else {
+            socket::refuse_sub_protocol(&mut websocket).await;
+        }
+    })
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok()
+}

@@ -1,0 +1,327 @@
+//! The state machine of a `graphql-transport-ws` socket: events in, actions out, no I/O and no clock in here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::message::{self, ClientMessage};
+use crate::http::params::Params;
+use crate::http::service::Frame;
+
+/// Why a socket is closed, with the code that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Close {
+    /// 4400.
+    BadMessage(String),
+    /// 4401: an operation before the acknowledgement.
+    Unauthorized,
+    /// 4403: the credentials are refused, or hold no longer.
+    Forbidden(String),
+    /// 4408: no `connection_init` in time.
+    InitTimeout,
+    /// 4409.
+    IdInUse(String),
+    /// 4429.
+    SecondInit,
+    /// 4500.
+    InternalError,
+    /// 1012: the server is going away; `connection_init` again after this many milliseconds.
+    Restart {
+        /// When to come back.
+        retry_after_ms: u64,
+    },
+    /// 1013: this user has too many sockets.
+    TooManySockets(usize),
+    /// 1001: the peer has not answered two pings.
+    Dead,
+}
+
+impl Close {
+    /// The close code.
+    pub const fn code(&self) -> u16 {
+        match self {
+            Self::BadMessage(_) => 4400,
+            Self::Unauthorized => 4401,
+            Self::Forbidden(_) => 4403,
+            Self::InitTimeout => 4408,
+            Self::IdInUse(_) => 4409,
+            Self::SecondInit => 4429,
+            Self::InternalError => 4500,
+            Self::Restart { .. } => 1012,
+            Self::TooManySockets(_) => 1013,
+            Self::Dead => 1001,
+        }
+    }
+
+    /// The reason, at most the 123 bytes that a close frame holds.
+    pub fn reason(&self) -> String {
+        let mut reason = match self {
+            Self::BadMessage(reason) | Self::Forbidden(reason) => reason.clone(),
+            Self::Unauthorized => "Unauthorized".to_owned(),
+            Self::InitTimeout => "Connection initialisation timeout".to_owned(),
+            Self::IdInUse(id) => format!("Subscriber for {id} already exists"),
+            Self::SecondInit => "Too many initialisation requests".to_owned(),
+            Self::InternalError => "Internal server error".to_owned(),
+            Self::Restart { retry_after_ms } => format!(r#"{{"retryAfterMs":{retry_after_ms}}}"#),
+            Self::TooManySockets(allowed) => format!("Too many sockets: at most {allowed} a user"),
+            Self::Dead => "No answer to two pings".to_owned(),
+        };
+        reason.truncate(reason.floor_char_boundary(123));
+        reason
+    }
+}
+
+/// One run of an operation. A client may end an operation and use its id again at once: what the old run still
+/// sends has the old ticket and is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A text message came.
+    Text(String),
+    /// A binary message came; the protocol has none.
+    Binary,
+    /// Something of WebSocket's own came (a pong): the peer is alive.
+    Alive,
+    /// The credentials are good.
+    Accepted {
+        /// The payload of the acknowledgement.
+        ack: Value,
+    },
+    /// They are not.
+    Refused(Close),
+    /// The time for `connection_init` is over.
+    InitTimeout,
+    /// The time for a ping has come.
+    PingDue,
+    /// An operation has something to say.
+    Frame(Ticket, Frame),
+    /// An operation has nothing more to say.
+    Ended(Ticket),
+    /// An operation died of a defect.
+    Broken,
+    /// The caller may speak no longer.
+    Revoked(&'static str),
+    /// The server is going away, now for this socket.
+    Drained {
+        /// When to come back.
+        retry_after_ms: u64,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Action {
+    /// Send a text message.
+    Send(String),
+    /// Send WebSocket's own ping.
+    Ping,
+    /// Find out who speaks, and answer with [`Event::Accepted`] or [`Event::Refused`].
+    Authenticate(Map<String, Value>),
+    /// Start an operation.
+    Start(Ticket, Box<Params>),
+    /// Stop an operation: the client wants no more of it.
+    Stop(Ticket),
+    /// Close the socket; nothing follows.
+    Close(Close),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Opened,
+    Authenticating,
+    Ready,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Operation {
+    id: Arc<str>,
+    cursor: Option<Arc<str>>,
+}
+
+/// A socket, from opened to closed.
+#[derive(Debug)]
+pub struct Protocol {
+    phase: Phase,
+    max_operations: usize,
+    operations: HashMap<Ticket, Operation>,
+    tickets: HashMap<Arc<str>, Ticket>,
+    next_ticket: u64,
+    unanswered_pings: u8,
+}
+
+/// Pings that may stay unanswered before the peer is taken for dead.
+const MAX_UNANSWERED_PINGS: u8 = 2;
+
+impl Protocol {
+    /// A socket that was just opened and may have this many operations at once.
+    pub fn new(max_operations: usize) -> Self {
+        Self {
+            phase: Phase::Opened,
+            max_operations,
+            operations: HashMap::new(),
+            tickets: HashMap::new(),
+            next_ticket: 0,
+            unanswered_pings: 0,
+        }
+    }
+
+    /// Takes an event and says what is to be done, in this order.
+    pub fn on(&mut self, event: Event) -> Vec<Action> {
+        if self.phase == Phase::Closed {
+            return Vec::new();
+        }
+        match event {
+            Event::Text(text) => {
+                self.unanswered_pings = 0;
+                match ClientMessage::parse(&text) {
+                    Ok(message) => self.on_message(message),
+                    Err(reason) => self.close(Close::BadMessage(reason)),
+                }
+            }
+            Event::Binary => self.close(Close::BadMessage("Invalid message: binary".to_owned())),
+            Event::Alive => {
+                self.unanswered_pings = 0;
+                Vec::new()
+            }
+            Event::Accepted { ack } if self.phase == Phase::Authenticating => {
+                self.phase = Phase::Ready;
+                vec![Action::Send(message::ack(&ack))]
+            }
+            Event::Accepted { .. } => Vec::new(),
+            Event::Refused(close) => self.close(close),
+            Event::InitTimeout if self.phase == Phase::Opened => self.close(Close::InitTimeout),
+            Event::InitTimeout => Vec::new(),
+            Event::PingDue => self.on_ping_due(),
+            Event::Frame(ticket, frame) => self.on_frame(ticket, frame),
+            Event::Ended(ticket) => match self.forget(ticket) {
+                Some(operation) => vec![Action::Send(message::complete(&operation.id))],
+                None => Vec::new(),
+            },
+            Event::Broken => self.close(Close::InternalError),
+            Event::Revoked(reason) => self.close(Close::Forbidden(reason.to_owned())),
+            Event::Drained { retry_after_ms } => self.on_drained(retry_after_ms),
+        }
+    }
+
+    /// Whether the client's message would be answered with more than an acknowledgement.
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// Whether the socket is closed.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    fn on_message(&mut self, message: ClientMessage) -> Vec<Action> {
+        match (message, self.phase) {
+            (ClientMessage::Init(payload), Phase::Opened) => {
+                self.phase = Phase::Authenticating;
+                vec![Action::Authenticate(payload)]
+            }
+            (ClientMessage::Init(_), _) => self.close(Close::SecondInit),
+            (ClientMessage::Ping(payload), _) => vec![Action::Send(message::pong(payload))],
+            (ClientMessage::Pong, _) => Vec::new(),
+            (ClientMessage::Subscribe { id, params }, Phase::Ready) => self.subscribe(id, params),
+            (ClientMessage::Subscribe { .. }, _) => self.close(Close::Unauthorized),
+            // An operation may have ended while this was on its way, so an unknown id is no fault.
+            (ClientMessage::Complete { id }, _) => match self.tickets.get(id.as_str()).copied() {
+                Some(ticket) => {
+                    self.forget(ticket);
+                    vec![Action::Stop(ticket)]
+                }
+                None => Vec::new(),
+            },
+        }
+    }
+
+    fn subscribe(&mut self, id: String, params: Box<Params>) -> Vec<Action> {
+        if self.tickets.contains_key(id.as_str()) {
+            return self.close(Close::IdInUse(id));
+        }
+        if self.operations.len() >= self.max_operations {
+            return vec![Action::Send(message::error(&id, &too_many(self.max_operations)))];
+        }
+        let (id, ticket) = (Arc::<str>::from(id), Ticket(self.next_ticket));
+        self.next_ticket += 1;
+        self.tickets.insert(Arc::clone(&id), ticket);
+        self.operations.insert(ticket, Operation { id, cursor: None });
+        vec![Action::Start(ticket, params)]
+    }
+
+    fn on_frame(&mut self, ticket: Ticket, frame: Frame) -> Vec<Action> {
+        match frame {
+            Frame::Next { payload, cursor } => match self.operations.get_mut(&ticket) {
+                Some(operation) => {
+                    operation.cursor = cursor.or(operation.cursor.take());
+                    vec![Action::Send(message::next(&operation.id, &payload))]
+                }
+                None => Vec::new(),
+            },
+            Frame::Refused { errors } => match self.forget(ticket) {
+                Some(operation) => vec![Action::Send(message::error(&operation.id, &errors)), Action::Stop(ticket)],
+                None => Vec::new(),
+            },
+        }
+    }
+
+    fn on_ping_due(&mut self) -> Vec<Action> {
+        if self.unanswered_pings >= MAX_UNANSWERED_PINGS {
+            return self.close(Close::Dead);
+        }
+        self.unanswered_pings += 1;
+        // Browsers answer WebSocket's ping by themselves; proxies and GraphQL clients count the protocol's own.
+        match self.phase {
+            Phase::Ready => vec![Action::Ping, Action::Send(message::ping(None))],
+            Phase::Opened | Phase::Authenticating | Phase::Closed => vec![Action::Ping],
+        }
+    }
+
+    /// A `complete` would tell a client that its subscription is over for good, and it would not come back. So the
+    /// cursors are told in a ping, which every client ignores that does not know it, and the close makes it retry.
+    fn on_drained(&mut self, retry_after_ms: u64) -> Vec<Action> {
+        let mut actions = Vec::with_capacity(2);
+        if self.phase == Phase::Ready {
+            let cursors: Map<String, Value> = self
+                .operations
+                .values()
+                .filter_map(|operation| Some((operation.id.to_string(), Value::from(operation.cursor.as_deref()?))))
+                .collect();
+            let hint = serde_json::json!({ "draining": true, "retryAfterMs": retry_after_ms, "cursors": cursors });
+            actions.push(Action::Send(message::ping(Some(&hint))));
+        }
+        actions.extend(self.close(Close::Restart { retry_after_ms }));
+        actions
+    }
+
+    fn forget(&mut self, ticket: Ticket) -> Option<Operation> {
+        let operation = self.operations.remove(&ticket)?;
+        self.tickets.remove(&operation.id);
+        Some(operation)
+    }
+
+    fn close(&mut self, close: Close) -> Vec<Action> {
+        self.phase = Phase::Closed;
+        self.tickets.clear();
+        let mut running: Vec<Ticket> = self.operations.drain().map(|(ticket, _)| ticket).collect();
+        running.sort_unstable();
+        running.into_iter().map(Action::Stop).chain([Action::Close(close)]).collect()
+    }
+}
+
+fn too_many(allowed: usize) -> String {
+    serde_json::json!([{
+        "message": format!("the limit \"operations per socket\" is reached: at most {allowed} are allowed"),
+        "extensions": { "code": "RATE_LIMITED", "retryable": true },
+    }])
+    .to_string()
+}
+
+#[cfg(test)]
+#[path = "protocol_tests.rs"]
+mod tests;

@@ -1,0 +1,312 @@
+//! Drives one socket: feeds the state machine with what happens, does what it says. Everything of a socket, its
+//! operations too, runs in one task, so an idle subscriber is small and a slow reader slows only itself.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures::future::{BoxFuture, Fuse};
+use futures::stream::{self, AbortHandle, BoxStream, SelectAll, SplitSink};
+use futures::{FutureExt as _, Sink, SinkExt as _, StreamExt as _};
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
+
+use super::protocol::{Action, Close, Event, Protocol, Ticket};
+use crate::error::{ApiError, Code};
+use crate::http::answer;
+use crate::http::endpoint::{Endpoint, OpenSocket, Panicked};
+use crate::http::operation::Kind;
+use crate::http::params::Params;
+use crate::http::service::{Frame, GraphqlService, RequestMeta, Revocation};
+use crate::http::telemetry::{Ongoing, Telemetry};
+
+/// Events taken in one go before they are written out.
+const BURST: usize = 64;
+
+/// How long we wait for the peer's half of the closing handshake.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a draining socket looks whether its last operation is done.
+const DRAIN_STEP: Duration = Duration::from_millis(50);
+
+/// Closes a socket whose client speaks another sub-protocol.
+pub(super) async fn refuse_sub_protocol(socket: &mut WebSocket) {
+    close(socket, 4406, "Subprotocol not acceptable: offer graphql-transport-ws".to_owned()).await;
+}
+
+async fn close<S>(sink: &mut S, code: u16, reason: String)
+where
+    S: Sink<Message> + Unpin,
+{
+    Telemetry::socket_closed(code);
+    let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    // A peer that is gone needs no close.
+    let _ = timeout(CLOSE_TIMEOUT, sink.send(frame)).await;
+}
+
+/// Serves a socket until it is closed by either end.
+pub(super) async fn serve<S: GraphqlService>(
+    endpoint: Endpoint<S>,
+    websocket: WebSocket,
+    meta: RequestMeta,
+    credentials: Option<String>,
+) {
+    let _counted = Ongoing::socket();
+    let (sink, mut source) = websocket.split();
+    let settings = endpoint.settings().socket.clone();
+    let mut init_timeout = Box::pin(tokio::time::sleep(settings.init_timeout).fuse());
+    let mut pings = tokio::time::interval_at(Instant::now() + settings.ping_every, settings.ping_every);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut drain = Box::pin(drained(endpoint.clone()).fuse());
+    let mut socket = Socket {
+        protocol: Protocol::new(settings.max_operations),
+        sink,
+        operations: SelectAll::new(),
+        running: HashMap::new(),
+        finite: HashSet::new(),
+        authenticating: Fuse::terminated(),
+        revoked: Fuse::terminated(),
+        identity: None,
+        credentials,
+        endpoint,
+        meta,
+    };
+    loop {
+        let event = tokio::select! {
+            message = source.next() => match message {
+                Some(Ok(Message::Text(text))) => Event::Text(text.as_str().to_owned()),
+                Some(Ok(Message::Binary(_))) => Event::Binary,
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Event::Alive,
+                Some(Ok(Message::Close(_))) | None => break,
+                Some(Err(error)) => {
+                    socket.on_read_error(&error).await;
+                    break;
+                }
+            },
+            Some(said) = socket.operations.next() => said.into_event(),
+            accepted = &mut socket.authenticating => socket.on_authenticated(accepted),
+            revocation = &mut socket.revoked => Event::Revoked(revocation.reason()),
+            () = &mut init_timeout => Event::InitTimeout,
+            _ = pings.tick() => Event::PingDue,
+            () = &mut drain => match socket.on_drain() {
+                Some(event) => event,
+                None => {
+                    drain.set(tokio::time::sleep(DRAIN_STEP).boxed().fuse());
+                    continue;
+                }
+            },
+        };
+        let patience = settings.write_timeout;
+        match timeout(patience, socket.apply_burst(event)).await {
+            Ok(Ok(Flow::Open)) => {}
+            // The other half of the handshake, so that our close frame is not lost to a reset.
+            Ok(Ok(Flow::Closed)) => {
+                let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = source.next().await {} }).await;
+                break;
+            }
+            Ok(Err(_)) => break,
+            Err(_) => {
+                tracing::info!(request_id = %socket.meta.request_id.0, "a socket left its messages unread; dropped");
+                Telemetry::socket_closed(1006);
+                break;
+            }
+        }
+    }
+}
+
+/// Resolves when the server drains and it is this socket's turn.
+fn drained<S: GraphqlService>(endpoint: Endpoint<S>) -> BoxFuture<'static, ()> {
+    async move {
+        endpoint.lifecycle().draining().cancelled().await;
+        tokio::time::sleep(endpoint.lifecycle().own_share()).await;
+    }
+    .boxed()
+}
+
+enum Flow {
+    Open,
+    Closed,
+}
+
+/// What an operation says.
+enum Said {
+    Frame(Ticket, Result<Frame, Panicked>),
+    Ended(Ticket),
+}
+
+impl Said {
+    fn into_event(self) -> Event {
+        match self {
+            Self::Frame(ticket, Ok(frame)) => Event::Frame(ticket, frame),
+            Self::Frame(_, Err(Panicked)) => Event::Broken,
+            Self::Ended(ticket) => Event::Ended(ticket),
+        }
+    }
+}
+
+struct Identity<C> {
+    caller: C,
+    _counted: OpenSocket,
+}
+
+type Authenticated<C> = Result<Identity<C>, Close>;
+
+struct Socket<S: GraphqlService> {
+    protocol: Protocol,
+    sink: SplitSink<WebSocket, Message>,
+    operations: SelectAll<Pin<Box<stream::Abortable<BoxStream<'static, Said>>>>>,
+    running: HashMap<Ticket, AbortHandle>,
+    /// Queries and mutations among them: a drain waits for these.
+    finite: HashSet<Ticket>,
+    authenticating: Fuse<BoxFuture<'static, Authenticated<S::Caller>>>,
+    revoked: Fuse<BoxFuture<'static, Revocation>>,
+    identity: Option<Identity<S::Caller>>,
+    credentials: Option<String>,
+    endpoint: Endpoint<S>,
+    meta: RequestMeta,
+}
+
+impl<S: GraphqlService> Socket<S> {
+    /// Applies an event and all that is there already, and writes it out at once.
+    async fn apply_burst(&mut self, first: Event) -> Result<Flow, axum::Error> {
+        if let Flow::Closed = self.apply(first).await? {
+            return Ok(Flow::Closed);
+        }
+        for _ in 0..BURST {
+            let Some(Some(said)) = self.operations.next().now_or_never() else { break };
+            if let Flow::Closed = self.apply(said.into_event()).await? {
+                return Ok(Flow::Closed);
+            }
+        }
+        self.sink.flush().await?;
+        Ok(Flow::Open)
+    }
+
+    async fn apply(&mut self, event: Event) -> Result<Flow, axum::Error> {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            if let Event::Ended(ticket) = &event {
+                self.forget(*ticket);
+            }
+            for action in self.protocol.on(event) {
+                match action {
+                    Action::Send(text) => self.sink.feed(Message::Text(Utf8Bytes::from(text))).await?,
+                    Action::Ping => self.sink.feed(Message::Ping(bytes::Bytes::new())).await?,
+                    Action::Authenticate(payload) => self.authenticate(&payload),
+                    Action::Start(ticket, params) => events.extend(self.start(ticket, *params)),
+                    Action::Stop(ticket) => self.forget(ticket),
+                    Action::Close(reason) => {
+                        close(&mut self.sink, reason.code(), reason.reason()).await;
+                        return Ok(Flow::Closed);
+                    }
+                }
+            }
+        }
+        Ok(Flow::Open)
+    }
+
+    fn forget(&mut self, ticket: Ticket) {
+        self.finite.remove(&ticket);
+        if let Some(handle) = self.running.remove(&ticket) {
+            handle.abort();
+        }
+    }
+
+    fn authenticate(&mut self, payload: &Map<String, Value>) {
+        let said = ["authorization", "Authorization"].iter().find_map(|key| payload.get(*key)?.as_str());
+        let credentials = said.map(str::to_owned).or_else(|| self.credentials.take());
+        let (endpoint, peer) = (self.endpoint.clone(), self.meta.peer.clone());
+        let authenticated = async move {
+            let service = endpoint.service();
+            let caller = service.authenticate(credentials.as_deref(), &peer).await.map_err(|error| {
+                if error.code.is_retryable() {
+                    let again = endpoint.lifecycle().retry_after();
+                    Close::Restart { retry_after_ms: u64::try_from(again.as_millis()).unwrap_or(1_000) }
+                } else {
+                    Close::Forbidden(format!("Forbidden: {error}"))
+                }
+            })?;
+            let allowed = endpoint.settings().socket.max_sockets_per_user;
+            let principal = service.principal(&caller).unwrap_or_else(|| peer.address.to_string().into());
+            let counted = endpoint.sockets().open(principal, allowed).ok_or(Close::TooManySockets(allowed))?;
+            Ok(Identity { caller, _counted: counted })
+        };
+        self.authenticating = authenticated.boxed().fuse();
+    }
+
+    fn on_authenticated(&mut self, outcome: Authenticated<S::Caller>) -> Event {
+        match outcome {
+            Ok(identity) => {
+                self.revoked = self.endpoint.service().revoked(&identity.caller).boxed().fuse();
+                let ack = self.acknowledgement(&identity.caller);
+                self.identity = Some(identity);
+                Event::Accepted { ack }
+            }
+            Err(close) => Event::Refused(close),
+        }
+    }
+
+    fn acknowledgement(&self, caller: &S::Caller) -> Value {
+        let (limits, socket) = (self.endpoint.service().limits(caller), &self.endpoint.settings().socket);
+        json!({
+            "serverTime": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            "limits": {
+                "maxOperations": socket.max_operations,
+                "maxMessageBytes": socket.max_message_bytes,
+                "maxDepth": limits.depth,
+                "maxComplexity": limits.complexity,
+                "pingSeconds": socket.ping_every.as_secs(),
+            },
+            "resume": { "supported": true, "argument": "after" },
+        })
+    }
+
+    /// Starts an operation, or says at once why not.
+    fn start(&mut self, ticket: Ticket, params: Params) -> Option<Event> {
+        let mut meta = self.meta.clone();
+        meta.request_id = super::super::request_id::fresh();
+        let refused = |frame| Some(Event::Frame(ticket, frame));
+        let Some(identity) = &self.identity else { return Some(Event::Broken) };
+        if self.endpoint.lifecycle().is_draining() {
+            let cause = ApiError::new(Code::RateLimited, "the server is restarting; connect again in a moment");
+            return refused(answer::refused_frame(cause, &meta.request_id));
+        }
+        let operation = match self.endpoint.prepare(&identity.caller, params, &meta) {
+            Ok(operation) => operation,
+            Err(response) => return refused(Frame::from_response(&response, None)),
+        };
+        if operation.kind != Kind::Subscription {
+            self.finite.insert(ticket);
+        }
+        let said = self
+            .endpoint
+            .stream(&identity.caller, operation, meta)
+            .map(move |frame| Said::Frame(ticket, frame))
+            .chain(stream::once(async move { Said::Ended(ticket) }))
+            .boxed();
+        let (said, handle) = stream::abortable(said);
+        self.running.insert(ticket, handle);
+        self.operations.push(Box::pin(said));
+        None
+    }
+
+    /// The drain has come to this socket; not before its queries and mutations are answered.
+    fn on_drain(&mut self) -> Option<Event> {
+        if !self.finite.is_empty() {
+            return None;
+        }
+        let again = self.endpoint.lifecycle().retry_after();
+        Some(Event::Drained { retry_after_ms: u64::try_from(again.as_millis()).unwrap_or(1_000) })
+    }
+
+    /// Too large a message has a close code of its own; anything else means that the peer is gone.
+    async fn on_read_error(&mut self, error: &axum::Error) {
+        tracing::debug!(request_id = %self.meta.request_id.0, %error, "a socket broke");
+        let said = error.to_string();
+        if said.contains("too long") || said.contains("too large") || said.contains("too big") {
+            let allowed = self.endpoint.settings().socket.max_message_bytes;
+            close(&mut self.sink, 1009, format!("Message too large: at most {allowed} bytes")).await;
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Typed ids in the TypeID form: `job_01h455vb4pex5vsknk084sn02q`, a prefix and a UUIDv7 in base32.
+//!
+//! They sort by creation, can be read in a log and, with `-` for `_`, are legal Kubernetes names.
+//! The form is the TypeID specification's, version 0.3: <https://github.com/jetify-com/typeid>.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::serialize::{self, Output, ToSql};
+use uuid::Uuid;
+
+/// Crockford's base32 in lower case, as TypeID uses it.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// 130 bits in 26 characters; the first two bits are always zero.
+const SUFFIX_LEN: usize = 26;
+
+/// What an id is the id of.
+pub trait Kind: 'static {
+    /// The part before the underscore.
+    const PREFIX: &'static str;
+}
+
+/// The id of a `K`. A `uuid` column reads and writes it as it is.
+#[derive(AsExpression, FromSqlRow)]
+#[diesel(sql_type = diesel::sql_types::Uuid)]
+pub struct Id<K: Kind>(Uuid, PhantomData<fn() -> K>);
+
+impl<K: Kind> Id<K> {
+    /// The id with this UUID.
+    pub const fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid, PhantomData)
+    }
+
+    /// The UUID, as the database keeps it.
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// A new id, later than every one made before on this machine.
+    pub fn generate() -> Self {
+        Self::from_uuid(Uuid::now_v7())
+    }
+}
+
+impl<K: Kind> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K: Kind> Copy for Id<K> {}
+impl<K: Kind> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl<K: Kind> Eq for Id<K> {}
+impl<K: Kind> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K: Kind> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+impl<K: Kind> Hash for Id<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+impl<K: Kind> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", K::PREFIX, suffix(self.0))
+    }
+}
+
+impl<K: Kind> ToSql<diesel::sql_types::Uuid, Pg> for Id<K> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        ToSql::<diesel::sql_types::Uuid, Pg>::to_sql(&self.0, out)
+    }
+}
+
+impl<K: Kind> FromSql<diesel::sql_types::Uuid, Pg> for Id<K> {
+    fn from_sql(bytes: PgValue<'_>) -> deserialize::Result<Self> {
+        <Uuid as FromSql<diesel::sql_types::Uuid, Pg>>::from_sql(bytes).map(Self::from_uuid)
+    }
+}
+
+/// The 26 characters after an id's underscore.
+pub fn suffix(uuid: Uuid) -> String {
+    let bits = uuid.as_u128();
+    (0..SUFFIX_LEN).rev().map(|place| char::from(ALPHABET[((bits >> (place * 5)) & 31) as usize])).collect()
+}
+
+/// Why a text is not an id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{text}\" is not a {prefix} id: it must be \"{prefix}_\" and 26 characters of 0-9 a-z without i, l, o, u")]
+pub struct InvalidId {
+    text: String,
+    prefix: &'static str,
+}
+
+impl<K: Kind> FromStr for Id<K> {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        text.strip_prefix(K::PREFIX)
+            .and_then(|rest| rest.strip_prefix('_'))
+            .and_then(parse_suffix)
+            .map(Self::from_uuid)
+            .ok_or_else(|| InvalidId { text: text.chars().take(80).collect(), prefix: K::PREFIX })
+    }
+}
+
+/// The prefix and the UUID of an id of any kind.
+pub fn split(text: &str) -> Option<(&str, Uuid)> {
+    let (prefix, rest) = text.rsplit_once('_')?;
+    Some((prefix, parse_suffix(rest)?))
+}
+
+/// The UUID that 26 characters stand for.
+pub fn parse_suffix(text: &str) -> Option<Uuid> {
+    // More than 7 in the first place would be more than 128 bits.
+    if text.len() != SUFFIX_LEN || !(b'0'..=b'7').contains(&text.as_bytes()[0]) {
+        return None;
+    }
+    text.bytes()
+        .try_fold(0u128, |bits, byte| {
+            let digit = ALPHABET.iter().position(|&known| known == byte)?;
+            Some((bits << 5) | digit as u128)
+        })
+        .map(Uuid::from_u128)
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident, $id:ident, $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub enum $kind {}
+        impl Kind for $kind {
+            const PREFIX: &'static str = $prefix;
+        }
+        #[doc = concat!("An id that begins with `", $prefix, "_`.")]
+        pub type $id = Id<$kind>;
+    )*};
+}
+
+kinds! {
+    /// A person.
+    UserKind, UserId, "user";
+    /// A log-in that can be refreshed and ended.
+    SessionKind, SessionId, "session";
+    /// A group of people.
+    GroupKind, GroupId, "group";
+    /// A group's project.
+    ProjectKind, ProjectId, "project";
+    /// A versioned config file.
+    ConfigKind, ConfigId, "config";
+    /// One version of a config file.
+    CommitKind, CommitId, "commit";
+    /// A job.
+    JobKind, JobId, "job";
+    /// An entry of the audit log.
+    AuditKind, AuditId, "audit";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_specification_s_example_is_read_and_written() {
+        let id: JobId = "job_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+        assert_eq!(id.uuid().to_string(), "01890a5d-ac96-774b-bcce-b302099a8057");
+        assert_eq!(id.to_string(), "job_01h455vb4pex5vsknk084sn02q");
+    }
+
+    #[test]
+    fn another_kind_s_id_is_refused_with_what_is_allowed() {
+        let error = "user_01h455vb4pex5vsknk084sn02q".parse::<JobId>().unwrap_err();
+        insta::assert_snapshot!(error, @r#""user_01h455vb4pex5vsknk084sn02q" is not a job id: it must be "job_" and 26 characters of 0-9 a-z without i, l, o, u"#);
+    }
+
+    proptest! {
+        #[test]
+        fn every_uuid_comes_back(bits: u128) {
+            let id = JobId::from_uuid(Uuid::from_u128(bits));
+            prop_assert_eq!(id.to_string().parse::<JobId>().unwrap(), id);
+        }
+
+        #[test]
+        fn no_text_breaks_the_parser(text in ".{0,40}") {
+            if let Ok(id) = text.parse::<JobId>() {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
+}

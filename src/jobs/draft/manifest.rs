@@ -1,0 +1,122 @@
+//! The FlashJob that a draft becomes: exactly the contract's fields, labels and annotations.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use kube::api::ObjectMeta;
+
+use super::Draft;
+use crate::cluster::crd::{FlashJob, FlashJobSpec, PREEMPTABLE_ANNOTATION, QUEUE_ANNOTATION};
+use crate::cluster::names::{self, COMMIT_LABEL, JOB_LABEL, PROJECT_LABEL, USER_LABEL};
+use crate::ids::{CommitId, JobId, ProjectId, UserId};
+
+/// Where a job goes and whose it is.
+#[derive(Debug, Clone)]
+pub struct Placement<'a> {
+    /// The job's id, from which the object's name follows.
+    pub job: JobId,
+    /// Its project.
+    pub project: ProjectId,
+    /// Who submits it.
+    pub user: UserId,
+    /// The config commit it comes from.
+    pub commit: Option<CommitId>,
+    /// The project's namespace.
+    pub namespace: &'a str,
+    /// The queue it waits in; the priority class has the same name.
+    pub queue: &'a str,
+    /// Whether jobs of that queue may be preempted.
+    pub preemptible: bool,
+    /// The scheduler that places the pods.
+    pub scheduler: &'a str,
+}
+
+/// The object for the cluster.
+pub fn flash_job(draft: &Draft, placement: &Placement<'_>) -> FlashJob {
+    let labels = labels(placement);
+    let tasks = draft.tasks.iter().map(|task| complete(task.clone(), placement, &labels)).collect();
+    FlashJob {
+        metadata: ObjectMeta {
+            name: Some(names::job_object(placement.job)),
+            namespace: Some(placement.namespace.to_owned()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        },
+        spec: FlashJobSpec { min_available: draft.gang(), tasks },
+        status: None,
+    }
+}
+
+fn labels(placement: &Placement<'_>) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        (JOB_LABEL.to_owned(), placement.job.to_string()),
+        (PROJECT_LABEL.to_owned(), placement.project.to_string()),
+        (USER_LABEL.to_owned(), placement.user.to_string()),
+    ]);
+    if let Some(commit) = placement.commit {
+        labels.insert(COMMIT_LABEL.to_owned(), commit.to_string());
+    }
+    labels
+}
+
+fn complete(
+    mut task: PodTemplateSpec,
+    placement: &Placement<'_>,
+    labels: &BTreeMap<String, String>,
+) -> PodTemplateSpec {
+    let metadata = task.metadata.get_or_insert_default();
+    // A template's own name would clash between tasks, and its namespace is the project's.
+    metadata.name = None;
+    metadata.namespace = None;
+    metadata.labels.get_or_insert_default().extend(labels.clone());
+    let annotations = metadata.annotations.get_or_insert_default();
+    annotations.insert(QUEUE_ANNOTATION.to_owned(), placement.queue.to_owned());
+    annotations.insert(PREEMPTABLE_ANNOTATION.to_owned(), placement.preemptible.to_string());
+    let pod = task.spec.get_or_insert_default();
+    pod.scheduler_name = Some(placement.scheduler.to_owned());
+    pod.priority_class_name = Some(placement.queue.to_owned());
+    pod.automount_service_account_token = Some(false);
+    // A task runs once; starting it anew is the platform's decision.
+    if pod.restart_policy.as_deref() != Some("OnFailure") {
+        pod.restart_policy = Some("Never".to_owned());
+    }
+    task
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::input::JobSpecInput;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_spec_becomes_a_flash_job_with_the_contract_s_labels_and_annotations() {
+        let spec = JobSpecInput {
+            image: "python:3.12".into(),
+            command: Some(vec!["python".into()]),
+            args: None,
+            working_dir: None,
+            env: None,
+            resources: None,
+            mounts: None,
+            replicas: Some(2),
+            min_available: Some(1),
+            active_deadline_seconds: None,
+            ttl_seconds_after_finished: None,
+            retries: None,
+        };
+        let draft = Draft::from_spec(spec).unwrap();
+        let id = |n| Uuid::from_u128(n);
+        let placement = Placement {
+            job: JobId::from_uuid(id(1)),
+            project: ProjectId::from_uuid(id(2)),
+            user: UserId::from_uuid(id(3)),
+            commit: Some(CommitId::from_uuid(id(4))),
+            namespace: "proj-x",
+            queue: "default-batch",
+            preemptible: true,
+            scheduler: "flash-scheduler",
+        };
+        insta::assert_json_snapshot!(flash_job(&draft, &placement));
+    }
+}

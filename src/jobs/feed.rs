@@ -1,0 +1,95 @@
+//! The feed of job events: whose they are and which of them a subscriber wants.
+
+use async_graphql::InputObject;
+
+use super::phase::JobPhase;
+use crate::auth::policy::Visible;
+use crate::events::model::JobEvent;
+use crate::ids::{GroupId, JobId, ProjectId, UserId};
+
+/// Which events; what is left out does not restrict.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct JobEventFilter {
+    /// Events of this project's jobs only.
+    pub project_id: Option<ProjectId>,
+    /// Events of the jobs of this group's projects only.
+    pub group_id: Option<GroupId>,
+    /// Events of these jobs only.
+    pub job_ids: Option<Vec<JobId>>,
+    /// Events after which the job is in one of these phases only.
+    pub phases: Option<Vec<JobPhase>>,
+    /// Events of your own jobs only.
+    #[graphql(default = false)]
+    pub mine: bool,
+}
+
+/// A subscriber's view of the log.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Who subscribes.
+    pub viewer: UserId,
+    /// What they see.
+    pub visible: Visible,
+    /// What they want of it.
+    pub filter: JobEventFilter,
+}
+
+impl View {
+    /// Whether the subscriber is told `event`.
+    pub fn shows(&self, event: &JobEvent) -> bool {
+        let JobEventFilter { project_id, group_id, job_ids, phases, mine } = &self.filter;
+        self.visible.includes(event.group_id)
+            && project_id.is_none_or(|project| project == event.project_id)
+            && group_id.is_none_or(|group| group == event.group_id)
+            && job_ids.as_ref().is_none_or(|jobs| jobs.contains(&event.job_id))
+            && phases.as_ref().is_none_or(|phases| phases.iter().any(|phase| phase.as_str() == event.phase))
+            && (!mine || event.submitted_by == self.viewer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::Utc;
+
+    fn event() -> JobEvent {
+        JobEvent {
+            seq: 1,
+            job_id: JobId::generate(),
+            project_id: ProjectId::generate(),
+            group_id: GroupId::generate(),
+            submitted_by: UserId::generate(),
+            kind: "PHASE_CHANGED".into(),
+            phase: "RUNNING".into(),
+            previous_phase: Some("QUEUED".into()),
+            reason: None,
+            message: None,
+            at: Utc::now(),
+        }
+    }
+
+    fn view(visible: Visible, filter: JobEventFilter) -> View {
+        View { viewer: UserId::generate(), visible, filter }
+    }
+
+    #[test]
+    fn another_group_s_events_are_never_shown() {
+        let event = event();
+        assert!(!view(Visible::Groups(vec![GroupId::generate()]), JobEventFilter::default()).shows(&event));
+        assert!(view(Visible::Groups(vec![event.group_id]), JobEventFilter::default()).shows(&event));
+        assert!(view(Visible::Everything, JobEventFilter::default()).shows(&event));
+    }
+
+    #[test]
+    fn each_part_of_the_filter_restricts() {
+        let event = event();
+        let shows = |filter| view(Visible::Everything, filter).shows(&event);
+        let none = JobEventFilter::default();
+        assert!(shows(JobEventFilter { phases: Some(vec![JobPhase::Running]), ..none.clone() }));
+        assert!(!shows(JobEventFilter { phases: Some(vec![JobPhase::Queued]), ..none.clone() }));
+        assert!(shows(JobEventFilter { job_ids: Some(vec![event.job_id]), ..none.clone() }));
+        assert!(!shows(JobEventFilter { job_ids: Some(vec![]), ..none.clone() }));
+        assert!(!shows(JobEventFilter { mine: true, ..none.clone() }));
+        assert!(!shows(JobEventFilter { project_id: Some(ProjectId::generate()), ..none }));
+    }
+}

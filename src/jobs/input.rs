@@ -1,0 +1,137 @@
+//! What a client sends to submit and cancel jobs.
+
+use async_graphql::InputObject;
+
+use crate::graphql::scalars::Quantity;
+use crate::ids::{CommitId, JobId, ProjectId};
+
+/// A job to submit: from a commit of a config file or from a spec, exactly one of the two.
+#[derive(Debug, Clone, InputObject)]
+pub struct SubmitJobInput {
+    /// The project that the job belongs to and whose quota it counts against.
+    pub project_id: ProjectId,
+    /// A name for people: 1 to 63 lower-case letters, digits and "-". Taken from the image or the config when left out.
+    pub name: Option<String>,
+    /// Any text of 1 to 200 characters. The same key from the same user gives the first answer again, so a client that
+    /// got no answer can safely send the request a second time.
+    pub idempotency_key: Option<String>,
+    /// Check everything and answer with the preview only; nothing is changed.
+    #[graphql(default_with = "Some(false)")]
+    pub dry_run: Option<bool>,
+    /// The commit whose YAML holds the Pod, Job or FlashJob to run.
+    pub commit_id: Option<CommitId>,
+    /// The job described here.
+    pub spec: Option<JobSpecInput>,
+    /// The queue to wait in: a ClusterResourceQueue of the cluster. Default: "configfile-job" for a commit,
+    /// "default-batch" for a spec.
+    pub queue: Option<String>,
+    /// Which of the project's jobs goes to the cluster first: 0 (the default) to 1000, higher is earlier.
+    pub priority: Option<i32>,
+    /// What to change of the commit's YAML or of the spec for this run.
+    pub overrides: Option<JobOverridesInput>,
+}
+
+/// A job as a list of equal tasks, each one container.
+#[derive(Debug, Clone, InputObject)]
+pub struct JobSpecInput {
+    /// The container image, such as `python:3.12` or `registry.example/team/train:v1`.
+    pub image: String,
+    /// The program to run in place of the image's own.
+    pub command: Option<Vec<String>>,
+    /// Its arguments.
+    pub args: Option<Vec<String>>,
+    /// The folder to run in: an absolute path.
+    pub working_dir: Option<String>,
+    /// Environment variables.
+    pub env: Option<Vec<EnvVarInput>>,
+    /// What each task needs.
+    pub resources: Option<ResourcesInput>,
+    /// Storage claims to mount in every task.
+    pub mounts: Option<Vec<MountInput>>,
+    /// How many equal tasks: 1 to 256.
+    #[graphql(default_with = "Some(1)")]
+    pub replicas: Option<i32>,
+    /// How many tasks must be able to start together. Default: all of them.
+    pub min_available: Option<i32>,
+    /// Seconds the job may run before it is stopped and FAILED with reason DeadlineExceeded.
+    pub active_deadline_seconds: Option<i32>,
+    /// Seconds after its end at which the job's objects are removed from the cluster; the job itself stays here.
+    pub ttl_seconds_after_finished: Option<i32>,
+    /// How often a failed job is started anew: 0 to 10.
+    #[graphql(default_with = "Some(0)")]
+    pub retries: Option<i32>,
+}
+
+/// What to change for one run; every field left out stays as it is in the config.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct JobOverridesInput {
+    /// Another image for the first container.
+    pub image: Option<String>,
+    /// Another program.
+    pub command: Option<Vec<String>>,
+    /// Other arguments.
+    pub args: Option<Vec<String>>,
+    /// Another folder to run in: an absolute path.
+    pub working_dir: Option<String>,
+    /// Environment variables to add; one of the same name is replaced.
+    pub env: Option<Vec<EnvVarInput>>,
+    /// Other resources for the first container.
+    pub resources: Option<ResourcesInput>,
+    /// Storage claims to mount in addition.
+    pub mounts: Option<Vec<MountInput>>,
+    /// Another number of tasks: 1 to 256. Only where all tasks are equal.
+    pub replicas: Option<i32>,
+    /// How many tasks must be able to start together.
+    pub min_available: Option<i32>,
+    /// Seconds the job may run.
+    pub active_deadline_seconds: Option<i32>,
+    /// Seconds after its end at which the job's objects are removed from the cluster.
+    pub ttl_seconds_after_finished: Option<i32>,
+    /// How often a failed job is started anew: 0 to 10.
+    pub retries: Option<i32>,
+}
+
+/// An environment variable.
+#[derive(Debug, Clone, InputObject)]
+pub struct EnvVarInput {
+    /// Letters, digits and "_", not beginning with a digit, not beginning with `PLATFORM_`.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// What one task asks for and may use at most.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct ResourcesInput {
+    /// CPU to reserve, such as `500m` or `2`.
+    pub cpu: Option<Quantity>,
+    /// Memory to reserve, such as `4Gi`.
+    pub memory: Option<Quantity>,
+    /// Whole GPUs.
+    pub gpu: Option<i32>,
+    /// CPU it may use at most; not less than `cpu`.
+    pub cpu_limit: Option<Quantity>,
+    /// Memory it may use at most; not less than `memory`. Default: what is reserved.
+    pub memory_limit: Option<Quantity>,
+}
+
+/// A storage claim to mount.
+#[derive(Debug, Clone, InputObject)]
+pub struct MountInput {
+    /// The name of the claim.
+    pub claim: String,
+    /// Where it appears in the container: an absolute path without "..".
+    pub path: String,
+    /// Mount it for reading only.
+    #[graphql(default = false)]
+    pub read_only: bool,
+}
+
+/// A job to cancel.
+#[derive(Debug, Clone, InputObject)]
+pub struct CancelJobInput {
+    /// The job.
+    pub id: JobId,
+    /// Why, for whoever looks at the job later: at most 500 characters.
+    pub reason: Option<String>,
+}

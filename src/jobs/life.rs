@@ -1,0 +1,343 @@
+//! What happens to a job after it was submitted: each thing seen or done becomes a change of the row and its events.
+//!
+//! Pure: no database, no cluster, no clock of its own. The submit worker and the watch both go through here, under the
+//! row's lock, so whichever of them learns something first tells it, and the other adds nothing.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::model::observed::Life;
+use super::model::task::{Task, TaskState};
+use super::phase::{JobEventKind, JobPhase};
+use crate::cluster::pods::TaskPod;
+use crate::events::model::NewEvent;
+use crate::ids::JobId;
+
+/// Something that the watch has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// The job it is about.
+    pub job: JobId,
+    /// What was seen.
+    pub seen: Seen,
+}
+
+/// What the watch has seen of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// Its object.
+    Object(ObjectState),
+    /// Its object, with this uid, is there no more.
+    Gone(String),
+    /// The pod of one of its tasks.
+    Pod(TaskPod),
+}
+
+/// A job's object at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectState {
+    /// Which object.
+    pub uid: String,
+    /// How new this is.
+    pub version: i64,
+    /// Where the cluster says that it stands.
+    pub phase: ObjectPhase,
+    /// The cluster's word for why.
+    pub reason: Option<String>,
+    /// The sentence to the reason.
+    pub message: Option<String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+/// Where the cluster says that a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectPhase {
+    /// It waits.
+    Pending,
+    /// It runs.
+    Running,
+    /// It ended well.
+    Succeeded,
+    /// It ended badly.
+    Failed,
+}
+
+/// Reasons that the platform itself gives.
+pub mod reason {
+    /// Stopped to make room.
+    pub const PREEMPTED: &str = "Preempted";
+    /// The object was deleted by somebody else.
+    pub const DELETED: &str = "Deleted";
+    /// The cluster will not take the object.
+    pub const INVALID: &str = "Invalid";
+    /// The cluster does not answer.
+    pub const CLUSTER_UNAVAILABLE: &str = "ClusterUnavailable";
+    /// The cluster will not take the object at present.
+    pub const CLUSTER_REFUSED: &str = "ClusterRefused";
+    /// The job ran longer than it may.
+    pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+    /// Somebody cancelled it.
+    pub const CANCELLED: &str = "Cancelled";
+}
+
+type Why = (Option<String>, Option<String>);
+
+impl Life {
+    /// Takes in what the watch has seen.
+    pub fn observe(&mut self, seen: &Seen, now: DateTime<Utc>) -> Vec<NewEvent> {
+        match seen {
+            Seen::Object(object) => self.observe_object(object, now),
+            Seen::Gone(uid) => self.gone(Some(uid), now),
+            Seen::Pod(pod) => self.observe_pod(pod).into_iter().collect(),
+        }
+    }
+
+    fn observe_object(&mut self, object: &ObjectState, now: DateTime<Utc>) -> Vec<NewEvent> {
+        if self.phase.is_terminal() {
+            if self.object_uid.is_none() && !object.deleting && self.next_attempt_at.is_none() {
+                // Created by an attempt that was overtaken by a cancel: the worker removes it.
+                self.object_uid = Some(object.uid.clone());
+                self.next_attempt_at = Some(now);
+            }
+            return Vec::new();
+        }
+        let another = self.object_uid.as_ref().is_some_and(|known| *known != object.uid);
+        if another || self.object_version.is_some_and(|known| known >= object.version) {
+            return Vec::new();
+        }
+        self.object_uid = Some(object.uid.clone());
+        self.object_version = Some(object.version);
+        let leaving = object.deleting || self.cancel_requested_at.is_some();
+        if leaving && object.phase != ObjectPhase::Succeeded {
+            // What its pods do while they are stopped says nothing about the job.
+            return Vec::new();
+        }
+        let why = (object.reason.clone(), object.message.clone());
+        let mut events = Vec::new();
+        if self.phase == JobPhase::Submitted {
+            events.extend(self.enter(JobPhase::Queued, (None, None), now));
+        }
+        match object.phase {
+            ObjectPhase::Pending if self.phase == JobPhase::Running => {
+                let message = object.message.clone();
+                events.extend(self.enter(JobPhase::Queued, (Some(reason::PREEMPTED.to_owned()), message), now));
+            }
+            ObjectPhase::Pending => events.extend(self.wait(why)),
+            ObjectPhase::Running if self.phase == JobPhase::Running => {}
+            ObjectPhase::Running => events.extend(self.enter(JobPhase::Running, (None, None), now)),
+            ObjectPhase::Succeeded => events.extend(self.enter(JobPhase::Succeeded, why, now)),
+            ObjectPhase::Failed => events.extend(self.enter(JobPhase::Failed, why, now)),
+        }
+        events
+    }
+
+    /// Its object is there no more.
+    pub fn gone(&mut self, uid: Option<&str>, now: DateTime<Utc>) -> Vec<NewEvent> {
+        let another = uid.is_some() && self.object_uid.as_deref().is_some_and(|known| Some(known) != uid);
+        if another {
+            return Vec::new();
+        }
+        if self.phase.is_terminal() {
+            self.next_attempt_at = None;
+            return Vec::new();
+        }
+        if self.cancel_requested_at.is_some() {
+            return self.cancelled(now);
+        }
+        let message = "its object was deleted in the cluster by somebody else".to_owned();
+        let why = (Some(reason::DELETED.to_owned()), Some(message));
+        let events = self.enter(JobPhase::Failed, why, now).into_iter().collect();
+        self.next_attempt_at = None;
+        events
+    }
+
+    fn observe_pod(&mut self, pod: &TaskPod) -> Option<NewEvent> {
+        let task = Task::of_pod(pod);
+        let known = self.tasks.0.iter().position(|known| known.index == task.index);
+        let before = known.map(|place| self.tasks.0[place].clone());
+        if before.as_ref().is_some_and(|before| before.version >= task.version) {
+            return None;
+        }
+        let same = before.as_ref().is_some_and(|before| Task { version: task.version, ..before.clone() } == task);
+        if same {
+            return None;
+        }
+        if task.state == TaskState::Waiting
+            && !self.phase.is_terminal()
+            && let Some(waits) = task.reason.as_deref().filter(|reason| reason.contains("Image"))
+        {
+            self.pending_reason = Some(format!("Task {} waits for its image: {waits}.", task.index));
+        }
+        let moved = before.is_none_or(|before| before.state != task.state) && task.state != TaskState::Waiting;
+        let (reason, message) = (task.reason.clone(), task.sentence());
+        match known {
+            Some(place) => self.tasks.0[place] = task,
+            None => {
+                self.tasks.0.push(task);
+                self.tasks.0.sort_by_key(|task| task.index);
+            }
+        }
+        (moved && !self.phase.is_terminal()).then(|| NewEvent {
+            job: self.id,
+            kind: JobEventKind::TaskChanged.as_str(),
+            phase: self.phase.as_str(),
+            previous_phase: None,
+            reason,
+            message: Some(message),
+        })
+    }
+
+    /// The cluster has the object.
+    pub fn created(&mut self, uid: &str, now: DateTime<Utc>) -> Vec<NewEvent> {
+        self.object_uid.get_or_insert_with(|| uid.to_owned());
+        if self.phase.is_terminal() {
+            // Cancelled meanwhile: the object must go again.
+            self.next_attempt_at = Some(now);
+            return Vec::new();
+        }
+        let event = match self.phase {
+            JobPhase::Submitted => self.enter(JobPhase::Queued, (None, None), now),
+            _ => None,
+        };
+        self.next_attempt_at = self.due(now);
+        event.into_iter().collect()
+    }
+
+    /// The cluster will never take the object.
+    pub fn invalid(&mut self, message: String, now: DateTime<Utc>) -> Vec<NewEvent> {
+        if self.phase != JobPhase::Submitted {
+            return Vec::new();
+        }
+        self.enter(JobPhase::Failed, (Some(reason::INVALID.to_owned()), Some(message)), now).into_iter().collect()
+    }
+
+    /// The cluster did not take the object this time; `again` is when it is tried next.
+    pub fn put_off(&mut self, why: &'static str, message: String, again: DateTime<Utc>) -> Vec<NewEvent> {
+        self.next_attempt_at = Some(again);
+        if self.phase != JobPhase::Submitted || self.cancel_requested_at.is_some() {
+            return Vec::new();
+        }
+        let event = self.wait((Some(why.to_owned()), Some(message)));
+        let sentence = match why {
+            reason::CLUSTER_UNAVAILABLE => "The cluster does not answer; the job is kept and sent when it does.",
+            _ => "The cluster does not take the job at present; it is tried again.",
+        };
+        self.pending_reason = Some(sentence.to_owned());
+        event.into_iter().collect()
+    }
+
+    /// It was cancelled before the cluster had it. With `sent`, an attempt may have reached the cluster all the same.
+    pub fn cancelled_unsent(&mut self, sent: bool, now: DateTime<Utc>) -> Vec<NewEvent> {
+        if self.phase != JobPhase::Submitted {
+            // The watch saw it in the cluster meanwhile: it is deleted like any other.
+            return Vec::new();
+        }
+        let events = self.cancelled(now);
+        self.next_attempt_at = sent.then_some(now);
+        events
+    }
+
+    fn cancelled(&mut self, now: DateTime<Utc>) -> Vec<NewEvent> {
+        let why = (Some(reason::CANCELLED.to_owned()), self.message.clone());
+        let events = self.enter(JobPhase::Cancelled, why, now).into_iter().collect();
+        self.next_attempt_at = None;
+        events
+    }
+
+    /// It ran as long as it may. Its object goes next.
+    pub fn overdue(&mut self, now: DateTime<Utc>) -> Vec<NewEvent> {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return Vec::new();
+        }
+        let seconds = self.deadline_seconds.unwrap_or_default();
+        let message = format!("it ran longer than the {seconds} s that it may");
+        let why = (Some(reason::DEADLINE_EXCEEDED.to_owned()), Some(message));
+        let event = self.enter(JobPhase::Failed, why, now);
+        if event.is_some() {
+            self.next_attempt_at = Some(now);
+        }
+        event.into_iter().collect()
+    }
+
+    /// When it will have run as long as it may, while it has not ended.
+    pub fn deadline(&self) -> Option<DateTime<Utc>> {
+        let (started, seconds) = (self.started_at?, self.deadline_seconds?);
+        (!self.phase.is_terminal()).then(|| started + Duration::seconds(seconds))
+    }
+
+    /// When the submit worker has something to do for it.
+    pub fn due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match (self.finished_at, self.cancel_requested_at) {
+            (Some(finished), _) => self.ttl_seconds.map(|seconds| finished + Duration::seconds(seconds)),
+            (None, Some(_)) => Some(now),
+            (None, None) => self.deadline(),
+        }
+    }
+
+    /// It waits for another reason than before. Only another reason is told, not another number in its sentence.
+    fn wait(&mut self, (reason, message): Why) -> Option<NewEvent> {
+        let sentence = message.as_deref().map(as_sentence);
+        if sentence.is_some() {
+            self.pending_reason = sentence;
+        }
+        if reason.is_none() || reason == self.reason {
+            return None;
+        }
+        self.reason.clone_from(&reason);
+        self.message.clone_from(&message);
+        Some(NewEvent {
+            job: self.id,
+            kind: JobEventKind::Waiting.as_str(),
+            phase: self.phase.as_str(),
+            previous_phase: None,
+            reason,
+            message,
+        })
+    }
+
+    /// Takes a step of its life, if it is one.
+    fn enter(&mut self, to: JobPhase, (reason, message): Why, now: DateTime<Utc>) -> Option<NewEvent> {
+        let from = self.phase;
+        if from == to || from.next(to).is_err() {
+            return None;
+        }
+        let kind = from.event(to);
+        self.phase = to;
+        self.pending_reason = if to == JobPhase::Queued { message.as_deref().map(as_sentence) } else { None };
+        self.reason.clone_from(&reason);
+        self.message.clone_from(&message);
+        if kind == JobEventKind::Preempted {
+            self.preemptions += 1;
+            let unfinished = self.tasks.0.iter_mut().filter(|task| task.state == TaskState::Running);
+            unfinished.for_each(|task| task.state = TaskState::Waiting);
+        }
+        if to == JobPhase::Running {
+            self.started_at.get_or_insert(now);
+        }
+        if to.is_terminal() {
+            self.finished_at = Some(now);
+        }
+        self.next_attempt_at = self.due(now);
+        Some(NewEvent {
+            job: self.id,
+            kind: kind.as_str(),
+            phase: to.as_str(),
+            previous_phase: Some(from.as_str()),
+            reason,
+            message,
+        })
+    }
+}
+
+/// The scheduler's words as a sentence.
+fn as_sentence(words: &str) -> String {
+    let mut letters = words.trim().trim_end_matches('.').chars();
+    match letters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+#[path = "life/tests.rs"]
+mod tests;

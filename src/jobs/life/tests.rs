@@ -1,0 +1,215 @@
+//! Tables and properties of a job's life.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::cluster::pods::PodState;
+use crate::jobs::model::observed::Tasks;
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+fn submitted() -> Life {
+    Life {
+        id: JobId::from_uuid(uuid::Uuid::from_u128(1)),
+        phase: JobPhase::Submitted,
+        reason: None,
+        message: None,
+        pending_reason: None,
+        preemptions: 0,
+        tasks: Tasks::default(),
+        cancel_requested_at: None,
+        object_uid: None,
+        object_version: None,
+        deadline_seconds: None,
+        ttl_seconds: None,
+        next_attempt_at: Some(now()),
+        started_at: None,
+        finished_at: None,
+    }
+}
+
+fn object(version: i64, phase: ObjectPhase) -> Seen {
+    Seen::Object(ObjectState { uid: "u".into(), version, phase, reason: None, message: None, deleting: false })
+}
+
+fn waiting(version: i64, reason: &str, message: &str) -> Seen {
+    Seen::Object(ObjectState {
+        uid: "u".into(),
+        version,
+        phase: ObjectPhase::Pending,
+        reason: Some(reason.into()),
+        message: Some(message.into()),
+        deleting: false,
+    })
+}
+
+fn told(life: &mut Life, seen: &[Seen]) -> Vec<String> {
+    let events = seen.iter().flat_map(|seen| life.observe(seen, now())).collect::<Vec<_>>();
+    events.iter().map(|event| format!("{} {}", event.kind, event.phase)).collect()
+}
+
+#[test]
+fn each_change_is_told_once() {
+    let mut life = submitted();
+    let seen = [
+        object(1, ObjectPhase::Pending),
+        object(1, ObjectPhase::Pending),
+        object(2, ObjectPhase::Running),
+        object(3, ObjectPhase::Running),
+        object(4, ObjectPhase::Succeeded),
+        object(4, ObjectPhase::Succeeded),
+    ];
+    let expected = ["PHASE_CHANGED QUEUED", "PHASE_CHANGED RUNNING", "PHASE_CHANGED SUCCEEDED"];
+    assert_eq!(told(&mut life, &seen), expected);
+    assert_eq!((life.started_at, life.finished_at), (Some(now()), Some(now())));
+}
+
+#[test]
+fn a_job_seen_first_when_it_runs_was_queued_before() {
+    let told = told(&mut submitted(), &[object(5, ObjectPhase::Running)]);
+    assert_eq!(told, ["PHASE_CHANGED QUEUED", "PHASE_CHANGED RUNNING"]);
+}
+
+#[test]
+fn an_older_state_changes_nothing() {
+    let mut life = submitted();
+    assert_eq!(told(&mut life, &[object(9, ObjectPhase::Running), object(8, ObjectPhase::Pending)]).len(), 2);
+    assert_eq!(life.phase, JobPhase::Running);
+}
+
+#[test]
+fn preemption_queues_the_job_again_and_is_counted() {
+    let mut life = submitted();
+    let preempted = waiting(3, "Preempted", "stopped to make room");
+    let told = told(&mut life, &[object(2, ObjectPhase::Running), preempted, object(4, ObjectPhase::Running)]);
+    assert_eq!(told[2..], ["PREEMPTED QUEUED", "PHASE_CHANGED RUNNING"]);
+    assert_eq!(life.preemptions, 1);
+}
+
+#[test]
+fn another_reason_to_wait_is_told_and_another_number_is_not() {
+    let mut life = submitted();
+    let seen = [
+        waiting(1, "GangShort", "gang short by 2 of 4"),
+        waiting(2, "GangShort", "gang short by 1 of 4"),
+        waiting(3, "QueueMaxConcurrent", "queue x runs 2 jobs, as many as it may"),
+    ];
+    assert_eq!(told(&mut life, &seen), ["PHASE_CHANGED QUEUED", "WAITING QUEUED", "WAITING QUEUED"]);
+    assert_eq!(life.pending_reason.as_deref(), Some("Queue x runs 2 jobs, as many as it may."));
+}
+
+#[test]
+fn deleted_behind_our_back_is_a_failure() {
+    let mut life = submitted();
+    let told = told(&mut life, &[object(1, ObjectPhase::Running), Seen::Gone("u".into())]);
+    assert_eq!(told.last().unwrap(), "PHASE_CHANGED FAILED");
+    assert_eq!(life.reason.as_deref(), Some("Deleted"));
+}
+
+#[test]
+fn gone_after_the_end_changes_nothing() {
+    let mut life = submitted();
+    assert_eq!(told(&mut life, &[object(1, ObjectPhase::Succeeded), Seen::Gone("u".into())]).len(), 2);
+    assert_eq!(life.phase, JobPhase::Succeeded);
+}
+
+#[test]
+fn a_cancelled_job_ends_when_its_object_is_gone() {
+    let mut life = submitted();
+    life.observe(&object(1, ObjectPhase::Running), now());
+    life.cancel_requested_at = Some(now());
+    let told = told(&mut life, &[object(2, ObjectPhase::Failed), Seen::Gone("u".into())]);
+    assert_eq!(told, ["PHASE_CHANGED CANCELLED"]);
+}
+
+#[test]
+fn a_job_cancelled_while_it_was_being_created_leaves_nothing() {
+    let mut life = submitted();
+    life.cancel_requested_at = Some(now());
+    assert_eq!(life.cancelled_unsent(true, now()).len(), 1);
+    life.gone(None, now());
+    assert_eq!(life.next_attempt_at, None);
+    // The create comes through after all.
+    life.created("u", now());
+    assert_eq!((life.phase, life.next_attempt_at), (JobPhase::Cancelled, Some(now())));
+}
+
+#[test]
+fn a_cluster_that_is_away_is_told_once() {
+    let mut life = submitted();
+    let events = life.put_off(reason::CLUSTER_UNAVAILABLE, "connection refused".into(), now());
+    assert_eq!((events.len(), life.phase), (1, JobPhase::Submitted));
+    assert!(life.put_off(reason::CLUSTER_UNAVAILABLE, "connection refused".into(), now()).is_empty());
+    assert_eq!(life.reason.as_deref(), Some("ClusterUnavailable"));
+    assert_eq!(life.created("u", now()).len(), 1);
+    assert_eq!((life.reason, life.pending_reason), (None, None));
+}
+
+#[test]
+fn a_job_fails_when_it_runs_longer_than_it_may() {
+    let mut life = Life { deadline_seconds: Some(60), ..submitted() };
+    life.observe(&object(1, ObjectPhase::Running), now());
+    assert_eq!(life.next_attempt_at, Some(now() + Duration::seconds(60)));
+    assert!(life.overdue(now() + Duration::seconds(59)).is_empty());
+    assert_eq!(life.overdue(now() + Duration::seconds(60)).len(), 1);
+    assert_eq!((life.phase, life.reason.as_deref()), (JobPhase::Failed, Some("DeadlineExceeded")));
+}
+
+fn pod(version: i64, state: PodState) -> Seen {
+    Seen::Pod(TaskPod {
+        job: submitted().id,
+        task: 0,
+        name: "p".into(),
+        node: Some("gpu-1".into()),
+        version,
+        state,
+        reason: None,
+        message: None,
+        exit_code: (state == PodState::Failed).then_some(3),
+        signal: None,
+        started_at: None,
+        finished_at: None,
+    })
+}
+
+#[test]
+fn a_task_s_end_is_told_with_its_exit_code() {
+    let mut life = submitted();
+    life.observe(&object(1, ObjectPhase::Running), now());
+    assert_eq!(life.observe(&pod(2, PodState::Running), now())[0].message.as_deref(), Some("task 0 runs on gpu-1"));
+    let ended = life.observe(&pod(3, PodState::Failed), now());
+    assert_eq!(ended[0].message.as_deref(), Some("task 0 failed: Error, exit code 3"));
+    assert!(life.observe(&pod(2, PodState::Running), now()).is_empty());
+}
+
+fn any_seen() -> impl Strategy<Value = Seen> {
+    let phases = [ObjectPhase::Pending, ObjectPhase::Running, ObjectPhase::Succeeded, ObjectPhase::Failed];
+    let pods = [PodState::Starting, PodState::Running, PodState::Succeeded, PodState::Failed];
+    prop_oneof![
+        8 => (0i64..20, proptest::sample::select(phases.to_vec())).prop_map(|(version, phase)| object(version, phase)),
+        3 => (0i64..20, proptest::sample::select(pods.to_vec())).prop_map(|(version, state)| pod(version, state)),
+        1 => Just(Seen::Gone("u".into())),
+        1 => Just(Seen::Gone("another".into())),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn events_tell_every_phase_and_an_end_is_the_last(seen in proptest::collection::vec(any_seen(), 0..40)) {
+        let mut life = submitted();
+        let mut phase = JobPhase::Submitted;
+        for seen in seen {
+            for event in life.observe(&seen, now()) {
+                prop_assert!(!phase.is_terminal(), "nothing is told after an end");
+                if let Some(previous) = event.previous_phase {
+                    prop_assert_eq!(previous, phase.as_str());
+                }
+                phase = event.phase.parse().unwrap();
+            }
+            prop_assert_eq!(phase, life.phase);
+            prop_assert_eq!(life.finished_at.is_some(), phase.is_terminal());
+        }
+    }
+}

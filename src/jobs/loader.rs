@@ -1,0 +1,122 @@
+//! What the edges to and from jobs load: one statement for all that a level of a query asks for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::db::Db;
+use crate::db::coalesce::Read;
+use crate::error::ApiError;
+use crate::graphql::connection::Page;
+use crate::ids::{JobId, ProjectId};
+use crate::jobs::model::list::{self, Selection};
+use crate::jobs::model::{self, Job};
+
+/// Jobs by id.
+pub enum JobById {}
+
+impl Read for JobById {
+    type Key = JobId;
+    type Value = Arc<Job>;
+
+    async fn read(db: &Db, keys: Vec<JobId>) -> Result<HashMap<JobId, Arc<Job>>, ApiError> {
+        let jobs = model::by_ids(&mut *db.connection().await?, &keys).await?;
+        Ok(jobs.into_iter().map(|job| (job.id, Arc::new(job))).collect())
+    }
+}
+
+/// The manifest and the tasks of jobs, which are large and seldom asked for.
+pub enum JobObject {}
+
+impl Read for JobObject {
+    type Key = JobId;
+    type Value = Arc<model::Object>;
+
+    async fn read(db: &Db, keys: Vec<JobId>) -> Result<HashMap<JobId, Arc<model::Object>>, ApiError> {
+        let objects = model::objects(&mut *db.connection().await?, &keys).await?;
+        Ok(objects.into_iter().map(|object| (object.id, Arc::new(object))).collect())
+    }
+}
+
+/// A page of a project's jobs.
+pub enum JobsByProject {}
+
+impl Read for JobsByProject {
+    type Key = (ProjectId, Selection, Page);
+    type Value = Arc<Vec<Arc<Job>>>;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut connection = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        // Keys differ in more than the project only where a query lists jobs twice under different arguments.
+        for ((selection, page), projects) in grouped(keys.iter().map(|(id, s, p)| ((s, p), *id))) {
+            let mut pages = list::pages_of_projects(&mut connection, &projects, selection, page).await?;
+            for project in projects {
+                let jobs = pages.remove(&project).unwrap_or_default().into_iter().map(Arc::new).collect();
+                found.insert((project, selection.clone(), page.clone()), Arc::new(jobs));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// How many jobs a project has.
+pub enum JobCountByProject {}
+
+impl Read for JobCountByProject {
+    type Key = (ProjectId, Selection);
+    type Value = i64;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, i64>, ApiError> {
+        let mut connection = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for (selection, projects) in grouped(keys.iter().map(|(id, selection)| (selection, *id))) {
+            let counts = list::counts_of_projects(&mut connection, &projects, selection).await?;
+            for project in projects {
+                found.insert((project, selection.clone()), counts.get(&project).copied().unwrap_or(0));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A page of a job's events.
+pub enum EventsByJob {}
+
+impl Read for EventsByJob {
+    type Key = (JobId, Page);
+    type Value = Arc<Vec<crate::events::model::JobEvent>>;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut connection = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for (page, jobs) in grouped(keys.iter().map(|(id, page)| (page, *id))) {
+            let mut pages = list::events_of_jobs(&mut connection, &jobs, page).await?;
+            for job in jobs {
+                found.insert((job, page.clone()), Arc::new(pages.remove(&job).unwrap_or_default()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// How many events a job has.
+pub enum EventCountByJob {}
+
+impl Read for EventCountByJob {
+    type Key = JobId;
+    type Value = i64;
+
+    async fn read(db: &Db, keys: Vec<JobId>) -> Result<HashMap<JobId, i64>, ApiError> {
+        let mut counts = list::event_counts(&mut *db.connection().await?, &keys).await?;
+        Ok(keys.into_iter().map(|job| (job, counts.remove(&job).unwrap_or(0))).collect())
+    }
+}
+
+/// Parents by the arguments their lists are asked for with.
+fn grouped<A: Eq + std::hash::Hash, K>(keys: impl Iterator<Item = (A, K)>) -> HashMap<A, Vec<K>> {
+    let mut groups: HashMap<A, Vec<K>> = HashMap::new();
+    for (arguments, key) in keys {
+        groups.entry(arguments).or_default().push(key);
+    }
+    groups
+}

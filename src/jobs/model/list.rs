@@ -1,0 +1,247 @@
+//! Pages of jobs: of everything a viewer sees, and the first of each of many projects.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::Job;
+use crate::auth::policy::Visible;
+use crate::db::tables::{job_events, jobs, projects};
+use crate::events::model::JobEvent;
+use crate::graphql::connection::Page;
+use crate::graphql::cursor::{Position, SortValue};
+use crate::ids::{GroupId, JobId, ProjectId, UserId};
+use crate::jobs::phase::JobPhase;
+
+/// Which jobs, and in which order: part of a loader's key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Selection {
+    /// Of this project only.
+    pub project: Option<ProjectId>,
+    /// Of this group's projects only.
+    pub group: Option<GroupId>,
+    /// Submitted by this person only.
+    pub submitted_by: Option<UserId>,
+    /// In one of these phases only.
+    pub phases: Option<Vec<JobPhase>>,
+    /// Oldest first; newest first otherwise.
+    pub oldest_first: bool,
+}
+
+impl Selection {
+    /// Whether the rows of `page` are read in ascending order of time.
+    fn ascending(&self, page: &Page) -> bool {
+        self.oldest_first != page.backward
+    }
+
+    /// What the page's two cursors mean for time: (later than, earlier than).
+    fn bounds<'p>(&self, page: &'p Page) -> (Option<&'p Position>, Option<&'p Position>) {
+        if self.oldest_first {
+            (page.after.as_ref(), page.before.as_ref())
+        } else {
+            (page.before.as_ref(), page.after.as_ref())
+        }
+    }
+}
+
+fn time(position: Option<&Position>) -> Option<(DateTime<Utc>, uuid::Uuid)> {
+    position.and_then(|position| match position.value {
+        SortValue::Time(time) => Some((time, position.id)),
+        SortValue::Text(_) | SortValue::Number(_) => None,
+    })
+}
+
+type Filtered<'a> =
+    diesel::helper_types::IntoBoxed<'a, diesel::helper_types::InnerJoin<jobs::table, projects::table>, diesel::pg::Pg>;
+
+fn filtered<'a>(visible: &'a Visible, selection: &'a Selection) -> Filtered<'a> {
+    let mut query = jobs::table.inner_join(projects::table).into_boxed();
+    if let Visible::Groups(groups) = visible {
+        query = query.filter(projects::group_id.eq_any(groups));
+    }
+    if let Some(project) = selection.project {
+        query = query.filter(jobs::project_id.eq(project));
+    }
+    if let Some(group) = selection.group {
+        query = query.filter(projects::group_id.eq(group));
+    }
+    if let Some(user) = selection.submitted_by {
+        query = query.filter(jobs::submitted_by.eq(user));
+    }
+    if let Some(phases) = &selection.phases {
+        query = query.filter(jobs::phase.eq_any(phases));
+    }
+    query
+}
+
+/// One page of the jobs that are visible and selected, in the page's own direction.
+///
+/// # Errors
+/// The database's.
+pub async fn page(
+    conn: &mut AsyncPgConnection,
+    visible: &Visible,
+    selection: &Selection,
+    page: &Page,
+) -> QueryResult<Vec<Job>> {
+    use diesel::dsl::sql;
+    let mut query = filtered(visible, selection);
+    let (later, earlier) = selection.bounds(page);
+    // Diesel has no row comparison; (submitted_at, id) > (…) is what the index is made for.
+    if let Some((time, id)) = time(later) {
+        query = query.filter(
+            sql::<Bool>("(jobs.submitted_at, jobs.id) > (")
+                .bind::<Timestamptz, _>(time)
+                .sql(", ")
+                .bind::<SqlUuid, _>(id)
+                .sql(")"),
+        );
+    }
+    if let Some((time, id)) = time(earlier) {
+        query = query.filter(
+            sql::<Bool>("(jobs.submitted_at, jobs.id) < (")
+                .bind::<Timestamptz, _>(time)
+                .sql(", ")
+                .bind::<SqlUuid, _>(id)
+                .sql(")"),
+        );
+    }
+    let query = if selection.ascending(page) {
+        query.order((jobs::submitted_at.asc(), jobs::id.asc()))
+    } else {
+        query.order((jobs::submitted_at.desc(), jobs::id.desc()))
+    };
+    query.limit(page.limit).select(Job::as_select()).load(conn).await
+}
+
+/// How many jobs are visible and selected.
+///
+/// # Errors
+/// The database's.
+pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &Selection) -> QueryResult<i64> {
+    filtered(visible, selection).count().get_result(conn).await
+}
+
+/// The page of each of `parents`' jobs, in one statement: a lateral join reads no more of any project than is shown.
+///
+/// # Errors
+/// The database's.
+pub async fn pages_of_projects(
+    conn: &mut AsyncPgConnection,
+    parents: &[ProjectId],
+    selection: &Selection,
+    page: &Page,
+) -> QueryResult<HashMap<ProjectId, Vec<Job>>> {
+    let order = if selection.ascending(page) { "ASC" } else { "DESC" };
+    let (later, earlier) = selection.bounds(page);
+    let (later, earlier) = (time(later), time(earlier));
+    // Only the direction is put into the text; everything a client sends is bound.
+    let rows: Vec<Job> = diesel::sql_query(format!(
+        "SELECT jobs.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
+            SELECT * FROM jobs
+            WHERE project_id = parent.id
+              AND ($2 IS NULL OR phase = ANY ($2))
+              AND ($3 IS NULL OR submitted_by = $3)
+              AND ($4 IS NULL OR (submitted_at, id) > ($4, $5))
+              AND ($6 IS NULL OR (submitted_at, id) < ($6, $7))
+            ORDER BY submitted_at {order}, id {order} LIMIT $8
+         ) AS jobs"
+    ))
+    .bind::<Array<SqlUuid>, _>(parents)
+    .bind::<Nullable<Array<Text>>, _>(selection.phases.as_deref())
+    .bind::<Nullable<SqlUuid>, _>(selection.submitted_by)
+    .bind::<Nullable<Timestamptz>, _>(later.map(|(time, _)| time))
+    .bind::<Nullable<SqlUuid>, _>(later.map(|(_, id)| id))
+    .bind::<Nullable<Timestamptz>, _>(earlier.map(|(time, _)| time))
+    .bind::<Nullable<SqlUuid>, _>(earlier.map(|(_, id)| id))
+    .bind::<BigInt, _>(page.limit)
+    .load(conn)
+    .await?;
+    let mut pages: HashMap<ProjectId, Vec<Job>> = HashMap::with_capacity(parents.len());
+    for job in rows {
+        pages.entry(job.project_id).or_default().push(job);
+    }
+    Ok(pages)
+}
+
+/// How many of each of `parents`' jobs are selected, in one statement.
+///
+/// # Errors
+/// The database's.
+pub async fn counts_of_projects(
+    conn: &mut AsyncPgConnection,
+    parents: &[ProjectId],
+    selection: &Selection,
+) -> QueryResult<HashMap<ProjectId, i64>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        project_id: ProjectId,
+        #[diesel(sql_type = BigInt)]
+        jobs: i64,
+    }
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT project_id, count(*) AS jobs FROM jobs
+         WHERE project_id = ANY ($1)
+           AND ($2 IS NULL OR phase = ANY ($2))
+           AND ($3 IS NULL OR submitted_by = $3)
+         GROUP BY project_id",
+    )
+    .bind::<Array<SqlUuid>, _>(parents)
+    .bind::<Nullable<Array<Text>>, _>(selection.phases.as_deref())
+    .bind::<Nullable<SqlUuid>, _>(selection.submitted_by)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.project_id, row.jobs)).collect())
+}
+
+/// The page of each of `parents`' events, oldest first, in one statement.
+///
+/// # Errors
+/// The database's.
+pub async fn events_of_jobs(
+    conn: &mut AsyncPgConnection,
+    parents: &[JobId],
+    page: &Page,
+) -> QueryResult<HashMap<JobId, Vec<JobEvent>>> {
+    let seq = |position: &Option<Position>| match position.as_ref().map(|position| &position.value) {
+        Some(SortValue::Number(seq)) => Some(*seq),
+        Some(SortValue::Time(_) | SortValue::Text(_)) | None => None,
+    };
+    let order = if page.backward { "DESC" } else { "ASC" };
+    let rows: Vec<JobEvent> = diesel::sql_query(format!(
+        "SELECT job_events.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
+            SELECT * FROM job_events
+            WHERE job_id = parent.id AND ($2 IS NULL OR seq > $2) AND ($3 IS NULL OR seq < $3)
+            ORDER BY seq {order} LIMIT $4
+         ) AS job_events"
+    ))
+    .bind::<Array<SqlUuid>, _>(parents)
+    .bind::<Nullable<BigInt>, _>(seq(&page.after))
+    .bind::<Nullable<BigInt>, _>(seq(&page.before))
+    .bind::<BigInt, _>(page.limit)
+    .load(conn)
+    .await?;
+    let mut pages: HashMap<JobId, Vec<JobEvent>> = HashMap::with_capacity(parents.len());
+    for event in rows {
+        pages.entry(event.job_id).or_default().push(event);
+    }
+    Ok(pages)
+}
+
+/// How many events each of `parents` has.
+///
+/// # Errors
+/// The database's.
+pub async fn event_counts(conn: &mut AsyncPgConnection, parents: &[JobId]) -> QueryResult<HashMap<JobId, i64>> {
+    let rows: Vec<(JobId, i64)> = job_events::table
+        .filter(job_events::job_id.eq_any(parents))
+        .group_by(job_events::job_id)
+        .select((job_events::job_id, diesel::dsl::count_star()))
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().collect())
+}

@@ -1,0 +1,111 @@
+//! The rows of `jobs` and the SQL about them.
+
+pub mod due;
+pub mod list;
+pub mod observed;
+pub mod submit;
+pub mod task;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::db::tables::{jobs, projects};
+use crate::ids::{CommitId, GroupId, JobId, ProjectId, UserId};
+use crate::jobs::phase::JobPhase;
+
+/// A job, without its manifest and tasks, which are large and seldom wanted.
+#[derive(Debug, Clone, Queryable, Selectable, QueryableByName)]
+#[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
+pub struct Job {
+    /// The id.
+    pub id: JobId,
+    /// The project it belongs to.
+    pub project_id: ProjectId,
+    /// Who submitted it.
+    pub submitted_by: UserId,
+    /// The config commit it was made from.
+    pub config_commit_id: Option<CommitId>,
+    /// The name for people.
+    pub name: String,
+    /// The queue it waits in.
+    pub queue: String,
+    /// Higher goes to the cluster first.
+    pub priority: i32,
+    /// Who places its pods.
+    pub executor: String,
+    /// Where it stands.
+    pub phase: JobPhase,
+    /// When somebody asked to cancel it.
+    pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// The machine-readable why of the phase.
+    pub reason: Option<String>,
+    /// The sentence to the reason.
+    pub message: Option<String>,
+    /// Why it waits, in one sentence.
+    pub pending_reason: Option<String>,
+    /// How often it was preempted.
+    pub preemptions: i32,
+    /// The namespace of its object.
+    pub namespace: String,
+    /// The name of its object.
+    pub object_name: String,
+    /// The uid of its object, once the cluster has it.
+    pub object_uid: Option<String>,
+    /// When it was submitted.
+    pub submitted_at: DateTime<Utc>,
+    /// When its first task started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// The job with this id, and the group its project belongs to.
+///
+/// # Errors
+/// The database's.
+pub async fn find(conn: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option<(Job, GroupId)>> {
+    jobs::table
+        .inner_join(projects::table)
+        .filter(jobs::id.eq(id))
+        .select((Job::as_select(), projects::group_id))
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// As [`find`], keeping others from changing the job until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn lock(conn: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option<Job>> {
+    jobs::table.filter(jobs::id.eq(id)).select(Job::as_select()).for_update().first(conn).await.optional()
+}
+
+/// The jobs with these ids.
+///
+/// # Errors
+/// The database's.
+pub async fn by_ids(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<Job>> {
+    jobs::table.filter(jobs::id.eq_any(ids)).select(Job::as_select()).load(conn).await
+}
+
+/// What goes to the cluster for a job, and what came back of its tasks.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
+pub struct Object {
+    /// The job.
+    pub id: JobId,
+    /// The object exactly as it goes to the cluster.
+    pub manifest: serde_json::Value,
+    /// One entry a task; see [`crate::jobs::types::JobTask`].
+    pub tasks: serde_json::Value,
+}
+
+/// The objects of these jobs.
+///
+/// # Errors
+/// The database's.
+pub async fn objects(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<Object>> {
+    jobs::table.filter(jobs::id.eq_any(ids)).select(Object::as_select()).load(conn).await
+}

@@ -1,0 +1,175 @@
+//! The part of a job's row that its life changes: locked, changed by `jobs::life`, written back with its events.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::deserialize::{FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+
+use super::task::Task;
+use crate::db::tables::jobs;
+use crate::events::model::{NewEvent, append};
+use crate::ids::JobId;
+use crate::jobs::life::Observation;
+use crate::jobs::phase::JobPhase;
+
+/// The column `tasks`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromSqlRow, AsExpression)]
+#[diesel(sql_type = Jsonb)]
+pub struct Tasks(pub Vec<Task>);
+
+impl FromSql<Jsonb, Pg> for Tasks {
+    fn from_sql(bytes: PgValue<'_>) -> diesel::deserialize::Result<Self> {
+        let value = <serde_json::Value as FromSql<Jsonb, Pg>>::from_sql(bytes)?;
+        Ok(Self(serde_json::from_value(value)?))
+    }
+}
+
+/// What a job's life reads and changes.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = jobs, check_for_backend(Pg))]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
+pub struct Life {
+    pub id: JobId,
+    pub phase: JobPhase,
+    pub reason: Option<String>,
+    pub message: Option<String>,
+    pub pending_reason: Option<String>,
+    pub preemptions: i32,
+    pub tasks: Tasks,
+    pub cancel_requested_at: Option<DateTime<Utc>>,
+    pub object_uid: Option<String>,
+    pub object_version: Option<i64>,
+    pub deadline_seconds: Option<i64>,
+    pub ttl_seconds: Option<i64>,
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Takes in what was seen, in order, in one transaction: one statement for all rows, one for all events. Observations
+/// of jobs that are not ours are dropped. How many events were written.
+///
+/// # Errors
+/// The database's; nothing was changed then.
+pub async fn apply(
+    conn: &mut AsyncPgConnection,
+    observations: &[Observation],
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    conn.transaction(async |conn| {
+        let mut lives = lock(conn, observations.iter().map(|observation| observation.job).collect()).await?;
+        let before = lives.clone();
+        let mut events = Vec::new();
+        for Observation { job, seen } in observations {
+            if let Some(life) = lives.get_mut(job) {
+                events.extend(life.observe(seen, now));
+            }
+        }
+        let changed: Vec<&Life> = lives.values().filter(|life| differs(life, before.get(&life.id))).collect();
+        save(conn, &changed).await?;
+        append(conn, &events).await?;
+        Ok(events.len())
+    })
+    .await
+}
+
+/// Changes one job under its lock. Answers the job after the change, or `None` if there is no such job.
+///
+/// # Errors
+/// The database's; nothing was changed then.
+pub async fn change(
+    conn: &mut AsyncPgConnection,
+    job: JobId,
+    change: impl FnOnce(&mut Life) -> Vec<NewEvent> + Send,
+) -> QueryResult<Option<Life>> {
+    conn.transaction(async |conn| {
+        let Some(mut life) = lock(conn, vec![job]).await?.remove(&job) else { return Ok(None) };
+        let events = change(&mut life);
+        save(conn, &[&life]).await?;
+        append(conn, &events).await?;
+        Ok(Some(life))
+    })
+    .await
+}
+
+/// A newer version alone is not worth a write: the state it had is the row's already.
+fn differs(life: &Life, before: Option<&Life>) -> bool {
+    before.is_none_or(|before| Life { object_version: life.object_version, ..before.clone() } != *life)
+}
+
+async fn lock(conn: &mut AsyncPgConnection, ids: Vec<JobId>) -> QueryResult<HashMap<JobId, Life>> {
+    // In the order of ids, so that two who lock several jobs never wait for each other in a circle.
+    let lives: Vec<Life> = jobs::table
+        .filter(jobs::id.eq_any(ids))
+        .order(jobs::id.asc())
+        .select(Life::as_select())
+        .for_update()
+        .load(conn)
+        .await?;
+    Ok(lives.into_iter().map(|life| (life.id, life)).collect())
+}
+
+async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> {
+    if lives.is_empty() {
+        return Ok(());
+    }
+    let tasks = lives.iter().map(|life| serde_json::to_value(&life.tasks.0)).collect::<Result<Vec<_>, _>>();
+    let tasks = tasks.map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
+    // One array a column: the statement is the same for one row and for five hundred.
+    diesel::sql_query(
+        "UPDATE jobs SET phase = new.phase, reason = new.reason, message = new.message,
+                pending_reason = new.pending_reason, preemptions = new.preemptions, tasks = new.tasks,
+                object_uid = new.object_uid, object_version = new.object_version,
+                next_attempt_at = new.next_attempt_at, started_at = new.started_at, finished_at = new.finished_at
+         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+              AS new (id, phase, reason, message, pending_reason, preemptions, tasks, object_uid, object_version,
+                      next_attempt_at, started_at, finished_at)
+         WHERE jobs.id = new.id",
+    )
+    .bind::<Array<SqlUuid>, _>(lives.iter().map(|life| life.id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(lives.iter().map(|life| life.phase).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(lives.iter().map(|life| life.reason.as_deref()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(lives.iter().map(|life| life.message.as_deref()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(lives.iter().map(|life| life.pending_reason.as_deref()).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(lives.iter().map(|life| life.preemptions).collect::<Vec<_>>())
+    .bind::<Array<Jsonb>, _>(tasks)
+    .bind::<Array<Nullable<Text>>, _>(lives.iter().map(|life| life.object_uid.as_deref()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<BigInt>>, _>(lives.iter().map(|life| life.object_version).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(lives.iter().map(|life| life.next_attempt_at).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(lives.iter().map(|life| life.started_at).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(lives.iter().map(|life| life.finished_at).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Jobs whose object must be in the cluster, with its uid: what a list of the cluster is compared with.
+///
+/// # Errors
+/// The database's.
+pub async fn in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<(JobId, String)>> {
+    jobs::table
+        .filter(jobs::phase.eq_any([JobPhase::Submitted, JobPhase::Queued, JobPhase::Running]))
+        .filter(jobs::object_uid.is_not_null())
+        .select((jobs::id, jobs::object_uid.assume_not_null()))
+        .load(conn)
+        .await
+}
+
+/// How many jobs are in each phase that may still change.
+///
+/// # Errors
+/// The database's.
+pub async fn phases(conn: &mut AsyncPgConnection) -> QueryResult<Vec<(JobPhase, i64)>> {
+    jobs::table
+        .filter(jobs::phase.eq_any([JobPhase::Submitted, JobPhase::Queued, JobPhase::Running]))
+        .group_by(jobs::phase)
+        .select((jobs::phase, diesel::dsl::count_star()))
+        .load(conn)
+        .await
+}

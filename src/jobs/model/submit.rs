@@ -1,0 +1,153 @@
+//! The rows that a submit and a cancel write.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::db::tables::{idempotency_keys, jobs, project_quotas};
+use crate::ids::{CommitId, JobId, ProjectId, UserId};
+use crate::jobs::draft::Demand;
+use crate::jobs::phase::JobPhase;
+
+/// A job as it is submitted.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = jobs)]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
+pub struct NewJob<'a> {
+    pub id: JobId,
+    pub project_id: ProjectId,
+    pub submitted_by: UserId,
+    pub config_commit_id: Option<CommitId>,
+    pub name: &'a str,
+    pub queue: &'a str,
+    pub priority: i32,
+    pub executor: &'a str,
+    pub phase: JobPhase,
+    pub manifest: &'a serde_json::Value,
+    pub namespace: &'a str,
+    pub object_name: &'a str,
+    pub gpu: i32,
+    pub cpu_millis: i64,
+    pub memory_bytes: i64,
+    pub deadline_seconds: Option<i64>,
+    pub ttl_seconds: Option<i64>,
+    pub retry_limit: i32,
+    pub submitted_at: DateTime<Utc>,
+}
+
+/// Writes the job, due for the submit worker at once.
+///
+/// # Errors
+/// The database's.
+pub async fn insert(conn: &mut AsyncPgConnection, job: &NewJob<'_>) -> QueryResult<()> {
+    diesel::insert_into(jobs::table).values(job).execute(conn).await.map(drop)
+}
+
+/// What a project may have at a time; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = project_quotas, check_for_backend(diesel::pg::Pg))]
+pub struct Quota {
+    /// GPUs.
+    pub gpu: Option<i32>,
+    /// Thousandths of a CPU.
+    pub cpu_millis: Option<i64>,
+    /// Bytes of memory.
+    pub memory_bytes: Option<i64>,
+    /// Jobs that are not finished.
+    pub concurrent_jobs: Option<i32>,
+}
+
+/// The project's quota, if it has one; other submits of the project wait until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_quota(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryResult<Option<Quota>> {
+    project_quotas::table.find(project).select(Quota::as_select()).for_update().first(conn).await.optional()
+}
+
+/// The project's quota, if it has one.
+///
+/// # Errors
+/// The database's.
+pub async fn quota(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryResult<Option<Quota>> {
+    project_quotas::table.find(project).select(Quota::as_select()).first(conn).await.optional()
+}
+
+/// What the project's unfinished jobs ask for together, and how many they are.
+///
+/// # Errors
+/// The database's.
+pub async fn usage(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryResult<(Demand, i64)> {
+    // sum(bigint) is numeric in PostgreSQL; the columns are small enough to be added up here.
+    let rows: Vec<(i32, i64, i64)> = jobs::table
+        .filter(jobs::project_id.eq(project))
+        .filter(jobs::phase.eq_any([JobPhase::Submitted, JobPhase::Queued, JobPhase::Running]))
+        .select((jobs::gpu, jobs::cpu_millis, jobs::memory_bytes))
+        .load(conn)
+        .await?;
+    let mut used = Demand::default();
+    for (gpu, cpu, memory) in &rows {
+        used.gpu = used.gpu.saturating_add(i64::from(*gpu));
+        used.cpu_millis = used.cpu_millis.saturating_add(*cpu);
+        used.memory_bytes = used.memory_bytes.saturating_add(*memory);
+    }
+    Ok((used, i64::try_from(rows.len()).unwrap_or(i64::MAX)))
+}
+
+/// The outcome of claiming an idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyClaim {
+    /// It is the first use: go on.
+    First,
+    /// The same request came before and made this.
+    Repeated(uuid::Uuid),
+    /// The key was used for another request.
+    Other,
+}
+
+/// Claims `key` for `subject`; a concurrent claim of the same key waits for this transaction.
+///
+/// # Errors
+/// The database's.
+pub async fn claim_key(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    mutation: &str,
+    key: &str,
+    input_hash: &[u8],
+    subject: uuid::Uuid,
+) -> QueryResult<KeyClaim> {
+    let claimed = diesel::insert_into(idempotency_keys::table)
+        .values((
+            idempotency_keys::user_id.eq(user),
+            idempotency_keys::mutation.eq(mutation),
+            idempotency_keys::key.eq(key),
+            idempotency_keys::input_hash.eq(input_hash),
+            idempotency_keys::subject_id.eq(subject),
+        ))
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await?;
+    if claimed == 1 {
+        return Ok(KeyClaim::First);
+    }
+    let (hash, subject): (Vec<u8>, uuid::Uuid) = idempotency_keys::table
+        .find((user, mutation, key))
+        .select((idempotency_keys::input_hash, idempotency_keys::subject_id))
+        .first(conn)
+        .await?;
+    Ok(if hash == input_hash { KeyClaim::Repeated(subject) } else { KeyClaim::Other })
+}
+
+/// Marks the job as to be cancelled and due for the submit worker at once. The reason is shown at the end.
+///
+/// # Errors
+/// The database's.
+pub async fn request_cancel(conn: &mut AsyncPgConnection, job: JobId, reason: Option<&str>) -> QueryResult<()> {
+    let now = diesel::dsl::now;
+    diesel::update(jobs::table.find(job))
+        .set((jobs::cancel_requested_at.eq(now), jobs::next_attempt_at.eq(now), jobs::message.eq(reason)))
+        .execute(conn)
+        .await
+        .map(drop)
+}

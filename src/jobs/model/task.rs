@@ -1,0 +1,89 @@
+//! A task as the column `tasks` keeps it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::pods::{PodState, TaskPod};
+
+/// How far a task has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TaskState {
+    /// Its pod is not running yet.
+    Waiting,
+    /// Its pod runs.
+    Running,
+    /// It ended with exit code 0.
+    Succeeded,
+    /// It ended otherwise.
+    Failed,
+}
+
+/// One task of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// Its place among the job's tasks, from 0.
+    pub index: i32,
+    /// How far it has come.
+    pub state: TaskState,
+    /// The name of its pod.
+    pub pod: Option<String>,
+    /// The node it runs on.
+    pub node: Option<String>,
+    /// What its program returned.
+    pub exit_code: Option<i32>,
+    /// The signal that ended its program.
+    pub signal: Option<i32>,
+    /// The cluster's word for why it is in this state.
+    pub reason: Option<String>,
+    /// When its program started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When its program ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// resourceVersion of the newest state of its pod that was applied.
+    pub version: i64,
+}
+
+impl Task {
+    /// What its pod says.
+    pub fn of_pod(pod: &TaskPod) -> Self {
+        let time = |seconds: Option<i64>| seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        Self {
+            index: pod.task,
+            state: match pod.state {
+                PodState::Starting => TaskState::Waiting,
+                PodState::Running => TaskState::Running,
+                PodState::Succeeded => TaskState::Succeeded,
+                PodState::Failed => TaskState::Failed,
+            },
+            pod: Some(pod.name.clone()),
+            node: pod.node.clone(),
+            exit_code: pod.exit_code,
+            signal: pod.signal,
+            reason: pod.reason.clone(),
+            started_at: time(pod.started_at),
+            finished_at: time(pod.finished_at),
+            version: pod.version,
+        }
+    }
+
+    /// The sentence about its state.
+    pub fn sentence(&self) -> String {
+        let index = self.index;
+        match (self.state, &self.node) {
+            (TaskState::Waiting, _) => format!("task {index} is being prepared"),
+            (TaskState::Running, Some(node)) => format!("task {index} runs on {node}"),
+            (TaskState::Running, None) => format!("task {index} runs"),
+            (TaskState::Succeeded, _) => format!("task {index} succeeded"),
+            (TaskState::Failed, _) => {
+                let reason = self.reason.as_deref().unwrap_or("Error");
+                match (self.exit_code, self.signal) {
+                    (_, Some(signal)) => format!("task {index} failed: {reason}, ended by signal {signal}"),
+                    (Some(code), None) => format!("task {index} failed: {reason}, exit code {code}"),
+                    (None, None) => format!("task {index} failed: {reason}"),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The life of a job as a state machine: SUBMITTED, QUEUED, RUNNING, and one of three ends that never change.
+
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::AsExpression;
+
+use crate::text_enum;
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, async_graphql::Enum, AsExpression, FromSqlRow)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+pub enum JobPhase {
+    /// Accepted and kept; the cluster does not have it yet.
+    Submitted,
+    /// In the cluster, waiting for room.
+    Queued,
+    /// Its tasks run.
+    Running,
+    /// Every task ended with success. Never changes again.
+    Succeeded,
+    /// It could not start, a task failed, or its time was over; `reason` says which. Never changes again.
+    Failed,
+    /// Somebody cancelled it. Never changes again.
+    Cancelled,
+}
+
+text_enum!(JobPhase {
+    Submitted => "SUBMITTED",
+    Queued => "QUEUED",
+    Running => "RUNNING",
+    Succeeded => "SUCCEEDED",
+    Failed => "FAILED",
+    Cancelled => "CANCELLED",
+});
+
+/// What an event of a job tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+pub enum JobEventKind {
+    /// The job was accepted.
+    Submitted,
+    /// The job went from one phase to another.
+    PhaseChanged,
+    /// The job was stopped to make room for a more important one and waits again.
+    Preempted,
+    /// Somebody asked to cancel the job; its tasks are being stopped.
+    CancelRequested,
+    /// The phase is the same, the reason why the job waits is another.
+    Waiting,
+    /// A task started or ended; the phase of the job is the same.
+    TaskChanged,
+}
+
+text_enum!(JobEventKind {
+    Submitted => "SUBMITTED",
+    PhaseChanged => "PHASE_CHANGED",
+    Preempted => "PREEMPTED",
+    CancelRequested => "CANCEL_REQUESTED",
+    Waiting => "WAITING",
+    TaskChanged => "TASK_CHANGED",
+});
+
+/// A step that a job may not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a job that is {from:?} cannot become {to:?}")]
+pub struct Illegal {
+    /// Where it stands.
+    pub from: JobPhase,
+    /// Where it was to go.
+    pub to: JobPhase,
+}
+
+impl JobPhase {
+    /// Whether it never changes again.
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Submitted | Self::Queued | Self::Running => false,
+            Self::Succeeded | Self::Failed | Self::Cancelled => true,
+        }
+    }
+
+    /// The phase after observing `to`. RUNNING goes back to QUEUED only by preemption.
+    ///
+    /// # Errors
+    /// The step is not part of a job's life.
+    pub const fn next(self, to: Self) -> Result<Self, Illegal> {
+        use JobPhase::{Cancelled, Failed, Queued, Running, Submitted, Succeeded};
+        match (self, to) {
+            // A watch may miss the phases in between: a job can be seen first when it runs or has ended.
+            (Submitted, Submitted | Queued | Running | Succeeded | Failed | Cancelled)
+            | (Queued, Queued | Running | Succeeded | Failed | Cancelled)
+            | (Running, Running | Queued | Succeeded | Failed | Cancelled)
+            | (Succeeded, Succeeded)
+            | (Failed, Failed)
+            | (Cancelled, Cancelled) => Ok(to),
+            (Queued | Running, Submitted)
+            | (Succeeded, Submitted | Queued | Running | Failed | Cancelled)
+            | (Failed, Submitted | Queued | Running | Succeeded | Cancelled)
+            | (Cancelled, Submitted | Queued | Running | Succeeded | Failed) => Err(Illegal { from: self, to }),
+        }
+    }
+
+    /// What the step from this phase to `to` is told as.
+    pub const fn event(self, to: Self) -> JobEventKind {
+        match (self, to) {
+            (Self::Running, Self::Queued) => JobEventKind::Preempted,
+            _ => JobEventKind::PhaseChanged,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_table_of_steps() {
+        let table: String = JobPhase::ALL
+            .iter()
+            .map(|from| {
+                let to: Vec<_> =
+                    JobPhase::ALL.iter().filter(|to| from.next(**to).is_ok()).map(|to| to.as_str()).collect();
+                format!("{} -> {}\n", from.as_str(), to.join(" "))
+            })
+            .collect();
+        insta::assert_snapshot!(table, @r"
+        SUBMITTED -> SUBMITTED QUEUED RUNNING SUCCEEDED FAILED CANCELLED
+        QUEUED -> QUEUED RUNNING SUCCEEDED FAILED CANCELLED
+        RUNNING -> QUEUED RUNNING SUCCEEDED FAILED CANCELLED
+        SUCCEEDED -> SUCCEEDED
+        FAILED -> FAILED
+        CANCELLED -> CANCELLED
+        ");
+    }
+
+    proptest! {
+        #[test]
+        fn no_observation_changes_an_end(
+            observed in proptest::collection::vec(proptest::sample::select(JobPhase::ALL), 1..40)
+        ) {
+            let mut phase = JobPhase::Submitted;
+            let mut end = None;
+            for to in observed {
+                phase = phase.next(to).unwrap_or(phase);
+                if let Some(end) = end {
+                    prop_assert_eq!(phase, end);
+                }
+                end = end.or(phase.is_terminal().then_some(phase));
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Finding jobs.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, InputObject, Object};
+
+use super::loader::JobById;
+use super::model::list::{self, Selection};
+use super::phase::JobPhase;
+use super::types::{Job, position};
+use crate::auth::policy::{self, Action};
+use crate::auth::principal::CallerExt;
+use crate::error::{ApiError, ApiErrors};
+use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
+use crate::graphql::context::RequestExt;
+use crate::graphql::keyset::{OrderDirection, SortType};
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::ids::{GroupId, JobId, ProjectId, UserId};
+use crate::projects::loader::ProjectsById;
+
+/// Which jobs; what is left out does not restrict.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct JobFilter {
+    /// Jobs of this project only.
+    pub project_id: Option<ProjectId>,
+    /// Jobs of this group's projects only.
+    pub group_id: Option<GroupId>,
+    /// Jobs submitted by this person only.
+    pub submitted_by: Option<UserId>,
+    /// Jobs in one of these phases only.
+    pub phases: Option<Vec<JobPhase>>,
+    /// Your own jobs only.
+    #[graphql(default = false)]
+    pub mine: bool,
+}
+
+/// What jobs can be ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum JobOrderField {
+    /// When they were submitted.
+    SubmittedAt,
+}
+
+/// The order of a list of jobs.
+#[derive(Debug, Clone, InputObject)]
+pub struct JobOrder {
+    /// What to order by.
+    pub field: JobOrderField,
+    /// Which end comes first.
+    #[graphql(default_with = "OrderDirection::Desc")]
+    pub direction: OrderDirection,
+}
+
+/// The jobs part of the query root.
+#[derive(Debug, Default)]
+pub struct JobQuery;
+
+#[Object]
+impl JobQuery {
+    /// The job with this id, if you are in its project's group.
+    async fn job(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The job's id: `job_` and 26 characters.")] id: JobId,
+    ) -> ApiResult<Job> {
+        find(ctx, id).await.graphql(ctx)
+    }
+
+    /// The jobs of your groups' projects, newest first; of all projects for platform admins.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the job with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the job with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which jobs; all that you can see when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "The order; newest first when left out.")] order_by: Option<JobOrder>,
+    ) -> ApiResult<Connection<Job>> {
+        page(ctx, PageArgs { first, after, last, before }, filter, order_by).await.graphql(ctx)
+    }
+}
+
+/// The job with this id, if the caller may see it.
+///
+/// # Errors
+/// `NOT_FOUND` if there is none that the caller may know of.
+pub async fn find(ctx: &Context<'_>, id: JobId) -> Result<Job, ApiError> {
+    ctx.caller().principal()?;
+    let not_found = || ApiError::not_found("job", id);
+    let job = ctx.read::<JobById>(id).await?.ok_or_else(not_found)?;
+    let project = ctx.read::<ProjectsById>(job.project_id).await?.ok_or_else(not_found)?;
+    policy::check(ctx.caller(), Action::ViewJob { job: id, group: project.group_id })?;
+    Ok(Job(job))
+}
+
+async fn page(
+    ctx: &Context<'_>,
+    args: PageArgs,
+    filter: Option<JobFilter>,
+    order: Option<JobOrder>,
+) -> Result<Connection<Job>, ApiErrors> {
+    let visible = policy::visible(ctx.caller())?;
+    let me = ctx.caller().principal()?.user;
+    let filter = filter.unwrap_or_default();
+    if filter.mine && filter.submitted_by.is_some_and(|user| user != me) {
+        let problem =
+            ApiError::bad_input("filter.submittedBy", "mine and another person's submittedBy exclude each other");
+        return Err(problem.into());
+    }
+    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
+    let selection = Selection {
+        project: filter.project_id,
+        group: filter.group_id,
+        submitted_by: if filter.mine { Some(me) } else { filter.submitted_by },
+        phases: filter.phases,
+        oldest_first: order.is_some_and(|order| order.direction == OrderDirection::Asc),
+    };
+    let db = ctx.db()?;
+    let rows = list::page(&mut *db.connection().await?, &visible, &selection, &page).await?;
+    let db = db.clone();
+    let total = TotalCount::by(move |_| {
+        let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
+        async move { Ok(list::count(&mut *db.connection().await?, &visible, &selection).await?) }
+    });
+    Ok(connection(&page, rows.into_iter().map(Arc::new).collect(), position, Job, total))
+}

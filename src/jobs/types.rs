@@ -1,0 +1,304 @@
+//! Jobs as the API shows them.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::loader::{EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobsByProject};
+use super::model::list::Selection;
+use super::model::{self, Object as JobObjectRow};
+use super::phase::JobEventKind;
+pub use super::phase::JobPhase;
+use crate::configs::types::ConfigCommit;
+use crate::error::{ApiError, ApiErrors};
+use crate::events::Seq;
+use crate::events::model::JobEvent as EventRow;
+use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
+use crate::graphql::context::RequestExt;
+use crate::graphql::cursor::Position;
+use crate::graphql::keyset::SortType;
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::scalars::{Cursor, Json};
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::ids::{JobId, ProjectId};
+use crate::projects::types::Project;
+use crate::users::types::User;
+
+/// How jobs reach the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ExecutorMode {
+    /// As FlashJobs that the cluster's Flash scheduler queues and places as a gang.
+    Scheduler,
+    /// As ordinary Kubernetes Jobs.
+    Local,
+}
+
+/// Work for the cluster: one or more tasks, each a pod, that wait in a queue, run and end together.
+#[derive(Debug, Clone)]
+pub struct Job(pub Arc<model::Job>);
+
+impl From<Arc<model::Job>> for Job {
+    fn from(job: Arc<model::Job>) -> Self {
+        Self(job)
+    }
+}
+
+impl Job {
+    /// The job with this id, for an edge whose start the viewer sees.
+    ///
+    /// # Errors
+    /// The read failed, or the job is gone.
+    pub async fn load(ctx: &Context<'_>, id: JobId) -> Result<Self, ApiError> {
+        let job = ctx.read::<JobById>(id).await?;
+        job.map(Self).ok_or_else(|| ApiError::not_found("job", id))
+    }
+
+    async fn object(&self, ctx: &Context<'_>) -> Result<Arc<JobObjectRow>, ApiError> {
+        let object = ctx.read::<JobObject>(self.0.id).await?;
+        object.ok_or_else(|| ApiError::not_found("job", self.0.id))
+    }
+}
+
+/// Work for the cluster: one or more tasks, each a pod, that wait in a queue, run and end together.
+#[Object]
+impl Job {
+    /// The id: `job_` and 26 characters.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// The name for people; it need not be unique.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Where the job stands. SUCCEEDED, FAILED and CANCELLED never change again.
+    async fn phase(&self) -> JobPhase {
+        self.0.phase
+    }
+
+    /// Why it is in this phase, in one word for programs, such as `Preempted`, `DeadlineExceeded` or `Deleted`.
+    async fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// The sentence to the reason.
+    async fn message(&self) -> Option<&str> {
+        self.0.message.as_deref()
+    }
+
+    /// Why the job waits, in one sentence; null when it does not wait.
+    async fn pending_reason(&self) -> Option<&str> {
+        self.0.pending_reason.as_deref()
+    }
+
+    /// How often the job was stopped to make room for a more important one.
+    async fn preemptions(&self) -> i32 {
+        self.0.preemptions
+    }
+
+    /// The project that the job belongs to.
+    async fn project(&self, ctx: &Context<'_>) -> ApiResult<Project> {
+        Project::load(ctx, self.0.project_id).await.graphql(ctx)
+    }
+
+    /// Who submitted the job.
+    async fn submitted_by(&self, ctx: &Context<'_>) -> ApiResult<User> {
+        User::load(ctx, self.0.submitted_by).await.graphql(ctx)
+    }
+
+    /// The version of the config file that the job was made from; null for a job from a spec.
+    async fn commit(&self, ctx: &Context<'_>) -> ApiResult<Option<ConfigCommit>> {
+        match self.0.config_commit_id {
+            Some(id) => ConfigCommit::load(ctx, id).await.map(Some).graphql(ctx),
+            None => Ok(None),
+        }
+    }
+
+    /// The queue that the job waits in: a ClusterResourceQueue of the cluster.
+    async fn queue(&self) -> &str {
+        &self.0.queue
+    }
+
+    /// Which of the project's jobs went to the cluster first: higher is earlier.
+    async fn priority(&self) -> i32 {
+        self.0.priority
+    }
+
+    /// How the job reaches the cluster.
+    async fn executor(&self) -> ExecutorMode {
+        if self.0.executor == "LOCAL" { ExecutorMode::Local } else { ExecutorMode::Scheduler }
+    }
+
+    /// When the job was submitted.
+    async fn submitted_at(&self) -> DateTime<Utc> {
+        self.0.submitted_at
+    }
+
+    /// When its first task started.
+    async fn started_at(&self) -> Option<DateTime<Utc>> {
+        self.0.started_at
+    }
+
+    /// When it ended.
+    async fn finished_at(&self) -> Option<DateTime<Utc>> {
+        self.0.finished_at
+    }
+
+    /// When somebody asked to cancel it.
+    async fn cancel_requested_at(&self) -> Option<DateTime<Utc>> {
+        self.0.cancel_requested_at
+    }
+
+    /// The tasks that the cluster has reported on, each a pod.
+    async fn tasks(&self, ctx: &Context<'_>) -> ApiResult<Vec<JobTask>> {
+        let object = self.object(ctx).await.graphql(ctx)?;
+        serde_json::from_value(object.tasks.clone()).map_err(ApiError::internal).graphql(ctx)
+    }
+
+    /// What happened to the job, oldest first.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the event with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the event with this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<JobEvent>> {
+        events(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+    }
+
+    /// The Kubernetes object exactly as it goes to the cluster.
+    async fn manifest(&self, ctx: &Context<'_>) -> ApiResult<Json> {
+        let object = self.object(ctx).await.graphql(ctx)?;
+        Ok(Json(object.manifest.clone()))
+    }
+}
+
+async fn events(ctx: &Context<'_>, job: JobId, args: PageArgs) -> Result<Connection<JobEvent>, ApiErrors> {
+    let page = Page::parse(args)?;
+    let rows = ctx.read::<EventsByJob>((job, page.clone())).await?.unwrap_or_default();
+    let loaders = ctx.loaders()?;
+    let total = TotalCount::by(move |_| {
+        let loaders = Arc::clone(&loaders);
+        async move { Ok(loaders.read::<EventCountByJob>(job).await?.unwrap_or(0)) }
+    });
+    let position = |event: &Arc<EventRow>| Position::numbered(event.seq, event.job_id.uuid());
+    let rows = rows.iter().cloned().map(Arc::new).collect();
+    Ok(connection(&page, rows, position, JobEvent, total))
+}
+
+/// The page of a project's jobs, newest first, for a viewer who sees the project.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+pub async fn jobs_of_project(
+    ctx: &Context<'_>,
+    project: ProjectId,
+    args: PageArgs,
+    phases: Option<Vec<JobPhase>>,
+) -> Result<Connection<Job>, ApiErrors> {
+    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
+    let selection = Selection { phases, ..Selection::default() };
+    let key = (project, selection.clone(), page.clone());
+    let rows = ctx.read::<JobsByProject>(key).await?.unwrap_or_default();
+    let loaders = ctx.loaders()?;
+    let total = TotalCount::by(move |_| {
+        let (loaders, selection) = (Arc::clone(&loaders), selection.clone());
+        async move { Ok(loaders.read::<JobCountByProject>((project, selection)).await?.unwrap_or(0)) }
+    });
+    Ok(connection(&page, rows.to_vec(), position, Job, total))
+}
+
+/// Where a job stands in a list.
+pub fn position(job: &Arc<model::Job>) -> Position {
+    Position::at(job.submitted_at, job.id.uuid())
+}
+
+/// How far a task has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JobTaskState {
+    /// Its pod is not running yet.
+    Waiting,
+    /// Its pod runs.
+    Running,
+    /// It ended with exit code 0.
+    Succeeded,
+    /// It ended otherwise.
+    Failed,
+}
+
+/// One task of a job: one pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+pub struct JobTask {
+    /// Its place among the job's tasks, from 0.
+    pub index: i32,
+    /// How far it has come.
+    pub state: JobTaskState,
+    /// The name of its pod.
+    pub pod: Option<String>,
+    /// The node it runs on.
+    pub node: Option<String>,
+    /// What its program returned.
+    pub exit_code: Option<i32>,
+    /// The signal that ended its program, such as 9 for an out-of-memory kill.
+    pub signal: Option<i32>,
+    /// The cluster's word for why it is in this state, such as `OOMKilled`, `Evicted` or `ErrImagePull`.
+    pub reason: Option<String>,
+    /// When its program started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When its program ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Something that happened to a job.
+#[derive(Debug, Clone)]
+pub struct JobEvent(pub Arc<EventRow>);
+
+/// Something that happened to a job.
+#[Object]
+impl JobEvent {
+    /// Where the event stands in the feed: `jobEvents(after:)` resumes behind it.
+    async fn cursor(&self) -> Cursor {
+        Cursor(Seq(self.0.seq).cursor())
+    }
+
+    /// When it happened.
+    async fn at(&self) -> DateTime<Utc> {
+        self.0.at
+    }
+
+    /// What happened.
+    async fn kind(&self, ctx: &Context<'_>) -> ApiResult<JobEventKind> {
+        self.0.kind.parse().map_err(ApiError::internal).graphql(ctx)
+    }
+
+    /// The job's phase after it.
+    async fn phase(&self, ctx: &Context<'_>) -> ApiResult<JobPhase> {
+        self.0.phase.parse().map_err(ApiError::internal).graphql(ctx)
+    }
+
+    /// The job's phase before it, where that was another one.
+    async fn previous_phase(&self, ctx: &Context<'_>) -> ApiResult<Option<JobPhase>> {
+        self.0.previous_phase.as_deref().map(str::parse).transpose().map_err(ApiError::internal).graphql(ctx)
+    }
+
+    /// Why it happened, in one word for programs.
+    async fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// The sentence to the reason.
+    async fn message(&self) -> Option<&str> {
+        self.0.message.as_deref()
+    }
+
+    /// The job as it is now: at least as new as the event.
+    async fn job(&self, ctx: &Context<'_>) -> ApiResult<Job> {
+        Job::load(ctx, self.0.job_id).await.graphql(ctx)
+    }
+}

@@ -1,0 +1,46 @@
+//! Platform API: a GraphQL API with live subscriptions over a Kubernetes compute platform.
+//!
+//! The map of the house, top to bottom; imports point down this list and never up
+//! (`tests/house.rs` checks it):
+//!
+//! | room | subject |
+//! |---|---|
+//! | [`cli`], [`app`] | the command line; the parts, put together |
+//! | [`http`] | the transports: HTTP, WebSocket, health, metrics, the playground |
+//! | [`schema`] | the three roots, what a request carries, the SDL |
+//! | [`watch`] | the cluster's changes, reconciled into rows and events |
+//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`audit`] | one room a domain |
+//! | [`executor`] | how a job reaches the cluster |
+//! | [`auth`] | passwords, tokens, sessions, the policy table |
+//! | [`events`] | the event log, LISTEN/NOTIFY, the bus, resume |
+//! | [`cluster`] | everything that speaks Kubernetes |
+//! | [`graphql`] | the toolkit every room builds with |
+//! | [`db`] | pool, coalescer, migrations |
+//! | `dev` | the embedded PostgreSQL and cluster behind `platform dev` |
+//!
+//! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are the ground floor: everyone may use them.
+
+pub mod app;
+pub mod audit;
+pub mod auth;
+pub mod cli;
+pub mod cluster;
+pub mod config;
+pub mod configs;
+pub mod db;
+#[cfg(feature = "embedded")]
+pub mod dev;
+pub mod error;
+pub mod events;
+pub mod executor;
+pub mod graphql;
+pub mod groups;
+pub mod http;
+pub mod ids;
+pub mod jobs;
+pub mod projects;
+pub mod quantity;
+pub mod schema;
+pub mod tasks;
+pub mod users;
+pub mod watch;

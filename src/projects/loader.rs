@@ -1,0 +1,100 @@
+//! Projects by their ids, and the pages of groups' projects.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::model::Project;
+use crate::db::Db;
+use crate::db::coalesce::Read;
+use crate::db::tables::projects;
+use crate::error::ApiError;
+use crate::graphql::connection::Page;
+use crate::graphql::keyset::{OrderDirection, by_page, text};
+use crate::ids::{GroupId, ProjectId};
+
+/// The project with an id.
+pub enum ProjectsById {}
+
+impl Read for ProjectsById {
+    type Key = ProjectId;
+    type Value = Arc<Project>;
+
+    async fn read(db: &Db, keys: Vec<ProjectId>) -> Result<HashMap<ProjectId, Arc<Project>>, ApiError> {
+        let mut conn = db.connection().await?;
+        let found: Vec<Project> =
+            projects::table.filter(projects::id.eq_any(keys)).select(Project::as_select()).load(&mut conn).await?;
+        Ok(found.into_iter().map(|project| (project.id, Arc::new(project))).collect())
+    }
+}
+
+/// A page of a group's projects, by name.
+pub enum ProjectsOfGroup {}
+
+impl Read for ProjectsOfGroup {
+    type Key = (GroupId, Page);
+    type Value = Arc<Vec<Project>>;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut conn = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for (page, parents) in by_page(keys) {
+            let mut pages: HashMap<GroupId, Vec<Project>> = HashMap::new();
+            for project in projects_of_groups(&mut conn, &parents, &page).await? {
+                pages.entry(project.group_id).or_default().push(project);
+            }
+            found.extend(pages.into_iter().map(|(group, rows)| ((group, page.clone()), Arc::new(rows))));
+        }
+        Ok(found)
+    }
+}
+
+async fn projects_of_groups(
+    conn: &mut AsyncPgConnection,
+    parents: &[GroupId],
+    page: &Page,
+) -> QueryResult<Vec<Project>> {
+    let order = if page.ascending(OrderDirection::Asc) { "ASC" } else { "DESC" };
+    let (after, before) = page.bounds(OrderDirection::Asc);
+    let ((after, after_id), (before, before_id)) = (text(after), text(before));
+    // Only the direction is put into the text; everything a client sends is bound.
+    diesel::sql_query(format!(
+        "SELECT project.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
+            SELECT * FROM projects
+             WHERE group_id = parent.id
+               AND ($2 IS NULL OR (name, id) > ($2, $3))
+               AND ($4 IS NULL OR (name, id) < ($4, $5))
+             ORDER BY name {order}, id {order} LIMIT $6
+         ) AS project"
+    ))
+    .bind::<Array<SqlUuid>, _>(parents)
+    .bind::<Nullable<Text>, _>(after)
+    .bind::<Nullable<SqlUuid>, _>(after_id)
+    .bind::<Nullable<Text>, _>(before)
+    .bind::<Nullable<SqlUuid>, _>(before_id)
+    .bind::<BigInt, _>(page.limit)
+    .load(conn)
+    .await
+}
+
+/// How many projects a group has.
+pub enum ProjectCounts {}
+
+impl Read for ProjectCounts {
+    type Key = GroupId;
+    type Value = i64;
+
+    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<HashMap<GroupId, i64>, ApiError> {
+        let mut conn = db.connection().await?;
+        let rows: Vec<(GroupId, i64)> = projects::table
+            .filter(projects::group_id.eq_any(keys))
+            .group_by(projects::group_id)
+            .select((projects::group_id, diesel::dsl::count_star()))
+            .load(&mut conn)
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+}

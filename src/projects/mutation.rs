@@ -1,0 +1,124 @@
+//! Making projects.
+
+use std::time::Duration;
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use chrono::{SubsecRound, Utc};
+use diesel_async::AsyncConnection;
+
+use super::model;
+use super::types::Project;
+use crate::audit::model::{Entry, record};
+use crate::auth::policy::{self, Action};
+use crate::auth::principal::CallerExt;
+use crate::cluster::{Cluster, namespaces};
+use crate::db::is_taken;
+use crate::error::{ApiError, ApiErrors, Problems};
+use crate::graphql::context::RequestExt;
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::names::{self, MAX_DESCRIPTION};
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::groups::loader::GroupsById;
+use crate::ids::{GroupId, ProjectId};
+
+/// How long the answer waits for the namespace.
+const NAMESPACE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A project to make.
+#[derive(Debug, InputObject)]
+pub struct CreateProjectInput {
+    /// The group it is to belong to; you have to be a manager or an admin of it.
+    pub group_id: GroupId,
+    /// The name, unique in the group: 1 to 63 lower-case letters, digits and "-".
+    pub name: String,
+    /// What the project is about: at most 2000 characters.
+    #[graphql(default)]
+    pub description: String,
+}
+
+/// The project that was made.
+#[derive(Debug, SimpleObject)]
+pub struct CreateProjectPayload {
+    /// The project.
+    pub project: Project,
+}
+
+/// The projects part of the mutation root.
+#[derive(Debug, Default)]
+pub struct ProjectMutation;
+
+#[Object]
+impl ProjectMutation {
+    /// Makes a project in a group. Its namespace is made in the cluster right after; while the cluster is away, the
+    /// project is there all the same and the namespace follows.
+    async fn create_project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The project.")] input: CreateProjectInput,
+    ) -> ApiResult<CreateProjectPayload> {
+        create(ctx, input).await.graphql(ctx)
+    }
+}
+
+async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreateProjectPayload, ApiErrors> {
+    let group = input.group_id;
+    let project = parse(input);
+    policy::check(ctx.caller(), Action::CreateProject { group }).map_err(|error| error.at("input.groupId"))?;
+    if ctx.read::<GroupsById>(group).await?.is_none() {
+        return Err(ApiError::not_found("group", group).at("input.groupId").into());
+    }
+    let project = project?;
+    let actor = ctx.caller().principal()?.user;
+    let request_id = ctx.request_id();
+    let mut conn = ctx.db()?.connection().await?;
+    conn.transaction(async |conn| {
+        model::insert(conn, &project).await?;
+        let entry = Entry {
+            actor: Some(actor),
+            action: "createProject",
+            subject: project.id.to_string(),
+            detail: serde_json::json!({ "name": project.name, "group": group.to_string() }),
+            request_id,
+        };
+        record(conn, entry).await
+    })
+    .await
+    .map_err(|error| match error {
+        error if is_taken(&error, "projects_group_name_key") => {
+            let name = names::shown(&project.name);
+            ApiError::conflict(format!("there is a project {name} in this group already")).at("input.name")
+        }
+        error => error.into(),
+    })?;
+    make_namespace(ctx, &project).await;
+    Ok(CreateProjectPayload { project: project.into() })
+}
+
+/// The project is there already: a cluster that is away gets the namespace with the first job.
+async fn make_namespace(ctx: &Context<'_>, project: &model::Project) {
+    let Some(cluster) = ctx.data_opt::<Cluster>() else { return };
+    let making = namespaces::ensure(cluster, &project.namespace, project.id);
+    match tokio::time::timeout(NAMESPACE_PATIENCE, making).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(project = %project.id, %error, "the namespace follows with the first job"),
+        Err(_) => {
+            tracing::warn!(project = %project.id, "the cluster is slow; the namespace follows with the first job")
+        }
+    }
+}
+
+fn parse(input: CreateProjectInput) -> Result<model::Project, ApiErrors> {
+    let mut problems = Problems::default();
+    let name = problems.take(names::name(input.name, "-", "input.name"));
+    let description = problems.take(names::prose(input.description, MAX_DESCRIPTION, "input.description"));
+    problems.finish()?;
+    let id = ProjectId::generate();
+    Ok(model::Project {
+        id,
+        group_id: input.group_id,
+        name: name.unwrap_or_default(),
+        description: description.unwrap_or_default(),
+        namespace: model::namespace_of(id),
+        created_at: Utc::now().trunc_subsecs(6),
+    })
+}

@@ -1,0 +1,123 @@
+//! Asking about projects.
+
+use async_graphql::{Context, Enum, InputObject, Object};
+
+use super::loader::ProjectsById;
+use super::model::{self, Selection, SortBy};
+use super::types::Project;
+use crate::auth::policy::{self, Action};
+use crate::auth::principal::CallerExt;
+use crate::error::{ApiError, ApiErrors};
+use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
+use crate::graphql::context::RequestExt;
+use crate::graphql::cursor::Position;
+use crate::graphql::keyset::{OrderDirection, SortType};
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::ids::{GroupId, ProjectId};
+
+/// Which projects to list; conditions that are left out do not count.
+#[derive(Debug, Default, InputObject)]
+pub struct ProjectFilter {
+    /// Only projects with one of these names.
+    pub names: Option<Vec<String>>,
+    /// Only projects of this group.
+    pub group_id: Option<GroupId>,
+}
+
+/// What projects can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ProjectOrderField {
+    /// The name.
+    Name,
+    /// When the project was made.
+    CreatedAt,
+}
+
+/// The order of a list of projects.
+#[derive(Debug, InputObject)]
+pub struct ProjectOrder {
+    /// What to sort by.
+    pub field: ProjectOrderField,
+    /// Which end comes first.
+    #[graphql(default)]
+    pub direction: OrderDirection,
+}
+
+/// The projects part of the query root.
+#[derive(Debug, Default)]
+pub struct ProjectQuery;
+
+#[Object]
+impl ProjectQuery {
+    /// The project with this id, if you are in its group.
+    async fn project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The project's id: `project_` and 26 characters.")] id: ProjectId,
+    ) -> ApiResult<Project> {
+        find(ctx, id).await.graphql(ctx)
+    }
+
+    /// The projects of your groups; all for platform admins.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
+    async fn projects(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the project with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the project with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which projects; all that you can see when left out.")] filter: Option<ProjectFilter>,
+        #[graphql(desc = "The order; by name when left out.")] order_by: Option<ProjectOrder>,
+    ) -> ApiResult<Connection<Project>> {
+        list(ctx, PageArgs { first, after, last, before }, filter, order_by).await.graphql(ctx)
+    }
+}
+
+/// The project with this id, if the caller may see it.
+///
+/// # Errors
+/// `NOT_FOUND` if there is none that the caller may know of.
+pub async fn find(ctx: &Context<'_>, id: ProjectId) -> Result<Project, ApiError> {
+    // Asked first, so that nobody learns without a log-in which ids exist.
+    ctx.caller().principal()?;
+    let project = ctx.read::<ProjectsById>(id).await?.ok_or_else(|| ApiError::not_found("project", id))?;
+    policy::check(ctx.caller(), Action::ViewProject { project: id, group: project.group_id })?;
+    Ok(Project(project))
+}
+
+async fn list(
+    ctx: &Context<'_>,
+    args: PageArgs,
+    filter: Option<ProjectFilter>,
+    order: Option<ProjectOrder>,
+) -> Result<Connection<Project>, ApiErrors> {
+    let visible = policy::visible(ctx.caller())?;
+    let filter = filter.unwrap_or_default();
+    let sort = match order.as_ref().map(|order| order.field) {
+        Some(ProjectOrderField::CreatedAt) => SortBy::CreatedAt,
+        Some(ProjectOrderField::Name) | None => SortBy::Name,
+    };
+    let selection = Selection {
+        names: filter.names,
+        group: filter.group_id,
+        sort,
+        direction: order.map(|order| order.direction).unwrap_or_default(),
+    };
+    let page = Page::parse(args)?.sorted_by(match sort {
+        SortBy::Name => SortType::Text,
+        SortBy::CreatedAt => SortType::Time,
+    })?;
+    let db = ctx.db()?.clone();
+    let rows = model::page(&mut *db.connection().await?, &visible, &selection, &page).await?;
+    let total = TotalCount::by(move |_| {
+        let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
+        async move { Ok(model::count(&mut *db.connection().await?, &visible, &selection).await?) }
+    });
+    let position = |project: &model::Project| match sort {
+        SortBy::Name => Position::of(project.name.clone(), project.id.uuid()),
+        SortBy::CreatedAt => Position::at(project.created_at, project.id.uuid()),
+    };
+    Ok(connection(&page, rows, position, Project::from, total))
+}

@@ -1,0 +1,121 @@
+//! Projects as the API shows them.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+
+use super::loader::{ProjectCounts, ProjectsById, ProjectsOfGroup};
+use super::model;
+use crate::configs::types::{ConfigFile, config_files_of_project};
+use crate::error::{ApiError, ApiErrors};
+use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
+use crate::graphql::context::RequestExt;
+use crate::graphql::cursor::Position;
+use crate::graphql::keyset::SortType;
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::groups::types::Group;
+use crate::ids::{GroupId, ProjectId};
+use crate::jobs::types::{Job, JobPhase, jobs_of_project};
+
+/// A group's project: its jobs run in a Kubernetes namespace of its own.
+#[derive(Debug, Clone)]
+pub struct Project(pub Arc<model::Project>);
+
+impl From<model::Project> for Project {
+    fn from(project: model::Project) -> Self {
+        Self(Arc::new(project))
+    }
+}
+
+impl Project {
+    /// The project with this id, for an edge whose start the viewer sees.
+    ///
+    /// # Errors
+    /// The read failed, or a foreign key does not hold.
+    pub async fn load(ctx: &Context<'_>, id: ProjectId) -> Result<Self, ApiError> {
+        let project = ctx.read::<ProjectsById>(id).await?;
+        project.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))
+    }
+}
+
+/// A group's project: its jobs run in a Kubernetes namespace of its own.
+#[Object]
+impl Project {
+    /// The id: `project_` and 26 characters.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// The name, unique in its group.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What the project is about.
+    async fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// The Kubernetes namespace the project's jobs run in: `proj-` and the 26 characters of the id.
+    async fn namespace(&self) -> &str {
+        &self.0.namespace
+    }
+
+    /// When the project was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// The group that the project belongs to.
+    async fn group(&self, ctx: &Context<'_>) -> ApiResult<Group> {
+        Group::load(ctx, self.0.group_id).await.graphql(ctx)
+    }
+
+    /// The project's jobs, newest first.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the job with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the job with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Jobs in one of these phases only.")] phases: Option<Vec<JobPhase>>,
+    ) -> ApiResult<Connection<Job>> {
+        jobs_of_project(ctx, self.0.id, PageArgs { first, after, last, before }, phases).await.graphql(ctx)
+    }
+
+    /// The project's config files, by name.
+    async fn config_files(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the config file with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the config file with this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<ConfigFile>> {
+        config_files_of_project(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+    }
+}
+
+/// The page of a group's projects, for a viewer who sees the group.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+pub async fn projects_of_group(
+    ctx: &Context<'_>,
+    group: GroupId,
+    args: PageArgs,
+) -> Result<Connection<Project>, ApiErrors> {
+    let page = Page::parse(args)?.sorted_by(SortType::Text)?;
+    let rows = ctx.read::<ProjectsOfGroup>((group, page.clone())).await?.unwrap_or_default();
+    let loaders = ctx.loaders()?;
+    let total = TotalCount::by(move |_| {
+        let loaders = Arc::clone(&loaders);
+        async move { Ok(loaders.read::<ProjectCounts>(group).await?.unwrap_or(0)) }
+    });
+    let position = |project: &model::Project| Position::of(project.name.clone(), project.id.uuid());
+    Ok(connection(&page, (*rows).clone(), position, Project::from, total))
+}

@@ -1,0 +1,8 @@
+//! People with an account: who they are, how they log in, which groups they are in.
+
+pub mod loader;
+pub mod model;
+pub mod mutation;
+pub mod query;
+pub mod service;
+pub mod types;

@@ -1,0 +1,115 @@
+//! Logging in and out.
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use diesel_async::AsyncConnection;
+
+use super::types::{SessionPayload, User};
+use crate::audit::model::{Entry, record};
+use crate::auth::attempts::ClientAddress;
+use crate::auth::principal::CallerExt;
+use crate::auth::{Authenticator, Credentials, OpenSession, model};
+use crate::error::ApiError;
+use crate::graphql::context::RequestExt;
+use crate::graphql::{ApiResult, IntoGraphql};
+
+/// Who wants to log in.
+#[derive(Debug, InputObject)]
+pub struct LoginInput {
+    /// The log-in name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+/// The session to go on with.
+#[derive(Debug, InputObject)]
+pub struct RefreshSessionInput {
+    /// The refresh token of the last answer to `login` or `refreshSession`.
+    pub refresh_token: String,
+}
+
+/// The session that has ended.
+#[derive(Debug, SimpleObject)]
+pub struct LogoutPayload {
+    /// True: the session and all its tokens are valid no longer.
+    pub ended: bool,
+}
+
+/// The people part of the mutation root.
+#[derive(Debug, Default)]
+pub struct UserMutation;
+
+#[Object]
+impl UserMutation {
+    /// Begins a session. A wrong name and a wrong password give the same error; too many attempts in a minute for one
+    /// name or from one address are refused with RATE_LIMITED.
+    async fn login(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Name and password.")] input: LoginInput,
+    ) -> ApiResult<SessionPayload> {
+        login(ctx, input).await.graphql(ctx)
+    }
+
+    /// A new access token and a new refresh token. The old refresh token is good no longer: using it a second time
+    /// ends the session, because somebody else may have it.
+    async fn refresh_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The refresh token.")] input: RefreshSessionInput,
+    ) -> ApiResult<SessionPayload> {
+        refresh(ctx, input).await.graphql(ctx)
+    }
+
+    /// Ends the session of the access token that this request came with, on all its sockets too.
+    async fn logout(&self, ctx: &Context<'_>) -> ApiResult<LogoutPayload> {
+        logout(ctx).await.graphql(ctx)
+    }
+}
+
+fn authenticator<'a>(ctx: &'a Context<'_>) -> Result<&'a Authenticator, ApiError> {
+    ctx.data_opt::<Authenticator>().ok_or_else(|| ApiError::internal("the request carries no authenticator"))
+}
+
+async fn login(ctx: &Context<'_>, input: LoginInput) -> Result<SessionPayload, ApiError> {
+    let credentials = Credentials {
+        username: input.username,
+        password: input.password.into(),
+        address: ctx.data_opt::<ClientAddress>().copied(),
+    };
+    let session = authenticator(ctx)?.log_in(credentials).await?;
+    told(ctx, session).await
+}
+
+async fn refresh(ctx: &Context<'_>, input: RefreshSessionInput) -> Result<SessionPayload, ApiError> {
+    let session = authenticator(ctx)?.refresh(&input.refresh_token).await?;
+    told(ctx, session).await
+}
+
+async fn told(ctx: &Context<'_>, session: OpenSession) -> Result<SessionPayload, ApiError> {
+    Ok(SessionPayload {
+        access_token: session.access_token,
+        refresh_token: session.refresh_token.encode(),
+        expires_at: session.expires_at,
+        user: User::load(ctx, session.user).await?,
+    })
+}
+
+async fn logout(ctx: &Context<'_>) -> Result<LogoutPayload, ApiError> {
+    let principal = ctx.caller().principal()?;
+    let request_id = ctx.request_id();
+    let mut conn = ctx.db()?.connection().await?;
+    conn.transaction(async |conn| {
+        model::end(conn, principal.session).await?;
+        let entry = Entry {
+            actor: Some(principal.user),
+            action: "logout",
+            subject: principal.session.to_string(),
+            detail: serde_json::json!({}),
+            request_id,
+        };
+        record(conn, entry).await
+    })
+    .await?;
+    Ok(LogoutPayload { ended: true })
+}

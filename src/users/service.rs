@@ -1,0 +1,85 @@
+//! What is more than one statement about people.
+
+use chrono::{SubsecRound, Utc};
+use diesel_async::AsyncConnection;
+
+use super::model::{self, User};
+use crate::audit::model::{Entry, record};
+use crate::auth::passwords::{NewPassword, Passwords};
+use crate::auth::policy::{self, Visible};
+use crate::auth::principal::{Caller, PlatformRole};
+use crate::db::{Db, is_taken};
+use crate::error::{ApiError, ApiErrors, Problems};
+use crate::graphql::names;
+use crate::ids::UserId;
+
+/// An administrator to be.
+#[derive(Debug)]
+pub struct NewAdmin {
+    /// The name to log in with.
+    pub username: String,
+    /// The name to be shown by; the log-in name when left out.
+    pub display_name: Option<String>,
+    /// Where to write to.
+    pub email: Option<String>,
+    /// The password.
+    pub password: secrecy::SecretString,
+}
+
+/// Makes the account of a platform admin, who needs no invitation by another one.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for each part that is not acceptable, `CONFLICT` if the name is taken.
+pub async fn create_admin(db: &Db, passwords: &Passwords, admin: NewAdmin) -> Result<UserId, ApiErrors> {
+    let mut problems = Problems::default();
+    let username = problems.take(names::name(admin.username, "-._", "username"));
+    let password = problems.take(NewPassword::parse(admin.password, "password"));
+    let display_name = admin.display_name.map(|name| problems.take(names::prose(name, names::MAX_NAME, "displayName")));
+    problems.finish()?;
+    let (Some(username), Some(password)) = (username, password) else {
+        return Err(ApiError::internal("a problem was not told").into());
+    };
+    let hash = passwords.hash(password).await?;
+    let user = User {
+        id: UserId::generate(),
+        display_name: display_name.flatten().unwrap_or_else(|| username.clone()),
+        username,
+        email: admin.email,
+        platform_role: PlatformRole::Admin,
+        disabled_at: None,
+        deleted_at: None,
+        created_at: Utc::now().trunc_subsecs(6),
+    };
+    let id = user.id;
+    let mut conn = db.connection().await?;
+    conn.transaction(async |conn| {
+        model::insert(conn, &user, &hash).await?;
+        let entry = Entry {
+            actor: None,
+            action: "adminCreate",
+            subject: user.id.to_string(),
+            detail: serde_json::json!({ "username": user.username }),
+            request_id: None,
+        };
+        record(conn, entry).await
+    })
+    .await
+    .map_err(|error| match error {
+        error if is_taken(&error, "users_username_key") => {
+            ApiError::conflict(format!("there is a user {} already", names::shown(&user.username))).at("username")
+        }
+        error => error.into(),
+    })?;
+    Ok(id)
+}
+
+/// Whether the caller and this person are in a group together.
+///
+/// # Errors
+/// `UNAUTHENTICATED` without a log-in, or the database's.
+pub async fn shares_group(db: &Db, caller: &Caller, user: UserId) -> Result<bool, ApiError> {
+    match policy::visible(caller)? {
+        Visible::Everything => Ok(true),
+        Visible::Groups(groups) => Ok(model::is_in_one_of(&mut *db.connection().await?, user, &groups).await?),
+    }
+}

@@ -1,0 +1,154 @@
+//! The watch of FlashJobs: what each says of its job, and which have vanished while nobody looked.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+use kube::runtime::watcher::Event;
+
+use super::batch::Sink;
+use super::source;
+use crate::cluster::Cluster;
+use crate::cluster::crd::{FlashJob, FlashJobPhase};
+use crate::cluster::names::JOB_LABEL;
+use crate::db::{Db, error_chain};
+use crate::error::ApiError;
+use crate::ids::JobId;
+use crate::jobs::life::{ObjectPhase, ObjectState, Observation, Seen};
+use crate::jobs::model::observed;
+
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Follows all FlashJobs of ours. After a restart or a 410 the list is compared with the table: what was in the
+/// cluster before the list began and is not in it has vanished.
+pub(super) async fn follow(db: Db, cluster: Cluster, sink: Sink) {
+    let mut events = pin!(source::events::<FlashJob>(&cluster, "FlashJob").await);
+    let mut expected = HashMap::new();
+    while let Some(event) = events.next().await {
+        let goes_on = match event {
+            Event::Init => {
+                // Read before the list begins: a job created during the list must not be taken for a vanished one.
+                expected = in_cluster(&db).await;
+                true
+            }
+            Event::InitApply(object) => match job_of(&object) {
+                Some(job) => {
+                    expected.remove(&job);
+                    put(&sink, job, Seen::Object(state(&object))).await
+                }
+                None => true,
+            },
+            Event::InitDone => {
+                let mut goes_on = true;
+                for (job, uid) in expected.drain() {
+                    goes_on = goes_on && put(&sink, job, Seen::Gone(uid)).await;
+                }
+                goes_on
+            }
+            Event::Apply(object) => match job_of(&object) {
+                Some(job) => put(&sink, job, Seen::Object(state(&object))).await,
+                None => true,
+            },
+            Event::Delete(object) => match job_of(&object) {
+                Some(job) => put(&sink, job, Seen::Gone(object.uid().unwrap_or_default())).await,
+                None => true,
+            },
+        };
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+async fn put(sink: &Sink, job: JobId, seen: Seen) -> bool {
+    sink.put(Observation { job, seen }).await
+}
+
+async fn in_cluster(db: &Db) -> HashMap<JobId, String> {
+    loop {
+        match read(db).await {
+            Ok(jobs) => return jobs,
+            Err(error) => {
+                tracing::warn!(error = %error_chain(&error), "the watch waits for the database");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn read(db: &Db) -> Result<HashMap<JobId, String>, ApiError> {
+    Ok(observed::in_cluster(&mut *db.connection().await?).await?.into_iter().collect())
+}
+
+fn job_of(object: &FlashJob) -> Option<JobId> {
+    object.labels().get(JOB_LABEL)?.parse().ok()
+}
+
+/// What an object says of its job.
+fn state(object: &FlashJob) -> ObjectState {
+    let status = object.status.as_ref();
+    let phase = match status.and_then(|status| status.phase) {
+        None | Some(FlashJobPhase::Pending) => ObjectPhase::Pending,
+        Some(FlashJobPhase::Running) => ObjectPhase::Running,
+        Some(FlashJobPhase::Succeeded) => ObjectPhase::Succeeded,
+        Some(FlashJobPhase::Failed) => ObjectPhase::Failed,
+    };
+    let condition = status.and_then(|status| telling(&status.conditions, phase));
+    ObjectState {
+        uid: object.uid().unwrap_or_default(),
+        version: object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
+        phase,
+        reason: condition.map(|condition| condition.reason.clone()),
+        message: condition.map(|condition| condition.message.clone()).filter(|message| !message.is_empty()),
+        deleting: object.metadata.deletion_timestamp.is_some(),
+    }
+}
+
+/// The condition that explains the phase.
+fn telling(conditions: &[Condition], phase: ObjectPhase) -> Option<&Condition> {
+    let (kind, status) = match phase {
+        ObjectPhase::Pending => ("Scheduled", "False"),
+        ObjectPhase::Running => return None,
+        ObjectPhase::Succeeded => ("Complete", "True"),
+        ObjectPhase::Failed => ("Failed", "True"),
+    };
+    conditions.iter().find(|condition| condition.type_ == kind && condition.status == status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(status: serde_json::Value) -> ObjectState {
+        let object = json!({
+            "apiVersion": "scheduling.flash-sched.io/v1alpha1",
+            "kind": "FlashJob",
+            "metadata": { "name": "job-x", "uid": "u1", "resourceVersion": "7" },
+            "spec": { "minAvailable": 1, "tasks": [] },
+            "status": status,
+        });
+        state(&serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn a_waiting_job_tells_why() {
+        let state = read(json!({
+            "phase": "Pending",
+            "conditions": [{
+                "type": "Scheduled", "status": "False", "reason": "GangShort",
+                "message": "gang short by 2 of 4", "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }],
+        }));
+        assert_eq!((state.phase, state.version), (ObjectPhase::Pending, 7));
+        assert_eq!(state.reason.as_deref(), Some("GangShort"));
+    }
+
+    #[test]
+    fn an_object_without_a_status_waits() {
+        assert_eq!(read(json!({})).phase, ObjectPhase::Pending);
+    }
+}

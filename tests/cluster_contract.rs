@@ -1,0 +1,16 @@
+//! The cluster's contract: one suite, run against the embedded API server and against a real etcd and kube-apiserver.
+//!
+//! Both have the project's simulators in them. Where the two differ, the embedded one is wrong. The real half needs the folder
+//! that `KUBEBUILDER_ASSETS` names; without it each of its tests says so and counts as skipped.
+
+#[macro_use]
+pub mod arena;
+
+mod deletion;
+mod flash_jobs;
+mod kubectl;
+mod listing;
+mod pods;
+mod schema;
+mod watching;
+mod writing;

@@ -1,0 +1,80 @@
+//! The real kubectl against both clusters.
+
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+
+use super::arena::{Arena as Place, PATIENCE, skip};
+
+const JOB: &str = r#"
+apiVersion: scheduling.flash-sched.io/v1alpha1
+kind: FlashJob
+metadata: {name: demo}
+spec:
+  minAvailable: 1
+  tasks:
+  - metadata: {annotations: {scheduling.flash-sched.io/queue-name: kubectl, sim.platform/duration: 10s}}
+    spec: {restartPolicy: Never, containers: [{name: main, image: busybox}]}
+"#;
+const QUEUE: &str = r#"
+apiVersion: scheduling.flash-sched.io/v1alpha1
+kind: ClusterResourceQueue
+metadata: {name: kubectl}
+spec: {priority: 1}
+"#;
+
+fn command(arena: &Place, arguments: &[&str]) -> Option<Command> {
+    let mut command = Command::new(arena.kubectl()?);
+    command.arg("--kubeconfig").arg(arena.cluster.kubeconfig()).args(["-n", &arena.namespace]).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    // kubectl caches discovery in the home directory, by address: ports are used again.
+    command.env("HOME", env!("CARGO_TARGET_TMPDIR")).env("KUBECACHEDIR", arena.cluster.kubeconfig().parent()?);
+    Some(command)
+}
+
+/// Runs kubectl to its end and answers what it printed; it must succeed.
+async fn kubectl(arena: &Place, arguments: &[&str], input: &str) -> Option<String> {
+    let Some(mut command) = command(arena, arguments) else {
+        skip("kubectl", "set KUBEBUILDER_ASSETS to a folder with kubectl");
+        return None;
+    };
+    let mut child = command.spawn().expect("kubectl starts");
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).await.expect("kubectl reads");
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("in time").expect("output");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "kubectl {arguments:?}: {errors}");
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+contract! {
+    async fn kubectl_applies_watches_describes_follows_and_deletes(arena: Arena) {
+        let Some(_) = kubectl(&arena, &["apply", "--server-side", "-f", "-"], QUEUE).await else { return };
+        let mut watch = command(&arena, &["get", "flashjobs", "-w", "--no-headers"]).unwrap().spawn().unwrap();
+        let applied = kubectl(&arena, &["apply", "-f", "-"], JOB).await.unwrap();
+        assert_eq!(applied, "flashjob.scheduling.flash-sched.io/demo created\n");
+        let again = kubectl(&arena, &["apply", "-f", "-"], JOB).await.unwrap();
+        assert_eq!(again, "flashjob.scheduling.flash-sched.io/demo unchanged\n");
+
+        let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+        let running = async {
+            loop {
+                let line = lines.next_line().await.unwrap().expect("the watch goes on");
+                if line.contains("Running") {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, running).await.expect("the watch shows that it runs");
+        watch.kill().await.unwrap();
+
+        kubectl(&arena, &["wait", "pod/demo-0", "--for=jsonpath={.status.phase}=Running"], "").await;
+        let logs = kubectl(&arena, &["logs", "-f", "demo-0"], "").await.unwrap();
+        assert_eq!(logs.lines().last(), Some("main: step 5 of 5"));
+        let described = kubectl(&arena, &["describe", "pod", "demo-0"], "").await.unwrap();
+        assert!(described.contains("Started container main"), "{described}");
+        kubectl(&arena, &["delete", "flashjob", "demo", "--cascade=foreground"], "").await;
+        let left = kubectl(&arena, &["get", "pods", "-o", "name"], "").await.unwrap();
+        assert_eq!(left, "");
+    }
+}

@@ -1,0 +1,188 @@
+//! Configuration: every variable is listed, a bad one stops the start with one line, a secret is never shown.
+
+use std::{
+    collections::BTreeSet,
+    process::{Command, Output},
+};
+
+use clap::CommandFactory;
+
+const SECRET: &str = "Zq7-secret-0123456789-abcdefghijklmnop";
+
+/// The `platform` binary with exactly these variables, in a folder without a `.env`.
+fn platform(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_platform"))
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .current_dir(folder.path())
+        .output()
+        .unwrap()
+}
+
+/// What a start that must fail says, with its exit code.
+fn refusal(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = platform(arguments, variables);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "one line: {said}");
+    assert!(output.stdout.is_empty());
+    format!("{}: {}", output.status.code().unwrap(), said.trim_end())
+}
+
+#[test]
+fn a_missing_secret_is_named() {
+    insta::assert_snapshot!(
+        refusal(&["serve"], &[("DATABASE_URL", "postgres://u@h/d")]),
+        @"2: platform: JWT_SECRET is not set; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48"
+    );
+}
+
+#[test]
+fn a_missing_database_is_named() {
+    insta::assert_snapshot!(
+        refusal(&["migrate"], &[]),
+        @"2: platform: DATABASE_URL is not set; it may be postgres://USER:PASSWORD@HOST:PORT/NAME, or DB_HOST and its fellows be set"
+    );
+    insta::assert_snapshot!(
+        refusal(&["migrate"], &[("DB_HOST", "localhost"), ("DB_USER", "platform")]),
+        @"2: platform: DB_NAME is not set; it may be the name of a database"
+    );
+}
+
+#[test]
+fn a_bad_number_is_shown_with_its_range() {
+    insta::assert_snapshot!(
+        refusal(&["serve"], &[("PORT", "eighty")]),
+        @r#"2: platform: PORT was "eighty"; it may be a whole number from 0 to 65535"#
+    );
+    insta::assert_snapshot!(
+        refusal(&["serve"], &[("BCRYPT_COST", "4")]),
+        @r#"2: platform: BCRYPT_COST was "4"; it may be a whole number from 10 to 16"#
+    );
+    insta::assert_snapshot!(
+        refusal(&["serve", "--db-pool-size", "0"], &[]),
+        @r#"2: platform: DB_POOL_SIZE was "0"; it may be a whole number from 1 to 500"#
+    );
+}
+
+#[test]
+fn a_bad_word_is_shown_with_the_choices() {
+    insta::assert_snapshot!(
+        refusal(&["serve"], &[("EXECUTOR_MODE", "remote")]),
+        @r#"2: platform: EXECUTOR_MODE was "remote"; it may be one of: scheduler, local"#
+    );
+    insta::assert_snapshot!(
+        refusal(&["serve"], &[("PLAYGROUND", "maybe")]),
+        @r#"2: platform: PLAYGROUND was "maybe"; it may be true or false (on and off, yes and no, 1 and 0 do as well)"#
+    );
+    insta::assert_snapshot!(
+        refusal(&["serve"], &[("ALLOWED_ORIGINS", "example.com")]),
+        @r#"2: platform: ALLOWED_ORIGINS was "example.com"; it may be a comma-separated list of origins such as https://app.example.com, or * for all"#
+    );
+    insta::assert_snapshot!(
+        refusal(&["serve"], &[("RUST_LOG", "a=b=c")]),
+        @r#"2: platform: RUST_LOG was "a=b=c"; it may be a filter such as info or platform=debug,warn"#
+    );
+}
+
+#[test]
+fn values_that_contradict_each_other_are_refused() {
+    let mode = [("JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://u@h/d"), ("EXECUTOR_MODE", "scheduler")];
+    insta::assert_snapshot!(
+        refusal(&["serve"], &mode),
+        @r#"2: platform: FLASH_SCHED_ENABLED was "false"; it may be true when EXECUTOR_MODE=scheduler"#
+    );
+}
+
+#[test]
+fn a_secret_is_never_repeated() {
+    let weak = refusal(&["serve"], &[("JWT_SECRET", "hunter2")]);
+    assert!(weak.starts_with("2: platform: JWT_SECRET has 7 bytes"), "{weak}");
+    let url = refusal(&["migrate"], &[("DATABASE_URL", "postgres://u:hunter2@h:port/d")]);
+    assert!(url.starts_with("2: platform: DATABASE_URL cannot be read") && !url.contains("hunter2"), "{url}");
+    let help = platform(&["serve", "--help"], &[("JWT_SECRET", SECRET), ("DB_PASSWORD", SECRET), ("PORT", "1")]);
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("JWT_SECRET") && !help.contains(SECRET), "{help}");
+}
+
+#[test]
+fn a_secret_is_not_taken_from_the_arguments() {
+    insta::assert_snapshot!(
+        refusal(&["serve", "--jwt-secret", SECRET], &[]),
+        @"2: platform: JWT_SECRET was given as an argument, which every process on this machine can read; it may be set in the environment or in .env"
+    );
+}
+
+#[test]
+fn an_unknown_argument_takes_one_line_too() {
+    insta::assert_snapshot!(
+        refusal(&["serve", "--prot", "1"], &[]),
+        @"2: platform: unexpected argument '--prot' found; see --help"
+    );
+    insta::assert_snapshot!(refusal(&["launch"], &[]), @"2: platform: unrecognized subcommand 'launch'; see --help");
+}
+
+#[test]
+fn a_broken_dotenv_is_refused_without_quoting_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), format!("JWT_SECRET = ' {SECRET}\n")).unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_platform")).arg("version").current_dir(folder.path()).output().unwrap();
+    insta::assert_snapshot!(
+        String::from_utf8(output.stderr).unwrap(),
+        @"platform: .env has a line that is not NAME=value; values with spaces need quotes"
+    );
+}
+
+#[test]
+fn dotenv_is_read_and_the_environment_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "PORT=one\nDB_PORT=two\n").unwrap();
+    let said = |port: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_platform"));
+        command.arg("serve").env_clear().current_dir(folder.path());
+        let output = command.envs(port.map(|port| ("DB_PORT", port))).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(said(None).contains(r#"DB_PORT was "two""#), "{}", said(None));
+    assert!(said(Some("5432")).contains(r#"PORT was "one""#), "{}", said(Some("5432")));
+}
+
+#[test]
+fn the_example_lists_exactly_the_variables_that_serve_reads() {
+    let command = platform::cli::Cli::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    let read: BTreeSet<String> =
+        serve.get_arguments().filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned())).collect();
+    let listed: BTreeSet<String> = include_str!("../.env.example")
+        .lines()
+        .filter_map(|line| line.trim_start_matches("# ").split_once('='))
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
+        .collect();
+    assert_eq!(listed, read);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrate_says_what_it_did() {
+    use platform::dev::postgres::{EmbeddedPostgres, Options};
+    let postgres = EmbeddedPostgres::start(Options::ephemeral()).await.unwrap();
+    let url = postgres.url();
+    let migrate = || {
+        let output = platform(&["migrate"], &[("DATABASE_URL", &url)]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(migrate().starts_with("applied: "));
+    assert_eq!(migrate(), "the schema is up to date\n");
+    postgres.shutdown().await.unwrap();
+}
+
+#[test]
+fn a_database_that_is_away_is_an_error_of_one_line() {
+    let output = platform(&["migrate"], &[("DATABASE_URL", "postgres://u@127.0.0.1:1/d")]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("platform: the database does not answer") && said.lines().count() == 1, "{said}");
+}

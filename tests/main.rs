@@ -1,0 +1,16 @@
+//! The whole-server tests: one binary, one file a capability.
+// A test's helpers may fail as loudly as the test itself.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cluster_contract;
+mod config;
+mod crds;
+mod dependencies;
+mod house;
+mod job_path;
+mod postgres_embedded;
+mod rooms;
+mod schema;
+mod stream;
+mod support;
+mod transport;

@@ -1,0 +1,72 @@
+//! Config files: making them from YAML, good and bad, and reading their versions.
+
+use serde_json::{Value, json};
+
+use super::{World, errors};
+
+const CREATE: &str = "mutation($input: CreateConfigFileInput!) { createConfigFile(input: $input) {
+    configFile { name head { id } commits { totalCount } } commit { id kinds yaml sha256 message parent { id } author { username } } } }";
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: one\n";
+
+async fn create(world: &World, who: &str, name: &str, yaml: &str) -> Value {
+    let answer =
+        world.ask("admin", "{ projects(filter: { names: [\"detection\"] }) { nodes { id } } }", json!({})).await;
+    let project = &answer["data"]["projects"]["nodes"][0]["id"];
+    let input = json!({ "projectId": project, "name": name, "yaml": yaml, "message": "first" });
+    world.ask(who, CREATE, json!({ "input": input })).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_makes_a_config_file_and_its_first_version_is_its_head() {
+    let world = World::new().await;
+    let answer = create(&world, "maya", "one.yaml", POD).await;
+    let made = &answer["data"]["createConfigFile"];
+    assert_eq!(made["configFile"]["head"]["id"], made["commit"]["id"]);
+    assert_eq!(made["configFile"]["commits"]["totalCount"], 1);
+    assert_eq!(made["commit"]["yaml"], POD);
+    assert_eq!(made["commit"]["kinds"], json!(["POD"]));
+    assert_eq!(made["commit"]["parent"], Value::Null);
+    assert_eq!(made["commit"]["author"]["username"], "maya");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_files_with_the_same_yaml_share_it() {
+    let world = World::new().await;
+    let first = create(&world, "maya", "one.yaml", POD).await;
+    let second = create(&world, "maya", "two.yaml", POD).await;
+    let hash = |answer: &Value| answer["data"]["createConfigFile"]["commit"]["sha256"].clone();
+    assert_eq!(hash(&first), hash(&second));
+    assert_eq!(hash(&first).as_str().unwrap().len(), 64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn yaml_that_does_not_parse_is_told_with_its_place() {
+    let world = World::new().await;
+    let answer = create(&world, "maya", "Bad Name", "apiVersion: v1\nkind: [Pod\n").await;
+    let told = errors(&answer);
+    assert!(told.contains("BAD_USER_INPUT input.name: \"Bad Name\" is not a name"), "{told}");
+    assert!(told.contains("BAD_USER_INPUT input.yaml: the YAML cannot be read: line "), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kind_that_is_not_allowed_is_refused() {
+    let world = World::new().await;
+    let answer = create(&world, "maya", "secret.yaml", "apiVersion: v1\nkind: Secret\n").await;
+    insta::assert_snapshot!(errors(&answer), @r#"BAD_USER_INPUT input.yaml: object 1: the kind "Secret" is not allowed; these are: Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_megabytes_are_refused_with_the_limit() {
+    let world = World::new().await;
+    let answer = create(&world, "maya", "large.yaml", &"a".repeat(10_000_000)).await;
+    insta::assert_snapshot!(errors(&answer), @"BAD_USER_INPUT input.yaml: the YAML has 10000000 bytes; it may have 1048576");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_taken_once_and_a_member_may_not_make_files() {
+    let world = World::new().await;
+    let answer = create(&world, "maya", "train.yaml", POD).await;
+    insta::assert_snapshot!(errors(&answer), @r#"CONFLICT input.name: there is a config file "train.yaml" in this project already"#);
+    let answer = create(&world, "ada", "mine.yaml", POD).await;
+    insta::assert_snapshot!(errors(&answer), @"FORBIDDEN input.projectId: only managers and admins of the group may create config files");
+}

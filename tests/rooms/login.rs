@@ -1,0 +1,108 @@
+//! Logging in, refreshing, logging out, and being refused.
+
+use std::time::Duration;
+
+use platform::auth::principal::Caller;
+use serde_json::json;
+
+use super::{LOGIN, World, errors, sql};
+
+const REFRESH: &str =
+    "mutation($token: String!) { refreshSession(input: { refreshToken: $token }) { accessToken refreshToken } }";
+
+async fn refused(world: &World, token: &str) -> String {
+    world.authenticator.authenticate(Some(&format!("Bearer {token}"))).await.unwrap_err().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_password_gives_tokens_that_say_who_it_is() {
+    let world = World::new().await;
+    let answer = world.ask("ada", "{ viewer { username displayName platformRole email } }", json!({})).await;
+    insta::assert_snapshot!(answer["data"], @r#"{"viewer":{"username":"ada","displayName":"Ada Hart","platformRole":"USER","email":null}}"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_and_an_unknown_name_get_the_same_answer() {
+    let world = World::new().await;
+    for username in ["ada", "nobody"] {
+        let input = json!({ "input": { "username": username, "password": "guessed" } });
+        let answer = world.ask_as(Caller::Anonymous, LOGIN, input).await;
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(errors(&answer), @"UNAUTHENTICATED -: the name or the password is wrong");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sixth_wrong_password_in_a_minute_is_not_even_checked() {
+    let world = World::new().await;
+    let input = json!({ "input": { "username": "ada", "password": "guessed" } });
+    for _ in 0..5 {
+        world.ask_as(Caller::Anonymous, LOGIN, input.clone()).await;
+    }
+    let answer = world.ask_as(Caller::Anonymous, LOGIN, input).await;
+    insta::assert_snapshot!(errors(&answer), @"RATE_LIMITED -: RATE_LIMIT_LOGINS_PER_NAME: a name may try to log in 5 times a minute; try again later");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expired_token_is_refused_with_what_to_do() {
+    let world = World::with_access_token_life(Duration::ZERO).await;
+    let (token, _) = world.log_in("ada").await;
+    let message = refused(&world, &token).await;
+    assert!(message.starts_with("the access token expired at "), "{message}");
+    assert!(message.ends_with("; get a new one with refreshSession"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_token_is_good_once_and_using_it_twice_ends_the_session() {
+    let world = World::new().await;
+    let (access, first) = world.log_in("ada").await;
+    let answer = world.ask_as(Caller::Anonymous, REFRESH, json!({ "token": first })).await;
+    let second = answer["data"]["refreshSession"]["refreshToken"].as_str().unwrap().to_owned();
+    let answer = world.ask_as(Caller::Anonymous, REFRESH, json!({ "token": second })).await;
+    let third = answer["data"]["refreshSession"]["refreshToken"].as_str().unwrap().to_owned();
+
+    let answer = world.ask_as(Caller::Anonymous, REFRESH, json!({ "token": first })).await;
+    insta::assert_snapshot!(errors(&answer), @"UNAUTHENTICATED -: the refresh token was used before, so its session has ended; log in again");
+    let answer = world.ask_as(Caller::Anonymous, REFRESH, json!({ "token": third })).await;
+    insta::assert_snapshot!(errors(&answer), @"UNAUTHENTICATED -: the refresh token is not valid; log in again");
+    insta::assert_snapshot!(refused(&world, &access).await, @"the session of this access token has ended; log in again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logging_out_ends_the_access_token_at_once() {
+    let world = World::new().await;
+    let (token, _) = world.log_in("ada").await;
+    let caller = world.authenticator.authenticate(Some(&format!("Bearer {token}"))).await.unwrap();
+    let answer = world.ask_as(caller, "mutation { logout { ended } }", json!({})).await;
+    assert_eq!(answer["data"]["logout"]["ended"], true);
+    insta::assert_snapshot!(refused(&world, &token).await, @"the session of this access token has ended; log in again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disabled_person_is_refused_with_a_token_that_is_still_young() {
+    let world = World::new().await;
+    let (token, _) = world.log_in("ada").await;
+    sql(&world.url, "UPDATE users SET disabled_at = now() WHERE username = 'ada'").await;
+    insta::assert_snapshot!(refused(&world, &token).await, @"the session of this access token has ended; log in again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_hears_within_a_second_that_its_session_has_ended() {
+    let world = World::new().await;
+    let caller = world.caller("ada").await;
+    let Caller::Known(ada) = caller.clone() else { panic!("ada has logged in") };
+    let revoked = tokio::spawn(world.authenticator.clone().revoked(ada));
+    world.ask_as(caller, "mutation { logout { ended } }", json!({})).await;
+    tokio::time::timeout(Duration::from_secs(1), revoked).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_a_bearer_token_is_refused_and_nothing_is_anonymous() {
+    let world = World::new().await;
+    assert!(matches!(world.authenticator.authenticate(None).await.unwrap(), Caller::Anonymous));
+    for header in ["", "Bearer", "Bearer ", "Basic YWRhOmFkYQ==", "Bearer a.b.c"] {
+        let error = world.authenticator.authenticate(Some(header)).await.unwrap_err();
+        assert_eq!(error.code.as_str(), "UNAUTHENTICATED", "{header:?}");
+    }
+}

@@ -1,0 +1,257 @@
+//! The stage of these tests: a private PostgreSQL and API server behind proxies, and the worker and watch of a server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use platform::cluster::Cluster;
+use platform::cluster::crd::FlashJob;
+use platform::cluster::names::{job_object, project_namespace};
+use platform::cluster::queues;
+use platform::config::{Config, DevParts, JwtKeys};
+use platform::db::{Db, migrations};
+use platform::dev::cluster::api::{self, EmbeddedApi};
+use platform::dev::postgres::{Connection, EmbeddedPostgres, Options};
+use platform::events::Bus;
+use platform::executor::{Scheduler, Wake};
+use platform::ids::{GroupId, JobId, ProjectId, UserId};
+use platform::jobs::worker;
+use platform::tasks::Tasks;
+use platform::watch;
+use serde_json::{Value, json};
+use tokio_postgres::NoTls;
+
+use crate::support::proxy::Proxy;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Everything a test needs. The server reaches database and cluster through the proxies, the test itself directly.
+pub struct Stage {
+    config: Config,
+    sql: tokio_postgres::Client,
+    objects: Api<FlashJob>,
+    project: ProjectId,
+    user: UserId,
+    database_proxy: Proxy,
+    cluster_proxy: Proxy,
+    server: Option<Server>,
+    _postgres: EmbeddedPostgres,
+    _api: EmbeddedApi,
+    _folder: tempfile::TempDir,
+}
+
+struct Server {
+    tasks: Tasks,
+    db: Db,
+    bus: Bus,
+}
+
+impl Stage {
+    pub async fn set() -> Self {
+        let postgres = EmbeddedPostgres::start(Options::ephemeral()).await.unwrap();
+        let api = EmbeddedApi::start(api::Options::default()).await.unwrap();
+        let database_proxy = Proxy::before(address_of(postgres.connection())).await;
+        let cluster_address: SocketAddr = api.base_url().trim_start_matches("http://").parse().unwrap();
+        let cluster_proxy = Proxy::before(cluster_address).await;
+
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        let through_proxy =
+            api.kubeconfig().replace(&cluster_address.to_string(), &cluster_proxy.address().to_string());
+        std::fs::write(&kubeconfig, through_proxy).unwrap();
+        let url = proxied(&postgres.url(), postgres.connection(), database_proxy.address());
+        let parts = DevParts { database_url: url.parse().unwrap(), kubeconfig, port: 0, jwt_keys: JwtKeys::random() };
+        let config = Config::for_dev(parts);
+
+        let tasks = Tasks::default();
+        migrations::run(&Db::new(&config.database, &tasks).unwrap()).await.unwrap();
+        tasks.shutdown(PATIENCE).await;
+        let (sql, driver) = tokio_postgres::connect(&postgres.url(), NoTls).await.unwrap();
+        tokio::spawn(driver);
+        let cluster = Cluster::new(&config.cluster).await.unwrap();
+        eventually("the queues", || async { queues::ensure(&cluster).await.is_ok() }).await;
+
+        let (group, project, user) = (GroupId::generate(), ProjectId::generate(), UserId::generate());
+        let rows = format!(
+            "INSERT INTO users (id, username, display_name, password_hash) VALUES ('{user}', 'ada', 'Ada', '');
+             INSERT INTO groups (id, name) VALUES ('{group}', 'lab');
+             INSERT INTO projects (id, group_id, name, namespace) VALUES ('{project}', '{group}', 'p', '{namespace}')",
+            user = user.uuid(),
+            group = group.uuid(),
+            project = project.uuid(),
+            namespace = project_namespace(project),
+        );
+        sql.batch_execute(&rows).await.unwrap();
+        let direct = kube::Config::new(api.base_url().parse().unwrap());
+        let objects = Api::namespaced(Client::try_from(direct).unwrap(), &project_namespace(project));
+        tokio::spawn(collect_garbage(Api::clone(&objects)));
+        let stage = Self {
+            config,
+            sql,
+            objects,
+            project,
+            user,
+            database_proxy,
+            cluster_proxy,
+            server: None,
+            _postgres: postgres,
+            _api: api,
+            _folder: folder,
+        };
+        stage.start_server().await
+    }
+
+    pub async fn start_server(mut self) -> Self {
+        let tasks = Tasks::default();
+        let db = Db::new(&self.config.database, &tasks).unwrap();
+        let cluster = Cluster::new(&self.config.cluster).await.unwrap();
+        let bus = Bus::start(&tasks, &db, self.config.events.retention);
+        worker::spawn(&tasks, db.clone(), Arc::new(Scheduler::new(cluster.clone())), Wake::default());
+        watch::spawn(&tasks, db.clone(), cluster);
+        self.server = Some(Server { tasks, db, bus });
+        self
+    }
+
+    pub async fn stop_server(mut self) -> Self {
+        let server = self.server.take().unwrap();
+        assert!(server.tasks.shutdown(PATIENCE).await);
+        self
+    }
+
+    pub fn feed(&self) -> (Db, Bus) {
+        let server = self.server.as_ref().unwrap();
+        (server.db.clone(), server.bus.clone())
+    }
+
+    pub fn database_proxy(&self) -> &Proxy {
+        &self.database_proxy
+    }
+
+    pub fn cluster_proxy(&self) -> &Proxy {
+        &self.cluster_proxy
+    }
+
+    /// A job as `submitJob` leaves it: the row and its first event, committed.
+    pub async fn submit(&self) -> JobId {
+        let container = json!({ "name": "main", "image": "busybox" });
+        self.submit_with(json!({ "minAvailable": 1, "tasks": [{ "spec": { "containers": [container] } }] })).await
+    }
+
+    pub async fn submit_with(&self, spec: Value) -> JobId {
+        let job = JobId::generate();
+        let (name, namespace) = (job_object(job), project_namespace(self.project));
+        let manifest = json!({
+            "apiVersion": "scheduling.flash-sched.io/v1alpha1",
+            "kind": "FlashJob",
+            "metadata": { "name": name, "namespace": namespace, "labels": { "platform.job-id": job.to_string() } },
+            "spec": spec,
+        });
+        let rows = format!(
+            "BEGIN;
+             INSERT INTO jobs (id, project_id, submitted_by, name, queue, priority, executor, phase, manifest, namespace, object_name)
+             VALUES ('{id}', '{project}', '{user}', 'train', 'default-batch', 0, 'SCHEDULER', 'SUBMITTED', '{manifest}', '{namespace}', '{name}');
+             SELECT pg_advisory_xact_lock({lock});
+             INSERT INTO job_events (seq, job_id, project_id, group_id, submitted_by, kind, phase)
+             SELECT nextval('job_events_seq'), '{id}', id, group_id, '{user}', 'SUBMITTED', 'SUBMITTED' FROM projects;
+             NOTIFY platform_events;
+             COMMIT",
+            id = job.uuid(),
+            project = self.project.uuid(),
+            user = self.user.uuid(),
+            lock = 0x706c_6174_6576_7473_i64,
+        );
+        self.sql.batch_execute(&rows).await.unwrap();
+        job
+    }
+
+    /// What `cancelJob` leaves.
+    pub async fn cancel(&self, job: JobId) {
+        let id = job.uuid();
+        self.execute(&format!(
+            "UPDATE jobs SET cancel_requested_at = now(), next_attempt_at = now() WHERE id = '{id}'"
+        ))
+        .await;
+    }
+
+    pub async fn execute(&self, sql: &str) {
+        self.sql.batch_execute(sql).await.unwrap();
+    }
+
+    /// Plays the scheduler.
+    pub async fn report(&self, job: JobId, status: Value) {
+        let patch = Patch::Merge(json!({ "status": status }));
+        self.objects.patch_status(&job_object(job), &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// Deletes the object behind the platform's back.
+    pub async fn delete_object(&self, job: JobId) {
+        self.objects.delete(&job_object(job), &DeleteParams::default()).await.unwrap();
+    }
+
+    /// FlashJobs in the project's namespace, once those that are being deleted have gone.
+    pub async fn objects(&self) -> usize {
+        let gone = || async {
+            let found = self.objects.list(&ListParams::default()).await.unwrap();
+            found.iter().all(|object| object.metadata.deletion_timestamp.is_none())
+        };
+        eventually("deletions are done", gone).await;
+        self.objects.list(&ListParams::default()).await.unwrap().items.len()
+    }
+
+    pub async fn phase(&self, job: JobId) -> String {
+        self.sql.query_one("SELECT phase FROM jobs WHERE id = $1", &[&job.uuid()]).await.unwrap().get(0)
+    }
+
+    pub async fn reason(&self, job: JobId) -> Option<String> {
+        self.sql.query_one("SELECT reason FROM jobs WHERE id = $1", &[&job.uuid()]).await.unwrap().get(0)
+    }
+
+    /// The phases that the job's events tell, in order.
+    pub async fn phases(&self, job: JobId) -> Vec<String> {
+        let query = "SELECT phase FROM job_events WHERE job_id = $1 ORDER BY seq";
+        self.sql.query(query, &[&job.uuid()]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    pub async fn reach(&self, job: JobId, phase: &str) {
+        self.until(job, &format!("phase = '{phase}'")).await;
+    }
+
+    /// Waits until the job's row is as `condition` says.
+    pub async fn until(&self, job: JobId, condition: &str) {
+        let query = format!("SELECT count(*) FROM jobs WHERE id = $1 AND {condition}");
+        let id = job.uuid();
+        let holds = || async { self.sql.query_one(&query, &[&id]).await.unwrap().get::<_, i64>(0) == 1 };
+        eventually(condition, holds).await;
+    }
+}
+
+/// Plays the garbage collector: a FlashJob here has no pods, so its foreground deletion is done at once.
+async fn collect_garbage(objects: Api<FlashJob>) {
+    while let Ok(found) = objects.list(&ListParams::default()).await {
+        for object in found.iter().filter(|object| object.metadata.deletion_timestamp.is_some()) {
+            let released = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+            // It may have gone meanwhile.
+            let _ = objects.patch(&object.name_any(), &PatchParams::default(), &released).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn address_of(connection: &Connection) -> SocketAddr {
+    format!("{}:{}", Connection::HOST, connection.port).parse().unwrap()
+}
+
+/// `url` with the proxy's port in place of the server's.
+fn proxied(url: &str, connection: &Connection, proxy: SocketAddr) -> String {
+    url.replace(&format!(":{}/", connection.port), &format!(":{}/", proxy.port()))
+}
+
+async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < end, "not within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

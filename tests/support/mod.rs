@@ -1,0 +1,3 @@
+//! What the whole-server tests share.
+
+pub mod proxy;

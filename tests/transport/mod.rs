@@ -1,0 +1,8 @@
+//! The transports over a real connection, with a toy schema behind them.
+
+mod drain;
+mod http;
+mod probes;
+mod streams;
+mod toy;
+mod websocket;

@@ -1,0 +1,230 @@
+//! A server with a toy schema behind the real transports: what is tested is the wire, not the platform.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::{Object, Request, Response, Schema, Subscription};
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt as _};
+use platform::error::ApiError;
+use platform::graphql::limits::{DeadlineExtension, OperationLimits};
+use platform::http::{
+    Deprecated, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck, RequestMeta,
+    Revocation, router, serve,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub struct Query;
+pub struct Mutation;
+pub struct Ticks;
+
+#[Object]
+impl Query {
+    async fn hello(&self, #[graphql(default_with = "\"world\".to_owned()")] name: String) -> String {
+        format!("hello {name}")
+    }
+    async fn slow(&self, milliseconds: u64) -> Option<u64> {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        Some(milliseconds)
+    }
+    async fn panics(&self) -> i32 {
+        [1].get(1).copied().expect("a defect that nobody should hear of")
+    }
+    async fn long(&self) -> String {
+        "long ".repeat(2_000)
+    }
+}
+
+#[Object]
+impl Mutation {
+    async fn add(&self, a: i32, b: i32) -> i32 {
+        a + b
+    }
+}
+
+#[Subscription]
+impl Ticks {
+    /// Counts from `after` + 1 to `to`, and stays open at the end when `stay` says so.
+    async fn tick(
+        &self,
+        ctx: &async_graphql::Context<'_>,
+        after: Option<u64>,
+        to: u64,
+        #[graphql(default)] stay: bool,
+    ) -> impl Stream<Item = u64> + use<> {
+        let resumed = ctx.data_opt::<ResumeAfter>().and_then(|resume| resume.0.as_deref()?.parse().ok());
+        let numbers = stream::iter(after.or(resumed).unwrap_or(0) + 1..=to);
+        if stay { numbers.chain(stream::pending()).boxed() } else { numbers.boxed() }
+    }
+    async fn breaks(&self) -> impl Stream<Item = i32> + use<> {
+        stream::once(async { panic!("a defect in a subscription") })
+    }
+}
+
+struct ResumeAfter(Option<Arc<str>>);
+
+/// Credentials decide what happens: `Bearer good`, `Bearer short` (ends after 300 ms), anything else is refused.
+#[derive(Clone)]
+pub struct Toy {
+    schema: Schema<Query, Mutation, Ticks>,
+    limits: Arc<OperationLimits>,
+}
+
+#[derive(Clone, PartialEq)]
+pub enum Caller {
+    Nobody,
+    Somebody { session_ends: bool },
+}
+
+impl GraphqlService for Toy {
+    type Caller = Caller;
+
+    async fn authenticate(&self, credentials: Option<&str>, _: &Peer) -> Result<Caller, ApiError> {
+        match credentials {
+            None => Ok(Caller::Nobody),
+            Some("Bearer good") => Ok(Caller::Somebody { session_ends: false }),
+            Some("Bearer short") => Ok(Caller::Somebody { session_ends: true }),
+            Some(_) => Err(ApiError::unauthenticated("the access token is not valid")),
+        }
+    }
+
+    fn principal(&self, caller: &Caller) -> Option<Arc<str>> {
+        (*caller != Caller::Nobody).then(|| "somebody".into())
+    }
+
+    fn limits(&self, _: &Caller) -> Arc<OperationLimits> {
+        Arc::clone(&self.limits)
+    }
+
+    async fn execute(&self, _: &Caller, request: Request, _: RequestMeta) -> Response {
+        self.schema.execute(request).await
+    }
+
+    fn subscribe(&self, _: &Caller, request: Request, meta: RequestMeta) -> BoxStream<'static, Frame> {
+        let responses = self.schema.execute_stream(request.data(ResumeAfter(meta.resume_after)));
+        responses
+            .map(|response| {
+                let cursor = response.data.clone().into_json().ok().and_then(|data| data["tick"].as_u64());
+                Frame::from_response(&response, cursor.map(|tick| tick.to_string().into()))
+            })
+            .boxed()
+    }
+
+    fn revoked(&self, caller: &Caller) -> impl Future<Output = Revocation> + Send + 'static {
+        let ends = matches!(caller, Caller::Somebody { session_ends: true });
+        async move {
+            tokio::time::sleep(if ends { Duration::from_millis(300) } else { Duration::MAX }).await;
+            Revocation::SessionEnded
+        }
+    }
+
+    async fn readiness(&self) -> Vec<ReadinessCheck> {
+        vec![ReadinessCheck { name: "toy", healthy: true, detail: None, took: Duration::ZERO }]
+    }
+
+    fn render_metrics(&self) -> String {
+        "# no metrics\n".to_owned()
+    }
+
+    fn sdl(&self, _: Deprecated) -> Arc<str> {
+        self.schema.sdl().into()
+    }
+
+    fn playground(&self) -> Option<serde_json::Value> {
+        Some(serde_json::json!({ "endpoint": "/graphql" }))
+    }
+}
+
+/// A running toy server; it is stopped when this is dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    pub shutdown: CancellationToken,
+    pub served: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::with(HttpSettings::default()).await
+    }
+
+    pub async fn with(settings: HttpSettings) -> Self {
+        Self::limited(settings, OperationLimits::default()).await
+    }
+
+    pub async fn limited(settings: HttpSettings, limits: OperationLimits) -> Self {
+        let schema = Schema::build(Query, Mutation, Ticks).extension(DeadlineExtension).disable_suggestions().finish();
+        let (shutdown, drain) = (CancellationToken::new(), settings.drain);
+        let lifecycle = Lifecycle::new(shutdown.clone(), drain);
+        let endpoint = Endpoint::new(Toy { schema, limits: Arc::new(limits) }, settings, lifecycle.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = tokio::spawn(serve(listener, router(endpoint), lifecycle, shutdown.clone(), drain));
+        Self { address, shutdown, served }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A POST of this operation, with these headers besides the content type.
+    pub async fn post(&self, query: &str, headers: &[(&str, &str)]) -> Answer {
+        let body = serde_json::json!({ "query": query }).to_string();
+        self.send("POST", "/graphql", &[&[("content-type", "application/json")], headers].concat(), body).await
+    }
+
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let client = client();
+        let mut request = client.request(method.parse().unwrap(), self.url(path)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, body: response.text().await.unwrap() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// An HTTP client.
+pub fn client() -> reqwest::Client {
+    static PROVIDER: std::sync::Once = std::sync::Once::new();
+    // Another test may have been first.
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    reqwest::Client::new()
+}
+
+/// An answer; the request's id is replaced, so that it can be compared.
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn body(&self) -> String {
+        self.body.replace(self.header("x-request-id"), "ID")
+    }
+
+    /// Status, type and body on one line.
+    pub fn told(&self) -> String {
+        let kind = self.header("content-type").split(';').next().unwrap_or_default();
+        format!("{} {} {}", self.status, kind, self.body())
+    }
+}
