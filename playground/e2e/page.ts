@@ -1,0 +1,79 @@
+// The page as a person uses it: the verbs of the test.
+import { expect, type Locator, type Page } from '@playwright/test';
+
+export class PlaygroundPage {
+  /** Every host that the page asked for anything, sockets included. */
+  readonly hosts = new Set<string>();
+  /** What the browser complained about: a refused resource, an exception. */
+  readonly complaints: string[] = [];
+
+  constructor(readonly page: Page) {
+    const host = (url: string) => {
+      const { protocol, hostname } = new URL(url);
+      if (protocol !== 'data:' && protocol !== 'blob:') this.hosts.add(hostname);
+    };
+    page.on('request', (request) => host(request.url()));
+    page.on('websocket', (socket) => host(socket.url()));
+    page.on('pageerror', (error) => this.complaints.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.complaints.push(message.text());
+    });
+  }
+
+  async open(url: string): Promise<void> {
+    await this.page.goto(url);
+    await expect(this.page.locator('.graphiql-editors .monaco-editor').first()).toBeVisible();
+  }
+
+  /** Presses the demo user who may do all that the ready operations do. */
+  async logInAsManager(): Promise<void> {
+    const users = this.page.getByRole('group', { name: 'Log in as a demo user' }).getByRole('button');
+    await users
+      .filter({ hasText: /manager/i })
+      .first()
+      .click();
+    await expect(this.page.getByTestId('who')).toBeVisible();
+  }
+
+  async step(title: string): Promise<void> {
+    await this.page
+      .getByRole('navigation', { name: 'Ready operations' })
+      .getByRole('button', { name: new RegExp(`^\\d?✓? ?${title}( \\(done\\))?$`) })
+      .click();
+  }
+
+  async run(): Promise<void> {
+    await this.page.locator('.graphiql-execute-button').click();
+  }
+
+  /** Opens a step's tab and runs it as soon as its variables are filled in. */
+  async runStep(title: string): Promise<void> {
+    await this.step(title);
+    await expect(this.variables).not.toContainText('filled in>');
+    await this.run();
+  }
+
+  /** Stores the ready YAML file and submits its commit: a job of half a minute, faster by the server's speed. */
+  async submitFromCommit(): Promise<void> {
+    await this.runStep('Config file');
+    await expect(this.answer).toContainText('commit');
+    await this.runStep('Submit commit');
+  }
+
+  get variables(): Locator {
+    return this.page.locator('.graphiql-editor-tool .view-lines').first();
+  }
+
+  get answer(): Locator {
+    return this.page.locator('.result-window .view-lines');
+  }
+
+  /** The phases of the watched job, newest subscription first. */
+  get track(): Locator {
+    return this.page.getByTestId('track').first();
+  }
+
+  async sees(phase: string): Promise<void> {
+    await expect(this.track).toHaveAttribute('data-phase', phase);
+  }
+}

@@ -1,0 +1,111 @@
+// The log-in box: demo users to press, a form, and who is logged in.
+import { useState, type SubmitEvent } from 'react';
+import type { Playground } from '../playground';
+import { useStore } from '../store';
+import { Problems } from '../transport/Problems';
+
+export function SessionBox({ playground }: { playground: Playground }) {
+  const { session, busy, problems } = useStore(playground.session.state);
+  return (
+    <section className="session" aria-label="Session">
+      {session === null ? (
+        <LogIn playground={playground} busy={busy} />
+      ) : (
+        <LoggedIn playground={playground} />
+      )}
+      <Problems problems={problems} />
+    </section>
+  );
+}
+
+function LogIn({ playground, busy }: { playground: Playground; busy: boolean }) {
+  const [username, setUsername] = useState('');
+  const [password, setPassword] = useState('');
+  const { demoUsers } = playground.config;
+
+  const logIn = (name: string, secret: string) => void playground.session.logIn(name, secret);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    logIn(username, password);
+  };
+
+  return (
+    <>
+      {demoUsers.length > 0 && (
+        <div className="demo-users" role="group" aria-label="Log in as a demo user">
+          <span className="quiet">Demo users:</span>
+          {demoUsers.map((user) => (
+            <button
+              key={user.username}
+              type="button"
+              className="chip"
+              disabled={busy}
+              title={`Log in as ${user.username} with the password ${user.password}`}
+              onClick={() => logIn(user.username, user.password)}
+            >
+              {user.username} <span className="quiet">{user.role.toLowerCase()}</span>
+            </button>
+          ))}
+        </div>
+      )}
+      <form className="log-in" onSubmit={submit}>
+        <input
+          aria-label="Username"
+          placeholder="Username"
+          autoComplete="username"
+          required
+          value={username}
+          onChange={(event) => setUsername(event.target.value)}
+        />
+        <input
+          aria-label="Password"
+          placeholder="Password"
+          type="password"
+          autoComplete="current-password"
+          required
+          value={password}
+          onChange={(event) => setPassword(event.target.value)}
+        />
+        <button type="submit" className="primary" disabled={busy}>
+          Log in
+        </button>
+      </form>
+    </>
+  );
+}
+
+function LoggedIn({ playground }: { playground: Playground }) {
+  const { session } = useStore(playground.session.state);
+  const projects = useStore(playground.projects);
+  const { projectId } = useStore(playground.facts);
+  if (session === null) return null;
+  return (
+    <>
+      {projects.length > 0 && (
+        <label className="project">
+          <span className="quiet">Project</span>
+          <select
+            value={projectId}
+            onChange={(event) => {
+              const chosen = event.target.value;
+              playground.facts.update((facts) => ({ ...facts, projectId: chosen }));
+            }}
+          >
+            {projects.map((project) => (
+              <option key={project.id} value={project.id}>
+                {project.name}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <span className="who" data-testid="who">
+        <strong>{session.username}</strong>
+        {session.role !== null && <span className="quiet"> {session.role.toLowerCase()}</span>}
+      </span>
+      <button type="button" onClick={() => void playground.session.logOut()}>
+        Log out
+      </button>
+    </>
+  );
+}
