@@ -1,0 +1,44 @@
+# Everything a contributor runs. `make` alone lists the targets.
+
+CARGO ?= cargo
+# More flags for `platform dev`, as in: make dev ARGS="--ephemeral --port 8090"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev test lint fmt build schema crds clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what development needs and is missing here
+	@scripts/setup tests
+
+dev: ## Set up, then run the API with its own database and cluster at http://localhost:8080
+	@scripts/setup dev
+	@$(CARGO) run --locked --quiet -- dev $(ARGS)
+
+test: ## Set up, then run every test; the last line counts them
+	@scripts/setup tests
+	@scripts/test
+
+lint: ## Check format, lints, licences, scripts and the playground
+	@scripts/setup lint
+	@scripts/lint
+
+fmt: ## Format all code
+	@$(CARGO) fmt --all
+	@cd playground && npm run --silent format
+
+build: ## Build the production binary: playground in, embedded parts out
+	@scripts/setup build
+	@$(CARGO) build --locked --release --no-default-features
+
+schema: ## Write schema.graphql from the code
+	@$(CARGO) run --locked --quiet -- schema > schema.graphql.new && mv schema.graphql.new schema.graphql
+
+crds: ## Write k8s/crds from the code
+	@UPDATE_CRDS=1 $(CARGO) test --locked --quiet --test it crds
+
+clean: ## Remove what was built and the development data
+	@$(CARGO) clean
+	@rm -rf playground/dist playground/node_modules playground/test-results tests/*/node_modules .platform
