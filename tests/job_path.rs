@@ -80,7 +80,8 @@ impl Dev {
         let input = json!({ "projectId": project, "commitId": commit, "queue": queue });
         let answer = self.ask(Some(token), submit, json!({ "i": input })).await;
         let job = &answer["data"]["submitJob"]["job"];
-        assert_eq!(job["phase"], "SUBMITTED", "{answer}");
+        // The worker is rung by the commit: the cluster may have the job before the answer is put together.
+        assert!(job["phase"] == "SUBMITTED" || job["phase"] == "QUEUED", "{answer}");
         job["id"].as_str().unwrap().to_owned()
     }
 
