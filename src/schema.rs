@@ -12,6 +12,7 @@ use crate::error::ApiError;
 use crate::graphql::context::{LastCursor, ResumeAfter};
 use crate::graphql::limits::DeadlineExtension;
 use crate::graphql::loaders::Loaders;
+use crate::graphql::waves::Waves;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::mutation::GroupMutation;
 use crate::groups::query::{self as groups, GroupQuery};
@@ -124,6 +125,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError> {
 fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
     // Sizes are measured before execution (graphql::limits); the executor's own limits stay out of the way.
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .extension(Waves)
         .extension(DeadlineExtension)
         .disable_suggestions()
 }

@@ -1,18 +1,21 @@
 //! A request's loaders, found by the type of what they read: each room brings its own and no list of all is kept.
 //!
-//! Within a request the crate `dataloader` gathers and caches keys; beneath it the process-wide coalescer
-//! (`db::coalesce`) lets concurrent requests share statements.
+//! Asks are gathered in waves (`graphql::waves`): a wave departs when the whole operation can do nothing but wait for
+//! it, so a level is read with one statement for each kind of read, however many rows ask. Within a request the crate
+//! `dataloader` keeps what was read; beneath it the process-wide coalescer (`db::coalesce`) lets concurrent requests
+//! share statements.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::Context;
 use dataloader::BatchFn;
 use dataloader::cached::Loader;
+use futures::future::{BoxFuture, FutureExt};
+use tokio::sync::oneshot;
 
 use crate::db::Db;
 use crate::db::coalesce::{Coalescer, Read, ReadFailed};
@@ -21,73 +24,123 @@ use crate::error::ApiError;
 type Loaded<R> = Result<Option<<R as Read>::Value>, ReadFailed>;
 type RequestLoader<R> = Loader<<R as Read>::Key, Loaded<R>, Batch<R>>;
 
-/// [`Loaders::read`] has waited already; the crate's default of 10 turns would be for nothing.
-const YIELDS: usize = 1;
-
-/// Turns without a new ask after which a level is complete: a row may be several nested lists away from its turn.
-const QUIET_TURNS: usize = 8;
+/// What goes to the database for one kind of read, and hands out what came back.
+pub(super) type Trip = BoxFuture<'static, ()>;
 
 /// The loaders of one request.
 pub struct Loaders {
     db: Db,
-    by_read: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
-    asked: AtomicUsize,
+    by_read: Mutex<HashMap<TypeId, Box<dyn Departs>>>,
+    drivers: AtomicUsize,
 }
 
 impl Loaders {
     /// Loaders that know nothing yet: what was read for another request is not seen in this one.
     pub fn new(db: Db) -> Self {
-        Self { db, by_read: Mutex::default(), asked: AtomicUsize::new(0) }
+        Self { db, by_read: Mutex::default(), drivers: AtomicUsize::new(0) }
     }
 
-    /// What belongs to `key`, read together with what other fields of this level ask for.
+    /// What belongs to `key`, read together with what other fields of this level ask for. To be asked from the task
+    /// that executes the operation.
     ///
     /// # Errors
     /// The read failed.
     pub async fn read<R: Read>(&self, key: R::Key) -> Result<Option<R::Value>, ApiError> {
-        // The rows of a level are woken one after another, and whoever asked first would read alone: nobody goes on
-        // while others of the level are still coming.
-        let mut seen = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut quiet = 0;
-        while quiet < QUIET_TURNS {
-            step_aside().await;
-            let asked = self.asked.load(Ordering::Relaxed);
-            quiet = if asked == seen { quiet + 1 } else { 0 };
-            seen = asked;
+        let answered = self.gather::<R>(key);
+        if self.drivers.load(Ordering::Relaxed) == 0 {
+            // Outside an execution nobody else is coming.
+            futures::future::join_all(self.depart()).await;
         }
-        // With tokio's budget of 128 steps a turn, a level of more rows than that would be read in several batches.
-        Ok(tokio::task::unconstrained(self.loader::<R>().load(key)).await?)
+        let gone = |_| ApiError::internal("a read was given up by its request");
+        Ok(answered.await.map_err(gone)??)
     }
 
     /// Forgets what was read, for the next event of a subscription.
     pub fn forget(&self) {
-        self.by_read.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.known().clear();
     }
 
-    fn loader<R: Read>(&self) -> RequestLoader<R> {
-        let fresh = || {
-            Loader::new(Batch(self.db.coalescers().of::<R>(&self.db)))
-                .with_yield_count(YIELDS)
-                .with_max_batch_size(R::BATCH)
-        };
-        let mut known = self.by_read.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = known.entry(TypeId::of::<R>()).or_insert_with(|| Box::new(fresh()));
-        entry.downcast_ref::<RequestLoader<R>>().cloned().unwrap_or_else(fresh)
+    /// Counts as a driver until the guard is dropped.
+    pub(super) fn driven(&self) -> Driven<'_> {
+        self.drivers.fetch_add(1, Ordering::Relaxed);
+        Driven(self)
+    }
+
+    /// Sends off everything that was asked for since the last time.
+    pub(super) fn depart(&self) -> Vec<Trip> {
+        self.known().values_mut().filter_map(|asks| asks.depart()).collect()
+    }
+
+    fn gather<R: Read>(&self, key: R::Key) -> oneshot::Receiver<Loaded<R>> {
+        let (answer, answered) = oneshot::channel();
+        let mut known = self.known();
+        let fresh = || Box::new(Asks::<R>::new(self.db.coalescers().of::<R>(&self.db))) as Box<dyn Departs>;
+        let asks = known.entry(TypeId::of::<R>()).or_insert_with(fresh).as_any();
+        // The key is the type, so it is always found; the dropped answer is an error to the asker otherwise.
+        if let Some(asks) = asks.downcast_mut::<Asks<R>>() {
+            asks.waiting.push((key, answer));
+        }
+        answered
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<TypeId, Box<dyn Departs>>> {
+        self.by_read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Lets everybody else of the same task go first, once.
-async fn step_aside() {
-    let mut aside = false;
-    std::future::poll_fn(|cx| {
-        if aside {
-            return Poll::Ready(());
+/// Somebody sends off what is gathered, so askers just wait.
+pub(super) struct Driven<'a>(&'a Loaders);
+
+impl Drop for Driven<'_> {
+    fn drop(&mut self) {
+        self.0.drivers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The asks for one kind of read.
+struct Asks<R: Read> {
+    loader: RequestLoader<R>,
+    waiting: Vec<(R::Key, oneshot::Sender<Loaded<R>>)>,
+}
+
+impl<R: Read> Asks<R> {
+    fn new(coalescer: Coalescer<R>) -> Self {
+        // A wave is complete when it departs: there is no more to wait for, and it is one statement whatever its size.
+        let loader = Loader::new(Batch(coalescer)).with_yield_count(0).with_max_batch_size(usize::MAX);
+        Self { loader, waiting: Vec::new() }
+    }
+}
+
+/// [`Asks`] of whatever read.
+trait Departs: Send + Sync {
+    fn depart(&mut self) -> Option<Trip>;
+    fn as_any(&mut self) -> &mut dyn Any;
+}
+
+impl<R: Read> Departs for Asks<R> {
+    fn depart(&mut self) -> Option<Trip> {
+        if self.waiting.is_empty() {
+            return None;
         }
-        aside = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+        let waiting = std::mem::take(&mut self.waiting);
+        let loader = self.loader.clone();
+        let trip = async move {
+            let keys = waiting.iter().map(|(key, _)| key.clone()).collect();
+            // Every key that was asked for has an answer: `Batch` sees to it.
+            let Ok(found) = loader.try_load_many(keys).await else { return };
+            for (key, answer) in waiting {
+                if let Some(loaded) = found.get(&key) {
+                    // A field that ran out of time needs no answer.
+                    let _ = answer.send(loaded.clone());
+                }
+            }
+        };
+        Some(trip.boxed())
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
 }
 
 struct Batch<R: Read>(Coalescer<R>);

@@ -11,5 +11,6 @@ pub mod loaders;
 pub mod names;
 pub mod order;
 pub mod scalars;
+pub mod waves;
 
 pub use errors::{ApiResult, IntoGraphql};

@@ -2,26 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{World, errors, sql};
+use super::{World, errors, more_groups};
 
 const CREATE: &str = "mutation($name: String!) { createGroup(input: { name: $name }) { group { name description } } }";
 
 fn names(list: &Value) -> Vec<&str> {
     list["nodes"].as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap()).collect()
-}
-
-/// Groups `extra-…`, each with a member and a project of its own and a config file in it.
-async fn more_groups(world: &World, count: usize) {
-    let statement = format!(
-        "INSERT INTO groups (id, name) SELECT gen_random_uuid(), 'extra-' || lpad(n::text, 3, '0') FROM generate_series(1, {count}) n;
-         INSERT INTO group_members (group_id, user_id, role) SELECT g.id, u.id, 'MEMBER' FROM groups g, users u WHERE g.name LIKE 'extra-%';
-         INSERT INTO projects (id, group_id, name, namespace) SELECT gen_random_uuid(), id, 'project', 'proj-' || name FROM groups WHERE name LIKE 'extra-%';
-         INSERT INTO config_files (id, project_id, name) SELECT gen_random_uuid(), id, 'file' FROM projects WHERE name = 'project';
-         INSERT INTO config_blobs (sha256, yaml, kinds) VALUES (sha256('x'), 'x', '{{Pod}}');
-         INSERT INTO config_commits (id, config_file_id, blob_sha256, message, author_id)
-         SELECT gen_random_uuid(), f.id, sha256('x'), '', u.id FROM config_files f, users u WHERE f.name = 'file' AND u.username = 'ada'"
-    );
-    sql(&world.url, &statement).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,27 +64,6 @@ async fn pages_join_without_a_gap_in_both_directions_and_orders() {
             }
         }
         assert_eq!(backward, all, "{order}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn statements_do_not_depend_on_how_many_rows_there_are() {
-    let queries = [
-        "{ groups(first: 50) { totalCount nodes { members { totalCount nodes { role user { username } group { name } } } } } }",
-        "{ groups(first: 50) { nodes { projects { totalCount nodes { name group { name } } } } } }",
-        "{ groups(first: 50) { nodes { projects { nodes { configFiles { totalCount nodes { name project { name } head { yaml kinds author { username } } commits { totalCount nodes { message parent { id } configFile { name } } } } } } } } } }",
-        "{ users(first: 50) { totalCount nodes { memberships { totalCount nodes { group { name } user { username } } } } } }",
-        "{ projects(first: 50) { totalCount nodes { group { name } configFiles { nodes { name } } } } }",
-        "{ configFiles(first: 50) { totalCount nodes { project { name } head { message } } } }",
-    ];
-    let (few, many) = (World::new().await, World::new().await);
-    more_groups(&few, 2).await;
-    more_groups(&many, 50).await;
-    let (admin_of_few, admin_of_many) = (few.caller("admin").await, many.caller("admin").await);
-    for query in queries {
-        let at_few = few.statements(admin_of_few.clone(), query).await;
-        let at_many = many.statements(admin_of_many.clone(), query).await;
-        assert_eq!(at_few, at_many, "{query}");
     }
 }
 

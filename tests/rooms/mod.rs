@@ -1,4 +1,4 @@
-//! The rooms of people, groups, projects and config files, asked through GraphQL over a real database.
+//! The rooms of people, groups, projects, config files and jobs, asked through GraphQL over a real database.
 //!
 //! Every test gets a database of its own with the demo tenant in it: the admin, Maya (manager of vision, member of
 //! language), Ada (member of vision) and Ben (member of language, a stranger to vision).
@@ -8,39 +8,28 @@ mod groups;
 mod login;
 mod permissions;
 mod projects;
+mod statements;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_graphql::{EmptySubscription, MergedObject, Request, Schema, Variables};
+use async_graphql::{Request, Variables};
 use platform::auth::Authenticator;
 use platform::auth::principal::Caller;
+use platform::cluster::queues::Queues;
 use platform::config::{AuthConfig, BcryptCost, DatabaseConfig, DatabaseUrl, JwtKeys, RateLimits};
 use platform::db::{Db, migrations};
 use platform::dev::postgres::{EmbeddedPostgres, Options};
 use platform::dev::seed;
 use platform::events::Bus;
+use platform::executor::Wake;
 use platform::graphql::loaders::Loaders;
+use platform::jobs::service::Submitter;
+use platform::schema::{self, Schema};
 use platform::tasks::Tasks;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-
-#[derive(Default, MergedObject)]
-struct Query(
-    platform::users::query::UserQuery,
-    platform::groups::query::GroupQuery,
-    platform::projects::query::ProjectQuery,
-    platform::configs::query::ConfigQuery,
-);
-
-#[derive(Default, MergedObject)]
-struct Mutation(
-    platform::users::mutation::UserMutation,
-    platform::groups::mutation::GroupMutation,
-    platform::projects::mutation::ProjectMutation,
-    platform::configs::mutation::ConfigMutation,
-);
 
 /// One PostgreSQL for all tests, with one migrated and seeded database that theirs are copies of.
 static POSTGRES: OnceCell<EmbeddedPostgres> = OnceCell::const_new();
@@ -65,7 +54,7 @@ pub struct World {
     pub db: Db,
     pub url: DatabaseUrl,
     pub authenticator: Authenticator,
-    schema: Schema<Query, Mutation, EmptySubscription>,
+    schema: Schema,
     _tasks: Tasks,
 }
 
@@ -104,10 +93,13 @@ impl World {
         let bus = Bus::start(&tasks, &db, Duration::from_secs(3600));
         bus.tip().wait_for(Option::is_some).await.unwrap();
         let authenticator = Authenticator::new(db.clone(), bus, &auth, &limits);
-        let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-            .data(db.clone())
-            .data(authenticator.clone())
-            .finish();
+        let submitter = Submitter {
+            db: db.clone(),
+            scheduler: "flash-scheduler".into(),
+            queues: Queues::default(),
+            wake: Wake::default(),
+        };
+        let schema = schema::build(|builder| builder.data(db.clone()).data(authenticator.clone()).data(submitter));
         Self { db, url, authenticator, schema, _tasks: tasks }
     }
 
@@ -170,6 +162,26 @@ fn password_of(username: &str) -> &'static str {
         "ben" => "language-member",
         other => panic!("{other} is not in the demo tenant"),
     }
+}
+
+/// Groups `extra-…`, each with a member, a project, a config file in it and a job with two events.
+pub async fn more_groups(world: &World, count: usize) {
+    let statement = format!(
+        "INSERT INTO groups (id, name) SELECT gen_random_uuid(), 'extra-' || lpad(n::text, 3, '0') FROM generate_series(1, {count}) n;
+         INSERT INTO group_members (group_id, user_id, role) SELECT g.id, u.id, 'MEMBER' FROM groups g, users u WHERE g.name LIKE 'extra-%';
+         INSERT INTO projects (id, group_id, name, namespace) SELECT gen_random_uuid(), id, 'project', 'proj-' || name FROM groups WHERE name LIKE 'extra-%';
+         INSERT INTO config_files (id, project_id, name) SELECT gen_random_uuid(), id, 'file' FROM projects WHERE name = 'project';
+         INSERT INTO config_blobs (sha256, yaml, kinds) VALUES (sha256('x'), 'x', '{{Pod}}');
+         INSERT INTO config_commits (id, config_file_id, blob_sha256, message, author_id)
+         SELECT gen_random_uuid(), f.id, sha256('x'), '', u.id FROM config_files f, users u WHERE f.name = 'file' AND u.username = 'ada';
+         INSERT INTO jobs (id, project_id, submitted_by, config_commit_id, name, queue, priority, executor, phase, manifest, namespace, object_name, next_attempt_at)
+         SELECT gen_random_uuid(), f.project_id, c.author_id, c.id, 'job', 'default-batch', 0, 'SCHEDULER', 'QUEUED', '{{}}', 'extra', c.id::text, NULL
+         FROM config_commits c JOIN config_files f ON f.id = c.config_file_id WHERE f.name = 'file';
+         INSERT INTO job_events (seq, job_id, project_id, group_id, submitted_by, kind, phase)
+         SELECT nextval('job_events_seq'), j.id, p.id, p.group_id, j.submitted_by, 'PHASE_CHANGED', told.phase
+         FROM jobs j JOIN projects p ON p.id = j.project_id, unnest('{{SUBMITTED,QUEUED}}'::text[]) told (phase) WHERE j.name = 'job'"
+    );
+    sql(&world.url, &statement).await;
 }
 
 /// Runs statements on a database.

@@ -21,6 +21,14 @@ fn operation(field: &str) -> Option<&'static str> {
         "projects" => "{ projects { nodes { id } } }",
         "configFile" => "query($train: ID!) { configFile(id: $train) { id } }",
         "configFiles" => "{ configFiles { nodes { id } } }",
+        "job" => "query($trained: ID!) { job(id: $trained) { id } }",
+        "jobs" => "{ jobs { nodes { id } } }",
+        "node" => "query($detection: ID!) { node(id: $detection) { id } }",
+        "nodes" => "query($detection: ID!) { nodes(ids: [$detection]) { id } }",
+        "submitJob" => {
+            "mutation($detection: ID!) { submitJob(input: { projectId: $detection, spec: { image: \"python:3.12\" } }) { job { id } } }"
+        }
+        "cancelJob" => "mutation($trained: ID!) { cancelJob(input: { id: $trained }) { job { id } } }",
         "login" => "mutation { login(input: { username: \"ada\", password: \"vision-member\" }) { expiresAt } }",
         "refreshSession" => "mutation { refreshSession(input: { refreshToken: \"none\" }) { expiresAt } }",
         "logout" => "mutation { logout { ended } }",
@@ -37,10 +45,10 @@ fn operation(field: &str) -> Option<&'static str> {
 
 async fn ids(world: &World) -> Value {
     let query = "{ users(filter: { usernames: [\"ada\"] }) { nodes { id } } groups(filter: { names: [\"vision\"] }) { nodes { id } }
-        projects(filter: { names: [\"detection\"] }) { nodes { id } } configFiles(filter: { names: [\"train.yaml\"] }) { nodes { id } } }";
+        projects(filter: { names: [\"detection\"] }) { nodes { id } } configFiles(filter: { names: [\"train.yaml\"] }) { nodes { id } } jobs(filter: { phases: [SUCCEEDED] }, last: 1) { nodes { id project { name } } } }";
     let answer = world.ask("admin", query, json!({})).await;
     let id = |list: &str| answer["data"][list]["nodes"][0]["id"].clone();
-    json!({ "ada": id("users"), "vision": id("groups"), "detection": id("projects"), "train": id("configFiles") })
+    json!({ "ada": id("users"), "vision": id("groups"), "detection": id("projects"), "train": id("configFiles"), "trained": id("jobs") })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,92 @@
+//! When a level's reads go to the database: once the operation can do nothing else.
+//!
+//! The executor polls the fields of a list in no order one could count on, and wakes them one by one. So instead of
+//! waiting for some number of turns, the whole execution is watched: while it makes progress, asks are gathered; when it
+//! comes to rest and no earlier wave is under way, everything gathered departs together. The number of statements then
+//! follows from the shape of an operation and never from the number of its rows.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
+use async_graphql::{Response, async_trait};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use futures::task::AtomicWaker;
+
+use super::loaders::Loaders;
+
+/// Drives the [`Loaders`] that lie in a request's data, through each of its executions: one for a query or a mutation,
+/// one an event for a subscription.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Waves;
+
+impl ExtensionFactory for Waves {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait::async_trait]
+impl Extension for Waves {
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        match ctx.data_opt::<Arc<Loaders>>() {
+            Some(loaders) => drive(loaders, next.run(ctx, operation_name)).await,
+            None => next.run(ctx, operation_name).await,
+        }
+    }
+}
+
+/// Runs `work` to its end and sends off, wave by wave, what it asks of `loaders`.
+pub async fn drive<F: Future>(loaders: &Loaders, work: F) -> F::Output {
+    let _driven = loaders.driven();
+    let mut work = pin!(work);
+    let mut trips = FuturesUnordered::new();
+    let progress = Arc::new(Progress { possible: AtomicBool::new(true), task: AtomicWaker::new() });
+    let waker = Waker::from(Arc::clone(&progress));
+    std::future::poll_fn(|cx| {
+        progress.task.register(cx.waker());
+        loop {
+            while let Poll::Ready(Some(())) = trips.poll_next_unpin(cx) {}
+            if progress.possible.swap(false, Ordering::AcqRel)
+                && let Poll::Ready(output) = work.as_mut().poll(&mut Context::from_waker(&waker))
+            {
+                return Poll::Ready(output);
+            }
+            // It woke itself, and with it this task: it stepped aside for a moment and is not at rest.
+            if progress.possible.load(Ordering::Acquire) || !trips.is_empty() {
+                return Poll::Pending;
+            }
+            trips.extend(loaders.depart());
+            if trips.is_empty() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// Whether the work was woken since it was last polled.
+struct Progress {
+    possible: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for Progress {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.possible.store(true, Ordering::Release);
+        self.task.wake();
+    }
+}
