@@ -39,6 +39,24 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code.
+    pub const ALL: [Self; 14] = [
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::BadUserInput,
+        Self::Conflict,
+        Self::QuotaExceeded,
+        Self::RateLimited,
+        Self::QueryTooComplex,
+        Self::Timeout,
+        Self::ClusterUnavailable,
+        Self::DatabaseUnavailable,
+        Self::ResumeExpired,
+        Self::SlowConsumer,
+        Self::Internal,
+    ];
+
     /// The code as it stands in `extensions.code`.
     pub const fn as_str(self) -> &'static str {
         match self {

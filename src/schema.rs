@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Interface, MergedObject, MergedSubscription, Object, Request, SDLExportOptions};
+use chrono::{DateTime, Utc};
 
 use crate::auth::principal::CallerExt;
 use crate::configs::mutation::ConfigMutation;
 use crate::configs::query::{self as configs, ConfigQuery};
-use crate::configs::types::ConfigFile;
+use crate::configs::types::{ConfigCommit, ConfigFile};
 use crate::error::ApiError;
 use crate::graphql::context::{LastCursor, ResumeAfter};
 use crate::graphql::limits::DeadlineExtension;
@@ -17,7 +18,7 @@ use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::mutation::GroupMutation;
 use crate::groups::query::{self as groups, GroupQuery};
 use crate::groups::types::Group;
-use crate::ids::{self, ConfigKind, GroupKind, Id, JobKind, Kind, ProjectKind, UserKind};
+use crate::ids::{self, CommitKind, ConfigKind, GroupKind, Id, JobKind, Kind, ProjectKind, UserKind};
 use crate::jobs::mutation::JobMutation;
 use crate::jobs::query::{self as jobs, JobQuery};
 use crate::jobs::subscription::JobSubscription;
@@ -34,6 +35,10 @@ use crate::users::types::User;
 pub struct Query(NodeQuery, UserQuery, GroupQuery, ProjectQuery, ConfigQuery, JobQuery);
 
 /// Everything that can be changed. Each mutation takes one `input` and changes all of it or nothing.
+///
+/// Each says with which codes it fails in foreseeable ways. Besides, all but `login` and `refreshSession` fail with
+/// UNAUTHENTICATED without a valid access token, and any operation may fail with RATE_LIMITED, QUERY_TOO_COMPLEX, TIMEOUT,
+/// CLUSTER_UNAVAILABLE or DATABASE_UNAVAILABLE. The code is in the error's `extensions`.
 #[derive(Default, MergedObject)]
 pub struct Mutation(UserMutation, GroupMutation, ProjectMutation, ConfigMutation, JobMutation);
 
@@ -63,6 +68,8 @@ pub enum Node {
     Project(Project),
     /// A config file.
     ConfigFile(ConfigFile),
+    /// A version of a config file.
+    ConfigCommit(ConfigCommit),
     /// A job.
     Job(Job),
 }
@@ -101,8 +108,9 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError> {
     ctx.caller().principal()?;
     let malformed = || {
         let shown: String = id.chars().take(80).collect();
-        let message =
-            format!("\"{shown}\" is not an id: it must be user_, group_, project_, config_ or job_ and 26 characters");
+        let message = format!(
+            "\"{shown}\" is not an id: it must be user_, group_, project_, config_, commit_ or job_ and 26 characters"
+        );
         ApiError::bad_input("id", message)
     };
     let (prefix, uuid) = ids::split(id).ok_or_else(malformed)?;
@@ -111,6 +119,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError> {
         GroupKind::PREFIX => groups::find(ctx, Id::from_uuid(uuid)).await.map(Node::from),
         ProjectKind::PREFIX => projects::find(ctx, Id::from_uuid(uuid)).await.map(Node::from),
         ConfigKind::PREFIX => configs::find(ctx, Id::from_uuid(uuid)).await.map(Node::from),
+        CommitKind::PREFIX => configs::find_commit(ctx, Id::from_uuid(uuid)).await.map(Node::from),
         JobKind::PREFIX => jobs::find(ctx, Id::from_uuid(uuid)).await.map(Node::from),
         _ => return Err(malformed()),
     };
@@ -128,6 +137,9 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
         .extension(Waves)
         .extension(DeadlineExtension)
         .disable_suggestions()
+        .override_output_type_description::<DateTime<Utc>>(
+            "A moment in UTC as RFC 3339 writes it, such as `\"2026-11-23T09:41:07.123456Z\"`.",
+        )
 }
 
 /// The schema of a running server; `parts` puts in what every request shares.

@@ -1,5 +1,6 @@
 //! `schema.graphql` is what the server serves.
 
+use platform::error::Code;
 use platform::schema;
 
 #[test]
@@ -13,19 +14,22 @@ fn the_committed_schema_is_the_printed_one() {
     }
 }
 
+fn introspect(query: &str) -> serde_json::Value {
+    let registry = schema::build(|builder| builder);
+    serde_json::to_value(futures::executor::block_on(registry.execute(query)).data).unwrap()
+}
+
 #[test]
 fn everything_is_described() {
-    let registry = schema::build(|builder| builder);
-    let answer = futures::executor::block_on(registry.execute(
+    let json = introspect(
         "{ __schema { types { name description fields { name description args { name description } }
            inputFields { name description } enumValues { name description } } } }",
-    ));
-    let json = serde_json::to_value(answer.data).unwrap();
+    );
     let mut bare = Vec::new();
     for kind in json["__schema"]["types"].as_array().unwrap() {
         let name = kind["name"].as_str().unwrap();
-        // Introspection's own types, and two that the library makes without a description.
-        if name.starts_with("__") || name == "ID" || name.ends_with("Connection") {
+        // Introspection's own types, and the one that the library makes without a description.
+        if name.starts_with("__") || name == "ID" {
             continue;
         }
         let mut look = |path: String, thing: &serde_json::Value| {
@@ -45,4 +49,34 @@ fn everything_is_described() {
         }
     }
     assert!(bare.is_empty(), "without a description: {bare:#?}");
+}
+
+#[test]
+fn every_scalar_of_ours_names_its_specification() {
+    let json = introspect("{ __schema { types { name kind specifiedByURL } } }");
+    let bare: Vec<_> = json["__schema"]["types"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|kind| kind["kind"] == "SCALAR" && kind["specifiedByURL"].is_null())
+        .map(|kind| kind["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(bare, ["Boolean", "Float", "ID", "Int", "String"]);
+}
+
+/// A client can handle what it can foresee: each mutation has a paragraph "Fails with CODE for ..., CODE when ...".
+#[test]
+fn every_mutation_says_with_which_codes_it_fails() {
+    let json = introspect("{ __schema { mutationType { fields { name description } } } }");
+    let code = regex::Regex::new(r"\b[A-Z]+(_[A-Z]+)*\b").unwrap();
+    let mut silent = Vec::new();
+    for mutation in json["__schema"]["mutationType"]["fields"].as_array().unwrap() {
+        let described = mutation["description"].as_str().unwrap();
+        let failures = described.split("\n\n").find_map(|paragraph| paragraph.strip_prefix("Fails with "));
+        let known = |found: regex::Match<'_>| Code::ALL.iter().any(|code| code.as_str() == found.as_str());
+        if !failures.is_some_and(|text| code.find_iter(text).any(known)) {
+            silent.push(mutation["name"].as_str().unwrap());
+        }
+    }
+    assert!(silent.is_empty(), "mutations without a paragraph \"Fails with CODE ...\": {silent:?}");
 }

@@ -53,6 +53,9 @@ pub struct ConfigMutation;
 impl ConfigMutation {
     /// Makes a config file with its first version. The YAML is parsed and checked; what is wrong with it is told with
     /// line and column.
+    ///
+    /// Fails with NOT_FOUND for a project that you cannot see, FORBIDDEN when you are no manager or admin of its group,
+    /// BAD_USER_INPUT for each field that is not acceptable, CONFLICT when the project has a config file of the name.
     async fn create_config_file(
         &self,
         ctx: &Context<'_>,

@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, InputObject, Object};
 
-use super::loader::ConfigFilesById;
+use super::loader::{CommitsById, ConfigFilesById};
 use super::model::{self, Selection};
-use super::types::ConfigFile;
+use super::types::{ConfigCommit, ConfigFile};
 use crate::auth::policy::{self, Action};
 use crate::auth::principal::CallerExt;
 use crate::error::{ApiError, ApiErrors};
@@ -14,10 +14,11 @@ use crate::graphql::cursor::Position;
 use crate::graphql::keyset::{OrderDirection, SortType};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
-use crate::ids::{ConfigId, ProjectId};
+use crate::ids::{CommitId, ConfigId, ProjectId};
 use crate::projects::loader::ProjectsById;
 
-/// Which config files to list; conditions that are left out do not count.
+/// Which config files to list; conditions that are left out do not count, several are joined by "and":
+/// `{projectId: "project_01h455vb4pex5vsknk084sn02q", names: ["train.yaml", "eval.yaml"]}`.
 #[derive(Debug, Default, InputObject)]
 pub struct ConfigFileFilter {
     /// Only config files of this project.
@@ -68,6 +69,20 @@ pub async fn find(ctx: &Context<'_>, id: ConfigId) -> Result<ConfigFile, ApiErro
     let project = ctx.read::<ProjectsById>(file.project_id).await?.ok_or_else(not_found)?;
     policy::check(ctx.caller(), Action::ViewConfigFile { config: id, group: project.group_id })?;
     Ok(ConfigFile(file))
+}
+
+/// The version of a config file with this id, if the caller may see it.
+///
+/// # Errors
+/// `NOT_FOUND` if there is none that the caller may know of.
+pub async fn find_commit(ctx: &Context<'_>, id: CommitId) -> Result<ConfigCommit, ApiError> {
+    ctx.caller().principal()?;
+    let not_found = || ApiError::not_found("commit", id);
+    let commit = ctx.read::<CommitsById>(id).await?.ok_or_else(not_found)?;
+    let file = ctx.read::<ConfigFilesById>(commit.config_file_id).await?.ok_or_else(not_found)?;
+    let project = ctx.read::<ProjectsById>(file.project_id).await?.ok_or_else(not_found)?;
+    policy::check(ctx.caller(), Action::ViewCommit { commit: id, group: project.group_id })?;
+    Ok(ConfigCommit(commit))
 }
 
 async fn list(

@@ -1,11 +1,11 @@
 //! Relay connections over keyset pagination: page 1000 costs what page 1 costs.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection as RelayConnection, CursorType, Edge, EmptyFields};
-use async_graphql::{Context, Object, OutputType};
+use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
 
 use super::cursor::Position;
 use super::errors::{ApiResult, IntoGraphql};
@@ -84,22 +84,6 @@ impl Default for Page {
     }
 }
 
-/// A cursor as async-graphql's connection type wants it.
-#[derive(Debug, Clone)]
-pub struct OpaqueCursor(String);
-
-impl CursorType for OpaqueCursor {
-    type Error = std::convert::Infallible;
-
-    fn decode_cursor(cursor: &str) -> Result<Self, Self::Error> {
-        Ok(Self(cursor.to_owned()))
-    }
-
-    fn encode_cursor(&self) -> String {
-        self.0.clone()
-    }
-}
-
 type Counting = Pin<Box<dyn Future<Output = Result<i64, ApiError>> + Send>>;
 
 /// The size of the whole list, counted only when the field is selected.
@@ -116,16 +100,88 @@ impl TotalCount {
     }
 }
 
-#[Object]
-impl TotalCount {
-    /// How many there are in the whole list, on all pages; counted only when this field is selected.
-    async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<i64> {
-        (self.0)(ctx).await.graphql(ctx)
+/// Where a page stands in its list, and whether there are more.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct PageInfo {
+    /// True when the list goes on behind this page: the next page is `first: ..., after: endCursor`.
+    pub has_next_page: bool,
+    /// True when the list has something before this page: the page before is `last: ..., before: startCursor`.
+    pub has_previous_page: bool,
+    /// The cursor of the first entry; null on an empty page.
+    pub start_cursor: Option<String>,
+    /// The cursor of the last entry; null on an empty page.
+    pub end_cursor: Option<String>,
+}
+
+/// An entry of a page, with its place in the list.
+pub struct Edge<T> {
+    cursor: String,
+    node: T,
+}
+
+/// An entry of a page, with its place in the list.
+#[Object(name_type)]
+impl<T: OutputType> Edge<T> {
+    /// The place in the list, to go on from with `after` or `before`: opaque, good for this list in this order only.
+    async fn cursor(&self) -> &str {
+        &self.cursor
+    }
+
+    /// The entry itself.
+    async fn node(&self) -> &T {
+        &self.node
     }
 }
 
-/// A page of `T`s with `nodes`, `edges`, `pageInfo` and `totalCount`.
-pub type Connection<T> = RelayConnection<OpaqueCursor, T, TotalCount, EmptyFields>;
+impl<T: OutputType> TypeName for Edge<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Edge", T::type_name()).into()
+    }
+}
+
+/// A page of `T`s. The library's own connection type has no description, which clients would see as a gap.
+pub struct Connection<T> {
+    edges: Vec<Edge<T>>,
+    has_previous_page: bool,
+    has_next_page: bool,
+    total: TotalCount,
+}
+
+/// A page of a list. Walk the list with `first: 50`, then `first: 50, after: "<pageInfo.endCursor>"` as long as
+/// `pageInfo.hasNextPage` is true.
+#[Object(name_type)]
+impl<T: OutputType> Connection<T> {
+    /// Where the page stands in the list.
+    async fn page_info(&self) -> PageInfo {
+        PageInfo {
+            has_next_page: self.has_next_page,
+            has_previous_page: self.has_previous_page,
+            start_cursor: self.edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: self.edges.last().map(|edge| edge.cursor.clone()),
+        }
+    }
+
+    /// The entries with their cursors.
+    async fn edges(&self) -> &[Edge<T>] {
+        &self.edges
+    }
+
+    /// The entries without their cursors.
+    async fn nodes(&self) -> Vec<&T> {
+        self.edges.iter().map(|edge| &edge.node).collect()
+    }
+
+    /// How many there are in the whole list, on all pages; counted only when this field is selected.
+    async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<i64> {
+        (self.total.0)(ctx).await.graphql(ctx)
+    }
+}
+
+impl<T: OutputType> TypeName for Connection<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", T::type_name()).into()
+    }
+}
 
 /// The connection for `rows`, which were read in the page's own direction with its limit.
 pub fn connection<T, R>(
@@ -143,14 +199,10 @@ where
     if page.backward {
         rows.reverse();
     }
-    let (has_previous, has_next) =
+    let (has_previous_page, has_next_page) =
         if page.backward { (more, page.before.is_some()) } else { (page.after.is_some(), more) };
-    let mut connection = Connection::with_additional_fields(has_previous, has_next, total);
-    connection.edges.extend(rows.into_iter().map(|row| {
-        let cursor = OpaqueCursor(position(&row).encode());
-        Edge::new(cursor, node(row))
-    }));
-    connection
+    let edges = rows.into_iter().map(|row| Edge { cursor: position(&row).encode(), node: node(row) }).collect();
+    Connection { edges, has_previous_page, has_next_page, total }
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 use crate::error::Code;
 use crate::quantity::Quantity as Amount;
 
-/// An amount of a resource as Kubernetes writes it: `500m` (half a CPU), `2`, `10Gi`. It is kept as written and
-/// compared by value: `1Gi` equals `1024Mi`.
+/// An amount of a resource as Kubernetes writes it: a number with an optional suffix, such as `"500m"` (half a CPU),
+/// `"2"`, `"1.5Gi"` (binary: Ki, Mi, Gi, Ti, Pi, Ei) or `"10G"` (decimal: k, M, G, T, P, E). It is kept as written and
+/// compared by value: `"1Gi"` equals `"1024Mi"`. A whole number may also be written without quotes: `cpu: 2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quantity(pub Amount);
 
-/// An amount of a resource as Kubernetes writes it: `500m` (half a CPU), `2`, `10Gi`. It is kept as written and
-/// compared by value: `1Gi` equals `1024Mi`.
+/// An amount of a resource as Kubernetes writes it: a number with an optional suffix, such as `"500m"` (half a CPU),
+/// `"2"`, `"1.5Gi"` (binary: Ki, Mi, Gi, Ti, Pi, Ei) or `"10G"` (decimal: k, M, G, T, P, E). It is kept as written and
+/// compared by value: `"1Gi"` equals `"1024Mi"`. A whole number may also be written without quotes: `cpu: 2`.
 #[Scalar(
     name = "Quantity",
     specified_by_url = "https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/"
@@ -34,12 +36,14 @@ impl ScalarType for Quantity {
     }
 }
 
-/// A place in a feed or a log to resume from: everything after it, nothing twice. Opaque: keep it as it is.
+/// A place in a feed or a log to resume from, such as `"ZTQyMTc"`: everything after it, nothing twice. Opaque: keep the
+/// newest one that you were given, and send it as it is in `after`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
-/// A place in a feed or a log to resume from: everything after it, nothing twice. Opaque: keep it as it is.
-#[Scalar(name = "Cursor")]
+/// A place in a feed or a log to resume from, such as `"ZTQyMTc"`: everything after it, nothing twice. Opaque: keep the
+/// newest one that you were given, and send it as it is in `after`.
+#[Scalar(name = "Cursor", specified_by_url = "https://relay.dev/graphql/connections.htm#sec-Cursor")]
 impl ScalarType for Cursor {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {

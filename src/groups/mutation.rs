@@ -39,7 +39,10 @@ pub struct GroupMutation;
 
 #[Object]
 impl GroupMutation {
-    /// Makes a group. Platform admins only.
+    /// Makes a group.
+    ///
+    /// Fails with FORBIDDEN for anybody but platform admins, BAD_USER_INPUT for each field that is not acceptable,
+    /// CONFLICT when the name is taken.
     async fn create_group(
         &self,
         ctx: &Context<'_>,

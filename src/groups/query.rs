@@ -16,7 +16,8 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::GroupId;
 
-/// Which groups to list; conditions that are left out do not count.
+/// Which groups to list; conditions that are left out do not count, several are joined by "and":
+/// `{mine: true, names: ["vision"]}`.
 #[derive(Debug, Default, InputObject)]
 pub struct GroupFilter {
     /// Only groups with one of these names.

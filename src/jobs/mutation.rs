@@ -57,8 +57,24 @@ pub struct JobMutation;
 impl JobMutation {
     /// Submits a job. It is kept before this answers: whatever happens to the server or the cluster, it runs once.
     ///
+    /// Two tasks with a GPU each, from an image:
+    ///
+    /// ```json
+    /// {"projectId": "project_01h455vb4pex5vsknk084sn02q", "name": "train",
+    /// "spec": {"image": "python:3.12", "command": ["python", "train.py"], "replicas": 2,
+    /// "resources": {"cpu": "500m", "memory": "1Gi", "gpu": 1}}}
+    /// ```
+    ///
+    /// A version of a config file, with another number of tasks:
+    ///
+    /// ```json
+    /// {"projectId": "project_01h455vb4pex5vsknk084sn02q", "commitId": "commit_01h455vb4pex5vsknk084sn02q",
+    /// "overrides": {"replicas": 4}}
+    /// ```
+    ///
     /// Fails with BAD_USER_INPUT for each field that is not acceptable, NOT_FOUND for a project or commit that you
-    /// cannot see, QUOTA_EXCEEDED when the project has no room, CONFLICT for an idempotencyKey used otherwise.
+    /// cannot see, QUOTA_EXCEEDED when the project has no room, CONFLICT for an idempotencyKey that was used for another
+    /// input.
     async fn submit_job(
         &self,
         ctx: &Context<'_>,
@@ -69,8 +85,10 @@ impl JobMutation {
 
     /// Cancels a job: its tasks are stopped, then it is CANCELLED. A job that was not sent yet is CANCELLED at once.
     ///
-    /// Fails with NOT_FOUND for a job that you cannot see, FORBIDDEN for another member's, CONFLICT for one that has
-    /// ended already.
+    /// Cancelling a job again changes nothing and is no error.
+    ///
+    /// Fails with BAD_USER_INPUT for a reason that is too long, NOT_FOUND for a job that you cannot see, FORBIDDEN for
+    /// another person's unless you are a manager or an admin of its group, CONFLICT for one that has SUCCEEDED or FAILED.
     async fn cancel_job(
         &self,
         ctx: &Context<'_>,

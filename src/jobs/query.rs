@@ -19,7 +19,8 @@ use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
 use crate::projects::loader::ProjectsById;
 
-/// Which jobs; what is left out does not restrict.
+/// Which jobs; conditions that are left out do not count, several are joined by "and":
+/// `{projectId: "project_01h455vb4pex5vsknk084sn02q", mine: true, phases: [QUEUED, RUNNING]}`.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct JobFilter {
     /// Jobs of this project only.

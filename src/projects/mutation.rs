@@ -51,6 +51,9 @@ pub struct ProjectMutation;
 impl ProjectMutation {
     /// Makes a project in a group. Its namespace is made in the cluster right after; while the cluster is away, the
     /// project is there all the same and the namespace follows.
+    ///
+    /// Fails with NOT_FOUND for a group that you are not in, FORBIDDEN when you are no manager or admin of it,
+    /// BAD_USER_INPUT for each field that is not acceptable, CONFLICT when the group has a project of the name.
     async fn create_project(
         &self,
         ctx: &Context<'_>,

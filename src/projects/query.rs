@@ -16,7 +16,8 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{GroupId, ProjectId};
 
-/// Which projects to list; conditions that are left out do not count.
+/// Which projects to list; conditions that are left out do not count, several are joined by "and":
+/// `{groupId: "group_01h455vb4pex5vsknk084sn02q", names: ["detector", "tracker"]}`.
 #[derive(Debug, Default, InputObject)]
 pub struct ProjectFilter {
     /// Only projects with one of these names.

@@ -41,8 +41,10 @@ pub struct UserMutation;
 
 #[Object]
 impl UserMutation {
-    /// Begins a session. A wrong name and a wrong password give the same error; too many attempts in a minute for one
-    /// name or from one address are refused with RATE_LIMITED.
+    /// Begins a session.
+    ///
+    /// Fails with UNAUTHENTICATED when the name or the password is wrong, without saying which, and with RATE_LIMITED
+    /// after too many attempts in a minute for one name or from one address.
     async fn login(
         &self,
         ctx: &Context<'_>,
@@ -53,6 +55,8 @@ impl UserMutation {
 
     /// A new access token and a new refresh token. The old refresh token is good no longer: using it a second time
     /// ends the session, because somebody else may have it.
+    ///
+    /// Fails with UNAUTHENTICATED when the refresh token is not in force: then log in again.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
@@ -62,6 +66,8 @@ impl UserMutation {
     }
 
     /// Ends the session of the access token that this request came with, on all its sockets too.
+    ///
+    /// Fails with UNAUTHENTICATED when the request has no access token, or one whose session has ended already.
     async fn logout(&self, ctx: &Context<'_>) -> ApiResult<LogoutPayload> {
         logout(ctx).await.graphql(ctx)
     }

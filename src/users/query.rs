@@ -16,7 +16,8 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{GroupId, UserId};
 
-/// Which people to list; conditions that are left out do not count.
+/// Which people to list; conditions that are left out do not count, several are joined by "and":
+/// `{groupId: "group_01h455vb4pex5vsknk084sn02q", usernames: ["maya"]}`.
 #[derive(Debug, Default, InputObject)]
 pub struct UserFilter {
     /// Only people with one of these log-in names.

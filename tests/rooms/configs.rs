@@ -70,3 +70,15 @@ async fn a_name_is_taken_once_and_a_member_may_not_make_files() {
     let answer = create(&world, "ada", "mine.yaml", POD).await;
     insta::assert_snapshot!(errors(&answer), @"FORBIDDEN input.projectId: only managers and admins of the group may create config files");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_is_found_by_its_id_by_those_who_see_its_project() {
+    let world = World::new().await;
+    let answer = create(&world, "maya", "one.yaml", POD).await;
+    let id = &answer["data"]["createConfigFile"]["commit"]["id"];
+    let node = "query($id: ID!) { node(id: $id) { id ... on ConfigCommit { message } } }";
+    let found = world.ask("ada", node, json!({ "id": id })).await;
+    assert_eq!(found["data"]["node"], json!({ "id": id, "message": "first" }));
+    let hidden = world.ask("ben", node, json!({ "id": id })).await;
+    assert_eq!(hidden["data"]["node"], Value::Null);
+}

@@ -1,0 +1,48 @@
+// graphql-eslint: the schema by the recommended and the Relay rules, the playground's operations against the schema.
+import { fileURLToPath } from 'node:url';
+import graphql from '@graphql-eslint/eslint-plugin';
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const graphQLConfig = {
+  schema: path('../../schema.graphql'),
+  documents: path('../../playground/src/operations/*.graphql'),
+};
+const common = {
+  plugins: { '@graphql-eslint': graphql },
+  languageOptions: { parser: graphql.parser, parserOptions: { graphQLConfig } },
+};
+
+/** Types that are part of a thing with an id and are never asked for on their own. */
+const VALUES = ['JobEvent', 'JobPreview', 'JobTask', 'Membership', 'PageInfo', 'QuotaLine'];
+
+export default [
+  {
+    ...common,
+    files: ['schema.graphql'],
+    rules: {
+      ...graphql.configs['flat/schema-recommended'].rules,
+      ...graphql.configs['flat/schema-relay'].rules,
+      '@graphql-eslint/strict-id-in-types': [
+        'error',
+        { exceptions: { suffixes: ['Connection', 'Edge', 'Payload'], types: VALUES } },
+      ],
+      // `User.username` is the word that everybody uses; `User.name` would be taken for the display name.
+      '@graphql-eslint/no-typename-prefix': 'off',
+      '@graphql-eslint/relay-edge-types': [
+        'error',
+        {
+          withEdgeSuffix: true,
+          // Relay's specification leaves it open: events and memberships are found by the thing that they are part of.
+          shouldImplementNode: false,
+          // A connection has `nodes` beside `edges`, and short lists that are read whole (a job's tasks) have no pages.
+          listTypeCanWrapOnlyEdgeType: false,
+        },
+      ],
+    },
+  },
+  {
+    ...common,
+    files: ['playground/src/operations/*.graphql'],
+    rules: graphql.configs['flat/operations-recommended'].rules,
+  },
+];
