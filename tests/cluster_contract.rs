@@ -6,11 +6,13 @@
 #[macro_use]
 pub mod arena;
 
+mod claims;
 mod deletion;
 mod flash_jobs;
 mod kubectl;
 mod listing;
 mod pods;
+mod scheduling;
 mod schema;
 mod watching;
 mod writing;

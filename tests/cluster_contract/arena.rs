@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace};
 use kube::api::{ListParams, ObjectMeta, PostParams};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::wait::{Condition, await_condition};
+use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use platform::dev::cluster::sim::SimOptions;
 use platform::dev::cluster::{ClusterKind, DevCluster};
@@ -120,6 +123,22 @@ impl Arena {
             .expect("a watch");
     }
 
+    /// What was told about an object, in order.
+    pub async fn events(&self, name: &str) -> Vec<Event> {
+        let params = ListParams::default().fields(&format!("involvedObject.name={name}"));
+        let mut events = self.api::<Event>().list(&params).await.expect("events").items;
+        events.sort_by_key(ResourceExt::name_any);
+        events
+    }
+
+    /// Waits until something is told about an object.
+    pub async fn until_event(&self, name: &str, wanted: impl Fn(&Event) -> bool) -> Event {
+        let config = watcher::Config::default().fields(&format!("involvedObject.name={name}"));
+        let events = watcher(self.api::<Event>(), config).default_backoff().applied_objects();
+        let mut found = std::pin::pin!(events.filter_map(async |event| event.ok().filter(|event| wanted(event))));
+        tokio::time::timeout(PATIENCE, found.next()).await.expect("it is told in time").expect("a watch")
+    }
+
     /// The real kubectl, if it is on this machine.
     pub fn kubectl(&self) -> Option<PathBuf> {
         let path = Path::new(&std::env::var_os("KUBEBUILDER_ASSETS")?).join("kubectl");
@@ -158,12 +177,13 @@ fn sweep(scratch: &Path) {
 
 /// Runs one behaviour against one cluster.
 pub fn run<Outcome: Future<Output = ()>>(which: Which, name: &str, behaviour: impl FnOnce(Arena) -> Outcome) {
-    RUNTIME.block_on(async {
+    insta::allow_duplicates!(RUNTIME.block_on(async {
         match Arena::enter(which).await {
+            // One inline snapshot is for both clusters: they have to answer alike.
             Some(arena) => behaviour(arena).await,
             None => skip(name, "set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl"),
         }
-    });
+    }));
 }
 
 /// Says aloud that a test did not run, here and in the summary of `make test`.

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, Event, Pod};
-use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams, LogParams};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use kube::api::{DeleteParams, LogParams};
 use kube::runtime::wait::Condition;
 use serde_json::{Value, json};
 
@@ -18,7 +17,7 @@ fn pod(name: &str, annotations: Value) -> Value {
     }})
 }
 
-fn phase(wanted: &'static str) -> impl Condition<Pod> {
+pub fn phase(wanted: &'static str) -> impl Condition<Pod> {
     move |pod: Option<&Pod>| {
         pod.and_then(|pod| pod.status.as_ref()?.phase.as_deref()).is_some_and(|phase| phase == wanted)
     }
@@ -38,10 +37,7 @@ fn ended(pod: &Pod, container: usize) -> ContainerStateTerminated {
 }
 
 async fn reasons(arena: &Place, name: &str) -> Vec<String> {
-    let params = ListParams::default().fields(&format!("involvedObject.name={name}"));
-    let mut events = arena.api::<Event>().list(&params).await.unwrap().items;
-    events.sort_by_key(ResourceExt::name_any);
-    events.into_iter().filter_map(|event| event.reason).collect()
+    arena.events(name).await.into_iter().filter_map(|event| event.reason).collect()
 }
 
 contract! {

@@ -30,6 +30,12 @@ fn bind(write: &mut Write<'_>, name: &str, body: &Body) -> Outcome {
         return Err(ApiError::invalid_named("", "Binding", name, &errors));
     }
     let old = write.current(name)?;
+    let uid = object::uid(&binding);
+    if !uid.is_empty() && uid != object::uid(&old) {
+        let found = object::uid(&old);
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
+        return Err(ApiError::binding_conflict(name, &why));
+    }
     let taken = old.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
     if !taken.is_empty() {
         return Err(ApiError::binding_conflict(name, &format!("pod {name} is already assigned to node {taken:?}")));

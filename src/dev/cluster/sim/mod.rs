@@ -11,7 +11,9 @@ mod kubelet;
 mod nodes;
 mod recorder;
 mod resources;
+mod scheduler;
 mod speed;
+mod volumes;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use informer::{Change, Informer};
 use kubelet::Kubelet;
 pub use kubelet::{ServeError, script};
 use recorder::Recorder;
+use scheduler::DefaultScheduler;
 pub use speed::{BadSpeed, Speed};
 
 /// What the simulators play.
@@ -63,6 +66,9 @@ pub enum SimError {
     /// The nodes could not be registered.
     #[error("pretend nodes: {0}")]
     Nodes(#[source] kube::Error),
+    /// The default storage class could not be made.
+    #[error("default storage class: {0}")]
+    Storage(#[source] kube::Error),
 }
 
 /// The running simulators. Dropping the handle tells them to stop; [`Simulators::shutdown`] also waits.
@@ -87,6 +93,7 @@ impl Simulators {
         let kubelet = Arc::new(Kubelet::new(client.clone(), options.speed, names, recorder.clone()));
         let port = kubelet::serve(kubelet.clone(), tasks, cancel.clone()).await?;
         nodes::register(&client, &options, port).await.map_err(SimError::Nodes)?;
+        volumes::seed(&client).await.map_err(SimError::Storage)?;
         tasks.spawn(nodes::heartbeat(client.clone(), options.clone(), cancel.clone()));
 
         let pods = Informer::<Pod>::start(Api::all(client.clone()), tasks, cancel.clone());
@@ -100,6 +107,13 @@ impl Simulators {
             cancel.clone(),
         ));
         tasks.spawn(collector::run(client.clone(), cancel.clone()));
+        let claims = Informer::start(Api::all(client.clone()), tasks, cancel.clone());
+        let classes = Informer::start(Api::all(client.clone()), tasks, cancel.clone());
+        let of_volumes = volumes::Caches { claims: claims.clone(), classes: classes.clone(), pods: pods.clone() };
+        volumes::start(client.clone(), recorder.clone(), of_volumes, tasks, cancel.clone());
+        let of_scheduler = scheduler::Caches { pods: pods.clone(), nodes: nodes.clone(), claims, classes };
+        let scheduler = DefaultScheduler::new(client.clone(), recorder.clone(), of_scheduler);
+        tasks.spawn(scheduler.run(cancel.clone()));
         let caches = Caches {
             jobs: Informer::start(Api::all(client.clone()), tasks, cancel.clone()),
             queues: Informer::start(Api::all(client.clone()), tasks, cancel.clone()),

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::SimOptions;
 
 const FIELD_MANAGER: &str = "sim-kubelet";
+const NOT_READY: &str = "node.kubernetes.io/not-ready";
 const LEASE_NAMESPACE: &str = "kube-node-lease";
 /// A quarter of a real node's lease duration, as a real kubelet does.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -37,6 +38,19 @@ pub(super) async fn register(client: &Client, options: &SimOptions, port: u16) -
         });
         api.patch(&name, &params, &Patch::Apply(&node)).await?;
         api.patch_status(&name, &params, &Patch::Apply(&status(options, &name, port))).await?;
+        welcome(&api, &name).await?;
+    }
+    Ok(())
+}
+
+/// Takes away the taint that every new node has until it is found ready, as the node lifecycle controller does.
+async fn welcome(api: &Api<Node>, name: &str) -> Result<(), kube::Error> {
+    let node = api.get(name).await?;
+    let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
+    let kept: Vec<_> = taints.iter().filter(|taint| taint.key != NOT_READY).collect();
+    if kept.len() < taints.len() {
+        let patch = json!({"metadata": {"resourceVersion": node.metadata.resource_version}, "spec": {"taints": kept}});
+        api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
     }
     Ok(())
 }

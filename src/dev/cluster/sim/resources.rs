@@ -1,6 +1,6 @@
 //! What pods ask for and nodes have: cpu, memory, GPUs and places for pods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 
 use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec};
@@ -102,6 +102,14 @@ fn of_container(container: &Container) -> Resources {
     let mut asked = resources.limits.clone().unwrap_or_default();
     asked.extend(resources.requests.clone().unwrap_or_default());
     of_list(&asked)
+}
+
+/// The extended resources that a pod asks for and no pretend node has.
+pub(super) fn unknown_requests(spec: &PodSpec) -> BTreeSet<String> {
+    let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let resources = containers.filter_map(|container| container.resources.as_ref());
+    let lists = resources.flat_map(|resources| resources.limits.iter().chain(&resources.requests));
+    lists.flat_map(BTreeMap::keys).filter(|name| name.contains('/') && *name != GPU).cloned().collect()
 }
 
 fn of_list(list: &BTreeMap<String, Quantity>) -> Resources {

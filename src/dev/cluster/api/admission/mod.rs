@@ -7,6 +7,7 @@ use super::catalog::{CollectionId, ResourceKind};
 use super::object;
 use super::status::{ApiError, ApiResult};
 use super::store::Key;
+use super::validation::quantity;
 use super::write::Write;
 use serde_json::{Value, json};
 
@@ -19,6 +20,9 @@ pub fn mutate(write: &Write<'_>, value: &mut Value, old: Option<&Value>) -> ApiR
             priority::resolve(write, value)?;
             default_tolerations(value);
         }
+        if write.kind.is_core("nodes") {
+            taint_until_ready(value);
+        }
         if write.kind.is_core("persistentvolumeclaims") {
             default_storage_class(write, value);
         }
@@ -30,6 +34,11 @@ pub fn mutate(write: &Write<'_>, value: &mut Value, old: Option<&Value>) -> ApiR
 pub fn validate(write: &Write<'_>, value: &Value, old: Option<&Value>) -> ApiResult<()> {
     if old.is_none() && write.kind.is_core("pods") {
         limits::check(write, value)?;
+    }
+    if let Some(old) = old
+        && write.kind.is_core("persistentvolumeclaims")
+    {
+        may_grow(write, value, old)?;
     }
     Ok(())
 }
@@ -68,6 +77,36 @@ fn default_tolerations(value: &mut Value) {
             list.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
         }
     }
+}
+
+/// A new node takes no pods until its controller finds it ready.
+fn taint_until_ready(value: &mut Value) {
+    let taint = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
+    let taints = object::member_mut(value, "spec").entry("taints").or_insert_with(|| json!([]));
+    if let Some(list) = taints.as_array_mut()
+        && !list.contains(&taint)
+    {
+        list.push(taint);
+    }
+}
+
+/// A claim grows only if its class says so.
+fn may_grow(write: &Write<'_>, new: &Value, old: &Value) -> ApiResult<()> {
+    let size = |claim: &Value| claim.pointer("/spec/resources/requests/storage").and_then(quantity);
+    if size(new) <= size(old) {
+        return Ok(());
+    }
+    if old.pointer("/status/phase") != Some(&json!("Bound")) {
+        let why = "Only bound persistent volume claims can be expanded";
+        return Err(ApiError::forbidden(write.kind, object::name(new), why));
+    }
+    let class = new.pointer("/spec/storageClassName").and_then(Value::as_str).unwrap_or_default();
+    let class = write.cluster.store.get(&CollectionId::new("storage.k8s.io", "storageclasses"), &Key::new("", class));
+    if class.is_none_or(|class| class.get("allowVolumeExpansion") != Some(&json!(true))) {
+        let why = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
+        return Err(ApiError::forbidden(write.kind, object::name(new), why));
+    }
+    Ok(())
 }
 
 /// A claim without a class gets the default one.

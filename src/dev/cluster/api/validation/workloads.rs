@@ -126,6 +126,10 @@ fn fixed_claim(claim: &Value, old: &Value) -> Value {
     if let Some(spec) = spec.as_object_mut() {
         if text(old, "/spec/volumeName").is_empty() {
             spec.shift_remove("volumeName");
+            // Made when there was no default class, it may be given one.
+            if old.pointer("/spec/storageClassName").is_none() {
+                spec.shift_remove("storageClassName");
+            }
         }
         spec.shift_remove("volumeAttributesClassName");
     }
