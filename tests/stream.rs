@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use platform::error::Code;
-use platform::events::{Seq, resume};
+use platform::events::{Seq, Topics, resume};
 use serde_json::json;
 
 use stage::Stage;
@@ -36,7 +36,7 @@ async fn resuming_after_any_cursor_gives_the_rest_once_and_in_order() {
     let (db, bus) = stage.feed();
     let mut feeds = Vec::new();
     for seen in 0..=3 {
-        feeds.push((seen, Box::pin(resume::follow(db.clone(), bus.clone(), Some(Seq(seen))))));
+        feeds.push((seen, Box::pin(resume::follow(db.clone(), bus.clone(), Topics::Jobs(vec![job]), Some(Seq(seen))))));
     }
     stage.report(job, json!({ "phase": "Succeeded" })).await;
     for (seen, feed) in feeds {
@@ -57,7 +57,8 @@ async fn a_cursor_older_than_the_log_is_expired_at_once() {
         )
         .await;
     let (db, bus) = stage.feed();
-    let refused = Box::pin(resume::follow(db, bus, Some(Seq(0)))).next().await.unwrap().unwrap_err();
+    let refused =
+        Box::pin(resume::follow(db, bus, Topics::Everything, Some(Seq(0)))).next().await.unwrap().unwrap_err();
     assert_eq!(refused.code, Code::ResumeExpired);
 }
 

@@ -1,18 +1,19 @@
-//! The in-process bus: what the log has new, handed to every feed of this replica.
+//! The in-process bus: what the log has new, handed to every feed of this replica that it concerns.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
 
 use super::cursor::Seq;
+use super::inbox::{Inbox, News};
 use super::model::JobEvent;
+use super::topic::{self, Topic, Topics};
 use super::{listen, retention};
 use crate::db::Db;
 use crate::tasks::Tasks;
 
-/// Events a subscriber may be behind before it is told that it does not keep up.
-const BACKLOG: usize = 4096;
 /// Notices that may wait.
 const NOTICES: usize = 256;
 
@@ -28,7 +29,7 @@ pub enum Notice {
 /// A handle to the bus. Clones are the same bus.
 #[derive(Clone)]
 pub struct Bus {
-    events: broadcast::Sender<Arc<JobEvent>>,
+    feeds: Arc<Feeds>,
     notices: broadcast::Sender<Notice>,
     tip: watch::Sender<Option<Seq>>,
 }
@@ -36,19 +37,16 @@ pub struct Bus {
 impl Bus {
     /// Starts reading the log; events begin with what commits from now on.
     pub fn start(tasks: &Tasks, db: &Db, retention: Duration) -> Self {
-        let bus = Self {
-            events: broadcast::Sender::new(BACKLOG),
-            notices: broadcast::Sender::new(NOTICES),
-            tip: watch::Sender::new(None),
-        };
+        let bus =
+            Self { feeds: Arc::default(), notices: broadcast::Sender::new(NOTICES), tip: watch::Sender::new(None) };
         tasks.spawn("event listener", listen::run(db.clone(), bus.clone()));
         tasks.spawn("event retention", retention::run(db.clone(), retention));
         bus
     }
 
-    /// Events from now on.
-    pub fn events(&self) -> broadcast::Receiver<Arc<JobEvent>> {
-        self.events.subscribe()
+    /// Joins the bus: events of these topics from now on.
+    pub(super) fn join(&self, topics: &Topics) -> Member {
+        Member::join(&self.feeds, topics.each())
     }
 
     /// Notices from now on.
@@ -63,14 +61,13 @@ impl Bus {
 
     /// Subscribers at present.
     pub fn subscribers(&self) -> usize {
-        self.events.receiver_count()
+        self.feeds.members().count
     }
 
     pub(super) fn publish(&self, event: JobEvent) {
         let seq = Seq(event.seq);
         metrics::counter!("platform_events_total", "kind" => event.kind.clone()).increment(1);
-        // No subscriber is no error.
-        let _ = self.events.send(Arc::new(event));
+        self.feeds.hand_out(&Arc::new(event));
         self.tip.send_replace(Some(seq));
     }
 
@@ -79,6 +76,143 @@ impl Bus {
     }
 
     pub(super) fn announce(&self, notice: Notice) {
+        // No listener is no error.
         let _ = self.notices.send(notice);
+    }
+
+    /// Ends every feed once it has taken what was handed out.
+    pub(super) fn close(&self) {
+        self.feeds.close();
+    }
+}
+
+/// Who is on the bus, by what they want to hear of.
+#[derive(Debug, Default)]
+struct Feeds(Mutex<Members>);
+
+#[derive(Debug, Default)]
+struct Members {
+    by_topic: HashMap<Topic, HashMap<u64, Arc<Inbox>>>,
+    count: usize,
+    next: u64,
+    closed: bool,
+}
+
+impl Feeds {
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hand_out(&self, event: &Arc<JobEvent>) {
+        let members = self.members();
+        for topic in topic::of(event) {
+            members.by_topic.get(&topic).into_iter().flat_map(HashMap::values).for_each(|inbox| inbox.put(event));
+        }
+    }
+
+    fn close(&self) {
+        let mut members = self.members();
+        members.closed = true;
+        members.by_topic.values().flat_map(HashMap::values).for_each(|inbox| inbox.close());
+    }
+}
+
+/// One feed on the bus; it leaves when it is dropped.
+#[derive(Debug)]
+pub(super) struct Member {
+    feeds: Arc<Feeds>,
+    topics: Vec<Topic>,
+    number: u64,
+    inbox: Arc<Inbox>,
+}
+
+impl Member {
+    fn join(feeds: &Arc<Feeds>, topics: Vec<Topic>) -> Self {
+        let inbox = Arc::new(Inbox::default());
+        let mut members = feeds.members();
+        let number = members.next;
+        members.next += 1;
+        members.count += 1;
+        if members.closed {
+            inbox.close();
+        }
+        for topic in &topics {
+            members.by_topic.entry(*topic).or_default().insert(number, Arc::clone(&inbox));
+        }
+        drop(members);
+        Self { feeds: Arc::clone(feeds), topics, number, inbox }
+    }
+
+    /// What comes next for this feed.
+    pub(super) async fn take(&self) -> News {
+        self.inbox.take().await
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut members = self.feeds.members();
+        members.count -= 1;
+        for topic in &self.topics {
+            if let Some(inboxes) = members.by_topic.get_mut(topic) {
+                inboxes.remove(&self.number);
+                if inboxes.is_empty() {
+                    members.by_topic.remove(topic);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{GroupId, JobId, ProjectId, UserId};
+
+    fn event() -> Arc<JobEvent> {
+        Arc::new(JobEvent {
+            seq: 1,
+            job_id: JobId::generate(),
+            project_id: ProjectId::generate(),
+            group_id: GroupId::generate(),
+            submitted_by: UserId::generate(),
+            kind: "PHASE_CHANGED".into(),
+            phase: "RUNNING".into(),
+            previous_phase: None,
+            reason: None,
+            message: None,
+            at: chrono::Utc::now(),
+        })
+    }
+
+    #[tokio::test]
+    async fn an_event_goes_to_each_topic_it_belongs_to_and_to_no_other() {
+        let (feeds, event) = (Arc::new(Feeds::default()), event());
+        let about = [
+            Topic::Everything,
+            Topic::Group(event.group_id),
+            Topic::Project(event.project_id),
+            Topic::Job(event.job_id),
+            Topic::Submitter(event.submitted_by),
+        ];
+        let concerned = about.map(|topic| Member::join(&feeds, vec![topic]));
+        let other = Member::join(&feeds, vec![Topic::Job(JobId::generate()), Topic::Job(JobId::generate())]);
+        feeds.hand_out(&event);
+        feeds.close();
+        for member in &concerned {
+            assert_eq!(member.take().await, News::Event(Arc::clone(&event)), "{:?}", member.topics);
+        }
+        assert_eq!(other.take().await, News::Closed);
+    }
+
+    #[test]
+    fn who_leaves_leaves_nothing_behind() {
+        let feeds = Arc::new(Feeds::default());
+        let first = Member::join(&feeds, vec![Topic::Everything]);
+        drop(Member::join(&feeds, vec![Topic::Everything, Topic::Job(JobId::generate())]));
+        assert_eq!(feeds.members().count, 1);
+        assert_eq!(feeds.members().by_topic.len(), 1);
+        drop(first);
+        assert!(feeds.members().by_topic.is_empty());
     }
 }

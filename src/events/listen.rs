@@ -12,20 +12,32 @@ use crate::error::ApiError;
 
 /// Events read in one statement.
 const PAGE: i64 = 1000;
+/// Notifications taken together.
+const NOTIFICATIONS: usize = 256;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Feeds the bus for as long as the server runs, connecting again when the database was away.
 pub(super) async fn run(db: Db, bus: Bus) {
+    let bus = ClosedAtTheEnd(bus);
     let mut seen = None;
     let mut pause = Duration::from_millis(50);
     loop {
-        let error = match follow(&db, &bus, &mut seen).await {
+        let error = match follow(&db, &bus.0, &mut seen).await {
             Ok(()) => "the connection ended".to_owned(),
             Err(error) => error_chain(&error),
         };
         tracing::warn!(error, "the event listener lost the database");
         tokio::time::sleep(pause).await;
         pause = if seen.is_some() { Duration::from_millis(50) } else { (pause * 2).min(LONGEST_PAUSE) };
+    }
+}
+
+/// Without its listener the bus tells nothing more, and its feeds should know.
+struct ClosedAtTheEnd(Bus);
+
+impl Drop for ClosedAtTheEnd {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -41,13 +53,20 @@ async fn follow(db: &Db, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiErr
         bus.announce(Notice::Resynchronise);
     }
     catch_up(db, bus, seen).await?;
-    let mut notifications = std::pin::pin!(listener.notifications_stream());
-    while let Some(notification) = notifications.next().await {
-        let notification = notification?;
-        match notification.channel.as_str() {
-            EVENTS_CHANNEL => catch_up(db, bus, seen).await?,
-            REVOCATIONS_CHANNEL => bus.announce(Notice::Revoked(notification.payload.into())),
-            other => tracing::debug!(channel = other, "a notification nobody waits for"),
+    // One look at the log serves all the notifications that are there.
+    let mut notifications = std::pin::pin!(listener.notifications_stream().ready_chunks(NOTIFICATIONS));
+    while let Some(notifications) = notifications.next().await {
+        let mut grown = false;
+        for notification in notifications {
+            let notification = notification?;
+            match notification.channel.as_str() {
+                EVENTS_CHANNEL => grown = true,
+                REVOCATIONS_CHANNEL => bus.announce(Notice::Revoked(notification.payload.into())),
+                other => tracing::debug!(channel = other, "a notification nobody waits for"),
+            }
+        }
+        if grown {
+            catch_up(db, bus, seen).await?;
         }
     }
     Ok(())

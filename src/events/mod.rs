@@ -5,10 +5,13 @@
 
 pub mod bus;
 pub mod cursor;
+mod inbox;
 mod listen;
 pub mod model;
 pub mod resume;
 mod retention;
+pub mod topic;
 
 pub use bus::{Bus, Notice};
 pub use cursor::Seq;
+pub use topic::Topics;

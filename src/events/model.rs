@@ -6,6 +6,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::cursor::Seq;
+use super::topic::Topics;
 use crate::db::tables::job_events;
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
 
@@ -135,6 +136,33 @@ pub async fn after(conn: &mut AsyncPgConnection, after: Seq, limit: i64) -> Quer
         .select(JobEvent::as_select())
         .load(conn)
         .await
+}
+
+/// Events of these topics after `after` and up to `tip`, in order, at most `limit`.
+///
+/// # Errors
+/// The database's.
+pub async fn between(
+    conn: &mut AsyncPgConnection,
+    topics: &Topics,
+    after: Seq,
+    tip: Seq,
+    limit: i64,
+) -> QueryResult<Vec<JobEvent>> {
+    let events = job_events::table
+        .filter(job_events::seq.gt(after.0).and(job_events::seq.le(tip.0)))
+        .order(job_events::seq.asc())
+        .limit(limit)
+        .select(JobEvent::as_select())
+        .into_boxed();
+    let events = match topics {
+        Topics::Jobs(jobs) => events.filter(job_events::job_id.eq_any(jobs)),
+        Topics::Project(project) => events.filter(job_events::project_id.eq(project)),
+        Topics::Groups(groups) => events.filter(job_events::group_id.eq_any(groups)),
+        Topics::Submitter(user) => events.filter(job_events::submitted_by.eq(user)),
+        Topics::Everything => events,
+    };
+    events.load(conn).await
 }
 
 /// The number of the newest event that has committed; 0 in an empty log.

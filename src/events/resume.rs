@@ -7,23 +7,28 @@
 
 use std::sync::Arc;
 
-use async_stream::stream;
-use futures::Stream;
-use tokio::sync::broadcast::error::RecvError;
-
 use super::bus::Bus;
 use super::cursor::Seq;
+use super::inbox::News;
 use super::model::{self, JobEvent};
+use super::topic::Topics;
 use crate::db::Db;
 use crate::error::{ApiError, Code};
+use async_stream::stream;
+use futures::Stream;
 
 /// Events scanned in one statement.
 const PAGE: i64 = 500;
 
-/// Follows the log from `after`, or from now on. Ends with an error only; the caller filters.
-pub fn follow(db: Db, bus: Bus, after: Option<Seq>) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
+/// Follows these topics of the log from `after`, or from now on. Ends with an error only; the caller filters further.
+pub fn follow(
+    db: Db,
+    bus: Bus,
+    topics: Topics,
+    after: Option<Seq>,
+) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
     stream! {
-        let mut live = bus.events();
+        let live = bus.join(&topics);
         let mut last = match start(&db, &bus, after).await {
             Ok(start) => start,
             Err(error) => {
@@ -39,7 +44,7 @@ pub fn follow(db: Db, bus: Bus, after: Option<Seq>) -> impl Stream<Item = Result
                 Err(error) => { yield Err(error.resuming_after(last.cursor())); return; }
             };
             while last < tip {
-                let page = match scan(&db, last).await {
+                let page = match scan(&db, &topics, last, tip).await {
                     Ok(page) => page,
                     Err(error) => { yield Err(error.resuming_after(last.cursor())); return; }
                 };
@@ -53,20 +58,20 @@ pub fn follow(db: Db, bus: Bus, after: Option<Seq>) -> impl Stream<Item = Result
             }
         }
         loop {
-            match live.recv().await {
-                Ok(event) if Seq(event.seq) <= last => {}
-                Ok(event) => {
+            match live.take().await {
+                News::Event(event) if Seq(event.seq) <= last => {}
+                News::Event(event) => {
                     last = Seq(event.seq);
                     yield Ok(event);
                 }
-                Err(RecvError::Lagged(missed)) => {
+                News::Overflowed => {
                     ended("slow_consumer");
                     metrics::counter!("platform_slow_consumers_total").increment(1);
-                    let message = format!("you are {missed} events behind; resume with after: the cursor in this error");
+                    let message = "you do not keep up with the events; resume with after: the cursor in this error";
                     yield Err(ApiError::new(Code::SlowConsumer, message).resuming_after(last.cursor()));
                     return;
                 }
-                Err(RecvError::Closed) => {
+                News::Closed => {
                     ended("closed");
                     return;
                 }
@@ -100,6 +105,6 @@ async fn tip(db: &Db) -> Result<Seq, ApiError> {
     Ok(model::tip(&mut *db.connection().await?).await?)
 }
 
-async fn scan(db: &Db, after: Seq) -> Result<Vec<JobEvent>, ApiError> {
-    Ok(model::after(&mut *db.connection().await?, after, PAGE).await?)
+async fn scan(db: &Db, topics: &Topics, after: Seq, tip: Seq) -> Result<Vec<JobEvent>, ApiError> {
+    Ok(model::between(&mut *db.connection().await?, topics, after, tip, PAGE).await?)
 }

@@ -4,6 +4,7 @@ use async_graphql::InputObject;
 
 use super::phase::JobPhase;
 use crate::auth::policy::Visible;
+use crate::events::Topics;
 use crate::events::model::JobEvent;
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
 
@@ -35,6 +36,19 @@ pub struct View {
 }
 
 impl View {
+    /// The fewest events that may have to be told.
+    pub fn topics(&self) -> Topics {
+        let JobEventFilter { project_id, group_id, job_ids, mine, .. } = &self.filter;
+        match (job_ids, project_id, group_id, &self.visible) {
+            (Some(jobs), ..) => Topics::Jobs(jobs.clone()),
+            (None, Some(project), ..) => Topics::Project(*project),
+            (None, None, ..) if *mine => Topics::Submitter(self.viewer),
+            (None, None, Some(group), _) => Topics::Groups(vec![*group]),
+            (None, None, None, Visible::Groups(groups)) => Topics::Groups(groups.clone()),
+            (None, None, None, Visible::Everything) => Topics::Everything,
+        }
+    }
+
     /// Whether the subscriber is told `event`.
     pub fn shows(&self, event: &JobEvent) -> bool {
         let JobEventFilter { project_id, group_id, job_ids, phases, mine } = &self.filter;

@@ -55,7 +55,7 @@ async fn job_events(
     let loaders = ctx.loaders()?;
     let last = ctx.data_opt::<Arc<LastCursor>>().cloned();
     let request = ctx.data_opt::<RequestId>().cloned();
-    let events = resume::follow(ctx.db()?.clone(), bus, after);
+    let events = resume::follow(ctx.db()?.clone(), bus, view.topics(), after);
     Ok(events.filter_map(move |event| {
         let told = match event {
             Ok(event) if view.shows(&event) => {

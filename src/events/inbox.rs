@@ -1,0 +1,160 @@
+//! A feed's place on the bus: a short queue of its own. Idle it holds nothing; full it is closed, and slows nobody.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::model::JobEvent;
+
+/// Events that a subscriber may be behind before it is told that it does not keep up.
+const BACKLOG: usize = 4096;
+
+/// The queue of one subscriber.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    queue: Mutex<Queue>,
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<Arc<JobEvent>>,
+    state: State,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    #[default]
+    Open,
+    Overflowed,
+    Closed,
+}
+
+/// What a subscriber finds in its inbox.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// The next event.
+    Event(Arc<JobEvent>),
+    /// It was too far behind: what follows the last event it took is in the log only.
+    Overflowed,
+    /// The bus has ended.
+    Closed,
+}
+
+impl Inbox {
+    /// Puts an event in, unless the inbox is full: then everything in it is given up.
+    pub(super) fn put(&self, event: &Arc<JobEvent>) {
+        let mut queue = self.queue();
+        if queue.state != State::Open {
+            return;
+        }
+        if queue.events.len() < BACKLOG {
+            queue.events.push_back(Arc::clone(event));
+        } else {
+            *queue = Queue { events: VecDeque::new(), state: State::Overflowed };
+        }
+        drop(queue);
+        self.news.notify_one();
+    }
+
+    /// Lets the subscriber take what is there, and no more.
+    pub(super) fn close(&self) {
+        let mut queue = self.queue();
+        if queue.state == State::Open {
+            queue.state = State::Closed;
+        }
+        drop(queue);
+        self.news.notify_one();
+    }
+
+    /// Waits for what comes next.
+    pub(super) async fn take(&self) -> News {
+        loop {
+            if let Some(news) = self.look() {
+                return news;
+            }
+            self.news.notified().await;
+        }
+    }
+
+    fn look(&self) -> Option<News> {
+        let mut queue = self.queue();
+        match queue.events.pop_front() {
+            Some(event) => {
+                if queue.events.is_empty() {
+                    // A burst leaves no memory behind.
+                    queue.events = VecDeque::new();
+                }
+                Some(News::Event(event))
+            }
+            None => match queue.state {
+                State::Open => None,
+                State::Overflowed => Some(News::Overflowed),
+                State::Closed => Some(News::Closed),
+            },
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{GroupId, JobId, ProjectId, UserId};
+
+    fn event(seq: i64) -> Arc<JobEvent> {
+        Arc::new(JobEvent {
+            seq,
+            job_id: JobId::generate(),
+            project_id: ProjectId::generate(),
+            group_id: GroupId::generate(),
+            submitted_by: UserId::generate(),
+            kind: "PHASE_CHANGED".into(),
+            phase: "RUNNING".into(),
+            previous_phase: None,
+            reason: None,
+            message: None,
+            at: chrono::Utc::now(),
+        })
+    }
+
+    #[tokio::test]
+    async fn events_come_out_in_order_and_what_is_there_is_told_before_the_end() {
+        let inbox = Inbox::default();
+        let (first, second) = (event(1), event(2));
+        inbox.put(&first);
+        inbox.put(&second);
+        inbox.close();
+        inbox.put(&event(3));
+        assert_eq!(inbox.take().await, News::Event(first));
+        assert_eq!(inbox.take().await, News::Event(second));
+        assert_eq!(inbox.take().await, News::Closed);
+    }
+
+    #[tokio::test]
+    async fn who_falls_too_far_behind_is_told_and_keeps_no_memory() {
+        let inbox = Inbox::default();
+        for seq in 0..=BACKLOG as i64 {
+            inbox.put(&event(seq));
+        }
+        assert_eq!(inbox.take().await, News::Overflowed);
+        assert_eq!(inbox.queue().events.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_subscriber_is_woken() {
+        let inbox = Arc::new(Inbox::default());
+        let waiting = tokio::spawn({
+            let inbox = Arc::clone(&inbox);
+            async move { inbox.take().await }
+        });
+        tokio::task::yield_now().await;
+        let told = event(7);
+        inbox.put(&told);
+        assert_eq!(waiting.await.unwrap(), News::Event(told));
+    }
+}
