@@ -3,9 +3,11 @@
 CARGO ?= cargo
 # More flags for `platform dev`, as in: make dev ARGS="--ephemeral --port 8090"
 ARGS ?=
+# A part of the benchmark: queries or fan-out
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test lint fmt build schema crds clean
+.PHONY: help setup dev test bench lint fmt build schema crds clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +22,10 @@ dev: ## Set up, then run the API with its own database and cluster at http://loc
 test: ## Set up, then run every test; the last line counts them
 	@scripts/setup tests
 	@scripts/test
+
+bench: ## Measure the release build beside pgbench; takes some minutes (BENCH=queries or fan-out for a part)
+	@scripts/setup dev
+	@$(CARGO) bench --locked --quiet --bench load -- $(BENCH)
 
 lint: ## Check format, lints, licences, scripts and the playground
 	@scripts/setup lint

@@ -1,0 +1,117 @@
+//! Queries over HTTP, as many as 32 connections can carry.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use futures::future::try_join_all;
+use platform::ids::{JobId, ProjectId};
+use rand::RngExt;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::CONNECTIONS;
+use crate::server::Bench;
+use crate::wire::Connection;
+
+/// Jobs, projects and groups of the `bench` seed.
+pub const JOBS: u32 = 100_000;
+pub const PROJECTS: u32 = 250;
+
+/// One kind of operation, for the server and for pgbench.
+pub struct Workload {
+    pub name: &'static str,
+    query: &'static str,
+    variables: fn() -> Value,
+    /// The same by hand, one statement a level.
+    pub sql: &'static str,
+}
+
+pub fn workloads() -> [Workload; 3] {
+    [
+        Workload {
+            name: "a random job, its user and project",
+            query: "query($id: ID!) { job(id: $id) { id name phase submittedAt submittedBy { username displayName } project { id name } } }",
+            variables: || json!({ "id": JobId::from_uuid(seeded(9006, 1..=JOBS)).to_string() }),
+            sql: "\\set n random(1, 100000)
+SELECT id, name, phase, submitted_at, submitted_by AS who, project_id AS what FROM jobs
+ WHERE id = ('019b75e1-b800-7000-9006-' || lpad(to_hex(:n), 12, '0'))::uuid \\gset
+SELECT u.username, u.display_name, p.id, p.name FROM users u, projects p WHERE u.id = :who::uuid AND p.id = :what::uuid;",
+        },
+        Workload {
+            name: "the 20 newest jobs of a random project",
+            query: "query($id: ID!) { project(id: $id) { id name jobs(first: 20) { nodes { id name phase submittedAt } } } }",
+            variables: || json!({ "id": ProjectId::from_uuid(seeded(9003, 1..=PROJECTS)).to_string() }),
+            sql: "\\set n random(1, 250)
+SELECT id AS project, name FROM projects
+ WHERE id = ('019b75e1-b800-7000-9003-' || lpad(to_hex(:n), 12, '0'))::uuid \\gset
+SELECT id, name, phase, submitted_at FROM jobs WHERE project_id = :project::uuid ORDER BY submitted_at DESC, id DESC LIMIT 20;",
+        },
+        Workload {
+            name: "10 groups x 5 projects x 5 jobs with submitter",
+            query: "query($groups: Int!, $projects: Int!, $jobs: Int!) { groups(first: $groups) { nodes { id name projects(first: $projects) { nodes { id name jobs(first: $jobs) { nodes { id name phase submittedBy { username } } } } } } } }",
+            variables: || json!({ "groups": 10, "projects": 5, "jobs": 5 }),
+            sql: "SELECT array_agg(id)::text AS groups, array_agg(name) AS names FROM (SELECT id, name FROM groups ORDER BY name, id LIMIT 10) g \\gset
+SELECT array_agg(p.id)::text AS projects, array_agg(p.name) AS names FROM unnest(:groups::uuid[]) g (id), LATERAL
+ (SELECT id, name FROM projects WHERE group_id = g.id ORDER BY name, id LIMIT 5) p \\gset
+SELECT array_agg(DISTINCT j.submitted_by)::text AS people, array_agg((j.id, j.name, j.phase)::text) AS jobs FROM unnest(:projects::uuid[]) p (id), LATERAL
+ (SELECT id, name, phase, submitted_by FROM jobs WHERE project_id = p.id ORDER BY submitted_at DESC, id DESC LIMIT 5) j \\gset
+SELECT id, username FROM users WHERE id = ANY(:people::uuid[]);",
+        },
+    ]
+}
+
+/// A random id of the seed, whose ids are numbered.
+fn seeded(kind: u64, numbers: std::ops::RangeInclusive<u32>) -> Uuid {
+    let number = u64::from(rand::rng().random_range(numbers));
+    let kind = u64::from_str_radix(&kind.to_string(), 16).unwrap_or_default();
+    Uuid::from_u64_pair(0x019b_75e1_b800_7000, kind << 48 | number)
+}
+
+/// What came out.
+pub struct Measured {
+    pub per_second: f64,
+    pub p50: Duration,
+    pub p99: Duration,
+    /// Of the server, an operation.
+    pub cpu: Duration,
+    /// An operation.
+    pub statements: f64,
+}
+
+/// Runs one kind of operation for `time`, after a fifth of it to warm up.
+pub async fn run(bench: &Bench, token: &str, workload: &Workload, time: Duration) -> anyhow::Result<Measured> {
+    hammer(bench, token, workload, time / 5).await?;
+    let (cpu, statements) = (bench.cpu()?, bench.counter("platform_sql_statements_total").await?);
+    let since = Instant::now();
+    let mut took = hammer(bench, token, workload, time).await?;
+    let (elapsed, cpu) = (since.elapsed(), bench.cpu()? - cpu);
+    let statements = bench.counter("platform_sql_statements_total").await? - statements;
+    ensure!(!took.is_empty(), "nothing was answered");
+    took.sort_unstable();
+    let operations = u32::try_from(took.len())?;
+    Ok(Measured {
+        per_second: f64::from(operations) / elapsed.as_secs_f64(),
+        p50: took[took.len() / 2],
+        p99: took[took.len() * 99 / 100],
+        cpu: cpu / operations,
+        statements: statements / f64::from(operations),
+    })
+}
+
+async fn hammer(bench: &Bench, token: &str, workload: &Workload, time: Duration) -> anyhow::Result<Vec<Duration>> {
+    let end = Instant::now() + time;
+    let headers = format!("authorization: Bearer {token}\r\n");
+    let connections = (0..CONNECTIONS).map(|_| async {
+        let mut connection = Connection::open(bench.address()).await?;
+        let mut took = Vec::new();
+        while Instant::now() < end {
+            let body = json!({ "query": workload.query, "variables": (workload.variables)() }).to_string();
+            let since = Instant::now();
+            let answer = connection.post(&headers, &body).await?;
+            took.push(since.elapsed());
+            ensure!(!answer.contains("\"errors\""), "{answer}");
+        }
+        anyhow::Ok(took)
+    });
+    Ok(try_join_all(connections).await?.concat())
+}

@@ -1,0 +1,161 @@
+//! The server under measurement: `platform serve` beside a `platform dev` that owns the database and the cluster.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use crate::wire::Connection;
+
+/// How long either process may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// Linux counts a process's time in hundredths of a second, whatever the kernel's own tick.
+const TICK: Duration = Duration::from_millis(10);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    database_url: String,
+    kubeconfig: String,
+    users: Vec<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    username: String,
+    password: String,
+}
+
+/// Both processes; they end when this is stopped or dropped.
+pub struct Bench {
+    dev: Child,
+    serve: Child,
+    ready: Ready,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// Starts and seeds everything.
+    pub async fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let ready_file = folder.path().join("ready.json");
+        let dev = platform(folder.path(), "dev")?
+            .args(["dev", "--ephemeral", "--port", "0", "--seed", "bench", "--ready-file"])
+            .arg(&ready_file)
+            .spawn()?;
+        let ready = tokio::time::timeout(PATIENCE, async {
+            loop {
+                match std::fs::read(&ready_file) {
+                    Ok(file) => return serde_json::from_slice::<Ready>(&file),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                }
+            }
+        });
+        let ready = ready.await.context("platform dev did not get ready")??;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let serve = platform(folder.path(), "serve")?
+            .arg("serve")
+            .env("DATABASE_URL", &ready.database_url)
+            .env("KUBECONFIG", &ready.kubeconfig)
+            .env("LISTEN_ADDR", "127.0.0.1")
+            .env("PORT", address.port().to_string())
+            .env("JWT_SECRET", "a secret of the benchmark, forgotten when it ends")
+            .env("EXECUTOR_MODE", "scheduler")
+            .env("FLASH_SCHED_ENABLED", "true")
+            .env("LOG_FORMAT", "text")
+            // One principal is all the load: its limits stay on, but out of the way.
+            .env("RATE_LIMIT_POINTS_PER_SECOND", u32::MAX.to_string())
+            .env("RATE_LIMIT_BURST_POINTS", u32::MAX.to_string())
+            .env("MAX_SOCKETS_PER_USER", "10000")
+            .spawn()?;
+        let bench = Self { dev, serve, ready, address, _folder: folder };
+        tokio::time::timeout(PATIENCE, async {
+            while !bench.is_ready().await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await
+        .context("platform serve did not get ready")?;
+        Ok(bench)
+    }
+
+    async fn is_ready(&self) -> bool {
+        let Ok(mut connection) = Connection::open(self.address).await else { return false };
+        connection.get("/ready").await.is_ok_and(|(status, _)| status == 200)
+    }
+
+    /// Where the server listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The database of both.
+    pub fn database_url(&self) -> &str {
+        &self.ready.database_url
+    }
+
+    /// An access token.
+    pub async fn log_in(&self, username: &str) -> anyhow::Result<String> {
+        let user = self.ready.users.iter().find(|user| user.username == username).context("no such user")?;
+        let query = "mutation($input: LoginInput!) { login(input: $input) { accessToken } }";
+        let input = json!({ "input": { "username": user.username, "password": user.password } });
+        let mut connection = Connection::open(self.address).await?;
+        let answer = connection.post("", &json!({ "query": query, "variables": input }).to_string()).await?;
+        let answer: Value = serde_json::from_str(answer)?;
+        let token = answer["data"]["login"]["accessToken"].as_str();
+        Ok(token.with_context(|| format!("no token: {answer}"))?.to_owned())
+    }
+
+    /// The value of a counter of the server, its labels added up.
+    pub async fn counter(&self, name: &str) -> anyhow::Result<f64> {
+        let mut connection = Connection::open(self.address).await?;
+        let (_, text) = connection.get("/metrics").await?;
+        let values = text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next());
+        Ok(values.filter_map(|value| value.parse::<f64>().ok()).sum())
+    }
+
+    /// The processor time that the server has used.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = std::fs::read_to_string(self.proc("stat")?)?;
+        // proc(5): utime and stime are the 14th and 15th field; the 2nd, in parentheses, may hold spaces.
+        let fields: Vec<&str> = stat.rsplit_once(')').context("no process name")?.1.split_whitespace().collect();
+        let ticks = fields[11].parse::<u32>()? + fields[12].parse::<u32>()?;
+        Ok(TICK * ticks)
+    }
+
+    /// The memory that the server has in use, in bytes.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(self.proc("status")?)?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+    }
+
+    fn proc(&self, file: &str) -> anyhow::Result<String> {
+        Ok(format!("/proc/{}/{file}", self.serve.id().context("the server has ended")?))
+    }
+
+    /// Ends both.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.serve.kill().await?;
+        // It looks after its own PostgreSQL, so it is asked rather than killed.
+        let dev = self.dev.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        if let Some(dev) = dev {
+            rustix::process::kill_process(dev, rustix::process::Signal::TERM)?;
+        }
+        self.dev.wait().await?;
+        Ok(())
+    }
+}
+
+fn platform(folder: &Path, name: &str) -> anyhow::Result<Command> {
+    let log = std::fs::File::create(folder.join(name).with_extension("log"))?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_platform"));
+    command.stdout(Stdio::null()).stderr(log).kill_on_drop(true).env("RUST_LOG", "warn").current_dir(folder);
+    Ok(command)
+}
