@@ -24,6 +24,26 @@ impl Tasks {
         });
     }
 
+    /// Runs `work` until it ends; when the server stops it has `grace` to do so.
+    pub fn spawn_with_grace(
+        &self,
+        name: &'static str,
+        grace: Duration,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let stop = self.stop.clone();
+        self.tracker.spawn(async move {
+            let over = async {
+                stop.cancelled().await;
+                tokio::time::sleep(grace).await;
+            };
+            tokio::select! {
+                () = work => {}
+                () = over => tracing::debug!(task = name, "stopped unfinished"),
+            }
+        });
+    }
+
     /// Runs `work`, which watches [`Tasks::stopping`] itself because it has something to finish first.
     pub fn spawn_graceful(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.tracker.spawn(work);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
+use futures::future::BoxFuture;
 use rand::RngExt;
+use tokio::sync::Semaphore;
 
 use super::life::reason;
 use super::model::due::{self, Due};
@@ -24,8 +24,13 @@ use crate::tasks::Tasks;
 
 /// Jobs that are worked on at a time.
 const AT_ONCE: usize = 16;
-/// Longer than the longest series of calls for one job, so that a claim outlives its work.
-const LEASE_SECONDS: i64 = 60;
+/// How long the cluster is asked for one job before it is tried again later.
+const CALLS: Duration = Duration::from_secs(20);
+/// Longer than the calls and what is written after them, so that a claim outlives its work; a job whose worker died
+/// waits for no longer.
+const LEASE_SECONDS: i64 = 30;
+/// What work in hand gets when the server stops, so that the next one need not wait for the end of its claims.
+const GRACE: Duration = Duration::from_secs(2);
 /// How often work is looked for that nobody rang for: what a crash left behind, deadlines, retries.
 const LOOK: Duration = Duration::from_millis(500);
 /// When to look again at an object that is being deleted.
@@ -35,29 +40,36 @@ const LONGEST_PAUSE_MS: i64 = 8_000;
 
 /// Starts the worker. Whoever commits work for it rings `wake`.
 pub fn spawn(tasks: &Tasks, db: Db, executor: Arc<dyn Executor>, wake: Wake) {
-    tasks.spawn("submit worker", run(Worker { db, executor }, wake));
+    tasks.spawn("submit worker", run(Worker { db, executor, wake }, tasks.clone()));
 }
 
-async fn run(worker: Worker, wake: Wake) {
-    let mut running = FuturesUnordered::new();
+/// Claims what is due as long as hands are free. Each job is a task of its own: the connection and the locks that it holds
+/// never wait for this loop to come round.
+async fn run(worker: Worker, tasks: Tasks) {
+    let hands = Arc::new(Semaphore::new(AT_ONCE));
     loop {
-        let room = AT_ONCE - running.len();
-        if room > 0 {
-            match worker.claim(room).await {
-                Ok(due) => running.extend(due.into_iter().map(|due| worker.handle(due))),
-                Err(error) => tracing::warn!(error = %error_chain(&error), "the submit worker cannot look for work"),
+        let free = hands.available_permits();
+        // Only this loop takes hands, so those counted are still there.
+        if let Ok(mut free_hands) = Arc::clone(&hands).try_acquire_many_owned(free as u32) {
+            for due in worker.claim_for(free).await {
+                let (worker, hand) = (worker.clone(), free_hands.split(1));
+                tasks.spawn_with_grace("submit", GRACE, async move {
+                    worker.handle(due).await;
+                    drop(hand);
+                    // There may be more to do, for this job too.
+                    worker.wake.now();
+                });
             }
         }
-        tokio::select! {
-            Some(()) = running.next() => {}
-            () = wake.within(LOOK), if running.len() < AT_ONCE => {}
-        }
+        worker.wake.within(LOOK).await;
     }
 }
 
+#[derive(Clone)]
 struct Worker {
     db: Db,
     executor: Arc<dyn Executor>,
+    wake: Wake,
 }
 
 /// What a due job needs.
@@ -80,8 +92,19 @@ fn need(due: &Due) -> Need {
 }
 
 impl Worker {
-    async fn claim(&self, room: usize) -> Result<Vec<Due>, ApiError> {
-        let limit = i64::try_from(room).unwrap_or(i64::MAX);
+    /// What is due, at most `hands` jobs.
+    async fn claim_for(&self, hands: usize) -> Vec<Due> {
+        if hands == 0 {
+            return Vec::new();
+        }
+        self.claim(hands).await.unwrap_or_else(|error| {
+            tracing::warn!(error = %error_chain(&error), "the submit worker cannot look for work");
+            Vec::new()
+        })
+    }
+
+    async fn claim(&self, hands: usize) -> Result<Vec<Due>, ApiError> {
+        let limit = i64::try_from(hands).unwrap_or(i64::MAX);
         Ok(due::claim(&mut *self.db.connection().await?, limit, LEASE_SECONDS).await?)
     }
 
@@ -108,7 +131,7 @@ impl Worker {
     }
 
     async fn create(&self, due: &Due) -> Result<(), ApiError> {
-        let outcome = self.executor.create(&target(due), &due.manifest).await;
+        let outcome = in_time(self.executor.create(&target(due), &due.manifest)).await;
         let label = if outcome.is_ok() { "created" } else { "failed" };
         metrics::counter!("platform_submits_total", "outcome" => label).increment(1);
         match outcome {
@@ -129,7 +152,7 @@ impl Worker {
     async fn delete(&self, due: &Due) -> Result<(), ApiError> {
         // A job that has ended must leave nothing, whatever object bears its name.
         let uid = due.object_uid.as_deref().filter(|_| !due.phase.is_terminal());
-        match self.executor.delete(&target(due), uid).await {
+        match in_time(self.executor.delete(&target(due), uid)).await {
             Ok(Deleted::Gone) => self.change(due, |life, now| life.gone(None, now)).await,
             Ok(Deleted::Going) => {
                 let again = |life: &mut Life, now: DateTime<Utc>| {
@@ -157,6 +180,11 @@ impl Worker {
         observed::change(&mut conn, due.id, |life| change(life, Utc::now())).await?;
         Ok(())
     }
+}
+
+async fn in_time<T>(calls: BoxFuture<'_, Result<T, ClusterError>>) -> Result<T, ClusterError> {
+    let late = |_| Err(ClusterError::Away(format!("it was not done within {} s", CALLS.as_secs())));
+    tokio::time::timeout(CALLS, calls).await.unwrap_or_else(late)
 }
 
 fn target(due: &Due) -> Target {

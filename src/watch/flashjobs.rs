@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::ResourceExt;
 use kube::runtime::watcher::Event;
+use kube::{Api, ResourceExt};
 
 use super::batch::Sink;
 use super::source;
@@ -18,19 +18,21 @@ use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 use crate::ids::JobId;
 use crate::jobs::life::{ObjectPhase, ObjectState, Observation, Seen};
-use crate::jobs::model::observed;
+use crate::jobs::model::observed::{self, Expected};
 
 const RETRY: Duration = Duration::from_millis(500);
+/// Missing objects that are asked for at a time.
+const ASKED_AT_ONCE: usize = 16;
 
-/// Follows all FlashJobs of ours. After a restart or a 410 the list is compared with the table: what was in the
-/// cluster before the list began and is not in it has vanished.
+/// Follows all FlashJobs of ours. After a restart or a 410 the list is compared with the table, and what the table has and
+/// the list has not is asked for by name. The list alone proves nothing: the client begins a streaming list before it says
+/// so, and what is created between that and our reading of the table is in the table only.
 pub(super) async fn follow(db: Db, cluster: Cluster, sink: Sink) {
     let mut events = pin!(source::events::<FlashJob>(&cluster, "FlashJob").await);
     let mut expected = HashMap::new();
     while let Some(event) = events.next().await {
         let goes_on = match event {
             Event::Init => {
-                // Read before the list begins: a job created during the list must not be taken for a vanished one.
                 expected = in_cluster(&db).await;
                 true
             }
@@ -41,13 +43,7 @@ pub(super) async fn follow(db: Db, cluster: Cluster, sink: Sink) {
                 }
                 None => true,
             },
-            Event::InitDone => {
-                let mut goes_on = true;
-                for (job, uid) in expected.drain() {
-                    goes_on = goes_on && put(&sink, job, Seen::Gone(uid)).await;
-                }
-                goes_on
-            }
+            Event::InitDone => tell_vanished(&cluster, &sink, expected.drain().map(|(_, missing)| missing)).await,
             Event::Apply(object) => match job_of(&object) {
                 Some(job) => put(&sink, job, Seen::Object(state(&object))).await,
                 None => true,
@@ -67,10 +63,37 @@ async fn put(sink: &Sink, job: JobId, seen: Seen) -> bool {
     sink.put(Observation { job, seen }).await
 }
 
-async fn in_cluster(db: &Db) -> HashMap<JobId, String> {
+/// Tells which of the objects that the list had not are not in the cluster.
+async fn tell_vanished(cluster: &Cluster, sink: &Sink, missing: impl Iterator<Item = Expected>) -> bool {
+    let asked = stream::iter(missing)
+        .map(|missing| async move { has_vanished(cluster, &missing).await.then_some((missing.job, missing.uid)) })
+        .buffer_unordered(ASKED_AT_ONCE);
+    let mut vanished = pin!(asked.filter_map(std::future::ready));
+    while let Some((job, uid)) = vanished.next().await {
+        if !put(sink, job, Seen::Gone(uid)).await {
+            return false;
+        }
+    }
+    true
+}
+
+async fn has_vanished(cluster: &Cluster, missing: &Expected) -> bool {
+    let objects = Api::<FlashJob>::namespaced(cluster.client(), &missing.namespace);
+    loop {
+        match cluster.call(objects.get_metadata_opt(&missing.name)).await {
+            Ok(found) => return found.is_none_or(|found| found.uid().as_ref() != Some(&missing.uid)),
+            Err(error) => {
+                tracing::warn!(job = %missing.job, %error, "the watch cannot tell whether a job's object is there");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn in_cluster(db: &Db) -> HashMap<JobId, Expected> {
     loop {
         match read(db).await {
-            Ok(jobs) => return jobs,
+            Ok(expected) => return expected,
             Err(error) => {
                 tracing::warn!(error = %error_chain(&error), "the watch waits for the database");
                 tokio::time::sleep(RETRY).await;
@@ -79,8 +102,9 @@ async fn in_cluster(db: &Db) -> HashMap<JobId, String> {
     }
 }
 
-async fn read(db: &Db) -> Result<HashMap<JobId, String>, ApiError> {
-    Ok(observed::in_cluster(&mut *db.connection().await?).await?.into_iter().collect())
+async fn read(db: &Db) -> Result<HashMap<JobId, Expected>, ApiError> {
+    let expected = observed::in_cluster(&mut *db.connection().await?).await?;
+    Ok(expected.into_iter().map(|expected| (expected.job, expected)).collect())
 }
 
 fn job_of(object: &FlashJob) -> Option<JobId> {

@@ -11,7 +11,6 @@ mod projects;
 mod statements;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_graphql::{Request, Variables};
@@ -19,9 +18,7 @@ use platform::auth::Authenticator;
 use platform::auth::principal::Caller;
 use platform::cluster::queues::Queues;
 use platform::config::{AuthConfig, BcryptCost, DatabaseConfig, DatabaseUrl, JwtKeys, RateLimits};
-use platform::db::{Db, migrations};
-use platform::dev::postgres::{EmbeddedPostgres, Options};
-use platform::dev::seed;
+use platform::db::Db;
 use platform::events::Bus;
 use platform::executor::Wake;
 use platform::graphql::loaders::Loaders;
@@ -29,25 +26,8 @@ use platform::jobs::service::Submitter;
 use platform::schema::{self, Schema};
 use platform::tasks::Tasks;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
-/// One PostgreSQL for all tests, with one migrated and seeded database that theirs are copies of.
-static POSTGRES: OnceCell<EmbeddedPostgres> = OnceCell::const_new();
-
-async fn postgres() -> &'static EmbeddedPostgres {
-    POSTGRES
-        .get_or_init(|| async {
-            let postgres = EmbeddedPostgres::start(Options::ephemeral()).await.unwrap();
-            let url: DatabaseUrl = postgres.url().parse().unwrap();
-            let tasks = Tasks::default();
-            let db = Db::new(&DatabaseConfig::for_dev(url.clone()), &tasks).unwrap();
-            migrations::run(&db).await.unwrap();
-            seed::demo(&url).await.unwrap();
-            tasks.shutdown(Duration::from_secs(5)).await;
-            postgres
-        })
-        .await
-}
+use crate::support::database;
 
 /// A database, and everything that answers over it.
 pub struct World {
@@ -64,18 +44,7 @@ impl World {
     }
 
     pub async fn with_access_token_life(access_token_life: Duration) -> Self {
-        static COPIES: AtomicU32 = AtomicU32::new(0);
-        let postgres = postgres().await;
-        let name = format!("rooms_{}", COPIES.fetch_add(1, Ordering::Relaxed));
-        let server: DatabaseUrl = postgres.connection().url("postgres").parse().unwrap();
-        let template = postgres.url().rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
-        let copy = format!("CREATE DATABASE {name} TEMPLATE {template}");
-        // The server notices a moment later that the connections which seeded the template are gone.
-        while let Err(error) = try_sql(&server, &copy).await {
-            assert_eq!(error.code().map(|code| code.code()), Some("55006"), "{error}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let url: DatabaseUrl = postgres.connection().url(&name).parse().unwrap();
+        let url = database::demo().await;
         let tasks = Tasks::default();
         let db = Db::new(&DatabaseConfig::for_dev(url.clone()), &tasks).unwrap();
         let auth = AuthConfig {
@@ -186,16 +155,7 @@ pub async fn more_groups(world: &World, count: usize) {
 
 /// Runs statements on a database.
 pub async fn sql(url: &DatabaseUrl, statements: &str) {
-    try_sql(url, statements).await.unwrap();
-}
-
-async fn try_sql(url: &DatabaseUrl, statements: &str) -> Result<(), tokio_postgres::Error> {
-    let (client, driver) = tokio_postgres::connect(url.expose(), tokio_postgres::NoTls).await?;
-    let driver = tokio::spawn(driver);
-    let done = client.batch_execute(statements).await;
-    drop(client);
-    driver.await.unwrap()?;
-    done
+    database::execute(url, statements).await.unwrap();
 }
 
 /// What went wrong, one line an error: code, field, message.

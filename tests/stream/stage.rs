@@ -10,10 +10,9 @@ use platform::cluster::Cluster;
 use platform::cluster::crd::FlashJob;
 use platform::cluster::names::{job_object, project_namespace};
 use platform::cluster::queues;
-use platform::config::{Config, DevParts, JwtKeys};
-use platform::db::{Db, migrations};
+use platform::config::{Config, DatabaseUrl, DevParts, JwtKeys};
+use platform::db::Db;
 use platform::dev::cluster::api::{self, EmbeddedApi};
-use platform::dev::postgres::{Connection, EmbeddedPostgres, Options};
 use platform::events::Bus;
 use platform::executor::{Scheduler, Wake};
 use platform::ids::{GroupId, JobId, ProjectId, UserId};
@@ -23,6 +22,7 @@ use platform::watch;
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
+use crate::support::database;
 use crate::support::proxy::Proxy;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,7 +37,6 @@ pub struct Stage {
     database_proxy: Proxy,
     cluster_proxy: Proxy,
     server: Option<Server>,
-    _postgres: EmbeddedPostgres,
     _api: EmbeddedApi,
     _folder: tempfile::TempDir,
 }
@@ -50,9 +49,9 @@ struct Server {
 
 impl Stage {
     pub async fn set() -> Self {
-        let postgres = EmbeddedPostgres::start(Options::ephemeral()).await.unwrap();
+        let database = database::empty().await;
         let api = EmbeddedApi::start(api::Options::default()).await.unwrap();
-        let database_proxy = Proxy::before(address_of(postgres.connection())).await;
+        let database_proxy = Proxy::before(address_of(&database)).await;
         let cluster_address: SocketAddr = api.base_url().trim_start_matches("http://").parse().unwrap();
         let cluster_proxy = Proxy::before(cluster_address).await;
 
@@ -61,14 +60,11 @@ impl Stage {
         let through_proxy =
             api.kubeconfig().replace(&cluster_address.to_string(), &cluster_proxy.address().to_string());
         std::fs::write(&kubeconfig, through_proxy).unwrap();
-        let url = proxied(&postgres.url(), postgres.connection(), database_proxy.address());
-        let parts = DevParts { database_url: url.parse().unwrap(), kubeconfig, port: 0, jwt_keys: JwtKeys::random() };
+        let database_url = proxied(&database, database_proxy.address());
+        let parts = DevParts { database_url, kubeconfig, port: 0, jwt_keys: JwtKeys::random() };
         let config = Config::for_dev(parts);
 
-        let tasks = Tasks::default();
-        migrations::run(&Db::new(&config.database, &tasks).unwrap()).await.unwrap();
-        tasks.shutdown(PATIENCE).await;
-        let (sql, driver) = tokio_postgres::connect(&postgres.url(), NoTls).await.unwrap();
+        let (sql, driver) = tokio_postgres::connect(database.expose(), NoTls).await.unwrap();
         tokio::spawn(driver);
         let cluster = Cluster::new(&config.cluster).await.unwrap();
         eventually("the queues", || async { queues::ensure(&cluster).await.is_ok() }).await;
@@ -96,7 +92,6 @@ impl Stage {
             database_proxy,
             cluster_proxy,
             server: None,
-            _postgres: postgres,
             _api: api,
             _folder: folder,
         };
@@ -135,35 +130,44 @@ impl Stage {
 
     /// A job as `submitJob` leaves it: the row and its first event, committed.
     pub async fn submit(&self) -> JobId {
-        let container = json!({ "name": "main", "image": "busybox" });
-        self.submit_with(json!({ "minAvailable": 1, "tasks": [{ "spec": { "containers": [container] } }] })).await
+        self.submit_with(one_task()).await
     }
 
     pub async fn submit_with(&self, spec: Value) -> JobId {
         let job = JobId::generate();
-        let (name, namespace) = (job_object(job), project_namespace(self.project));
-        let manifest = json!({
+        self.execute(&format!("BEGIN; {}; COMMIT", self.rows(job, &spec))).await;
+        job
+    }
+
+    fn manifest(&self, job: JobId, spec: &Value) -> Value {
+        json!({
             "apiVersion": "scheduling.flash-sched.io/v1alpha1",
             "kind": "FlashJob",
-            "metadata": { "name": name, "namespace": namespace, "labels": { "platform.job-id": job.to_string() } },
+            "metadata": {
+                "name": job_object(job),
+                "namespace": project_namespace(self.project),
+                "labels": { "platform.job-id": job.to_string() },
+            },
             "spec": spec,
-        });
-        let rows = format!(
-            "BEGIN;
-             INSERT INTO jobs (id, project_id, submitted_by, name, queue, priority, executor, phase, manifest, namespace, object_name)
+        })
+    }
+
+    fn rows(&self, job: JobId, spec: &Value) -> String {
+        format!(
+            "INSERT INTO jobs (id, project_id, submitted_by, name, queue, priority, executor, phase, manifest, namespace, object_name)
              VALUES ('{id}', '{project}', '{user}', 'train', 'default-batch', 0, 'SCHEDULER', 'SUBMITTED', '{manifest}', '{namespace}', '{name}');
              SELECT pg_advisory_xact_lock({lock});
              INSERT INTO job_events (seq, job_id, project_id, group_id, submitted_by, kind, phase)
              SELECT nextval('job_events_seq'), '{id}', id, group_id, '{user}', 'SUBMITTED', 'SUBMITTED' FROM projects;
-             NOTIFY platform_events;
-             COMMIT",
+             NOTIFY platform_events",
             id = job.uuid(),
             project = self.project.uuid(),
             user = self.user.uuid(),
+            manifest = self.manifest(job, spec),
+            namespace = project_namespace(self.project),
+            name = job_object(job),
             lock = 0x706c_6174_6576_7473_i64,
-        );
-        self.sql.batch_execute(&rows).await.unwrap();
-        job
+        )
     }
 
     /// What `cancelJob` leaves.
@@ -227,6 +231,11 @@ impl Stage {
     }
 }
 
+fn one_task() -> Value {
+    let container = json!({ "name": "main", "image": "busybox" });
+    json!({ "minAvailable": 1, "tasks": [{ "spec": { "containers": [container] } }] })
+}
+
 /// Plays the garbage collector: a FlashJob here has no pods, so its foreground deletion is done at once.
 async fn collect_garbage(objects: Api<FlashJob>) {
     while let Ok(found) = objects.list(&ListParams::default()).await {
@@ -239,13 +248,13 @@ async fn collect_garbage(objects: Api<FlashJob>) {
     }
 }
 
-fn address_of(connection: &Connection) -> SocketAddr {
-    format!("{}:{}", Connection::HOST, connection.port).parse().unwrap()
+fn address_of(url: &DatabaseUrl) -> SocketAddr {
+    let after_credentials = url.expose().rsplit('@').next().unwrap();
+    after_credentials.split('/').next().unwrap().parse().unwrap()
 }
 
-/// `url` with the proxy's port in place of the server's.
-fn proxied(url: &str, connection: &Connection, proxy: SocketAddr) -> String {
-    url.replace(&format!(":{}/", connection.port), &format!(":{}/", proxy.port()))
+fn proxied(url: &DatabaseUrl, proxy: SocketAddr) -> DatabaseUrl {
+    url.expose().replace(&address_of(url).to_string(), &proxy.to_string()).parse().unwrap()
 }
 
 async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {

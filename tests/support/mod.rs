@@ -1,3 +1,4 @@
 //! What the whole-server tests share.
 
+pub mod database;
 pub mod proxy;

@@ -148,15 +148,28 @@ async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> 
     .map(drop)
 }
 
-/// Jobs whose object must be in the cluster, with its uid: what a list of the cluster is compared with.
+/// The object that a job must have in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Expected {
+    /// The job.
+    pub job: JobId,
+    /// The object's namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// The objects that must be in the cluster: what a list of the cluster is compared with.
 ///
 /// # Errors
 /// The database's.
-pub async fn in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<(JobId, String)>> {
+pub async fn in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Expected>> {
     jobs::table
         .filter(jobs::phase.eq_any([JobPhase::Submitted, JobPhase::Queued, JobPhase::Running]))
         .filter(jobs::object_uid.is_not_null())
-        .select((jobs::id, jobs::object_uid.assume_not_null()))
+        .select((jobs::id, jobs::namespace, jobs::object_name, jobs::object_uid.assume_not_null()))
         .load(conn)
         .await
 }
