@@ -6,21 +6,21 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Message, http::HeaderValue};
+
+use crate::support::session::Session;
+use crate::support::subscription::JobEvent;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `platform dev`, gone with the test.
 struct Dev {
     child: Child,
+    cluster: String,
     folder: tempfile::TempDir,
     ready: Value,
-    http: reqwest::Client,
 }
 
 impl Dev {
@@ -35,94 +35,24 @@ impl Dev {
         }
         let folder = tempfile::tempdir().unwrap();
         let (child, ready) = spawn(&folder.path().join("data"), cluster).await;
-        Some(Self { child, folder, ready, http: reqwest::Client::new() })
+        Some(Self { child, cluster: cluster.to_owned(), folder, ready })
     }
 
     fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    async fn ask(&self, token: Option<&str>, query: &str, variables: Value) -> Value {
-        let url = self.ready["graphqlUrl"].as_str().unwrap();
-        let mut request = self.http.post(url).json(&json!({ "query": query, "variables": variables }));
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        request.send().await.unwrap().json().await.unwrap()
+    async fn log_in(&self, username: &str) -> Session {
+        Session::log_in(self.ready["graphqlUrl"].as_str().unwrap(), username).await
     }
 
-    async fn log_in(&self, username: &str) -> String {
-        let users = self.ready["users"].as_array().unwrap();
-        let user = users.iter().find(|user| user["username"] == username).unwrap();
-        let query = "mutation($u: String!, $p: String!) { login(input: {username: $u, password: $p}) { accessToken } }";
-        let answer = self.ask(None, query, json!({ "u": username, "p": user["password"] })).await;
-        answer["data"]["login"]["accessToken"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    async fn kill(&mut self) {
+        self.child.start_kill().unwrap();
+        self.child.wait().await.unwrap();
     }
 
-    async fn project(&self, token: &str, name: &str) -> String {
-        let answer = self.ask(Some(token), "{ projects { nodes { id name } } }", json!({})).await;
-        let nodes = answer["data"]["projects"]["nodes"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
-        nodes.iter().find(|node| node["name"] == name).unwrap_or_else(|| panic!("{answer}"))["id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
-
-    /// Submits the YAML as a config file's first commit; the job's id.
-    async fn submit_yaml(&self, token: &str, name: &str, yaml: &str, queue: &str) -> String {
-        let project = self.project(token, "detection").await;
-        let create = "mutation($i: CreateConfigFileInput!) { createConfigFile(input: $i) { commit { id } } }";
-        let input = json!({ "projectId": project, "name": name, "yaml": yaml, "message": "try" });
-        let answer = self.ask(Some(token), create, json!({ "i": input })).await;
-        let commit = answer["data"]["createConfigFile"]["commit"]["id"].clone();
-        assert!(commit.is_string(), "{answer}");
-        let submit = "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id phase } } }";
-        let input = json!({ "projectId": project, "commitId": commit, "queue": queue });
-        let answer = self.ask(Some(token), submit, json!({ "i": input })).await;
-        let job = &answer["data"]["submitJob"]["job"];
-        // The worker is rung by the commit: the cluster may have the job before the answer is put together.
-        assert!(job["phase"] == "SUBMITTED" || job["phase"] == "QUEUED", "{answer}");
-        job["id"].as_str().unwrap().to_owned()
-    }
-
-    /// The phases of a job's events over a WebSocket after `after`, until `last`; and the cursor of the last.
-    async fn phases_until(&self, token: &str, job: &str, after: Option<String>, last: &str) -> (Vec<String>, String) {
-        let mut request = self.ready["wsUrl"].as_str().unwrap().into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-        let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        let init = json!({ "type": "connection_init", "payload": { "authorization": format!("Bearer {token}") } });
-        socket.send(Message::text(init.to_string())).await.unwrap();
-        let query =
-            "subscription($f: JobEventFilter, $a: Cursor) { jobEvents(filter: $f, after: $a) { cursor kind phase } }";
-        let variables = json!({ "f": { "jobIds": [job] }, "a": after });
-        let subscribe =
-            json!({ "id": "1", "type": "subscribe", "payload": { "query": query, "variables": variables } });
-        socket.send(Message::text(subscribe.to_string())).await.unwrap();
-        let mut phases: Vec<String> = Vec::new();
-        loop {
-            let message = timeout(PATIENCE, socket.next()).await.unwrap_or_else(|_| panic!("waiting after {phases:?}"));
-            let message = message.unwrap_or_else(|| panic!("the socket ended after {phases:?}: {}", self.log()));
-            let text = match message.unwrap() {
-                Message::Text(text) => text,
-                Message::Close(frame) => {
-                    panic!("the socket was closed with {frame:?} after {phases:?}: {}", self.log())
-                }
-                _ => continue,
-            };
-            let message: Value = serde_json::from_str(&text).unwrap();
-            if message["type"] != "next" {
-                assert_ne!(message["type"], "error", "{message}");
-                continue;
-            }
-            let event = &message["payload"]["data"]["jobEvents"];
-            let phase = event["phase"].as_str().unwrap_or_else(|| panic!("{message}")).to_owned();
-            if phases.last() != Some(&phase) {
-                phases.push(phase.clone());
-            }
-            if phase == last {
-                return (phases, event["cursor"].as_str().unwrap().to_owned());
-            }
-        }
+    async fn start_again(&mut self) {
+        (self.child, self.ready) = spawn(&self.data_dir(), &self.cluster).await;
     }
 
     /// The end of what the server has said so far.
@@ -131,10 +61,26 @@ impl Dev {
         log.lines().rev().take(30).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    async fn stop(mut self) {
-        self.child.start_kill().unwrap();
-        self.child.wait().await.unwrap();
+    /// The events of a job after a cursor, until it enters the phase `last`.
+    async fn events_until(&self, session: &Session, job: &str, after: &str, last: &str) -> Vec<JobEvent> {
+        let mut subscription = session.events(Some(&[job.to_owned()]), Some(after)).await;
+        let mut events = Vec::new();
+        while let Some(event) = subscription.next().await {
+            let end = event.phase == last;
+            events.push(event);
+            if end {
+                return events;
+            }
+        }
+        panic!("the socket was closed with {:?} after {events:#?}: {}", subscription.closed, self.log())
     }
+}
+
+/// The phases that events tell, each once where several follow one another.
+fn phases(events: &[JobEvent]) -> Vec<&str> {
+    let mut phases: Vec<_> = events.iter().map(|event| event.phase.as_str()).collect();
+    phases.dedup();
+    phases
 }
 
 fn log(data_dir: &std::path::Path) -> Stdio {
@@ -167,69 +113,120 @@ async fn spawn(data_dir: &std::path::Path, cluster: &str) -> (Child, Value) {
     (child, ready)
 }
 
-/// The cursor before everything: the demo seed's first event.
-async fn beginning(dev: &Dev, token: &str) -> Option<String> {
-    let query = "{ jobs(last: 1) { nodes { events(first: 1) { nodes { cursor } } } } }";
-    let answer = dev.ask(Some(token), query, json!({})).await;
-    answer["data"]["jobs"]["nodes"][0]["events"]["nodes"][0]["cursor"].as_str().map(str::to_owned)
-}
-
 fn pod(annotations: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: try\n  annotations: {annotations}\nspec:\n  containers:\n  - name: main\n    image: python:3.12\n"
     )
 }
 
-async fn succeeds_fails_and_is_cancelled(cluster: &str) {
-    let Some(dev) = Dev::start(cluster).await else { return };
-    let token = dev.log_in("maya").await;
-    let start = beginning(&dev, &token).await;
+/// A FlashJob of two tasks that each take all GPUs of a node.
+const ALL_GPUS: &str = r#"
+apiVersion: scheduling.flash-sched.io/v1alpha1
+kind: FlashJob
+metadata: { name: greedy }
+spec:
+  minAvailable: 2
+  tasks:
+  - metadata: { annotations: { sim.platform/duration: "60s" } }
+    spec:
+      containers:
+      - { name: main, image: "python:3.12", resources: { limits: { nvidia.com/gpu: "8" } } }
+  - metadata: { annotations: { sim.platform/duration: "60s" } }
+    spec:
+      containers:
+      - { name: main, image: "python:3.12", resources: { limits: { nvidia.com/gpu: "8" } } }
+"#;
 
-    let good = dev.submit_yaml(&token, "good", &pod(r#"{sim.platform/duration: "5s"}"#), "configfile-job").await;
-    let (phases, _) = dev.phases_until(&token, &good, start.clone(), "SUCCEEDED").await;
-    assert_eq!(phases, ["SUBMITTED", "QUEUED", "RUNNING", "SUCCEEDED"]);
+const ONE_GPU: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: { name: urgent, annotations: { sim.platform/duration: "5s" } }
+spec:
+  containers:
+  - { name: main, image: "python:3.12", resources: { limits: { nvidia.com/gpu: "1" } } }
+"#;
 
-    let bad = dev.submit_yaml(&token, "bad", &pod(r#"{sim.platform/exit-code: "3"}"#), "configfile-job").await;
-    let (phases, _) = dev.phases_until(&token, &bad, start.clone(), "FAILED").await;
-    assert_eq!(phases, ["SUBMITTED", "QUEUED", "RUNNING", "FAILED"]);
-    let answer =
-        dev.ask(Some(&token), "query($id: ID!) { job(id: $id) { tasks { exitCode } } }", json!({ "id": bad })).await;
-    assert_eq!(answer["data"]["job"]["tasks"], json!([{ "exitCode": 3 }]), "{answer}");
+async fn succeeds(dev: &Dev, maya: &Session) {
+    let start = maya.present().await;
+    let commit = maya.commit("good", &pod(r#"{sim.platform/duration: "5s"}"#)).await;
+    let job = maya.submit(&commit, "configfile-job").await;
+    let events = dev.events_until(maya, &job, &start, "SUCCEEDED").await;
+    assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "SUCCEEDED"]);
+}
 
-    let long = dev.submit_yaml(&token, "long", &pod(r#"{sim.platform/duration: "1h"}"#), "configfile-job").await;
-    let (_, running) = dev.phases_until(&token, &long, start, "RUNNING").await;
+async fn fails_with_its_exit_code(dev: &Dev, maya: &Session) {
+    let start = maya.present().await;
+    let commit = maya.commit("bad", &pod(r#"{sim.platform/exit-code: "3"}"#)).await;
+    let job = maya.submit(&commit, "configfile-job").await;
+    let events = dev.events_until(maya, &job, &start, "FAILED").await;
+    assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "FAILED"]);
+    let data = maya.ask("query($id: ID!) { job(id: $id) { tasks { exitCode } } }", json!({ "id": job })).await;
+    assert_eq!(data["job"]["tasks"], json!([{ "exitCode": 3 }]));
+}
+
+async fn is_cancelled(dev: &Dev, maya: &Session) {
+    let start = maya.present().await;
+    let commit = maya.commit("long", &pod(r#"{sim.platform/duration: "1h"}"#)).await;
+    let job = maya.submit(&commit, "configfile-job").await;
+    let running = dev.events_until(maya, &job, &start, "RUNNING").await.pop().unwrap().cursor;
     let cancel = "mutation($id: ID!) { cancelJob(input: {id: $id, reason: \"enough\"}) { job { cancelRequestedAt } } }";
-    let answer = dev.ask(Some(&token), cancel, json!({ "id": long })).await;
-    assert!(answer["errors"].is_null(), "{answer}");
+    maya.ask(cancel, json!({ "id": job })).await;
     // Resumed from the cursor of RUNNING: nothing before it comes again.
-    let (phases, _) = dev.phases_until(&token, &long, Some(running), "CANCELLED").await;
-    assert_eq!(phases, ["RUNNING", "CANCELLED"]);
-    dev.stop().await;
+    let events = dev.events_until(maya, &job, &running, "CANCELLED").await;
+    assert_eq!(phases(&events).last(), Some(&"CANCELLED"));
+    assert!(events.iter().all(|event| ["RUNNING", "CANCELLED"].contains(&event.phase.as_str())), "{events:#?}");
+}
+
+async fn is_preempted_and_runs_again(dev: &Dev, maya: &Session) {
+    let start = maya.present().await;
+    let (all, one) = (maya.commit("greedy", ALL_GPUS).await, maya.commit("urgent", ONE_GPU).await);
+    let victim = maya.submit(&all, "default-batch").await;
+    dev.events_until(maya, &victim, &start, "RUNNING").await;
+    let urgent = maya.submit(&one, "configfile-job").await;
+    dev.events_until(maya, &urgent, &start, "SUCCEEDED").await;
+    let events = dev.events_until(maya, &victim, &start, "SUCCEEDED").await;
+    assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "QUEUED", "RUNNING", "SUCCEEDED"]);
+    let preempted: Vec<_> = events.iter().filter(|event| event.kind == "PREEMPTED").collect();
+    assert_eq!(preempted.len(), 1, "{events:#?}");
+    assert_eq!((preempted[0].phase.as_str(), preempted[0].reason.as_deref()), ("QUEUED", Some("Preempted")));
+    assert_eq!(events.last().unwrap().preemptions, 1);
+}
+
+/// One environment for all: what one job does takes nothing from the others but time.
+async fn jobs_end_in_every_way(cluster: &str) {
+    let Some(mut dev) = Dev::start(cluster).await else { return };
+    let maya = dev.log_in("maya").await;
+    tokio::join!(
+        succeeds(&dev, &maya),
+        fails_with_its_exit_code(&dev, &maya),
+        is_cancelled(&dev, &maya),
+        is_preempted_and_runs_again(&dev, &maya),
+    );
+    dev.kill().await;
 }
 
 #[tokio::test]
-async fn embedded_a_job_succeeds_fails_and_is_cancelled() {
-    succeeds_fails_and_is_cancelled("embedded").await;
+async fn embedded_jobs_succeed_fail_are_cancelled_and_preempted() {
+    jobs_end_in_every_way("embedded").await;
 }
 
 #[tokio::test]
-async fn real_a_job_succeeds_fails_and_is_cancelled() {
-    succeeds_fails_and_is_cancelled("real").await;
+async fn real_jobs_succeed_fail_are_cancelled_and_preempted() {
+    jobs_end_in_every_way("real").await;
 }
 
 #[tokio::test]
-async fn a_killed_server_finds_its_jobs_again_and_tells_each_event_once() {
+async fn a_killed_environment_finds_its_jobs_again() {
     let Some(mut dev) = Dev::start("real").await else { return };
-    let token = dev.log_in("maya").await;
-    let start = beginning(&dev, &token).await;
-    let job = dev.submit_yaml(&token, "survivor", &pod(r#"{sim.platform/duration: "60s"}"#), "configfile-job").await;
+    let maya = dev.log_in("maya").await;
+    let start = maya.present().await;
+    let commit = maya.commit("survivor", &pod(r#"{sim.platform/duration: "60s"}"#)).await;
+    let job = maya.submit(&commit, "configfile-job").await;
     // SIGKILL right after the commit: the object may or may not have been created.
-    dev.child.start_kill().unwrap();
-    dev.child.wait().await.unwrap();
-    let (child, ready) = spawn(&dev.data_dir(), "real").await;
-    (dev.child, dev.ready) = (child, ready);
-    let token = dev.log_in("maya").await;
-    let (phases, _) = dev.phases_until(&token, &job, start, "SUCCEEDED").await;
-    assert_eq!(phases, ["SUBMITTED", "QUEUED", "RUNNING", "SUCCEEDED"]);
-    dev.stop().await;
+    dev.kill().await;
+    dev.start_again().await;
+    let maya = dev.log_in("maya").await;
+    let events = dev.events_until(&maya, &job, &start, "SUCCEEDED").await;
+    assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "SUCCEEDED"]);
+    dev.kill().await;
 }

@@ -20,6 +20,8 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
+use crate::support::session::http_client;
+
 /// Longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -151,7 +153,7 @@ impl Arena {
         let now = self.api::<ConfigMap>().list(&ListParams::default()).await.expect("a list");
         let revision = now.metadata.resource_version.expect("a version");
         let body = serde_json::json!({"revision": revision, "physical": true}).to_string();
-        let request = reqwest::Client::new().post(format!("{etcd}/v3/kv/compaction")).body(body);
+        let request = http_client().post(format!("{etcd}/v3/kv/compaction")).body(body);
         request.send().await.and_then(reqwest::Response::error_for_status).expect("compacted");
     }
 }

@@ -28,6 +28,7 @@ use platform::tasks::Tasks;
 use serde_json::{Value, json};
 
 use crate::support::database;
+use crate::support::session::password_of;
 
 /// A database, and everything that answers over it.
 pub struct World {
@@ -122,16 +123,6 @@ impl World {
 
 pub const LOGIN: &str =
     "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken user { username } } }";
-
-fn password_of(username: &str) -> &'static str {
-    match username {
-        "admin" => "platform-admin",
-        "maya" => "vision-manager",
-        "ada" => "vision-member",
-        "ben" => "language-member",
-        other => panic!("{other} is not in the demo tenant"),
-    }
-}
 
 /// Groups `extra-…`, each with a member, a project, a config file in it and a job with two events.
 pub async fn more_groups(world: &World, count: usize) {

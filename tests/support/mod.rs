@@ -2,3 +2,5 @@
 
 pub mod database;
 pub mod proxy;
+pub mod session;
+pub mod subscription;

@@ -16,6 +16,8 @@ use platform::http::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use crate::support::session::http_client as client;
+
 pub struct Query;
 pub struct Mutation;
 pub struct Ticks;
@@ -196,14 +198,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }
-}
-
-/// An HTTP client.
-pub fn client() -> reqwest::Client {
-    static PROVIDER: std::sync::Once = std::sync::Once::new();
-    // Another test may have been first.
-    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    reqwest::Client::new()
 }
 
 /// An answer; the request's id is replaced, so that it can be compared.
