@@ -81,6 +81,17 @@ async fn what_changed_while_nobody_watched_is_told_once_and_what_did_not_is_not(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_sent_while_the_watch_begins_is_not_taken_for_a_vanished_one() {
+    let stage = Stage::set().await;
+    let earlier = stage.submit().await;
+    stage.reach(earlier, "QUEUED").await;
+    let (stage, job) = stage.stop_server().await.submit_while_the_leader_lists().await;
+    stage.report(job, json!({ "phase": "Succeeded" })).await;
+    stage.until(job, "finished_at IS NOT NULL").await;
+    assert_eq!(stage.phase(job).await, "SUCCEEDED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_submitted_while_the_cluster_is_away_says_so_and_is_sent_when_it_is_back() {
     let stage = Stage::set().await;
     stage.cluster_proxy().cut();

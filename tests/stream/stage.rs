@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use platform::cluster::Cluster;
 use platform::cluster::crd::FlashJob;
@@ -168,6 +168,27 @@ impl Stage {
             name = job_object(job),
             lock = 0x706c_6174_6576_7473_i64,
         )
+    }
+
+    /// A job that is submitted and sent to the cluster by another replica in the short time after the leader has begun to
+    /// list the cluster and before it has read the table.
+    pub async fn submit_while_the_leader_lists(self) -> (Self, JobId) {
+        self.execute("BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE").await;
+        let stage = self.start_server().await;
+        let reads_table = "SELECT pid FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%object_uid%IS NOT NULL%'";
+        let waits = || async {
+            // Within a transaction the first look would be repeated for ever.
+            stage.execute("SELECT pg_stat_clear_snapshot()").await;
+            stage.sql.query_opt(reads_table, &[]).await.unwrap().is_some()
+        };
+        eventually("the leader waits for the table", waits).await;
+        let job = JobId::generate();
+        let object = serde_json::from_value(stage.manifest(job, &one_task())).unwrap();
+        let uid = stage.objects.create(&PostParams::default(), &object).await.unwrap().uid().unwrap();
+        let sent = format!("UPDATE jobs SET phase = 'QUEUED', object_uid = '{uid}' WHERE id = '{}'", job.uuid());
+        stage.execute(&format!("{}; {sent}; COMMIT", stage.rows(job, &one_task()))).await;
+        (stage, job)
     }
 
     /// What `cancelJob` leaves.

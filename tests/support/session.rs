@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::subscription::Subscription;
 
 /// A person of the demo tenant and the server they talk to.
-#[derive(Clone)]
 pub struct Session {
     graphql_url: String,
     token: String,
@@ -37,12 +36,6 @@ impl Session {
         let query = "mutation($u: String!, $p: String!) { login(input: {username: $u, password: $p}) { accessToken } }";
         let data = nobody.ask(query, json!({ "u": username, "p": password_of(username) })).await;
         Self { token: text(&data["login"]["accessToken"]), ..nobody }
-    }
-
-    /// The same person with the same token at another server, or at this one after it came back elsewhere.
-    #[must_use]
-    pub fn at(&self, graphql_url: &str) -> Self {
-        Self { graphql_url: graphql_url.to_owned(), ..self.clone() }
     }
 
     /// The data of the answer, which must have no errors.
