@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use async_graphql::{Request, Response};
+use async_graphql::{Pos, Request, Response};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -20,12 +20,13 @@ use crate::db::{Db, migrations};
 use crate::error::ApiError;
 use crate::events::Bus;
 use crate::executor::{Scheduler, Wake};
+use crate::graphql::errors::graphql_error;
 use crate::graphql::limits::OperationLimits;
 use crate::graphql::loaders::Loaders;
 use crate::graphql::order::FieldOrder;
 use crate::http::{
     Deprecated, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck, RequestMeta,
-    Revocation, router, serve,
+    Revocation, Transport, router, serve,
 };
 use crate::jobs::service::Submitter;
 use crate::jobs::worker;
@@ -147,7 +148,18 @@ impl GraphqlService for App {
     }
 
     async fn execute(&self, caller: &Caller, request: Request, meta: RequestMeta) -> Response {
-        let (mut request, _) = self.complete(caller, request, meta);
+        // A socket may be older than a role; a request over HTTP was authenticated a moment ago.
+        let caller = match meta.transport {
+            Transport::WebSocket => match self.0.authenticator.renewed(caller).await {
+                Ok(caller) => caller,
+                Err(error) => {
+                    let told = graphql_error(error, Some(&meta.request_id));
+                    return Response::from_errors(vec![told.into_server_error(Pos::default())]);
+                }
+            },
+            _ => caller.clone(),
+        };
+        let (mut request, _) = self.complete(&caller, request, meta);
         let order = FieldOrder::of(&mut request);
         let mut response = self.0.schema.execute(request).await;
         order.apply(&mut response.data);

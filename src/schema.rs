@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Interface, MergedObject, MergedSubscription, Object, Request, SDLExportOptions};
 use chrono::{DateTime, Utc};
 
-use crate::auth::principal::CallerExt;
+use crate::auth::principal::{CallerExt, Switched};
 use crate::configs::mutation::ConfigMutation;
 use crate::configs::query::{self as configs, ConfigQuery};
 use crate::configs::types::{ConfigCommit, ConfigFile};
@@ -158,7 +158,7 @@ pub fn with_request_parts(
     resume_after: Option<Arc<str>>,
 ) -> (Request, Arc<LastCursor>) {
     let cursor = Arc::new(LastCursor::default());
-    let mut request = request.data(Arc::new(loaders)).data(Arc::clone(&cursor));
+    let mut request = request.data(Arc::new(loaders)).data(Arc::clone(&cursor)).data(Arc::<Switched>::default());
     if let Some(after) = resume_after {
         request = request.data(ResumeAfter(after));
     }

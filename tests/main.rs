@@ -7,6 +7,7 @@ mod config;
 mod crds;
 mod dependencies;
 mod house;
+mod job_logs;
 mod job_path;
 mod postgres_embedded;
 mod rooms;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use platform::error::Code;
 use platform::events::{Seq, Topics, resume};
+use platform::jobs::logs;
 use serde_json::json;
 
 use stage::Stage;
@@ -181,4 +182,19 @@ async fn an_object_that_the_cluster_will_not_take_fails_the_job_with_its_message
     let job = stage.submit_with(json!({ "minAvailable": 0, "tasks": [] })).await;
     stage.reach(job, "FAILED").await;
     assert_eq!(stage.reason(job).await.as_deref(), Some("Invalid"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_cannot_be_reached_says_so_with_the_cursor_to_resume_after() {
+    let stage = Stage::set().await;
+    let job = stage.submit().await;
+    stage.reach(job, "QUEUED").await;
+    stage.run_pod(job).await;
+    let log = stage.log_of(job).await;
+    stage.cluster_proxy().cut();
+    let error = Box::pin(logs::follow(log)).next().await.unwrap().unwrap_err();
+    assert_eq!(error.code, Code::ClusterUnavailable);
+    assert!(error.code.is_retryable());
+    let cursor = error.cursor.unwrap();
+    assert!(logs::Place::from_cursor(&cursor, job, 0).unwrap().pod.is_some());
 }

@@ -57,6 +57,19 @@ test('the watch tab replays the job that was submitted last', async ({ page }) =
   await expect(playground.answer).toContainText('jobEvents');
 });
 
+test('the log of the submitted job is followed to its end', async ({ page }) => {
+  const playground = new PlaygroundPage(page);
+  await playground.open(platform.url);
+  await playground.logInAsManager();
+  await playground.runStep('Submit');
+  await expect(playground.track).toContainText('SUBMITTED');
+
+  await playground.runStep('Follow logs');
+  const log = page.getByRole('log', { name: 'Events of FollowLogs' });
+  await expect(log).toContainText('the log has ended: complete');
+  await expect(log.locator('pre.log').first()).not.toBeEmpty();
+});
+
 test('the job of a config file is cancelled, and another one succeeds', async ({ page }) => {
   const playground = new PlaygroundPage(page);
   await playground.open(platform.url);

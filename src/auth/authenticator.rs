@@ -84,6 +84,33 @@ impl Authenticator {
         self.live(claims).await.map(|principal| Caller::Known(Arc::new(principal)))
     }
 
+    /// Whoever has just begun or renewed a session.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if it has ended meanwhile.
+    pub async fn caller_of(&self, session: &OpenSession) -> Result<Caller, ApiError> {
+        let OpenSession { user, session, expires_at, .. } = *session;
+        self.live(Claims { user, session, expires_at }).await.map(|principal| Caller::Known(Arc::new(principal)))
+    }
+
+    /// `caller` with the rights that they have now, for what goes on longer than a request.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if the session has ended or the account is disabled.
+    pub async fn renewed(&self, caller: &Caller) -> Result<Caller, ApiError> {
+        match caller {
+            Caller::Anonymous => Ok(Caller::Anonymous),
+            Caller::Known(principal) => {
+                self.live(principal.claims()).await.map(|principal| Caller::Known(Arc::new(principal)))
+            }
+        }
+    }
+
+    /// The bus that tells of changed rights.
+    pub(super) fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
     /// Hashing, for whoever makes accounts.
     pub fn passwords(&self) -> &Passwords {
         &self.0.passwords
@@ -99,15 +126,14 @@ impl Authenticator {
             }
             match notices.about(&principal).await {
                 Some(Concern::Revoked) => return,
-                Some(Concern::Unsure) => {}
+                Some(Concern::RightsChanged | Concern::Unsure) => {}
                 None => return std::future::pending().await,
             }
         }
     }
 
     async fn is_live(&self, principal: &Principal) -> bool {
-        let claims = Claims { user: principal.user, session: principal.session, expires_at: principal.expires_at };
-        match self.live(claims).await {
+        match self.live(principal.claims()).await {
             Ok(_) => true,
             Err(error) if error.code == Code::Unauthenticated => false,
             // A database that is away ends nobody's session.

@@ -9,6 +9,7 @@ pub mod policy;
 pub mod principal;
 pub mod refresh;
 pub mod revocations;
+pub mod rights;
 pub mod tokens;
 
 pub use authenticator::{Authenticator, Credentials, OpenSession};

@@ -1,12 +1,14 @@
 //! Who is asking: the caller of a request, as every resolver finds them in the request's data.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use async_graphql::QueryPathSegment;
 use chrono::{DateTime, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 
+use super::tokens::Claims;
 use crate::error::ApiError;
 use crate::ids::{GroupId, SessionId, UserId};
 use crate::text_enum;
@@ -53,6 +55,11 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// What their access token says.
+    pub(super) fn claims(&self) -> Claims {
+        Claims { user: self.user, session: self.session, expires_at: self.expires_at }
+    }
+
     /// Whether they look after the whole platform.
     pub fn is_platform_admin(&self) -> bool {
         self.platform_role == PlatformRole::Admin
@@ -61,13 +68,56 @@ impl Principal {
 
 /// The caller, as a resolver finds them in its request.
 pub trait CallerExt {
-    /// Whoever sent the request; nobody where the request does not say.
-    fn caller(&self) -> &Caller;
+    /// Whoever the field is executed for: the sender of the request, nobody where the request does not say, or whom
+    /// the root field above it has [switched](Acting::switch) to.
+    fn caller(&self) -> Caller;
+
+    /// Whom this root field and everything below it is executed for.
+    fn acting(&self) -> Acting;
 }
 
 impl CallerExt for async_graphql::Context<'_> {
-    fn caller(&self) -> &Caller {
-        self.data_opt::<Caller>().unwrap_or(&Caller::Anonymous)
+    fn caller(&self) -> Caller {
+        let switched = self.data_opt::<Arc<Switched>>().and_then(|switched| switched.below(root_of(self)?));
+        switched.or_else(|| self.data_opt::<Caller>().cloned()).unwrap_or(Caller::Anonymous)
+    }
+
+    fn acting(&self) -> Acting {
+        let switched = self.data_opt::<Arc<Switched>>().cloned().unwrap_or_default();
+        Acting { switched, root: root_of(self).unwrap_or_default().into() }
+    }
+}
+
+/// The name in the answer of the root field that `ctx` is at or below.
+fn root_of<'a>(ctx: &'a async_graphql::Context<'_>) -> Option<&'a str> {
+    let node = ctx.path_node.as_ref()?;
+    match node.parents().last().unwrap_or(node).segment {
+        QueryPathSegment::Name(name) => Some(name),
+        QueryPathSegment::Index(_) => None,
+    }
+}
+
+/// Root fields of one request that are not executed for its sender, or no longer with the rights that the sender had.
+#[derive(Debug, Default)]
+pub struct Switched(Mutex<BTreeMap<Box<str>, Caller>>);
+
+impl Switched {
+    fn below(&self, root: &str) -> Option<Caller> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(root).cloned()
+    }
+}
+
+/// Whom one root field is executed for.
+#[derive(Debug, Clone, Default)]
+pub struct Acting {
+    switched: Arc<Switched>,
+    root: Box<str>,
+}
+
+impl Acting {
+    /// From now on what hangs below the root field is executed for `caller`; other root fields are not concerned.
+    pub fn switch(&self, caller: Caller) {
+        self.switched.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.root.clone(), caller);
     }
 }
 

@@ -1,4 +1,5 @@
-//! Who may speak no longer: what the bus tells of ended sessions and disabled people, as one socket hears it.
+//! Who may speak no longer, or see less: what the bus tells of ended sessions, disabled people and changed roles, as
+//! one socket or subscription hears it.
 
 use std::sync::Arc;
 
@@ -9,16 +10,18 @@ use super::principal::Principal;
 use crate::events::{Bus, Notice};
 use crate::ids::{SessionId, UserId};
 
-/// What a socket is told about its principal.
+/// What a listener is told about its principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concern {
     /// Their session has ended, or their account is disabled.
     Revoked,
+    /// Their role on the platform or in a group is another than before.
+    RightsChanged,
     /// Something may have been missed: look at the session.
     Unsure,
 }
 
-/// What one socket hears.
+/// What one listener hears.
 #[derive(Debug)]
 pub struct Notices(broadcast::Receiver<Notice>);
 
@@ -44,8 +47,14 @@ impl Notices {
     }
 }
 
+/// What the trigger `tell_rights` puts before the UUID of a person.
+const RIGHTS: &str = "rights ";
+
 /// What a payload, the id of a session or of a person, means for `principal`.
 fn concerns(payload: &Arc<str>, principal: &Principal) -> Option<Concern> {
+    if let Some(user) = payload.strip_prefix(RIGHTS).and_then(|uuid| uuid.parse().ok()) {
+        return (UserId::from_uuid(user) == principal.user).then_some(Concern::RightsChanged);
+    }
     match (payload.parse::<SessionId>(), payload.parse::<UserId>()) {
         (Ok(session), _) => (session == principal.session).then_some(Concern::Revoked),
         (_, Ok(user)) => (user == principal.user).then_some(Concern::Revoked),
@@ -75,6 +84,8 @@ mod tests {
         assert_eq!(heard(principal.user.to_string()), Some(Concern::Revoked));
         assert_eq!(heard(SessionId::generate().to_string()), None);
         assert_eq!(heard(UserId::generate().to_string()), None);
+        assert_eq!(heard(format!("rights {}", principal.user.uuid())), Some(Concern::RightsChanged));
+        assert_eq!(heard(format!("rights {}", UserId::generate().uuid())), None);
         assert_eq!(heard("what".to_owned()), Some(Concern::Unsure));
     }
 }

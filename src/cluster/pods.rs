@@ -33,6 +33,10 @@ pub struct TaskPod {
     pub task: i32,
     /// The pod's name.
     pub name: String,
+    /// Its uid: a later pod of the same name has another one.
+    pub uid: Option<String>,
+    /// Whether it is being deleted.
+    pub leaving: bool,
     /// Its node, once it has one.
     pub node: Option<String>,
     /// How new this is.
@@ -89,6 +93,8 @@ impl TaskPod {
             job,
             task,
             name,
+            uid: pod.uid(),
+            leaving: pod.metadata.deletion_timestamp.is_some(),
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             version: pod.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
             state,

@@ -97,7 +97,7 @@ async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<Creat
     let parsed = tokio::task::spawn_blocking(move || parse(input)).await.map_err(ApiError::internal)?;
     let not_found = || ApiError::not_found("project", project).at("input.projectId");
     let group = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?.group_id;
-    policy::check(ctx.caller(), Action::CreateConfigFile { project, group })
+    policy::check(&ctx.caller(), Action::CreateConfigFile { project, group })
         .map_err(|error| error.at("input.projectId"))?;
     let parsed = parsed?;
     let (file, commit) = rows(project, actor, parsed.name, parsed.message, &parsed.blob);

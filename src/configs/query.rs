@@ -67,7 +67,7 @@ pub async fn find(ctx: &Context<'_>, id: ConfigId) -> Result<ConfigFile, ApiErro
     let not_found = || ApiError::not_found("config file", id);
     let file = ctx.read::<ConfigFilesById>(id).await?.ok_or_else(not_found)?;
     let project = ctx.read::<ProjectsById>(file.project_id).await?.ok_or_else(not_found)?;
-    policy::check(ctx.caller(), Action::ViewConfigFile { config: id, group: project.group_id })?;
+    policy::check(&ctx.caller(), Action::ViewConfigFile { config: id, group: project.group_id })?;
     Ok(ConfigFile(file))
 }
 
@@ -81,7 +81,7 @@ pub async fn find_commit(ctx: &Context<'_>, id: CommitId) -> Result<ConfigCommit
     let commit = ctx.read::<CommitsById>(id).await?.ok_or_else(not_found)?;
     let file = ctx.read::<ConfigFilesById>(commit.config_file_id).await?.ok_or_else(not_found)?;
     let project = ctx.read::<ProjectsById>(file.project_id).await?.ok_or_else(not_found)?;
-    policy::check(ctx.caller(), Action::ViewCommit { commit: id, group: project.group_id })?;
+    policy::check(&ctx.caller(), Action::ViewCommit { commit: id, group: project.group_id })?;
     Ok(ConfigCommit(commit))
 }
 
@@ -90,7 +90,7 @@ async fn list(
     args: PageArgs,
     filter: Option<ConfigFileFilter>,
 ) -> Result<Connection<ConfigFile>, ApiErrors> {
-    let visible = policy::visible(ctx.caller())?;
+    let visible = policy::visible(&ctx.caller())?;
     let filter = filter.unwrap_or_default();
     let selection = Selection { project: filter.project_id, names: filter.names, direction: OrderDirection::Asc };
     let page = Page::parse(args)?.sorted_by(SortType::Time)?;

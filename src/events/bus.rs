@@ -45,7 +45,7 @@ impl Bus {
     }
 
     /// Joins the bus: events of these topics from now on.
-    pub(super) fn join(&self, topics: &Topics) -> Member {
+    pub fn join(&self, topics: &Topics) -> Member {
         Member::join(&self.feeds, topics.each())
     }
 
@@ -119,7 +119,7 @@ impl Feeds {
 
 /// One feed on the bus; it leaves when it is dropped.
 #[derive(Debug)]
-pub(super) struct Member {
+pub struct Member {
     feeds: Arc<Feeds>,
     topics: Vec<Topic>,
     number: u64,
@@ -141,6 +141,11 @@ impl Member {
         }
         drop(members);
         Self { feeds: Arc::clone(feeds), topics, number, inbox }
+    }
+
+    /// Waits until something has happened since the last time, for whoever then looks for themselves.
+    pub async fn heard(&self) {
+        self.inbox.empty().await;
     }
 
     /// What comes next for this feed.

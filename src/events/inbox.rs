@@ -78,6 +78,24 @@ impl Inbox {
         }
     }
 
+    /// Waits until there was something, whatever it was, and empties the inbox.
+    pub(super) async fn empty(&self) {
+        while !self.sweep() {
+            self.news.notified().await;
+        }
+    }
+
+    /// Whether there was something; now there is nothing.
+    fn sweep(&self) -> bool {
+        let mut queue = self.queue();
+        let heard = !queue.events.is_empty() || queue.state == State::Overflowed;
+        queue.events = VecDeque::new();
+        if queue.state == State::Overflowed {
+            queue.state = State::Open;
+        }
+        heard
+    }
+
     fn look(&self) -> Option<News> {
         let mut queue = self.queue();
         match queue.events.pop_front() {

@@ -54,7 +54,7 @@ impl GroupMutation {
 
 async fn create(ctx: &Context<'_>, input: CreateGroupInput) -> Result<CreateGroupPayload, ApiErrors> {
     let group = parse(input);
-    policy::check(ctx.caller(), Action::CreateGroup)?;
+    policy::check(&ctx.caller(), Action::CreateGroup)?;
     let group = group?;
     let actor = ctx.caller().principal()?.user;
     let request_id = ctx.request_id();

@@ -81,7 +81,7 @@ impl GroupQuery {
 /// # Errors
 /// `NOT_FOUND` if there is none that the caller may know of.
 pub async fn find(ctx: &Context<'_>, id: GroupId) -> Result<Group, ApiError> {
-    policy::check(ctx.caller(), Action::ViewGroup { group: id })?;
+    policy::check(&ctx.caller(), Action::ViewGroup { group: id })?;
     let group = ctx.read::<GroupsById>(id).await?.ok_or_else(|| ApiError::not_found("group", id))?;
     Ok(Group(group))
 }
@@ -92,7 +92,7 @@ async fn list(
     filter: Option<GroupFilter>,
     order: Option<GroupOrder>,
 ) -> Result<Connection<Group>, ApiErrors> {
-    let visible = policy::visible(ctx.caller())?;
+    let visible = policy::visible(&ctx.caller())?;
     let filter = filter.unwrap_or_default();
     let sort = match order.as_ref().map(|order| order.field) {
         Some(GroupOrderField::CreatedAt) => SortBy::CreatedAt,

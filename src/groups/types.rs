@@ -143,7 +143,7 @@ pub async fn memberships_of_user(
     args: PageArgs,
 ) -> Result<Connection<Membership>, ApiErrors> {
     let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    let visible = policy::visible(ctx.caller())?;
+    let visible = policy::visible(&ctx.caller())?;
     let rows = ctx.read::<MembershipsOfUser>((user, visible.clone(), page.clone())).await?.unwrap_or_default();
     let loaders = ctx.loaders()?;
     let total = TotalCount::by(move |_| {

@@ -5,6 +5,7 @@ pub mod feed;
 pub mod input;
 pub mod life;
 pub mod loader;
+pub mod logs;
 pub mod model;
 pub mod mutation;
 pub mod phase;

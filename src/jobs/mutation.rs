@@ -105,7 +105,7 @@ fn submitter<'c>(ctx: &Context<'c>) -> Result<&'c Submitter, ApiError> {
 async fn submit(ctx: &Context<'_>, input: SubmitJobInput) -> Result<SubmitJobPayload, ApiErrors> {
     let submitter = submitter(ctx)?;
     let dry_run = input.dry_run.unwrap_or(false);
-    let planned = submitter.plan(ctx.caller(), input).await?;
+    let planned = submitter.plan(&ctx.caller(), input).await?;
     let job = if dry_run {
         None
     } else {
@@ -116,7 +116,7 @@ async fn submit(ctx: &Context<'_>, input: SubmitJobInput) -> Result<SubmitJobPay
 }
 
 async fn cancel(ctx: &Context<'_>, input: CancelJobInput) -> Result<CancelJobPayload, ApiErrors> {
-    let id = submitter(ctx)?.cancel(ctx.caller(), input, ctx.request_id()).await?;
+    let id = submitter(ctx)?.cancel(&ctx.caller(), input, ctx.request_id()).await?;
     Ok(CancelJobPayload { job: Job::load(ctx, id).await? })
 }
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, InputObject, Object};
 
 use super::loader::JobById;
-use super::model::list::{self, Selection};
+use super::model::{
+    self,
+    list::{self, Selection},
+};
 use super::phase::JobPhase;
 use super::types::{Job, position};
 use crate::auth::policy::{self, Action};
@@ -90,11 +93,24 @@ impl JobQuery {
 /// `NOT_FOUND` if there is none that the caller may know of.
 pub async fn find(ctx: &Context<'_>, id: JobId) -> Result<Job, ApiError> {
     ctx.caller().principal()?;
+    let (job, group) = with_group(ctx, id).await?;
+    policy::check(&ctx.caller(), Action::ViewJob { job: id, group })?;
+    Ok(Job(job))
+}
+
+/// The group that the job's project belongs to, for a decision about the job.
+///
+/// # Errors
+/// `NOT_FOUND` if there is no such job.
+pub async fn group_of(ctx: &Context<'_>, id: JobId) -> Result<GroupId, ApiError> {
+    Ok(with_group(ctx, id).await?.1)
+}
+
+async fn with_group(ctx: &Context<'_>, id: JobId) -> Result<(Arc<model::Job>, GroupId), ApiError> {
     let not_found = || ApiError::not_found("job", id);
     let job = ctx.read::<JobById>(id).await?.ok_or_else(not_found)?;
     let project = ctx.read::<ProjectsById>(job.project_id).await?.ok_or_else(not_found)?;
-    policy::check(ctx.caller(), Action::ViewJob { job: id, group: project.group_id })?;
-    Ok(Job(job))
+    Ok((job, project.group_id))
 }
 
 async fn page(
@@ -103,7 +119,7 @@ async fn page(
     filter: Option<JobFilter>,
     order: Option<JobOrder>,
 ) -> Result<Connection<Job>, ApiErrors> {
-    let visible = policy::visible(ctx.caller())?;
+    let visible = policy::visible(&ctx.caller())?;
     let me = ctx.caller().principal()?.user;
     let filter = filter.unwrap_or_default();
     if filter.mine && filter.submitted_by.is_some_and(|user| user != me) {

@@ -1,23 +1,34 @@
-//! Watching jobs live.
+//! Watching jobs live, and reading what they write.
 
 use std::sync::Arc;
 
 use async_graphql::{Context, Subscription};
+use async_stream::stream;
 use futures::{Stream, StreamExt};
 
 use super::feed::{JobEventFilter, View};
+use super::loader::JobObject;
+use super::logs::types::LogChunk;
+use super::logs::{self, Place};
 use super::query;
 use super::types::JobEvent;
+use crate::auth::Authenticator;
 use crate::auth::policy::{self, Action};
-use crate::auth::principal::CallerExt;
-use crate::error::ApiError;
+use crate::auth::principal::{Caller, CallerExt};
+use crate::auth::rights::Rights;
+use crate::cluster::Cluster;
+use crate::error::{ApiError, ApiErrors, Problems};
 use crate::events::{Bus, Seq, resume};
 use crate::graphql::context::{LastCursor, RequestExt, ResumeAfter};
 use crate::graphql::errors::{RequestId, graphql_error};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::Cursor;
 use crate::graphql::{ApiResult, IntoGraphql};
+use crate::ids::JobId;
 use crate::projects::loader::ProjectsById;
+
+/// The last lines of a log that can be asked for.
+const MAX_TAIL: i32 = 10_000;
 
 /// The jobs part of the subscription root.
 #[derive(Debug, Default)]
@@ -30,6 +41,9 @@ impl JobSubscription {
     /// Without `after` it begins now. With the cursor of the last event you got it first tells everything since, so a
     /// dropped connection loses nothing. RESUME_EXPIRED: the log no longer reaches back to the cursor. SLOW_CONSUMER:
     /// you fell behind; resume after the cursor in the error.
+    ///
+    /// Your rights are looked at again whenever they change: you are told no more of a group that you have left, and the
+    /// subscription ends with NOT_FOUND when you may no longer see a project, group or job that the filter names.
     async fn job_events(
         &self,
         ctx: &Context<'_>,
@@ -38,6 +52,67 @@ impl JobSubscription {
     ) -> async_graphql::Result<impl Stream<Item = ApiResult<JobEvent>> + use<>> {
         job_events(ctx, filter.unwrap_or_default(), after).await.graphql(ctx)
     }
+
+    /// What a task of a job writes, as it writes it, each line once and in order.
+    ///
+    /// It waits for a task that has not begun, goes on with the next pod when the task is stopped and started anew, and
+    /// completes after a last chunk that says how the log ended. With the cursor of the last chunk you got it goes on
+    /// behind that chunk. If you read slowly, the log waits for you; no other subscription does.
+    ///
+    /// CLUSTER_UNAVAILABLE: the cluster does not answer; resume after the cursor in the error. NOT_FOUND ends it when
+    /// you may no longer see the job.
+    async fn job_logs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The job.")] job_id: JobId,
+        #[graphql(desc = "Which of its tasks, by its place among them: the first (0) when left out.")] task: Option<
+            i32,
+        >,
+        #[graphql(desc = "With how many of the lines that are there to begin: 0 to 10000, all when left out. Of no \
+                    effect beside `after`.")]
+        tail_lines: Option<i32>,
+        #[graphql(desc = "The cursor of the last chunk you got.")] after: Option<Cursor>,
+    ) -> async_graphql::Result<impl Stream<Item = ApiResult<LogChunk>> + use<>> {
+        job_logs(ctx, job_id, task.unwrap_or(0), tail_lines, after).await.graphql(ctx)
+    }
+}
+
+/// What a subscription tells its transport and the log besides what it tells the client.
+struct Told {
+    last: Option<Arc<LastCursor>>,
+    request: Option<RequestId>,
+}
+
+impl Told {
+    fn of(ctx: &Context<'_>) -> Self {
+        Self { last: ctx.data_opt::<Arc<LastCursor>>().cloned(), request: ctx.data_opt::<RequestId>().cloned() }
+    }
+
+    fn cursor(&self, cursor: impl FnOnce() -> String) {
+        if let Some(last) = &self.last {
+            last.set(cursor());
+        }
+    }
+
+    fn error(&self, error: ApiError) -> async_graphql::Error {
+        graphql_error(error, self.request.as_ref())
+    }
+}
+
+fn part<'c, T: Send + Sync + 'static>(ctx: &Context<'c>) -> Result<&'c T, ApiError> {
+    let missing = || ApiError::internal(format!("the request carries no {}", std::any::type_name::<T>()));
+    ctx.data_opt::<T>().ok_or_else(missing)
+}
+
+/// The cursor to resume after: the argument, or what the transport says.
+fn resumed(ctx: &Context<'_>, after: Option<Cursor>) -> Option<String> {
+    after.map(|Cursor(text)| text).or_else(|| ctx.data_opt::<ResumeAfter>().map(|after| after.0.to_string()))
+}
+
+async fn rights(ctx: &Context<'_>) -> Result<Rights, ApiError> {
+    let caller = ctx.caller();
+    caller.principal()?;
+    Rights::of(part::<Authenticator>(ctx)?, caller, ctx.acting()).await
 }
 
 async fn job_events(
@@ -45,47 +120,128 @@ async fn job_events(
     filter: JobEventFilter,
     after: Option<Cursor>,
 ) -> Result<impl Stream<Item = ApiResult<JobEvent>> + use<>, ApiError> {
-    let caller = ctx.caller();
-    let view = View { viewer: caller.principal()?.user, visible: policy::visible(caller)?, filter };
-    check_filter(ctx, &view.filter).await?;
-    let after =
-        after.map(|Cursor(text)| text).or_else(|| ctx.data_opt::<ResumeAfter>().map(|after| after.0.to_string()));
-    let after = after.as_deref().map(Seq::from_cursor).transpose()?;
-    let bus = ctx.data_opt::<Bus>().cloned().ok_or_else(|| ApiError::internal("the request carries no bus"))?;
+    let mut rights = rights(ctx).await?;
+    let viewer = rights.caller().principal()?.user;
+    let named = named(ctx, &filter).await?;
+    let visible = admitted(rights.caller(), &named)?;
+    let mut view = View { viewer, visible, filter };
+    let after = resumed(ctx, after).as_deref().map(Seq::from_cursor).transpose()?;
     let loaders = ctx.loaders()?;
-    let last = ctx.data_opt::<Arc<LastCursor>>().cloned();
-    let request = ctx.data_opt::<RequestId>().cloned();
-    let events = resume::follow(ctx.db()?.clone(), bus, view.topics(), after);
-    Ok(events.filter_map(move |event| {
-        let told = match event {
-            Ok(event) if view.shows(&event) => {
-                // What was loaded for the event before may be older than this one.
-                loaders.forget();
-                if let Some(last) = &last {
-                    last.set(Seq(event.seq).cursor());
+    let told = Told::of(ctx);
+    let (db, bus) = (ctx.db()?.clone(), part::<Bus>(ctx)?.clone());
+    Ok(stream! {
+        let mut last = after.or(*bus.tip().borrow());
+        let mut topics = view.topics();
+        let mut events = Box::pin(resume::follow(db.clone(), bus.clone(), topics.clone(), after));
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = rights.may_have_changed() => None,
+                event = events.next() => Some(event),
+            };
+            match event {
+                None => match rights.look().await.and_then(|()| admitted(rights.caller(), &named)) {
+                    Ok(visible) => {
+                        view.visible = visible;
+                        if topics != view.topics() {
+                            // Other groups' events are wanted now. What was on its way is read from the log.
+                            topics = view.topics();
+                            events = Box::pin(resume::follow(db.clone(), bus.clone(), topics.clone(), last));
+                        }
+                    }
+                    Err(error) => {
+                        yield Err(told.error(error));
+                        return;
+                    }
+                },
+                Some(None) => return,
+                Some(Some(Err(error))) => yield Err(told.error(error)),
+                Some(Some(Ok(event))) if view.shows(&event) => {
+                    // What was loaded for the event before may be older than this one.
+                    loaders.forget();
+                    last = Some(Seq(event.seq));
+                    told.cursor(|| Seq(event.seq).cursor());
+                    yield Ok(JobEvent(event));
                 }
-                Some(Ok(JobEvent(event)))
+                Some(Some(Ok(_))) => {}
             }
-            Ok(_) => None,
-            Err(error) => Some(Err(graphql_error(error, request.as_ref()))),
-        };
-        std::future::ready(told)
-    }))
+        }
+    })
 }
 
-/// Asking for what one cannot see is an error, not an eternal silence.
-async fn check_filter(ctx: &Context<'_>, filter: &JobEventFilter) -> Result<(), ApiError> {
+/// What a subscriber must be allowed to see of what the filter names, and where in it that stands. Asking for what one
+/// cannot see is an error, not an eternal silence.
+async fn named(ctx: &Context<'_>, filter: &JobEventFilter) -> Result<Vec<(Action, &'static str)>, ApiError> {
+    let mut named = Vec::new();
     if let Some(project) = filter.project_id {
         let not_found = || ApiError::not_found("project", project).at("filter.projectId");
         let found = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?;
-        policy::check(ctx.caller(), Action::ViewProject { project, group: found.group_id })
-            .map_err(|error| error.at("filter.projectId"))?;
+        named.push((Action::ViewProject { project, group: found.group_id }, "filter.projectId"));
     }
     if let Some(group) = filter.group_id {
-        policy::check(ctx.caller(), Action::ViewGroup { group }).map_err(|error| error.at("filter.groupId"))?;
+        named.push((Action::ViewGroup { group }, "filter.groupId"));
     }
     for job in filter.job_ids.iter().flatten() {
-        query::find(ctx, *job).await.map_err(|error| error.at("filter.jobIds"))?;
+        let group = query::group_of(ctx, *job).await.map_err(|error| error.at("filter.jobIds"))?;
+        named.push((Action::ViewJob { job: *job, group }, "filter.jobIds"));
     }
-    Ok(())
+    Ok(named)
+}
+
+/// What the subscriber sees, if that is all that the filter names.
+fn admitted(caller: &Caller, named: &[(Action, &'static str)]) -> Result<policy::Visible, ApiError> {
+    for (action, field) in named {
+        policy::check(caller, *action).map_err(|error| error.at(*field))?;
+    }
+    policy::visible(caller)
+}
+
+async fn job_logs(
+    ctx: &Context<'_>,
+    id: JobId,
+    task: i32,
+    tail_lines: Option<i32>,
+    after: Option<Cursor>,
+) -> Result<impl Stream<Item = ApiResult<LogChunk>> + use<>, ApiErrors> {
+    let rights = rights(ctx).await?;
+    let group = query::group_of(ctx, id).await.map_err(|error| error.at("jobId"))?;
+    let action = Action::ViewJob { job: id, group };
+    policy::check(rights.caller(), action).map_err(|error| error.at("jobId"))?;
+    let object = ctx.read::<JobObject>(id).await?.ok_or_else(|| ApiError::not_found("job", id).at("jobId"))?;
+
+    let mut problems = Problems::default();
+    let mut containers = object.containers();
+    let last = containers.len().saturating_sub(1);
+    let container = usize::try_from(task).ok().filter(|task| *task <= last).map(|task| containers.swap_remove(task));
+    if container.is_none() {
+        let message = format!("task was {task}; it may be 0 to {last}");
+        problems.push(ApiError::bad_input("task", message));
+    }
+    if let Some(lines) = tail_lines.filter(|lines| !(0..=MAX_TAIL).contains(lines)) {
+        let message = format!("tailLines was {lines}; it may be 0 to {MAX_TAIL}");
+        problems.push(ApiError::bad_input("tailLines", message));
+    }
+    let after = resumed(ctx, after).map(|cursor| Place::from_cursor(&cursor, id, task)).transpose();
+    let after = problems.take(after).flatten();
+    problems.finish()?;
+
+    let request = logs::Request {
+        db: ctx.db()?.clone(),
+        bus: part::<Bus>(ctx)?.clone(),
+        cluster: part::<Cluster>(ctx)?.clone(),
+        rights,
+        action,
+        namespace: object.namespace.clone(),
+        container: container.unwrap_or_default(),
+        tail: tail_lines.filter(|_| after.is_none()).and_then(|lines| usize::try_from(lines).ok()),
+        place: after.unwrap_or_else(|| Place::start(id, task)),
+    };
+    let told = Told::of(ctx);
+    Ok(logs::follow(request).map(move |chunk| match chunk {
+        Ok(chunk) => {
+            told.cursor(|| chunk.place.cursor());
+            Ok(LogChunk::from(chunk))
+        }
+        Err(error) => Err(told.error(error)),
+    }))
 }

@@ -84,7 +84,7 @@ pub async fn find(ctx: &Context<'_>, id: ProjectId) -> Result<Project, ApiError>
     // Asked first, so that nobody learns without a log-in which ids exist.
     ctx.caller().principal()?;
     let project = ctx.read::<ProjectsById>(id).await?.ok_or_else(|| ApiError::not_found("project", id))?;
-    policy::check(ctx.caller(), Action::ViewProject { project: id, group: project.group_id })?;
+    policy::check(&ctx.caller(), Action::ViewProject { project: id, group: project.group_id })?;
     Ok(Project(project))
 }
 
@@ -94,7 +94,7 @@ async fn list(
     filter: Option<ProjectFilter>,
     order: Option<ProjectOrder>,
 ) -> Result<Connection<Project>, ApiErrors> {
-    let visible = policy::visible(ctx.caller())?;
+    let visible = policy::visible(&ctx.caller())?;
     let filter = filter.unwrap_or_default();
     let sort = match order.as_ref().map(|order| order.field) {
         Some(ProjectOrderField::CreatedAt) => SortBy::CreatedAt,

@@ -93,6 +93,8 @@ async fn refresh(ctx: &Context<'_>, input: RefreshSessionInput) -> Result<Sessio
 }
 
 async fn told(ctx: &Context<'_>, session: OpenSession) -> Result<SessionPayload, ApiError> {
+    // What the answer shows of the person, it shows to the person: the request itself came from nobody.
+    ctx.acting().switch(authenticator(ctx)?.caller_of(&session).await?);
     Ok(SessionPayload {
         access_token: session.access_token,
         refresh_token: session.refresh_token.encode(),
@@ -102,7 +104,8 @@ async fn told(ctx: &Context<'_>, session: OpenSession) -> Result<SessionPayload,
 }
 
 async fn logout(ctx: &Context<'_>) -> Result<LogoutPayload, ApiError> {
-    let principal = ctx.caller().principal()?;
+    let caller = ctx.caller();
+    let principal = caller.principal()?;
     let request_id = ctx.request_id();
     let mut conn = ctx.db()?.connection().await?;
     conn.transaction(async |conn| {

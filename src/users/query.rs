@@ -82,7 +82,7 @@ impl UserQuery {
 }
 
 async fn viewer(ctx: &Context<'_>) -> Result<User, ApiError> {
-    policy::check(ctx.caller(), Action::ViewSelf)?;
+    policy::check(&ctx.caller(), Action::ViewSelf)?;
     User::load(ctx, ctx.caller().principal()?.user).await
 }
 
@@ -91,8 +91,8 @@ async fn viewer(ctx: &Context<'_>) -> Result<User, ApiError> {
 /// # Errors
 /// `NOT_FOUND` if there is none that the caller may know of.
 pub async fn find(ctx: &Context<'_>, id: UserId) -> Result<User, ApiError> {
-    let shares_group = service::shares_group(ctx.db()?, ctx.caller(), id).await?;
-    policy::check(ctx.caller(), Action::ViewUser { user: id, shares_group })?;
+    let shares_group = service::shares_group(ctx.db()?, &ctx.caller(), id).await?;
+    policy::check(&ctx.caller(), Action::ViewUser { user: id, shares_group })?;
     let user = ctx.read::<UsersById>(id).await?.ok_or_else(|| ApiError::not_found("user", id))?;
     Ok(User(user))
 }
@@ -103,7 +103,7 @@ async fn list(
     filter: Option<UserFilter>,
     order: Option<UserOrder>,
 ) -> Result<Connection<User>, ApiErrors> {
-    let visible = policy::visible(ctx.caller())?;
+    let visible = policy::visible(&ctx.caller())?;
     let viewer = ctx.caller().principal()?.user;
     let filter = filter.unwrap_or_default();
     let sort = match order.as_ref().map(|order| order.field) {

@@ -37,7 +37,7 @@ impl User {
     }
 
     fn is_private_to(&self, ctx: &Context<'_>) -> bool {
-        policy::check(ctx.caller(), Action::ViewUserPrivate { user: self.0.id }).is_err()
+        policy::check(&ctx.caller(), Action::ViewUserPrivate { user: self.0.id }).is_err()
     }
 }
 

@@ -41,7 +41,8 @@ async fn kubectl(arena: &Place, arguments: &[&str], input: &str) -> Option<Strin
     };
     let mut child = command.spawn().expect("kubectl starts");
     child.stdin.take().expect("piped").write_all(input.as_bytes()).await.expect("kubectl reads");
-    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("in time").expect("output");
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+    let output = output.unwrap_or_else(|_| panic!("kubectl {arguments:?} takes too long")).expect("output");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "kubectl {arguments:?}: {errors}");
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -68,7 +69,8 @@ contract! {
         tokio::time::timeout(PATIENCE, running).await.expect("the watch shows that it runs");
         watch.kill().await.unwrap();
 
-        kubectl(&arena, &["wait", "pod/demo-0", "--for=jsonpath={.status.phase}=Running"], "").await;
+        // A fast pod may have ended by now, so its start is waited for and not its phase.
+        kubectl(&arena, &["wait", "pod/demo-0", "--for=jsonpath={.status.startTime}"], "").await;
         let logs = kubectl(&arena, &["logs", "-f", "demo-0"], "").await.unwrap();
         assert_eq!(logs.lines().last(), Some("main: step 5 of 5"));
         let described = kubectl(&arena, &["describe", "pod", "demo-0"], "").await.unwrap();

@@ -106,3 +106,21 @@ async fn what_is_not_a_bearer_token_is_refused_and_nothing_is_anonymous() {
         assert_eq!(error.code.as_str(), "UNAUTHENTICATED", "{header:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_hangs_below_a_login_is_shown_to_whoever_logged_in_and_nothing_else_is() {
+    let world = World::new().await;
+    let query = "mutation {
+        ada: login(input: { username: \"ada\", password: \"vision-member\" }) { user { username memberships { nodes { group { name } } } } }
+        ben: login(input: { username: \"ben\", password: \"language-member\" }) { user { username memberships { nodes { group { name } } } } }
+        createGroup(input: { name: \"mine\" }) { group { id } }
+    }";
+    let answer = world.ask_as(Caller::Anonymous, query, json!({})).await;
+    let told = errors(&answer);
+    assert!(told.starts_with("UNAUTHENTICATED -: this needs a log-in"), "{told}");
+
+    let logins = query.replace("createGroup(input: { name: \"mine\" }) { group { id } }", "");
+    let answer = world.ask_as(Caller::Anonymous, &logins, json!({})).await;
+    let user = |name: &str, group: &str| json!({ "user": { "username": name, "memberships": { "nodes": [{ "group": { "name": group } }] } } });
+    assert_eq!(answer["data"], json!({ "ada": user("ada", "vision"), "ben": user("ben", "language") }));
+}

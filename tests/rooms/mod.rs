@@ -10,7 +10,6 @@ mod permissions;
 mod projects;
 mod statements;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Request, Variables};
@@ -97,10 +96,8 @@ impl World {
     }
 
     pub async fn ask_as(&self, caller: Caller, query: &str, variables: Value) -> Value {
-        let request = Request::new(query)
-            .variables(Variables::from_json(variables))
-            .data(caller)
-            .data(Arc::new(Loaders::new(self.db.clone())));
+        let request = Request::new(query).variables(Variables::from_json(variables)).data(caller);
+        let (request, _) = schema::with_request_parts(request, Loaders::new(self.db.clone()), None);
         serde_json::to_value(self.schema.execute(request).await).unwrap()
     }
 

@@ -4,8 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
+use platform::auth::Authenticator;
+use platform::auth::policy::Action;
+use platform::auth::principal::{Acting, Caller};
+use platform::auth::rights::Rights;
 use platform::cluster::Cluster;
 use platform::cluster::crd::FlashJob;
 use platform::cluster::names::{job_object, project_namespace};
@@ -16,6 +21,7 @@ use platform::dev::cluster::api::{self, EmbeddedApi};
 use platform::events::Bus;
 use platform::executor::{Scheduler, Wake};
 use platform::ids::{GroupId, JobId, ProjectId, UserId};
+use platform::jobs::logs::{self, Place};
 use platform::jobs::worker;
 use platform::tasks::Tasks;
 use platform::watch;
@@ -208,6 +214,38 @@ impl Stage {
     pub async fn report(&self, job: JobId, status: Value) {
         let patch = Patch::Merge(json!({ "status": status }));
         self.objects.patch_status(&job_object(job), &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// A pod that runs the job's only task, as a scheduler and a kubelet leave it.
+    pub async fn run_pod(&self, job: JobId) {
+        let pods: Api<Pod> = Api::namespaced(self.objects.clone().into_client(), &project_namespace(self.project));
+        let name = format!("{}-0", job_object(job));
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "name": name, "labels": { "platform.job-id": job.to_string() } },
+            "spec": { "containers": [{ "name": "main", "image": "busybox" }] },
+        });
+        pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+        let running = Patch::Merge(json!({ "status": { "phase": "Running" } }));
+        pods.patch_status(&name, &PatchParams::default(), &running).await.unwrap();
+        self.until(job, "tasks -> 0 ->> 'state' = 'RUNNING'").await;
+    }
+
+    /// The log of the job's only task, as somebody reads it who may.
+    pub async fn log_of(&self, job: JobId) -> logs::Request {
+        let (db, bus) = self.feed();
+        let authenticator = Authenticator::new(db.clone(), bus.clone(), &self.config.auth, &self.config.limits.rates);
+        logs::Request {
+            cluster: Cluster::new(&self.config.cluster).await.unwrap(),
+            rights: Rights::of(&authenticator, Caller::Anonymous, Acting::default()).await.unwrap(),
+            action: Action::ViewJob { job, group: GroupId::generate() },
+            namespace: project_namespace(self.project),
+            container: "main".to_owned(),
+            place: Place::start(job, 0),
+            tail: None,
+            db,
+            bus,
+        }
     }
 
     /// Deletes the object behind the platform's back.

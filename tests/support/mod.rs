@@ -1,6 +1,7 @@
 //! What the whole-server tests share.
 
 pub mod database;
+pub mod dev;
 pub mod proxy;
 pub mod session;
 pub mod subscription;

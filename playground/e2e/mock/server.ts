@@ -103,8 +103,10 @@ function roots(jobs: MockJobs) {
     jobLogs: async function* () {
       for (let line = 0; line < 3; line += 1) {
         await new Promise((resolve) => setTimeout(resolve, 200));
-        yield { jobLogs: { cursor: String(line), task: 0, lines: [`hello ${line}`] } };
+        const lines = [{ at: new Date().toISOString(), text: `hello ${line}` }];
+        yield { jobLogs: { cursor: String(line), task: 0, pod: 'mock-0', lines } };
       }
+      yield { jobLogs: { cursor: 'end', task: 0, pod: 'mock-0', lines: [], end: 'COMPLETE' } };
     },
   };
 }

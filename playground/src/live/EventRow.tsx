@@ -25,6 +25,14 @@ export function EventRow({ event }: { event: FeedEvent }) {
         </div>
       );
     case 'log':
+      if (view.end !== null) {
+        return (
+          <div className="event">
+            <time>{clock(event.receivedAt)}</time>
+            <span className="quiet">the log has ended: {view.end.toLowerCase()}</span>
+          </div>
+        );
+      }
       return (
         <pre className="log">
           {view.lines.map((line) => (view.task === null ? line : `[${view.task}] ${line}`)).join('\n')}

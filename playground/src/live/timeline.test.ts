@@ -62,6 +62,14 @@ test('log lines are shown as text', () => {
     kind: 'log',
     lines: ['a', 'b'],
     task: '1',
+    end: null,
+  });
+});
+
+test('the last chunk of a log says how it ended', () => {
+  expect(viewOf({ data: { jobLogs: { cursor: 'c', task: 0, lines: [], end: 'COMPLETE' } } })).toMatchObject({
+    lines: [],
+    end: 'COMPLETE',
   });
 });
 

@@ -27,7 +27,7 @@ export type EventView =
       cursor: string | null;
       job: string;
     }
-  | { kind: 'log'; lines: string[]; task: string | null }
+  | { kind: 'log'; lines: string[]; task: string | null; end: string | null }
   | { kind: 'error'; text: string }
   | { kind: 'data'; text: string };
 
@@ -71,7 +71,14 @@ export function viewOf(result: unknown): EventView {
   }
   const line = text(event.text) ?? text(event.line);
   const lines = Array.isArray(event.lines) ? event.lines.map(lineText) : line === null ? null : [line];
-  if (lines !== null) return { kind: 'log', lines, task: event.task == null ? null : lineText(event.task) };
+  if (lines !== null) {
+    return {
+      kind: 'log',
+      lines,
+      task: event.task == null ? null : lineText(event.task),
+      end: text(event.end),
+    };
+  }
   return { kind: 'data', text: JSON.stringify(event) };
 }
 

@@ -2,6 +2,7 @@
 import browse from './browse.graphql?raw';
 import cancelJob from './cancelJob.graphql?raw';
 import createConfigFile from './createConfigFile.graphql?raw';
+import followLogs from './followLogs.graphql?raw';
 import logIn from './logIn.graphql?raw';
 import submitFromCommit from './submitFromCommit.graphql?raw';
 import submitJob from './submitJob.graphql?raw';
@@ -83,6 +84,14 @@ export function templates(user: DemoUser | undefined): Template[] {
       query: cancelJob,
       variables: { input: { id: PLACEHOLDER.jobId, reason: 'Trying out the playground' } },
       fills: { jobId: ['input', 'id'] },
+    },
+    {
+      name: 'FollowLogs',
+      title: 'Follow logs',
+      hint: 'Run this tab: what the job writes arrives line by line in the strip below.',
+      query: followLogs,
+      variables: { jobId: PLACEHOLDER.jobId, task: 0, tailLines: 100, after: null },
+      fills: { jobId: ['jobId'] },
     },
     {
       name: 'Browse',

@@ -162,6 +162,8 @@ fn pod(version: i64, state: PodState) -> Seen {
         job: submitted().id,
         task: 0,
         name: "p".into(),
+        uid: Some("pod".into()),
+        leaving: false,
         node: Some("gpu-1".into()),
         version,
         state,

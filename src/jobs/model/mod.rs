@@ -2,6 +2,7 @@
 
 pub mod due;
 pub mod list;
+pub mod log;
 pub mod observed;
 pub mod submit;
 pub mod task;
@@ -100,6 +101,19 @@ pub struct Object {
     pub manifest: serde_json::Value,
     /// One entry a task; see [`crate::jobs::types::JobTask`].
     pub tasks: serde_json::Value,
+    /// The namespace it goes to.
+    pub namespace: String,
+}
+
+impl Object {
+    /// The name of the container that does a task's work, the first of its pod, for each task.
+    pub fn containers(&self) -> Vec<String> {
+        let tasks = self.manifest.pointer("/spec/tasks").and_then(serde_json::Value::as_array);
+        let name = |task: &serde_json::Value| {
+            task.pointer("/spec/containers/0/name").and_then(|name| name.as_str()).unwrap_or_default().to_owned()
+        };
+        tasks.into_iter().flatten().map(name).collect()
+    }
 }
 
 /// The objects of these jobs.

@@ -29,6 +29,12 @@ pub struct Task {
     pub state: TaskState,
     /// The name of its pod.
     pub pod: Option<String>,
+    /// The uid of its pod: a pod that runs the task again has another one.
+    #[serde(default)]
+    pub uid: Option<String>,
+    /// Whether its pod is being deleted.
+    #[serde(default)]
+    pub leaving: bool,
     /// The node it runs on.
     pub node: Option<String>,
     /// What its program returned.
@@ -58,6 +64,8 @@ impl Task {
                 PodState::Failed => TaskState::Failed,
             },
             pod: Some(pod.name.clone()),
+            uid: pod.uid.clone(),
+            leaving: pod.leaving,
             node: pod.node.clone(),
             exit_code: pod.exit_code,
             signal: pod.signal,
@@ -65,6 +73,24 @@ impl Task {
             started_at: time(pod.started_at),
             finished_at: time(pod.finished_at),
             version: pod.version,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_state(state: TaskState) -> Self {
+        Self {
+            index: 0,
+            state,
+            pod: None,
+            uid: None,
+            leaving: false,
+            node: None,
+            exit_code: None,
+            signal: None,
+            reason: None,
+            started_at: None,
+            finished_at: None,
+            version: 0,
         }
     }
 

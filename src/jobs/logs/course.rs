@@ -1,0 +1,149 @@
+//! What a reader of a task's log does next: wait, read a pod, or end. Pure, so that it is a table with a test.
+
+use super::cursor::Place;
+use crate::jobs::model::task::{Task, TaskState};
+use crate::jobs::phase::JobPhase;
+
+/// How a log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+pub enum LogEnd {
+    /// The task has ended, and all that it wrote was told.
+    Complete,
+    /// The task has ended and its pod was removed: what it wrote that was not told is lost.
+    Removed,
+}
+
+/// What is known of the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// Where its job stands.
+    pub phase: JobPhase,
+    /// What the cluster said of its newest pod.
+    pub task: Option<Task>,
+}
+
+/// How far the reader has come with the pod that its place is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It is to be read, or to be read on.
+    Open,
+    /// It is there no more. `told`: its log had ended before that.
+    Gone {
+        /// Whether its log had ended.
+        told: bool,
+    },
+}
+
+/// What the reader does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing until there is news of the job.
+    Wait,
+    /// Read this pod.
+    Read {
+        /// Its name.
+        pod: String,
+        /// Its uid.
+        uid: String,
+        /// Whether it has ended, so that its log is whole.
+        ended: bool,
+    },
+    /// There will be nothing more.
+    End(LogEnd),
+}
+
+/// What the reader does next.
+pub fn next(sight: &Sight, place: &Place, progress: Progress) -> Next {
+    let over = sight.phase.is_terminal();
+    let pod = sight.task.as_ref().and_then(|task| Some((task, task.pod.clone()?, task.uid.clone()?)));
+    let Some((task, pod, uid)) = pod else {
+        return if over { Next::End(LogEnd::Complete) } else { Next::Wait };
+    };
+    let ended = match task.state {
+        TaskState::Waiting if over => return Next::End(LogEnd::Complete),
+        TaskState::Waiting => return Next::Wait,
+        TaskState::Running => over,
+        TaskState::Succeeded | TaskState::Failed => true,
+    };
+    // A pod that ends because it is being deleted may be one that makes room: its task runs again.
+    let is_last = over || (ended && !task.leaving);
+    let is_here = place.pod.as_ref() == Some(&uid);
+    match progress {
+        _ if is_here && place.whole => end_or_wait(is_last, LogEnd::Complete),
+        Progress::Gone { told } if is_here => {
+            end_or_wait(is_last, if told { LogEnd::Complete } else { LogEnd::Removed })
+        }
+        Progress::Open | Progress::Gone { .. } => Next::Read { pod, uid, ended },
+    }
+}
+
+fn end_or_wait(is_last: bool, end: LogEnd) -> Next {
+    if is_last { Next::End(end) } else { Next::Wait }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::JobId;
+
+    fn task(uid: &str, state: TaskState, leaving: bool) -> Option<Task> {
+        Some(Task { pod: Some("p".into()), uid: Some(uid.into()), leaving, ..Task::of_state(state) })
+    }
+
+    fn place(pod: Option<&str>, whole: bool) -> Place {
+        let pod = pod.map(str::to_owned);
+        Place { pod, whole, ..Place::start(JobId::from_uuid(uuid::Uuid::nil()), 0) }
+    }
+
+    fn told(phase: JobPhase, task: Option<Task>, place: &Place, progress: Progress) -> String {
+        match next(&Sight { phase, task }, place, progress) {
+            Next::Wait => "wait".to_owned(),
+            Next::Read { uid, ended, .. } => format!("read {uid}{}", if ended { ", which has ended" } else { "" }),
+            Next::End(end) => format!("{end:?}"),
+        }
+    }
+
+    #[test]
+    fn the_table() {
+        use JobPhase::{Cancelled, Failed, Queued, Running, Submitted, Succeeded};
+        use Progress::{Gone, Open};
+        use TaskState::{Failed as Bad, Running as Runs, Succeeded as Good, Waiting};
+        let start = place(None, false);
+        let (in_a, all_of_a) = (place(Some("a"), false), place(Some("a"), true));
+        let table = [
+            ("not sent yet", told(Submitted, None, &start, Open)),
+            ("queued", told(Queued, None, &start, Open)),
+            ("being placed", told(Queued, task("a", Waiting, false), &start, Open)),
+            ("cancelled before it ran", told(Cancelled, None, &start, Open)),
+            ("runs", told(Running, task("a", Runs, false), &start, Open)),
+            ("runs on", told(Running, task("a", Runs, false), &in_a, Open)),
+            ("succeeded", told(Running, task("a", Good, false), &in_a, Open)),
+            ("all told", told(Running, task("a", Good, false), &all_of_a, Open)),
+            ("failed, all told", told(Failed, task("a", Bad, false), &all_of_a, Open)),
+            ("stopped to make room", told(Queued, task("a", Bad, true), &all_of_a, Open)),
+            ("waits again", told(Queued, task("a", Waiting, true), &all_of_a, Open)),
+            ("runs again", told(Running, task("b", Runs, false), &all_of_a, Open)),
+            ("cancelled, pod gone", told(Cancelled, task("a", Runs, false), &in_a, Gone { told: true })),
+            ("removed before it was read", told(Succeeded, task("a", Good, false), &in_a, Gone { told: false })),
+            ("gone, but not over", told(Running, task("a", Runs, false), &in_a, Gone { told: true })),
+        ];
+        let table: String = table.iter().map(|(what, next)| format!("{what}: {next}\n")).collect();
+        insta::assert_snapshot!(table, @r"
+        not sent yet: wait
+        queued: wait
+        being placed: wait
+        cancelled before it ran: Complete
+        runs: read a
+        runs on: read a
+        succeeded: read a, which has ended
+        all told: Complete
+        failed, all told: Complete
+        stopped to make room: wait
+        waits again: wait
+        runs again: read b
+        cancelled, pod gone: Complete
+        removed before it was read: Removed
+        gone, but not over: wait
+        ");
+    }
+}

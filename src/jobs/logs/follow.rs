@@ -1,0 +1,290 @@
+//! A task's log from pod to pod: waits for the task to begin, reads its pod, goes over to the next, ends with the last.
+//!
+//! What the task does is read from its job's row, which the watch keeps; the event bus says when to look again. So a
+//! reader that waits costs the cluster nothing, and one that reads costs it one connection.
+
+use std::time::Duration;
+
+use async_stream::stream;
+use futures::{Stream, StreamExt, TryStreamExt};
+use tokio::time::Instant;
+
+use super::chunks::{Chunks, Piece};
+use super::course::{self, LogEnd, Next, Progress, Sight};
+use super::cursor::Place;
+use crate::auth::policy::{self, Action};
+use crate::auth::rights::Rights;
+use crate::cluster::logs::{self, Line, Source};
+use crate::cluster::{Cluster, ClusterError};
+use crate::db::Db;
+use crate::error::ApiError;
+use crate::events::{Bus, Member, Topics};
+use crate::jobs::model::log;
+
+/// How long a reader waits without news before it looks again, for the case that it missed some.
+const LOOK: Duration = Duration::from_secs(10);
+/// The same where something has happened that the row must tell of in a moment.
+const SOON: Duration = Duration::from_millis(500);
+/// How long a log may go on after its task has ended or moved: a node that is lost never ends its logs.
+const LINGER: Duration = Duration::from_secs(5);
+/// A log that broke off after this long had nothing to do with the failure before it.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// Some of a task's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Behind its last line.
+    pub place: Place,
+    /// The pod that wrote it; `None` if the task never had one.
+    pub pod: Option<String>,
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// Set in the last chunk, which has no lines.
+    pub end: Option<LogEnd>,
+}
+
+/// What a reader needs to know of the server, of the job and of the client.
+pub struct Request {
+    /// The database.
+    pub db: Db,
+    /// Says when to look again.
+    pub bus: Bus,
+    /// Where the pods are.
+    pub cluster: Cluster,
+    /// What the client may.
+    pub rights: Rights,
+    /// What they must be allowed to do, all the time.
+    pub action: Action,
+    /// The namespace of the pods.
+    pub namespace: String,
+    /// The container to read.
+    pub container: String,
+    /// Where to begin.
+    pub place: Place,
+    /// How many lines to begin with where the task runs already; all when `None`.
+    pub tail: Option<usize>,
+}
+
+/// Reads until the task has ended for good. An error is the last item; it bears the cursor to resume after.
+pub fn follow(request: Request) -> impl Stream<Item = Result<Chunk, ApiError>> + Send {
+    stream! {
+        let news = request.bus.join(&Topics::Jobs(vec![request.place.job]));
+        let mut reader = Reader { request, progress: Progress::Open, told: false, failures: 0, pod: None };
+        loop {
+            let (pod, uid, ended) = match reader.next().await {
+                Ok(Next::Read { pod, uid, ended }) => (pod, uid, ended),
+                Ok(Next::Wait) => {
+                    // Whatever comes now, the client was there before.
+                    reader.request.tail = None;
+                    if let Err(error) = reader.wait(&news, LOOK).await {
+                        yield Err(error);
+                        return;
+                    }
+                    continue;
+                }
+                Ok(Next::End(end)) => {
+                    yield Ok(reader.end(end));
+                    return;
+                }
+                Err(error) => {
+                    yield Err(error);
+                    return;
+                }
+            };
+            reader.turn_to(pod, uid);
+            let (since, mut until) = (Instant::now(), None);
+            let broke = match reader.open(ended).await {
+                Err(error) => Broke::Failed(error),
+                Ok(mut chunks) => loop {
+                    let heard = tokio::select! {
+                        biased;
+                        () = reader.request.rights.may_have_changed() => Heard::Rights,
+                        piece = chunks.next() => Heard::Piece(piece),
+                        () = news.heard(), if until.is_none() => Heard::News,
+                        () = sleep_until(until) => break Broke::Lingers,
+                    };
+                    let judged = match heard {
+                        Heard::Piece(Piece::Lines(lines)) => {
+                            until = until.map(|_| Instant::now() + LINGER);
+                            yield Ok(reader.chunk(lines));
+                            Ok(())
+                        }
+                        Heard::Piece(Piece::Ended) => break Broke::Ended,
+                        Heard::Piece(Piece::Broken(error)) => break Broke::Failed(error),
+                        Heard::News => reader.goes_on().await.map(|goes_on| {
+                            until = (!goes_on).then(|| Instant::now() + LINGER);
+                        }),
+                        Heard::Rights => reader.judge().await,
+                    };
+                    if let Err(error) = judged {
+                        yield Err(error);
+                        return;
+                    }
+                },
+            };
+            let paused = match reader.after(broke, ended, since.elapsed()) {
+                Ok(None) => Ok(()),
+                Ok(Some(pause)) => reader.wait(&news, pause).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = paused {
+                yield Err(error);
+                return;
+            }
+        }
+    }
+}
+
+/// What happens while a pod is read.
+enum Heard {
+    Piece(Piece),
+    News,
+    Rights,
+}
+
+/// Why a pod is read no further.
+#[derive(Debug)]
+enum Broke {
+    /// The log has ended.
+    Ended,
+    /// The task has moved on, and the log has not ended.
+    Lingers,
+    /// It could not be opened, or the connection broke.
+    Failed(ClusterError),
+}
+
+struct Reader {
+    request: Request,
+    progress: Progress,
+    /// Whether the pod's log has ended as far as it was there.
+    told: bool,
+    /// Failures since something came.
+    failures: u32,
+    pod: Option<String>,
+}
+
+impl Reader {
+    fn place(&self) -> &Place {
+        &self.request.place
+    }
+
+    async fn sight(&self) -> Result<Sight, ApiError> {
+        let Place { job, task, .. } = *self.place();
+        let mut conn = self.request.db.connection().await?;
+        let found = log::sight(&mut conn, job, task).await?;
+        found.ok_or_else(|| ApiError::not_found("job", job))
+    }
+
+    async fn next(&self) -> Result<Next, ApiError> {
+        let sight = self.sight().await.map_err(|error| self.resumable(error))?;
+        Ok(course::next(&sight, self.place(), self.progress))
+    }
+
+    /// Whether the pod that is read is still the task's, and runs.
+    async fn goes_on(&self) -> Result<bool, ApiError> {
+        Ok(match self.next().await? {
+            Next::Read { uid, ended, .. } => !ended && self.place().pod.as_ref() == Some(&uid),
+            Next::Wait | Next::End(_) => false,
+        })
+    }
+
+    fn turn_to(&mut self, pod: String, uid: String) {
+        self.pod = Some(pod);
+        if self.place().pod.as_ref() != Some(&uid) {
+            let Place { job, task, .. } = *self.place();
+            self.request.place = Place { pod: Some(uid), ..Place::start(job, task) };
+            self.progress = Progress::Open;
+            self.told = false;
+        }
+    }
+
+    /// The log of the pod that the reader has turned to. It is opened when the first piece is asked for: a log that is
+    /// followed may be silent for hours.
+    async fn open(&mut self, ended: bool) -> Result<Chunks, ClusterError> {
+        let Request { cluster, namespace, container, place, tail, .. } = &mut self.request;
+        let source = Source {
+            namespace: namespace.clone(),
+            pod: self.pod.clone().unwrap_or_default(),
+            uid: place.pod.clone().unwrap_or_default(),
+            container: container.clone(),
+        };
+        if let Some(count) = *tail {
+            place.after = logs::before_last(cluster, &source, count).await?;
+            *tail = None;
+        }
+        let (cluster, after) = (cluster.clone(), place.after);
+        let lines = async move { logs::read(&cluster, &source, after, !ended).await };
+        Ok(Chunks::of(futures::stream::once(lines).try_flatten().boxed()))
+    }
+
+    fn chunk(&mut self, lines: Vec<Line>) -> Chunk {
+        (self.failures, self.told) = (0, false);
+        if let Some(last) = lines.last() {
+            self.request.place.after = Some(last.position);
+        }
+        Chunk { place: self.place().clone(), pod: self.pod.clone(), lines, end: None }
+    }
+
+    fn end(mut self, end: LogEnd) -> Chunk {
+        self.request.place.whole = self.place().pod.is_some() && end == LogEnd::Complete;
+        Chunk { place: self.request.place, pod: self.pod, lines: Vec::new(), end: Some(end) }
+    }
+
+    /// What the end of a reading means; how long to wait before the next, where that helps.
+    fn after(&mut self, broke: Broke, ended: bool, lasted: Duration) -> Result<Option<Duration>, ApiError> {
+        match broke {
+            Broke::Ended if ended => self.request.place.whole = true,
+            // Its container has ended, or starts anew: the row will tell.
+            Broke::Ended => {
+                self.told = true;
+                return Ok(Some(SOON));
+            }
+            Broke::Lingers => {}
+            Broke::Failed(ClusterError::NotFound(_)) => self.progress = Progress::Gone { told: self.told },
+            // It has not begun, and one that has ended never did.
+            Broke::Failed(ClusterError::Invalid(_)) if ended => self.request.place.whole = true,
+            Broke::Failed(ClusterError::Invalid(_)) => return Ok(Some(SOON)),
+            Broke::Failed(error) => {
+                self.failures = if lasted > SETTLED { 1 } else { self.failures + 1 };
+                if self.failures > 1 {
+                    return Err(self.resumable(ApiError::cluster_unavailable(error)));
+                }
+                tracing::debug!(job = %self.place().job, task = self.place().task, %error, "a log broke off");
+                return Ok(Some(SOON));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for news of the job, at most `pause`.
+    async fn wait(&mut self, news: &Member, pause: Duration) -> Result<(), ApiError> {
+        let end = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.request.rights.may_have_changed() => {}
+                () = news.heard() => return Ok(()),
+                () = tokio::time::sleep_until(end) => return Ok(()),
+            }
+            self.judge().await?;
+        }
+    }
+
+    /// Whether the client may still read.
+    async fn judge(&mut self) -> Result<(), ApiError> {
+        let looked = self.request.rights.look().await;
+        looked.map_err(|error| self.resumable(error))?;
+        policy::check(self.request.rights.caller(), self.request.action)
+    }
+
+    fn resumable(&self, error: ApiError) -> ApiError {
+        error.resuming_after(self.place().cursor())
+    }
+}
+
+async fn sleep_until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}

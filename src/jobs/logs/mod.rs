@@ -1,0 +1,11 @@
+//! The logs of a job's tasks, followed live and resumable at any line.
+
+mod chunks;
+mod course;
+mod cursor;
+mod follow;
+pub mod types;
+
+pub use course::Sight;
+pub use cursor::Place;
+pub use follow::{Chunk, Request, follow};
