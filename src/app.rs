@@ -1,10 +1,11 @@
 //! The parts of a running server, put together: the same for `serve`, `dev` and the tests.
 
+mod following;
+
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_graphql::{Pos, Request, Response};
-use futures::StreamExt;
 use futures::stream::BoxStream;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
@@ -34,6 +35,8 @@ use crate::schema::{self, Schema};
 use crate::tasks::Tasks;
 use crate::watch;
 
+use following::Following;
+
 /// How long background tasks get to finish after the last request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -49,6 +52,7 @@ struct Parts {
     bus: Bus,
     cluster: Cluster,
     limits: Arc<OperationLimits>,
+    following: Following,
     demo_users: serde_json::Value,
 }
 
@@ -81,7 +85,8 @@ impl App {
             builder.data(db.clone()).data(bus.clone()).data(cluster.clone()).data(authenticator.clone()).data(submitter)
         });
         let limits = Arc::new(operation_limits(&config));
-        Ok(Self(Arc::new(Parts { config, schema, authenticator, db, bus, cluster, limits, demo_users })))
+        let following = Following::default();
+        Ok(Self(Arc::new(Parts { config, schema, authenticator, db, bus, cluster, limits, following, demo_users })))
     }
 
     /// The database, for whoever started the server.
@@ -167,18 +172,7 @@ impl GraphqlService for App {
     }
 
     fn subscribe(&self, caller: &Caller, request: Request, meta: RequestMeta) -> BoxStream<'static, Frame> {
-        let request_id = meta.request_id.clone();
-        let (mut request, cursor) = self.complete(caller, request, meta);
-        let order = FieldOrder::of(&mut request);
-        self.0
-            .schema
-            .execute_stream(request)
-            .map(move |mut response| {
-                crate::graphql::errors::complete(&mut response, &request_id);
-                order.apply(&mut response.data);
-                Frame::from_response(&response, cursor.get())
-            })
-            .boxed()
+        following::follow(self, caller, request, meta)
     }
 
     fn revoked(&self, caller: &Caller) -> impl Future<Output = Revocation> + Send + 'static {

@@ -12,6 +12,7 @@ mod job_path;
 mod postgres_embedded;
 mod rooms;
 mod schema;
+mod sharing;
 mod stream;
 mod support;
 mod transport;

@@ -27,6 +27,11 @@ const EVENTS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What nobody else subscribes with is executed for its subscriber alone.
+fn unlike_all_others(number: usize) -> String {
+    format!("{QUERY} # {number}")
+}
+
 const QUERY: &str = "subscription($filter: JobEventFilter) { jobEvents(filter: $filter) { cursor at kind phase job { id name phase project { name } } } }";
 
 type Socket = WebSocketStream<TcpStream>;
@@ -40,7 +45,7 @@ fn numbered(number: u64) -> JobId {
     JobId::from_uuid(Uuid::from_u64_pair(0x019b_75e1_b800_7000, 0x9006_0000_0000_0000 | number))
 }
 
-/// Measures subscribers with equal filters, then with a filter each.
+/// Measures equal subscribers, then some with a filter each, then some that share nothing.
 pub async fn run(bench: &Bench, token: &str) -> anyhow::Result<()> {
     println!(
         "\n| {SUBSCRIBERS} subscribers of one job | deliveries | server CPU/delivery | p50 | p99 | memory/idle subscriber |"
@@ -48,10 +53,15 @@ pub async fn run(bench: &Bench, token: &str) -> anyhow::Result<()> {
     println!("|---|--:|--:|--:|--:|--:|");
     let equal = |_| json!({ "jobIds": [job().to_string()] });
     let distinct = |number: usize| json!({ "jobIds": [job().to_string(), numbered(number as u64 + 2).to_string()] });
+    let alike = |_| QUERY.to_owned();
     // The first round warms up what is allocated once.
-    measure(bench, token, equal, 5).await?;
-    println!("{}", measure(bench, token, equal, EVENTS).await?.row("equal filters"));
-    println!("{}", measure(bench, token, distinct, EVENTS).await?.row("a filter each"));
+    measure(bench, token, alike, equal, 5).await?;
+    println!("{}", measure(bench, token, alike, equal, EVENTS).await?.row("equal"));
+    println!("{}", measure(bench, token, alike, distinct, EVENTS).await?.row("a filter each"));
+    println!(
+        "{}",
+        measure(bench, token, unlike_all_others, equal, EVENTS).await?.row("a document each (nothing shared)")
+    );
     Ok(())
 }
 
@@ -74,13 +84,14 @@ impl Measured {
 async fn measure(
     bench: &Bench,
     token: &str,
+    query: impl Fn(usize) -> String,
     filter: impl Fn(usize) -> Value,
     events: usize,
 ) -> anyhow::Result<Measured> {
     let empty = bench.memory()?;
     let mut sockets = Vec::with_capacity(SUBSCRIBERS);
     for number in 0..SUBSCRIBERS {
-        sockets.push(subscribe(bench, token, filter(number)).await?);
+        sockets.push(subscribe(bench, token, &query(number), filter(number)).await?);
     }
     // A subscription has begun when the server has taken it up; its answer to a ping behind it says so.
     tokio::time::timeout(PATIENCE, try_join_all(sockets.iter_mut().map(settle))).await??;
@@ -102,7 +113,7 @@ async fn measure(
     })
 }
 
-async fn subscribe(bench: &Bench, token: &str, filter: Value) -> anyhow::Result<Socket> {
+async fn subscribe(bench: &Bench, token: &str, query: &str, filter: Value) -> anyhow::Result<Socket> {
     let stream = TcpStream::connect(bench.address()).await?;
     let mut request = format!("ws://{}/graphql", bench.address()).into_client_request()?;
     request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
@@ -111,7 +122,7 @@ async fn subscribe(bench: &Bench, token: &str, filter: Value) -> anyhow::Result<
     socket.send(Message::text(init.to_string())).await?;
     let answer = text(&mut socket).await?;
     ensure!(answer.contains("connection_ack"), "{answer}");
-    let payload = json!({ "query": QUERY, "variables": { "filter": filter } });
+    let payload = json!({ "query": query, "variables": { "filter": filter } });
     socket.send(Message::text(json!({ "id": "1", "type": "subscribe", "payload": payload }).to_string())).await?;
     Ok(socket)
 }

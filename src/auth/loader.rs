@@ -7,8 +7,8 @@ use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 
 use super::principal::{GroupRole, PlatformRole};
-use crate::db::Db;
 use crate::db::coalesce::Read;
+use crate::db::{Db, prepared};
 use crate::error::ApiError;
 use crate::ids::{GroupId, SessionId, UserId};
 
@@ -56,7 +56,7 @@ impl Read for LiveSession {
 
     async fn read(db: &Db, keys: Vec<SessionId>) -> Result<HashMap<SessionId, Roles>, ApiError> {
         let mut conn = db.connection().await?;
-        let rows: Vec<Row> = diesel::sql_query(SQL).bind::<Array<SqlUuid>, _>(keys).load(&mut conn).await?;
+        let rows: Vec<Row> = prepared(SQL).bind::<Array<SqlUuid>, _>(keys).load(&mut conn).await?;
         let live = rows.into_iter().filter(|row| row.live);
         Ok(live
             .map(|row| {

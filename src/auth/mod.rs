@@ -10,6 +10,7 @@ pub mod principal;
 pub mod refresh;
 pub mod revocations;
 pub mod rights;
+pub mod scope;
 pub mod tokens;
 
 pub use authenticator::{Authenticator, Credentials, OpenSession};

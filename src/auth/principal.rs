@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 
+use super::scope::ScopeRecorder;
 use super::tokens::Claims;
 use crate::error::ApiError;
 use crate::ids::{GroupId, SessionId, UserId};
@@ -69,7 +70,8 @@ impl Principal {
 /// The caller, as a resolver finds them in its request.
 pub trait CallerExt {
     /// Whoever the field is executed for: the sender of the request, nobody where the request does not say, or whom
-    /// the root field above it has [switched](Acting::switch) to.
+    /// the root field above it has [switched](Acting::switch) to. An answer that several are told then holds for this
+    /// caller only; [`PolicyExt`](super::policy::PolicyExt) tells apart what was really read.
     fn caller(&self) -> Caller;
 
     /// Whom this root field and everything below it is executed for.
@@ -78,14 +80,23 @@ pub trait CallerExt {
 
 impl CallerExt for async_graphql::Context<'_> {
     fn caller(&self) -> Caller {
-        let switched = self.data_opt::<Arc<Switched>>().and_then(|switched| switched.below(root_of(self)?));
-        switched.or_else(|| self.data_opt::<Caller>().cloned()).unwrap_or(Caller::Anonymous)
+        let caller = caller_of(self);
+        if let Some(recorder) = self.data_opt::<Arc<ScopeRecorder>>() {
+            recorder.read_all(&caller);
+        }
+        caller
     }
 
     fn acting(&self) -> Acting {
         let switched = self.data_opt::<Arc<Switched>>().cloned().unwrap_or_default();
         Acting { switched, root: root_of(self).unwrap_or_default().into() }
     }
+}
+
+/// The caller, without a note in the scope of the execution: for whoever notes themselves what they read.
+pub(super) fn caller_of(ctx: &async_graphql::Context<'_>) -> Caller {
+    let switched = ctx.data_opt::<Arc<Switched>>().and_then(|switched| switched.below(root_of(ctx)?));
+    switched.or_else(|| ctx.data_opt::<Caller>().cloned()).unwrap_or(Caller::Anonymous)
 }
 
 /// The name in the answer of the root field that `ctx` is at or below.

@@ -8,9 +8,9 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlU
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Blob, Commit, ConfigFile};
-use crate::db::Db;
 use crate::db::coalesce::Read;
 use crate::db::tables::{config_blobs, config_commits, config_files};
+use crate::db::{Db, prepared, when};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{OrderDirection, by_page, text, time};
@@ -79,7 +79,7 @@ impl Read for HeadOfConfigFile {
 
     async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<HashMap<ConfigId, Arc<Commit>>, ApiError> {
         let mut conn = db.connection().await?;
-        let found: Vec<Commit> = diesel::sql_query(
+        let found: Vec<Commit> = prepared(
             "SELECT head.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
                 SELECT * FROM config_commits c
                  WHERE config_file_id = parent.id
@@ -122,13 +122,15 @@ async fn files_of_projects(
     let order = if page.ascending(OrderDirection::Asc) { "ASC" } else { "DESC" };
     let (after, before) = page.bounds(OrderDirection::Asc);
     let ((after, after_id), (before, before_id)) = (text(after), text(before));
-    // Only the direction is put into the text; everything a client sends is bound.
-    diesel::sql_query(format!(
+    let above = when(after.is_some(), "(name, id) > ($2, $3)");
+    let below = when(before.is_some(), "(name, id) < ($4, $5)");
+    // Only the shape is put into the text; everything a client sends is bound.
+    prepared(format!(
         "SELECT file.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
             SELECT * FROM config_files
              WHERE project_id = parent.id
-               AND ($2 IS NULL OR (name, id) > ($2, $3))
-               AND ($4 IS NULL OR (name, id) < ($4, $5))
+               AND {above}
+               AND {below}
              ORDER BY name {order}, id {order} LIMIT $6
          ) AS file"
     ))
@@ -186,12 +188,14 @@ async fn commits_of_files(conn: &mut AsyncPgConnection, parents: &[ConfigId], pa
     let order = if page.ascending(OrderDirection::Desc) { "ASC" } else { "DESC" };
     let (later, earlier) = page.bounds(OrderDirection::Desc);
     let ((later, later_id), (earlier, earlier_id)) = (time(later), time(earlier));
-    diesel::sql_query(format!(
+    let above = when(later.is_some(), "(created_at, id) > ($2, $3)");
+    let below = when(earlier.is_some(), "(created_at, id) < ($4, $5)");
+    prepared(format!(
         "SELECT version.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
             SELECT * FROM config_commits
              WHERE config_file_id = parent.id
-               AND ($2 IS NULL OR (created_at, id) > ($2, $3))
-               AND ($4 IS NULL OR (created_at, id) < ($4, $5))
+               AND {above}
+               AND {below}
              ORDER BY created_at {order}, id {order} LIMIT $6
          ) AS version"
     ))

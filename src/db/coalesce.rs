@@ -5,7 +5,7 @@
 //! for the others. Values carry no permission: policy is applied per principal after loading.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
@@ -28,10 +28,10 @@ pub trait Read: Send + Sync + 'static {
     type Value: Clone + Send + Sync + 'static;
     /// Statements of this kind that may run at a time.
     const CONNECTIONS: usize = 2;
-    /// Keys in one statement, at most.
+    /// Keys that are read together, at most.
     const BATCH: usize = 1000;
 
-    /// Reads what belongs to `keys`, each of which occurs once, in one statement.
+    /// Reads what belongs to `keys`, each of which occurs once, in one statement where the keys allow it.
     fn read(
         db: &Db,
         keys: Vec<Self::Key>,
@@ -101,38 +101,49 @@ async fn dispatch<R: Read>(db: Db, mut queue: mpsc::Receiver<Ask<R>>, tasks: Tas
     let connections = Arc::new(Semaphore::new(R::CONNECTIONS));
     while let Ok(turn) = Arc::clone(&connections).acquire_owned().await {
         let Some(first) = queue.recv().await else { return };
-        let mut size = first.keys.len();
-        let mut asks = vec![first];
-        while size < R::BATCH
+        let mut batch = Batch::<R>::default();
+        batch.take(first);
+        while batch.keys.len() < R::BATCH
             && let Ok(ask) = queue.try_recv()
         {
-            size += ask.keys.len();
-            asks.push(ask);
+            batch.take(ask);
         }
         let db = db.clone();
         tasks.spawn("coalesced read", async move {
-            answer::<R>(&db, asks).await;
+            batch.answer(&db).await;
             drop(turn);
         });
     }
 }
 
-async fn answer<R: Read>(db: &Db, asks: Vec<Ask<R>>) {
-    let mut keys: Vec<R::Key> = Vec::with_capacity(asks.iter().map(|ask| ask.keys.len()).sum());
-    let mut seen = std::collections::HashSet::with_capacity(keys.capacity());
-    for key in asks.iter().flat_map(|ask| &ask.keys) {
-        if seen.insert(key) {
-            keys.push(key.clone());
-        }
+/// Asks that are answered together.
+struct Batch<R: Read> {
+    keys: HashSet<R::Key>,
+    waiting: Vec<oneshot::Sender<Found<R>>>,
+}
+
+impl<R: Read> Default for Batch<R> {
+    fn default() -> Self {
+        Self { keys: HashSet::new(), waiting: Vec::new() }
     }
-    metrics::histogram!("platform_loader_batch_size").record(keys.len() as f64);
-    let found: Found<R> = match R::read(db, keys).await {
-        Ok(found) => Ok(Arc::new(found)),
-        Err(error) => Err(ReadFailed::from(&error)),
-    };
-    for ask in asks {
-        // A waiter that gave up needs no answer.
-        let _ = ask.answer.send(found.clone());
+}
+
+impl<R: Read> Batch<R> {
+    fn take(&mut self, ask: Ask<R>) {
+        self.keys.extend(ask.keys);
+        self.waiting.push(ask.answer);
+    }
+
+    async fn answer(self, db: &Db) {
+        metrics::histogram!("platform_loader_batch_size").record(self.keys.len() as f64);
+        let found: Found<R> = match R::read(db, self.keys.into_iter().collect()).await {
+            Ok(found) => Ok(Arc::new(found)),
+            Err(error) => Err(ReadFailed::from(&error)),
+        };
+        for answer in self.waiting {
+            // A waiter that gave up needs no answer.
+            let _ = answer.send(found.clone());
+        }
     }
 }
 

@@ -3,8 +3,11 @@
 pub mod coalesce;
 mod connect;
 pub mod migrations;
+mod prepared;
 pub mod tables;
 pub mod text_enum;
+
+pub use prepared::{Prepared, prepared, when};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

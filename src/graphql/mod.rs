@@ -4,13 +4,16 @@ pub mod connection;
 pub mod context;
 pub mod cursor;
 pub mod errors;
+pub mod feed;
 pub mod ids;
 pub mod keyset;
+pub mod likeness;
 pub mod limits;
 pub mod loaders;
 pub mod names;
 pub mod order;
 pub mod scalars;
+pub mod shares;
 pub mod waves;
 
 pub use errors::{ApiResult, IntoGraphql};

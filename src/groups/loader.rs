@@ -7,11 +7,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Group, Member};
+use super::model::{self, Group, Member, Selection};
 use crate::auth::policy::Visible;
-use crate::db::Db;
 use crate::db::coalesce::Read;
 use crate::db::tables::{group_members, groups};
+use crate::db::{Db, prepared, when};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{OrderDirection, by_page, time};
@@ -57,13 +57,15 @@ async fn members_of_groups(conn: &mut AsyncPgConnection, parents: &[GroupId], pa
     let order = direction(page);
     let (after, before) = page.bounds(OrderDirection::Asc);
     let ((after, after_id), (before, before_id)) = (time(after), time(before));
-    // Only the direction is put into the text; everything a client sends is bound.
-    diesel::sql_query(format!(
+    let above = when(after.is_some(), "(joined_at, user_id) > ($2, $3)");
+    let below = when(before.is_some(), "(joined_at, user_id) < ($4, $5)");
+    // Only the shape is put into the text; everything a client sends is bound.
+    prepared(format!(
         "SELECT member.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
             SELECT * FROM group_members
              WHERE group_id = parent.id
-               AND ($2 IS NULL OR (joined_at, user_id) > ($2, $3))
-               AND ($4 IS NULL OR (joined_at, user_id) < ($4, $5))
+               AND {above}
+               AND {below}
              ORDER BY joined_at {order}, user_id {order} LIMIT $6
          ) AS member"
     ))
@@ -116,13 +118,16 @@ async fn memberships_of_users(
         Visible::Everything => None,
         Visible::Groups(groups) => Some(groups.as_slice()),
     };
-    diesel::sql_query(format!(
+    let among = when(seen.is_some(), "group_id = ANY ($2)");
+    let above = when(after.is_some(), "(joined_at, group_id) > ($3, $4)");
+    let below = when(before.is_some(), "(joined_at, group_id) < ($5, $6)");
+    prepared(format!(
         "SELECT member.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
             SELECT * FROM group_members
              WHERE user_id = parent.id
-               AND ($2 IS NULL OR group_id = ANY ($2))
-               AND ($3 IS NULL OR (joined_at, group_id) > ($3, $4))
-               AND ($5 IS NULL OR (joined_at, group_id) < ($5, $6))
+               AND {among}
+               AND {above}
+               AND {below}
              ORDER BY joined_at {order}, group_id {order} LIMIT $7
          ) AS member"
     ))
@@ -183,6 +188,28 @@ impl Read for MembershipCounts {
             for user in members {
                 *found.entry((user, visible.clone())).or_insert(0) += 1;
             }
+        }
+        Ok(found)
+    }
+}
+
+/// A page of the groups that a viewer sees. Whoever sees and asks the same shares the statement.
+pub enum GroupPages {}
+
+impl Read for GroupPages {
+    type Key = (Visible, Selection, Page);
+    type Value = Arc<Vec<Group>>;
+    const CONNECTIONS: usize = 4;
+    /// Each is a statement of its own: others get a connection of theirs.
+    const BATCH: usize = 4;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut conn = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for key in keys {
+            let (visible, selection, page) = &key;
+            let rows = model::page(&mut conn, visible, selection, page).await?;
+            found.insert(key, Arc::new(rows));
         }
         Ok(found)
     }

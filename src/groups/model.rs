@@ -59,7 +59,7 @@ pub enum SortBy {
 }
 
 /// Which groups, and in which order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
     /// With one of these names only.
     pub names: Option<Vec<String>>,

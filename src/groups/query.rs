@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
-use super::loader::GroupsById;
+use super::loader::{GroupPages, GroupsById};
 use super::model::{self, Selection, SortBy};
 use super::types::Group;
 use crate::auth::policy::{self, Action};
@@ -110,7 +110,8 @@ async fn list(
         SortBy::CreatedAt => SortType::Time,
     })?;
     let db = ctx.db()?.clone();
-    let rows = model::page(&mut *db.connection().await?, &visible, &selection, &page).await?;
+    let key = (visible.clone(), selection.clone(), page.clone());
+    let rows = ctx.read::<GroupPages>(key).await?.unwrap_or_default();
     let total = TotalCount::by(move |_| {
         let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
         async move { Ok(model::count(&mut *db.connection().await?, &visible, &selection).await?) }
@@ -119,5 +120,5 @@ async fn list(
         SortBy::Name => Position::of(group.name.clone(), group.id.uuid()),
         SortBy::CreatedAt => Position::at(group.created_at, group.id.uuid()),
     };
-    Ok(connection(&page, rows, position, Group::from, total))
+    Ok(connection(&page, rows.to_vec(), position, Group::from, total))
 }

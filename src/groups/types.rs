@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::loader::{GroupsById, MemberCounts, MembersOfGroup, MembershipCounts, MembershipsOfUser};
 use super::model::{self, Member};
-use crate::auth::policy;
-use crate::auth::principal::{CallerExt, GroupRole};
+use crate::auth::policy::PolicyExt;
+use crate::auth::principal::GroupRole;
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
@@ -143,7 +143,7 @@ pub async fn memberships_of_user(
     args: PageArgs,
 ) -> Result<Connection<Membership>, ApiErrors> {
     let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    let visible = policy::visible(&ctx.caller())?;
+    let visible = ctx.visible()?;
     let rows = ctx.read::<MembershipsOfUser>((user, visible.clone(), page.clone())).await?.unwrap_or_default();
     let loaders = ctx.loaders()?;
     let total = TotalCount::by(move |_| {

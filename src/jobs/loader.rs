@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::auth::policy::Visible;
 use crate::db::Db;
 use crate::db::coalesce::Read;
 use crate::error::ApiError;
@@ -119,4 +120,27 @@ fn grouped<A: Eq + std::hash::Hash, K>(keys: impl Iterator<Item = (A, K)>) -> Ha
         groups.entry(arguments).or_default().push(key);
     }
     groups
+}
+
+/// A page of the jobs that a viewer sees. Whoever sees and asks the same shares the statement.
+pub enum JobPages {}
+
+impl Read for JobPages {
+    type Key = (Visible, Selection, Page);
+    type Value = Arc<Vec<Arc<Job>>>;
+    const CONNECTIONS: usize = 4;
+    /// Each is a statement of its own: others get a connection of theirs.
+    const BATCH: usize = 4;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut conn = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for key in keys {
+            let (visible, selection, page) = &key;
+            let rows = list::page(&mut conn, visible, selection, page).await?;
+            let rows = rows.into_iter().map(Arc::new).collect();
+            found.insert(key, Arc::new(rows));
+        }
+        Ok(found)
+    }
 }

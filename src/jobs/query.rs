@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
-use super::loader::JobById;
+use super::loader::{JobById, JobPages};
 use super::model::{
     self,
     list::{self, Selection},
@@ -135,12 +135,12 @@ async fn page(
         phases: filter.phases,
         oldest_first: order.is_some_and(|order| order.direction == OrderDirection::Asc),
     };
-    let db = ctx.db()?;
-    let rows = list::page(&mut *db.connection().await?, &visible, &selection, &page).await?;
-    let db = db.clone();
+    let key = (visible.clone(), selection.clone(), page.clone());
+    let rows = ctx.read::<JobPages>(key).await?.unwrap_or_default();
+    let db = ctx.db()?.clone();
     let total = TotalCount::by(move |_| {
         let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
         async move { Ok(list::count(&mut *db.connection().await?, &visible, &selection).await?) }
     });
-    Ok(connection(&page, rows.into_iter().map(Arc::new).collect(), position, Job, total))
+    Ok(connection(&page, rows.to_vec(), position, Job, total))
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Subscription};
 use async_stream::stream;
+use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
+use tokio::sync::mpsc;
 
 use super::feed::{JobEventFilter, View};
 use super::loader::JobObject;
@@ -18,9 +20,11 @@ use crate::auth::principal::{Caller, CallerExt};
 use crate::auth::rights::Rights;
 use crate::cluster::Cluster;
 use crate::error::{ApiError, ApiErrors, Problems};
+use crate::events::model::JobEvent as Row;
 use crate::events::{Bus, Seq, resume};
 use crate::graphql::context::{LastCursor, RequestExt, ResumeAfter};
 use crate::graphql::errors::{RequestId, graphql_error};
+use crate::graphql::feed::{Item, Part};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::Cursor;
 use crate::graphql::{ApiResult, IntoGraphql};
@@ -115,19 +119,52 @@ async fn rights(ctx: &Context<'_>) -> Result<Rights, ApiError> {
     Rights::of(part::<Authenticator>(ctx)?, caller, ctx.acting()).await
 }
 
+/// The feed is told by executions that its subscribers share: here it is announced, or its events are executed.
 async fn job_events(
     ctx: &Context<'_>,
     filter: JobEventFilter,
     after: Option<Cursor>,
+) -> Result<BoxStream<'static, ApiResult<JobEvent>>, ApiError> {
+    let asked = part::<Arc<Part<Caller>>>(ctx)?;
+    match asked.items() {
+        Some(items) => Ok(executed(ctx, items)?.boxed()),
+        None => {
+            asked.leave(announced(ctx, filter, after).await?.boxed());
+            Ok(stream::empty().boxed())
+        }
+    }
+}
+
+/// Events as the execution that they are given to yields them, each for its reader.
+fn executed(
+    ctx: &Context<'_>,
+    mut items: mpsc::Receiver<Item<Caller>>,
 ) -> Result<impl Stream<Item = ApiResult<JobEvent>> + use<>, ApiError> {
+    let (acting, loaders, told) = (ctx.acting(), ctx.loaders()?, Told::of(ctx));
+    Ok(stream! {
+        while let Some(Item { event, reader, .. }) = items.recv().await {
+            let Ok(event) = event.downcast::<Row>() else { continue };
+            acting.switch(reader);
+            // What was loaded for the event before may be older than this one.
+            loaders.forget();
+            told.cursor(|| Seq(event.seq).cursor());
+            yield Ok(JobEvent(event));
+        }
+    })
+}
+
+/// The events that the subscriber is told.
+async fn announced(
+    ctx: &Context<'_>,
+    filter: JobEventFilter,
+    after: Option<Cursor>,
+) -> Result<impl Stream<Item = Result<Item<Caller>, ApiError>> + use<>, ApiError> {
     let mut rights = rights(ctx).await?;
     let viewer = rights.caller().principal()?.user;
     let named = named(ctx, &filter).await?;
     let visible = admitted(rights.caller(), &named)?;
     let mut view = View { viewer, visible, filter };
     let after = resumed(ctx, after).as_deref().map(Seq::from_cursor).transpose()?;
-    let loaders = ctx.loaders()?;
-    let told = Told::of(ctx);
     let (db, bus) = (ctx.db()?.clone(), part::<Bus>(ctx)?.clone());
     Ok(stream! {
         let mut last = after.or(*bus.tip().borrow());
@@ -150,18 +187,15 @@ async fn job_events(
                         }
                     }
                     Err(error) => {
-                        yield Err(told.error(error));
+                        yield Err(error);
                         return;
                     }
                 },
                 Some(None) => return,
-                Some(Some(Err(error))) => yield Err(told.error(error)),
+                Some(Some(Err(error))) => yield Err(error),
                 Some(Some(Ok(event))) if view.shows(&event) => {
-                    // What was loaded for the event before may be older than this one.
-                    loaders.forget();
                     last = Some(Seq(event.seq));
-                    told.cursor(|| Seq(event.seq).cursor());
-                    yield Ok(JobEvent(event));
+                    yield Ok(Item { number: event.seq, event, reader: rights.caller().clone() });
                 }
                 Some(Some(Ok(_))) => {}
             }

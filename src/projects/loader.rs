@@ -7,10 +7,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::Project;
-use crate::db::Db;
+use super::model::{self, Project, Selection};
+use crate::auth::policy::Visible;
 use crate::db::coalesce::Read;
 use crate::db::tables::projects;
+use crate::db::{Db, prepared, when};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{OrderDirection, by_page, text};
@@ -60,13 +61,15 @@ async fn projects_of_groups(
     let order = if page.ascending(OrderDirection::Asc) { "ASC" } else { "DESC" };
     let (after, before) = page.bounds(OrderDirection::Asc);
     let ((after, after_id), (before, before_id)) = (text(after), text(before));
-    // Only the direction is put into the text; everything a client sends is bound.
-    diesel::sql_query(format!(
+    let above = when(after.is_some(), "(name, id) > ($2, $3)");
+    let below = when(before.is_some(), "(name, id) < ($4, $5)");
+    // Only the shape is put into the text; everything a client sends is bound.
+    prepared(format!(
         "SELECT project.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
             SELECT * FROM projects
              WHERE group_id = parent.id
-               AND ($2 IS NULL OR (name, id) > ($2, $3))
-               AND ($4 IS NULL OR (name, id) < ($4, $5))
+               AND {above}
+               AND {below}
              ORDER BY name {order}, id {order} LIMIT $6
          ) AS project"
     ))
@@ -96,5 +99,27 @@ impl Read for ProjectCounts {
             .load(&mut conn)
             .await?;
         Ok(rows.into_iter().collect())
+    }
+}
+
+/// A page of the projects that a viewer sees. Whoever sees and asks the same shares the statement.
+pub enum ProjectPages {}
+
+impl Read for ProjectPages {
+    type Key = (Visible, Selection, Page);
+    type Value = Arc<Vec<Project>>;
+    const CONNECTIONS: usize = 4;
+    /// Each is a statement of its own: others get a connection of theirs.
+    const BATCH: usize = 4;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut conn = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for key in keys {
+            let (visible, selection, page) = &key;
+            let rows = model::page(&mut conn, visible, selection, page).await?;
+            found.insert(key, Arc::new(rows));
+        }
+        Ok(found)
     }
 }

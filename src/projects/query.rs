@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
-use super::loader::ProjectsById;
+use super::loader::{ProjectPages, ProjectsById};
 use super::model::{self, Selection, SortBy};
 use super::types::Project;
 use crate::auth::policy::{self, Action};
@@ -111,7 +111,8 @@ async fn list(
         SortBy::CreatedAt => SortType::Time,
     })?;
     let db = ctx.db()?.clone();
-    let rows = model::page(&mut *db.connection().await?, &visible, &selection, &page).await?;
+    let key = (visible.clone(), selection.clone(), page.clone());
+    let rows = ctx.read::<ProjectPages>(key).await?.unwrap_or_default();
     let total = TotalCount::by(move |_| {
         let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
         async move { Ok(model::count(&mut *db.connection().await?, &visible, &selection).await?) }
@@ -120,5 +121,5 @@ async fn list(
         SortBy::Name => Position::of(project.name.clone(), project.id.uuid()),
         SortBy::CreatedAt => Position::at(project.created_at, project.id.uuid()),
     };
-    Ok(connection(&page, rows, position, Project::from, total))
+    Ok(connection(&page, rows.to_vec(), position, Project::from, total))
 }

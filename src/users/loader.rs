@@ -6,11 +6,13 @@ use std::sync::Arc;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::model::User;
+use super::model::{self, Selection, User};
+use crate::auth::policy::Visible;
 use crate::db::Db;
 use crate::db::coalesce::Read;
 use crate::db::tables::users;
 use crate::error::ApiError;
+use crate::graphql::connection::Page;
 use crate::ids::UserId;
 
 /// The person with an id, gone ones too: what they left behind names them.
@@ -25,5 +27,27 @@ impl Read for UsersById {
         let found: Vec<User> =
             users::table.filter(users::id.eq_any(keys)).select(User::as_select()).load(&mut conn).await?;
         Ok(found.into_iter().map(|user| (user.id, Arc::new(user))).collect())
+    }
+}
+
+/// A page of the people that a viewer sees. Whoever sees and asks the same shares the statement.
+pub enum UserPages {}
+
+impl Read for UserPages {
+    type Key = (Visible, UserId, Selection, Page);
+    type Value = Arc<Vec<User>>;
+    const CONNECTIONS: usize = 4;
+    /// Each is a statement of its own: others get a connection of theirs.
+    const BATCH: usize = 4;
+
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+        let mut conn = db.connection().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for key in keys {
+            let (visible, viewer, selection, page) = &key;
+            let rows = model::page(&mut conn, visible, *viewer, selection, page).await?;
+            found.insert(key, Arc::new(rows));
+        }
+        Ok(found)
     }
 }

@@ -53,7 +53,7 @@ pub enum SortBy {
 }
 
 /// Which people, and in which order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
     /// With one of these names only.
     pub usernames: Option<Vec<String>>,

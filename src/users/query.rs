@@ -2,9 +2,10 @@
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
+use super::loader::{UserPages, UsersById};
 use super::model::{self, Selection, SortBy};
+use super::service;
 use super::types::User;
-use super::{loader::UsersById, service};
 use crate::auth::policy::{self, Action};
 use crate::auth::principal::CallerExt;
 use crate::error::{ApiError, ApiErrors};
@@ -121,7 +122,8 @@ async fn list(
         SortBy::CreatedAt => SortType::Time,
     })?;
     let db = ctx.db()?.clone();
-    let rows = model::page(&mut *db.connection().await?, &visible, viewer, &selection, &page).await?;
+    let key = (visible.clone(), viewer, selection.clone(), page.clone());
+    let rows = ctx.read::<UserPages>(key).await?.unwrap_or_default();
     let total = TotalCount::by(move |_| {
         let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
         async move { Ok(model::count(&mut *db.connection().await?, &visible, viewer, &selection).await?) }
@@ -130,5 +132,5 @@ async fn list(
         SortBy::Username => Position::of(user.username.clone(), user.id.uuid()),
         SortBy::CreatedAt => Position::at(user.created_at, user.id.uuid()),
     };
-    Ok(connection(&page, rows, position, User::from, total))
+    Ok(connection(&page, rows.to_vec(), position, User::from, total))
 }

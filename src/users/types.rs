@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::loader::UsersById;
 use super::model;
-use crate::auth::policy::{self, Action};
-use crate::auth::principal::{CallerExt, PlatformRole};
+use crate::auth::policy::{Action, PolicyExt};
+use crate::auth::principal::PlatformRole;
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};
 use crate::graphql::loaders::ReadExt;
@@ -37,7 +37,7 @@ impl User {
     }
 
     fn is_private_to(&self, ctx: &Context<'_>) -> bool {
-        policy::check(&ctx.caller(), Action::ViewUserPrivate { user: self.0.id }).is_err()
+        ctx.check(Action::ViewUserPrivate { user: self.0.id }).is_err()
     }
 }
 

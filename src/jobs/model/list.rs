@@ -7,9 +7,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::Job;
+use super::{COLUMNS, Job};
 use crate::auth::policy::Visible;
 use crate::db::tables::{job_events, jobs, projects};
+use crate::db::{prepared, when};
 use crate::events::model::JobEvent;
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::{Position, SortValue};
@@ -138,15 +139,19 @@ pub async fn pages_of_projects(
     let order = if selection.ascending(page) { "ASC" } else { "DESC" };
     let (later, earlier) = selection.bounds(page);
     let (later, earlier) = (time(later), time(earlier));
-    // Only the direction is put into the text; everything a client sends is bound.
-    let rows: Vec<Job> = diesel::sql_query(format!(
+    let in_phases = when(selection.phases.is_some(), "phase = ANY ($2)");
+    let by_person = when(selection.submitted_by.is_some(), "submitted_by = $3");
+    let above = when(later.is_some(), "(submitted_at, id) > ($4, $5)");
+    let below = when(earlier.is_some(), "(submitted_at, id) < ($6, $7)");
+    // Only the shape is put into the text; everything a client sends is bound.
+    let rows: Vec<Job> = prepared(format!(
         "SELECT jobs.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
-            SELECT * FROM jobs
+            SELECT {COLUMNS} FROM jobs
             WHERE project_id = parent.id
-              AND ($2 IS NULL OR phase = ANY ($2))
-              AND ($3 IS NULL OR submitted_by = $3)
-              AND ($4 IS NULL OR (submitted_at, id) > ($4, $5))
-              AND ($6 IS NULL OR (submitted_at, id) < ($6, $7))
+              AND {in_phases}
+              AND {by_person}
+              AND {above}
+              AND {below}
             ORDER BY submitted_at {order}, id {order} LIMIT $8
          ) AS jobs"
     ))
@@ -183,13 +188,12 @@ pub async fn counts_of_projects(
         #[diesel(sql_type = BigInt)]
         jobs: i64,
     }
-    let rows: Vec<Row> = diesel::sql_query(
+    let in_phases = when(selection.phases.is_some(), "phase = ANY ($2)");
+    let by_person = when(selection.submitted_by.is_some(), "submitted_by = $3");
+    let rows: Vec<Row> = prepared(format!(
         "SELECT project_id, count(*) AS jobs FROM jobs
-         WHERE project_id = ANY ($1)
-           AND ($2 IS NULL OR phase = ANY ($2))
-           AND ($3 IS NULL OR submitted_by = $3)
-         GROUP BY project_id",
-    )
+         WHERE project_id = ANY ($1) AND {in_phases} AND {by_person} GROUP BY project_id"
+    ))
     .bind::<Array<SqlUuid>, _>(parents)
     .bind::<Nullable<Array<Text>>, _>(selection.phases.as_deref())
     .bind::<Nullable<SqlUuid>, _>(selection.submitted_by)
@@ -212,16 +216,18 @@ pub async fn events_of_jobs(
         Some(SortValue::Time(_) | SortValue::Text(_)) | None => None,
     };
     let order = if page.backward { "DESC" } else { "ASC" };
-    let rows: Vec<JobEvent> = diesel::sql_query(format!(
+    let (after, before) = (seq(&page.after), seq(&page.before));
+    let (above, below) = (when(after.is_some(), "seq > $2"), when(before.is_some(), "seq < $3"));
+    let rows: Vec<JobEvent> = prepared(format!(
         "SELECT job_events.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
             SELECT * FROM job_events
-            WHERE job_id = parent.id AND ($2 IS NULL OR seq > $2) AND ($3 IS NULL OR seq < $3)
+            WHERE job_id = parent.id AND {above} AND {below}
             ORDER BY seq {order} LIMIT $4
          ) AS job_events"
     ))
     .bind::<Array<SqlUuid>, _>(parents)
-    .bind::<Nullable<BigInt>, _>(seq(&page.after))
-    .bind::<Nullable<BigInt>, _>(seq(&page.before))
+    .bind::<Nullable<BigInt>, _>(after)
+    .bind::<Nullable<BigInt>, _>(before)
     .bind::<BigInt, _>(page.limit)
     .load(conn)
     .await?;

@@ -1,0 +1,141 @@
+//! Subscriptions, executed once for all who are told the same.
+//!
+//! A feed's resolver runs for each subscriber, checks what they may follow and leaves their feed. Its events are then
+//! executed by the subscriber's share (`graphql::shares`), for whoever comes first, and told to all others with the same
+//! scope. A subscription that is no such feed is executed for its subscriber alone.
+
+use std::sync::Arc;
+
+use async_graphql::{Pos, Request, Response, Variables};
+use async_stream::stream;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
+use tokio::sync::mpsc;
+
+use super::App;
+use crate::auth::principal::Caller;
+use crate::auth::scope::{Scope, ScopeRecorder};
+use crate::error::ApiError;
+use crate::graphql::context::LastCursor;
+use crate::graphql::errors::{RequestId, complete, graphql_error};
+use crate::graphql::feed::{Item, Part};
+use crate::graphql::likeness::{Likeness, Outline};
+use crate::graphql::loaders::Loaders;
+use crate::graphql::order::FieldOrder;
+use crate::graphql::shares::{Execution, Shares, Told};
+use crate::http::{Frame, RequestMeta, answer};
+use crate::schema;
+
+/// The shares of a server's subscriptions.
+pub(super) type Following = Shares<Likeness, Scope>;
+
+/// What `caller` is told.
+pub(super) fn follow(app: &App, caller: &Caller, mut request: Request, meta: RequestMeta) -> BoxStream<'static, Frame> {
+    let request_id = meta.request_id.clone();
+    let Outline { likeness, place } = Outline::of(&mut request);
+    let template = Template::of(app, &mut request, request_id.clone());
+    let part = Part::<Caller>::announce();
+    let (request, cursor) = app.complete(caller, request.data(Arc::clone(&part)).data(request_id.clone()), meta);
+    let mut responses = app.0.schema.execute_stream(request);
+    let following = app.0.following.clone();
+    stream! {
+        while let Some(mut response) = responses.next().await {
+            complete(&mut response, &request_id);
+            template.order.apply(&mut response.data);
+            yield Frame::from_response(&response, cursor.get());
+        }
+        // What it took to find out what the subscriber may follow is not needed while they follow it.
+        drop((responses, cursor));
+        let Some(mut feed) = part.left() else { return };
+        let mut follower = following.join(likeness, move || Box::new(template.start()));
+        while let Some(item) = feed.next().await {
+            let told = match item {
+                Ok(item) => follower.tell(item).await.map_err(|_| ApiError::internal("an event could not be executed")),
+                Err(error) => Err(error),
+            };
+            match told {
+                Ok(rendition) => {
+                    let told = &rendition.told;
+                    yield Frame::Next { payload: Arc::clone(&told.payload), cursor: told.cursor.clone() };
+                }
+                Err(error) => {
+                    let cursor = error.cursor.as_deref().map(Arc::from);
+                    let error = graphql_error(error, Some(&request_id)).into_server_error(Pos::default());
+                    let response = Response::from_errors(vec![place.put(error)]);
+                    yield Frame::Next { payload: answer::serialize(&response).into(), cursor };
+                    return;
+                }
+            }
+        }
+    }
+    .boxed()
+}
+
+/// What it takes to execute a subscription for others.
+struct Template {
+    schema: schema::Schema,
+    db: crate::db::Db,
+    query: String,
+    operation: Option<String>,
+    variables: Variables,
+    request_id: RequestId,
+    order: Arc<FieldOrder>,
+}
+
+impl Template {
+    fn of(app: &App, request: &mut Request, request_id: RequestId) -> Self {
+        Self {
+            schema: app.0.schema.clone(),
+            db: app.0.db.clone(),
+            query: request.query.clone(),
+            operation: request.operation_name.clone(),
+            variables: request.variables.clone(),
+            request_id,
+            order: Arc::new(FieldOrder::of(request)),
+        }
+    }
+
+    fn start(&self) -> EventExecution {
+        let (items, given) = mpsc::channel(1);
+        let recorder = Arc::<ScopeRecorder>::default();
+        let mut request = Request::new(self.query.clone()).variables(self.variables.clone());
+        request.operation_name = self.operation.clone();
+        // Nobody's, until an event says whose it is.
+        let request = request.data(Caller::Anonymous).data(Part::tell(given)).data(Arc::clone(&recorder));
+        let request = request.data(self.request_id.clone());
+        let (request, cursor) = schema::with_request_parts(request, Loaders::new(self.db.clone()), None);
+        let answers = self.schema.execute_stream(request);
+        let (request_id, order) = (self.request_id.clone(), Arc::clone(&self.order));
+        EventExecution { items, answers, recorder, cursor, request_id, order }
+    }
+}
+
+/// One operation of the schema that executes the events it is given.
+struct EventExecution {
+    items: mpsc::Sender<Item<Caller>>,
+    answers: BoxStream<'static, Response>,
+    recorder: Arc<ScopeRecorder>,
+    cursor: Arc<LastCursor>,
+    request_id: RequestId,
+    order: Arc<FieldOrder>,
+}
+
+impl Execution<Scope> for EventExecution {
+    fn tell(&mut self, item: Item<Caller>) -> BoxFuture<'_, Option<Told<Scope>>> {
+        async {
+            drop(self.recorder.take());
+            self.items.send(item).await.ok()?;
+            let mut response = self.answers.next().await?;
+            complete(&mut response, &self.request_id);
+            self.order.apply(&mut response.data);
+            Some(Told {
+                payload: answer::serialize(&response).into(),
+                cursor: self.cursor.get(),
+                scope: self.recorder.take(),
+                sound: response.errors.is_empty(),
+            })
+        }
+        .boxed()
+    }
+}

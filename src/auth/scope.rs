@@ -1,0 +1,219 @@
+//! What an execution read of its caller's rights: everybody for whom that comes out the same may be told its answer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::policy::{self, Action, Visible};
+use super::principal::{Caller, Principal};
+use crate::error::{ApiError, Code};
+use crate::graphql::shares;
+
+/// Decisions that are worth comparing; an answer that depends on more holds for its own reader only.
+const MOST_DECISIONS: usize = 64;
+
+/// Notes what is read while an operation is executed. It lies in the data of requests whose answers are shared.
+#[derive(Debug, Default)]
+pub struct ScopeRecorder(Mutex<Scope>);
+
+impl ScopeRecorder {
+    /// What was read since the last time.
+    pub fn take(&self) -> Scope {
+        std::mem::take(&mut *self.scope())
+    }
+
+    /// The answer may depend on anything about `caller`.
+    pub fn read_all(&self, caller: &Caller) {
+        self.scope().reader = Some(caller.clone());
+    }
+
+    /// The answer depends on what policy says to `action`.
+    pub fn read_verdict(&self, caller: &Caller, action: Action, verdict: &Result<(), ApiError>) {
+        let mut scope = self.scope();
+        let decision = (action, verdict.as_ref().err().map(|error| error.code));
+        if scope.decisions.contains(&decision) {
+            return;
+        }
+        if scope.decisions.len() == MOST_DECISIONS {
+            scope.reader = Some(caller.clone());
+        } else {
+            scope.decisions.push(decision);
+        }
+    }
+
+    /// The answer depends on which groups the caller sees.
+    pub fn read_visible(&self, visible: &Result<Visible, ApiError>) {
+        self.scope().visible = Some(visible.as_ref().map(Clone::clone).map_err(|error| error.code));
+    }
+
+    fn scope(&self) -> std::sync::MutexGuard<'_, Scope> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was read.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    decisions: Vec<(Action, Option<Code>)>,
+    visible: Option<Result<Visible, Code>>,
+    reader: Option<Caller>,
+}
+
+impl shares::Scope for Scope {
+    type Reader = Caller;
+
+    fn holds_for(&self, reader: &Caller) -> bool {
+        self.reader.as_ref().is_none_or(|first| have_equal_rights(first, reader))
+            && self
+                .visible
+                .as_ref()
+                .is_none_or(|visible| policy::visible(reader).map_err(|error| error.code) == *visible)
+            && self
+                .decisions
+                .iter()
+                .all(|(action, verdict)| policy::check(reader, *action).err().map(|error| error.code) == *verdict)
+    }
+
+    fn is_personal(&self) -> bool {
+        self.reader.is_some()
+    }
+}
+
+/// Whether both are the same person with the same rights, in whichever session.
+fn have_equal_rights(one: &Caller, other: &Caller) -> bool {
+    let of = |caller: &Caller| match caller {
+        Caller::Anonymous => None,
+        Caller::Known(principal) => Some(Arc::clone(principal)),
+    };
+    match (of(one), of(other)) {
+        (None, None) => true,
+        (Some(one), Some(other)) => {
+            let Principal { user, platform_role, groups, session: _, expires_at: _ } = &*one;
+            (user, platform_role, groups) == (&other.user, &other.platform_role, &other.groups)
+        }
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chrono::Utc;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::auth::principal::{GroupRole, PlatformRole};
+    use crate::graphql::shares::Scope as _;
+    use crate::ids::{GroupId, SessionId, UserId};
+
+    fn caller(user: UserId, role: PlatformRole, groups: &[(GroupId, GroupRole)]) -> Caller {
+        Caller::Known(Arc::new(Principal {
+            user,
+            session: SessionId::generate(),
+            platform_role: role,
+            groups: groups.iter().copied().collect::<BTreeMap<_, _>>(),
+            expires_at: Utc::now(),
+        }))
+    }
+
+    /// The scope of an execution for `reader` that asks policy about `actions`.
+    fn scope_of(reader: &Caller, actions: &[Action]) -> Scope {
+        let recorder = ScopeRecorder::default();
+        for action in actions {
+            recorder.read_verdict(reader, *action, &policy::check(reader, *action));
+        }
+        recorder.take()
+    }
+
+    #[test]
+    fn what_was_read_of_nobody_holds_for_everybody() {
+        assert!(Scope::default().holds_for(&Caller::Anonymous));
+        assert!(Scope::default().holds_for(&caller(UserId::generate(), PlatformRole::Admin, &[])));
+    }
+
+    #[test]
+    fn a_person_s_own_answer_holds_in_their_other_sessions_until_a_right_changes() {
+        let (user, group) = (UserId::generate(), GroupId::generate());
+        let recorder = ScopeRecorder::default();
+        recorder.read_all(&caller(user, PlatformRole::User, &[(group, GroupRole::Member)]));
+        let scope = recorder.take();
+        assert!(scope.is_personal());
+        assert!(scope.holds_for(&caller(user, PlatformRole::User, &[(group, GroupRole::Member)])));
+        assert!(!scope.holds_for(&caller(user, PlatformRole::User, &[(group, GroupRole::Manager)])));
+        assert!(!scope.holds_for(&caller(user, PlatformRole::User, &[])));
+        assert!(!scope.holds_for(&caller(UserId::generate(), PlatformRole::User, &[(group, GroupRole::Member)])));
+        assert!(!scope.holds_for(&Caller::Anonymous));
+    }
+
+    #[test]
+    fn too_many_decisions_hold_for_their_reader_only() {
+        let reader = caller(UserId::generate(), PlatformRole::Admin, &[]);
+        let actions: Vec<_> =
+            (0..=MOST_DECISIONS).map(|_| Action::ViewUserPrivate { user: UserId::generate() }).collect();
+        let scope = scope_of(&reader, &actions);
+        assert!(scope.is_personal() && scope.holds_for(&reader));
+        assert!(!scope.holds_for(&caller(UserId::generate(), PlatformRole::Admin, &[])));
+    }
+
+    fn people() -> Vec<UserId> {
+        (0..3).map(|n| UserId::from_uuid(uuid::Uuid::from_u128(n))).collect()
+    }
+
+    fn groups() -> Vec<GroupId> {
+        (0..3).map(|n| GroupId::from_uuid(uuid::Uuid::from_u128(n))).collect()
+    }
+
+    fn any_caller() -> impl Strategy<Value = Caller> {
+        let roles = prop_oneof![
+            Just(None),
+            Just(Some(GroupRole::Member)),
+            Just(Some(GroupRole::Manager)),
+            Just(Some(GroupRole::Admin))
+        ];
+        let known = (
+            proptest::sample::select(people()),
+            prop_oneof![4 => Just(PlatformRole::User), 1 => Just(PlatformRole::Admin)],
+            proptest::collection::vec(roles, 3),
+        );
+        prop_oneof![
+            1 => Just(Caller::Anonymous),
+            9 => known.prop_map(|(user, role, roles)| {
+                let held: Vec<_> =
+                    groups().into_iter().zip(roles).filter_map(|(group, role)| Some((group, role?))).collect();
+                caller(user, role, &held)
+            }),
+        ]
+    }
+
+    fn any_action() -> impl Strategy<Value = Action> {
+        let group = proptest::sample::select(groups());
+        let user = proptest::sample::select(people());
+        prop_oneof![
+            user.prop_map(|user| Action::ViewUserPrivate { user }),
+            group.clone().prop_map(|group| Action::ViewGroup { group }),
+            group.prop_map(|group| Action::CreateProject { group }),
+        ]
+    }
+
+    proptest! {
+        /// The one promise: an answer is shared only among those to whom policy says the same in all that it read.
+        #[test]
+        fn a_scope_holds_exactly_where_every_verdict_is_the_same(
+            first in any_caller(), other in any_caller(), actions in proptest::collection::vec(any_action(), 0..6)
+        ) {
+            let verdicts = |caller: &Caller| -> Vec<_> {
+                actions.iter().map(|action| policy::check(caller, *action).map_err(|error| error.code)).collect()
+            };
+            let scope = scope_of(&first, &actions);
+            prop_assert!(scope.holds_for(&first));
+            prop_assert_eq!(scope.holds_for(&other), verdicts(&first) == verdicts(&other));
+        }
+
+        #[test]
+        fn what_was_listed_is_shared_by_those_who_see_the_same_groups(first in any_caller(), other in any_caller()) {
+            let recorder = ScopeRecorder::default();
+            recorder.read_visible(&policy::visible(&first));
+            let same = policy::visible(&first).map_err(|error| error.code) == policy::visible(&other).map_err(|error| error.code);
+            prop_assert_eq!(recorder.take().holds_for(&other), same);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Statements of a fixed text that a connection prepares once.
+//!
+//! Diesel takes every `sql_query` for a text of its own and has it parsed and planned each time it runs, which costs a
+//! round trip and more than most reads themselves. A [`Prepared`] statement is kept by its text, as the query builder's are.
+
+use std::borrow::Cow;
+
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{HasSqlType, Untyped};
+use diesel::{QueryResult, RunQueryDsl};
+
+/// A statement with its values, as `diesel::sql_query` but prepared once. There must be few different texts: each stays
+/// prepared as long as its connection.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Prepared(Cow<'static, str>);
+
+/// A statement whose text refers to its values as `$1`, `$2` and so on, in the order of the calls of `bind`.
+pub fn prepared(text: impl Into<Cow<'static, str>>) -> Prepared {
+    Prepared(text.into())
+}
+
+/// `condition` where there is something to compare with; elsewhere only a mention of its parameters, which are null then.
+///
+/// A condition that begins with `$2 IS NULL OR` would keep a plan that is made for all values from walking an index.
+pub fn when(given: bool, condition: &'static str) -> Cow<'static, str> {
+    if given {
+        return condition.into();
+    }
+    let number = |rest: &str| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().to_owned();
+    let mentions: Vec<_> = condition.split('$').skip(1).map(|rest| format!("${} IS NULL", number(rest))).collect();
+    mentions.join(" AND ").into()
+}
+
+/// A [`Prepared`] statement with one more value.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Bound<Q, ST, V> {
+    query: Q,
+    value: V,
+    sql_type: std::marker::PhantomData<ST>,
+}
+
+impl Prepared {
+    /// Binds the first value.
+    pub const fn bind<ST, V>(self, value: V) -> Bound<Self, ST, V> {
+        Bound { query: self, value, sql_type: std::marker::PhantomData }
+    }
+}
+
+impl<Q, ST, V> Bound<Q, ST, V> {
+    /// Binds the next value.
+    pub const fn bind<ST2, V2>(self, value: V2) -> Bound<Self, ST2, V2> {
+        Bound { query: self, value, sql_type: std::marker::PhantomData }
+    }
+}
+
+impl QueryFragment<Pg> for Prepared {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(&self.0);
+        // Diesel writes a placeholder wherever a value is bound. The text has its own, so these go into a comment.
+        out.push_sql("\n-- ");
+        Ok(())
+    }
+}
+
+impl<Q, ST, V> QueryFragment<Pg> for Bound<Q, ST, V>
+where
+    Q: QueryFragment<Pg>,
+    V: ToSql<ST, Pg>,
+    Pg: HasSqlType<ST>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.query.walk_ast(out.reborrow())?;
+        out.push_bind_param::<ST, V>(&self.value)
+    }
+}
+
+impl Query for Prepared {
+    type SqlType = Untyped;
+}
+
+impl<Q: Query, ST, V> Query for Bound<Q, ST, V> {
+    type SqlType = Q::SqlType;
+}
+
+impl QueryId for Prepared {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q, ST, V> QueryId for Bound<Q, ST, V> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Conn> RunQueryDsl<Conn> for Prepared {}
+
+impl<Q, ST, V, Conn> RunQueryDsl<Conn> for Bound<Q, ST, V> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diesel::debug_query;
+    use diesel::sql_types::{BigInt, Text};
+
+    #[test]
+    fn the_text_keeps_its_own_placeholders() {
+        let statement = prepared("SELECT $2, $1, $1").bind::<BigInt, _>(7).bind::<Text, _>("x");
+        assert_eq!(debug_query::<Pg, _>(&statement).to_string(), "SELECT $2, $1, $1\n-- $1$2 -- binds: [7, \"x\"]");
+    }
+
+    #[test]
+    fn it_is_kept_as_a_prepared_statement() {
+        let statement = prepared("SELECT $1").bind::<BigInt, _>(7);
+        assert!(statement.is_safe_to_cache_prepared(&Pg).unwrap());
+    }
+
+    #[test]
+    fn a_condition_without_values_only_mentions_them() {
+        assert_eq!(when(true, "(name, id) > ($2, $13)"), "(name, id) > ($2, $13)");
+        assert_eq!(when(false, "(name, id) > ($2, $13)"), "$2 IS NULL AND $13 IS NULL");
+    }
+}

@@ -1,0 +1,188 @@
+//! What makes two subscriptions alike: how they tell an event, and not which events they are told.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use async_graphql::parser::types::{
+    Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, PathSegment, Pos, Positioned, Request, ServerError, Value, Variables};
+
+/// Deeper than any operation that is let through; a fragment that contains itself ends here.
+const DEEPEST: usize = 64;
+
+/// Equal for subscriptions that tell an event in the same way. The arguments of the feed itself are left out: a filter
+/// decides which events are told.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Likeness {
+    document: Arc<str>,
+    operation: Option<Arc<str>>,
+    variables: Arc<str>,
+}
+
+/// A subscription, as far as it matters to its transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// What it has in common with others.
+    pub likeness: Likeness,
+    /// Where its feed stands in the document.
+    pub place: Place,
+}
+
+/// The place of a feed in its document and answer; none in a document that cannot be executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place(Option<(Name, Pos)>);
+
+impl Place {
+    /// `error` as an error of the feed's field.
+    pub fn put(&self, mut error: ServerError) -> ServerError {
+        if let Some((name, pos)) = &self.0 {
+            error.path = vec![PathSegment::Field(name.to_string())];
+            error.locations = vec![*pos];
+        }
+        error
+    }
+}
+
+impl Outline {
+    /// The outline of the operation that `request` runs.
+    pub fn of(request: &mut Request) -> Self {
+        let document = Arc::<str>::from(request.query.as_str());
+        let operation = request.operation_name.as_deref().map(Arc::<str>::from);
+        let variables = request.variables.clone();
+        let root = request.parsed_query().ok().and_then(|parsed| {
+            let root = feed_of(parsed, operation_of(parsed, operation.as_deref())?)?;
+            let mut used = Used { document: parsed, variables: BTreeSet::new() };
+            used.in_directives(&root.node.directives);
+            used.in_selection(&root.node.selection_set.node, 0);
+            Some(((root.node.response_key().node.clone(), root.pos), written(&variables, &used.variables)))
+        });
+        let (root, variables) = match root {
+            Some((root, variables)) => (Some(root), variables),
+            // It is refused when it is executed.
+            None => (None, serde_json::to_string(&variables).unwrap_or_default()),
+        };
+        Self { likeness: Likeness { document, operation, variables: variables.into() }, place: Place(root) }
+    }
+}
+
+fn operation_of<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), _) => Some(&operation.node),
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name).map(|found| &found.node),
+        (DocumentOperations::Multiple(_), None) => None,
+    }
+}
+
+/// The one field of a subscription's root (section 5.2.4.1 of the specification, Single Root Field).
+fn feed_of<'a>(document: &'a ExecutableDocument, operation: &'a OperationDefinition) -> Option<&'a Positioned<Field>> {
+    let mut set = &operation.selection_set.node;
+    for _ in 0..DEEPEST {
+        let [selection] = set.items.as_slice() else { return None };
+        set = match &selection.node {
+            Selection::Field(field) => return Some(field),
+            Selection::InlineFragment(fragment) => &fragment.node.selection_set.node,
+            Selection::FragmentSpread(spread) => {
+                &document.fragments.get(&spread.node.fragment_name.node)?.node.selection_set.node
+            }
+        };
+    }
+    None
+}
+
+/// The variables that a selection uses.
+struct Used<'a> {
+    document: &'a ExecutableDocument,
+    variables: BTreeSet<Name>,
+}
+
+impl<'a> Used<'a> {
+    fn in_selection(&mut self, set: &'a SelectionSet, depth: usize) {
+        if depth > DEEPEST {
+            return;
+        }
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(Positioned { node, .. }) => {
+                    self.in_directives(&node.directives);
+                    for (_, value) in &node.arguments {
+                        drop(value.node.clone().into_const_with(|name| self.note(name)));
+                    }
+                    self.in_selection(&node.selection_set.node, depth + 1);
+                }
+                Selection::InlineFragment(Positioned { node, .. }) => {
+                    self.in_directives(&node.directives);
+                    self.in_selection(&node.selection_set.node, depth + 1);
+                }
+                Selection::FragmentSpread(Positioned { node, .. }) => {
+                    self.in_directives(&node.directives);
+                    if let Some(fragment) = self.document.fragments.get(&node.fragment_name.node) {
+                        self.in_directives(&fragment.node.directives);
+                        self.in_selection(&fragment.node.selection_set.node, depth + 1);
+                    }
+                }
+            }
+        }
+    }
+
+    fn in_directives(&mut self, directives: &[Positioned<Directive>]) {
+        for (_, value) in directives.iter().flat_map(|directive| &directive.node.arguments) {
+            drop(value.node.clone().into_const_with(|name| self.note(name)));
+        }
+    }
+
+    fn note(&mut self, variable: Name) -> Result<Value, Infallible> {
+        self.variables.insert(variable);
+        Ok(Value::Null)
+    }
+}
+
+fn written(variables: &Variables, used: &BTreeSet<Name>) -> String {
+    let used: Vec<_> = used.iter().filter_map(|name| Some((name.as_str(), variables.get(name)?))).collect();
+    serde_json::to_string(&used).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn likeness(query: &str, variables: serde_json::Value) -> Likeness {
+        Outline::of(&mut Request::new(query).variables(Variables::from_json(variables))).likeness
+    }
+
+    const QUERY: &str = "subscription($filter: F, $after: Cursor, $n: Int, $all: Boolean!) {
+        jobEvents(filter: $filter, after: $after) { cursor job { events(first: $n) { nodes { at } } ...More @include(if: $all) } }
+    } fragment More on Job { name }";
+
+    #[test]
+    fn filter_and_cursor_do_not_matter() {
+        let one = likeness(QUERY, json!({ "filter": { "mine": true }, "after": "e1", "n": 3, "all": true }));
+        assert_eq!(one, likeness(QUERY, json!({ "filter": { "jobIds": [] }, "n": 3, "all": true })));
+    }
+
+    #[test]
+    fn what_the_selection_uses_matters() {
+        let one = likeness(QUERY, json!({ "n": 3, "all": true }));
+        assert_ne!(one, likeness(QUERY, json!({ "n": 4, "all": true })));
+        assert_ne!(one, likeness(QUERY, json!({ "n": 3, "all": false })));
+        assert_ne!(one, likeness(QUERY, json!({ "n": null, "all": true })));
+        assert_ne!(likeness(QUERY, json!({ "n": null })), likeness(QUERY, json!({})), "a default may apply");
+        assert_ne!(one, likeness(&QUERY.replace("name", "id"), json!({ "n": 3, "all": true })));
+    }
+
+    #[test]
+    fn a_variable_of_both_filter_and_selection_matters() {
+        let query = "subscription($x: X) { jobEvents(filter: $x) { job { events(after: $x) { nodes { at } } } } }";
+        assert_ne!(likeness(query, json!({ "x": 1 })), likeness(query, json!({ "x": 2 })));
+    }
+
+    #[test]
+    fn an_error_stands_where_the_feed_does() {
+        let query = "subscription { ...S } fragment S on Subscription { feed: jobEvents { cursor } }";
+        let error = Outline::of(&mut Request::new(query)).place.put(ServerError::new("gone", None));
+        assert_eq!(error.path, [PathSegment::Field("feed".into())]);
+        assert_eq!(error.locations, [Pos { line: 1, column: 52 }]);
+    }
+}

@@ -1,0 +1,249 @@
+//! One execution and one payload an event, for all subscribers who are told the same.
+//!
+//! Subscribers with the same document and variables form a share. Which events one of them is told is its own feed's
+//! business (its filter, its cursor); what it is told of an event is executed once and kept for the others, with the
+//! scope that it holds for: what the execution read of its reader's rights. A reader for whom all of that comes out the
+//! same is told the same bytes; for any other the event is executed anew. Rights are compared at every event, so a
+//! changed right leaves a share by itself.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+
+use super::feed::Item;
+
+/// Events whose payloads a share keeps: subscribers are told an event at about the same time.
+const EVENTS_KEPT: usize = 64;
+/// Payloads kept for one event: so many scopes can share.
+const SCOPES_KEPT: usize = 16;
+/// Executions that are kept ready for the next event.
+const IDLE_KEPT: usize = 4;
+
+/// What an execution read of its reader's rights.
+pub trait Scope: Send + Sync + 'static {
+    /// Whom an event is told.
+    type Reader: Clone + Send + Sync + 'static;
+
+    /// Whether all that was read comes out the same for `reader`.
+    fn holds_for(&self, reader: &Self::Reader) -> bool;
+
+    /// Whether it can hold for one person only, so that waiting for another's execution is of no use.
+    fn is_personal(&self) -> bool;
+}
+
+/// An operation that executes events one after another.
+pub trait Execution<S: Scope>: Send + 'static {
+    /// Executes `item`; `None` when the operation has ended.
+    fn tell(&mut self, item: Item<S::Reader>) -> BoxFuture<'_, Option<Told<S>>>;
+}
+
+/// What an execution answered.
+#[derive(Debug)]
+pub struct Told<S> {
+    /// The answer as JSON.
+    pub payload: Arc<str>,
+    /// Where a subscriber that got it may resume.
+    pub cursor: Option<Arc<str>>,
+    /// For whom it holds.
+    pub scope: S,
+    /// Whether it has no errors. One that has is not kept: the next subscriber may fare better.
+    pub sound: bool,
+}
+
+/// An event as some of its subscribers are told it.
+#[derive(Debug)]
+pub struct Rendition<S> {
+    /// What they are told.
+    pub told: Told<S>,
+    /// The share's clock when the execution began and when it had ended.
+    began: u64,
+    ended: u64,
+}
+
+/// An execution died of a defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken;
+
+type Outcome<S> = Result<Arc<Rendition<S>>, Broken>;
+type UnderWay<S> = Shared<BoxFuture<'static, Outcome<S>>>;
+type Start<S> = Box<dyn Fn() -> Box<dyn Execution<S>> + Send + Sync>;
+
+/// The shares that have subscribers, by what makes their subscribers alike.
+pub struct Shares<K, S: Scope>(Arc<Mutex<HashMap<K, Weak<Share<S>>>>>);
+
+impl<K, S: Scope> Clone for Shares<K, S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K, S: Scope> Default for Shares<K, S> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Hash + Eq, S: Scope> Shares<K, S> {
+    /// Joins the share of `key`; `start` makes its executions if it is the first subscriber of it.
+    pub fn join(&self, key: K, start: impl Fn() -> Box<dyn Execution<S>> + Send + Sync + 'static) -> Follower<S> {
+        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let share = shares.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
+            if shares.len() == shares.capacity() {
+                shares.retain(|_, share| share.strong_count() > 0);
+            }
+            let share = Arc::new(Share::new(Box::new(start)));
+            shares.insert(key, Arc::downgrade(&share));
+            share
+        });
+        Follower { share, seen: 0 }
+    }
+}
+
+/// What equal subscribers have in common.
+struct Share<S: Scope> {
+    start: Start<S>,
+    clock: AtomicU64,
+    /// The events that were told of late, by their numbers.
+    events: Mutex<VecDeque<(i64, Event<S>)>>,
+    idle: Mutex<Vec<Box<dyn Execution<S>>>>,
+}
+
+/// One event in a share.
+struct Event<S: Scope> {
+    renditions: Vec<Arc<Rendition<S>>>,
+    under_way: Option<UnderWay<S>>,
+}
+
+impl<S: Scope> Default for Event<S> {
+    fn default() -> Self {
+        Self { renditions: Vec::new(), under_way: None }
+    }
+}
+
+impl<S: Scope> Share<S> {
+    fn new(start: Start<S>) -> Self {
+        Self { start, clock: AtomicU64::new(1), events: Mutex::default(), idle: Mutex::default() }
+    }
+
+    fn events(&self) -> MutexGuard<'_, VecDeque<(i64, Event<S>)>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Box<dyn Execution<S>>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Executes `item` and keeps the outcome, unless the last subscriber leaves in the meantime.
+    async fn execute(share: Weak<Self>, item: Item<S::Reader>) -> Outcome<S> {
+        let number = item.number;
+        let (mut execution, began) = {
+            let share = share.upgrade().ok_or(Broken)?;
+            // The guard must not live on into the other arm.
+            let idle = share.idle().pop();
+            (idle.unwrap_or_else(|| (share.start)()), share.tick())
+        };
+        metrics::counter!("platform_subscription_executions_total").increment(1);
+        let told = AssertUnwindSafe(execution.tell(item)).catch_unwind().await.ok().flatten();
+        let share = share.upgrade().ok_or(Broken)?;
+        let outcome = told.ok_or(Broken).map(|told| Arc::new(Rendition { told, began, ended: share.tick() }));
+        let mut events = share.events();
+        if let Some((_, event)) = events.iter_mut().find(|(kept, _)| *kept == number) {
+            event.under_way = None;
+            if let Ok(rendition) = &outcome
+                && rendition.told.sound
+            {
+                event.keep(rendition);
+            }
+        }
+        drop(events);
+        let mut idle = share.idle();
+        if outcome.is_ok() && idle.len() < IDLE_KEPT {
+            idle.push(execution);
+        }
+        outcome
+    }
+}
+
+impl<S: Scope> Event<S> {
+    fn keep(&mut self, rendition: &Arc<Rendition<S>>) {
+        if self.renditions.len() == SCOPES_KEPT {
+            self.renditions.remove(0);
+        }
+        self.renditions.push(Arc::clone(rendition));
+    }
+}
+
+/// What a subscriber does to be told an event.
+enum Step<S: Scope> {
+    Told(Arc<Rendition<S>>),
+    Wait(UnderWay<S>),
+    Alone,
+}
+
+/// One subscriber in its share.
+pub struct Follower<S: Scope> {
+    share: Arc<Share<S>>,
+    /// The share's clock when what it was told last had been executed: it is told nothing that was read before that.
+    seen: u64,
+}
+
+impl<S: Scope> Follower<S> {
+    /// What this subscriber is told of `item`.
+    ///
+    /// # Errors
+    /// The execution panicked, or its operation has ended: a defect.
+    pub async fn tell(&mut self, item: Item<S::Reader>) -> Result<Arc<Rendition<S>>, Broken> {
+        let rendition = loop {
+            match self.step(&item) {
+                Step::Told(rendition) => break rendition,
+                Step::Alone => break Share::execute(Arc::downgrade(&self.share), item.clone()).await?,
+                Step::Wait(under_way) => {
+                    let rendition = under_way.await?;
+                    if self.may_be_told(&rendition, &item.reader) {
+                        break rendition;
+                    }
+                }
+            }
+        };
+        self.seen = rendition.ended;
+        Ok(rendition)
+    }
+
+    fn may_be_told(&self, rendition: &Rendition<S>, reader: &S::Reader) -> bool {
+        rendition.began >= self.seen && rendition.told.scope.holds_for(reader)
+    }
+
+    fn step(&self, item: &Item<S::Reader>) -> Step<S> {
+        let mut events = self.share.events();
+        let place = events.iter().rposition(|(number, _)| *number == item.number).unwrap_or_else(|| {
+            if events.len() == EVENTS_KEPT {
+                // Whoever replays it later has it executed again.
+                events.pop_front();
+            }
+            events.push_back((item.number, Event::default()));
+            events.len() - 1
+        });
+        let event = &mut events[place].1;
+        if let Some(rendition) = event.renditions.iter().find(|rendition| self.may_be_told(rendition, &item.reader)) {
+            return Step::Told(Arc::clone(rendition));
+        }
+        if event.renditions.iter().any(|rendition| rendition.told.scope.is_personal()) {
+            return Step::Alone;
+        }
+        let begin = || Share::execute(Arc::downgrade(&self.share), item.clone()).boxed().shared();
+        Step::Wait(event.under_way.get_or_insert_with(begin).clone())
+    }
+}
+
+#[cfg(test)]
+#[path = "shares_tests.rs"]
+mod tests;
