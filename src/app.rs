@@ -104,11 +104,10 @@ impl App {
     /// # Errors
     /// The listener fails.
     pub async fn serve(self, listener: TcpListener, tasks: Tasks, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let drain = self.0.config.http.drain;
         let settings = HttpSettings::new(&self.0.config.http, &self.0.config.limits);
-        let lifecycle = Lifecycle::new(shutdown.clone(), drain);
-        let router = router(Endpoint::new(self, settings, lifecycle.clone()));
-        serve(listener, router, lifecycle, shutdown, drain).await?;
+        let lifecycle = Lifecycle::new(shutdown.clone(), settings.drain);
+        let router = router(Endpoint::new(self, settings.clone(), lifecycle.clone()));
+        serve(listener, router, lifecycle, shutdown, settings).await?;
         if !tasks.shutdown(PATIENCE).await {
             tracing::warn!("some background work did not stop in time");
         }
@@ -214,6 +213,10 @@ impl GraphqlService for App {
         metrics::gauge!("platform_db_connections", "state" => "limit").set(most as f64);
         metrics::gauge!("platform_feed_subscribers").set(self.0.bus.subscribers() as f64);
         metrics_handle().map(PrometheusHandle::render).unwrap_or_default()
+    }
+
+    fn serves_schema(&self) -> bool {
+        self.0.config.http.introspection
     }
 
     fn sdl(&self, _deprecated: Deprecated) -> Arc<str> {

@@ -2,6 +2,7 @@
 // A test's helpers may fail as loudly as the test itself.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod attacks;
 mod cluster_contract;
 mod config;
 mod crds;

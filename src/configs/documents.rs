@@ -150,6 +150,9 @@ fn too_large(error: &serde_saphyr::Error) -> Option<String> {
 
 fn document(object: Value, number: usize, field: &'static str) -> Result<Document, ApiError> {
     let refused = |message: String| ApiError::bad_input(field, format!("object {number}: {message}"));
+    if has_nul(&object) {
+        return Err(refused("a text in it has the character U+0000 (NUL), which no text may have".to_owned()));
+    }
     let Value::Object(content) = &object else {
         return Err(refused("it is not a mapping with apiVersion and kind".to_owned()));
     };
@@ -170,6 +173,16 @@ fn document(object: Value, number: usize, field: &'static str) -> Result<Documen
         )));
     }
     Ok(Document { kind, object })
+}
+
+/// Whether a text has a U+0000: YAML can write one, PostgreSQL keeps none.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn text<'o>(object: &'o Map<String, Value>, key: &str) -> Option<&'o str> {
@@ -217,6 +230,14 @@ mod tests {
         let many = "apiVersion: v1\nkind: Pod\n---\n".repeat(MAX_DOCUMENTS + 1);
         insta::assert_snapshot!(refused(&many), @"the YAML has more than 64 objects, which is the most it may have");
         insta::assert_snapshot!(refused(""), @"the YAML has no object in it");
+    }
+
+    #[test]
+    fn a_nul_that_yaml_can_write_is_refused_wherever_it_stands() {
+        for object in [r#"metadata: {name: "a\0"}"#, r#"metadata: {"a\0": b}"#, r#"spec: {args: ["\x00"]}"#] {
+            let message = refused(&format!("apiVersion: v1\nkind: Pod\n{object}\n"));
+            assert_eq!(message, "object 1: a text in it has the character U+0000 (NUL), which no text may have");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use uuid::Uuid;
 
 /// The column value a list is sorted by.
@@ -51,15 +51,20 @@ impl Position {
         })
     }
 
-    /// The position a cursor stands for; `None` if it is none of ours.
+    /// The position a cursor stands for; `None` if it is none of ours, or stands for what no row can have.
     pub fn decode(cursor: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let (kind, rest) = text.split_at_checked(1)?;
         let (id, value) = rest.split_at_checked(32)?;
         let id = Uuid::try_parse(id).ok()?;
         let value = match kind {
-            "t" => SortValue::Time(DateTime::from_timestamp_micros(value.parse().ok()?)?),
-            "s" => SortValue::Text(value.to_owned()),
+            "t" => {
+                let time = DateTime::from_timestamp_micros(value.parse().ok()?)?;
+                // What RFC 3339 can write. PostgreSQL's own range is narrower than chrono's.
+                SortValue::Time(Some(time).filter(|time| (1..=9999).contains(&time.year()))?)
+            }
+            // PostgreSQL keeps no U+0000.
+            "s" => SortValue::Text(Some(value).filter(|text| !text.contains('\0'))?.to_owned()),
             "n" => SortValue::Number(value.parse().ok()?),
             _ => return None,
         };
@@ -74,7 +79,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_position_comes_back(bits: u128, text in ".{0,20}", micros in -62_000_000_000_000_000i64..250_000_000_000_000_000) {
+        fn every_position_comes_back(bits: u128, text in "[^\\x00]{0,20}", micros in -62_000_000_000_000_000i64..250_000_000_000_000_000) {
             let id = Uuid::from_u128(bits);
             for position in [
                 Position::of(text, id),
@@ -82,6 +87,16 @@ mod tests {
                 Position::at(DateTime::from_timestamp_micros(micros).unwrap(), id),
             ] {
                 prop_assert_eq!(Position::decode(&position.encode()), Some(position));
+            }
+        }
+
+        #[test]
+        fn what_no_row_can_have_is_no_position(bits: u128, micros: i64, text in ".{0,5}\\x00.{0,5}") {
+            let id = Uuid::from_u128(bits);
+            prop_assert_eq!(Position::decode(&Position::of(text, id).encode()), None);
+            if let Some(time) = DateTime::from_timestamp_micros(micros) {
+                let is_written = (1..=9999).contains(&time.year());
+                prop_assert_eq!(Position::decode(&Position::at(time, id).encode()).is_some(), is_written);
             }
         }
 

@@ -11,6 +11,8 @@ pub mod likeness;
 pub mod limits;
 pub mod loaders;
 pub mod names;
+pub mod nesting;
+pub mod nul;
 pub mod order;
 pub mod scalars;
 pub mod shares;

@@ -1,10 +1,12 @@
-//! Keeps other sites' pages from making a browser send a GET for them.
+//! Keeps other sites' pages from making a browser send a GET, or open a socket, for them.
 //!
 //! A POST is safe by its content type, which needs a preflight. A GET needs proof that it was not sent by a mere
 //! link, image or form: a header that only a script can set, or the browser's own word (`Sec-Fetch-Mode`) that a
-//! script of this site or of an allowed one sent it.
+//! script of this site or of an allowed one sent it. A WebSocket is open to every site's pages and asks for no
+//! preflight, so there the browser's `Origin` decides; a client that is no browser sends none.
 
-use http::{HeaderMap, header};
+use http::header;
+use http::request::Parts;
 
 use crate::config::AllowedOrigins;
 
@@ -12,16 +14,14 @@ use crate::config::AllowedOrigins;
 const PREFLIGHT_HEADERS: [&str; 2] = ["x-graphql-csrf", "apollo-require-preflight"];
 
 /// Whether a GET may run, or why not.
-pub(super) fn check(headers: &HeaderMap, allowed: &AllowedOrigins) -> Result<(), &'static str> {
-    if PREFLIGHT_HEADERS.iter().any(|name| headers.get(*name).is_some_and(|value| !value.is_empty())) {
+pub(super) fn check(request: &Parts, allowed: &AllowedOrigins) -> Result<(), &'static str> {
+    if PREFLIGHT_HEADERS.iter().any(|name| request.headers.get(*name).is_some_and(|value| !value.is_empty())) {
         return Ok(());
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let by_script = matches!(text("sec-fetch-mode"), Some("cors" | "same-origin" | "websocket"));
-    let origin_ok = match (text("origin"), text("sec-fetch-site")) {
-        (Some(origin), _) => is_allowed(origin, text(header::HOST.as_str()), allowed),
-        (None, Some("cross-site" | "same-site")) => false,
-        (None, _) => true,
+    let by_script = matches!(text(request, "sec-fetch-mode"), Some("cors" | "same-origin" | "websocket"));
+    let origin_ok = match text(request, "sec-fetch-site") {
+        Some("cross-site" | "same-site") if !request.headers.contains_key(header::ORIGIN) => false,
+        _ => !is_foreign(request, allowed),
     };
     if by_script && origin_ok {
         Ok(())
@@ -30,22 +30,40 @@ pub(super) fn check(headers: &HeaderMap, allowed: &AllowedOrigins) -> Result<(),
     }
 }
 
-fn is_allowed(origin: &str, host: Option<&str>, allowed: &AllowedOrigins) -> bool {
+/// Whether a page of another site that is not allowed sent this.
+pub(super) fn is_foreign(request: &Parts, allowed: &AllowedOrigins) -> bool {
+    let Some(origin) = request.headers.get(header::ORIGIN) else { return false };
+    // HTTP/2 has the host in the target and not in a header.
+    let host = text(request, header::HOST.as_str()).or_else(|| request.uri.authority().map(|host| host.as_str()));
+    let Ok(origin) = origin.to_str() else { return true };
     let own = origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
-    own || match allowed {
-        AllowedOrigins::SameOrigin => false,
-        AllowedOrigins::Listed(list) => list.iter().any(|listed| listed == origin),
-        AllowedOrigins::Any => true,
+    !own && match allowed {
+        AllowedOrigins::SameOrigin => true,
+        AllowedOrigins::Listed(list) => !list.iter().any(|listed| listed == origin),
+        AllowedOrigins::Any => false,
     }
+}
+
+fn text<'r>(request: &'r Parts, name: &str) -> Option<&'r str> {
+    request.headers.get(name)?.to_str().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(headers: &[(&'static str, &str)]) -> bool {
-        let headers = headers.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect();
-        check(&headers, &AllowedOrigins::Listed(vec!["https://app.example.com".to_owned()])).is_ok()
+    fn listed() -> AllowedOrigins {
+        AllowedOrigins::Listed(vec!["https://app.example.com".to_owned()])
+    }
+
+    fn request(target: &str, headers: &[(&str, &str)]) -> Parts {
+        let builder = http::Request::get(target);
+        let built = headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value)).body(());
+        built.unwrap().into_parts().0
+    }
+
+    fn of(headers: &[(&str, &str)]) -> bool {
+        check(&request("/graphql", headers), &listed()).is_ok()
     }
 
     #[test]
@@ -73,5 +91,16 @@ mod tests {
         assert!(of(&[("sec-fetch-mode", "cors"), cross, ("origin", "https://app.example.com")]));
         assert!(!of(&[("sec-fetch-mode", "cors"), cross, ("origin", "https://evil.example.com")]));
         assert!(!of(&[("sec-fetch-mode", "cors"), cross]));
+    }
+
+    #[test]
+    fn a_socket_is_opened_for_our_own_pages_allowed_ones_and_clients_that_are_no_browser() {
+        let foreign = |target, headers: &[(&str, &str)]| is_foreign(&request(target, headers), &listed());
+        assert!(!foreign("/graphql", &[("host", "api.example.com")]));
+        assert!(!foreign("/graphql", &[("host", "api.example.com"), ("origin", "https://api.example.com")]));
+        assert!(!foreign("https://api.example.com/graphql", &[("origin", "https://api.example.com")]));
+        assert!(!foreign("/graphql", &[("host", "api.example.com"), ("origin", "https://app.example.com")]));
+        assert!(foreign("/graphql", &[("host", "api.example.com"), ("origin", "https://evil.example.com")]));
+        assert!(foreign("/graphql", &[("host", "api.example.com"), ("origin", "null")]));
     }
 }

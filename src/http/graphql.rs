@@ -45,6 +45,12 @@ impl Refused {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, cause, header: Some((header::RETRY_AFTER, seconds)) }
     }
 
+    /// The body did not come in time. What is left of it is not read, so the connection cannot be used again.
+    fn late(allowed: std::time::Duration) -> Self {
+        let message = format!("the body did not come within {} ms", allowed.as_millis());
+        Self::new(StatusCode::REQUEST_TIMEOUT, message).with(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
     fn into_response(self, media_type: MediaType, request: &RequestId) -> Response {
         let body = answer::serialize(&answer::refusal(self.cause, request));
         let mut response = whole(self.status, media_type, body);
@@ -65,6 +71,10 @@ pub(super) async fn handle<S: GraphqlService>(State(endpoint): State<Endpoint<S>
         return Refused::draining(retry_after).into_response(MediaType::Json, &request_id);
     }
     if ws::is_upgrade(&parts) {
+        if csrf::is_foreign(&parts, &endpoint.settings().allowed_origins) {
+            let message = "a page of this origin may not open a socket here: ALLOWED_ORIGINS does not name it";
+            return Refused::new(StatusCode::FORBIDDEN, message).into_response(MediaType::Json, &request_id);
+        }
         let meta = meta(&parts, &request_id, Transport::WebSocket);
         return ws::upgrade(endpoint, parts, meta).await;
     }
@@ -99,13 +109,16 @@ async fn answer<S: GraphqlService>(
         Refused::new(StatusCode::NOT_ACCEPTABLE, message)
     })?;
     let body = if parts.method == Method::GET {
-        csrf::check(&parts.headers, &endpoint.settings().allowed_origins)
+        csrf::check(&parts, &endpoint.settings().allowed_origins)
             .map_err(|message| Refused::new(StatusCode::FORBIDDEN, message))?;
         let query = parts.uri.query().unwrap_or_default();
         params::Body::Single(Params::from_query_string(query).map_err(bad_request)?)
     } else {
         check_content_type(&parts.headers)?;
-        let bytes = read(&parts.headers, body, endpoint.settings().max_body_bytes).await?;
+        check_content_encoding(&parts.headers)?;
+        let settings = endpoint.settings();
+        let bytes = tokio::time::timeout(settings.body_timeout, read(&parts.headers, body, settings.max_body_bytes));
+        let bytes = bytes.await.map_err(|_| Refused::late(settings.body_timeout))??;
         params::Body::parse(&bytes, endpoint.settings().max_batch).map_err(bad_request)?
     };
     let transport = match format {
@@ -238,6 +251,19 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
         }
         Some(_) => Ok(()),
         None => Err(refused("Content-Type cannot be read: send application/json")),
+    }
+}
+
+/// A compressed body is refused: a few bytes of it could become gigabytes.
+fn check_content_encoding(headers: &HeaderMap) -> Result<(), Refused> {
+    let identity = HeaderValue::from_static("identity");
+    match headers.get_all(header::CONTENT_ENCODING).iter().find(|value| **value != identity) {
+        None => Ok(()),
+        Some(encoding) => {
+            let message = format!("Content-Encoding {encoding:?} is not taken: send the body as it is");
+            let refused = Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+            Err(refused.with(header::ACCEPT_ENCODING, identity))
+        }
     }
 }
 

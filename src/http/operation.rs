@@ -8,6 +8,7 @@ use async_graphql::{Request, Response, ServerError};
 use crate::error::ApiError;
 use crate::graphql::errors::{RequestId, complete};
 use crate::graphql::limits::{OperationLimits, Usage};
+use crate::graphql::{nesting, nul};
 use crate::http::answer;
 use crate::http::params::Params;
 
@@ -51,6 +52,7 @@ impl Operation {
     pub fn prepare(params: Params, limits: &OperationLimits, request_id: &RequestId) -> Result<Self, Box<Response>> {
         let refused = |cause: ApiError| Box::new(answer::refusal(cause, request_id));
         limits.check_text(params.query()).map_err(|refusal| refused(refusal.into()))?;
+        nesting::check(params.query()).map_err(refused)?;
         let mut request = params.into_request();
         let document = async_graphql::parser::parse_query(&request.query).map_err(|error| {
             let mut response = Response::from_errors(vec![ServerError::from(error)]);
@@ -59,6 +61,7 @@ impl Operation {
         })?;
         let (name, operation) = choose(&document, request.operation_name.as_deref())
             .map_err(|message| refused(ApiError::bad_input("operationName", message)))?;
+        nul::refuse(&request, &document).map_err(refused)?;
         let usage =
             limits.check(&document, operation, &request.variables).map_err(|refusal| refused(refusal.into()))?;
         let kind = match operation.ty {

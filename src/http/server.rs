@@ -17,9 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::http::lifecycle::Lifecycle;
-
-/// How long a client may take to send a request's head.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+use crate::http::settings::HttpSettings;
 
 /// After an accept that failed for want of file handles, so that the loop does not spin.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
@@ -27,16 +25,18 @@ const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 /// Serves `router` on `listener` until `shutdown`.
 ///
 /// Then: no new connections, `/ready` fails and new operations are refused on the ones there are; requests that run
-/// are answered; sockets and streams are closed, spread over `drain`. Returns when the last is gone or `drain` is over.
+/// are answered; sockets and streams are closed, spread over the drain's time. Returns when the last is gone or that
+/// time is over.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     lifecycle: Lifecycle,
     shutdown: CancellationToken,
-    drain: Duration,
+    settings: HttpSettings,
 ) -> io::Result<()> {
+    let HttpSettings { drain, head_timeout, .. } = settings;
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).keep_alive(true);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).keep_alive(true);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -60,11 +60,15 @@ pub async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let connection = connections.watch(connection(&builder, stream, peer, router.clone()));
+        let first_request = CancellationToken::new();
+        let connection = connections.watch(connection(&builder, stream, peer, router.clone(), first_request.clone()));
         let broken_off = broken_off.clone();
         lifecycle.sockets().spawn(async move {
-            if let Some(Err(error)) = broken_off.run_until_cancelled(connection).await {
-                tracing::debug!(%peer, %error, "a connection ended badly")
+            let served = broken_off.run_until_cancelled(connection);
+            match unless_silent(served, first_request, head_timeout).await {
+                Some(Some(Err(error))) => tracing::debug!(%peer, %error, "a connection ended badly"),
+                Some(_) => {}
+                None => tracing::debug!(%peer, "a connection sent no request in time; dropped"),
             }
         });
     }
@@ -79,11 +83,28 @@ pub async fn serve(
     Ok(())
 }
 
+/// Serves a connection, or gives it up (`None`) when its first request does not come in time. The header timeout of
+/// HTTP/1 begins only when enough was sent to tell it from HTTP/2, so a client that sends nothing would stay for ever.
+async fn unless_silent<T>(
+    served: impl Future<Output = T>,
+    first_request: CancellationToken,
+    patience: Duration,
+) -> Option<T> {
+    tokio::pin!(served);
+    tokio::select! {
+        outcome = &mut served => return Some(outcome),
+        () = first_request.cancelled() => {}
+        () = tokio::time::sleep(patience) => return None,
+    }
+    Some(served.await)
+}
+
 fn connection(
     builder: &auto::Builder<TokioExecutor>,
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
+    first_request: CancellationToken,
 ) -> auto::UpgradeableConnection<
     'static,
     TokioIo<TcpStream>,
@@ -97,6 +118,7 @@ fn connection(
     TokioExecutor,
 > {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        first_request.cancel();
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request)
     });

@@ -15,6 +15,10 @@ pub struct HttpSettings {
     pub max_batch: usize,
     /// The time a query or mutation gets.
     pub operation_timeout: Duration,
+    /// How long a client may take to send a request's head, from the moment it connects or the answer before it.
+    pub head_timeout: Duration,
+    /// How long a client may take to send a request's body.
+    pub body_timeout: Duration,
     /// How long running requests and sockets get to finish when the server is asked to stop.
     pub drain: Duration,
     /// WebSocket's own.
@@ -52,6 +56,7 @@ impl HttpSettings {
                 max_sockets_per_user: limits.max_sockets_per_user,
                 ..SocketSettings::default()
             },
+            ..Self::default()
         }
     }
 }
@@ -63,6 +68,8 @@ impl Default for HttpSettings {
             max_body_bytes: 2 << 20,
             max_batch: 0,
             operation_timeout: Duration::from_secs(30),
+            head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(20),
             socket: SocketSettings::default(),
         }

@@ -157,12 +157,12 @@ impl Server {
 
     pub async fn limited(settings: HttpSettings, limits: OperationLimits) -> Self {
         let schema = Schema::build(Query, Mutation, Ticks).extension(DeadlineExtension).disable_suggestions().finish();
-        let (shutdown, drain) = (CancellationToken::new(), settings.drain);
-        let lifecycle = Lifecycle::new(shutdown.clone(), drain);
-        let endpoint = Endpoint::new(Toy { schema, limits: Arc::new(limits) }, settings, lifecycle.clone());
+        let shutdown = CancellationToken::new();
+        let lifecycle = Lifecycle::new(shutdown.clone(), settings.drain);
+        let endpoint = Endpoint::new(Toy { schema, limits: Arc::new(limits) }, settings.clone(), lifecycle.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let served = tokio::spawn(serve(listener, router(endpoint), lifecycle, shutdown.clone(), drain));
+        let served = tokio::spawn(serve(listener, router(endpoint), lifecycle, shutdown.clone(), settings));
         Self { address, shutdown, served }
     }
 

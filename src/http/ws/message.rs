@@ -59,7 +59,10 @@ impl ClientMessage {
                 Ok(Self::Subscribe { id, params: Box::new(params) })
             }
             "complete" => operation_id(envelope.id).map(|id| Self::Complete { id }),
-            _ => Err("Invalid message: unknown type".to_owned()),
+            kind => {
+                let kind: String = kind.chars().take(40).collect();
+                Err(format!("Invalid message: unknown type {kind:?}; this socket speaks graphql-transport-ws"))
+            }
         }
     }
 }
@@ -157,7 +160,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         insta::assert_snapshot!(refused("hello"), @"Invalid message: not a JSON object with a type");
-        insta::assert_snapshot!(refused(r#"{"type":"shout"}"#), @"Invalid message: unknown type");
+        insta::assert_snapshot!(refused(r#"{"type":"shout"}"#), @r#"Invalid message: unknown type "shout"; this socket speaks graphql-transport-ws"#);
         insta::assert_snapshot!(refused(r#"{"type":"subscribe","payload":{"query":"{a}"}}"#), @"Invalid message: id must be a string");
         insta::assert_snapshot!(refused(r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#), @"Invalid message: empty id");
         insta::assert_snapshot!(refused(r#"{"type":"subscribe","id":"1"}"#), @"Invalid message: subscribe without payload");

@@ -1,0 +1,113 @@
+//! How deeply the brackets of a document nest, found without recursion: the parser, the validation and the executor
+//! are recursive, and a document of a few thousand brackets would end the whole process by exhausting a stack.
+
+use crate::error::{ApiError, Code};
+
+/// Brackets that may be open at once. Far more than any depth limit needs, far less than a stack holds.
+const MAX_NESTING: usize = 200;
+
+/// Refuses a document whose brackets nest too deeply for the parser.
+///
+/// # Errors
+/// `QUERY_TOO_COMPLEX` with the limit.
+pub fn check(document: &str) -> Result<(), ApiError> {
+    if nests_deeper_than(document.as_bytes(), MAX_NESTING) {
+        let message = format!(
+            "the operation exceeds the limit \"nesting\": at most {MAX_NESTING} brackets, braces and parentheses may be open at once"
+        );
+        return Err(ApiError::new(Code::QueryTooComplex, message));
+    }
+    Ok(())
+}
+
+/// Brackets in comments and strings are none. Where a string does not end as the grammar has it, the parser would try
+/// another reading or fail; what follows is counted then, so that no reading nests deeper than was counted.
+fn nests_deeper_than(bytes: &[u8], allowed: usize) -> bool {
+    let (mut at, mut open) = (0, 0_usize);
+    let mut block_strings_end = true;
+    while let Some(&byte) = bytes.get(at) {
+        at = match byte {
+            b'#' => at + bytes[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(bytes.len() - at),
+            b'"' if bytes[at..].starts_with(b"\"\"\"") => {
+                match end_of_block_string(bytes, at).filter(|_| block_strings_end) {
+                    Some(end) => end,
+                    None => {
+                        block_strings_end = false;
+                        at + 2
+                    }
+                }
+            }
+            b'"' => end_of_string(bytes, at).unwrap_or(at + 1),
+            b'{' | b'[' | b'(' => {
+                open += 1;
+                if open > allowed {
+                    return true;
+                }
+                at + 1
+            }
+            b'}' | b']' | b')' => {
+                open = open.saturating_sub(1);
+                at + 1
+            }
+            _ => at + 1,
+        };
+    }
+    false
+}
+
+fn end_of_string(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from + 1;
+    loop {
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\n' | b'\r' => return None,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+fn end_of_block_string(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from + 3;
+    while at < bytes.len() {
+        if bytes[at..].starts_with(b"\"\"\"") {
+            return Some(at + 3);
+        }
+        at += if bytes[at..].starts_with(b"\\\"\"\"") { 4 } else { 1 };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nests(document: &str) -> usize {
+        (0..).find(|allowed| !nests_deeper_than(document.as_bytes(), *allowed)).unwrap()
+    }
+
+    #[test]
+    fn brackets_of_every_kind_count_while_they_are_open() {
+        assert_eq!(nests("{ a(b: [{ c: 1 }]) { d } e { f } }"), 4);
+        assert_eq!(nests("{ a } { b } ) ] {"), 1);
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_are_none() {
+        assert_eq!(nests("{ a(b: \"[[[\", c: \"\\\"[[[\") # [[[\n }"), 2);
+        assert_eq!(nests("{ a(b: \"\"\"[[[ \\\"\"\" [[[ \" [[[\"\"\") }"), 2);
+    }
+
+    /// `"""a"` is an empty string and `"a"` where no `"""` ends it.
+    #[test]
+    fn a_string_that_does_not_end_hides_no_bracket() {
+        assert_eq!(nests(r#"{ a(b: ["""a" [[[1]]]]) }"#), 6);
+        assert_eq!(nests("{ a(b: \"\n[[["), 5);
+    }
+
+    #[test]
+    fn the_refusal_names_the_limit() {
+        insta::assert_snapshot!(check(&"[".repeat(201)).unwrap_err(), @r#"the operation exceeds the limit "nesting": at most 200 brackets, braces and parentheses may be open at once"#);
+        assert!(check(&"[".repeat(200)).is_ok());
+    }
+}

@@ -1,0 +1,177 @@
+//! Operations that are odd, huge or deep: refused with a code that says why, or answered; never a defect.
+
+use serde_json::{Value, json};
+
+use super::production::Production;
+
+/// The codes of the errors; none of them may be the server's own fault, and all come in time.
+async fn codes(query: &str, variables: Value) -> Vec<String> {
+    let answer = Production::server().await.ask(query, variables).await;
+    assert!(answer.status < 500, "{} {}", answer.status, answer.body);
+    let codes = answer.codes();
+    assert!(!codes.iter().any(|code| code == "INTERNAL" || code == "-"), "{query:.200}: {}", answer.body);
+    codes
+}
+
+const JOBS: &str = "query($f: JobFilter, $a: String) { jobs(filter: $f, after: $a, first: 1) { nodes { id } } }";
+
+#[tokio::test]
+async fn a_fragment_bomb_is_refused_without_being_expanded() {
+    let mut query = String::from("{ ...F0 } ");
+    for n in 0..60 {
+        query += &format!("fragment F{n} on Query {{ ...F{next} ...F{next} }} ", next = n + 1);
+    }
+    query += "fragment F60 on Query { __typename }";
+    assert_eq!(codes(&query, json!({})).await, ["QUERY_TOO_COMPLEX"]);
+}
+
+#[tokio::test]
+async fn fragments_in_a_circle_are_refused() {
+    for query in [
+        "{ ...A } fragment A on Query { ...A }",
+        "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+        "{ viewer { ...A } } fragment A on User { memberships { nodes { user { ...A } } } }",
+    ] {
+        assert_eq!(codes(query, json!({})).await, ["BAD_USER_INPUT"], "{query}");
+    }
+}
+
+/// The parser, the checks and the executor are recursive, and the stack is finite.
+#[tokio::test]
+async fn deep_documents_are_refused() {
+    let nested = |open: &str, inner: &str, close: &str, depth| open.repeat(depth) + inner + &close.repeat(depth);
+    for depth in [30, 70, 500, 1_600, 2_400, 100_000] {
+        for query in [
+            format!("{{ jobs(filter: {}) {{ nodes {{ id }} }} }}", nested("[", "1", "]", depth)),
+            format!("{{ jobs(filter: {}) {{ nodes {{ id }} }} }}", nested("{a:", "1", "}", depth)),
+            format!("query($v: {}) {{ __typename }}", nested("[", "Int", "]", depth)),
+            format!("query($v: Int = {}) {{ __typename }}", nested("[", "1", "]", depth)),
+            nested("{ node(id: 1) ", "{ id }", "}", depth),
+            format!("{{ {} }}", nested("... { ", "__typename", "}", depth)),
+            nested("{", "", "", depth),
+        ] {
+            // Inline fragments add no level to the answer, so a few of them are fine.
+            let is_fine = depth == 30 && query.contains("...");
+            assert_eq!(codes(&query, json!({})).await.is_empty(), is_fine, "{query:.100}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_string_that_does_not_end_hides_no_depth() {
+    let query = format!("{{ jobs(filter: [\"\"\"a\" {}]) {{ nodes {{ id }} }} }}", "[".repeat(2_000));
+    assert_eq!(codes(&query, json!({})).await, ["QUERY_TOO_COMPLEX"]);
+}
+
+#[tokio::test]
+async fn a_long_chain_of_fragments_is_answered_or_refused() {
+    for length in [50, 600] {
+        let links: String = (0..length).map(|n| format!("fragment F{n} on Query {{ ...F{} }} ", n + 1)).collect();
+        codes(&format!("{{ ...F0 }} {links} fragment F{length} on Query {{ __typename }}"), json!({})).await;
+    }
+}
+
+#[tokio::test]
+async fn deep_and_long_variables_are_refused() {
+    let mut deep = json!(1);
+    for _ in 0..100 {
+        deep = json!([deep]);
+    }
+    assert_eq!(codes(JOBS, json!({ "f": deep })).await, ["BAD_USER_INPUT"]);
+    assert_eq!(codes(JOBS, json!({ "f": { "phases": deep } })).await, ["BAD_USER_INPUT"]);
+    let long = json!({ "f": { "phases": vec!["RUNNING"; 50_000] } });
+    assert!(codes(JOBS, long).await.len() <= 1);
+    let ids = json!({ "i": vec!["job_01h455vb4pex5vsknk084sn02q"; 5_000] });
+    assert!(!codes("query($i: [ID!]!) { nodes(ids: $i) { id } }", ids).await.is_empty());
+}
+
+#[tokio::test]
+async fn numbers_out_of_range_are_refused() {
+    let jobs = "query($n: Int) { jobs(first: $n) { nodes { id } } }";
+    for number in [json!(-1), json!(2_147_483_648_u64), json!(u64::MAX), json!(i64::MIN), json!(1e300), json!(0.5)] {
+        assert_eq!(codes(jobs, json!({ "n": number })).await.len(), 1, "{number}");
+    }
+    for number in ["-1", "2147483648", "99999999999999999999999999999", "1e400", "-0.0", "0x10", "1.", "00"] {
+        let query = format!("{{ jobs(first: {number}) {{ nodes {{ id }} }} }}");
+        assert_eq!(codes(&query, json!({})).await.len(), 1, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_nul_is_told_with_its_place() {
+    let login = "mutation($i: LoginInput!) { login(input: $i) { accessToken } }";
+    let answer = Production::server().await.ask(login, json!({ "i": { "username": "a\0", "password": "x" } })).await;
+    let error = &answer.json()["errors"][0];
+    assert_eq!(error["extensions"]["field"], "variables.i.username");
+    assert_eq!(error["message"], "a text has the character U+0000 (NUL), which no text may have");
+}
+
+#[tokio::test]
+async fn text_that_no_database_keeps_is_refused_or_finds_nothing() {
+    let texts =
+        ["\0", "a\0b", "\u{feff}", "\u{202e}x", "\u{fffd}", "' OR 1=1 --", "%_\\", "\u{1f600}", "a\r\nset-cookie: x"];
+    for text in texts.map(str::to_owned).into_iter().chain(["x".repeat(100_000)]) {
+        let user = "query($t: [String!]) { users(filter: { usernames: $t }) { nodes { id } } }";
+        codes(user, json!({ "t": [text] })).await;
+        for query in [
+            "query($t: ID!) { node(id: $t) { id } }",
+            "query($t: ID!) { job(id: $t) { id } }",
+            "query($t: String) { jobs(after: $t) { nodes { id } } }",
+        ] {
+            assert!(!codes(query, json!({ "t": text })).await.is_empty(), "{query}");
+        }
+        let login = "mutation($t: String!) { login(input: { username: $t, password: $t }) { accessToken } }";
+        assert_eq!(codes(login, json!({ "t": text })).await.len(), 1, "{text:.20?}");
+    }
+}
+
+/// Cursors that decode, and stand for moments and texts that no row can have.
+#[tokio::test]
+async fn cursors_beyond_the_database_s_range_are_refused_or_find_nothing() {
+    use base64::Engine as _;
+    let id = "0".repeat(32);
+    for place in [
+        format!("t{id}{}", i64::MAX),
+        format!("t{id}{}", i64::MIN),
+        format!("t{id}8210266876799999999"),
+        format!("t{id}-62135596800000001"),
+        format!("t{id}-210866803200000001"),
+        format!("s{id}a\0b"),
+        format!("s{id}{}", "x".repeat(100_000)),
+        format!("n{id}{}", i64::MAX),
+    ] {
+        let cursor = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(place);
+        for list in ["jobs", "users", "groups", "projects", "configFiles"] {
+            for argument in ["after", "before"] {
+                let query = format!("query($c: String) {{ {list}({argument}: $c) {{ nodes {{ id }} }} }}");
+                codes(&query, json!({ "c": cursor })).await;
+            }
+        }
+        let order = "query($c: String) { groups(after: $c, orderBy: { field: CREATED_AT }) { nodes { id } } }";
+        codes(order, json!({ "c": cursor })).await;
+    }
+}
+
+#[tokio::test]
+async fn documents_of_odd_text_are_refused() {
+    for query in [
+        "",
+        " ",
+        "# nothing",
+        "\u{feff}",
+        "\0",
+        "{ viewer { id } }\0",
+        "{ v\u{ed}ewer { id } }",
+        "{ viewer { id } } }",
+        "type Query { a: Int }",
+        "query { a } query { b }",
+        "query A { viewer { id } } query A { viewer { id } }",
+        "{ \"viewer\" }",
+        "{ jobs(first: \"\\uD800\") { nodes { id } } }",
+        "{ job(id: \"\\u{110000}\") { id } }",
+        "{ job(id: \"\\q\") { id } }",
+        "subscription { __typename }",
+    ] {
+        assert!(!codes(query, json!({})).await.is_empty(), "{query:?}");
+    }
+}
