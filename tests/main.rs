@@ -7,6 +7,7 @@ mod cluster_contract;
 mod config;
 mod crds;
 mod dependencies;
+mod fuzz;
 mod house;
 mod job_logs;
 mod job_path;

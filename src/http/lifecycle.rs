@@ -46,3 +46,20 @@ impl Lifecycle {
         &self.sockets
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closes_and_returns_are_spread() {
+        let lifecycle = Lifecycle::new(CancellationToken::new(), Duration::from_secs(10));
+        let shares: Vec<Duration> = (0..200).map(|_| lifecycle.own_share()).collect();
+        for second in 0..8 {
+            assert!(shares.iter().any(|share| share.as_secs() == second), "nobody closes in second {second}");
+        }
+        assert!(shares.iter().all(|share| *share < Duration::from_secs(8)));
+        let returns: std::collections::HashSet<Duration> = (0..200).map(|_| lifecycle.retry_after()).collect();
+        assert!(returns.len() > 100 && returns.iter().all(|after| *after < Duration::from_secs(2)));
+    }
+}

@@ -175,3 +175,16 @@ async fn documents_of_odd_text_are_refused() {
         assert!(!codes(query, json!({})).await.is_empty(), "{query:?}");
     }
 }
+
+#[tokio::test]
+async fn a_last_event_id_that_is_none_is_refused_in_the_stream() {
+    let server = Production::server().await;
+    let member = server.member();
+    for id in ["rubbish", "ZS0x", "bC8v", "' OR 1=1 --", "-1", &"x".repeat(5_000)] {
+        let headers = [("authorization", member.as_str()), ("accept", "text/event-stream"), ("last-event-id", id)];
+        let answer = server.post(r#"{"query":"subscription { jobEvents { cursor } }"}"#, &headers).await;
+        assert!(answer.body.contains(r#""code":"BAD_USER_INPUT""#), "{id:.20}: {}", answer.body);
+        assert!(answer.body.contains("is not a cursor of this feed"), "{}", answer.body);
+        assert!(answer.body.ends_with("event: complete\ndata:\n\n"), "{}", answer.body);
+    }
+}

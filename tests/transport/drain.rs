@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use platform::http::HttpSettings;
+use axum::body::{Body, to_bytes};
+use http::Request;
+use platform::graphql::limits::OperationLimits;
+use platform::http::{HttpSettings, Lifecycle, router};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
-use super::toy::{Server, client};
+use super::toy::{Server, client, endpoint};
 use super::websocket::Client;
 
 async fn server() -> Server {
@@ -64,4 +69,51 @@ async fn a_stream_of_events_ends_with_a_retry_and_no_complete() {
     );
     let body = answer.body();
     assert!(body.contains("id: 1\n") && body.contains("retry: ") && !body.contains("event: complete"), "{body}");
+}
+
+#[tokio::test]
+async fn an_operation_of_a_socket_is_answered_before_the_socket_is_closed() {
+    let mut server = Server::with(HttpSettings { drain: Duration::from_secs(5), ..HttpSettings::default() }).await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("slow", "{ slow(milliseconds: 600) }").await;
+    client.subscribe("quick", "{ hello }").await;
+    // Both have begun when the second is answered.
+    assert!(client.hear().await.contains(r#""id":"quick""#));
+    client.hear().await;
+    server.shutdown.cancel();
+    insta::assert_snapshot!(client.hear().await, @r#"{"type":"next","id":"slow","payload":{"data":{"slow":600}}}"#);
+    insta::assert_snapshot!(client.hear().await, @r#"{"type":"complete","id":"slow"}"#);
+    assert!(client.hear().await.contains(r#""draining":true"#));
+    assert!(client.hear().await.starts_with("close 1012 "));
+    (&mut server.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn parts_end_with_an_error_that_says_to_come_again() {
+    let server = server().await;
+    let shutdown = server.shutdown.clone();
+    let parts = [("accept", r#"multipart/mixed;boundary="graphql";subscriptionSpec="1.0""#)];
+    let (answer, ()) = tokio::join!(server.post("subscription { tick(to: 1, stay: true) }", &parts), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        shutdown.cancel();
+    });
+    let body = answer.body();
+    assert!(body.contains(r#"{"payload":null,"errors":[{"message":"the server is restarting"#), "{body}");
+    assert!(body.ends_with("\r\n--graphql--\r\n"), "{body}");
+}
+
+#[tokio::test]
+async fn a_draining_server_is_not_ready_and_says_when_to_come_again() {
+    let draining = CancellationToken::new();
+    draining.cancel();
+    let lifecycle = Lifecycle::new(draining, Duration::from_secs(20));
+    let router = router(endpoint(HttpSettings::default(), OperationLimits::default(), lifecycle));
+    let ready = router.clone().oneshot(Request::get("/ready").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(ready.status(), 503);
+    let body = to_bytes(ready.into_body(), 1_000).await.unwrap();
+    assert!(body.starts_with(br#"{"ready":false,"draining":true"#), "{body:?}");
+    let health = router.clone().oneshot(Request::get("/health").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(health.status(), 200);
+    let refused = router.oneshot(Request::post("/graphql").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &http::HeaderValue::from(1)));
 }

@@ -103,3 +103,47 @@ async fn a_silent_stream_beats() {
         heard.push_str(&String::from_utf8_lossy(&response.chunk().await.unwrap().unwrap()));
     }
 }
+
+#[tokio::test]
+async fn streams_are_not_compressed_and_not_kept() {
+    let server = Server::start().await;
+    for accept in [SSE, MULTIPART] {
+        let headers = [accept, ("accept-encoding", "gzip, br, zstd")];
+        let answer = server.post("subscription { tick(to: 2000) }", &headers).await;
+        assert_eq!(answer.header("content-encoding"), "", "{accept:?}");
+        assert_eq!(answer.header("cache-control"), "no-cache, no-transform");
+        assert!(answer.body().contains(r#"{"tick":2000}"#));
+    }
+}
+
+#[tokio::test]
+async fn a_defect_ends_the_stream_and_tells_nothing_of_itself() {
+    let server = Server::start().await;
+    let query = "subscription { breaks }";
+    insta::assert_snapshot!(server.post(query, &[SSE]).await.body(), @r#"
+    event: next
+    data: {"errors":[{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}]}
+
+    event: complete
+    data:
+    "#);
+    insta::assert_snapshot!(server.post(query, &[MULTIPART]).await.body().replace("\r\n", "\n"), @r#"
+    --graphql
+    Content-Type: application/json
+
+    {"payload":null,"errors":[{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}]}
+    --graphql--
+    "#);
+}
+
+#[tokio::test]
+async fn a_refused_operation_is_one_answer_to_who_asks_for_parts() {
+    let answer = Server::start().await.post("subscription { nothing(", &[MULTIPART]).await;
+    assert!(answer.told().starts_with(r#"200 application/json {"errors":["#), "{}", answer.told());
+}
+
+#[tokio::test]
+async fn a_query_is_one_answer_to_who_asks_for_parts() {
+    let answer = Server::start().await.post("{ hello }", &[MULTIPART]).await;
+    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"data":{"hello":"hello world"}}"#);
+}

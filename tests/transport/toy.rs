@@ -139,6 +139,12 @@ impl GraphqlService for Toy {
     }
 }
 
+/// The toy schema behind the transports, without a server.
+pub fn endpoint(settings: HttpSettings, limits: OperationLimits, lifecycle: Lifecycle) -> Endpoint<Toy> {
+    let schema = Schema::build(Query, Mutation, Ticks).extension(DeadlineExtension).disable_suggestions().finish();
+    Endpoint::new(Toy { schema, limits: Arc::new(limits) }, settings, lifecycle)
+}
+
 /// A running toy server; it is stopped when this is dropped.
 pub struct Server {
     pub address: SocketAddr,
@@ -156,10 +162,9 @@ impl Server {
     }
 
     pub async fn limited(settings: HttpSettings, limits: OperationLimits) -> Self {
-        let schema = Schema::build(Query, Mutation, Ticks).extension(DeadlineExtension).disable_suggestions().finish();
         let shutdown = CancellationToken::new();
         let lifecycle = Lifecycle::new(shutdown.clone(), settings.drain);
-        let endpoint = Endpoint::new(Toy { schema, limits: Arc::new(limits) }, settings.clone(), lifecycle.clone());
+        let endpoint = endpoint(settings.clone(), limits, lifecycle.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = tokio::spawn(serve(listener, router(endpoint), lifecycle, shutdown.clone(), settings));

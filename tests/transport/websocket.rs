@@ -70,6 +70,12 @@ async fn server(socket: SocketSettings) -> Server {
     Server::with(HttpSettings { socket, ..HttpSettings::default() }).await
 }
 
+#[test]
+fn times_and_sizes_are_those_that_clients_are_told() {
+    let SocketSettings { init_timeout, ping_every, max_message_bytes, .. } = SocketSettings::default();
+    assert_eq!((init_timeout.as_secs(), ping_every.as_secs(), max_message_bytes), (3, 15, 64 << 10));
+}
+
 #[tokio::test]
 async fn a_subscription_runs_to_its_end() {
     let server = Server::start().await;

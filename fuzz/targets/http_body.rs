@@ -1,0 +1,71 @@
+//! The body of a POST, or the query string of a GET, up to an operation that may run: within every limit, or refused
+//! with a code.
+
+use platform::graphql::errors::RequestId;
+use platform::graphql::limits::OperationLimits;
+use platform::http::answer;
+use platform::http::operation::Operation;
+use platform::http::params::{Body, InvalidParams, Params};
+use serde_json::Value;
+
+/// The first byte says which of the two it is, and how many operations a batch may have.
+pub fn check(bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else { return };
+    if *first == b'?' {
+        if let Ok(params) = Params::from_query_string(&super::text(rest)) {
+            prepare(params);
+        }
+        return;
+    }
+    let limit = usize::from(first % 4);
+    match Body::parse(rest, limit) {
+        Ok(Body::Single(params)) => {
+            // The parameters do not depend on how their JSON is written.
+            let value: Value = serde_json::from_slice(rest).unwrap_or_default();
+            assert_eq!(Params::from_json(value).ok().as_ref(), Some(&params));
+            prepare(params);
+        }
+        Ok(Body::Batch(list)) => {
+            assert!((1..=limit).contains(&list.len()));
+            list.into_iter().for_each(prepare);
+        }
+        Err(InvalidParams::NotJson(_)) => assert!(serde_json::from_slice::<Value>(rest).is_err()),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+fn prepare(params: Params) {
+    let limits = OperationLimits {
+        tokens: 500,
+        depth: 6,
+        aliases: 3,
+        directives: 3,
+        root_fields: 4,
+        complexity: 5_000,
+        ..OperationLimits::default()
+    };
+    let id = RequestId("fuzz".to_owned());
+    let query = params.query().to_owned();
+    match Operation::prepare(params, &limits, &id) {
+        Ok(operation) => {
+            let usage = operation.usage;
+            assert!(usage.depth <= limits.depth && usage.aliases <= limits.aliases);
+            assert!(usage.directives <= limits.directives && usage.root_fields <= limits.root_fields);
+            assert!(usage.complexity <= limits.complexity && usage.page_size <= limits.page_size);
+            assert_eq!(operation.request.query, query);
+            let variables = operation.request.variables.to_string();
+            assert!(!variables.contains('\0'), "{variables}");
+        }
+        Err(response) => {
+            let told: Value = serde_json::from_str(&answer::serialize(&response)).unwrap_or_default();
+            assert!(told.get("data").is_none(), "{told}");
+            let errors = told["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+            assert!(!errors.is_empty());
+            for error in errors {
+                let extensions = &error["extensions"];
+                assert!(extensions["code"].is_string() && extensions["code"] != "INTERNAL", "{told}");
+                assert_eq!(extensions["requestId"], "fuzz");
+            }
+        }
+    }
+}

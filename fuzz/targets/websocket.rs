@@ -1,0 +1,256 @@
+//! The state machine of a socket beside a model of the protocol that is written another way: what it must say to a
+//! known message is foretold, and what it says to any bytes keeps the rules.
+
+use std::collections::BTreeMap;
+
+use platform::http::Frame;
+use platform::http::ws::protocol::{Action, Close, Event, Protocol, Ticket};
+use serde_json::{Value, json};
+
+const MAX_OPERATIONS: usize = 3;
+
+/// Bytes are read as steps: an opcode, and what the step needs.
+pub fn check(bytes: &[u8]) {
+    let mut model = Model::default();
+    let mut bytes = bytes.iter().copied();
+    while let Some(opcode) = bytes.next() {
+        let mut small = || bytes.next().unwrap_or_default() % 4;
+        match opcode % 14 {
+            0 => model.say(&json!({ "type": "connection_init", "payload": { "authorization": "t" } })),
+            1 | 2 => model.say(&json!({ "type": "subscribe", "id": id(small()), "payload": { "query": "{ a }" } })),
+            3 => model.say(&json!({ "type": "complete", "id": id(small()) })),
+            4 => model.say(&json!({ "type": "ping", "payload": { "n": small() } })),
+            5 => model.say(&json!({ "type": "pong" })),
+            6 => model.accept(),
+            7 => model.frame(small(), Frame::Next { payload: "{}".into(), cursor: Some("c".into()) }),
+            8 => model.frame(small(), Frame::Refused { errors: "[]".into() }),
+            9 => model.end(small()),
+            10 => model.ping_due(),
+            11 => model.alive(),
+            12 => {
+                let length = usize::from(bytes.next().unwrap_or_default());
+                let text: Vec<u8> = bytes.by_ref().take(length).collect();
+                model.any(Event::Text(String::from_utf8_lossy(&text).into_owned()));
+            }
+            _ => model.any(match small() {
+                0 => Event::Binary,
+                1 => Event::InitTimeout,
+                2 => Event::Drained { retry_after_ms: 1 },
+                _ => Event::Refused(Close::Forbidden("no".repeat(200))),
+            }),
+        }
+        model.agree();
+    }
+}
+
+fn id(number: u8) -> String {
+    ["1", "two", "\"3\"", "\u{1f600}"][usize::from(number % 4)].to_owned()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    #[default]
+    Opened,
+    Authenticating,
+    Ready,
+    Closed,
+}
+
+struct Model {
+    socket: Protocol,
+    phase: Phase,
+    open: BTreeMap<String, Ticket>,
+    /// Operations that are over: what they still say is dropped.
+    over: Vec<Ticket>,
+    last_ticket: Option<Ticket>,
+    unanswered: u8,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            socket: Protocol::new(MAX_OPERATIONS),
+            phase: Phase::default(),
+            open: BTreeMap::new(),
+            over: Vec::new(),
+            last_ticket: None,
+            unanswered: 0,
+        }
+    }
+}
+
+impl Model {
+    /// A message of which the protocol says what follows.
+    fn say(&mut self, message: &Value) {
+        let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
+        let id = text("id");
+        let expected = match (text("type").as_str(), self.phase) {
+            (_, Phase::Closed) => String::new(),
+            ("connection_init", Phase::Opened) => "authenticate".to_owned(),
+            ("connection_init", _) => self.closing(4429),
+            ("subscribe", Phase::Ready) if self.open.contains_key(&id) => self.closing(4409),
+            ("subscribe", Phase::Ready) if self.open.len() == MAX_OPERATIONS => "error ".to_owned() + &id,
+            ("subscribe", Phase::Ready) => "start".to_owned(),
+            ("subscribe", _) => self.closing(4401),
+            ("complete", _) => {
+                if self.open.contains_key(&id) {
+                    "stop".to_owned()
+                } else {
+                    String::new()
+                }
+            }
+            ("ping", _) => "pong".to_owned(),
+            _ => String::new(),
+        };
+        self.unanswered = 0;
+        let actions = self.socket.on(Event::Text(message.to_string()));
+        self.compare(&actions, &expected);
+        match expected.as_str() {
+            "authenticate" => self.phase = Phase::Authenticating,
+            "stop" => self.over.extend(self.open.remove(&id)),
+            "start" => {
+                let [Action::Start(ticket, params)] = &actions[..] else { panic!("{actions:?}") };
+                assert_eq!(params.query(), "{ a }");
+                assert!(self.last_ticket < Some(*ticket), "a ticket was given twice");
+                self.last_ticket = Some(*ticket);
+                self.open.insert(id, *ticket);
+            }
+            _ => {}
+        }
+    }
+
+    fn accept(&mut self) {
+        let expected = if self.phase == Phase::Authenticating { "connection_ack" } else { "" };
+        let actions = self.socket.on(Event::Accepted { ack: json!({}) });
+        self.compare(&actions, expected);
+        if expected == "connection_ack" {
+            self.phase = Phase::Ready;
+        }
+    }
+
+    /// The number-th operation, of those that run and then of those that are over.
+    fn ticket(&self, number: u8) -> Option<(Option<String>, Ticket)> {
+        let running = self.open.iter().map(|(id, ticket)| (Some(id.clone()), *ticket));
+        running.chain(self.over.iter().map(|ticket| (None, *ticket))).nth(usize::from(number))
+    }
+
+    fn frame(&mut self, number: u8, frame: Frame) {
+        let Some((id, ticket)) = self.ticket(number) else { return };
+        let refused = matches!(frame, Frame::Refused { .. });
+        let expected = match &id {
+            Some(id) if refused => format!("error {id}, stop"),
+            Some(id) => format!("next {id}"),
+            None => String::new(),
+        };
+        let actions = self.socket.on(Event::Frame(ticket, frame));
+        self.compare(&actions, &expected);
+        if let (Some(id), true) = (id, refused) {
+            self.over.extend(self.open.remove(&id));
+        }
+    }
+
+    fn end(&mut self, number: u8) {
+        let Some((id, ticket)) = self.ticket(number) else { return };
+        let expected = id.as_ref().map(|id| format!("complete {id}")).unwrap_or_default();
+        let actions = self.socket.on(Event::Ended(ticket));
+        self.compare(&actions, &expected);
+        if let Some(id) = id {
+            self.over.extend(self.open.remove(&id));
+        }
+    }
+
+    fn ping_due(&mut self) {
+        let expected = match self.phase {
+            Phase::Closed => String::new(),
+            _ if self.unanswered == 2 => self.closing(1001),
+            Phase::Ready => "frame-ping, ping".to_owned(),
+            _ => "frame-ping".to_owned(),
+        };
+        self.unanswered += 1;
+        let actions = self.socket.on(Event::PingDue);
+        self.compare(&actions, &expected);
+    }
+
+    fn alive(&mut self) {
+        self.unanswered = 0;
+        let actions = self.socket.on(Event::Alive);
+        self.compare(&actions, "");
+    }
+
+    /// Anything: what follows keeps the rules, and the model takes it over.
+    fn any(&mut self, event: Event) {
+        if matches!(event, Event::Text(_)) {
+            self.unanswered = 0;
+        }
+        let was_closed = self.phase == Phase::Closed;
+        let actions = self.socket.on(event);
+        assert!(!was_closed || actions.is_empty(), "{actions:?} after the close");
+        for (place, action) in actions.iter().enumerate() {
+            match action {
+                Action::Send(text) => drop(words(text)),
+                Action::Ping => {}
+                Action::Authenticate(_) => {
+                    assert_eq!(self.phase, Phase::Opened);
+                    self.phase = Phase::Authenticating;
+                }
+                Action::Start(ticket, _) => {
+                    assert_eq!(self.phase, Phase::Ready);
+                    assert!(self.last_ticket < Some(*ticket) && self.open.len() < MAX_OPERATIONS);
+                    // Its id was in the text; the next step needs a socket of which all is known.
+                    let _ = self.socket.on(Event::Ended(*ticket));
+                    self.last_ticket = Some(*ticket);
+                }
+                Action::Stop(ticket) => {
+                    let before = self.open.len();
+                    self.open.retain(|_, open| open != ticket);
+                    assert_eq!(self.open.len() + 1, before, "{ticket:?} did not run");
+                    self.over.push(*ticket);
+                }
+                Action::Close(close) => {
+                    assert_eq!(place + 1, actions.len(), "{actions:?}");
+                    assert!(close.reason().len() <= 123 && self.open.is_empty());
+                    self.phase = Phase::Closed;
+                }
+            }
+        }
+    }
+
+    /// What a close is foretold as: every operation is stopped first.
+    fn closing(&self, code: u16) -> String {
+        "stop, ".repeat(self.open.len()) + &format!("close {code}")
+    }
+
+    fn compare(&mut self, actions: &[Action], expected: &str) {
+        let said: Vec<String> = actions
+            .iter()
+            .map(|action| match action {
+                Action::Send(text) => words(text),
+                Action::Ping => "frame-ping".to_owned(),
+                Action::Authenticate(_) => "authenticate".to_owned(),
+                Action::Start(..) => "start".to_owned(),
+                Action::Stop(_) => "stop".to_owned(),
+                Action::Close(close) => format!("close {}", close.code()),
+            })
+            .collect();
+        assert_eq!(said.join(", "), expected, "in {:?}", self.phase);
+        if expected.contains("close ") {
+            self.phase = Phase::Closed;
+            self.over.extend(std::mem::take(&mut self.open).into_values());
+        }
+    }
+
+    fn agree(&self) {
+        assert_eq!(self.socket.is_closed(), self.phase == Phase::Closed);
+        assert_eq!(self.socket.is_ready(), self.phase == Phase::Ready);
+    }
+}
+
+/// The type and the id of a message, which must be one.
+fn words(text: &str) -> String {
+    let message: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let kind = message["type"].as_str().unwrap_or_else(|| panic!("no type: {text}"));
+    match message["id"].as_str() {
+        Some(id) => format!("{kind} {id}"),
+        None => kind.to_owned(),
+    }
+}
