@@ -61,7 +61,7 @@ impl ScalarType for Cursor {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Json(pub serde_json::Value);
 
-/// A Kubernetes object shown as it is, as JSON.
+/// A Kubernetes object shown as it is: a JSON value and not a text, so it has no selection and needs no parsing.
 #[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {

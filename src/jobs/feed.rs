@@ -8,7 +8,8 @@ use crate::events::Topics;
 use crate::events::model::JobEvent;
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
 
-/// Which events; what is left out does not restrict.
+/// Which events; conditions that are left out do not count, several are joined by "and". What ends a group's jobs:
+/// `{groupId: "group_01h455vb4pex5vsknk084sn02q", phases: [SUCCEEDED, FAILED, CANCELLED]}`.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct JobEventFilter {
     /// Events of this project's jobs only.

@@ -18,9 +18,9 @@ pub struct SubmitJobInput {
     /// Check everything and answer with the preview only; nothing is changed.
     #[graphql(default_with = "Some(false)")]
     pub dry_run: Option<bool>,
-    /// The commit whose YAML holds the Pod, Job or FlashJob to run.
+    /// The commit whose YAML holds the Pod, Job or FlashJob to run. Leave it out when `spec` is given.
     pub commit_id: Option<CommitId>,
-    /// The job described here.
+    /// The job described here. Leave it out when `commitId` is given.
     pub spec: Option<JobSpecInput>,
     /// The queue to wait in: a ClusterResourceQueue of the cluster. Default: "configfile-job" for a commit,
     /// "default-batch" for a spec.
@@ -53,7 +53,7 @@ pub struct JobSpecInput {
     pub replicas: Option<i32>,
     /// How many tasks must be able to start together. Default: all of them.
     pub min_available: Option<i32>,
-    /// Seconds the job may run before it is stopped and FAILED with reason DeadlineExceeded.
+    /// Seconds the job may run before it is stopped and FAILED with reason DeadlineExceeded; without limit when left out.
     pub active_deadline_seconds: Option<i32>,
     /// Seconds after its end at which the job's objects are removed from the cluster; the job itself stays here.
     pub ttl_seconds_after_finished: Option<i32>,

@@ -137,17 +137,17 @@ impl Job {
         self.0.submitted_at
     }
 
-    /// When its first task started.
+    /// When its first task started; null before.
     async fn started_at(&self) -> Option<DateTime<Utc>> {
         self.0.started_at
     }
 
-    /// When it ended.
+    /// When it became SUCCEEDED, FAILED or CANCELLED; null before.
     async fn finished_at(&self) -> Option<DateTime<Utc>> {
         self.0.finished_at
     }
 
-    /// When somebody asked to cancel it.
+    /// When somebody asked to cancel it; null when nobody did.
     async fn cancel_requested_at(&self) -> Option<DateTime<Utc>> {
         self.0.cancel_requested_at
     }
@@ -241,17 +241,18 @@ pub struct JobTask {
     pub state: JobTaskState,
     /// The name of its pod.
     pub pod: Option<String>,
-    /// The node it runs on.
+    /// The node it runs on; null before it is placed.
     pub node: Option<String>,
-    /// What its program returned.
+    /// What its program returned, 128 and the signal where one ended it; null before.
     pub exit_code: Option<i32>,
-    /// The signal that ended its program, such as 9 for an out-of-memory kill.
+    /// The signal that ended its program, such as 9 for an out-of-memory kill; null when none did.
     pub signal: Option<i32>,
-    /// The cluster's word for why it is in this state, such as `OOMKilled`, `Evicted` or `ErrImagePull`.
+    /// The cluster's word for why it is in this state, such as `OOMKilled`, `Evicted` or `ErrImagePull`; null when there
+    /// is nothing to explain.
     pub reason: Option<String>,
-    /// When its program started.
+    /// When its program started; null before.
     pub started_at: Option<DateTime<Utc>>,
-    /// When its program ended.
+    /// When its program ended; null before.
     pub finished_at: Option<DateTime<Utc>>,
 }
 
