@@ -5,12 +5,15 @@ CARGO ?= cargo
 ARGS ?=
 # A part of the benchmark: queries or fan-out
 BENCH ?=
+# Targets of the fuzzer, all when empty, and the seconds for each; SAVE=yes keeps what reaches new code
+FUZZ ?=
+SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test bench lint fmt build schema crds clean
+.PHONY: help setup dev test bench fuzz schemathesis lint fmt build schema crds clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what development needs and is missing here
 	@scripts/setup tests
@@ -26,6 +29,17 @@ test: ## Set up, then run every test; the last line counts them
 bench: ## Measure the release build beside pgbench; takes some minutes (BENCH=queries or fan-out for a part)
 	@scripts/setup dev
 	@$(CARGO) bench --locked --quiet --bench load -- $(BENCH)
+
+fuzz: ## Let libFuzzer search a minute for each target (FUZZ=quantities for one, SECONDS_EACH=600)
+	@scripts/setup fuzz
+	@scripts/fuzz $(SECONDS_EACH) $(FUZZ)
+
+schemathesis: ## Ask whatever the schema allows, five minutes as an admin and five as a member
+	@scripts/setup dev
+	@$(CARGO) build --locked --quiet
+	@python=$$(scripts/python) && cd tests/python && SEARCH_SECONDS=$${SEARCH_SECONDS:-300} \
+	  PLATFORM_BIN=$$(cd ../.. && realpath "$${CARGO_TARGET_DIR:-target}")/debug/platform \
+	  $$python -m pytest -q -s -p no:cacheprovider test_schemathesis.py
 
 lint: ## Check format, lints, licences, scripts and the playground
 	@scripts/setup lint
