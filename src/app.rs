@@ -2,6 +2,8 @@
 
 mod following;
 
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -16,18 +18,19 @@ use crate::auth::attempts::ClientAddress;
 use crate::auth::principal::Caller;
 use crate::cluster::Cluster;
 use crate::cluster::queues::Queues;
-use crate::config::Config;
+use crate::config::{Config, ConfigError, Introspection, Limits, RoleLimits, TrustedDocumentsMode};
 use crate::db::{Db, migrations};
 use crate::error::ApiError;
 use crate::events::Bus;
 use crate::executor::{Scheduler, Wake};
 use crate::graphql::errors::graphql_error;
-use crate::graphql::limits::OperationLimits;
+use crate::graphql::limits::{CallerLimits, CostTable, OperationLimits, Principal, Rate};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::order::FieldOrder;
+use crate::http::documents::Manifest;
 use crate::http::{
-    Deprecated, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck, RequestMeta,
-    Revocation, Transport, router, serve,
+    Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck,
+    RequestMeta, Revocation, Transport, router, serve,
 };
 use crate::jobs::service::Submitter;
 use crate::jobs::worker;
@@ -51,7 +54,9 @@ struct Parts {
     db: Db,
     bus: Bus,
     cluster: Cluster,
-    limits: Arc<OperationLimits>,
+    costs: Arc<CostTable>,
+    documents: DocumentSettings,
+    limits: LimitsByRole,
     following: Following,
     demo_users: serde_json::Value,
 }
@@ -63,6 +68,8 @@ impl App {
     /// A migration fails, or the configuration names no usable cluster.
     pub async fn start(config: Config, tasks: &Tasks, demo_users: serde_json::Value) -> anyhow::Result<Self> {
         metrics_handle();
+        let costs = Arc::new(CostTable::read(&sdl(Deprecated::Included))?);
+        let documents = documents(&config.limits, &costs)?;
         let db = Db::new(&config.database, tasks)?;
         db.wait_until_up().await;
         if config.database.migrate_on_start {
@@ -73,7 +80,7 @@ impl App {
         }
         let cluster = Cluster::new(&config.cluster).await?;
         let bus = Bus::start(tasks, &db, config.events.retention);
-        let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.rates);
+        let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
         let queues = Queues::default();
         tasks.spawn("queues", queues.clone().keep(cluster.clone()));
         let wake = Wake::default();
@@ -84,9 +91,21 @@ impl App {
         let schema = schema::build(|builder| {
             builder.data(db.clone()).data(bus.clone()).data(cluster.clone()).data(authenticator.clone()).data(submitter)
         });
-        let limits = Arc::new(operation_limits(&config));
-        let following = Following::default();
-        Ok(Self(Arc::new(Parts { config, schema, authenticator, db, bus, cluster, limits, following, demo_users })))
+        let limits = LimitsByRole::new(&config);
+        let parts = Parts {
+            config,
+            schema,
+            authenticator,
+            db,
+            bus,
+            cluster,
+            costs,
+            documents,
+            limits,
+            following: Following::default(),
+            demo_users,
+        };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// The database, for whoever started the server.
@@ -104,7 +123,7 @@ impl App {
     /// # Errors
     /// The listener fails.
     pub async fn serve(self, listener: TcpListener, tasks: Tasks, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let settings = HttpSettings::new(&self.0.config.http, &self.0.config.limits);
+        let settings = HttpSettings::new(&self.0.config.http, &self.0.config.limits, self.0.documents.clone());
         let lifecycle = Lifecycle::new(shutdown.clone(), settings.drain);
         let router = router(Endpoint::new(self, settings.clone(), lifecycle.clone()));
         serve(listener, router, lifecycle, shutdown, settings).await?;
@@ -115,19 +134,78 @@ impl App {
     }
 }
 
-fn operation_limits(config: &Config) -> OperationLimits {
-    let limits = &config.limits;
-    let wide = |limit: usize| limit as u64;
-    OperationLimits {
-        depth: wide(limits.max_depth),
-        tokens: wide(limits.max_tokens),
-        aliases: wide(limits.max_aliases),
-        directives: wide(limits.max_directives),
-        root_fields: wide(limits.max_root_fields),
-        complexity: wide(limits.max_complexity),
-        page_size: wide(limits.max_page_size),
-        introspection: config.http.introspection,
+/// What each platform role may do.
+struct LimitsByRole {
+    anonymous: Arc<CallerLimits>,
+    user: Arc<CallerLimits>,
+    admin: Arc<CallerLimits>,
+}
+
+impl LimitsByRole {
+    fn new(config: &Config) -> Self {
+        let (limits, introspection) = (&config.limits, config.http.introspection);
+        let everyone = introspection == Introspection::Everyone;
+        let users = everyone || introspection == Introspection::Users;
+        let admins = users || introspection == Introspection::Admins;
+        Self {
+            anonymous: Arc::new(caller_limits(&limits.anonymous, everyone)),
+            user: Arc::new(caller_limits(&limits.user, users)),
+            admin: Arc::new(caller_limits(&limits.admin, admins)),
+        }
     }
+}
+
+fn caller_limits(role: &RoleLimits, introspection: bool) -> CallerLimits {
+    let count = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+    let points = |points: u64| u32::try_from(points).ok().and_then(NonZeroU32::new);
+    CallerLimits {
+        operation: OperationLimits {
+            depth: role.depth,
+            tokens: role.tokens,
+            aliases: role.aliases,
+            directives: role.directives,
+            root_fields: role.root_fields,
+            fields: role.fields,
+            nodes: role.nodes,
+            cost: role.cost,
+            page_size: role.page_size,
+            introspection,
+        },
+        timeout: role.timeout(),
+        rate: points(role.points_per_second)
+            .zip(points(role.burst_points))
+            .map(|(points_per_second, burst)| Rate { points_per_second, burst }),
+        operations: count(role.operations),
+        subscriptions: count(role.subscriptions),
+        sockets: count(role.sockets),
+    }
+}
+
+fn documents(limits: &Limits, costs: &CostTable) -> Result<DocumentSettings, ConfigError> {
+    let read = |path: &PathBuf| {
+        Manifest::read(path, costs).map_err(|problem| ConfigError::Unusable {
+            variable: "TRUSTED_DOCUMENTS",
+            problem: format!("names {}, which {problem}", path.display()),
+            expected: "a JSON file of GraphQL operations by their SHA-256".to_owned(),
+        })
+    };
+    let file = limits.trusted_documents.as_ref().filter(|_| limits.trusted_documents_mode != TrustedDocumentsMode::Off);
+    let trusted = file.map(read).transpose()?.unwrap_or_default();
+    Ok(DocumentSettings {
+        trusted: Arc::new(trusted),
+        mode: limits.trusted_documents_mode,
+        persisted_queries: limits.persisted_queries,
+    })
+}
+
+/// The schema as it is printed, which takes a while and never changes.
+fn sdl(deprecated: Deprecated) -> Arc<str> {
+    static INCLUDED: OnceLock<Arc<str>> = OnceLock::new();
+    static REMOVED: OnceLock<Arc<str>> = OnceLock::new();
+    Arc::clone(match deprecated {
+        Deprecated::Included => INCLUDED.get_or_init(|| schema::sdl().into()),
+        Deprecated::Removed => REMOVED.get_or_init(|| schema::sdl_without_deprecated().into()),
+    })
 }
 
 /// The recorder is the process's; tests run several servers in one.
@@ -143,12 +221,21 @@ impl GraphqlService for App {
         self.0.authenticator.authenticate(credentials).await
     }
 
-    fn principal(&self, caller: &Caller) -> Option<Arc<str>> {
-        caller.principal().ok().map(|principal| principal.user.to_string().into())
+    fn principal(&self, caller: &Caller) -> Option<Principal> {
+        caller.principal().ok().map(|principal| Principal::User(principal.user.uuid().as_u128()))
     }
 
-    fn limits(&self, _caller: &Caller) -> Arc<OperationLimits> {
-        Arc::clone(&self.0.limits)
+    fn limits(&self, caller: &Caller) -> Arc<CallerLimits> {
+        let limits = &self.0.limits;
+        Arc::clone(match caller {
+            Caller::Anonymous => &limits.anonymous,
+            Caller::Known(principal) if principal.is_platform_admin() => &limits.admin,
+            Caller::Known(_) => &limits.user,
+        })
+    }
+
+    fn costs(&self) -> Arc<CostTable> {
+        Arc::clone(&self.0.costs)
     }
 
     async fn execute(&self, caller: &Caller, request: Request, meta: RequestMeta) -> Response {
@@ -215,14 +302,8 @@ impl GraphqlService for App {
         metrics_handle().map(PrometheusHandle::render).unwrap_or_default()
     }
 
-    fn serves_schema(&self) -> bool {
-        self.0.config.http.introspection
-    }
-
-    fn sdl(&self, _deprecated: Deprecated) -> Arc<str> {
-        static SDL: OnceLock<Arc<str>> = OnceLock::new();
-        // Nothing is deprecated yet: both forms are the same.
-        Arc::clone(SDL.get_or_init(|| schema::sdl().into()))
+    fn sdl(&self, deprecated: Deprecated) -> Arc<str> {
+        sdl(deprecated)
     }
 
     fn playground(&self) -> Option<serde_json::Value> {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 /// The machine-readable kind of a failure: `extensions.code` of a GraphQL error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,13 +35,17 @@ pub enum Code {
     ResumeExpired,
     /// The subscriber did not keep up; resume from its last cursor.
     SlowConsumer,
+    /// The server does not know the hash: send it again with the text (Apollo's automatic persisted queries).
+    PersistedQueryNotFound,
+    /// The server takes no hashes for texts: send the text.
+    PersistedQueryNotSupported,
     /// A defect of the server; only the request id is told.
     Internal,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
@@ -54,6 +59,8 @@ impl Code {
         Self::DatabaseUnavailable,
         Self::ResumeExpired,
         Self::SlowConsumer,
+        Self::PersistedQueryNotFound,
+        Self::PersistedQueryNotSupported,
         Self::Internal,
     ];
 
@@ -73,6 +80,8 @@ impl Code {
             Self::DatabaseUnavailable => "DATABASE_UNAVAILABLE",
             Self::ResumeExpired => "RESUME_EXPIRED",
             Self::SlowConsumer => "SLOW_CONSUMER",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
             Self::Internal => "INTERNAL",
         }
     }
@@ -93,6 +102,8 @@ impl Code {
             | Self::QuotaExceeded
             | Self::QueryTooComplex
             | Self::ResumeExpired
+            | Self::PersistedQueryNotFound
+            | Self::PersistedQueryNotSupported
             | Self::Internal => false,
         }
     }
@@ -117,6 +128,8 @@ pub struct ApiError {
     pub field: Option<Cow<'static, str>>,
     /// The last cursor a subscriber got, where the error ends a subscription.
     pub cursor: Option<String>,
+    /// When to try again, where that is known.
+    pub retry_after: Option<Duration>,
     #[source]
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -124,7 +137,7 @@ pub struct ApiError {
 impl ApiError {
     /// A failure of kind `code`, said in one sentence.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), field: None, cursor: None, source: None }
+        Self { code, message: message.into(), field: None, cursor: None, retry_after: None, source: None }
     }
 
     /// An argument that is not acceptable; `field` is its path into the input.
@@ -166,6 +179,12 @@ impl ApiError {
     /// The same failure with the cursor a subscriber can resume from.
     pub fn resuming_after(mut self, cursor: impl Into<String>) -> Self {
         self.cursor = Some(cursor.into());
+        self
+    }
+
+    /// The same failure with when to try again.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 

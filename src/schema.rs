@@ -11,7 +11,9 @@ use crate::configs::query::{self as configs, ConfigQuery};
 use crate::configs::types::{ConfigCommit, ConfigFile};
 use crate::error::ApiError;
 use crate::graphql::context::{LastCursor, ResumeAfter};
-use crate::graphql::limits::DeadlineExtension;
+use crate::graphql::deprecated::WithoutDeprecated;
+use crate::graphql::limits::directives::list_size;
+use crate::graphql::limits::{DeadlineExtension, RateLimitQuery};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::waves::Waves;
 use crate::graphql::{ApiResult, IntoGraphql};
@@ -32,7 +34,7 @@ use crate::users::types::User;
 
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
-pub struct Query(NodeQuery, UserQuery, GroupQuery, ProjectQuery, ConfigQuery, JobQuery);
+pub struct Query(NodeQuery, UserQuery, GroupQuery, ProjectQuery, ConfigQuery, JobQuery, RateLimitQuery);
 
 /// Everything that can be changed. Each mutation takes one `input` and changes all of it or nothing.
 ///
@@ -90,6 +92,7 @@ impl NodeQuery {
     }
 
     /// The things with these ids, in their order; null for each that you cannot see.
+    #[graphql(directive = list_size::apply(None, Some(vec!["ids".to_owned()]), None, true))]
     async fn nodes(
         &self,
         ctx: &Context<'_>,
@@ -136,7 +139,6 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .extension(Waves)
         .extension(DeadlineExtension)
-        .disable_suggestions()
         .override_output_type_description::<DateTime<Utc>>(
             "A moment in UTC as RFC 3339 writes it, such as `\"2026-11-23T09:41:07.123456Z\"`.",
         )
@@ -167,6 +169,14 @@ pub fn with_request_parts(
 
 /// The schema in GraphQL's schema language, as `schema.graphql` holds it.
 pub fn sdl() -> String {
-    let options = SDLExportOptions::new().sorted_fields().sorted_enum_items().sorted_arguments().include_specified_by();
-    builder().finish().sdl_with_options(options)
+    builder().finish().sdl_with_options(printed())
+}
+
+/// The same for a client that wants nothing old.
+pub fn sdl_without_deprecated() -> String {
+    builder().directive(WithoutDeprecated).finish().sdl_with_options(printed())
+}
+
+fn printed() -> SDLExportOptions {
+    SDLExportOptions::new().sorted_fields().sorted_enum_items().sorted_arguments().include_specified_by()
 }

@@ -1,6 +1,7 @@
 //! `schema.graphql` is what the server serves.
 
 use platform::error::Code;
+use platform::graphql::limits::CostTable;
 use platform::schema;
 
 #[test]
@@ -12,6 +13,12 @@ fn the_committed_schema_is_the_printed_one() {
         let shown = diff.unified_diff().context_radius(2).header("schema.graphql", "platform schema").to_string();
         panic!("schema.graphql has drifted; regenerate it with `make schema`:\n{shown}");
     }
+}
+
+#[test]
+fn every_list_of_objects_says_how_long_it_may_be() {
+    let costs = CostTable::read(&schema::sdl()).unwrap();
+    assert_eq!(costs.unsized_lists(), Vec::<String>::new());
 }
 
 fn introspect(query: &str) -> serde_json::Value {

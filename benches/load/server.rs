@@ -65,7 +65,7 @@ impl Bench {
             .env("KUBECONFIG", &ready.kubeconfig)
             .env("LISTEN_ADDR", "127.0.0.1")
             .env("PORT", address.port().to_string())
-            .env("JWT_SECRET", "a secret of the benchmark, forgotten when it ends")
+            .env("JWT_SECRET", "a secret of the benchmark that is forgotten when it ends")
             .env("EXECUTOR_MODE", "scheduler")
             .env("FLASH_SCHED_ENABLED", "true")
             .env("LOG_FORMAT", "text")

@@ -1,9 +1,13 @@
 //! The body of a POST, or the query string of a GET, up to an operation that may run: within every limit, or refused
 //! with a code.
 
+use std::sync::{Arc, LazyLock};
+
 use platform::graphql::errors::RequestId;
-use platform::graphql::limits::OperationLimits;
+use platform::graphql::limits::account::{Accounts, Principal};
+use platform::graphql::limits::{CallerLimits, CostTable, OperationLimits};
 use platform::http::answer;
+use platform::http::documents::{DocumentSettings, Documents};
 use platform::http::operation::Operation;
 use platform::http::params::{Body, InvalidParams, Params};
 use serde_json::Value;
@@ -35,25 +39,29 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn prepare(params: Params) {
-    let limits = OperationLimits {
+    static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| {
+        // A schema whose costs cannot be read has no document that may run, and the corpus has some.
+        let costs = CostTable::read(&platform::schema::sdl()).unwrap_or_default();
+        Documents::new(Arc::new(costs), DocumentSettings::default())
+    });
+    let operation = OperationLimits {
         tokens: 500,
         depth: 6,
         aliases: 3,
         directives: 3,
         root_fields: 4,
-        complexity: 5_000,
-        ..OperationLimits::default()
+        cost: 500,
+        ..Default::default()
     };
+    let limits = Arc::new(CallerLimits { operation: operation.clone(), ..CallerLimits::default() });
+    let account = Accounts::default().of(Principal::User(1));
     let id = RequestId("fuzz".to_owned());
-    let query = params.query().to_owned();
-    match Operation::prepare(params, &limits, &id) {
-        Ok(operation) => {
-            let usage = operation.usage;
-            assert!(usage.depth <= limits.depth && usage.aliases <= limits.aliases);
-            assert!(usage.directives <= limits.directives && usage.root_fields <= limits.root_fields);
-            assert!(usage.complexity <= limits.complexity && usage.page_size <= limits.page_size);
-            assert_eq!(operation.request.query, query);
-            let variables = operation.request.variables.to_string();
+    match Operation::prepare(params, &DOCUMENTS, Arc::clone(&limits), &account, &id) {
+        Ok(Operation { usage, request, .. }) => {
+            assert!(usage.depth <= operation.depth && usage.aliases <= operation.aliases);
+            assert!(usage.directives <= operation.directives && usage.root_fields <= operation.root_fields);
+            assert!(usage.cost <= operation.cost && usage.page_size <= operation.page_size);
+            let variables = request.variables.to_string();
             assert!(!variables.contains('\0'), "{variables}");
         }
         Err(response) => {

@@ -110,7 +110,7 @@ impl Model {
             "stop" => self.over.extend(self.open.remove(&id)),
             "start" => {
                 let [Action::Start(ticket, params)] = &actions[..] else { panic!("{actions:?}") };
-                assert_eq!(params.query(), "{ a }");
+                assert_eq!(params.query(), Some("{ a }"));
                 assert!(self.last_ticket < Some(*ticket), "a ticket was given twice");
                 self.last_ticket = Some(*ticket);
                 self.open.insert(id, *ticket);

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Pos, Request, Response, Variables};
 use async_stream::stream;
 use futures::future::BoxFuture;
@@ -18,13 +19,13 @@ use crate::auth::principal::Caller;
 use crate::auth::scope::{Scope, ScopeRecorder};
 use crate::error::ApiError;
 use crate::graphql::context::LastCursor;
-use crate::graphql::errors::{RequestId, complete, graphql_error};
+use crate::graphql::errors::{RequestId, complete, graphql_error, without_suggestions};
 use crate::graphql::feed::{Item, Part};
 use crate::graphql::likeness::{Likeness, Outline};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::order::FieldOrder;
 use crate::graphql::shares::{Execution, Shares, Told};
-use crate::http::{Frame, RequestMeta, answer};
+use crate::http::{Frame, GraphqlService as _, RequestMeta, answer};
 use crate::schema;
 
 /// The shares of a server's subscriptions.
@@ -35,6 +36,7 @@ pub(super) fn follow(app: &App, caller: &Caller, mut request: Request, meta: Req
     let request_id = meta.request_id.clone();
     let Outline { likeness, place } = Outline::of(&mut request);
     let template = Template::of(app, &mut request, request_id.clone());
+    let suggests = app.limits(caller).operation.introspection;
     let part = Part::<Caller>::announce();
     let (request, cursor) = app.complete(caller, request.data(Arc::clone(&part)).data(request_id.clone()), meta);
     let mut responses = app.0.schema.execute_stream(request);
@@ -42,6 +44,9 @@ pub(super) fn follow(app: &App, caller: &Caller, mut request: Request, meta: Req
     stream! {
         while let Some(mut response) = responses.next().await {
             complete(&mut response, &request_id);
+            if !suggests {
+                without_suggestions(&mut response);
+            }
             template.order.apply(&mut response.data);
             yield Frame::from_response(&response, cursor.get());
         }
@@ -76,7 +81,7 @@ pub(super) fn follow(app: &App, caller: &Caller, mut request: Request, meta: Req
 struct Template {
     schema: schema::Schema,
     db: crate::db::Db,
-    query: String,
+    document: Option<ExecutableDocument>,
     operation: Option<String>,
     variables: Variables,
     request_id: RequestId,
@@ -88,7 +93,7 @@ impl Template {
         Self {
             schema: app.0.schema.clone(),
             db: app.0.db.clone(),
-            query: request.query.clone(),
+            document: request.parsed_query().ok().cloned(),
             operation: request.operation_name.clone(),
             variables: request.variables.clone(),
             request_id,
@@ -99,8 +104,11 @@ impl Template {
     fn start(&self) -> EventExecution {
         let (items, given) = mpsc::channel(1);
         let recorder = Arc::<ScopeRecorder>::default();
-        let mut request = Request::new(self.query.clone()).variables(self.variables.clone());
+        let mut request = Request::new("").variables(self.variables.clone());
         request.operation_name = self.operation.clone();
+        if let Some(document) = &self.document {
+            request.set_parsed_query(document.clone());
+        }
         // Nobody's, until an event says whose it is.
         let request = request.data(Caller::Anonymous).data(Part::tell(given)).data(Arc::clone(&recorder));
         let request = request.data(self.request_id.clone());

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config::RateLimits;
+use crate::config::LoginRates;
 use crate::error::{ApiError, Code};
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -27,11 +27,8 @@ pub struct Attempts {
 
 impl Attempts {
     /// Counts against these limits.
-    pub fn new(limits: &RateLimits) -> Self {
-        Self {
-            names: Mutex::new(Counts::new(limits.logins_per_name)),
-            addresses: Mutex::new(Counts::new(limits.logins_per_address)),
-        }
+    pub fn new(limits: &LoginRates) -> Self {
+        Self { names: Mutex::new(Counts::new(limits.per_name)), addresses: Mutex::new(Counts::new(limits.per_address)) }
     }
 
     /// Counts one attempt.
@@ -121,12 +118,7 @@ mod tests {
     use super::*;
 
     fn attempts(per_name: u32, per_address: u32) -> Attempts {
-        Attempts::new(&RateLimits {
-            points_per_second: None,
-            burst_points: NonZeroU32::MIN,
-            logins_per_name: NonZeroU32::new(per_name),
-            logins_per_address: NonZeroU32::new(per_address),
-        })
+        Attempts::new(&LoginRates { per_name: NonZeroU32::new(per_name), per_address: NonZeroU32::new(per_address) })
     }
 
     const HOME: Option<ClientAddress> = Some(ClientAddress(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)));

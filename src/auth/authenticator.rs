@@ -15,7 +15,7 @@ use super::principal::{Caller, Principal};
 use super::refresh::RefreshToken;
 use super::revocations::{Concern, Notices};
 use super::tokens::{Claims, Tokens};
-use crate::config::{AuthConfig, RateLimits};
+use crate::config::{AuthConfig, LoginRates};
 use crate::db::Db;
 use crate::error::{ApiError, Code};
 use crate::events::Bus;
@@ -62,7 +62,7 @@ struct Inner {
 
 impl Authenticator {
     /// An authenticator over the accounts in `db`, which hears of ended sessions over `bus`.
-    pub fn new(db: Db, bus: Bus, config: &AuthConfig, limits: &RateLimits) -> Self {
+    pub fn new(db: Db, bus: Bus, config: &AuthConfig, limits: &LoginRates) -> Self {
         Self(Arc::new(Inner {
             db,
             tokens: Tokens::new(config.jwt_keys.clone(), config.access_token_life),

@@ -28,6 +28,16 @@ pub enum ConfigError {
         /// What it may be.
         expected: String,
     },
+    /// It can be read and does not work.
+    #[error("{variable} {problem}; it may be {expected}")]
+    Unusable {
+        /// The environment variable.
+        variable: &'static str,
+        /// What is wrong with it.
+        problem: String,
+        /// What it may be.
+        expected: String,
+    },
     /// It was given, cannot be used, and may hold a secret, so it is described but not shown.
     #[error("{variable} {problem}; it may be {expected}")]
     Secret {

@@ -6,6 +6,7 @@
 
 mod database;
 mod error;
+mod limits;
 mod secrets;
 pub mod settings;
 mod values;
@@ -19,10 +20,13 @@ use std::{
 
 pub use database::{DatabaseConfig, DatabaseUrl, SslMode};
 pub use error::{ConfigError, one_line};
+pub use limits::RoleLimits;
 #[cfg(feature = "embedded")]
 pub(crate) use secrets::random_secret;
 pub use secrets::{JwtKey, JwtKeys};
-pub use values::{AllowedOrigins, BcryptCost, ExecutorMode, LogFormat, StorageSize, TrustedDocumentsMode};
+pub use values::{
+    AllowedOrigins, BcryptCost, ExecutorMode, Introspection, LogFormat, StorageSize, TrustedDocumentsMode,
+};
 
 /// Everything `platform serve` needs to know.
 #[derive(Debug, Clone)]
@@ -52,8 +56,8 @@ pub struct HttpConfig {
     pub allowed_origins: AllowedOrigins,
     /// Whether the playground is served at `/`.
     pub playground: bool,
-    /// Whether a client may ask for the schema.
-    pub introspection: bool,
+    /// Who may ask for the schema.
+    pub introspection: Introspection,
     /// How long running requests and sockets get to finish when the server is asked to stop.
     pub drain: Duration,
 }
@@ -98,47 +102,33 @@ pub struct EventsConfig {
 pub struct Limits {
     /// Bytes in a request's body.
     pub max_body_bytes: usize,
-    /// How deeply selections may nest.
-    pub max_depth: usize,
-    /// The cost of an operation; a list multiplies what is selected in it.
-    pub max_complexity: usize,
-    /// Aliases in an operation.
-    pub max_aliases: usize,
-    /// Directives in an operation.
-    pub max_directives: usize,
-    /// Lexical tokens in a document.
-    pub max_tokens: usize,
-    /// Fields selected on the root.
-    pub max_root_fields: usize,
-    /// Rows on one page of a connection.
-    pub max_page_size: usize,
-    /// The time an operation gets.
-    pub operation_timeout: Duration,
-    /// Live subscriptions on one socket.
-    pub max_subscriptions_per_socket: usize,
-    /// Open sockets of one person.
-    pub max_sockets_per_user: usize,
     /// Operations in one HTTP request; 0 refuses batches.
     pub max_batch: usize,
-    /// The file of operations known in advance, by the SHA-256 of their text.
+    /// Live subscriptions on one socket.
+    pub max_subscriptions_per_socket: usize,
+    /// For who has not logged in.
+    pub anonymous: RoleLimits,
+    /// For the platform role USER.
+    pub user: RoleLimits,
+    /// For the platform role ADMIN.
+    pub admin: RoleLimits,
+    /// The file of operations known in advance.
     pub trusted_documents: Option<PathBuf>,
     /// Whether operations that are not in that file are refused.
     pub trusted_documents_mode: TrustedDocumentsMode,
-    /// Cost and login rates.
-    pub rates: RateLimits,
+    /// Whether clients may name a text by its hash once they have sent it.
+    pub persisted_queries: bool,
+    /// How often a login may be tried.
+    pub logins: LoginRates,
 }
 
-/// How fast a principal may spend and how often a login may be tried.
+/// How often a login may be tried.
 #[derive(Debug, Clone, Copy)]
-pub struct RateLimits {
-    /// Cost points that a principal regains each second; `None` turns the limit off.
-    pub points_per_second: Option<NonZeroU32>,
-    /// Cost points a principal can save up.
-    pub burst_points: NonZeroU32,
-    /// Login attempts a minute for one name; `None` turns the limit off.
-    pub logins_per_name: Option<NonZeroU32>,
-    /// Login attempts a minute from one address; `None` turns the limit off.
-    pub logins_per_address: Option<NonZeroU32>,
+pub struct LoginRates {
+    /// Attempts a minute for one name; `None` turns the limit off.
+    pub per_name: Option<NonZeroU32>,
+    /// Attempts a minute from one address; `None` turns the limit off.
+    pub per_address: Option<NonZeroU32>,
 }
 
 /// What the log looks like.

@@ -15,7 +15,8 @@ use secrecy::SecretString;
 
 use super::{
     AllowedOrigins, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode, HttpConfig,
-    JwtKeys, Limits, LogConfig, LogFormat, RateLimits, SslMode, StorageSize, TrustedDocumentsMode,
+    Introspection, JwtKeys, LogConfig, LogFormat, SslMode, StorageSize,
+    limits::LimitSettings,
     values::{between, log_filter, object_name, switch},
 };
 
@@ -111,9 +112,9 @@ pub struct HttpSettings {
     /// Serve the playground at /
     #[arg(long, env = "PLAYGROUND", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub playground: bool,
-    /// Answer questions about the schema
-    #[arg(long, env = "INTROSPECTION", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
-    pub introspection: bool,
+    /// Who may ask for the schema and is told similar names: everyone, users, admins or nobody
+    #[arg(long, env = "INTROSPECTION", default_value = "everyone", value_name = "WHO")]
+    pub introspection: Introspection,
     /// Seconds that running requests get to finish at a stop
     #[arg(long, env = "DRAIN_SECONDS", default_value = "20", value_name = "N", value_parser = between(0_u64, 600))]
     pub drain_seconds: u64,
@@ -234,107 +235,6 @@ pub struct EventSettings {
 impl EventSettings {
     pub(super) fn config(self) -> EventsConfig {
         EventsConfig { retention: Duration::from_secs(60 * 60 * self.event_retention_hours) }
-    }
-}
-
-/// What a client may ask for.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Limits")]
-pub struct LimitSettings {
-    /// Bytes in a request's body
-    #[arg(long, env = "MAX_BODY_BYTES", default_value = "2097152", value_name = "N", value_parser = between(1024_usize, 1 << 30))]
-    pub max_body_bytes: usize,
-    /// How deeply selections may nest
-    #[arg(long, env = "MAX_DEPTH", default_value = "16", value_name = "N", value_parser = between(1_usize, 1000))]
-    pub max_depth: usize,
-    /// Cost of an operation; lists multiply
-    #[arg(long, env = "MAX_COMPLEXITY", default_value = "100000", value_name = "N", value_parser = between(1_usize, 1_000_000_000))]
-    pub max_complexity: usize,
-    /// Aliases in an operation
-    #[arg(long, env = "MAX_ALIASES", default_value = "50", value_name = "N", value_parser = between(0_usize, 100_000))]
-    pub max_aliases: usize,
-    /// Directives in an operation
-    #[arg(long, env = "MAX_DIRECTIVES", default_value = "50", value_name = "N", value_parser = between(0_usize, 100_000))]
-    pub max_directives: usize,
-    /// Lexical tokens in a document
-    #[arg(long, env = "MAX_TOKENS", default_value = "5000", value_name = "N", value_parser = between(10_usize, 10_000_000))]
-    pub max_tokens: usize,
-    /// Fields selected on the root
-    #[arg(long, env = "MAX_ROOT_FIELDS", default_value = "20", value_name = "N", value_parser = between(1_usize, 100_000))]
-    pub max_root_fields: usize,
-    /// Rows on one page
-    #[arg(long, env = "MAX_PAGE_SIZE", default_value = "100", value_name = "N", value_parser = between(1_usize, 10_000))]
-    pub max_page_size: usize,
-    /// Seconds an operation gets
-    #[arg(long, env = "OPERATION_TIMEOUT_SECONDS", default_value = "30", value_name = "N", value_parser = between(1_u64, 3600))]
-    pub operation_timeout_seconds: u64,
-    /// Live subscriptions on one socket
-    #[arg(long, env = "MAX_SUBSCRIPTIONS_PER_SOCKET", default_value = "100", value_name = "N", value_parser = between(1_usize, 100_000))]
-    pub max_subscriptions_per_socket: usize,
-    /// Open sockets of one person
-    #[arg(long, env = "MAX_SOCKETS_PER_USER", default_value = "50", value_name = "N", value_parser = between(1_usize, 100_000))]
-    pub max_sockets_per_user: usize,
-    /// Operations in one HTTP request; 0 refuses batches
-    #[arg(long, env = "MAX_BATCH", default_value = "0", value_name = "N", value_parser = between(0_usize, 1000))]
-    pub max_batch: usize,
-    /// JSON file of known operations: {"SHA-256 of the text": "text"}
-    #[arg(long, env = "TRUSTED_DOCUMENTS", value_name = "FILE")]
-    pub trusted_documents: Option<PathBuf>,
-    /// Whether operations that are not in that file are served
-    #[arg(long, env = "TRUSTED_DOCUMENTS_MODE", default_value = "allow", value_name = "MODE")]
-    pub trusted_documents_mode: TrustedDocumentsMode,
-    /// Cost points a principal regains each second; 0 turns the limit off
-    #[arg(long, env = "RATE_LIMIT_POINTS_PER_SECOND", default_value = "20000", value_name = "N", value_parser = between(0_u32, u32::MAX))]
-    pub rate_limit_points_per_second: u32,
-    /// Cost points a principal can save up
-    #[arg(long, env = "RATE_LIMIT_BURST_POINTS", default_value = "1000000", value_name = "N", value_parser = between_one_and(u32::MAX))]
-    pub rate_limit_burst_points: NonZeroU32,
-    /// Login attempts a minute for one name; 0 turns the limit off
-    #[arg(long, env = "RATE_LIMIT_LOGINS_PER_NAME", default_value = "10", value_name = "N", value_parser = between(0_u32, 1_000_000))]
-    pub rate_limit_logins_per_name: u32,
-    /// Login attempts a minute from one address; 0 turns the limit off
-    #[arg(long, env = "RATE_LIMIT_LOGINS_PER_ADDRESS", default_value = "60", value_name = "N", value_parser = between(0_u32, 1_000_000))]
-    pub rate_limit_logins_per_address: u32,
-}
-
-impl LimitSettings {
-    fn trusted_documents(&self) -> Option<PathBuf> {
-        self.trusted_documents.clone().filter(|path| !path.as_os_str().is_empty())
-    }
-
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        match (self.trusted_documents_mode, self.trusted_documents()) {
-            (TrustedDocumentsMode::Only, None) => Err(ConfigError::Missing {
-                variable: "TRUSTED_DOCUMENTS",
-                expected: "the file of known operations, which TRUSTED_DOCUMENTS_MODE=only needs".to_owned(),
-            }),
-            (TrustedDocumentsMode::Only | TrustedDocumentsMode::Allow, _) => Ok(()),
-        }
-    }
-
-    pub(super) fn config(&self) -> Limits {
-        Limits {
-            max_body_bytes: self.max_body_bytes,
-            max_depth: self.max_depth,
-            max_complexity: self.max_complexity,
-            max_aliases: self.max_aliases,
-            max_directives: self.max_directives,
-            max_tokens: self.max_tokens,
-            max_root_fields: self.max_root_fields,
-            max_page_size: self.max_page_size,
-            operation_timeout: Duration::from_secs(self.operation_timeout_seconds),
-            max_subscriptions_per_socket: self.max_subscriptions_per_socket,
-            max_sockets_per_user: self.max_sockets_per_user,
-            max_batch: self.max_batch,
-            trusted_documents: self.trusted_documents(),
-            trusted_documents_mode: self.trusted_documents_mode,
-            rates: RateLimits {
-                points_per_second: NonZeroU32::new(self.rate_limit_points_per_second),
-                burst_points: self.rate_limit_burst_points,
-                logins_per_name: NonZeroU32::new(self.rate_limit_logins_per_name),
-                logins_per_address: NonZeroU32::new(self.rate_limit_logins_per_address),
-            },
-        }
     }
 }
 

@@ -20,9 +20,38 @@ pub enum LogFormat {
     Json,
 }
 
+/// Who may ask for the schema, and is told names like the one that they misspelt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Introspection {
+    /// All callers.
+    Everyone,
+    /// Who has logged in.
+    Users,
+    /// Platform admins.
+    Admins,
+    /// No caller.
+    Nobody,
+}
+
+impl FromStr for Introspection {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text.to_ascii_lowercase().as_str(), switch(text)) {
+            ("everyone", _) | (_, Ok(true)) => Ok(Self::Everyone),
+            ("users", _) => Ok(Self::Users),
+            ("admins", _) => Ok(Self::Admins),
+            ("nobody", _) | (_, Ok(false)) => Ok(Self::Nobody),
+            _ => Err("everyone, users, admins or nobody (true and false do for the first and the last)".to_owned()),
+        }
+    }
+}
+
 /// Whether operations that are not known in advance are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum TrustedDocumentsMode {
+    /// Every operation is served, and none is known.
+    Off,
     /// Every operation is served; known ones may be named by their hash.
     Allow,
     /// Only known operations are served.

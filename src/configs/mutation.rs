@@ -13,6 +13,7 @@ use crate::auth::principal::CallerExt;
 use crate::db::is_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::context::RequestExt;
+use crate::graphql::limits::directives::cost;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql, names};
 use crate::ids::{CommitId, ConfigId, ProjectId, UserId};
@@ -56,6 +57,7 @@ impl ConfigMutation {
     ///
     /// Fails with NOT_FOUND for a project that you cannot see, FORBIDDEN when you are no manager or admin of its group,
     /// BAD_USER_INPUT for each field that is not acceptable, CONFLICT when the project has a config file of the name.
+    #[graphql(directive = cost::apply("10".to_owned()))]
     async fn create_config_file(
         &self,
         ctx: &Context<'_>,

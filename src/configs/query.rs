@@ -12,6 +12,7 @@ use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connect
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::{OrderDirection, SortType};
+use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{CommitId, ConfigId, ProjectId};
@@ -44,6 +45,7 @@ impl ConfigQuery {
 
     /// The config files of your groups' projects, oldest first; all for platform admins.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
+    #[graphql(directive = connection_size::apply())]
     async fn config_files(
         &self,
         ctx: &Context<'_>,

@@ -16,6 +16,7 @@ use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connect
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
+use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{CommitId, ConfigId, ProjectId};
@@ -65,6 +66,7 @@ impl ConfigFile {
     }
 
     /// All versions, newest first.
+    #[graphql(directive = connection_size::apply())]
     async fn commits(
         &self,
         ctx: &Context<'_>,

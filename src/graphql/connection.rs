@@ -9,6 +9,7 @@ use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
 
 use super::cursor::Position;
 use super::errors::{ApiResult, IntoGraphql};
+use super::limits::directives::cost;
 use crate::error::{ApiError, ApiErrors, Problems};
 
 /// Nodes on a page when neither `first` nor `last` says how many.
@@ -152,6 +153,7 @@ pub struct Connection<T> {
 #[Object(name_type)]
 impl<T: OutputType> Connection<T> {
     /// Where the page stands in the list.
+    #[graphql(directive = cost::apply("0".to_owned()))]
     async fn page_info(&self) -> PageInfo {
         PageInfo {
             has_next_page: self.has_next_page,
@@ -162,6 +164,7 @@ impl<T: OutputType> Connection<T> {
     }
 
     /// The entries with their cursors.
+    #[graphql(directive = cost::apply("0".to_owned()))]
     async fn edges(&self) -> &[Edge<T>] {
         &self.edges
     }
@@ -172,6 +175,7 @@ impl<T: OutputType> Connection<T> {
     }
 
     /// How many there are in the whole list, on all pages; counted only when this field is selected.
+    #[graphql(directive = cost::apply("10".to_owned()))]
     async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<i64> {
         (self.total.0)(ctx).await.graphql(ctx)
     }

@@ -70,6 +70,10 @@ fn fill(extensions: &mut ErrorExtensionValues, error: &ApiError, request_id: Opt
         extensions.set("cursor", cursor.as_str());
     }
     extensions.set("retryable", error.code.is_retryable());
+    if let Some(wait) = error.retry_after {
+        // Rounded up: who comes a moment too early is refused again.
+        extensions.set("retryAfterMs", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1));
+    }
     if let Some(id) = request_id {
         extensions.set("requestId", id);
     }
@@ -92,5 +96,14 @@ fn complete_error(error: &mut ServerError, request: &RequestId) {
     }
     if extensions.get("requestId").is_none() {
         extensions.set("requestId", request.0.as_str());
+    }
+}
+
+/// Takes the names that validation suggests out of its messages, for a caller that may not ask for the schema.
+pub fn without_suggestions(response: &mut Response) {
+    for error in response.errors.iter_mut().filter(|error| error.path.is_empty()) {
+        if let Some(at) = error.message.find(" Did you mean ") {
+            error.message.truncate(at);
+        }
     }
 }

@@ -48,7 +48,11 @@ impl Place {
 impl Outline {
     /// The outline of the operation that `request` runs.
     pub fn of(request: &mut Request) -> Self {
-        let document = Arc::<str>::from(request.query.as_str());
+        let document = match request.query.is_empty() {
+            false => Arc::<str>::from(request.query.as_str()),
+            // A document that came parsed is told by all that is in it.
+            true => request.parsed_query().map(|parsed| format!("{parsed:?}")).unwrap_or_default().into(),
+        };
         let operation = request.operation_name.as_deref().map(Arc::<str>::from);
         let variables = request.variables.clone();
         let root = request.parsed_query().ok().and_then(|parsed| {
@@ -155,6 +159,17 @@ mod tests {
     const QUERY: &str = "subscription($filter: F, $after: Cursor, $n: Int, $all: Boolean!) {
         jobEvents(filter: $filter, after: $after) { cursor job { events(first: $n) { nodes { at } } ...More @include(if: $all) } }
     } fragment More on Job { name }";
+
+    #[test]
+    fn documents_that_come_parsed_are_told_apart() {
+        let parsed = |query: &str| {
+            let mut request = Request::new("");
+            request.set_parsed_query(async_graphql::parser::parse_query(query).unwrap());
+            Outline::of(&mut request).likeness
+        };
+        assert_eq!(parsed("subscription { jobEvents { at } }"), parsed("subscription { jobEvents { at } }"));
+        assert_ne!(parsed("subscription { jobEvents { at } }"), parsed("subscription { jobEvents { phase } }"));
+    }
 
     #[test]
     fn filter_and_cursor_do_not_matter() {

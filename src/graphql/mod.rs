@@ -3,6 +3,7 @@
 pub mod connection;
 pub mod context;
 pub mod cursor;
+pub mod deprecated;
 pub mod errors;
 pub mod feed;
 pub mod ids;

@@ -2,7 +2,7 @@
 //! refused before it fails a statement, which other requests may share.
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Request, Value};
+use async_graphql::{Value, Variables};
 
 use crate::error::ApiError;
 
@@ -10,13 +10,13 @@ use crate::error::ApiError;
 ///
 /// # Errors
 /// `BAD_USER_INPUT` with the path to the first one: `variables.input.name`, or that of an argument in the document.
-pub fn refuse(request: &Request, document: &ExecutableDocument) -> Result<(), ApiError> {
+pub fn refuse(variables: &Variables, text: &str, document: &ExecutableDocument) -> Result<(), ApiError> {
     let in_variables = || {
-        let mut variables = request.variables.iter();
+        let mut variables = variables.iter();
         variables.find_map(|(name, value)| in_const(value).map(|path| format!("variables.{name}{path}")))
     };
     // Most documents have no escape, so most are not walked.
-    let may_have_one = request.query.bytes().any(|byte| matches!(byte, 0 | b'\\'));
+    let may_have_one = text.bytes().any(|byte| matches!(byte, 0 | b'\\'));
     match in_variables().or_else(|| may_have_one.then(|| in_document(document)).flatten()) {
         None => Ok(()),
         Some(path) => Err(ApiError::bad_input(path, "a text has the character U+0000 (NUL), which no text may have")),
@@ -69,13 +69,12 @@ fn in_selection_set(set: &SelectionSet) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use async_graphql::Variables;
     use async_graphql::parser::parse_query;
     use serde_json::json;
 
     fn field(query: &str, variables: serde_json::Value) -> Option<String> {
-        let request = Request::new(query).variables(Variables::from_json(variables));
-        refuse(&request, &parse_query(query).unwrap()).err().and_then(|error| error.field.map(String::from))
+        let variables = Variables::from_json(variables);
+        refuse(&variables, query, &parse_query(query).unwrap()).err().and_then(|error| error.field.map(String::from))
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::auth::principal::CallerExt;
 use crate::db::is_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::context::RequestExt;
+use crate::graphql::limits::directives::cost;
 use crate::graphql::names::{self, MAX_DESCRIPTION};
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::GroupId;
@@ -43,6 +44,7 @@ impl GroupMutation {
     ///
     /// Fails with FORBIDDEN for anybody but platform admins, BAD_USER_INPUT for each field that is not acceptable,
     /// CONFLICT when the name is taken.
+    #[graphql(directive = cost::apply("10".to_owned()))]
     async fn create_group(
         &self,
         ctx: &Context<'_>,

@@ -12,6 +12,7 @@ use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connect
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::{OrderDirection, SortType};
+use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::GroupId;
@@ -62,6 +63,7 @@ impl GroupQuery {
 
     /// The groups that you are in; all for platform admins.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
+    #[graphql(directive = connection_size::apply())]
     async fn groups(
         &self,
         ctx: &Context<'_>,

@@ -14,6 +14,7 @@ use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connect
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
+use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{GroupId, UserId};
@@ -65,6 +66,7 @@ impl Group {
     }
 
     /// Who is in the group, longest membership first.
+    #[graphql(directive = connection_size::apply())]
     async fn members(
         &self,
         ctx: &Context<'_>,
@@ -77,6 +79,7 @@ impl Group {
     }
 
     /// The group's projects, by name.
+    #[graphql(directive = connection_size::apply())]
     async fn projects(
         &self,
         ctx: &Context<'_>,

@@ -103,6 +103,8 @@ pub fn status(response: &Response, media_type: MediaType) -> StatusCode {
     match (code(response), media_type) {
         (Some("UNAUTHENTICATED"), _) => StatusCode::UNAUTHORIZED,
         (Some("RATE_LIMITED"), _) => StatusCode::TOO_MANY_REQUESTS,
+        // Apollo's protocol: the client goes on with its text.
+        (Some("PERSISTED_QUERY_NOT_FOUND" | "PERSISTED_QUERY_NOT_SUPPORTED"), _) => StatusCode::OK,
         (_, MediaType::Json) => StatusCode::OK,
         (Some("FORBIDDEN"), _) => StatusCode::FORBIDDEN,
         (Some("TIMEOUT"), _) => StatusCode::GATEWAY_TIMEOUT,

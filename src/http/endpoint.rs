@@ -1,8 +1,7 @@
 //! What every transport shares: the service, the settings, and how one operation is run, timed and counted.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_graphql::Response;
@@ -10,13 +9,15 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _};
 
 use crate::error::{ApiError, Code};
-use crate::graphql::errors::complete;
-use crate::graphql::limits::Deadline;
+use crate::graphql::errors::{complete, without_suggestions};
+use crate::graphql::limits::{Account, Accounts, Deadline, Principal};
 use crate::http::answer;
+use crate::http::documents::Documents;
 use crate::http::lifecycle::Lifecycle;
 use crate::http::operation::{Kind, Operation};
 use crate::http::params::Params;
-use crate::http::service::{Frame, GraphqlService, RequestMeta};
+use crate::http::rate_headers;
+use crate::http::service::{Frame, GraphqlService, RequestMeta, Transport};
 use crate::http::settings::HttpSettings;
 use crate::http::telemetry::{Ongoing, Telemetry};
 
@@ -34,7 +35,8 @@ struct Inner<S> {
     service: S,
     settings: HttpSettings,
     lifecycle: Lifecycle,
-    sockets: SocketCounts,
+    accounts: Accounts,
+    documents: Documents,
     telemetry: Telemetry,
 }
 
@@ -47,8 +49,9 @@ impl<S> Clone for Endpoint<S> {
 impl<S: GraphqlService> Endpoint<S> {
     /// An endpoint for `service`.
     pub fn new(service: S, settings: HttpSettings, lifecycle: Lifecycle) -> Self {
-        let (sockets, telemetry) = (SocketCounts::default(), Telemetry::default());
-        Self { inner: Arc::new(Inner { service, settings, lifecycle, sockets, telemetry }) }
+        let documents = Documents::new(service.costs(), settings.documents.clone());
+        let (accounts, telemetry) = (Accounts::default(), Telemetry::default());
+        Self { inner: Arc::new(Inner { service, settings, lifecycle, accounts, documents, telemetry }) }
     }
 
     /// The program behind the transports.
@@ -66,26 +69,37 @@ impl<S: GraphqlService> Endpoint<S> {
         &self.inner.lifecycle
     }
 
-    /// The sockets that are open, by user.
-    pub fn sockets(&self) -> &SocketCounts {
-        &self.inner.sockets
+    /// What this caller is doing and has spent.
+    pub fn account(&self, caller: &S::Caller, meta: &RequestMeta) -> Arc<Account> {
+        let principal = self.service().principal(caller).unwrap_or_else(|| Principal::of_address(meta.peer.address));
+        self.inner.accounts.of(principal)
     }
 
-    /// Reads and measures an operation of this caller.
+    /// Reads, measures and charges an operation of this caller.
     pub fn prepare(&self, caller: &S::Caller, params: Params, meta: &RequestMeta) -> Result<Operation, Box<Response>> {
-        Operation::prepare(params, &self.service().limits(caller), &meta.request_id).inspect_err(|response| {
-            Telemetry::refused(meta.transport, answer::code(response).unwrap_or(Code::BadUserInput.as_str()));
+        let (limits, account) = (self.service().limits(caller), self.account(caller, meta));
+        let rate = limits.rate;
+        let prepared = Operation::prepare(params, &self.inner.documents, limits, &account, &meta.request_id);
+        prepared.map_err(|mut response| {
+            Telemetry::refused(meta.transport, answer::code(&response).unwrap_or(Code::BadUserInput.as_str()));
+            account.charge_refused(rate);
+            if meta.transport != Transport::WebSocket {
+                rate_headers::put(&account, rate, &mut response.http_headers);
+                rate_headers::put_retry_after(&mut response);
+            }
+            response
         })
     }
 
     /// Runs a query or mutation within its deadline. A panic of a resolver is an INTERNAL error of this operation.
     pub async fn run(&self, caller: &S::Caller, operation: Operation, mut meta: RequestMeta) -> Response {
         let (since, _ongoing) = (Instant::now(), Ongoing::operation(meta.transport));
-        let allowed = self.settings().operation_timeout;
+        let Operation { request, kind, name, usage, prepared, limits, mut admission, tells_cost } = operation;
+        let allowed = limits.timeout;
         let deadline = Deadline::after(allowed);
         meta.deadline = Some(deadline);
         let (transport, request_id) = (meta.transport, meta.request_id.clone());
-        let Operation { request, kind, name, .. } = operation;
+        let tells_cost = tells_cost || meta.tells_cost;
         let request = request.data(deadline).data(request_id.clone());
         let execution = AssertUnwindSafe(self.service().execute(caller, request, meta)).catch_unwind();
         let mut response = match tokio::time::timeout_at(deadline.at + GRACE_AFTER_DEADLINE, execution).await {
@@ -97,7 +111,38 @@ impl<S: GraphqlService> Endpoint<S> {
             ),
         };
         complete(&mut response, &request_id);
-        self.inner.telemetry.operation(transport, kind, name.as_ref(), answer::code(&response), since);
+        if !limits.operation.introspection {
+            without_suggestions(&mut response);
+        }
+        // Of an operation that ran out of time nobody knows what it took: nothing is given back.
+        let cost = Cost {
+            requested: usage.cost,
+            actual: match answer::code(&response) {
+                Some(code) if code == Code::Timeout.as_str() => usage.cost,
+                _ if answer::was_executed(&response) => prepared.actual_cost(&response.data).min(usage.cost),
+                _ => 1,
+            },
+        };
+        admission.settle(cost.actual);
+        if tells_cost {
+            response.extensions.insert("cost".to_owned(), cost.to_value());
+        }
+        if transport != Transport::WebSocket {
+            rate_headers::put(admission.account(), limits.rate, &mut response.http_headers);
+        }
+        let code = answer::code(&response);
+        self.inner.telemetry.operation(transport, kind, name.as_ref(), code, since);
+        self.inner.telemetry.cost(name.as_ref(), cost);
+        tracing::debug!(
+            request_id = request_id.0,
+            operation = name.as_deref(),
+            kind = kind.as_str(),
+            code,
+            cost.requested,
+            cost.actual,
+            took_us = since.elapsed().as_micros() as u64,
+            "operation"
+        );
         response
     }
 
@@ -118,14 +163,14 @@ impl<S: GraphqlService> Endpoint<S> {
         }
         let (since, ongoing) = (Instant::now(), Ongoing::subscription(meta.transport));
         let transport = meta.transport;
-        let Operation { request, kind, name, .. } = operation;
+        let Operation { request, kind, name, admission, .. } = operation;
         let request = request.data(meta.request_id.clone());
         let frames = self.service().subscribe(caller, request, meta);
         self.inner.telemetry.operation(transport, kind, name.as_ref(), None, since);
         AssertUnwindSafe(frames)
             .catch_unwind()
             .map(move |frame| {
-                let _counted_while_it_lives = &ongoing;
+                let _counted_while_it_lives = (&ongoing, &admission);
                 Telemetry::delivered(transport);
                 frame.map_err(|_| Panicked)
             })
@@ -137,38 +182,18 @@ impl<S: GraphqlService> Endpoint<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Panicked;
 
-/// How many sockets each user has.
-#[derive(Debug, Clone, Default)]
-pub struct SocketCounts(Arc<Mutex<HashMap<Arc<str>, usize>>>);
-
-impl SocketCounts {
-    /// Counts one more socket of `principal`, unless there are `allowed` already.
-    pub fn open(&self, principal: Arc<str>, allowed: usize) -> Option<OpenSocket> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(Arc::clone(&principal)).or_default();
-        if *count >= allowed {
-            return None;
-        }
-        *count += 1;
-        Some(OpenSocket { counts: self.clone(), principal })
-    }
+/// What an operation cost, in points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// By its text and variables, before it ran.
+    pub requested: u64,
+    /// By its answer.
+    pub actual: u64,
 }
 
-/// A socket that is counted until this is dropped.
-#[derive(Debug)]
-pub struct OpenSocket {
-    counts: SocketCounts,
-    principal: Arc<str>,
-}
-
-impl Drop for OpenSocket {
-    fn drop(&mut self) {
-        let mut counts = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.principal) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.principal);
-            }
-        }
+impl Cost {
+    /// As it stands in `extensions.cost`.
+    fn to_value(self) -> async_graphql::Value {
+        async_graphql::value!({ "requested": self.requested, "actual": self.actual })
     }
 }

@@ -16,7 +16,7 @@ use crate::http::negotiate::{Format, MediaType, is_utf8, negotiate};
 use crate::http::operation::{Kind, Operation};
 use crate::http::params::{self, Params};
 use crate::http::service::{GraphqlService, Peer, RequestMeta, Transport};
-use crate::http::{answer, csrf, multipart, request_id, sse, ws};
+use crate::http::{answer, csrf, multipart, rate_headers, request_id, sse, ws};
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -146,7 +146,7 @@ async fn answer<S: GraphqlService>(
         params::Body::Single(params) => {
             let operation = match endpoint.prepare(&caller, params, &meta) {
                 Ok(operation) => operation,
-                Err(response) => return Ok(refused(&response, format)),
+                Err(response) => return Ok(refused(*response, format)),
             };
             if parts.method == Method::GET && operation.kind == Kind::Mutation {
                 let message = "a mutation needs POST";
@@ -166,11 +166,16 @@ async fn one<S: GraphqlService>(
     meta: RequestMeta,
     format: Format,
 ) -> Result<Response, Refused> {
+    let streamed = |answer: fn(&Endpoint<S>, _) -> Response, operation: Operation, meta| {
+        let mut headers = HeaderMap::new();
+        rate_headers::put(operation.admission.account(), operation.limits.rate, &mut headers);
+        let mut answer = answer(endpoint, endpoint.stream(caller, operation, meta));
+        answer.headers_mut().extend(headers);
+        Ok(answer)
+    };
     match format {
-        Format::EventStream => Ok(sse::answer(endpoint, endpoint.stream(caller, operation, meta))),
-        Format::Multipart if operation.kind == Kind::Subscription => {
-            Ok(multipart::answer(endpoint, endpoint.stream(caller, operation, meta)))
-        }
+        Format::EventStream => streamed(sse::answer, operation, meta),
+        Format::Multipart if operation.kind == Kind::Subscription => streamed(multipart::answer, operation, meta),
         Format::Single(_) if operation.kind == Kind::Subscription => Err(Refused::new(
             StatusCode::NOT_ACCEPTABLE,
             "a subscription needs WebSocket (graphql-transport-ws), text/event-stream or multipart/mixed",
@@ -203,15 +208,22 @@ async fn batch<S: GraphqlService>(
             Err(response) => *response,
         });
     }
-    whole(StatusCode::OK, media_type, answer::serialize_batch(&responses))
+    let mut answer = whole(StatusCode::OK, media_type, answer::serialize_batch(&responses));
+    // The last one knows what is left.
+    answer.headers_mut().extend(responses.pop().unwrap_or_default().http_headers);
+    answer
 }
 
-fn refused(response: &async_graphql::Response, format: Format) -> Response {
-    if format == Format::EventStream {
-        return sse::refusal(response);
-    }
+fn refused(response: async_graphql::Response, format: Format) -> Response {
     let media_type = single(format);
-    whole(answer::status(response, media_type), media_type, answer::serialize(response))
+    let mut answer = match format {
+        Format::EventStream => sse::refusal(&response),
+        Format::Single(_) | Format::Multipart => {
+            whole(answer::status(&response, media_type), media_type, answer::serialize(&response))
+        }
+    };
+    answer.headers_mut().extend(response.http_headers);
+    answer
 }
 
 fn single(format: Format) -> MediaType {
@@ -284,18 +296,25 @@ async fn read(headers: &HeaderMap, body: Body, allowed: usize) -> Result<bytes::
     })
 }
 
+/// Who is at the other end.
+pub(super) fn peer(parts: &Parts) -> Peer {
+    let address = parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|peer| peer.0.ip());
+    let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Peer {
+        address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
+        user_agent: user_agent.map(|agent| Arc::from(agent.chars().take(200).collect::<String>())),
+    }
+}
+
 fn meta(parts: &Parts, request_id: &RequestId, transport: Transport) -> RequestMeta {
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let address = parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|peer| peer.0.ip());
     RequestMeta {
         request_id: request_id.clone(),
-        peer: Peer {
-            address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
-            user_agent: text("user-agent").map(|agent| Arc::from(agent.chars().take(200).collect::<String>())),
-        },
+        peer: peer(parts),
         transport,
         deadline: None,
         resume_after: text("last-event-id").filter(|cursor| !cursor.is_empty()).map(Arc::from),
         traceparent: text("traceparent").map(Arc::from),
+        tells_cost: text("graphql-cost").is_some_and(|value| value.eq_ignore_ascii_case("report")),
     }
 }

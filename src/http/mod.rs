@@ -4,6 +4,7 @@
 
 pub mod answer;
 mod csrf;
+pub mod documents;
 mod endpoint;
 mod graphql;
 mod lifecycle;
@@ -13,6 +14,7 @@ pub mod operation;
 pub mod params;
 mod playground;
 mod probes;
+mod rate_headers;
 mod request_id;
 mod router;
 mod server;
@@ -23,6 +25,7 @@ mod streaming;
 pub mod telemetry;
 pub mod ws;
 
+pub use documents::DocumentSettings;
 pub use endpoint::Endpoint;
 pub use lifecycle::Lifecycle;
 pub use router::router;

@@ -1,15 +1,16 @@
-//! From parameters to an operation that may run: read, within the limits, chosen by its name.
+//! From parameters to an operation that may run: read, within the limits, chosen by its name, and admitted.
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, ServerError};
 
 use crate::error::ApiError;
 use crate::graphql::errors::{RequestId, complete};
-use crate::graphql::limits::{OperationLimits, Usage};
-use crate::graphql::{nesting, nul};
+use crate::graphql::limits::{Account, Admission, CallerLimits, Prepared, Spending, Usage};
+use crate::graphql::nul;
 use crate::http::answer;
+use crate::http::documents::{Documents, NoDocument};
 use crate::http::params::Params;
 
 /// What an operation does.
@@ -34,6 +35,16 @@ impl Kind {
     }
 }
 
+impl From<OperationType> for Kind {
+    fn from(operation: OperationType) -> Self {
+        match operation {
+            OperationType::Query => Self::Query,
+            OperationType::Mutation => Self::Mutation,
+            OperationType::Subscription => Self::Subscription,
+        }
+    }
+}
+
 /// An operation that may run. Its document is parsed, once.
 #[derive(Debug)]
 pub struct Operation {
@@ -45,56 +56,58 @@ pub struct Operation {
     pub name: Option<Arc<str>>,
     /// What it has of all that is limited.
     pub usage: Usage,
+    /// What it was measured by, for its actual cost.
+    pub prepared: Prepared,
+    /// What its sender may do.
+    pub limits: Arc<CallerLimits>,
+    /// Counted among what its sender is doing until this is dropped.
+    pub admission: Admission,
+    /// Whether the answer is to say what it cost.
+    pub tells_cost: bool,
 }
 
 impl Operation {
-    /// Reads and measures the operation, or says why it may not run.
-    pub fn prepare(params: Params, limits: &OperationLimits, request_id: &RequestId) -> Result<Self, Box<Response>> {
+    /// Reads, measures and charges the operation, or says why it may not run.
+    pub fn prepare(
+        params: Params,
+        documents: &Documents,
+        limits: Arc<CallerLimits>,
+        account: &Arc<Account>,
+        request_id: &RequestId,
+    ) -> Result<Self, Box<Response>> {
         let refused = |cause: ApiError| Box::new(answer::refusal(cause, request_id));
-        limits.check_text(params.query()).map_err(|refusal| refused(refusal.into()))?;
-        nesting::check(params.query()).map_err(refused)?;
-        let mut request = params.into_request();
-        let document = async_graphql::parser::parse_query(&request.query).map_err(|error| {
-            let mut response = Response::from_errors(vec![ServerError::from(error)]);
-            complete(&mut response, request_id);
-            Box::new(response)
+        let document = documents.find(&params, &limits.operation).map_err(|problem| match problem {
+            NoDocument::Refused(cause) => refused(cause),
+            NoDocument::Syntax(error) => syntax(error, request_id),
         })?;
-        let (name, operation) = choose(&document, request.operation_name.as_deref())
+        let prepared = Prepared::choose(document, params.operation_name())
             .map_err(|message| refused(ApiError::bad_input("operationName", message)))?;
-        nul::refuse(&request, &document).map_err(refused)?;
-        let usage =
-            limits.check(&document, operation, &request.variables).map_err(|refusal| refused(refusal.into()))?;
-        let kind = match operation.ty {
-            OperationType::Query => Kind::Query,
-            OperationType::Mutation => Kind::Mutation,
-            OperationType::Subscription => Kind::Subscription,
-        };
-        request.set_parsed_query(document);
-        Ok(Self { request, kind, name, usage })
+        let tells_cost = params.wants_cost();
+        let mut request = params.into_request();
+        let document = prepared.document();
+        nul::refuse(&request.variables, document.text(), document.parsed()).map_err(refused)?;
+        let usage = prepared.check(&request.variables, &limits.operation).map_err(|refusal| refused(refusal.into()))?;
+        let kind = Kind::from(prepared.operation_type());
+        let admission = match kind {
+            Kind::Query | Kind::Mutation => account.begin_operation(usage.cost, &limits),
+            Kind::Subscription => account.begin_subscription(usage.cost, &limits),
+        }
+        .map_err(refused)?;
+        if let Some(rate) = limits.rate {
+            request = request.data(Spending { account: Arc::clone(account), rate, cost: usage.cost });
+        }
+        if kind == Kind::Subscription {
+            // Subscribers with the same text share what is executed for them.
+            request.query = document.text().to_string();
+        }
+        request.set_parsed_query(document.parsed().clone());
+        let name = prepared.name().map(|name| Arc::from(name.as_str()));
+        Ok(Self { request, kind, name, usage, prepared, limits, admission, tells_cost })
     }
 }
 
-/// The operation that runs, and its name.
-fn choose<'a>(
-    document: &'a ExecutableDocument,
-    asked: Option<&str>,
-) -> Result<(Option<Arc<str>>, &'a OperationDefinition), String> {
-    match (&document.operations, asked) {
-        (DocumentOperations::Single(operation), None) => Ok((None, &operation.node)),
-        (DocumentOperations::Single(_), Some(asked)) => Err(unknown(asked)),
-        (DocumentOperations::Multiple(operations), Some(asked)) => {
-            operations.get(asked).map(|operation| (Some(asked.into()), &operation.node)).ok_or_else(|| unknown(asked))
-        }
-        (DocumentOperations::Multiple(operations), None) => {
-            let mut all = operations.iter();
-            match (all.next(), all.next()) {
-                (Some((name, operation)), None) => Ok((Some(name.as_str().into()), &operation.node)),
-                _ => Err(format!("the document has {} operations: say which with operationName", operations.len())),
-            }
-        }
-    }
-}
-
-fn unknown(asked: &str) -> String {
-    format!("the document has no operation named \"{asked}\"")
+fn syntax(error: ServerError, request_id: &RequestId) -> Box<Response> {
+    let mut response = Response::from_errors(vec![error]);
+    complete(&mut response, request_id);
+    Box::new(response)
 }

@@ -13,7 +13,7 @@ pub enum InvalidParams {
     #[error("a GraphQL request must be a JSON object")]
     NotAnObject,
     /// There is nothing to run.
-    #[error("\"query\" is missing")]
+    #[error("\"query\" is missing: send a query, a documentId or the hash of a persisted query")]
     NoQuery,
     /// A parameter has another type than it must.
     #[error("\"{parameter}\" must be {expected}")]
@@ -42,7 +42,9 @@ pub enum InvalidParams {
 /// The parameters of one request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Params {
-    query: String,
+    query: Option<String>,
+    document_id: Option<String>,
+    persisted_query: Option<String>,
     operation_name: Option<String>,
     variables: Map<String, Value>,
     extensions: Map<String, Value>,
@@ -77,12 +79,21 @@ impl Params {
     /// Reads the parameters of a JSON object.
     pub fn from_json(value: Value) -> Result<Self, InvalidParams> {
         let Value::Object(mut map) = value else { return Err(InvalidParams::NotAnObject) };
-        Ok(Self {
-            query: text(&mut map, "query")?.ok_or(InvalidParams::NoQuery)?,
+        let mut params = Self {
+            query: text(&mut map, "query")?,
+            document_id: text(&mut map, "documentId")?,
+            persisted_query: None,
             operation_name: text(&mut map, "operationName")?,
             variables: object(map.remove("variables"), "variables")?,
             extensions: object(map.remove("extensions"), "extensions")?,
-        })
+        };
+        if let Some(persisted) = params.extensions.remove("persistedQuery") {
+            params.persisted_query = Some(hash(&persisted)?);
+        }
+        if params.query.is_none() && params.document_id.is_none() && params.persisted_query.is_none() {
+            return Err(InvalidParams::NoQuery);
+        }
+        Ok(params)
     }
 
     /// Reads the parameters of a query string, where `variables` and `extensions` are JSON.
@@ -95,7 +106,7 @@ impl Params {
                 "variables" | "extensions" => {
                     serde_json::from_str(&value).unwrap_or_else(|_| Value::String(value.into_owned()))
                 }
-                "operationName" if value.is_empty() => Value::Null,
+                "operationName" | "documentId" if value.is_empty() => Value::Null,
                 _ => Value::String(value.into_owned()),
             };
             params.insert(name.into_owned(), value);
@@ -103,14 +114,34 @@ impl Params {
         Self::from_json(Value::Object(params))
     }
 
-    /// The text of the document.
-    pub fn query(&self) -> &str {
-        &self.query
+    /// The text of the document, if the request brings it.
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
     }
 
-    /// The request for the schema.
+    /// The id of a trusted document.
+    pub fn document_id(&self) -> Option<&str> {
+        self.document_id.as_deref()
+    }
+
+    /// The SHA-256 of a text that a client has sent before, or sends along (Apollo's automatic persisted queries).
+    pub fn persisted_query(&self) -> Option<&str> {
+        self.persisted_query.as_deref()
+    }
+
+    /// The name of the operation that is to run.
+    pub fn operation_name(&self) -> Option<&str> {
+        self.operation_name.as_deref()
+    }
+
+    /// Whether the answer is to say what it cost: `"extensions": {"cost": true}`.
+    pub fn wants_cost(&self) -> bool {
+        self.extensions.get("cost") == Some(&Value::Bool(true))
+    }
+
+    /// The request for the schema. Its document is set by whoever has parsed it, so it has no text.
     pub fn into_request(self) -> Request {
-        let mut request = Request::new(self.query).variables(Variables::from_json(Value::Object(self.variables)));
+        let mut request = Request::new("").variables(Variables::from_json(Value::Object(self.variables)));
         request.operation_name = self.operation_name;
         for (name, value) in self.extensions {
             // Every JSON value is a GraphQL constant.
@@ -127,6 +158,18 @@ fn text(map: &mut Map<String, Value>, parameter: &'static str) -> Result<Option<
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(InvalidParams::WrongType { parameter, expected: "a string" }),
+    }
+}
+
+/// What Apollo's client sends: `{"version": 1, "sha256Hash": "…"}`.
+fn hash(persisted: &Value) -> Result<String, InvalidParams> {
+    let version = persisted.get("version").and_then(Value::as_u64);
+    match (version, persisted.get("sha256Hash")) {
+        (Some(1), Some(Value::String(hash))) => Ok(hash.clone()),
+        _ => Err(InvalidParams::WrongType {
+            parameter: "extensions.persistedQuery",
+            expected: "{\"version\": 1, \"sha256Hash\": \"…\"}",
+        }),
     }
 }
 
@@ -150,7 +193,12 @@ mod tests {
 
     #[test]
     fn every_parameter_has_its_type() {
-        insta::assert_snapshot!(refused(json!({})), @r#""query" is missing"#);
+        insta::assert_snapshot!(refused(json!({})), @r#""query" is missing: send a query, a documentId or the hash of a persisted query"#);
+        insta::assert_snapshot!(refused(json!({"documentId": 7})), @r#""documentId" must be a string"#);
+        insta::assert_snapshot!(
+            refused(json!({"extensions": {"persistedQuery": {"version": 2, "sha256Hash": "x"}}})),
+            @r#""extensions.persistedQuery" must be {"version": 1, "sha256Hash": "…"}"#
+        );
         insta::assert_snapshot!(refused(json!([])), @"a GraphQL request must be a JSON object");
         insta::assert_snapshot!(refused(json!({"query": 7})), @r#""query" must be a string"#);
         insta::assert_snapshot!(refused(json!({"query": "{a}", "variables": "x"})), @r#""variables" must be an object"#);

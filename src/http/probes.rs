@@ -1,13 +1,14 @@
 //! What an operator's tools ask: `/health`, `/ready`, `/metrics`; and the schema, for a frontend's code generator.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::http::endpoint::Endpoint;
+use crate::http::graphql::peer;
 use crate::http::service::{Deprecated, GraphqlService};
 
 /// `/health`: the process answers.
@@ -42,13 +43,24 @@ pub(super) struct SchemaQuery {
 pub(super) async fn schema<S: GraphqlService>(
     State(endpoint): State<Endpoint<S>>,
     Query(query): Query<SchemaQuery>,
+    request: Request,
 ) -> Response {
-    if !endpoint.service().serves_schema() {
-        return (StatusCode::NOT_FOUND, "introspection is switched off on this server\n").into_response();
+    let (parts, _) = request.into_parts();
+    let credentials = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let caller = match endpoint.service().authenticate(credentials, &peer(&parts)).await {
+        Ok(caller) => caller,
+        Err(cause) => return uncached((StatusCode::UNAUTHORIZED, format!("{cause}\n"))),
+    };
+    if !endpoint.service().limits(&caller).operation.introspection {
+        let refused = (StatusCode::NOT_FOUND, "introspection is switched off for you on this server\n");
+        return uncached(refused);
     }
     let deprecated = if query.remove_deprecated { Deprecated::Removed } else { Deprecated::Included };
-    let headers =
-        [(header::CONTENT_TYPE, "application/graphql; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=60")];
+    let headers = [
+        (header::CONTENT_TYPE, "application/graphql; charset=utf-8"),
+        (header::CACHE_CONTROL, "private, max-age=60"),
+        (header::VARY, "authorization"),
+    ];
     (headers, endpoint.service().sdl(deprecated).to_string()).into_response()
 }
 

@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::graphql::errors::RequestId;
 use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
-use crate::http::{answer, graphql, playground, probes, request_id};
+use crate::http::{answer, graphql, playground, probes, rate_headers, request_id};
 
 /// The server's paths.
 pub fn router<S: GraphqlService>(endpoint: Endpoint<S>) -> Router {
@@ -61,8 +61,14 @@ fn cors(allowed: &AllowedOrigins) -> CorsLayer {
             HeaderName::from_static("apollo-require-preflight"),
             HeaderName::from_static("last-event-id"),
             HeaderName::from_static("traceparent"),
+            HeaderName::from_static("graphql-cost"),
         ])
-        .expose_headers([request_id::HEADER, header::RETRY_AFTER, HeaderName::from_static("server-timing")])
+        .expose_headers(
+            [request_id::HEADER, header::RETRY_AFTER, HeaderName::from_static("server-timing")]
+                .into_iter()
+                .chain(rate_headers::NAMES)
+                .collect::<Vec<_>>(),
+        )
         .max_age(std::time::Duration::from_secs(600))
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::graphql::errors::RequestId;
-use crate::graphql::limits::{Deadline, OperationLimits};
+use crate::graphql::limits::{CallerLimits, CostTable, Deadline, Principal};
 use crate::http::answer;
 
 /// Runs GraphQL operations for a transport.
@@ -31,11 +31,14 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
         peer: &Peer,
     ) -> impl Future<Output = Result<Self::Caller, ApiError>> + Send;
 
-    /// What sockets and operations are counted under: the user's id. `None`: by address.
-    fn principal(&self, caller: &Self::Caller) -> Option<Arc<str>>;
+    /// Whom sockets, operations and cost points are counted for. `None`: by address.
+    fn principal(&self, caller: &Self::Caller) -> Option<Principal>;
 
-    /// How large an operation of this caller may be.
-    fn limits(&self, caller: &Self::Caller) -> Arc<OperationLimits>;
+    /// How large an operation of this caller may be, and how much they may do.
+    fn limits(&self, caller: &Self::Caller) -> Arc<CallerLimits>;
+
+    /// What the schema's fields cost.
+    fn costs(&self) -> Arc<CostTable>;
 
     /// Runs a query or a mutation. The request is parsed already and within [`Self::limits`].
     fn execute(
@@ -56,11 +59,6 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
 
     /// The metrics in Prometheus' text format.
     fn render_metrics(&self) -> String;
-
-    /// Whether the schema is shown at `/schema.graphql`: where introspection is on.
-    fn serves_schema(&self) -> bool {
-        true
-    }
 
     /// The schema in GraphQL's schema language, with or without what is deprecated.
     fn sdl(&self, deprecated: Deprecated) -> Arc<str>;
@@ -118,6 +116,8 @@ pub struct RequestMeta {
     pub resume_after: Option<Arc<str>>,
     /// W3C trace context, as the client sent it.
     pub traceparent: Option<Arc<str>>,
+    /// Whether answers are to say what they cost: the header `GraphQL-Cost: report`.
+    pub tells_cost: bool,
 }
 
 /// One message of a subscription.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{AllowedOrigins, HttpConfig, Limits};
+use crate::http::documents::DocumentSettings;
 
 /// The transports' settings.
 #[derive(Debug, Clone)]
@@ -13,8 +14,8 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
     /// Operations in one HTTP request; 0 refuses batches.
     pub max_batch: usize,
-    /// The time a query or mutation gets.
-    pub operation_timeout: Duration,
+    /// Where documents come from besides the request.
+    pub documents: DocumentSettings,
     /// How long a client may take to send a request's head, from the moment it connects or the answer before it.
     pub head_timeout: Duration,
     /// How long a client may take to send a request's body.
@@ -38,24 +39,18 @@ pub struct SocketSettings {
     pub max_message_bytes: usize,
     /// Operations at once on one socket.
     pub max_operations: usize,
-    /// Sockets of one user, or of one address where nobody logged in.
-    pub max_sockets_per_user: usize,
 }
 
 impl HttpSettings {
     /// The settings that the configuration asks for.
-    pub fn new(http: &HttpConfig, limits: &Limits) -> Self {
+    pub fn new(http: &HttpConfig, limits: &Limits, documents: DocumentSettings) -> Self {
         Self {
             allowed_origins: http.allowed_origins.clone(),
             max_body_bytes: limits.max_body_bytes,
             max_batch: limits.max_batch,
-            operation_timeout: limits.operation_timeout,
+            documents,
             drain: http.drain,
-            socket: SocketSettings {
-                max_operations: limits.max_subscriptions_per_socket,
-                max_sockets_per_user: limits.max_sockets_per_user,
-                ..SocketSettings::default()
-            },
+            socket: SocketSettings { max_operations: limits.max_subscriptions_per_socket, ..SocketSettings::default() },
             ..Self::default()
         }
     }
@@ -67,7 +62,7 @@ impl Default for HttpSettings {
             allowed_origins: AllowedOrigins::SameOrigin,
             max_body_bytes: 2 << 20,
             max_batch: 0,
-            operation_timeout: Duration::from_secs(30),
+            documents: DocumentSettings::default(),
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(20),
@@ -84,7 +79,6 @@ impl Default for SocketSettings {
             write_timeout: Duration::from_secs(30),
             max_message_bytes: 64 << 10,
             max_operations: 100,
-            max_sockets_per_user: 50,
         }
     }
 }

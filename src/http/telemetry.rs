@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use metrics::{counter, gauge, histogram};
 
+use crate::http::endpoint::Cost;
 use crate::http::operation::Kind;
 use crate::http::service::Transport;
 
@@ -51,6 +52,14 @@ impl Telemetry {
             "operation" => operation, "kind" => kind.as_str(), "code" => code, "transport" => transport.as_str()
         )
         .increment(1);
+    }
+
+    /// What an operation was charged before it ran, and what it came to.
+    pub fn cost(&self, name: Option<&Arc<str>>, cost: Cost) {
+        let operation = self.label(name).to_string();
+        counter!("graphql_cost_points_total", "operation" => operation.clone(), "stage" => "requested")
+            .increment(cost.requested);
+        counter!("graphql_cost_points_total", "operation" => operation, "stage" => "actual").increment(cost.actual);
     }
 
     /// A request was refused before there was an operation.

@@ -8,6 +8,7 @@ use super::types::Job;
 use crate::auth::principal::CallerExt;
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::context::RequestExt;
+use crate::graphql::limits::directives::{assumed_list, cost};
 use crate::graphql::scalars::Json;
 use crate::graphql::{ApiResult, IntoGraphql};
 
@@ -26,6 +27,7 @@ pub struct JobPreview {
     /// The Kubernetes objects exactly as they go to the cluster.
     pub manifests: Vec<Json>,
     /// What the project may have, what its unfinished jobs use and what this job asks for.
+    #[graphql(directive = assumed_list::apply(4))]
     pub quota: Vec<QuotaLine>,
 }
 
@@ -75,6 +77,7 @@ impl JobMutation {
     /// Fails with BAD_USER_INPUT for each field that is not acceptable, NOT_FOUND for a project or commit that you
     /// cannot see, QUOTA_EXCEEDED when the project has no room, CONFLICT for an idempotencyKey that was used for another
     /// input.
+    #[graphql(directive = cost::apply("20".to_owned()))]
     async fn submit_job(
         &self,
         ctx: &Context<'_>,
@@ -89,6 +92,7 @@ impl JobMutation {
     ///
     /// Fails with BAD_USER_INPUT for a reason that is too long, NOT_FOUND for a job that you cannot see, FORBIDDEN for
     /// another person's unless you are a manager or an admin of its group, CONFLICT for one that has SUCCEEDED or FAILED.
+    #[graphql(directive = cost::apply("10".to_owned()))]
     async fn cancel_job(
         &self,
         ctx: &Context<'_>,

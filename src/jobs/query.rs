@@ -17,6 +17,7 @@ use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
 use crate::graphql::keyset::{OrderDirection, SortType};
+use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
@@ -73,6 +74,7 @@ impl JobQuery {
 
     /// The jobs of your groups' projects, newest first; of all projects for platform admins.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
+    #[graphql(directive = connection_size::apply())]
     async fn jobs(
         &self,
         ctx: &Context<'_>,

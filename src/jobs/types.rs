@@ -19,6 +19,7 @@ use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connect
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
+use crate::graphql::limits::directives::{assumed_list, connection_size};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::{Cursor, Json};
 use crate::graphql::{ApiResult, IntoGraphql};
@@ -153,12 +154,14 @@ impl Job {
     }
 
     /// The tasks that the cluster has reported on, each a pod.
+    #[graphql(directive = assumed_list::apply(10))]
     async fn tasks(&self, ctx: &Context<'_>) -> ApiResult<Vec<JobTask>> {
         let object = self.object(ctx).await.graphql(ctx)?;
         serde_json::from_value(object.tasks.clone()).map_err(ApiError::internal).graphql(ctx)
     }
 
     /// What happened to the job, oldest first.
+    #[graphql(directive = connection_size::apply())]
     async fn events(
         &self,
         ctx: &Context<'_>,

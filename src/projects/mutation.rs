@@ -15,6 +15,7 @@ use crate::cluster::{Cluster, namespaces};
 use crate::db::is_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::context::RequestExt;
+use crate::graphql::limits::directives::cost;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::names::{self, MAX_DESCRIPTION};
 use crate::graphql::{ApiResult, IntoGraphql};
@@ -54,6 +55,7 @@ impl ProjectMutation {
     ///
     /// Fails with NOT_FOUND for a group that you are not in, FORBIDDEN when you are no manager or admin of it,
     /// BAD_USER_INPUT for each field that is not acceptable, CONFLICT when the group has a project of the name.
+    #[graphql(directive = cost::apply("20".to_owned()))]
     async fn create_project(
         &self,
         ctx: &Context<'_>,

@@ -13,6 +13,7 @@ use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connect
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
+use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::types::Group;
@@ -75,6 +76,7 @@ impl Project {
 
     /// The project's jobs, newest first.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
+    #[graphql(directive = connection_size::apply())]
     async fn jobs(
         &self,
         ctx: &Context<'_>,
@@ -88,6 +90,7 @@ impl Project {
     }
 
     /// The project's config files, by name.
+    #[graphql(directive = connection_size::apply())]
     async fn config_files(
         &self,
         ctx: &Context<'_>,

@@ -10,6 +10,7 @@ use crate::auth::principal::CallerExt;
 use crate::auth::{Authenticator, Credentials, OpenSession, model};
 use crate::error::ApiError;
 use crate::graphql::context::RequestExt;
+use crate::graphql::limits::directives::cost;
 use crate::graphql::{ApiResult, IntoGraphql};
 
 /// Who wants to log in.
@@ -45,6 +46,7 @@ impl UserMutation {
     ///
     /// Fails with UNAUTHENTICATED when the name or the password is wrong, without saying which, and with RATE_LIMITED
     /// after too many attempts in a minute for one name or from one address.
+    #[graphql(directive = cost::apply("100".to_owned()))]
     async fn login(
         &self,
         ctx: &Context<'_>,
@@ -57,6 +59,7 @@ impl UserMutation {
     /// ends the session, because somebody else may have it.
     ///
     /// Fails with UNAUTHENTICATED when the refresh token is not in force: then log in again.
+    #[graphql(directive = cost::apply("10".to_owned()))]
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
@@ -68,6 +71,7 @@ impl UserMutation {
     /// Ends the session of the access token that this request came with, on all its sockets too.
     ///
     /// Fails with UNAUTHENTICATED when the request has no access token, or one whose session has ended already.
+    #[graphql(directive = cost::apply("10".to_owned()))]
     async fn logout(&self, ctx: &Context<'_>) -> ApiResult<LogoutPayload> {
         logout(ctx).await.graphql(ctx)
     }

@@ -11,6 +11,7 @@ use crate::auth::policy::{Action, PolicyExt};
 use crate::auth::principal::PlatformRole;
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::types::{Membership, memberships_of_user};
@@ -80,6 +81,7 @@ impl User {
     }
 
     /// The groups the person is in that you can see, longest membership first.
+    #[graphql(directive = connection_size::apply())]
     async fn memberships(
         &self,
         ctx: &Context<'_>,

@@ -16,7 +16,7 @@ use async_graphql::{Request, Variables};
 use platform::auth::Authenticator;
 use platform::auth::principal::Caller;
 use platform::cluster::queues::Queues;
-use platform::config::{AuthConfig, BcryptCost, DatabaseConfig, DatabaseUrl, JwtKeys, RateLimits};
+use platform::config::{AuthConfig, BcryptCost, DatabaseConfig, DatabaseUrl, JwtKeys, LoginRates};
 use platform::db::Db;
 use platform::events::Bus;
 use platform::executor::Wake;
@@ -53,12 +53,7 @@ impl World {
             access_token_life,
             refresh_token_life: Duration::from_secs(3600),
         };
-        let limits = RateLimits {
-            points_per_second: None,
-            burst_points: std::num::NonZeroU32::MIN,
-            logins_per_name: std::num::NonZeroU32::new(5),
-            logins_per_address: None,
-        };
+        let limits = LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None };
         let bus = Bus::start(&tasks, &db, Duration::from_secs(3600));
         bus.tip().wait_for(Option::is_some).await.unwrap();
         let authenticator = Authenticator::new(db.clone(), bus, &auth, &limits);

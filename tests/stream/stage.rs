@@ -234,7 +234,7 @@ impl Stage {
     /// The log of the job's only task, as somebody reads it who may.
     pub async fn log_of(&self, job: JobId) -> logs::Request {
         let (db, bus) = self.feed();
-        let authenticator = Authenticator::new(db.clone(), bus.clone(), &self.config.auth, &self.config.limits.rates);
+        let authenticator = Authenticator::new(db.clone(), bus.clone(), &self.config.auth, &self.config.limits.logins);
         logs::Request {
             cluster: Cluster::new(&self.config.cluster).await.unwrap(),
             rights: Rights::of(&authenticator, Caller::Anonymous, Acting::default()).await.unwrap(),

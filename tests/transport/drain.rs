@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use http::Request;
-use platform::graphql::limits::OperationLimits;
+use platform::graphql::limits::CallerLimits;
 use platform::http::{HttpSettings, Lifecycle, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -107,7 +107,7 @@ async fn a_draining_server_is_not_ready_and_says_when_to_come_again() {
     let draining = CancellationToken::new();
     draining.cancel();
     let lifecycle = Lifecycle::new(draining, Duration::from_secs(20));
-    let router = router(endpoint(HttpSettings::default(), OperationLimits::default(), lifecycle));
+    let router = router(endpoint(HttpSettings::default(), CallerLimits::default(), CallerLimits::default(), lifecycle));
     let ready = router.clone().oneshot(Request::get("/ready").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(ready.status(), 503);
     let body = to_bytes(ready.into_body(), 1_000).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use platform::graphql::limits::OperationLimits;
+use platform::graphql::limits::{CallerLimits, OperationLimits};
 use platform::http::HttpSettings;
 
 use super::toy::{Server, client};
@@ -103,8 +103,9 @@ async fn a_sane_request_id_is_given_back_and_stands_in_errors() {
 
 #[tokio::test]
 async fn what_is_late_is_null_and_the_rest_is_answered() {
-    let settings = HttpSettings { operation_timeout: Duration::from_millis(100), ..HttpSettings::default() };
-    let answer = Server::with(settings).await.post("{ hello slow(milliseconds: 20000) }", &[]).await;
+    let limits = CallerLimits { timeout: Duration::from_millis(100), ..CallerLimits::default() };
+    let server = Server::by_role(HttpSettings::default(), limits.clone(), limits).await;
+    let answer = server.post("{ hello slow(milliseconds: 20000) }", &[]).await;
     insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"the operation's deadline of 100 ms passed before this was ready","path":["slow"],"extensions":{"code":"TIMEOUT","requestId":"ID","retryable":true}}],"data":{"hello":"hello world","slow":null}}"#);
 }
 
@@ -115,9 +116,12 @@ async fn a_panic_is_an_internal_error_that_tells_its_request_id_and_nothing_else
 }
 
 #[tokio::test]
-async fn a_misspelt_field_gets_no_suggestion() {
+async fn a_misspelt_field_gets_no_suggestion_where_introspection_is_off() {
+    let limits = OperationLimits { introspection: false, ..OperationLimits::default() };
+    let answer = Server::limited(HttpSettings::default(), limits).await.post("{ helo }", &[]).await;
+    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"Unknown field \"helo\" on type \"Query\".","locations":[{"line":1,"column":3}],"extensions":{"code":"BAD_USER_INPUT","requestId":"ID","retryable":false}}]}"#);
     let answer = Server::start().await.post("{ helo }", &[]).await;
-    assert!(!answer.body().contains("Did you mean"), "{}", answer.body());
+    assert!(answer.body().contains(r#"Did you mean \"hello\"?"#), "{}", answer.body());
 }
 
 #[tokio::test]
@@ -125,7 +129,7 @@ async fn introspection_is_refused_where_the_operator_says_so() {
     let limits = OperationLimits { introspection: false, ..OperationLimits::default() };
     let server = Server::limited(HttpSettings::default(), limits).await;
     let answer = server.post("{ __schema { types { name } } }", &[]).await;
-    assert!(answer.body().contains("introspection is switched off"), "{}", answer.body());
+    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"introspection is switched off for you on this server","extensions":{"code":"FORBIDDEN","requestId":"ID","retryable":false}}]}"#);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! The transports over a real connection, with a toy schema behind them.
 
+mod documents;
 mod drain;
 mod frames;
 mod http;
+mod limits;
 mod probes;
 mod streams;
 mod toy;

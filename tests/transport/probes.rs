@@ -1,6 +1,7 @@
 //! What operators and browsers ask besides GraphQL.
 
 use platform::config::AllowedOrigins;
+use platform::graphql::limits::{CallerLimits, OperationLimits};
 use platform::http::HttpSettings;
 
 use super::toy::Server;
@@ -14,6 +15,29 @@ async fn health_ready_metrics_and_schema_answer() {
     assert_eq!(server.send("GET", "/metrics", &[], "").await.status, 200);
     let schema = server.send("GET", "/schema.graphql", &[], "").await;
     assert!(schema.body().contains("type Query"));
+}
+
+#[tokio::test]
+async fn the_schema_is_there_for_whom_introspection_is() {
+    let closed = CallerLimits {
+        operation: OperationLimits { introspection: false, ..OperationLimits::default() },
+        ..CallerLimits::default()
+    };
+    let server = Server::by_role(HttpSettings::default(), closed, CallerLimits::default()).await;
+    let answer = server.send("GET", "/schema.graphql", &[], "").await;
+    insta::assert_snapshot!(answer.told(), @"404 text/plain introspection is switched off for you on this server");
+    let good = [("authorization", "Bearer good")];
+    assert_eq!(server.send("GET", "/schema.graphql", &good, "").await.status, 200);
+    assert_eq!(server.send("GET", "/schema.graphql", &[("authorization", "Bearer bad")], "").await.status, 401);
+}
+
+#[tokio::test]
+async fn the_schema_is_served_without_what_is_deprecated_to_who_wants_it_so() {
+    let server = Server::start().await;
+    let all = server.send("GET", "/schema.graphql?remove_deprecated=false", &[], "").await.body();
+    let current = server.send("GET", "/schema.graphql?remove_deprecated=true", &[], "").await.body();
+    assert!(all.contains("greet: String! @deprecated") && all.contains("hello("));
+    assert!(!current.contains("greet") && current.contains("hello("));
 }
 
 #[tokio::test]

@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Object, Request, Response, Schema, Subscription};
+use async_graphql::{Object, Request, Response, Schema, SimpleObject, Subscription};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt as _};
 use platform::error::ApiError;
-use platform::graphql::limits::{DeadlineExtension, OperationLimits};
+use platform::graphql::deprecated::WithoutDeprecated;
+use platform::graphql::limits::directives::{cost, list_size};
+use platform::graphql::limits::{
+    CallerLimits, CostTable, DeadlineExtension, OperationLimits, Principal, RateLimitQuery,
+};
 use platform::http::{
     Deprecated, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck, RequestMeta,
     Revocation, router, serve,
@@ -18,12 +22,33 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::support::session::http_client as client;
 
-pub struct Query;
+#[derive(Default, async_graphql::MergedObject)]
+pub struct Query(Greetings, RateLimitQuery);
+#[derive(Default)]
+pub struct Greetings;
 pub struct Mutation;
 pub struct Ticks;
 
+#[derive(SimpleObject)]
+struct Room {
+    number: i32,
+}
+
 #[Object]
-impl Query {
+impl Greetings {
+    /// Five rooms at the most, whatever is asked for.
+    #[graphql(directive = list_size::apply(Some(10), Some(vec!["first".to_owned()]), None, false))]
+    async fn rooms(&self, first: Option<i32>) -> Vec<Room> {
+        (0..first.unwrap_or(10).min(5)).map(|number| Room { number }).collect()
+    }
+    #[graphql(directive = cost::apply("500".to_owned()))]
+    async fn dear(&self) -> bool {
+        true
+    }
+    #[graphql(deprecation = "say hello")]
+    async fn greet(&self) -> String {
+        "hello".to_owned()
+    }
     async fn hello(&self, #[graphql(default_with = "\"world\".to_owned()")] name: String) -> String {
         format!("hello {name}")
     }
@@ -71,7 +96,9 @@ struct ResumeAfter(Option<Arc<str>>);
 #[derive(Clone)]
 pub struct Toy {
     schema: Schema<Query, Mutation, Ticks>,
-    limits: Arc<OperationLimits>,
+    limits: Arc<CallerLimits>,
+    user_limits: Arc<CallerLimits>,
+    costs: Arc<CostTable>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -92,12 +119,16 @@ impl GraphqlService for Toy {
         }
     }
 
-    fn principal(&self, caller: &Caller) -> Option<Arc<str>> {
-        (*caller != Caller::Nobody).then(|| "somebody".into())
+    fn principal(&self, caller: &Caller) -> Option<Principal> {
+        (*caller != Caller::Nobody).then_some(Principal::User(7))
     }
 
-    fn limits(&self, _: &Caller) -> Arc<OperationLimits> {
-        Arc::clone(&self.limits)
+    fn limits(&self, caller: &Caller) -> Arc<CallerLimits> {
+        Arc::clone(if *caller == Caller::Nobody { &self.limits } else { &self.user_limits })
+    }
+
+    fn costs(&self) -> Arc<CostTable> {
+        Arc::clone(&self.costs)
     }
 
     async fn execute(&self, _: &Caller, request: Request, _: RequestMeta) -> Response {
@@ -130,8 +161,14 @@ impl GraphqlService for Toy {
         "# no metrics\n".to_owned()
     }
 
-    fn sdl(&self, _: Deprecated) -> Arc<str> {
-        self.schema.sdl().into()
+    fn sdl(&self, deprecated: Deprecated) -> Arc<str> {
+        match deprecated {
+            Deprecated::Included => self.schema.sdl(),
+            Deprecated::Removed => {
+                Schema::build(Query::default(), Mutation, Ticks).directive(WithoutDeprecated).finish().sdl()
+            }
+        }
+        .into()
     }
 
     fn playground(&self) -> Option<serde_json::Value> {
@@ -139,10 +176,17 @@ impl GraphqlService for Toy {
     }
 }
 
-/// The toy schema behind the transports, without a server.
-pub fn endpoint(settings: HttpSettings, limits: OperationLimits, lifecycle: Lifecycle) -> Endpoint<Toy> {
-    let schema = Schema::build(Query, Mutation, Ticks).extension(DeadlineExtension).disable_suggestions().finish();
-    Endpoint::new(Toy { schema, limits: Arc::new(limits) }, settings, lifecycle)
+/// The toy schema behind the transports, without a server; with limits for nobody and for somebody.
+pub fn endpoint(
+    settings: HttpSettings,
+    limits: CallerLimits,
+    user_limits: CallerLimits,
+    lifecycle: Lifecycle,
+) -> Endpoint<Toy> {
+    let schema = Schema::build(Query::default(), Mutation, Ticks).extension(DeadlineExtension).finish();
+    let costs = Arc::new(CostTable::read(&schema.sdl()).unwrap());
+    let toy = Toy { schema, limits: Arc::new(limits), user_limits: Arc::new(user_limits), costs };
+    Endpoint::new(toy, settings, lifecycle)
 }
 
 /// A running toy server; it is stopped when this is dropped.
@@ -158,13 +202,19 @@ impl Server {
     }
 
     pub async fn with(settings: HttpSettings) -> Self {
-        Self::limited(settings, OperationLimits::default()).await
+        Self::by_role(settings, CallerLimits::default(), CallerLimits::default()).await
     }
 
     pub async fn limited(settings: HttpSettings, limits: OperationLimits) -> Self {
+        let limits = CallerLimits { operation: limits, ..CallerLimits::default() };
+        Self::by_role(settings, limits.clone(), limits).await
+    }
+
+    /// A server with these limits for those who have not logged in and for those who have.
+    pub async fn by_role(settings: HttpSettings, limits: CallerLimits, user_limits: CallerLimits) -> Self {
         let shutdown = CancellationToken::new();
         let lifecycle = Lifecycle::new(shutdown.clone(), settings.drain);
-        let endpoint = endpoint(settings.clone(), limits, lifecycle.clone());
+        let endpoint = endpoint(settings.clone(), limits, user_limits, lifecycle.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = tokio::spawn(serve(listener, router(endpoint), lifecycle, shutdown.clone(), settings));

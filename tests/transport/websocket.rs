@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
+use platform::graphql::limits::CallerLimits;
 use platform::http::{HttpSettings, SocketSettings};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -44,7 +45,12 @@ impl Client {
     }
 
     pub async fn subscribe(&mut self, id: &str, query: &str) {
-        let message = serde_json::json!({ "type": "subscribe", "id": id, "payload": { "query": query } });
+        self.send(id, serde_json::json!({ "query": query })).await;
+    }
+
+    /// Subscribes with these parameters.
+    pub async fn send(&mut self, id: &str, payload: serde_json::Value) {
+        let message = serde_json::json!({ "type": "subscribe", "id": id, "payload": payload });
         self.say(&message.to_string()).await;
     }
 
@@ -188,7 +194,8 @@ async fn a_message_over_the_limit_closes_the_socket() {
 
 #[tokio::test]
 async fn a_user_has_so_many_sockets_and_no_more() {
-    let server = server(SocketSettings { max_sockets_per_user: 1, ..SocketSettings::default() }).await;
+    let limits = CallerLimits { sockets: 1, ..CallerLimits::default() };
+    let server = Server::by_role(HttpSettings::default(), limits.clone(), limits).await;
     let first = Client::ready(&server).await;
     let mut second = Client::connect(&server).await;
     second.say(INIT).await;

@@ -1,15 +1,16 @@
-//! Measures an operation on its parsed document. A fragment is measured once however often it is spread, so that a
-//! document of nested spreads costs what its text costs and not what it would expand to.
+//! What an operation has of all that is limited, and what it cost once it is answered. A fragment is measured once
+//! however often it is spread, so that a document of nested spreads costs what its text costs and not what it would
+//! expand to.
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{
-    ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
-};
-use async_graphql::{Name, Positioned, Value, Variables};
+use async_graphql::{Name, Value, Variables};
 
-/// The page a connection has when it is not asked for another.
-const DEFAULT_PAGE: u64 = 20;
+use super::plan::{FieldKind, FieldStep, Group, OperationPlan, Plan, Size, Slice, Step, When};
+use super::table::as_size;
+
+/// Fragments within fragments: more is told as more fields than any limit allows.
+const MAX_NESTED_FRAGMENTS: usize = 200;
 
 /// What an operation has of all that is limited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,8 +23,12 @@ pub struct Usage {
     pub directives: u64,
     /// Fields of the operation itself.
     pub root_fields: u64,
-    /// Fields the answer may have.
-    pub complexity: u64,
+    /// Fields the answer may have, of all its objects together.
+    pub fields: u64,
+    /// Things in the lists of the answer.
+    pub nodes: u64,
+    /// Points by the schema's `@cost` and `@listSize`.
+    pub cost: u64,
     /// The largest page that a list is asked for.
     pub page_size: u64,
     /// Whether it asks for the schema.
@@ -40,122 +45,211 @@ impl Usage {
             aliases: self.aliases.saturating_add(other.aliases),
             directives: self.directives.saturating_add(other.directives),
             root_fields: self.root_fields.saturating_add(other.root_fields),
-            complexity: self.complexity.saturating_add(other.complexity),
+            fields: self.fields.saturating_add(other.fields),
+            nodes: self.nodes.saturating_add(other.nodes),
+            cost: self.cost.saturating_add(other.cost),
             page_size: self.page_size.max(other.page_size),
             introspection: self.introspection || other.introspection,
             introspection_nesting: self.introspection_nesting.max(other.introspection_nesting),
         }
     }
+
+    /// The same for each of `items`. Fields count once even when there is none: they have to be looked at.
+    fn times(self, items: u64) -> Self {
+        Self {
+            fields: self.fields.saturating_mul(items.max(1)),
+            nodes: self.nodes.saturating_mul(items),
+            cost: self.cost.saturating_mul(items),
+            ..self
+        }
+    }
 }
 
-/// Measures `operation` of `document` as these variables make it.
-pub(super) fn measure(document: &ExecutableDocument, operation: &OperationDefinition, variables: &Variables) -> Usage {
-    let mut walk = Walk { fragments: &document.fragments, operation, variables, measured: HashMap::new() };
-    let mut usage = walk.selection_set(&operation.selection_set.node, 1);
-    usage.directives = usage.directives.saturating_add(operation.directives.len() as u64);
-    usage
+/// A field that must be given exactly one of the arguments that say how long its list is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct UnslicedList(pub Name);
+
+/// The variables of a request, and what they are when they are not given.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    variables: &'a Variables,
+    defaults: &'a HashMap<Name, Value>,
 }
 
-/// A fragment under a connection depends on the connection's page, so both are the key.
-type Measured<'a> = HashMap<(&'a Name, u64), Usage>;
+impl<'a> Given<'a> {
+    fn get(self, name: &Name) -> Option<&'a Value> {
+        self.variables.get(name).or_else(|| self.defaults.get(name))
+    }
+
+    /// Whether something is selected; what cannot be decided is, validation refuses it.
+    fn selects(self, when: &When) -> bool {
+        let holds = |(name, wanted): &(Name, bool)| match self.get(name) {
+            Some(Value::Boolean(given)) => given == wanted,
+            _ => true,
+        };
+        !when.never && when.variables.iter().all(holds)
+    }
+}
+
+/// A selection: what it has once, and what it has for each item of the page that it is a selection of.
+#[derive(Clone, Copy, Default)]
+struct Measured {
+    once: Usage,
+    per_item: Usage,
+}
+
+impl Measured {
+    fn on_page_of(self, items: u64) -> Usage {
+        self.once.beside(self.per_item.times(items))
+    }
+}
 
 struct Walk<'a> {
-    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
-    operation: &'a OperationDefinition,
-    variables: &'a Variables,
-    measured: Measured<'a>,
+    plan: &'a Plan,
+    given: Given<'a>,
+    fragments: Vec<Option<Measured>>,
+    nested: usize,
+    unsliced: Option<UnslicedList>,
 }
 
-impl<'a> Walk<'a> {
-    /// `page` is how many items the connection holds that this is the selection of; 1 where it is none.
-    fn selection_set(&mut self, set: &'a SelectionSet, page: u64) -> Usage {
-        set.items.iter().fold(Usage::default(), |sum, selection| {
-            sum.beside(match &selection.node {
-                Selection::Field(field) => self.field(&field.node, page),
-                Selection::InlineFragment(fragment) => {
-                    let mut usage = self.selection_set(&fragment.node.selection_set.node, page);
-                    usage.directives = usage.directives.saturating_add(fragment.node.directives.len() as u64);
-                    usage
-                }
-                Selection::FragmentSpread(spread) => {
-                    let mut usage = self.fragment(&spread.node.fragment_name.node, page);
-                    usage.directives = usage.directives.saturating_add(spread.node.directives.len() as u64);
-                    usage
-                }
-            })
-        })
-    }
+/// Measures an operation as these variables make it.
+pub(super) fn measure(plan: &Plan, operation: &OperationPlan, variables: &Variables) -> Result<Usage, UnslicedList> {
+    let given = Given { variables, defaults: &operation.defaults };
+    let fragments = vec![None; plan.fragments.len()];
+    let mut walk = Walk { plan, given, fragments, nested: 0, unsliced: None };
+    let usage = walk.group(&operation.selection).on_page_of(1);
+    walk.unsliced.map_or(Ok(usage), Err)
+}
 
-    fn fragment(&mut self, name: &'a Name, page: u64) -> Usage {
-        if let Some(usage) = self.measured.get(&(name, page)) {
-            return *usage;
+impl Walk<'_> {
+    fn group(&mut self, group: &Group) -> Measured {
+        let mut sum = Measured::default();
+        sum.once.directives = group.directives;
+        for step in &group.steps {
+            let measured = match step {
+                Step::Field(field) if self.given.selects(&field.when) => self.field(field),
+                Step::Inline(when, group) if self.given.selects(when) => self.group(group),
+                Step::Spread { when, directives, fragment } if self.given.selects(when) => {
+                    let mut measured = self.fragment(*fragment);
+                    measured.once.directives = measured.once.directives.saturating_add(*directives);
+                    measured
+                }
+                // What is left out at this time has been read all the same.
+                Step::Field(FieldStep { below, .. }) | Step::Inline(_, below) => only_directives(below.directives),
+                Step::Spread { directives, .. } => only_directives(*directives),
+            };
+            sum.once = sum.once.beside(measured.once);
+            sum.per_item = sum.per_item.beside(measured.per_item);
         }
-        let Some(fragment) = self.fragments.get(name) else { return Usage::default() };
-        // A fragment that spreads itself finds this empty entry; validation refuses the document.
-        self.measured.insert((name, page), Usage::default());
-        let mut usage = self.selection_set(&fragment.node.selection_set.node, page);
-        usage.directives = usage.directives.saturating_add(fragment.node.directives.len() as u64);
-        self.measured.insert((name, page), usage);
-        usage
+        sum
     }
 
-    fn field(&mut self, field: &'a Field, page: u64) -> Usage {
-        let name = field.name.node.as_str();
-        let asked = self.asked_page(field);
-        let items = asked.unwrap_or(DEFAULT_PAGE);
-        let below = self.selection_set(&field.selection_set.node, items);
-        let listed = self.listed_ids(field);
-        let times = if matches!(name, "nodes" | "edges") { page } else { listed };
-        let introspection = matches!(name, "__schema" | "__type");
-        Usage {
+    fn fragment(&mut self, index: usize) -> Measured {
+        if let Some(measured) = self.fragments[index] {
+            return measured;
+        }
+        if self.nested >= MAX_NESTED_FRAGMENTS {
+            return Measured { once: Usage { fields: u64::MAX, ..Usage::default() }, ..Measured::default() };
+        }
+        // A fragment that spreads itself finds this empty entry; validation refuses the document.
+        self.fragments[index] = Some(Measured::default());
+        self.nested += 1;
+        let measured = self.group(&self.plan.fragments[index]);
+        self.nested -= 1;
+        self.fragments[index] = Some(measured);
+        measured
+    }
+
+    fn field(&mut self, field: &FieldStep) -> Measured {
+        let (items, asked) = self.size(field);
+        let below = self.group(&field.below).on_page_of(if field.pages { items } else { 1 });
+        let introspection = field.kind == FieldKind::Introspection;
+        let each = Usage {
             depth: if introspection { 1 } else { below.depth.saturating_add(1) },
-            aliases: below.aliases.saturating_add(u64::from(field.alias.is_some())),
-            directives: below.directives.saturating_add(field.directives.len() as u64),
+            aliases: below.aliases.saturating_add(u64::from(field.aliased)),
             root_fields: 1,
-            complexity: below.complexity.saturating_add(1).saturating_mul(times),
-            page_size: below.page_size.max(asked.unwrap_or(0)).max(listed),
+            fields: below.fields.saturating_add(1),
+            nodes: below.nodes.saturating_add(u64::from(field.list)),
+            cost: below.cost.saturating_add(field.weight),
+            page_size: below.page_size.max(asked),
             introspection: introspection || below.introspection,
             introspection_nesting: below
                 .introspection_nesting
-                .saturating_add(u64::from(matches!(name, "fields" | "interfaces" | "possibleTypes" | "inputFields"))),
+                .saturating_add(u64::from(field.kind == FieldKind::IntrospectedList)),
+            ..below
+        };
+        if field.sized {
+            let per_item = Usage { fields: each.fields, nodes: each.nodes, cost: each.cost, ..Usage::default() };
+            let once = Usage { fields: 0, nodes: 0, cost: field.arguments, ..each };
+            return Measured { once, per_item };
+        }
+        let mut once = if field.pages { each } else { each.times(items) };
+        once.cost = once.cost.saturating_add(field.arguments);
+        Measured { once, per_item: Usage::default() }
+    }
+
+    /// How many things a field gives, and how many were asked for in so many words.
+    fn size(&mut self, field: &FieldStep) -> (u64, u64) {
+        match &field.size {
+            Size::One => (1, 0),
+            Size::Fixed(items) => (*items, 0),
+            Size::Sliced { by, otherwise, require_one } => {
+                let said = by.iter().filter_map(|slice| match slice {
+                    Slice::Number(items) => Some(*items),
+                    Slice::Variable(name) => self.given.get(name).and_then(as_size),
+                });
+                let (asked, arguments) = said.fold((0, 0), |(most, number), items| (items.max(most), number + 1));
+                if arguments != 1
+                    && let Some(field) = require_one
+                {
+                    self.unsliced = Some(UnslicedList(field.clone()));
+                }
+                (if arguments == 0 { *otherwise } else { asked }, asked)
+            }
         }
     }
+}
 
-    /// The page that `first` or `last` asks for.
-    fn asked_page(&self, field: &Field) -> Option<u64> {
-        ["first", "last"]
-            .iter()
-            .filter_map(|argument| match self.argument(field, argument)? {
-                Value::Number(number) => number.as_u64(),
-                _ => None,
-            })
-            .max()
-    }
+fn only_directives(directives: u64) -> Measured {
+    Measured { once: Usage { directives, ..Usage::default() }, per_item: Usage::default() }
+}
 
-    /// How many things are asked for by id: `nodes(ids: […])`.
-    fn listed_ids(&self, field: &Field) -> u64 {
-        match self.argument(field, "ids") {
-            Some(Value::List(ids)) => (ids.len() as u64).max(1),
-            _ => 1,
+/// What an answer cost: each thing that is there, and each field that is null for the time it took to find that out.
+/// What was not selected this time is not in the answer, so the variables do not matter.
+pub(super) fn actual(plan: &Plan, operation: &OperationPlan, answer: &Value) -> u64 {
+    let mut points = 0;
+    count(plan, &operation.selection, answer, &mut points);
+    points
+}
+
+fn count(plan: &Plan, group: &Group, parent: &Value, points: &mut u64) {
+    for step in &group.steps {
+        match step {
+            Step::Field(field) if field.free => {}
+            Step::Field(field) => {
+                let value = match parent {
+                    Value::Object(fields) => fields.get(&field.key),
+                    // The error of a field took all of its parent with it; the field was executed.
+                    _ => Some(&Value::Null),
+                };
+                if let Some(value) = value {
+                    *points = points.saturating_add(field.arguments);
+                    count_value(plan, field, value, points);
+                }
+            }
+            Step::Inline(_, group) => count(plan, group, parent, points),
+            Step::Spread { fragment, .. } => count(plan, &plan.fragments[*fragment], parent, points),
         }
     }
+}
 
-    /// An argument's value; `None` when it is not given, or is a variable that has none.
-    fn argument(&self, field: &Field, name: &str) -> Option<Value> {
-        let given = field.get_argument(name)?;
-        given
-            .node
-            .clone()
-            .into_const_with::<()>(|name| {
-                let given = self.variables.get(&name).cloned();
-                given.or_else(|| self.default_of(&name)).ok_or(())
-            })
-            .ok()
-    }
-
-    fn default_of(&self, variable: &Name) -> Option<Value> {
-        let definition =
-            self.operation.variable_definitions.iter().find(|definition| definition.node.name.node == *variable)?;
-        definition.node.default_value.as_ref().map(|value| value.node.clone())
+fn count_value(plan: &Plan, field: &FieldStep, value: &Value, points: &mut u64) {
+    match value {
+        Value::List(items) => items.iter().for_each(|item| count_value(plan, field, item, points)),
+        Value::Object(_) => {
+            *points = points.saturating_add(field.weight);
+            count(plan, &field.below, value, points);
+        }
+        _ => *points = points.saturating_add(field.weight),
     }
 }

@@ -14,7 +14,7 @@ fn said(actions: Vec<Action>) -> String {
         Action::Send(text) => format!("send {text}"),
         Action::Ping => "ping".to_owned(),
         Action::Authenticate(payload) => format!("authenticate {}", Value::Object(payload)),
-        Action::Start(ticket, params) => format!("start #{} {}", ticket.0, params.query()),
+        Action::Start(ticket, params) => format!("start #{} {}", ticket.0, params.query().unwrap_or_default()),
         Action::Stop(ticket) => format!("stop #{}", ticket.0),
         Action::Close(close) => format!("close {} {}", close.code(), close.reason()),
     });

@@ -14,8 +14,9 @@ use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 use super::protocol::{Action, Close, Event, Protocol, Ticket};
 use crate::error::{ApiError, Code};
+use crate::graphql::limits::Admission;
 use crate::http::answer;
-use crate::http::endpoint::{Endpoint, OpenSocket, Panicked};
+use crate::http::endpoint::{Endpoint, Panicked};
 use crate::http::operation::Kind;
 use crate::http::params::Params;
 use crate::http::service::{Frame, GraphqlService, RequestMeta, Revocation};
@@ -147,7 +148,7 @@ impl Said {
 
 struct Identity<C> {
     caller: C,
-    _counted: OpenSocket,
+    _counted: Admission,
 }
 
 type Authenticated<C> = Result<Identity<C>, Close>;
@@ -216,10 +217,10 @@ impl<S: GraphqlService> Socket<S> {
     fn authenticate(&mut self, payload: &Map<String, Value>) {
         let said = ["authorization", "Authorization"].iter().find_map(|key| payload.get(*key)?.as_str());
         let credentials = said.map(str::to_owned).or_else(|| self.credentials.take());
-        let (endpoint, peer) = (self.endpoint.clone(), self.meta.peer.clone());
+        let (endpoint, meta) = (self.endpoint.clone(), self.meta.clone());
         let authenticated = async move {
             let service = endpoint.service();
-            let caller = service.authenticate(credentials.as_deref(), &peer).await.map_err(|error| {
+            let caller = service.authenticate(credentials.as_deref(), &meta.peer).await.map_err(|error| {
                 if error.code.is_retryable() {
                     let again = endpoint.lifecycle().retry_after();
                     Close::Restart { retry_after_ms: u64::try_from(again.as_millis()).unwrap_or(1_000) }
@@ -227,9 +228,9 @@ impl<S: GraphqlService> Socket<S> {
                     Close::Forbidden(format!("Forbidden: {error}"))
                 }
             })?;
-            let allowed = endpoint.settings().socket.max_sockets_per_user;
-            let principal = service.principal(&caller).unwrap_or_else(|| peer.address.to_string().into());
-            let counted = endpoint.sockets().open(principal, allowed).ok_or(Close::TooManySockets(allowed))?;
+            let limits = service.limits(&caller);
+            let account = endpoint.account(&caller, &meta);
+            let counted = account.open_socket(&limits).map_err(|_| Close::TooManySockets(limits.sockets))?;
             Ok(Identity { caller, _counted: counted })
         };
         self.authenticating = authenticated.boxed().fuse();
@@ -254,8 +255,9 @@ impl<S: GraphqlService> Socket<S> {
             "limits": {
                 "maxOperations": socket.max_operations,
                 "maxMessageBytes": socket.max_message_bytes,
-                "maxDepth": limits.depth,
-                "maxComplexity": limits.complexity,
+                "maxDepth": limits.operation.depth,
+                "maxCost": limits.operation.cost,
+                "maxSubscriptions": limits.subscriptions,
                 "pingSeconds": socket.ping_every.as_secs(),
             },
             "resume": { "supported": true, "argument": "after" },

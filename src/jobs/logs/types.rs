@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 pub use super::course::LogEnd;
 use super::follow::Chunk;
 use crate::cluster::logs::Line;
+use crate::graphql::limits::directives::assumed_list;
 use crate::graphql::scalars::Cursor;
 
 /// Some lines of a task's log: what was written within a tenth of a second, at most 64 KiB.
@@ -21,6 +22,7 @@ pub struct LogChunk {
     /// another attempt, and its log begins anew.
     pub pod_uid: Option<String>,
     /// The lines, in order; none in the last chunk.
+    #[graphql(directive = assumed_list::apply(100))]
     pub lines: Vec<LogLine>,
     /// How the log ended; null before the last chunk.
     pub end: Option<LogEnd>,

@@ -1,0 +1,311 @@
+//! What a client may ask for: one set of limits for everybody, and what differs for a platform role.
+
+use std::{num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::Args;
+
+use super::{
+    ConfigError, Limits, LoginRates, TrustedDocumentsMode,
+    values::{between, switch},
+};
+
+/// The limits of one role. Each refusal names the limit and its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoleLimits {
+    /// How deeply selections may nest.
+    pub depth: u64,
+    /// Points that an operation may cost.
+    pub cost: u64,
+    /// Things in the lists of an answer.
+    pub nodes: u64,
+    /// Fields in an answer.
+    pub fields: u64,
+    /// Aliases in an operation.
+    pub aliases: u64,
+    /// Directives in an operation.
+    pub directives: u64,
+    /// Lexical tokens in a document.
+    pub tokens: u64,
+    /// Fields selected on the root.
+    pub root_fields: u64,
+    /// Rows on one page of a connection.
+    pub page_size: u64,
+    /// Seconds a query or mutation gets.
+    pub timeout_seconds: u64,
+    /// Queries and mutations at once.
+    pub operations: u64,
+    /// Subscriptions at once.
+    pub subscriptions: u64,
+    /// Open sockets.
+    pub sockets: u64,
+    /// Cost points regained each second; 0 turns the limit off.
+    pub points_per_second: u64,
+    /// Cost points that can be saved up.
+    pub burst_points: u64,
+}
+
+/// A limit that a role may have of its own: its name, which is its variable in lower case, and what it may be.
+struct Key {
+    name: &'static str,
+    least: u64,
+    most: u64,
+    of: fn(&mut RoleLimits) -> &mut u64,
+}
+
+const KEYS: [Key; 15] = [
+    Key { name: "max_depth", least: 1, most: 1_000, of: |limits| &mut limits.depth },
+    Key { name: "max_cost", least: 1, most: 1_000_000_000, of: |limits| &mut limits.cost },
+    Key { name: "max_nodes", least: 1, most: 1_000_000_000, of: |limits| &mut limits.nodes },
+    Key { name: "max_fields", least: 10, most: 1_000_000_000, of: |limits| &mut limits.fields },
+    Key { name: "max_aliases", least: 0, most: 100_000, of: |limits| &mut limits.aliases },
+    Key { name: "max_directives", least: 0, most: 100_000, of: |limits| &mut limits.directives },
+    Key { name: "max_tokens", least: 10, most: 10_000_000, of: |limits| &mut limits.tokens },
+    Key { name: "max_root_fields", least: 1, most: 100_000, of: |limits| &mut limits.root_fields },
+    Key { name: "max_page_size", least: 1, most: 100, of: |limits| &mut limits.page_size },
+    Key { name: "operation_timeout_seconds", least: 1, most: 3_600, of: |limits| &mut limits.timeout_seconds },
+    Key { name: "max_operations", least: 1, most: 1_000_000, of: |limits| &mut limits.operations },
+    Key { name: "max_subscriptions", least: 0, most: 1_000_000, of: |limits| &mut limits.subscriptions },
+    Key { name: "max_sockets_per_user", least: 0, most: 1_000_000, of: |limits| &mut limits.sockets },
+    Key {
+        name: "rate_limit_points_per_second",
+        least: 0,
+        most: 1_000_000_000,
+        of: |limits| &mut limits.points_per_second,
+    },
+    Key { name: "rate_limit_burst_points", least: 1, most: 1_000_000_000, of: |limits| &mut limits.burst_points },
+];
+
+/// A parser for the limit with this name.
+fn limit(name: &'static str) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
+    let (least, most) = KEYS.iter().find(|key| key.name == name).map_or((0, 0), |key| (key.least, key.most));
+    between(least, most)
+}
+
+/// What differs for one role, as `max_depth=8,max_cost=500`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoleChanges(Vec<(&'static str, u64)>);
+
+impl FromStr for RoleChanges {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut changes = Vec::new();
+        for change in text.split(',').map(str::trim).filter(|change| !change.is_empty()) {
+            let Some((name, value)) = change.split_once('=') else {
+                return Err(format!(
+                    "NAME=NUMBER,NAME=NUMBER such as max_depth=8,max_cost=500, where \"{change}\" is not"
+                ));
+            };
+            let (name, value) = (name.trim(), value.trim());
+            let Some(key) = KEYS.iter().find(|key| key.name == name) else {
+                let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+                return Err(format!("made of these names, of which \"{name}\" is none: {}", names.join(", ")));
+            };
+            let value = between(key.least, key.most)(value)
+                .map_err(|allowed| format!("one whose {name} is {allowed}, where it is \"{value}\""))?;
+            changes.push((key.name, value));
+        }
+        Ok(Self(changes))
+    }
+}
+
+impl RoleLimits {
+    fn with(mut self, changes: &RoleChanges) -> Self {
+        for (name, value) in &changes.0 {
+            if let Some(key) = KEYS.iter().find(|key| key.name == *name) {
+                *(key.of)(&mut self) = *value;
+            }
+        }
+        self
+    }
+
+    /// An operation that costs more than can be saved up could never run.
+    fn check(&self, variable: &'static str) -> Result<(), ConfigError> {
+        if self.points_per_second > 0 && self.burst_points < self.cost {
+            return Err(ConfigError::Unusable {
+                variable,
+                problem: format!(
+                    "gives {} points to save up and lets an operation cost {}",
+                    self.burst_points, self.cost
+                ),
+                expected: "such that rate_limit_burst_points is at least max_cost".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What a client may ask for.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitSettings {
+    /// Bytes in a request's body
+    #[arg(long, env = "MAX_BODY_BYTES", default_value = "2097152", value_name = "N", value_parser = between(1024_usize, 1 << 30))]
+    pub max_body_bytes: usize,
+    /// Operations in one HTTP request; 0 refuses batches
+    #[arg(long, env = "MAX_BATCH", default_value = "0", value_name = "N", value_parser = between(0_usize, 1000))]
+    pub max_batch: usize,
+    /// How deeply selections may nest
+    #[arg(long, env = "MAX_DEPTH", default_value = "16", value_name = "N", value_parser = limit("max_depth"))]
+    pub max_depth: u64,
+    /// Points an operation may cost, by @cost and @listSize in the schema
+    #[arg(long, env = "MAX_COST", default_value = "100000", value_name = "N", value_parser = limit("max_cost"))]
+    pub max_cost: u64,
+    /// Things that all lists of an answer together may have
+    #[arg(long, env = "MAX_NODES", default_value = "50000", value_name = "N", value_parser = limit("max_nodes"))]
+    pub max_nodes: u64,
+    /// Fields that all objects of an answer together may have
+    #[arg(long, env = "MAX_FIELDS", default_value = "500000", value_name = "N", value_parser = limit("max_fields"))]
+    pub max_fields: u64,
+    /// Aliases in an operation
+    #[arg(long, env = "MAX_ALIASES", default_value = "50", value_name = "N", value_parser = limit("max_aliases"))]
+    pub max_aliases: u64,
+    /// Directives in an operation
+    #[arg(long, env = "MAX_DIRECTIVES", default_value = "50", value_name = "N", value_parser = limit("max_directives"))]
+    pub max_directives: u64,
+    /// Lexical tokens in a document
+    #[arg(long, env = "MAX_TOKENS", default_value = "5000", value_name = "N", value_parser = limit("max_tokens"))]
+    pub max_tokens: u64,
+    /// Fields selected on the root
+    #[arg(long, env = "MAX_ROOT_FIELDS", default_value = "20", value_name = "N", value_parser = limit("max_root_fields"))]
+    pub max_root_fields: u64,
+    /// Rows on one page
+    #[arg(long, env = "MAX_PAGE_SIZE", default_value = "100", value_name = "N", value_parser = limit("max_page_size"))]
+    pub max_page_size: u64,
+    /// Seconds a query or mutation gets
+    #[arg(long, env = "OPERATION_TIMEOUT_SECONDS", default_value = "30", value_name = "N", value_parser = limit("operation_timeout_seconds"))]
+    pub operation_timeout_seconds: u64,
+    /// Queries and mutations of one person at once
+    #[arg(long, env = "MAX_OPERATIONS", default_value = "100", value_name = "N", value_parser = limit("max_operations"))]
+    pub max_operations: u64,
+    /// Live subscriptions of one person
+    #[arg(long, env = "MAX_SUBSCRIPTIONS", default_value = "1000", value_name = "N", value_parser = limit("max_subscriptions"))]
+    pub max_subscriptions: u64,
+    /// Live subscriptions on one socket
+    #[arg(long, env = "MAX_SUBSCRIPTIONS_PER_SOCKET", default_value = "100", value_name = "N", value_parser = between(1_usize, 100_000))]
+    pub max_subscriptions_per_socket: usize,
+    /// Open sockets of one person
+    #[arg(long, env = "MAX_SOCKETS_PER_USER", default_value = "50", value_name = "N", value_parser = limit("max_sockets_per_user"))]
+    pub max_sockets_per_user: u64,
+    /// Cost points a person regains each second; 0 turns the limit off
+    #[arg(long, env = "RATE_LIMIT_POINTS_PER_SECOND", default_value = "20000", value_name = "N", value_parser = limit("rate_limit_points_per_second"))]
+    pub rate_limit_points_per_second: u64,
+    /// Cost points a person can save up
+    #[arg(long, env = "RATE_LIMIT_BURST_POINTS", default_value = "1000000", value_name = "N", value_parser = limit("rate_limit_burst_points"))]
+    pub rate_limit_burst_points: u64,
+    /// What differs before a log-in, such as max_depth=8,max_cost=500: names as above in lower case
+    #[arg(long, env = "LIMITS_ANONYMOUS", default_value = "", value_name = "LIMITS", hide_default_value = true)]
+    pub limits_anonymous: RoleChanges,
+    /// What differs for the platform role USER
+    #[arg(long, env = "LIMITS_USER", default_value = "", value_name = "LIMITS", hide_default_value = true)]
+    pub limits_user: RoleChanges,
+    /// What differs for the platform role ADMIN
+    #[arg(long, env = "LIMITS_ADMIN", default_value = "", value_name = "LIMITS", hide_default_value = true)]
+    pub limits_admin: RoleChanges,
+    /// Login attempts a minute for one name; 0 turns the limit off
+    #[arg(long, env = "RATE_LIMIT_LOGINS_PER_NAME", default_value = "10", value_name = "N", value_parser = between(0_u32, 1_000_000))]
+    pub rate_limit_logins_per_name: u32,
+    /// Login attempts a minute from one address; 0 turns the limit off
+    #[arg(long, env = "RATE_LIMIT_LOGINS_PER_ADDRESS", default_value = "60", value_name = "N", value_parser = between(0_u32, 1_000_000))]
+    pub rate_limit_logins_per_address: u32,
+    /// JSON file of known operations: {"SHA-256 of the text": "text"} or Apollo's persisted query manifest
+    #[arg(long, env = "TRUSTED_DOCUMENTS", value_name = "FILE")]
+    pub trusted_documents: Option<PathBuf>,
+    /// Ignore that file, let clients name its operations, or serve no others
+    #[arg(long, env = "TRUSTED_DOCUMENTS_MODE", default_value = "allow", value_name = "MODE")]
+    pub trusted_documents_mode: TrustedDocumentsMode,
+    /// Let clients name a text by its hash once they have sent it (Apollo's automatic persisted queries)
+    #[arg(long, env = "PERSISTED_QUERIES", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
+    pub persisted_queries: bool,
+}
+
+impl LimitSettings {
+    fn trusted_documents(&self) -> Option<PathBuf> {
+        self.trusted_documents.clone().filter(|path| !path.as_os_str().is_empty())
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        self.everybody().check("RATE_LIMIT_BURST_POINTS")?;
+        let limits = self.config();
+        limits.anonymous.check("LIMITS_ANONYMOUS")?;
+        limits.user.check("LIMITS_USER")?;
+        limits.admin.check("LIMITS_ADMIN")?;
+        match (self.trusted_documents_mode, self.trusted_documents()) {
+            (TrustedDocumentsMode::Only, None) => Err(ConfigError::Missing {
+                variable: "TRUSTED_DOCUMENTS",
+                expected: "the file of known operations, which TRUSTED_DOCUMENTS_MODE=only needs".to_owned(),
+            }),
+            (TrustedDocumentsMode::Only | TrustedDocumentsMode::Allow | TrustedDocumentsMode::Off, _) => Ok(()),
+        }
+    }
+
+    fn everybody(&self) -> RoleLimits {
+        RoleLimits {
+            depth: self.max_depth,
+            cost: self.max_cost,
+            nodes: self.max_nodes,
+            fields: self.max_fields,
+            aliases: self.max_aliases,
+            directives: self.max_directives,
+            tokens: self.max_tokens,
+            root_fields: self.max_root_fields,
+            page_size: self.max_page_size,
+            timeout_seconds: self.operation_timeout_seconds,
+            operations: self.max_operations,
+            subscriptions: self.max_subscriptions,
+            sockets: self.max_sockets_per_user,
+            points_per_second: self.rate_limit_points_per_second,
+            burst_points: self.rate_limit_burst_points,
+        }
+    }
+
+    pub(super) fn config(&self) -> Limits {
+        Limits {
+            max_body_bytes: self.max_body_bytes,
+            max_batch: self.max_batch,
+            max_subscriptions_per_socket: self.max_subscriptions_per_socket,
+            anonymous: self.everybody().with(&self.limits_anonymous),
+            user: self.everybody().with(&self.limits_user),
+            admin: self.everybody().with(&self.limits_admin),
+            trusted_documents: self.trusted_documents(),
+            trusted_documents_mode: self.trusted_documents_mode,
+            persisted_queries: self.persisted_queries,
+            logins: LoginRates {
+                per_name: NonZeroU32::new(self.rate_limit_logins_per_name),
+                per_address: NonZeroU32::new(self.rate_limit_logins_per_address),
+            },
+        }
+    }
+}
+
+impl RoleLimits {
+    /// The time a query or mutation gets.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_changes_what_it_names() {
+        let all = super::super::settings::ServeSettings::defaults().limits.everybody();
+        let changes: RoleChanges = " max_depth=20, rate_limit_points_per_second = 0,".parse().unwrap();
+        assert_eq!(all.with(&changes), RoleLimits { depth: 20, points_per_second: 0, ..all });
+        assert_eq!(all.with(&"".parse().unwrap()), all);
+    }
+
+    #[test]
+    fn every_name_is_a_variable_in_lower_case() {
+        use clap::{Args as _, Command};
+        let command = LimitSettings::augment_args(Command::new("limits"));
+        let variables: Vec<_> =
+            command.get_arguments().filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned())).collect();
+        for key in KEYS {
+            assert!(variables.contains(&key.name.to_ascii_uppercase()), "{}", key.name);
+        }
+    }
+}
