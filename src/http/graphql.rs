@@ -112,7 +112,7 @@ async fn answer<S: GraphqlService>(
         csrf::check(&parts, &endpoint.settings().allowed_origins)
             .map_err(|message| Refused::new(StatusCode::FORBIDDEN, message))?;
         let query = parts.uri.query().unwrap_or_default();
-        params::Body::Single(Params::from_query_string(query).map_err(bad_request)?)
+        params::Body::Single(Box::new(Params::from_query_string(query).map_err(bad_request)?))
     } else {
         check_content_type(&parts.headers)?;
         check_content_encoding(&parts.headers)?;
@@ -144,7 +144,7 @@ async fn answer<S: GraphqlService>(
     };
     match body {
         params::Body::Single(params) => {
-            let operation = match endpoint.prepare(&caller, params, &meta) {
+            let operation = match endpoint.prepare(&caller, *params, &meta) {
                 Ok(operation) => operation,
                 Err(response) => return Ok(refused(*response, format)),
             };

@@ -54,7 +54,7 @@ pub struct Params {
 #[derive(Debug)]
 pub enum Body {
     /// One.
-    Single(Params),
+    Single(Box<Params>),
     /// Several.
     Batch(Vec<Params>),
 }
@@ -70,7 +70,7 @@ impl Body {
                 Err(InvalidParams::BatchTooLarge { actual: list.len(), allowed: batch_limit })
             }
             Value::Array(list) => list.into_iter().map(Params::from_json).collect::<Result<_, _>>().map(Self::Batch),
-            value => Params::from_json(value).map(Self::Single),
+            value => Params::from_json(value).map(Box::new).map(Self::Single),
         }
     }
 }

@@ -13,7 +13,17 @@ const common = {
 };
 
 /** Types that are part of a thing with an id and are never asked for on their own. */
-const VALUES = ['JobEvent', 'JobPreview', 'JobTask', 'LogChunk', 'LogLine', 'Membership', 'PageInfo', 'QuotaLine'];
+const VALUES = [
+  'JobEvent',
+  'JobPreview',
+  'JobTask',
+  'LogChunk',
+  'LogLine',
+  'Membership',
+  'PageInfo',
+  'QuotaLine',
+  'RateLimit',
+];
 
 export default [
   {
