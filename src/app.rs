@@ -1,9 +1,8 @@
 //! The parts of a running server, put together: the same for `serve`, `dev` and the tests.
 
 mod following;
+mod limits;
 
-use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -13,21 +12,21 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::limits::{LimitsByRole, documents};
 use crate::auth::Authenticator;
 use crate::auth::attempts::ClientAddress;
 use crate::auth::principal::Caller;
 use crate::cluster::Cluster;
 use crate::cluster::queues::Queues;
-use crate::config::{Config, ConfigError, Introspection, Limits, RoleLimits, TrustedDocumentsMode};
+use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::error::ApiError;
 use crate::events::Bus;
 use crate::executor::{Scheduler, Wake};
 use crate::graphql::errors::graphql_error;
-use crate::graphql::limits::{CallerLimits, CostTable, OperationLimits, Principal, Rate};
+use crate::graphql::limits::{CallerLimits, CostTable, InvalidCosts, Principal};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::order::FieldOrder;
-use crate::http::documents::Manifest;
 use crate::http::{
     Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck,
     RequestMeta, Revocation, Transport, router, serve,
@@ -68,7 +67,7 @@ impl App {
     /// A migration fails, or the configuration names no usable cluster.
     pub async fn start(config: Config, tasks: &Tasks, demo_users: serde_json::Value) -> anyhow::Result<Self> {
         metrics_handle();
-        let costs = Arc::new(CostTable::read(&sdl(Deprecated::Included))?);
+        let costs = costs()?;
         let documents = documents(&config.limits, &costs)?;
         let db = Db::new(&config.database, tasks)?;
         db.wait_until_up().await;
@@ -134,68 +133,10 @@ impl App {
     }
 }
 
-/// What each platform role may do.
-struct LimitsByRole {
-    anonymous: Arc<CallerLimits>,
-    user: Arc<CallerLimits>,
-    admin: Arc<CallerLimits>,
-}
-
-impl LimitsByRole {
-    fn new(config: &Config) -> Self {
-        let (limits, introspection) = (&config.limits, config.http.introspection);
-        let everyone = introspection == Introspection::Everyone;
-        let users = everyone || introspection == Introspection::Users;
-        let admins = users || introspection == Introspection::Admins;
-        Self {
-            anonymous: Arc::new(caller_limits(&limits.anonymous, everyone)),
-            user: Arc::new(caller_limits(&limits.user, users)),
-            admin: Arc::new(caller_limits(&limits.admin, admins)),
-        }
-    }
-}
-
-fn caller_limits(role: &RoleLimits, introspection: bool) -> CallerLimits {
-    let count = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
-    let points = |points: u64| u32::try_from(points).ok().and_then(NonZeroU32::new);
-    CallerLimits {
-        operation: OperationLimits {
-            depth: role.depth,
-            tokens: role.tokens,
-            aliases: role.aliases,
-            directives: role.directives,
-            root_fields: role.root_fields,
-            fields: role.fields,
-            nodes: role.nodes,
-            cost: role.cost,
-            page_size: role.page_size,
-            introspection,
-        },
-        timeout: role.timeout(),
-        rate: points(role.points_per_second)
-            .zip(points(role.burst_points))
-            .map(|(points_per_second, burst)| Rate { points_per_second, burst }),
-        operations: count(role.operations),
-        subscriptions: count(role.subscriptions),
-        sockets: count(role.sockets),
-    }
-}
-
-fn documents(limits: &Limits, costs: &CostTable) -> Result<DocumentSettings, ConfigError> {
-    let read = |path: &PathBuf| {
-        Manifest::read(path, costs).map_err(|problem| ConfigError::Unusable {
-            variable: "TRUSTED_DOCUMENTS",
-            problem: format!("names {}, which {problem}", path.display()),
-            expected: "a JSON file of GraphQL operations by their SHA-256".to_owned(),
-        })
-    };
-    let file = limits.trusted_documents.as_ref().filter(|_| limits.trusted_documents_mode != TrustedDocumentsMode::Off);
-    let trusted = file.map(read).transpose()?.unwrap_or_default();
-    Ok(DocumentSettings {
-        trusted: Arc::new(trusted),
-        mode: limits.trusted_documents_mode,
-        persisted_queries: limits.persisted_queries,
-    })
+/// What the schema's fields cost.
+fn costs() -> Result<Arc<CostTable>, InvalidCosts> {
+    static COSTS: OnceLock<Result<Arc<CostTable>, InvalidCosts>> = OnceLock::new();
+    COSTS.get_or_init(|| CostTable::read(&sdl(Deprecated::Included)).map(Arc::new)).clone()
 }
 
 /// The schema as it is printed, which takes a while and never changes.
@@ -226,12 +167,7 @@ impl GraphqlService for App {
     }
 
     fn limits(&self, caller: &Caller) -> Arc<CallerLimits> {
-        let limits = &self.0.limits;
-        Arc::clone(match caller {
-            Caller::Anonymous => &limits.anonymous,
-            Caller::Known(principal) if principal.is_platform_admin() => &limits.admin,
-            Caller::Known(_) => &limits.user,
-        })
+        Arc::clone(self.0.limits.of(caller))
     }
 
     fn costs(&self) -> Arc<CostTable> {

@@ -73,6 +73,7 @@ impl Bench {
             .env("RATE_LIMIT_POINTS_PER_SECOND", u32::MAX.to_string())
             .env("RATE_LIMIT_BURST_POINTS", u32::MAX.to_string())
             .env("MAX_SOCKETS_PER_USER", "10000")
+            .env("MAX_SUBSCRIPTIONS", "10000")
             .spawn()?;
         let bench = Self { dev, serve, ready, address, _folder: folder };
         tokio::time::timeout(PATIENCE, async {

@@ -26,8 +26,8 @@ pub fn check(bytes: &[u8]) {
         Ok(Body::Single(params)) => {
             // The parameters do not depend on how their JSON is written.
             let value: Value = serde_json::from_slice(rest).unwrap_or_default();
-            assert_eq!(Params::from_json(value).ok().as_ref(), Some(&params));
-            prepare(params);
+            assert_eq!(Params::from_json(value).ok().as_ref(), Some(&*params));
+            prepare(*params);
         }
         Ok(Body::Batch(list)) => {
             assert!((1..=limit).contains(&list.len()));

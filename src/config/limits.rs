@@ -52,6 +52,9 @@ struct Key {
     of: fn(&mut RoleLimits) -> &mut u64,
 }
 
+/// What the rate limit can count with.
+const MOST_POINTS: u64 = u32::MAX as u64;
+
 const KEYS: [Key; 15] = [
     Key { name: "max_depth", least: 1, most: 1_000, of: |limits| &mut limits.depth },
     Key { name: "max_cost", least: 1, most: 1_000_000_000, of: |limits| &mut limits.cost },
@@ -69,10 +72,10 @@ const KEYS: [Key; 15] = [
     Key {
         name: "rate_limit_points_per_second",
         least: 0,
-        most: 1_000_000_000,
+        most: MOST_POINTS,
         of: |limits| &mut limits.points_per_second,
     },
-    Key { name: "rate_limit_burst_points", least: 1, most: 1_000_000_000, of: |limits| &mut limits.burst_points },
+    Key { name: "rate_limit_burst_points", least: 1, most: MOST_POINTS, of: |limits| &mut limits.burst_points },
 ];
 
 /// A parser for the limit with this name.

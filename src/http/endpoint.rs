@@ -81,8 +81,12 @@ impl<S: GraphqlService> Endpoint<S> {
         let rate = limits.rate;
         let prepared = Operation::prepare(params, &self.inner.documents, limits, &account, &meta.request_id);
         prepared.map_err(|mut response| {
-            Telemetry::refused(meta.transport, answer::code(&response).unwrap_or(Code::BadUserInput.as_str()));
-            account.charge_refused(rate);
+            let code = answer::code(&response).unwrap_or(Code::BadUserInput.as_str());
+            Telemetry::refused(meta.transport, code);
+            // Who was told when to come back is to find it so.
+            if code != Code::RateLimited.as_str() {
+                account.charge_refused(rate);
+            }
             if meta.transport != Transport::WebSocket {
                 rate_headers::put(&account, rate, &mut response.http_headers);
                 rate_headers::put_retry_after(&mut response);

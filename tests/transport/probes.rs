@@ -68,4 +68,9 @@ async fn only_the_origins_named_may_call_from_a_page() {
     };
     assert_eq!(preflight("https://app.example.com").await, "https://app.example.com");
     assert_eq!(preflight("https://evil.example.com").await, "");
+    let answer = server.post("{ hello }", &[("origin", "https://app.example.com")]).await;
+    let readable = answer.header("access-control-expose-headers");
+    for name in ["x-request-id", "retry-after", "ratelimit", "ratelimit-policy", "ratelimit-remaining"] {
+        assert!(readable.split(',').any(|exposed| exposed == name), "{name} in {readable}");
+    }
 }

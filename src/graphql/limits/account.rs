@@ -133,7 +133,6 @@ enum Concurrent {
 pub struct Admission {
     account: Arc<Account>,
     counted: Concurrent,
-    rate: Option<Rate>,
     charged: u64,
 }
 
@@ -174,7 +173,7 @@ impl Account {
             let message = format!("the limit \"{limit}\" is reached: {allowed} {things} at once are allowed");
             return Err(ApiError::new(Code::RateLimited, message));
         }
-        Ok(Admission { account: Arc::clone(self), counted: what, rate: None, charged: 0 })
+        Ok(Admission { account: Arc::clone(self), counted: what, charged: 0 })
     }
 
     fn counter(&self, what: Concurrent) -> &AtomicUsize {
@@ -218,7 +217,7 @@ impl Admission {
                 );
                 return Err(ApiError::new(Code::RateLimited, message).retry_after(wait));
             }
-            (self.rate, self.charged) = (Some(rate), cost);
+            self.charged = cost;
         }
         Ok(self)
     }
@@ -226,11 +225,6 @@ impl Admission {
     /// Whose it is.
     pub fn account(&self) -> &Arc<Account> {
         &self.account
-    }
-
-    /// The rate that it was charged by, where points are limited.
-    pub fn rate(&self) -> Option<Rate> {
-        self.rate
     }
 
     /// Gives back what was charged over the actual cost.

@@ -102,6 +102,12 @@ impl Measured {
     fn on_page_of(self, items: u64) -> Usage {
         self.once.beside(self.per_item.times(items))
     }
+
+    /// What is left out this time costs nothing. It is validated all the same, so its text counts.
+    fn left_out(self) -> Self {
+        let unpriced = |usage| Usage { nodes: 0, cost: 0, page_size: 0, ..usage };
+        Self { once: unpriced(self.once), per_item: unpriced(self.per_item) }
+    }
 }
 
 struct Walk<'a> {
@@ -126,18 +132,16 @@ impl Walk<'_> {
         let mut sum = Measured::default();
         sum.once.directives = group.directives;
         for step in &group.steps {
-            let measured = match step {
-                Step::Field(field) if self.given.selects(&field.when) => self.field(field),
-                Step::Inline(when, group) if self.given.selects(when) => self.group(group),
-                Step::Spread { when, directives, fragment } if self.given.selects(when) => {
+            let (when, measured) = match step {
+                Step::Field(field) => (&field.when, self.field(field)),
+                Step::Inline(when, group) => (when, self.group(group)),
+                Step::Spread { when, directives, fragment } => {
                     let mut measured = self.fragment(*fragment);
                     measured.once.directives = measured.once.directives.saturating_add(*directives);
-                    measured
+                    (when, measured)
                 }
-                // What is left out at this time has been read all the same.
-                Step::Field(FieldStep { below, .. }) | Step::Inline(_, below) => only_directives(below.directives),
-                Step::Spread { directives, .. } => only_directives(*directives),
             };
+            let measured = if self.given.selects(when) { measured } else { measured.left_out() };
             sum.once = sum.once.beside(measured.once);
             sum.per_item = sum.per_item.beside(measured.per_item);
         }
@@ -208,10 +212,6 @@ impl Walk<'_> {
             }
         }
     }
-}
-
-fn only_directives(directives: u64) -> Measured {
-    Measured { once: Usage { directives, ..Usage::default() }, per_item: Usage::default() }
 }
 
 /// What an answer cost: each thing that is there, and each field that is null for the time it took to find that out.
