@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, LazyLock};
 
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{Selection, SelectionSet};
 use platform::graphql::errors::RequestId;
 use platform::graphql::limits::account::{Accounts, Principal};
 use platform::graphql::limits::{CallerLimits, CostTable, OperationLimits};
@@ -38,6 +40,36 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
+/// How many fields, arguments and values the parser makes of a document.
+fn values(query: &str) -> u64 {
+    let Ok(document) = parse_query(query) else { return 0 };
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    operations.chain(fragments).map(in_selection_set).sum()
+}
+
+fn in_selection_set(set: &SelectionSet) -> u64 {
+    let of = |selection: &Selection| match selection {
+        Selection::Field(field) => {
+            let literals = field.node.arguments.iter().filter_map(|(_, value)| {
+                value.node.clone().into_const_with::<()>(|_| Ok(async_graphql::Value::Null)).ok()
+            });
+            1 + literals.map(|value| in_value(&value)).sum::<u64>() + in_selection_set(&field.node.selection_set.node)
+        }
+        Selection::InlineFragment(fragment) => in_selection_set(&fragment.node.selection_set.node),
+        Selection::FragmentSpread(_) => 1,
+    };
+    set.items.iter().map(|selection| of(&selection.node)).sum()
+}
+
+fn in_value(value: &async_graphql::Value) -> u64 {
+    match value {
+        async_graphql::Value::List(items) => items.iter().map(in_value).sum(),
+        async_graphql::Value::Object(fields) => fields.values().map(|value| 1 + in_value(value)).sum(),
+        _ => 1,
+    }
+}
+
 fn prepare(params: Params) {
     static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| {
         // A schema whose costs cannot be read has no document that may run, and the corpus has some.
@@ -45,7 +77,7 @@ fn prepare(params: Params) {
         Documents::new(Arc::new(costs), DocumentSettings::default())
     });
     let operation = OperationLimits {
-        tokens: 500,
+        tokens: 60,
         depth: 6,
         aliases: 3,
         directives: 3,
@@ -56,11 +88,14 @@ fn prepare(params: Params) {
     let limits = Arc::new(CallerLimits { operation: operation.clone(), ..CallerLimits::default() });
     let account = Accounts::default().of(Principal::User(1));
     let id = RequestId("fuzz".to_owned());
+    let query = params.query().map(str::to_owned);
     match Operation::prepare(params, &DOCUMENTS, Arc::clone(&limits), &account, &id) {
         Ok(Operation { usage, request, .. }) => {
             assert!(usage.depth <= operation.depth && usage.aliases <= operation.aliases);
             assert!(usage.directives <= operation.directives && usage.root_fields <= operation.root_fields);
             assert!(usage.cost <= operation.cost && usage.page_size <= operation.page_size);
+            let query = query.unwrap_or_default();
+            assert!(values(&query) <= operation.tokens, "more was parsed than was counted");
             let variables = request.variables.to_string();
             assert!(!variables.contains('\0'), "{variables}");
         }

@@ -86,7 +86,14 @@ pub fn complete(response: &mut Response, request: &RequestId) {
     }
 }
 
+/// The longest message in bytes: the library puts what a client sent into its own, whatever its size.
+const LONGEST_MESSAGE: usize = 1_000;
+
 fn complete_error(error: &mut ServerError, request: &RequestId) {
+    if error.message.len() > LONGEST_MESSAGE {
+        error.message.truncate(error.message.floor_char_boundary(LONGEST_MESSAGE));
+        error.message.push('…');
+    }
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
         extensions.set("code", Code::BadUserInput.as_str());

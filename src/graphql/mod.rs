@@ -8,6 +8,7 @@ pub mod errors;
 pub mod feed;
 pub mod ids;
 pub mod keyset;
+mod lexer;
 pub mod likeness;
 pub mod limits;
 pub mod loaders;

@@ -1,6 +1,7 @@
 //! How deeply the brackets of a document nest, found without recursion: the parser, the validation and the executor
 //! are recursive, and a document of a few thousand brackets would end the whole process by exhausting a stack.
 
+use super::lexer::{Lexer, after_comment};
 use crate::error::{ApiError, Code};
 
 /// Brackets that may be open at once. Far more than any depth limit needs, far less than a stack holds.
@@ -20,24 +21,14 @@ pub fn check(document: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Brackets in comments and strings are none. Where a string does not end as the grammar has it, the parser would try
-/// another reading or fail; what follows is counted then, so that no reading nests deeper than was counted.
+/// Brackets in comments and strings are none.
 fn nests_deeper_than(bytes: &[u8], allowed: usize) -> bool {
+    let mut lexer = Lexer::default();
     let (mut at, mut open) = (0, 0_usize);
-    let mut block_strings_end = true;
     while let Some(&byte) = bytes.get(at) {
         at = match byte {
-            b'#' => at + bytes[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(bytes.len() - at),
-            b'"' if bytes[at..].starts_with(b"\"\"\"") => {
-                match end_of_block_string(bytes, at).filter(|_| block_strings_end) {
-                    Some(end) => end,
-                    None => {
-                        block_strings_end = false;
-                        at + 2
-                    }
-                }
-            }
-            b'"' => end_of_string(bytes, at).unwrap_or(at + 1),
+            b'#' => after_comment(bytes, at),
+            b'"' => lexer.after_string(bytes, at),
             b'{' | b'[' | b'(' => {
                 open += 1;
                 if open > allowed {
@@ -53,29 +44,6 @@ fn nests_deeper_than(bytes: &[u8], allowed: usize) -> bool {
         };
     }
     false
-}
-
-fn end_of_string(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from + 1;
-    loop {
-        match bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\n' | b'\r' => return None,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-}
-
-fn end_of_block_string(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from + 3;
-    while at < bytes.len() {
-        if bytes[at..].starts_with(b"\"\"\"") {
-            return Some(at + 3);
-        }
-        at += if bytes[at..].starts_with(b"\\\"\"\"") { 4 } else { 1 };
-    }
-    None
 }
 
 #[cfg(test)]

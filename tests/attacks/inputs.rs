@@ -63,6 +63,34 @@ async fn a_string_that_does_not_end_hides_no_depth() {
     assert_eq!(codes(&query, json!({})).await, ["QUERY_TOO_COMPLEX"]);
 }
 
+/// A parser takes these for as many values as there are; a counter that takes them for one lets them in.
+#[tokio::test]
+async fn values_without_a_space_between_are_counted_one_by_one() {
+    for values in ["0".repeat(6_000), "-1".repeat(6_000), format!("\"\"\"a\" {}", "b ".repeat(6_000))] {
+        let query = format!("{{ jobs(filter: [{values}]) {{ nodes {{ id }} }} }}");
+        assert_eq!(codes(&query, json!({})).await, ["QUERY_TOO_COMPLEX"], "{query:.60}");
+    }
+}
+
+#[tokio::test]
+async fn quotes_that_do_not_end_cost_no_more_than_one_look() {
+    for quotes in ["\\\"".repeat(500_000), "\"\"\"".repeat(333_333), "\"a\n".repeat(300_000)] {
+        assert!(!codes(&format!("{{ a(b: \"{quotes}"), json!({})).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_message_does_not_give_back_all_that_was_sent() {
+    let text = "x".repeat(100_000);
+    for query in [format!("{{ jobs(filter: \"{text}\") {{ nodes {{ id }} }} }}"), format!("{{ {text} }}"), text.clone()]
+    {
+        let answer = Production::server().await.ask(&query, json!({})).await;
+        assert!(answer.body.len() < 5_000, "{} bytes", answer.body.len());
+    }
+    let answer = Production::server().await.ask("{ node(id: 1) { id } }", json!({ &text: text })).await;
+    assert!(answer.body.len() < 5_000, "{} bytes", answer.body.len());
+}
+
 #[tokio::test]
 async fn a_long_chain_of_fragments_is_answered_or_refused() {
     for length in [50, 600] {

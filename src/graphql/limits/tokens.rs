@@ -1,25 +1,29 @@
 //! Counts the lexical tokens of a document without building them.
 
+use crate::graphql::lexer::{Lexer, after_comment};
+
 /// How many tokens the lexical grammar of GraphQL finds in `text`. Commas, white space and comments are none.
+///
+/// The parser takes tokens that stand side by side without a space (`00`, `1-1`) for several, so they are counted so.
 pub(super) fn count(text: &str) -> u64 {
     let bytes = text.as_bytes();
+    let mut lexer = Lexer::default();
     let (mut at, mut tokens) = (0, 0);
     while let Some(&byte) = bytes.get(at) {
         at = match byte {
             b' ' | b'\t' | b'\n' | b'\r' | b',' => at + 1,
-            b'#' => skip_while(bytes, at, |byte| byte != b'\n' && byte != b'\r'),
+            b'#' => after_comment(bytes, at),
             _ => {
                 tokens += 1;
                 match byte {
-                    b'"' => end_of_string(bytes, at),
+                    b'"' => lexer.after_string(bytes, at),
                     b'.' if bytes[at..].starts_with(b"...") => at + 3,
-                    b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | 0x80.. => {
-                        skip_while(bytes, at + 1, |byte| {
-                            byte.is_ascii_alphanumeric()
-                                || matches!(byte, b'_' | b'.' | b'+' | b'-' | 0x80..)
-                                    && (byte != b'.' || !bytes[at].is_ascii_alphabetic())
-                        })
+                    b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
+                        skip_while(bytes, at, |byte| byte.is_ascii_alphanumeric() || byte == b'_')
                     }
+                    b'0'..=b'9' | b'-' => after_number(bytes, at),
+                    // Of no token; the bytes of one character belong together.
+                    0x80.. => skip_while(bytes, at, |byte| byte >= 0x80),
                     _ => at + 1,
                 }
             }
@@ -32,20 +36,22 @@ fn skip_while(bytes: &[u8], from: usize, holds: impl Fn(u8) -> bool) -> usize {
     bytes[from..].iter().position(|&byte| !holds(byte)).map_or(bytes.len(), |length| from + length)
 }
 
-/// Where a string or block string that starts at `from` ends; an open one ends with the text.
-fn end_of_string(bytes: &[u8], from: usize) -> usize {
-    let block = bytes[from..].starts_with(b"\"\"\"");
-    let mut at = from + if block { 3 } else { 1 };
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' if !block => at += 2,
-            b'\\' if bytes[at..].starts_with(b"\\\"\"\"") => at += 4,
-            b'"' if !block => return at + 1,
-            b'"' if bytes[at..].starts_with(b"\"\"\"") => return at + 3,
-            _ => at += 1,
+/// The place behind a number: a sign, `0` or digits that begin with another, a fraction, an exponent.
+fn after_number(bytes: &[u8], from: usize) -> usize {
+    let digits = |from| skip_while(bytes, from, |byte| byte.is_ascii_digit());
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut at = from + usize::from(bytes[from] == b'-');
+    at = if bytes.get(at) == Some(&b'0') { at + 1 } else { digits(at) };
+    if bytes.get(at) == Some(&b'.') && is_digit(at + 1) {
+        at = digits(at + 1);
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
+        if is_digit(at + 1 + sign) {
+            at = digits(at + 1 + sign);
         }
     }
-    bytes.len()
+    at
 }
 
 #[cfg(test)]
@@ -59,6 +65,16 @@ mod tests {
         assert_eq!(count("query Q($n: Int = -1.5e3) { ...F @skip(if: true) }"), 21);
         assert_eq!(count(r#"{ a(s: "one \" two", b: """block "quoted" \""" text""") }"#), 11);
         assert_eq!(count(""), 0);
+    }
+
+    /// What a list may have without a space between, and what a string hides only when it ends.
+    #[test]
+    fn nothing_that_the_parser_takes_for_several_is_counted_as_one() {
+        assert_eq!(count("[00000]"), 7);
+        assert_eq!(count("[1-1-1]"), 5);
+        assert_eq!(count("[1.5-2e3-0]"), 5);
+        assert_eq!(count(r#"["""a" b c d]"#), 7);
+        assert_eq!(count("[\"\"\"\"\"\"]"), 3);
     }
 
     proptest! {
