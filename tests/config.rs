@@ -101,8 +101,13 @@ fn the_limits_of_a_role_are_refused_by_name_value_and_what_is_allowed() {
     insta::assert_snapshot!(refusal_of("max_dept=3"), @r#"2: platform: LIMITS_ADMIN was "max_dept=3"; it may be made of these names, of which "max_dept" is none: max_depth, max_cost, max_nodes, max_fields, max_aliases, max_directives, max_tokens, max_root_fields, max_page_size, operation_timeout_seconds, max_operations, max_subscriptions, max_sockets_per_user, rate_limit_points_per_second, rate_limit_burst_points"#);
     insta::assert_snapshot!(refusal_of("max_depth=0"), @r#"2: platform: LIMITS_ADMIN was "max_depth=0"; it may be one whose max_depth is a whole number from 1 to 1000, where it is "0""#);
     insta::assert_snapshot!(refusal_of("max_depth"), @r#"2: platform: LIMITS_ADMIN was "max_depth"; it may be NAME=NUMBER,NAME=NUMBER such as max_depth=8,max_cost=500, where "max_depth" is not"#);
-    let burst =
-        [("JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://u@h/d"), ("LIMITS_USER", "rate_limit_burst_points=10")];
+    let burst = [
+        ("JWT_SECRET", SECRET),
+        ("DATABASE_URL", "postgres://u@h/d"),
+        ("EXECUTOR_MODE", "scheduler"),
+        ("FLASH_SCHED_ENABLED", "true"),
+        ("LIMITS_USER", "rate_limit_burst_points=10"),
+    ];
     insta::assert_snapshot!(refusal(&["serve"], &burst), @r#"2: platform: LIMITS_USER gives 10 points to save up and lets an operation cost 100000; it may be such that rate_limit_burst_points is at least max_cost"#);
     insta::assert_snapshot!(refusal(&["serve"], &[("INTROSPECTION", "me")]), @r#"2: platform: INTROSPECTION was "me"; it may be everyone, users, admins or nobody (true and false do for the first and the last)"#);
 }
@@ -116,6 +121,8 @@ fn a_file_of_trusted_documents_that_cannot_be_used_stops_the_start() {
         let variables = [
             ("JWT_SECRET", SECRET),
             ("DATABASE_URL", "postgres://u@127.0.0.1:1/d"),
+            ("EXECUTOR_MODE", "scheduler"),
+            ("FLASH_SCHED_ENABLED", "true"),
             ("TRUSTED_DOCUMENTS", file),
             ("PORT", "0"),
             ("RUST_LOG", "off"),
@@ -125,8 +132,28 @@ fn a_file_of_trusted_documents_that_cannot_be_used_stops_the_start() {
     let said = start(file.to_str().unwrap());
     insta::assert_snapshot!(said, @r#"2: platform: TRUSTED_DOCUMENTS names FOLDER/documents.json, which has a document "a" that is no GraphQL: expected selection at line 1, column 8; it may be a JSON file of GraphQL operations by their SHA-256"#);
     insta::assert_snapshot!(start("/nowhere/documents.json"), @"2: platform: TRUSTED_DOCUMENTS names /nowhere/documents.json, which cannot be read: No such file or directory (os error 2); it may be a JSON file of GraphQL operations by their SHA-256");
-    let mode = [("JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://u@h/d"), ("TRUSTED_DOCUMENTS_MODE", "only")];
+    let mode = [
+        ("JWT_SECRET", SECRET),
+        ("DATABASE_URL", "postgres://u@h/d"),
+        ("EXECUTOR_MODE", "scheduler"),
+        ("FLASH_SCHED_ENABLED", "true"),
+        ("TRUSTED_DOCUMENTS_MODE", "only"),
+    ];
     insta::assert_snapshot!(refusal(&["serve"], &mode), @"2: platform: TRUSTED_DOCUMENTS is not set; it may be the file of known operations, which TRUSTED_DOCUMENTS_MODE=only needs");
+}
+
+#[test]
+fn a_mode_without_an_executor_stops_the_start_also_as_the_default() {
+    let with = |mode: Option<&'static str>| {
+        let mut variables = vec![("JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://u@h/d")];
+        variables.extend(mode.map(|mode| ("EXECUTOR_MODE", mode)));
+        refusal(&["serve"], &variables)
+    };
+    insta::assert_snapshot!(
+        with(Some("local")),
+        @r#"2: platform: EXECUTOR_MODE was "local"; it may be scheduler in this version, with FLASH_SCHED_ENABLED=true: local, the default, has no executor yet"#
+    );
+    assert_eq!(with(None), with(Some("local")));
 }
 
 #[test]

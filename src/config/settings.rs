@@ -183,7 +183,7 @@ pub struct ClusterSettings {
     /// Kubeconfig to use; otherwise the service account in a cluster, or ~/.kube/config
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Who places the pods of a job
+    /// Who places the pods of a job; only scheduler works in this version
     #[arg(long, env = "EXECUTOR_MODE", default_value = "local", value_name = "MODE")]
     pub executor_mode: ExecutorMode,
     /// The Flash scheduler runs in the cluster; EXECUTOR_MODE=scheduler needs it
@@ -208,7 +208,15 @@ impl ClusterSettings {
                 given: "false".to_owned(),
                 expected: "true when EXECUTOR_MODE=scheduler".to_owned(),
             }),
-            ExecutorMode::Scheduler | ExecutorMode::Local => Ok(()),
+            ExecutorMode::Scheduler => Ok(()),
+            // Accepted, it would send FlashJobs to a cluster that has nobody to run them.
+            ExecutorMode::Local => Err(ConfigError::Invalid {
+                variable: "EXECUTOR_MODE",
+                given: "local".to_owned(),
+                expected: "scheduler in this version, with FLASH_SCHED_ENABLED=true: local, the default, has no \
+                           executor yet"
+                    .to_owned(),
+            }),
         }
     }
 
