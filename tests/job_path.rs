@@ -164,6 +164,24 @@ async fn fails_with_its_exit_code(dev: &Dev, maya: &Session) {
     assert_eq!(data["job"]["tasks"], json!([{ "exitCode": 3 }]));
 }
 
+async fn is_tried_again_and_fails_with_what_each_attempt_did(dev: &Dev, maya: &Session) {
+    let start = maya.present().await;
+    let commit = maya.commit("again", &pod(r#"{sim.platform/exit-code: "4"}"#)).await;
+    let job = maya.submit_with(&commit, "configfile-job", json!({ "retries": 1 })).await;
+    let events = dev.events_until(maya, &job, &start, "FAILED").await;
+    assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "QUEUED", "RUNNING", "FAILED"]);
+    let retries: Vec<_> = events.iter().filter(|event| event.kind == "RETRYING").collect();
+    assert_eq!(retries.len(), 1, "{events:#?}");
+    assert_eq!((retries[0].phase.as_str(), retries[0].reason.as_deref()), ("QUEUED", Some("Retrying")));
+    let query = "query($id: ID!) { job(id: $id) { attempts retriesLeft manifest tasks { attempt exitCode pod } } }";
+    let data = maya.ask(query, json!({ "id": job })).await;
+    let job = &data["job"];
+    assert_eq!((&job["attempts"], &job["retriesLeft"]), (&json!(2), &json!(0)));
+    let name = job["manifest"]["metadata"]["name"].as_str().unwrap();
+    assert!(name.ends_with("-retry-1"), "{name}");
+    assert_eq!(job["tasks"], json!([{ "attempt": 2, "exitCode": 4, "pod": format!("{name}-0") }]));
+}
+
 async fn is_cancelled(dev: &Dev, maya: &Session) {
     let start = maya.present().await;
     let commit = maya.commit("long", &pod(r#"{sim.platform/duration: "1h"}"#)).await;
@@ -199,6 +217,7 @@ async fn jobs_end_in_every_way(cluster: &str) {
     tokio::join!(
         succeeds(&dev, &maya),
         fails_with_its_exit_code(&dev, &maya),
+        is_tried_again_and_fails_with_what_each_attempt_did(&dev, &maya),
         is_cancelled(&dev, &maya),
         is_preempted_and_runs_again(&dev, &maya),
     );

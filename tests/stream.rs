@@ -164,6 +164,52 @@ async fn a_preempted_job_waits_again_and_counts_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_failed_is_started_again_as_another_object_and_may_succeed() {
+    let stage = Stage::set().await;
+    let job = stage.submit().await;
+    stage.execute("UPDATE jobs SET retry_limit = 2").await;
+    stage.reach(job, "QUEUED").await;
+    stage.run_pod(job).await;
+    stage.report(job, json!({ "phase": "Running" })).await;
+    stage.reach(job, "RUNNING").await;
+    let failed = json!({
+        "type": "Failed", "status": "True", "reason": "TaskFailed", "message": "task 0 failed: exit code 3",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    let first = stage.object_name(job).await;
+    stage.report(job, json!({ "phase": "Failed", "failed": 1, "conditions": [failed] })).await;
+    stage.until(job, "attempt = 2 AND object_uid IS NOT NULL AND object_name LIKE '%-retry-1'").await;
+    assert_eq!(stage.reason(job).await.as_deref(), Some("Retrying"));
+    assert_eq!(stage.objects().await, 1, "{first} is gone");
+    stage.until(job, "manifest #>> '{metadata,name}' = object_name").await;
+    stage.until(job, "tasks -> 0 ->> 'attempt' = '1'").await;
+    stage.report(job, json!({ "phase": "Running" })).await;
+    stage.reach(job, "RUNNING").await;
+    stage.report(job, json!({ "phase": "Succeeded" })).await;
+    stage.reach(job, "SUCCEEDED").await;
+    assert_eq!(
+        stage.kinds(job).await,
+        ["PHASE_CHANGED", "PHASE_CHANGED", "RETRYING", "PHASE_CHANGED", "PHASE_CHANGED"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_whose_object_failed_while_nobody_watched_is_started_again() {
+    let stage = Stage::set().await;
+    let job = stage.submit().await;
+    stage.execute("UPDATE jobs SET retry_limit = 1").await;
+    stage.reach(job, "QUEUED").await;
+    let stage = stage.stop_server().await;
+    stage.report(job, json!({ "phase": "Failed" })).await;
+    let stage = stage.start_server().await;
+    stage.until(job, "attempt = 2 AND object_uid IS NOT NULL AND object_name LIKE '%-retry-1'").await;
+    assert_eq!(stage.objects().await, 1);
+    stage.report(job, json!({ "phase": "Failed" })).await;
+    stage.reach(job, "FAILED").await;
+    assert_eq!(stage.phases(job).await, ["SUBMITTED", "QUEUED", "QUEUED", "FAILED"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_runs_too_long_fails_and_its_object_goes() {
     let stage = Stage::set().await;
     let job = stage.submit().await;

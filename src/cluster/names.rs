@@ -90,9 +90,23 @@ pub fn project_namespace(project: ProjectId) -> String {
     format!("proj-{}", ids::suffix(project.uuid()))
 }
 
-/// The name of a job's object: `job-` and the 26 characters of its id.
+/// The name of a job's first object: `job-` and the 26 characters of its id.
 pub fn job_object(job: JobId) -> String {
     format!("job-{}", ids::suffix(job.uuid()))
+}
+
+/// The name of the object of a job's attempt, counted from 1: [`job_object`], and from the second on `-retry-` and how
+/// many retries it is the last of.
+pub fn job_attempt(job: JobId, attempt: i32) -> String {
+    match attempt {
+        ..=1 => job_object(job),
+        attempt => format!("{}-retry-{}", job_object(job), attempt - 1),
+    }
+}
+
+/// Whether an object of this name is not yet that of the job's attempt, but of one before it.
+pub fn is_of_earlier_attempt(object: &str, job: JobId, attempt: i32) -> bool {
+    attempt > 1 && object != job_attempt(job, attempt)
 }
 
 /// The job that an object's name or label says it belongs to; labels hold ids as they are, names with `-`.

@@ -35,6 +35,8 @@ pub struct TaskPod {
     pub name: String,
     /// Its uid: a later pod of the same name has another one.
     pub uid: Option<String>,
+    /// The name of the object that it was made for, where the pod says so.
+    pub owner: Option<String>,
     /// Whether it is being deleted.
     pub leaving: bool,
     /// Its node, once it has one.
@@ -94,6 +96,7 @@ impl TaskPod {
             task,
             name,
             uid: pod.uid(),
+            owner: pod.owner_references().iter().find(|owner| owner.controller == Some(true)).map(|o| o.name.clone()),
             leaving: pod.metadata.deletion_timestamp.is_some(),
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             version: pod.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),

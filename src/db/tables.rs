@@ -153,6 +153,7 @@ diesel::table! {
         submitted_at -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
+        attempt -> Integer,
     }
 }
 

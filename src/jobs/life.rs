@@ -12,6 +12,8 @@ use crate::cluster::pods::TaskPod;
 use crate::events::model::NewEvent;
 use crate::ids::JobId;
 
+mod retry;
+
 /// Something that the watch has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
@@ -26,15 +28,26 @@ pub struct Observation {
 pub enum Seen {
     /// Its object.
     Object(ObjectState),
-    /// Its object, with this uid, is there no more.
-    Gone(String),
+    /// An object of it is there no more.
+    Gone(ObjectRef),
     /// The pod of one of its tasks.
     Pod(TaskPod),
+}
+
+/// An object of a job. Each attempt's has a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRef {
+    /// Its name.
+    pub name: String,
+    /// Its uid; `None` for whatever has the name.
+    pub uid: Option<String>,
 }
 
 /// A job's object at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectState {
+    /// Its name, which says of which attempt it is.
+    pub name: String,
     /// Which object.
     pub uid: String,
     /// How new this is.
@@ -66,6 +79,8 @@ pub enum ObjectPhase {
 pub mod reason {
     /// Stopped to make room.
     pub const PREEMPTED: &str = "Preempted";
+    /// An attempt failed, and the next one is started.
+    pub const RETRYING: &str = "Retrying";
     /// The object was deleted by somebody else.
     pub const DELETED: &str = "Deleted";
     /// The cluster will not take the object.
@@ -87,22 +102,25 @@ impl Life {
     pub fn observe(&mut self, seen: &Seen, now: DateTime<Utc>) -> Vec<NewEvent> {
         match seen {
             Seen::Object(object) => self.observe_object(object, now),
-            Seen::Gone(uid) => self.gone(Some(uid), now),
+            Seen::Gone(object) => self.gone(object, now),
             Seen::Pod(pod) => self.observe_pod(pod).into_iter().collect(),
         }
     }
 
     fn observe_object(&mut self, object: &ObjectState, now: DateTime<Utc>) -> Vec<NewEvent> {
+        let of_another_attempt = object.name != self.object_name;
         if self.phase.is_terminal() {
-            if self.object_uid.is_none() && !object.deleting && self.next_attempt_at.is_none() {
+            let unknown = self.object_uid.is_none() && !of_another_attempt;
+            if unknown && !object.deleting && self.next_attempt_at.is_none() {
                 // Created by an attempt that was overtaken by a cancel: the worker removes it.
                 self.object_uid = Some(object.uid.clone());
                 self.next_attempt_at = Some(now);
             }
             return Vec::new();
         }
-        let another = self.object_uid.as_ref().is_some_and(|known| *known != object.uid);
-        if another || self.object_version.is_some_and(|known| known >= object.version) {
+        let another = of_another_attempt || self.object_uid.as_ref().is_some_and(|known| *known != object.uid);
+        let older = self.object_version.is_some_and(|known| known >= object.version);
+        if another || self.is_restarting() || older {
             return Vec::new();
         }
         self.object_uid = Some(object.uid.clone());
@@ -126,15 +144,21 @@ impl Life {
             ObjectPhase::Running if self.phase == JobPhase::Running => {}
             ObjectPhase::Running => events.extend(self.enter(JobPhase::Running, (None, None), now)),
             ObjectPhase::Succeeded => events.extend(self.enter(JobPhase::Succeeded, why, now)),
-            ObjectPhase::Failed => events.extend(self.enter(JobPhase::Failed, why, now)),
+            ObjectPhase::Failed => match self.retry(&why, now) {
+                Some(event) => events.push(event),
+                None => events.extend(self.enter(JobPhase::Failed, why, now)),
+            },
         }
         events
     }
 
-    /// Its object is there no more.
-    pub fn gone(&mut self, uid: Option<&str>, now: DateTime<Utc>) -> Vec<NewEvent> {
-        let another = uid.is_some() && self.object_uid.as_deref().is_some_and(|known| Some(known) != uid);
-        if another {
+    /// An object of it is there no more.
+    pub fn gone(&mut self, object: &ObjectRef, now: DateTime<Utc>) -> Vec<NewEvent> {
+        let another = match (&object.uid, &self.object_uid) {
+            (Some(gone), Some(known)) => gone != known,
+            (None, _) | (_, None) => false,
+        };
+        if another || object.name != self.object_name {
             return Vec::new();
         }
         if self.phase.is_terminal() {
@@ -144,6 +168,10 @@ impl Life {
         if self.cancel_requested_at.is_some() {
             return self.cancelled(now);
         }
+        if self.is_restarting() {
+            self.begin_attempt(now);
+            return Vec::new();
+        }
         let message = "its object was deleted in the cluster by somebody else".to_owned();
         let why = (Some(reason::DELETED.to_owned()), Some(message));
         let events = self.enter(JobPhase::Failed, why, now).into_iter().collect();
@@ -152,11 +180,17 @@ impl Life {
     }
 
     fn observe_pod(&mut self, pod: &TaskPod) -> Option<NewEvent> {
-        let task = Task::of_pod(pod);
+        let mut task = Task::of_pod(pod, self.attempt_of(pod.owner.as_deref()));
         let known = self.tasks.0.iter().position(|known| known.index == task.index);
         let before = known.map(|place| self.tasks.0[place].clone());
-        if before.as_ref().is_some_and(|before| before.version >= task.version) {
+        if before.as_ref().is_some_and(|before| before.version >= task.version || before.attempt > task.attempt) {
             return None;
+        }
+        let stopped =
+            before.as_ref().is_some_and(|before| before.uid == task.uid && before.state == TaskState::Waiting);
+        if stopped && task.leaving && task.state == TaskState::Running {
+            // It was stopped to make room or for the next attempt, and takes a while to end.
+            task.state = TaskState::Waiting;
         }
         let same = before.as_ref().is_some_and(|before| Task { version: task.version, ..before.clone() } == task);
         if same {
@@ -187,8 +221,11 @@ impl Life {
         })
     }
 
-    /// The cluster has the object.
-    pub fn created(&mut self, uid: &str, now: DateTime<Utc>) -> Vec<NewEvent> {
+    /// The cluster has the object of this name. One of an attempt that is over says nothing about the job.
+    pub fn created(&mut self, name: &str, uid: &str, now: DateTime<Utc>) -> Vec<NewEvent> {
+        if self.object_name != name {
+            return Vec::new();
+        }
         self.object_uid.get_or_insert_with(|| uid.to_owned());
         if self.phase.is_terminal() {
             // Cancelled meanwhile: the object must go again.
@@ -205,16 +242,26 @@ impl Life {
 
     /// The cluster will never take the object.
     pub fn invalid(&mut self, message: String, now: DateTime<Utc>) -> Vec<NewEvent> {
-        if self.phase != JobPhase::Submitted {
+        if !self.is_unsent() {
             return Vec::new();
         }
         self.enter(JobPhase::Failed, (Some(reason::INVALID.to_owned()), Some(message)), now).into_iter().collect()
     }
 
-    /// The cluster did not take the object this time; `again` is when it is tried next.
-    pub fn put_off(&mut self, why: &'static str, message: String, again: DateTime<Utc>) -> Vec<NewEvent> {
+    /// The cluster did not do what was asked this time; `again` is when it is tried next.
+    pub fn put_off(
+        &mut self,
+        why: &'static str,
+        message: String,
+        now: DateTime<Utc>,
+        again: DateTime<Utc>,
+    ) -> Vec<NewEvent> {
+        let over_time = self.overdue(now);
+        if !over_time.is_empty() {
+            return over_time;
+        }
         self.next_attempt_at = Some(again);
-        if self.phase != JobPhase::Submitted || self.cancel_requested_at.is_some() {
+        if !(self.is_unsent() || self.is_restarting()) || self.cancel_requested_at.is_some() {
             return Vec::new();
         }
         let event = self.wait((Some(why.to_owned()), Some(message)));
@@ -246,7 +293,7 @@ impl Life {
 
     /// It ran as long as it may. Its object goes next.
     pub fn overdue(&mut self, now: DateTime<Utc>) -> Vec<NewEvent> {
-        if self.deadline().is_none_or(|deadline| deadline > now) {
+        if self.cancel_requested_at.is_some() || self.deadline().is_none_or(|deadline| deadline > now) {
             return Vec::new();
         }
         let seconds = self.deadline_seconds.unwrap_or_default();
@@ -270,6 +317,7 @@ impl Life {
         match (self.finished_at, self.cancel_requested_at) {
             (Some(finished), _) => self.ttl_seconds.map(|seconds| finished + Duration::seconds(seconds)),
             (None, Some(_)) => Some(now),
+            (None, None) if self.is_restarting() || self.object_uid.is_none() => Some(now),
             (None, None) => self.deadline(),
         }
     }
@@ -308,8 +356,7 @@ impl Life {
         self.message.clone_from(&message);
         if kind == JobEventKind::Preempted {
             self.preemptions += 1;
-            let unfinished = self.tasks.0.iter_mut().filter(|task| task.state == TaskState::Running);
-            unfinished.for_each(|task| task.state = TaskState::Waiting);
+            self.stop_tasks();
         }
         if to == JobPhase::Running {
             self.started_at.get_or_insert(now);
@@ -341,3 +388,7 @@ fn as_sentence(words: &str) -> String {
 #[cfg(test)]
 #[path = "life/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "life/retry_tests.rs"]
+mod retry_tests;

@@ -48,6 +48,8 @@ pub enum JobEventKind {
     Waiting,
     /// A task started or ended; the phase of the job is the same.
     TaskChanged,
+    /// An attempt failed, and because retries are left the next one is started.
+    Retrying,
 }
 
 text_enum!(JobEventKind {
@@ -57,6 +59,7 @@ text_enum!(JobEventKind {
     CancelRequested => "CANCEL_REQUESTED",
     Waiting => "WAITING",
     TaskChanged => "TASK_CHANGED",
+    Retrying => "RETRYING",
 });
 
 /// A step that a job may not take.
@@ -78,7 +81,7 @@ impl JobPhase {
         }
     }
 
-    /// The phase after observing `to`. RUNNING goes back to QUEUED only by preemption.
+    /// The phase after observing `to`. RUNNING goes back to QUEUED only by preemption; a retry does so by itself.
     ///
     /// # Errors
     /// The step is not part of a job's life.

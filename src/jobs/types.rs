@@ -80,7 +80,8 @@ impl Job {
         self.0.phase
     }
 
-    /// Why it is in this phase, in one word for programs, such as `Preempted`, `DeadlineExceeded` or `Deleted`.
+    /// Why it is in this phase, in one word for programs, such as `Preempted`, `Retrying`,
+    /// `DeadlineExceeded` or `Deleted`.
     async fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
     }
@@ -98,6 +99,18 @@ impl Job {
     /// How often the job was stopped to make room for a more important one.
     async fn preemptions(&self) -> i32 {
         self.0.preemptions
+    }
+
+    /// How often the job was started: 1, and one more for each retry after a failure. A job that has failed and is
+    /// being started again counts the new attempt.
+    async fn attempts(&self) -> i32 {
+        self.0.attempt
+    }
+
+    /// How often the job is still started anew if it fails: `retries` of its spec, less those there were. A job that
+    /// is cancelled, deleted in the cluster, refused by it or stopped by its deadline is not started again.
+    async fn retries_left(&self) -> i32 {
+        (self.0.retry_limit.saturating_add(1).saturating_sub(self.0.attempt)).max(0)
     }
 
     /// The project that the job belongs to.
@@ -244,6 +257,10 @@ pub struct JobTask {
     pub state: JobTaskState,
     /// The name of its pod.
     pub pod: Option<String>,
+    /// The attempt of the job that its pod belongs to, from 1. Until the pod of a new attempt is there, the task shows
+    /// what became of it in the one before.
+    #[serde(default = "first")]
+    pub attempt: i32,
     /// The node it runs on; null before it is placed.
     pub node: Option<String>,
     /// What its program returned, 128 and the signal where one ended it; null before.
@@ -257,6 +274,10 @@ pub struct JobTask {
     pub started_at: Option<DateTime<Utc>>,
     /// When its program ended; null before.
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+fn first() -> i32 {
+    1
 }
 
 /// Something that happened to a job.

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use rand::RngExt;
 use tokio::sync::Semaphore;
 
-use super::life::reason;
+use super::life::{ObjectRef, reason};
 use super::model::due::{self, Due};
 use super::model::observed::{self, Life};
 use super::phase::JobPhase;
@@ -85,6 +85,9 @@ fn need(due: &Due) -> Need {
     match (due.phase, due.cancel_requested_at) {
         (JobPhase::Submitted, None) => Need::Create,
         (JobPhase::Submitted, Some(_)) => Need::CancelUnsent,
+        // A failed attempt's object goes before the next one's is created.
+        (JobPhase::Queued | JobPhase::Running, None) if due.is_restarting() => Need::Delete,
+        (JobPhase::Queued | JobPhase::Running, None) if due.object_uid.is_none() => Need::Create,
         (JobPhase::Queued | JobPhase::Running, None) => Need::CheckDeadline,
         (JobPhase::Queued | JobPhase::Running, Some(_))
         | (JobPhase::Succeeded | JobPhase::Failed | JobPhase::Cancelled, _) => Need::Delete,
@@ -113,7 +116,7 @@ impl Worker {
             Need::Create => self.create(&due).await,
             Need::CancelUnsent => {
                 let sent = due.submit_attempts > 1;
-                self.change(&due, |life, now| life.cancelled_unsent(sent, now)).await
+                self.change(&due, |life, now| life.cancelled_unsent(sent, now)).await.map(drop)
             }
             Need::Delete => self.delete(&due).await,
             Need::CheckDeadline => {
@@ -121,7 +124,7 @@ impl Worker {
                     life.next_attempt_at = life.due(now);
                     life.overdue(now)
                 };
-                self.change(&due, check).await
+                self.change(&due, check).await.map(drop)
             }
         };
         if let Err(error) = done {
@@ -135,8 +138,10 @@ impl Worker {
         let label = if outcome.is_ok() { "created" } else { "failed" };
         metrics::counter!("platform_submits_total", "outcome" => label).increment(1);
         match outcome {
-            Ok(created) => self.change(due, |life, now| life.created(&created.uid, now)).await,
-            Err(ClusterError::Invalid(message)) => self.change(due, |life, now| life.invalid(message, now)).await,
+            Ok(created) => self.created(due, &created.uid).await,
+            Err(ClusterError::Invalid(message)) => {
+                self.change(due, |life, now| life.invalid(message, now)).await.map(drop)
+            }
             Err(error @ (ClusterError::Away(_) | ClusterError::Unconfigured(_))) => {
                 self.put_off(due, reason::CLUSTER_UNAVAILABLE, error).await
             }
@@ -149,17 +154,37 @@ impl Worker {
         }
     }
 
+    /// The cluster has an object. A claim that ran out before it was used may have made one that nobody wants any more:
+    /// the job has gone over to another attempt, or has ended.
+    async fn created(&self, due: &Due, uid: &str) -> Result<(), ApiError> {
+        let name = &due.object_name;
+        let life = self.change(due, |life, now| life.created(name, uid, now)).await?;
+        if life.is_some_and(|life| !life.is_in_cluster_as(name, uid)) {
+            tracing::warn!(job = %due.id, object = name, "an object was made too late and is removed");
+            if let Err(error) = in_time(self.executor.delete(&target(due), Some(uid))).await {
+                tracing::warn!(job = %due.id, object = name, %error, "an object that nobody wants is still there");
+            }
+        }
+        Ok(())
+    }
+
     async fn delete(&self, due: &Due) -> Result<(), ApiError> {
         // A job that has ended must leave nothing, whatever object bears its name.
         let uid = due.object_uid.as_deref().filter(|_| !due.phase.is_terminal());
         match in_time(self.executor.delete(&target(due), uid)).await {
-            Ok(Deleted::Gone) => self.change(due, |life, now| life.gone(None, now)).await,
+            Ok(Deleted::Gone) => {
+                let gone = ObjectRef { name: due.object_name.clone(), uid: None };
+                self.change(due, |life, now| life.gone(&gone, now)).await.map(drop)
+            }
             Ok(Deleted::Going) => {
                 let again = |life: &mut Life, now: DateTime<Utc>| {
-                    life.next_attempt_at = Some(now + DELETING);
+                    // The watch may have seen it go already.
+                    if life.object_name == due.object_name {
+                        life.next_attempt_at = Some(now + DELETING);
+                    }
                     Vec::new()
                 };
-                self.change(due, again).await
+                self.change(due, again).await.map(drop)
             }
             Err(error) => self.put_off(due, reason::CLUSTER_UNAVAILABLE, error).await,
         }
@@ -168,17 +193,16 @@ impl Worker {
     async fn put_off(&self, due: &Due, why: &'static str, error: ClusterError) -> Result<(), ApiError> {
         tracing::info!(job = %due.id, %error, attempt = due.submit_attempts, "tried again later");
         let pause = pause(due.submit_attempts, rand::rng().random_range(0.5..1.0));
-        self.change(due, |life, now| life.put_off(why, error.to_string(), now + pause)).await
+        self.change(due, |life, now| life.put_off(why, error.to_string(), now, now + pause)).await.map(drop)
     }
 
     async fn change(
         &self,
         due: &Due,
         change: impl FnOnce(&mut Life, DateTime<Utc>) -> Vec<NewEvent> + Send,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Option<Life>, ApiError> {
         let mut conn = self.db.connection().await?;
-        observed::change(&mut conn, due.id, |life| change(life, Utc::now())).await?;
-        Ok(())
+        Ok(observed::change(&mut conn, due.id, |life| change(life, Utc::now())).await?)
     }
 }
 

@@ -75,10 +75,10 @@ async fn gather(seen: &mut mpsc::Receiver<Timed>) -> Option<Vec<Timed>> {
 mod tests {
     use super::*;
     use crate::ids::JobId;
-    use crate::jobs::life::Seen;
+    use crate::jobs::life::{ObjectRef, Seen};
 
     fn observation() -> Observation {
-        Observation { job: JobId::generate(), seen: Seen::Gone("uid".into()) }
+        Observation { job: JobId::generate(), seen: Seen::Gone(ObjectRef { name: "job".into(), uid: None }) }
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use crate::cluster::names::JOB_LABEL;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 use crate::ids::JobId;
-use crate::jobs::life::{ObjectPhase, ObjectState, Observation, Seen};
+use crate::jobs::life::{ObjectPhase, ObjectRef, ObjectState, Observation, Seen};
 use crate::jobs::model::observed::{self, Expected};
 
 const RETRY: Duration = Duration::from_millis(500);
@@ -49,7 +49,9 @@ pub(super) async fn follow(db: Db, cluster: Cluster, sink: Sink) {
                 None => true,
             },
             Event::Delete(object) => match job_of(&object) {
-                Some(job) => put(&sink, job, Seen::Gone(object.uid().unwrap_or_default())).await,
+                Some(job) => {
+                    put(&sink, job, Seen::Gone(ObjectRef { name: object.name_any(), uid: object.uid() })).await
+                }
                 None => true,
             },
         };
@@ -66,11 +68,11 @@ async fn put(sink: &Sink, job: JobId, seen: Seen) -> bool {
 /// Tells which of the objects that the list had not are not in the cluster.
 async fn tell_vanished(cluster: &Cluster, sink: &Sink, missing: impl Iterator<Item = Expected>) -> bool {
     let asked = stream::iter(missing)
-        .map(|missing| async move { has_vanished(cluster, &missing).await.then_some((missing.job, missing.uid)) })
+        .map(|missing| async move { has_vanished(cluster, &missing).await.then_some(missing) })
         .buffer_unordered(ASKED_AT_ONCE);
     let mut vanished = pin!(asked.filter_map(std::future::ready));
-    while let Some((job, uid)) = vanished.next().await {
-        if !put(sink, job, Seen::Gone(uid)).await {
+    while let Some(Expected { job, name, uid, .. }) = vanished.next().await {
+        if !put(sink, job, Seen::Gone(ObjectRef { name, uid: Some(uid) })).await {
             return false;
         }
     }
@@ -122,6 +124,7 @@ fn state(object: &FlashJob) -> ObjectState {
     };
     let condition = status.and_then(|status| telling(&status.conditions, phase));
     ObjectState {
+        name: object.name_any(),
         uid: object.uid().unwrap_or_default(),
         version: object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
         phase,

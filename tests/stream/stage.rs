@@ -210,10 +210,16 @@ impl Stage {
         self.sql.batch_execute(sql).await.unwrap();
     }
 
-    /// Plays the scheduler.
+    /// Plays the scheduler, of the object of the job's present attempt.
     pub async fn report(&self, job: JobId, status: Value) {
         let patch = Patch::Merge(json!({ "status": status }));
-        self.objects.patch_status(&job_object(job), &PatchParams::default(), &patch).await.unwrap();
+        let name = self.object_name(job).await;
+        self.objects.patch_status(&name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// The name of the object of the job's present attempt.
+    pub async fn object_name(&self, job: JobId) -> String {
+        self.sql.query_one("SELECT object_name FROM jobs WHERE id = $1", &[&job.uuid()]).await.unwrap().get(0)
     }
 
     /// A pod that runs the job's only task, as a scheduler and a kubelet leave it.
@@ -274,6 +280,13 @@ impl Stage {
     /// The phases that the job's events tell, in order.
     pub async fn phases(&self, job: JobId) -> Vec<String> {
         let query = "SELECT phase FROM job_events WHERE job_id = $1 ORDER BY seq";
+        self.sql.query(query, &[&job.uuid()]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The kinds of the job's events after the first, in order; what its tasks did is left out.
+    pub async fn kinds(&self, job: JobId) -> Vec<String> {
+        let query =
+            "SELECT kind FROM job_events WHERE job_id = $1 AND kind NOT IN ('SUBMITTED', 'TASK_CHANGED') ORDER BY seq";
         self.sql.query(query, &[&job.uuid()]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 

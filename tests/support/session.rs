@@ -65,8 +65,14 @@ impl Session {
 
     /// Submits a commit to a queue; the job's id.
     pub async fn submit(&self, commit: &str, queue: &str) -> String {
+        self.submit_with(commit, queue, json!({})).await
+    }
+
+    /// Submits a commit to a queue with overrides; the job's id.
+    pub async fn submit_with(&self, commit: &str, queue: &str, overrides: Value) -> String {
         let query = "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id phase } } }";
-        let input = json!({ "projectId": self.project().await, "commitId": commit, "queue": queue });
+        let project = self.project().await;
+        let input = json!({ "projectId": project, "commitId": commit, "queue": queue, "overrides": overrides });
         let data = self.ask(query, json!({ "i": input })).await;
         let job = &data["submitJob"]["job"];
         // The worker is rung by the commit: the cluster may have the job before the answer is put together.

@@ -6,11 +6,13 @@ use super::*;
 use crate::cluster::pods::PodState;
 use crate::jobs::model::observed::Tasks;
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
 
-fn submitted() -> Life {
+pub(super) const NAME: &str = "job-00000000000000000000000001";
+
+pub(super) fn submitted() -> Life {
     Life {
         id: JobId::from_uuid(uuid::Uuid::from_u128(1)),
         phase: JobPhase::Submitted,
@@ -20,8 +22,11 @@ fn submitted() -> Life {
         preemptions: 0,
         tasks: Tasks::default(),
         cancel_requested_at: None,
+        object_name: NAME.into(),
         object_uid: None,
         object_version: None,
+        attempt: 1,
+        retry_limit: 0,
         deadline_seconds: None,
         ttl_seconds: None,
         next_attempt_at: Some(now()),
@@ -31,11 +36,13 @@ fn submitted() -> Life {
 }
 
 fn object(version: i64, phase: ObjectPhase) -> Seen {
-    Seen::Object(ObjectState { uid: "u".into(), version, phase, reason: None, message: None, deleting: false })
+    let (name, uid) = (NAME.into(), "u".into());
+    Seen::Object(ObjectState { name, uid, version, phase, reason: None, message: None, deleting: false })
 }
 
 fn waiting(version: i64, reason: &str, message: &str) -> Seen {
     Seen::Object(ObjectState {
+        name: NAME.into(),
         uid: "u".into(),
         version,
         phase: ObjectPhase::Pending,
@@ -43,6 +50,10 @@ fn waiting(version: i64, reason: &str, message: &str) -> Seen {
         message: Some(message.into()),
         deleting: false,
     })
+}
+
+fn gone(uid: &str) -> Seen {
+    Seen::Gone(ObjectRef { name: NAME.into(), uid: Some(uid.into()) })
 }
 
 fn told(life: &mut Life, seen: &[Seen]) -> Vec<String> {
@@ -103,7 +114,7 @@ fn another_reason_to_wait_is_told_and_another_number_is_not() {
 #[test]
 fn deleted_behind_our_back_is_a_failure() {
     let mut life = submitted();
-    let told = told(&mut life, &[object(1, ObjectPhase::Running), Seen::Gone("u".into())]);
+    let told = told(&mut life, &[object(1, ObjectPhase::Running), gone("u")]);
     assert_eq!(told.last().unwrap(), "PHASE_CHANGED FAILED");
     assert_eq!(life.reason.as_deref(), Some("Deleted"));
 }
@@ -111,7 +122,7 @@ fn deleted_behind_our_back_is_a_failure() {
 #[test]
 fn gone_after_the_end_changes_nothing() {
     let mut life = submitted();
-    assert_eq!(told(&mut life, &[object(1, ObjectPhase::Succeeded), Seen::Gone("u".into())]).len(), 2);
+    assert_eq!(told(&mut life, &[object(1, ObjectPhase::Succeeded), gone("u")]).len(), 2);
     assert_eq!(life.phase, JobPhase::Succeeded);
 }
 
@@ -120,7 +131,7 @@ fn a_cancelled_job_ends_when_its_object_is_gone() {
     let mut life = submitted();
     life.observe(&object(1, ObjectPhase::Running), now());
     life.cancel_requested_at = Some(now());
-    let told = told(&mut life, &[object(2, ObjectPhase::Failed), Seen::Gone("u".into())]);
+    let told = told(&mut life, &[object(2, ObjectPhase::Failed), gone("u")]);
     assert_eq!(told, ["PHASE_CHANGED CANCELLED"]);
 }
 
@@ -129,21 +140,21 @@ fn a_job_cancelled_while_it_was_being_created_leaves_nothing() {
     let mut life = submitted();
     life.cancel_requested_at = Some(now());
     assert_eq!(life.cancelled_unsent(true, now()).len(), 1);
-    life.gone(None, now());
+    life.gone(&ObjectRef { name: NAME.into(), uid: None }, now());
     assert_eq!(life.next_attempt_at, None);
     // The create comes through after all.
-    life.created("u", now());
+    life.created(NAME, "u", now());
     assert_eq!((life.phase, life.next_attempt_at), (JobPhase::Cancelled, Some(now())));
 }
 
 #[test]
 fn a_cluster_that_is_away_is_told_once() {
     let mut life = submitted();
-    let events = life.put_off(reason::CLUSTER_UNAVAILABLE, "connection refused".into(), now());
+    let events = life.put_off(reason::CLUSTER_UNAVAILABLE, "connection refused".into(), now(), now());
     assert_eq!((events.len(), life.phase), (1, JobPhase::Submitted));
-    assert!(life.put_off(reason::CLUSTER_UNAVAILABLE, "connection refused".into(), now()).is_empty());
+    assert!(life.put_off(reason::CLUSTER_UNAVAILABLE, "connection refused".into(), now(), now()).is_empty());
     assert_eq!(life.reason.as_deref(), Some("ClusterUnavailable"));
-    assert_eq!(life.created("u", now()).len(), 1);
+    assert_eq!(life.created(NAME, "u", now()).len(), 1);
     assert_eq!((life.reason, life.pending_reason), (None, None));
 }
 
@@ -163,6 +174,7 @@ fn pod(version: i64, state: PodState) -> Seen {
         task: 0,
         name: "p".into(),
         uid: Some("pod".into()),
+        owner: None,
         leaving: false,
         node: Some("gpu-1".into()),
         version,
@@ -192,8 +204,8 @@ fn any_seen() -> impl Strategy<Value = Seen> {
     prop_oneof![
         8 => (0i64..20, proptest::sample::select(phases.to_vec())).prop_map(|(version, phase)| object(version, phase)),
         3 => (0i64..20, proptest::sample::select(pods.to_vec())).prop_map(|(version, state)| pod(version, state)),
-        1 => Just(Seen::Gone("u".into())),
-        1 => Just(Seen::Gone("another".into())),
+        1 => Just(gone("u")),
+        1 => Just(gone("another")),
     ]
 }
 

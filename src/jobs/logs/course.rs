@@ -20,6 +20,10 @@ pub struct Sight {
     pub phase: JobPhase,
     /// What the cluster said of its newest pod.
     pub task: Option<Task>,
+    /// Which attempt its job is at, from 1.
+    pub attempt: i32,
+    /// How often the job may be started anew.
+    pub retry_limit: i32,
 }
 
 /// How far the reader has come with the pod that its place is in.
@@ -65,8 +69,10 @@ pub fn next(sight: &Sight, place: &Place, progress: Progress) -> Next {
         TaskState::Running => over,
         TaskState::Succeeded | TaskState::Failed => true,
     };
-    // A pod that ends because it is being deleted may be one that makes room: its task runs again.
-    let is_last = over || (ended && !task.leaving);
+    // A pod that ends because it is being deleted may be one that makes room: its task runs again. So it may while the
+    // job has retries left, and it does where the job has gone over to another attempt.
+    let runs_again = task.leaving || sight.attempt <= sight.retry_limit || task.attempt < sight.attempt;
+    let is_last = over || (ended && !runs_again);
     let is_here = place.pod.as_ref() == Some(&uid);
     match progress {
         _ if is_here && place.whole => end_or_wait(is_last, LogEnd::Complete),
@@ -96,7 +102,11 @@ mod tests {
     }
 
     fn told(phase: JobPhase, task: Option<Task>, place: &Place, progress: Progress) -> String {
-        match next(&Sight { phase, task }, place, progress) {
+        told_of(&Sight { phase, task, attempt: 1, retry_limit: 0 }, place, progress)
+    }
+
+    fn told_of(sight: &Sight, place: &Place, progress: Progress) -> String {
+        match next(sight, place, progress) {
             Next::Wait => "wait".to_owned(),
             Next::Read { uid, ended, .. } => format!("read {uid}{}", if ended { ", which has ended" } else { "" }),
             Next::End(end) => format!("{end:?}"),
@@ -145,5 +155,17 @@ mod tests {
         removed before it was read: Removed
         gone, but not over: wait
         ");
+    }
+
+    #[test]
+    fn a_task_that_may_run_again_has_no_last_pod_until_its_job_is_over() {
+        let all_of_a = place(Some("a"), true);
+        let after_failure = |phase, attempt, retry_limit| {
+            let sight = Sight { phase, task: task("a", TaskState::Failed, false), attempt, retry_limit };
+            told_of(&sight, &all_of_a, Progress::Open)
+        };
+        assert_eq!(after_failure(JobPhase::Running, 1, 1), "wait", "retries are left");
+        assert_eq!(after_failure(JobPhase::Queued, 2, 1), "wait", "the last attempt has no pod yet");
+        assert_eq!(after_failure(JobPhase::Failed, 2, 1), "Complete");
     }
 }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::cluster::names;
 use crate::db::tables::jobs;
 use crate::ids::{JobId, ProjectId};
 use crate::jobs::phase::JobPhase;
@@ -22,8 +23,16 @@ pub struct Due {
     pub namespace: String,
     pub object_name: String,
     pub object_uid: Option<String>,
+    pub attempt: i32,
     /// Attempts so far, this one included.
     pub submit_attempts: i32,
+}
+
+impl Due {
+    /// Whether its object is a failed attempt's, which goes before the next one is created.
+    pub fn is_restarting(&self) -> bool {
+        names::is_of_earlier_attempt(&self.object_name, self.id, self.attempt)
+    }
 }
 
 /// Claims at most `limit` due jobs for `lease_seconds`: others see them again after that, if the claimer has died. No

@@ -13,6 +13,12 @@ use crate::jobs::logs::Sight;
 /// # Errors
 /// The database's.
 pub async fn sight(conn: &mut AsyncPgConnection, job: JobId, task: i32) -> QueryResult<Option<Sight>> {
-    let found = jobs::table.find(job).select((jobs::phase, jobs::tasks)).first(conn).await.optional()?;
-    Ok(found.map(|(phase, Tasks(tasks))| Sight { phase, task: tasks.into_iter().find(|known| known.index == task) }))
+    let columns = (jobs::phase, jobs::tasks, jobs::attempt, jobs::retry_limit);
+    let found = jobs::table.find(job).select(columns).first(conn).await.optional()?;
+    Ok(found.map(|(phase, Tasks(tasks), attempt, retry_limit)| Sight {
+        phase,
+        task: tasks.into_iter().find(|known| known.index == task),
+        attempt,
+        retry_limit,
+    }))
 }

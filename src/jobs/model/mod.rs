@@ -58,6 +58,10 @@ pub struct Job {
     pub object_name: String,
     /// The uid of its object, once the cluster has it.
     pub object_uid: Option<String>,
+    /// Which attempt it is at, from 1.
+    pub attempt: i32,
+    /// How often it may be started anew after a failure.
+    pub retry_limit: i32,
     /// When it was submitted.
     pub submitted_at: DateTime<Utc>,
     /// When its first task started.

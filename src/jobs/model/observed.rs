@@ -42,8 +42,11 @@ pub struct Life {
     pub preemptions: i32,
     pub tasks: Tasks,
     pub cancel_requested_at: Option<DateTime<Utc>>,
+    pub object_name: String,
     pub object_uid: Option<String>,
     pub object_version: Option<i64>,
+    pub attempt: i32,
+    pub retry_limit: i32,
     pub deadline_seconds: Option<i64>,
     pub ttl_seconds: Option<i64>,
     pub next_attempt_at: Option<DateTime<Utc>>,
@@ -125,10 +128,13 @@ async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> 
         "UPDATE jobs SET phase = new.phase, reason = new.reason, message = new.message,
                 pending_reason = new.pending_reason, preemptions = new.preemptions, tasks = new.tasks,
                 object_uid = new.object_uid, object_version = new.object_version,
-                next_attempt_at = new.next_attempt_at, started_at = new.started_at, finished_at = new.finished_at
-         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                next_attempt_at = new.next_attempt_at, started_at = new.started_at, finished_at = new.finished_at,
+                attempt = new.attempt, object_name = new.object_name,
+                manifest = CASE WHEN jobs.object_name = new.object_name THEN jobs.manifest
+                                ELSE jsonb_set(jobs.manifest, '{metadata,name}', to_jsonb(new.object_name)) END
+         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
               AS new (id, phase, reason, message, pending_reason, preemptions, tasks, object_uid, object_version,
-                      next_attempt_at, started_at, finished_at)
+                      next_attempt_at, started_at, finished_at, attempt, object_name)
          WHERE jobs.id = new.id",
     )
     .bind::<Array<SqlUuid>, _>(lives.iter().map(|life| life.id).collect::<Vec<_>>())
@@ -143,6 +149,8 @@ async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> 
     .bind::<Array<Nullable<Timestamptz>>, _>(lives.iter().map(|life| life.next_attempt_at).collect::<Vec<_>>())
     .bind::<Array<Nullable<Timestamptz>>, _>(lives.iter().map(|life| life.started_at).collect::<Vec<_>>())
     .bind::<Array<Nullable<Timestamptz>>, _>(lives.iter().map(|life| life.finished_at).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(lives.iter().map(|life| life.attempt).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(lives.iter().map(|life| life.object_name.as_str()).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)

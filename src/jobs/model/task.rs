@@ -32,6 +32,9 @@ pub struct Task {
     /// The uid of its pod: a pod that runs the task again has another one.
     #[serde(default)]
     pub uid: Option<String>,
+    /// The attempt of the job that its pod belongs to, from 1.
+    #[serde(default = "first")]
+    pub attempt: i32,
     /// Whether its pod is being deleted.
     #[serde(default)]
     pub leaving: bool,
@@ -51,9 +54,13 @@ pub struct Task {
     pub version: i64,
 }
 
+fn first() -> i32 {
+    1
+}
+
 impl Task {
-    /// What its pod says.
-    pub fn of_pod(pod: &TaskPod) -> Self {
+    /// What its pod, made for this attempt, says.
+    pub fn of_pod(pod: &TaskPod, attempt: i32) -> Self {
         let time = |seconds: Option<i64>| seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         Self {
             index: pod.task,
@@ -65,6 +72,7 @@ impl Task {
             },
             pod: Some(pod.name.clone()),
             uid: pod.uid.clone(),
+            attempt,
             leaving: pod.leaving,
             node: pod.node.clone(),
             exit_code: pod.exit_code,
@@ -83,6 +91,7 @@ impl Task {
             state,
             pod: None,
             uid: None,
+            attempt: 1,
             leaving: false,
             node: None,
             exit_code: None,

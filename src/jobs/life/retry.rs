@@ -1,0 +1,79 @@
+//! Starting a failed job again: the failed attempt's object goes first, then the next attempt's is created.
+//!
+//! Two steps of the row, so that a crash between any two calls to the cluster is taken up where it was: the new attempt
+//! with the old one's object until that is known to be gone, then a row without an object, which the submit worker
+//! creates. Each attempt's object has a name of its own, so what is heard late of an old one is never taken for the new
+//! one.
+
+use chrono::{DateTime, Utc};
+
+use super::{Life, NewEvent, Why, as_sentence, reason};
+use crate::cluster::names;
+use crate::jobs::model::task::TaskState;
+use crate::jobs::phase::{JobEventKind, JobPhase};
+
+impl Life {
+    /// Whether the attempt before this one has failed and its object is still there.
+    pub fn is_restarting(&self) -> bool {
+        !self.phase.is_terminal() && names::is_of_earlier_attempt(&self.object_name, self.id, self.attempt)
+    }
+
+    /// Whether its object is to be created: the first one, or the next attempt's.
+    pub fn is_unsent(&self) -> bool {
+        !self.phase.is_terminal() && !self.is_restarting() && self.object_uid.is_none()
+    }
+
+    /// Whether this object is the one that the job is in the cluster as.
+    pub fn is_in_cluster_as(&self, name: &str, uid: &str) -> bool {
+        self.object_name == name && self.object_uid.as_deref() == Some(uid)
+    }
+
+    /// Goes over to the next attempt after this one has failed in the cluster, if there may be one.
+    pub(super) fn retry(&mut self, (_, message): &Why, now: DateTime<Utc>) -> Option<NewEvent> {
+        let over_time = self.deadline().is_some_and(|deadline| deadline <= now);
+        if self.attempt > self.retry_limit || self.cancel_requested_at.is_some() || over_time {
+            return None;
+        }
+        let failed = format!("attempt {} of {} failed", self.attempt, self.retry_limit.saturating_add(1));
+        self.pending_reason = Some(as_sentence(&format!("{failed}; the next one is being started")));
+        let message = match message {
+            Some(why) => format!("{failed}: {why}"),
+            None => failed,
+        };
+        let from = std::mem::replace(&mut self.phase, JobPhase::Queued);
+        self.reason = Some(reason::RETRYING.to_owned());
+        self.message = Some(message.clone());
+        self.attempt += 1;
+        self.stop_tasks();
+        self.next_attempt_at = Some(now);
+        Some(NewEvent {
+            job: self.id,
+            kind: JobEventKind::Retrying.as_str(),
+            phase: JobPhase::Queued.as_str(),
+            previous_phase: (from != JobPhase::Queued).then_some(from.as_str()),
+            reason: Some(reason::RETRYING.to_owned()),
+            message: Some(message),
+        })
+    }
+
+    /// The failed attempt's object is gone: the next one's is to be created.
+    pub(super) fn begin_attempt(&mut self, now: DateTime<Utc>) {
+        self.object_name = names::job_attempt(self.id, self.attempt);
+        self.object_uid = None;
+        self.object_version = None;
+        self.next_attempt_at = Some(now);
+    }
+
+    /// The attempt that the pod of an object of this name belongs to. A pod that does not say is taken for a new one.
+    pub(super) fn attempt_of(&self, object: Option<&str>) -> i32 {
+        let is_old = names::is_of_earlier_attempt(&self.object_name, self.id, self.attempt)
+            || object.is_some_and(|object| object != self.object_name);
+        if is_old { (self.attempt - 1).max(1) } else { self.attempt }
+    }
+
+    /// Its pods are stopped; what has ended keeps its result.
+    pub(super) fn stop_tasks(&mut self) {
+        let unfinished = self.tasks.0.iter_mut().filter(|task| task.state == TaskState::Running);
+        unfinished.for_each(|task| task.state = TaskState::Waiting);
+    }
+}
