@@ -20,9 +20,18 @@ pub(super) async fn health() -> Response {
 pub(super) async fn ready<S: GraphqlService>(State(endpoint): State<Endpoint<S>>) -> Response {
     let draining = endpoint.lifecycle().is_draining();
     let checks = endpoint.service().readiness().await;
-    let ready = !draining && checks.iter().all(|check| check.healthy);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, uncached(Json(json!({ "ready": ready, "draining": draining, "checks": checks })))).into_response()
+    let unhealthy = checks.iter().find(|check| !check.healthy);
+    let reason = match unhealthy {
+        _ if draining => Some("the server is draining: it finishes what runs and takes nothing new".to_owned()),
+        Some(check) => Some(format!("{}: {}", check.name, check.detail.as_deref().unwrap_or("it does not work"))),
+        None => None,
+    };
+    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut body = json!({ "ready": reason.is_none(), "draining": draining, "checks": checks });
+    if let Some(reason) = reason {
+        body["reason"] = reason.into();
+    }
+    (status, uncached(Json(body))).into_response()
 }
 
 /// `/metrics`, in Prometheus' text format.

@@ -14,6 +14,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::http::lifecycle::Lifecycle;
@@ -24,9 +25,9 @@ const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `shutdown`.
 ///
-/// Then: no new connections, `/ready` fails and new operations are refused on the ones there are; requests that run
-/// are answered; sockets and streams are closed, spread over the drain's time. Returns when the last is gone or that
-/// time is over.
+/// Then `/ready` fails and new operations are refused; requests that run are answered; sockets and streams are closed,
+/// spread over the drain's time. New connections are still taken, so that probes hear why: to a server that only stops to answer
+/// nobody can tell a drain from a crash. Returns when the last that was there is gone or that time is over.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -72,13 +73,33 @@ pub async fn serve(
             }
         });
     }
-    drop(listener);
     tracing::info!(seconds = drain.as_secs(), "draining");
     let end = Instant::now() + drain;
-    let finished = timeout_at(end, connections.shutdown()).await.is_ok();
-    lifecycle.sockets().close();
-    let finished = finished && timeout_at(end, lifecycle.sockets().wait()).await.is_ok();
+    let drained = async {
+        let finished = timeout_at(end, connections.shutdown()).await.is_ok();
+        lifecycle.sockets().close();
+        finished && timeout_at(end, lifecycle.sockets().wait()).await.is_ok()
+    };
+    let late = TaskTracker::new();
+    let probes = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let connection = connection(&builder, stream, peer, router.clone());
+                    let broken_off = broken_off.clone();
+                    late.spawn(async move { drop(broken_off.run_until_cancelled(connection).await) });
+                }
+                Err(_) => tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await,
+            }
+        }
+    };
+    let finished = tokio::select! {
+        finished = drained => finished,
+        () = probes => false,
+    };
     broken_off.cancel();
+    late.close();
+    late.wait().await;
     tracing::info!(everything_finished = finished, "drained");
     Ok(())
 }

@@ -29,6 +29,26 @@ async fn a_running_operation_is_answered() {
 }
 
 #[tokio::test]
+async fn while_the_server_drains_ready_fails_with_the_reason_and_health_stays() {
+    let mut server = server().await;
+    let slow = server.post("{ slow(milliseconds: 1000) }", &[]);
+    let probes = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.shutdown.cancel();
+        // Each on a connection of its own, as a kubelet's probes are.
+        let health = server.send("GET", "/health", &[], "").await;
+        let ready = server.send("GET", "/ready", &[], "").await;
+        let refused = server.post("{ hello }", &[]).await;
+        (health.status, ready.told(), refused.status)
+    };
+    let (answer, (health, ready, refused)) = tokio::join!(slow, probes);
+    assert_eq!((health, refused), (200, 503));
+    insta::assert_snapshot!(ready, @r#"503 application/json {"ready":false,"draining":true,"checks":[{"name":"toy","healthy":true,"tookMs":0}],"reason":"the server is draining: it finishes what runs and takes nothing new"}"#);
+    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"data":{"slow":1000}}"#);
+    (&mut server.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_socket_hears_its_cursors_and_is_closed_with_1012() {
     let mut server = server().await;
     let mut client = Client::ready(&server).await;
