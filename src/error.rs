@@ -252,6 +252,11 @@ impl Problems {
         self.0.push(error);
     }
 
+    /// How many there are so far.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The value, or `None` after noting the problem.
     pub fn take<T>(&mut self, result: Result<T, ApiError>) -> Option<T> {
         result.map_err(|error| self.0.push(error)).ok()

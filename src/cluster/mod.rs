@@ -1,4 +1,4 @@
-//! Everything that speaks Kubernetes: the client, the custom resources, names, namespaces, pods and logs.
+//! Everything that speaks Kubernetes: the client, the custom resources, names, namespaces, pods, their safety and logs.
 
 pub mod client;
 pub mod crd;
@@ -8,5 +8,6 @@ pub mod names;
 pub mod namespaces;
 pub mod pods;
 pub mod queues;
+pub mod safety;
 
 pub use client::{Cluster, ClusterError};

@@ -1,6 +1,6 @@
 //! A task's pod, reduced to what is kept of it.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Pod, PodCondition, PodStatus};
 use kube::ResourceExt;
 
 use super::names::JOB_LABEL;
@@ -8,6 +8,10 @@ use crate::ids::JobId;
 
 /// The scheduler's label with the task's position in its job.
 pub const TASK_LABEL: &str = "scheduling.flash-sched.io/task-index";
+/// The reason of a pod that no node takes.
+pub const UNSCHEDULABLE: &str = "Unschedulable";
+/// The reason of a pod that no node takes because a claim of its has no volume yet. Kubernetes has no word for it.
+pub const CLAIM_NOT_BOUND: &str = "ClaimNotBound";
 /// Exit codes above this are 128 and the signal that ended the process.
 const SIGNAL_BASE: i32 = 128;
 
@@ -81,7 +85,8 @@ impl TaskPod {
         let reason = status
             .and_then(|status| status.reason.clone())
             .or_else(|| ended.and_then(|ended| ended.reason.clone()))
-            .or_else(|| waiting.and_then(|waiting| waiting.reason.clone()));
+            .or_else(|| waiting.and_then(|waiting| waiting.reason.clone()))
+            .or_else(|| status.and_then(unplaced));
         let message = status
             .and_then(|status| status.message.clone())
             .or_else(|| ended.and_then(|ended| ended.message.clone()))
@@ -109,6 +114,15 @@ impl TaskPod {
             finished_at: ended.and_then(|ended| ended.finished_at.as_ref()).map(|time| time.0.as_second()),
         })
     }
+}
+
+/// Why no node takes it.
+fn unplaced(status: &PodStatus) -> Option<String> {
+    let refused = |condition: &&PodCondition| condition.type_ == "PodScheduled" && condition.status == "False";
+    let condition = status.conditions.iter().flatten().find(refused)?;
+    let message = condition.message.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let claim = message.contains("persistentvolumeclaim");
+    Some(if claim { CLAIM_NOT_BOUND.to_owned() } else { condition.reason.clone()? })
 }
 
 /// How the containers ended: the one that failed, or any.
@@ -167,6 +181,18 @@ mod tests {
         let pod = read(json!({ "phase": "Failed", "reason": "Evicted", "message": "the node was low on memory" }));
         assert_eq!(pod.reason.as_deref(), Some("Evicted"));
         assert_eq!(pod.message.as_deref(), Some("the node was low on memory"));
+    }
+
+    #[test]
+    fn a_pod_that_no_node_takes_says_whether_it_is_for_its_claim() {
+        let unplaced = |message: &str| {
+            let condition =
+                json!({ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message });
+            read(json!({ "phase": "Pending", "conditions": [condition] })).reason
+        };
+        let claim = unplaced("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.");
+        assert_eq!(claim.as_deref(), Some(CLAIM_NOT_BOUND));
+        assert_eq!(unplaced("0/2 nodes are available: 2 Insufficient cpu.").as_deref(), Some(UNSCHEDULABLE));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde_json::{Map, Value};
 
+use crate::cluster::safety::{self, Violation};
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::names::shown;
 use crate::text_enum;
@@ -19,6 +20,8 @@ const MAX_NODES: usize = 100_000;
 const MAX_ALIASES: usize = 1000;
 /// How deeply lists and mappings may nest.
 const MAX_DEPTH: usize = 64;
+/// Problems that are told of a file at most.
+const MAX_PROBLEMS: usize = 50;
 
 /// What may be in a config file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, AsExpression, FromSqlRow)]
@@ -60,6 +63,14 @@ text_enum!(ConfigKind {
 });
 
 impl ConfigKind {
+    /// Whether pods are made of it.
+    const fn makes_pods(self) -> bool {
+        match self {
+            Self::Pod | Self::Deployment | Self::Job | Self::CronJob | Self::FlashJob | Self::Workflow => true,
+            Self::Service | Self::ConfigMap | Self::Ingress | Self::PersistentVolumeClaim => false,
+        }
+    }
+
     /// The `apiVersion` that goes with the kind.
     pub const fn api_version(self) -> &'static str {
         match self {
@@ -86,7 +97,8 @@ pub struct Document {
 ///
 /// # Errors
 /// `BAD_USER_INPUT` for `field`: with line and column where the YAML does not parse, with the limit and its value where
-/// it is too large, and one for each object that is not of an allowed kind.
+/// it is too large, and one for each document that is not of an allowed kind and for everything in one that no pod may
+/// ask for. Which claims may be mounted depends on who runs the document, and is decided then.
 pub fn parse(yaml: &str, field: &'static str) -> Result<Vec<Document>, ApiErrors> {
     if yaml.len() > MAX_BYTES {
         let message = format!("the YAML has {} bytes; it may have {MAX_BYTES}", yaml.len());
@@ -114,10 +126,44 @@ pub fn parse(yaml: &str, field: &'static str) -> Result<Vec<Document>, ApiErrors
     }
     let mut problems = Problems::default();
     let mut documents = Vec::with_capacity(objects.len());
+    let mut untold = 0;
     for (index, object) in objects.into_iter().enumerate() {
-        documents.extend(problems.take(document(object, index + 1, field)));
+        if let Some(document) = problems.take(document(object, index + 1, field)) {
+            for violation in unsafe_parts(&document) {
+                if problems.count() < MAX_PROBLEMS {
+                    let message = format!("document {}, {}: {violation}", index + 1, title(&document));
+                    problems.push(ApiError::bad_input(field, message));
+                } else {
+                    untold += 1;
+                }
+            }
+            documents.push(document);
+        }
+    }
+    if untold > 0 {
+        problems.push(ApiError::bad_input(field, format!("{untold} more problems like these are not shown")));
     }
     problems.finish().map(|()| documents)
+}
+
+/// What no pod may ask for. Whatever is not the object's metadata or the cluster's report is looked at, wherever it stands.
+fn unsafe_parts(document: &Document) -> Vec<Violation> {
+    let Value::Object(content) = &document.object else { return Vec::new() };
+    if !document.kind.makes_pods() {
+        return Vec::new();
+    }
+    let looked_at = content.iter().filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status"));
+    let looked_at: Map<String, Value> = looked_at.map(|(key, part)| (key.clone(), part.clone())).collect();
+    safety::violations(&Value::Object(looked_at), "")
+}
+
+/// Kind and name, as in `Job/train`.
+fn title(document: &Document) -> String {
+    let kind = document.kind.as_str();
+    match document.object.pointer("/metadata/name").and_then(Value::as_str) {
+        Some(name) => format!("{kind}/{}", name.chars().filter(|c| !c.is_control()).take(80).collect::<String>()),
+        None => kind.to_owned(),
+    }
 }
 
 fn unreadable(error: &serde_saphyr::Error, field: &'static str) -> ApiErrors {
@@ -126,9 +172,19 @@ fn unreadable(error: &serde_saphyr::Error, field: &'static str) -> ApiErrors {
     let formatter = serde_saphyr::UserMessageFormatter;
     let message = too_large(error).unwrap_or_else(|| {
         let what = serde_saphyr::MessageFormatter::format_message(&formatter, error);
+        if what == RECURSION_LIMIT {
+            return too_deep();
+        }
         format!("the YAML cannot be read: {place}{what}")
     });
     ApiError::bad_input(field, message).into()
+}
+
+/// What the parser says of brackets that nest deeper than it can follow, which it notices before it counts them.
+const RECURSION_LIMIT: &str = "recursion limit exceeded";
+
+fn too_deep() -> String {
+    format!("the YAML nests more than {MAX_DEPTH} levels deep")
 }
 
 /// Which limit the YAML is beyond, with its value.
@@ -142,14 +198,14 @@ fn too_large(error: &serde_saphyr::Error) -> Option<String> {
         BudgetBreach::Nodes { .. } => {
             format!("the YAML has more than {MAX_NODES} values, which is the most it may have")
         }
-        BudgetBreach::Depth { .. } => format!("the YAML nests more than {MAX_DEPTH} levels deep"),
+        BudgetBreach::Depth { .. } => too_deep(),
         BudgetBreach::Aliases { .. } => format!("the YAML has more than {MAX_ALIASES} aliases"),
         _ => return None,
     })
 }
 
 fn document(object: Value, number: usize, field: &'static str) -> Result<Document, ApiError> {
-    let refused = |message: String| ApiError::bad_input(field, format!("object {number}: {message}"));
+    let refused = |message: String| ApiError::bad_input(field, format!("document {number}: {message}"));
     if has_nul(&object) {
         return Err(refused("a text in it has the character U+0000 (NUL), which no text may have".to_owned()));
     }
@@ -216,11 +272,11 @@ mod tests {
     #[test]
     fn every_object_that_is_not_allowed_is_told() {
         let yaml = "apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Job\n---\njust text\n---\nkind: Pod\n";
-        insta::assert_snapshot!(refused(yaml).replace("; object", ";\nobject"), @r#"
-        object 1: the kind "Secret" is not allowed; these are: Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim;
-        object 2: the apiVersion of a Job is "batch/v1", not "v1";
-        object 3: it is not a mapping with apiVersion and kind;
-        object 4: it needs an apiVersion and a kind, each a text
+        insta::assert_snapshot!(refused(yaml).replace("; document", ";\ndocument"), @r#"
+        document 1: the kind "Secret" is not allowed; these are: Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim;
+        document 2: the apiVersion of a Job is "batch/v1", not "v1";
+        document 3: it is not a mapping with apiVersion and kind;
+        document 4: it needs an apiVersion and a kind, each a text
         "#);
     }
 
@@ -257,3 +313,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "documents/adversarial_tests.rs"]
+mod adversarial_tests;

@@ -15,7 +15,7 @@ pub struct SubmitJobInput {
     /// Any text of 1 to 200 characters. The same key from the same user gives the first answer again, so a client that
     /// got no answer can safely send the request a second time.
     pub idempotency_key: Option<String>,
-    /// Check everything and answer with the preview only; nothing is changed.
+    /// Check everything and answer with the preview only, as `previewJob` does; nothing is changed.
     #[graphql(default_with = "Some(false)")]
     pub dry_run: Option<bool>,
     /// The commit whose YAML holds the Pod, Job or FlashJob to run. Leave it out when `spec` is given.

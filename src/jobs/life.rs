@@ -13,6 +13,9 @@ use crate::events::model::NewEvent;
 use crate::ids::JobId;
 
 mod retry;
+mod waiting;
+
+use waiting::as_sentence;
 
 /// Something that the watch has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,15 +133,19 @@ impl Life {
             // What its pods do while they are stopped says nothing about the job.
             return Vec::new();
         }
-        let why = (object.reason.clone(), object.message.clone());
+        let why = match object.reason.as_deref() {
+            // Whom it made room for may be nobody's business.
+            Some(reason::PREEMPTED) => (object.reason.clone(), Some(waiting::PREEMPTED.to_owned())),
+            _ => (object.reason.clone(), object.message.clone()),
+        };
         let mut events = Vec::new();
         if self.phase == JobPhase::Submitted {
             events.extend(self.enter(JobPhase::Queued, (None, None), now));
         }
         match object.phase {
             ObjectPhase::Pending if self.phase == JobPhase::Running => {
-                let message = object.message.clone();
-                events.extend(self.enter(JobPhase::Queued, (Some(reason::PREEMPTED.to_owned()), message), now));
+                let why = (Some(reason::PREEMPTED.to_owned()), Some(waiting::PREEMPTED.to_owned()));
+                events.extend(self.enter(JobPhase::Queued, why, now));
             }
             ObjectPhase::Pending => events.extend(self.wait(why)),
             ObjectPhase::Running if self.phase == JobPhase::Running => {}
@@ -196,12 +203,6 @@ impl Life {
         if same {
             return None;
         }
-        if task.state == TaskState::Waiting
-            && !self.phase.is_terminal()
-            && let Some(waits) = task.reason.as_deref().filter(|reason| reason.contains("Image"))
-        {
-            self.pending_reason = Some(format!("Task {} waits for its image: {waits}.", task.index));
-        }
         let moved = before.is_none_or(|before| before.state != task.state) && task.state != TaskState::Waiting;
         let (reason, message) = (task.reason.clone(), task.sentence());
         match known {
@@ -211,6 +212,7 @@ impl Life {
                 self.tasks.0.sort_by_key(|task| task.index);
             }
         }
+        self.tell_what_tasks_wait_for();
         (moved && !self.phase.is_terminal()).then(|| NewEvent {
             job: self.id,
             kind: JobEventKind::TaskChanged.as_str(),
@@ -219,6 +221,18 @@ impl Life {
             reason,
             message: Some(message),
         })
+    }
+
+    /// A task that waits says more than the scheduler, which has done its part. When none does any more, that is over.
+    fn tell_what_tasks_wait_for(&mut self) {
+        if self.phase.is_terminal() {
+            return;
+        }
+        match self.tasks.0.iter().find_map(waiting::of_task) {
+            Some(sentence) => self.pending_reason = Some(sentence),
+            None if self.phase == JobPhase::Running => self.pending_reason = None,
+            None => {}
+        }
     }
 
     /// The cluster has the object of this name. One of an attempt that is over says nothing about the job.
@@ -324,7 +338,7 @@ impl Life {
 
     /// It waits for another reason than before. Only another reason is told, not another number in its sentence.
     fn wait(&mut self, (reason, message): Why) -> Option<NewEvent> {
-        let sentence = message.as_deref().map(as_sentence);
+        let sentence = waiting::of_object(reason.as_deref(), message.as_deref());
         if sentence.is_some() {
             self.pending_reason = sentence;
         }
@@ -351,7 +365,8 @@ impl Life {
         }
         let kind = from.event(to);
         self.phase = to;
-        self.pending_reason = if to == JobPhase::Queued { message.as_deref().map(as_sentence) } else { None };
+        let waits = (to == JobPhase::Queued).then(|| waiting::of_object(reason.as_deref(), message.as_deref()));
+        self.pending_reason = waits.flatten();
         self.reason.clone_from(&reason);
         self.message.clone_from(&message);
         if kind == JobEventKind::Preempted {
@@ -373,15 +388,6 @@ impl Life {
             reason,
             message,
         })
-    }
-}
-
-/// The scheduler's words as a sentence.
-fn as_sentence(words: &str) -> String {
-    let mut letters = words.trim().trim_end_matches('.').chars();
-    match letters.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
-        None => String::new(),
     }
 }
 

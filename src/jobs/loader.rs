@@ -38,6 +38,18 @@ impl Read for JobObject {
     }
 }
 
+/// How many jobs of its queue, of whatever project, were submitted before a job and wait as it does.
+pub enum JobsAhead {}
+
+impl Read for JobsAhead {
+    type Key = JobId;
+    type Value = i64;
+
+    async fn read(db: &Db, keys: Vec<JobId>) -> Result<HashMap<JobId, i64>, ApiError> {
+        Ok(list::jobs_ahead(&mut *db.connection().await?, &keys).await?)
+    }
+}
+
 /// A page of a project's jobs.
 pub enum JobsByProject {}
 

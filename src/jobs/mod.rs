@@ -1,5 +1,6 @@
 //! Jobs: submitting them, their life, their rows and what the API shows of them.
 
+pub mod admission;
 pub mod draft;
 pub mod feed;
 pub mod input;
@@ -9,7 +10,9 @@ pub mod logs;
 pub mod model;
 pub mod mutation;
 pub mod phase;
+pub mod preview;
 pub mod query;
+pub mod review;
 pub mod service;
 pub mod subscription;
 pub mod types;

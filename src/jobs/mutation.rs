@@ -3,13 +3,13 @@
 use async_graphql::{Context, Object, SimpleObject};
 
 use super::input::{CancelJobInput, SubmitJobInput};
-use super::service::{Planned, Submitter};
+use super::preview::JobPreview;
+use super::service::Submitter;
 use super::types::Job;
 use crate::auth::principal::CallerExt;
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::context::RequestExt;
-use crate::graphql::limits::directives::{assumed_list, cost};
-use crate::graphql::scalars::Json;
+use crate::graphql::limits::directives::cost;
 use crate::graphql::{ApiResult, IntoGraphql};
 
 /// What a submit did, or would do.
@@ -17,31 +17,15 @@ use crate::graphql::{ApiResult, IntoGraphql};
 pub struct SubmitJobPayload {
     /// The job; null for a dry run.
     pub job: Option<Job>,
-    /// What the submit comes to.
+    /// What the submit comes to: for a dry run exactly what `previewJob` answers.
     pub preview: JobPreview,
 }
 
-/// What a submit comes to: the objects for the cluster and the room left in the project.
+/// What a submit would do.
 #[derive(Debug, SimpleObject)]
-pub struct JobPreview {
-    /// The Kubernetes objects exactly as they go to the cluster.
-    pub manifests: Vec<Json>,
-    /// What the project may have, what its unfinished jobs use and what this job asks for.
-    #[graphql(directive = assumed_list::apply(4))]
-    pub quota: Vec<QuotaLine>,
-}
-
-/// One limit of a project.
-#[derive(Debug, SimpleObject)]
-pub struct QuotaLine {
-    /// What is limited: `gpu`, `cpuMillis` (thousandths of a CPU), `memoryBytes` or `jobs`.
-    pub resource: String,
-    /// The limit; null for none.
-    pub limit: Option<String>,
-    /// What the project's unfinished jobs ask for.
-    pub used: String,
-    /// What this job asks for.
-    pub requested: String,
+pub struct PreviewJobPayload {
+    /// What the submit would come to.
+    pub preview: JobPreview,
 }
 
 /// The job that is being cancelled.
@@ -57,6 +41,21 @@ pub struct JobMutation;
 
 #[Object]
 impl JobMutation {
+    /// Says what `submitJob` would do with the same input, and changes nothing: the verdict on every rule, the objects for
+    /// the cluster, and what is left of the project's quota. `dryRun` is of no effect here.
+    ///
+    /// What is wrong with the input is no error but a rule that has FAILED.
+    ///
+    /// Fails with NOT_FOUND for a project or commit that you cannot see.
+    #[graphql(directive = cost::apply("10".to_owned()))]
+    async fn preview_job(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The job.")] input: SubmitJobInput,
+    ) -> ApiResult<PreviewJobPayload> {
+        preview(ctx, input).await.map(|preview| PreviewJobPayload { preview }).graphql(ctx)
+    }
+
     /// Submits a job. It is kept before this answers: whatever happens to the server or the cluster, it runs once.
     ///
     /// Two tasks with a GPU each, from an image:
@@ -106,41 +105,24 @@ fn submitter<'c>(ctx: &Context<'c>) -> Result<&'c Submitter, ApiError> {
     ctx.data_opt::<Submitter>().ok_or_else(|| ApiError::internal("the request carries no submitter"))
 }
 
+async fn preview(ctx: &Context<'_>, input: SubmitJobInput) -> Result<JobPreview, ApiErrors> {
+    Ok(submitter(ctx)?.review(&ctx.caller(), input).await?.into())
+}
+
 async fn submit(ctx: &Context<'_>, input: SubmitJobInput) -> Result<SubmitJobPayload, ApiErrors> {
+    if input.dry_run.unwrap_or(false) {
+        return Ok(SubmitJobPayload { job: None, preview: preview(ctx, input).await? });
+    }
     let submitter = submitter(ctx)?;
-    let dry_run = input.dry_run.unwrap_or(false);
-    let planned = submitter.plan(&ctx.caller(), input).await?;
-    let job = if dry_run {
-        None
-    } else {
-        let id = submitter.submit(&planned, ctx.request_id()).await?;
-        Some(Job::load(ctx, id).await?)
-    };
-    Ok(SubmitJobPayload { job, preview: preview(planned) })
+    let mut review = submitter.review(&ctx.caller(), input).await?;
+    std::mem::take(&mut review.findings).before_quota()?;
+    let planned = review.planned.as_ref().ok_or_else(|| ApiError::internal("a submit without problems has no plan"))?;
+    let id = submitter.submit(planned, ctx.request_id()).await?;
+    let job = Job::load(ctx, id).await?;
+    Ok(SubmitJobPayload { job: Some(job), preview: review.into() })
 }
 
 async fn cancel(ctx: &Context<'_>, input: CancelJobInput) -> Result<CancelJobPayload, ApiErrors> {
     let id = submitter(ctx)?.cancel(&ctx.caller(), input, ctx.request_id()).await?;
     Ok(CancelJobPayload { job: Job::load(ctx, id).await? })
-}
-
-fn preview(planned: Planned) -> JobPreview {
-    let quota = planned.quota;
-    let (used, jobs) = planned.used;
-    let wanted = planned.demand;
-    let line = |resource: &str, limit: Option<i64>, used: i64, requested: i64| QuotaLine {
-        resource: resource.to_owned(),
-        limit: limit.map(|limit| limit.to_string()),
-        used: used.to_string(),
-        requested: requested.to_string(),
-    };
-    JobPreview {
-        manifests: vec![Json(planned.manifest)],
-        quota: vec![
-            line("gpu", quota.and_then(|quota| quota.gpu).map(i64::from), used.gpu, wanted.gpu),
-            line("cpuMillis", quota.and_then(|quota| quota.cpu_millis), used.cpu_millis, wanted.cpu_millis),
-            line("memoryBytes", quota.and_then(|quota| quota.memory_bytes), used.memory_bytes, wanted.memory_bytes),
-            line("jobs", quota.and_then(|quota| quota.concurrent_jobs).map(i64::from), jobs, 1),
-        ],
-    }
 }

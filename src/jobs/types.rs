@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::loader::{EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobsByProject};
+use super::loader::{EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobsAhead, JobsByProject};
 use super::model::list::Selection;
 use super::model::{self, Object as JobObjectRow};
 use super::phase::JobEventKind;
@@ -56,6 +56,25 @@ impl Job {
         job.map(Self).ok_or_else(|| ApiError::not_found("job", id))
     }
 
+    /// What the cluster says, or, while that says nothing, where the job stands in its queue.
+    async fn waits_for(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
+        let known = self.0.pending_reason.clone();
+        match self.0.phase {
+            _ if known.is_some() => Ok(known),
+            JobPhase::Submitted => Ok(Some("It is being sent to the cluster.".to_owned())),
+            JobPhase::Queued => {
+                let ahead = ctx.read::<JobsAhead>(self.0.id).await?.unwrap_or(0);
+                let queue = &self.0.queue;
+                Ok(Some(match ahead {
+                    0 => format!("It is the first to wait in the queue {queue}."),
+                    1 => format!("It waits in the queue {queue}, 1 job ahead of it."),
+                    many => format!("It waits in the queue {queue}, {many} jobs ahead of it."),
+                }))
+            }
+            JobPhase::Running | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Cancelled => Ok(None),
+        }
+    }
+
     async fn object(&self, ctx: &Context<'_>) -> Result<Arc<JobObjectRow>, ApiError> {
         let object = ctx.read::<JobObject>(self.0.id).await?;
         object.ok_or_else(|| ApiError::not_found("job", self.0.id))
@@ -91,9 +110,10 @@ impl Job {
         self.0.message.as_deref()
     }
 
-    /// Why the job waits, in one sentence; null when it does not wait.
-    async fn pending_reason(&self) -> Option<&str> {
-        self.0.pending_reason.as_deref()
+    /// Why the job waits, in one sentence for people: what is short, what is ahead of it in numbers, or what a task of
+    /// it waits for. Null when it does not wait.
+    async fn pending_reason(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        self.waits_for(ctx).await.graphql(ctx)
     }
 
     /// How often the job was stopped to make room for a more important one.

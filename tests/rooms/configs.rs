@@ -52,7 +52,7 @@ async fn yaml_that_does_not_parse_is_told_with_its_place() {
 async fn a_kind_that_is_not_allowed_is_refused() {
     let world = World::new().await;
     let answer = create(&world, "maya", "secret.yaml", "apiVersion: v1\nkind: Secret\n").await;
-    insta::assert_snapshot!(errors(&answer), @r#"BAD_USER_INPUT input.yaml: object 1: the kind "Secret" is not allowed; these are: Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim"#);
+    insta::assert_snapshot!(errors(&answer), @r#"BAD_USER_INPUT input.yaml: document 1: the kind "Secret" is not allowed; these are: Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

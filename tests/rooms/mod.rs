@@ -5,6 +5,7 @@
 
 mod configs;
 mod groups;
+mod jobs;
 mod login;
 mod permissions;
 mod projects;
@@ -13,10 +14,12 @@ mod statements;
 use std::time::Duration;
 
 use async_graphql::{Request, Variables};
+use futures::StreamExt;
 use platform::auth::Authenticator;
 use platform::auth::principal::Caller;
+use platform::cluster::Cluster;
 use platform::cluster::queues::Queues;
-use platform::config::{AuthConfig, BcryptCost, DatabaseConfig, DatabaseUrl, JwtKeys, LoginRates};
+use platform::config::{AuthConfig, BcryptCost, Config, DatabaseConfig, DatabaseUrl, DevParts, JwtKeys, LoginRates};
 use platform::db::Db;
 use platform::events::Bus;
 use platform::executor::Wake;
@@ -56,14 +59,17 @@ impl World {
         let limits = LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None };
         let bus = Bus::start(&tasks, &db, Duration::from_secs(3600));
         bus.tip().wait_for(Option::is_some).await.unwrap();
-        let authenticator = Authenticator::new(db.clone(), bus, &auth, &limits);
+        let authenticator = Authenticator::new(db.clone(), bus.clone(), &auth, &limits);
         let submitter = Submitter {
             db: db.clone(),
             scheduler: "flash-scheduler".into(),
             queues: Queues::default(),
             wake: Wake::default(),
         };
-        let schema = schema::build(|builder| builder.data(db.clone()).data(authenticator.clone()).data(submitter));
+        let cluster = cluster_that_is_away(&url).await;
+        let schema = schema::build(|builder| {
+            builder.data(db.clone()).data(bus).data(cluster).data(authenticator.clone()).data(submitter)
+        });
         Self { db, url, authenticator, schema, _tasks: tasks }
     }
 
@@ -96,6 +102,16 @@ impl World {
         serde_json::to_value(self.schema.execute(request).await).unwrap()
     }
 
+    /// The first answer of a subscription, which comes at once.
+    pub async fn first_of(&self, username: &str, query: &str, variables: Value) -> Value {
+        let caller = self.caller(username).await;
+        let request = Request::new(query).variables(Variables::from_json(variables)).data(caller);
+        let (request, _) = schema::with_request_parts(request, Loaders::new(self.db.clone()), None);
+        let mut answers = Box::pin(self.schema.execute_stream(request));
+        let first = tokio::time::timeout(Duration::from_secs(30), answers.next()).await.unwrap();
+        serde_json::to_value(first.unwrap()).unwrap()
+    }
+
     /// How many statements an operation takes.
     pub async fn statements(&self, caller: Caller, query: &str) -> u64 {
         let before = self.db.statements();
@@ -111,6 +127,22 @@ impl World {
         let fields = answer["data"]["__type"]["fields"].as_array().unwrap().clone();
         fields.iter().map(|field| field["name"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// A cluster that nobody listens for: what these rooms answer needs none.
+async fn cluster_that_is_away(database: &DatabaseUrl) -> Cluster {
+    drop(crate::support::session::http_client());
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let text = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "away",
+        "clusters": [{ "name": "away", "cluster": { "server": "http://127.0.0.1:1" } }],
+        "contexts": [{ "name": "away", "context": { "cluster": "away", "user": "nobody" } }],
+        "users": [{ "name": "nobody", "user": {} }],
+    });
+    std::fs::write(&kubeconfig, text.to_string()).unwrap();
+    let parts = DevParts { database_url: database.clone(), kubeconfig, port: 0, jwt_keys: JwtKeys::random() };
+    Cluster::new(&Config::for_dev(parts).cluster).await.unwrap()
 }
 
 pub const LOGIN: &str =

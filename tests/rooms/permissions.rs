@@ -1,13 +1,54 @@
-//! Who may do what: every field and mutation of these rooms, asked as everybody, compared with the committed matrix.
+//! Who may do what: every root field as everybody, and every field of every type, compared with the committed matrices.
+//! A field that has no operation here fails: whoever adds one says who may see it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::World;
+use super::{World, sql};
 
-/// Anonymous, a stranger to the group, a member, a manager, the platform admin.
-const ACTORS: [&str; 5] = ["anonymous", "ben", "ada", "maya", "admin"];
+/// Nobody, a stranger to the group, a member, the member who submitted the job, a manager of the group, an admin of the
+/// group, the platform admin.
+const ACTORS: [&str; 7] = ["anonymous", "ben", "eve", "ada", "maya", "gwen", "admin"];
+
+/// The demo tenant, a member more and an admin of the group vision, and a job of Ada's that runs.
+async fn tenant() -> World {
+    let world = World::new().await;
+    let person = |name: &str, role: &str| {
+        format!(
+            "WITH person AS (INSERT INTO users (id, username, display_name, password_hash)
+                 SELECT gen_random_uuid(), '{name}', '{name}', password_hash FROM users WHERE username = 'ada' RETURNING id)
+             INSERT INTO group_members (group_id, user_id, role)
+                 SELECT groups.id, person.id, '{role}' FROM groups, person WHERE groups.name = 'vision';"
+        )
+    };
+    let rest = "UPDATE users SET email = username || '@example.org';
+        UPDATE jobs SET phase = 'RUNNING', finished_at = NULL WHERE name = 'train-large-batch';";
+    sql(&world.url, &format!("{}{}{rest}", person("eve", "MEMBER"), person("gwen", "ADMIN"))).await;
+    world
+}
+
+/// Ids of things of the group vision.
+async fn ids(world: &World) -> Value {
+    let query = "{ users(filter: { usernames: [\"ada\"] }) { nodes { id } } groups(filter: { names: [\"vision\"] }) { nodes { id } }
+        projects(filter: { names: [\"detection\"] }) { nodes { id } } configFiles(filter: { names: [\"train.yaml\"] }) { nodes { id head { id } } }
+        jobs { nodes { id name } } }";
+    let answer = world.ask("admin", query, json!({})).await;
+    let nodes = |list: &str| answer["data"][list]["nodes"].as_array().unwrap().clone();
+    let job = |name: &str| nodes("jobs").iter().find(|job| job["name"] == name).unwrap()["id"].clone();
+    json!({
+        "ada": nodes("users")[0]["id"], "vision": nodes("groups")[0]["id"], "detection": nodes("projects")[0]["id"],
+        "train": nodes("configFiles")[0]["id"], "commit": nodes("configFiles")[0]["head"]["id"],
+        "ended": job("train-resnet"), "running": job("train-large-batch"), "start": platform::events::Seq(0).cursor(),
+    })
+}
+
+/// The variables that an operation declares, of all that there are.
+fn variables_of(operation: &str, all: &Value) -> Value {
+    let declared = all.as_object().unwrap().iter().filter(|(name, _)| operation.contains(&format!("${name}: ")));
+    Value::Object(declared.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
 
 /// An operation for each field of a root type, about things of the group vision.
 fn operation(field: &str) -> Option<&'static str> {
@@ -21,7 +62,7 @@ fn operation(field: &str) -> Option<&'static str> {
         "projects" => "{ projects { nodes { id } } }",
         "configFile" => "query($train: ID!) { configFile(id: $train) { id } }",
         "configFiles" => "{ configFiles { nodes { id } } }",
-        "job" => "query($trained: ID!) { job(id: $trained) { id } }",
+        "job" => "query($ended: ID!) { job(id: $ended) { id } }",
         "jobs" => "{ jobs { nodes { id } } }",
         "node" => "query($detection: ID!) { node(id: $detection) { id } }",
         "nodes" => "query($detection: ID!) { nodes(ids: [$detection]) { id } }",
@@ -29,7 +70,10 @@ fn operation(field: &str) -> Option<&'static str> {
         "submitJob" => {
             "mutation($detection: ID!) { submitJob(input: { projectId: $detection, spec: { image: \"python:3.12\" } }) { job { id } } }"
         }
-        "cancelJob" => "mutation($trained: ID!) { cancelJob(input: { id: $trained }) { job { id } } }",
+        "previewJob" => {
+            "mutation($detection: ID!) { previewJob(input: { projectId: $detection, spec: { image: \"python:3.12\" } }) { preview { admitted } } }"
+        }
+        "cancelJob" => "mutation($running: ID!) { cancelJob(input: { id: $running }) { job { id } } }",
         "login" => "mutation { login(input: { username: \"ada\", password: \"vision-member\" }) { expiresAt } }",
         "refreshSession" => "mutation { refreshSession(input: { refreshToken: \"none\" }) { expiresAt } }",
         "logout" => "mutation { logout { ended } }",
@@ -40,33 +84,88 @@ fn operation(field: &str) -> Option<&'static str> {
         "createConfigFile" => {
             "mutation($detection: ID!) { createConfigFile(input: { projectId: $detection, name: \"new\", yaml: \"{apiVersion: v1, kind: Pod}\" }) { commit { id } } }"
         }
+        "jobEvents" => {
+            "subscription($ended: ID!, $start: Cursor!) { jobEvents(filter: { jobIds: [$ended] }, after: $start) { cursor } }"
+        }
+        "jobLogs" => "subscription($ended: ID!) { jobLogs(jobId: $ended) { cursor } }",
         _ => return None,
     })
 }
 
-async fn ids(world: &World) -> Value {
-    let query = "{ users(filter: { usernames: [\"ada\"] }) { nodes { id } } groups(filter: { names: [\"vision\"] }) { nodes { id } }
-        projects(filter: { names: [\"detection\"] }) { nodes { id } } configFiles(filter: { names: [\"train.yaml\"] }) { nodes { id } } jobs(filter: { phases: [SUCCEEDED] }, last: 1) { nodes { id project { name } } } }";
-    let answer = world.ask("admin", query, json!({})).await;
-    let id = |list: &str| answer["data"][list]["nodes"][0]["id"].clone();
-    json!({ "ada": id("users"), "vision": id("groups"), "detection": id("projects"), "train": id("configFiles"), "trained": id("jobs") })
+/// How an object of a type comes to a client.
+enum Reached {
+    /// By this query; `FIELD` stands for the selection on the object.
+    By(&'static str),
+    /// Only in the answer of this root field: who may send that sees it.
+    Below(&'static str),
+}
+
+/// How an object of each type comes to a client, in the group vision.
+fn reached(of_type: &str) -> Option<Reached> {
+    use Reached::{Below, By};
+    Some(match of_type {
+        "User" => By("query($ada: ID!) { user(id: $ada) { FIELD } }"),
+        "Group" => By("query($vision: ID!) { group(id: $vision) { FIELD } }"),
+        "Membership" => By("query($vision: ID!) { group(id: $vision) { members(first: 1) { nodes { FIELD } } } }"),
+        "Project" => By("query($detection: ID!) { project(id: $detection) { FIELD } }"),
+        "ConfigFile" => By("query($train: ID!) { configFile(id: $train) { FIELD } }"),
+        "ConfigCommit" => By("query($commit: ID!) { node(id: $commit) { ... on ConfigCommit { FIELD } } }"),
+        "Job" => By("query($ended: ID!) { job(id: $ended) { FIELD } }"),
+        "JobTask" => By("query($ended: ID!) { job(id: $ended) { tasks { FIELD } } }"),
+        "JobEvent" => By("query($ended: ID!) { job(id: $ended) { events(first: 1) { nodes { FIELD } } } }"),
+        "UserConnection" => By("{ users(filter: { usernames: [\"ada\"] }) { FIELD } }"),
+        "UserEdge" => By("{ users(filter: { usernames: [\"ada\"] }) { edges { FIELD } } }"),
+        "GroupConnection" => By("{ groups(filter: { names: [\"vision\"] }) { FIELD } }"),
+        "GroupEdge" => By("{ groups(filter: { names: [\"vision\"] }) { edges { FIELD } } }"),
+        "MembershipConnection" => By("query($vision: ID!) { group(id: $vision) { members(first: 1) { FIELD } } }"),
+        "MembershipEdge" => By("query($vision: ID!) { group(id: $vision) { members(first: 1) { edges { FIELD } } } }"),
+        "ProjectConnection" => By("{ projects(filter: { names: [\"detection\"] }) { FIELD } }"),
+        "ProjectEdge" => By("{ projects(filter: { names: [\"detection\"] }) { edges { FIELD } } }"),
+        "ConfigFileConnection" => By("{ configFiles(filter: { names: [\"train.yaml\"] }) { FIELD } }"),
+        "ConfigFileEdge" => By("{ configFiles(filter: { names: [\"train.yaml\"] }) { edges { FIELD } } }"),
+        "ConfigCommitConnection" => By("query($train: ID!) { configFile(id: $train) { commits { FIELD } } }"),
+        "ConfigCommitEdge" => By("query($train: ID!) { configFile(id: $train) { commits { edges { FIELD } } } }"),
+        "JobConnection" => By("query($detection: ID!) { jobs(first: 1, filter: { projectId: $detection }) { FIELD } }"),
+        "JobEdge" => {
+            By("query($detection: ID!) { jobs(first: 1, filter: { projectId: $detection }) { edges { FIELD } } }")
+        }
+        "JobEventConnection" => By("query($ended: ID!) { job(id: $ended) { events(first: 1) { FIELD } } }"),
+        "JobEventEdge" => By("query($ended: ID!) { job(id: $ended) { events(first: 1) { edges { FIELD } } } }"),
+        "PageInfo" => By("query($vision: ID!) { group(id: $vision) { members(first: 1) { pageInfo { FIELD } } } }"),
+        "SessionPayload" => Below("login"),
+        "LogoutPayload" => Below("logout"),
+        "CreateGroupPayload" => Below("createGroup"),
+        "CreateProjectPayload" => Below("createProject"),
+        "CreateConfigFilePayload" => Below("createConfigFile"),
+        "SubmitJobPayload" => Below("submitJob"),
+        "PreviewJobPayload" | "JobPreview" | "QuotaLine" | "AdmissionVerdict" | "AdmissionProblem" => {
+            Below("previewJob")
+        }
+        "CancelJobPayload" => Below("cancelJob"),
+        "LogChunk" | "LogLine" => Below("jobLogs"),
+        _ => return None,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_field_and_mutation_answers_as_the_matrix_says() {
-    let world = World::new().await;
+async fn every_root_field_answers_as_the_matrix_says() {
+    let world = tenant().await;
     let ids = ids(&world).await;
     let mut matrix = format!("{:<17}", "");
     ACTORS.iter().for_each(|actor| write!(matrix, "{actor:<16}").unwrap());
-    for root in ["Query", "Mutation"] {
+    for root in ["Query", "Mutation", "Subscription"] {
         for field in world.fields_of(root).await {
             let operation =
                 operation(&field).unwrap_or_else(|| panic!("{root}.{field} has no operation here: who may do it?"));
             write!(matrix, "\n{field:<17}").unwrap();
             for actor in ACTORS {
-                // What one actor makes is in nobody else's way.
-                let fresh = if root == "Mutation" { Some(World::new().await) } else { None };
-                let answer = fresh.as_ref().unwrap_or(&world).ask(actor, operation, ids.clone()).await;
+                let variables = variables_of(operation, &ids);
+                let answer = match root {
+                    "Query" => world.ask(actor, operation, variables).await,
+                    // What one actor makes is in nobody else's way.
+                    "Mutation" => tenant().await.ask(actor, operation, variables).await,
+                    _ => world.first_of(actor, operation, variables).await,
+                };
                 let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("ok");
                 write!(matrix, "{code:<16}").unwrap();
             }
@@ -74,4 +173,179 @@ async fn every_field_and_mutation_answers_as_the_matrix_says() {
     }
     let matrix: Vec<&str> = matrix.lines().map(str::trim_end).collect();
     insta::assert_snapshot!(matrix.join("\n"));
+}
+
+/// The object types of the schema, each with its fields and whether a field is an object.
+async fn types(world: &World) -> BTreeMap<String, Vec<Field>> {
+    let query = "{ __schema { types { name kind fields { name args { type { kind } } type { ...t } } } } }
+        fragment t on __Type { name kind ofType { name kind ofType { name kind ofType { name kind } } } }";
+    let answer = world.ask("admin", query, json!({})).await;
+    let types = answer["data"]["__schema"]["types"].as_array().unwrap();
+    let objects = types
+        .iter()
+        .filter(|of_type| of_type["kind"] == "OBJECT" && !of_type["name"].as_str().unwrap().starts_with("__"));
+    let field = |field: &Value| {
+        let mut inner = &field["type"];
+        while !inner["ofType"].is_null() {
+            inner = &inner["ofType"];
+        }
+        Field {
+            name: field["name"].as_str().unwrap().to_owned(),
+            of_type: inner["name"].as_str().unwrap().to_owned(),
+            is_object: inner["kind"] == "OBJECT" || inner["kind"] == "INTERFACE",
+            needs_arguments: field["args"].as_array().unwrap().iter().any(|arg| arg["type"]["kind"] == "NON_NULL"),
+        }
+    };
+    let named = |of_type: &Value| {
+        let fields = of_type["fields"].as_array().unwrap().iter().map(field).collect();
+        (of_type["name"].as_str().unwrap().to_owned(), fields)
+    };
+    objects.map(named).collect()
+}
+
+struct Field {
+    name: String,
+    of_type: String,
+    is_object: bool,
+    needs_arguments: bool,
+}
+
+/// What an actor got of a field: its value, null, nothing, or an error.
+fn seen(answer: &Value, field: &str) -> String {
+    if let Some(code) = answer["errors"][0]["extensions"]["code"].as_str() {
+        return code.to_owned();
+    }
+    match find(&answer["data"], field) {
+        None => "hidden".to_owned(),
+        Some(Value::Null) => "null".to_owned(),
+        Some(_) => "ok".to_owned(),
+    }
+}
+
+fn find<'v>(value: &'v Value, field: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(fields) => fields.get(field).or_else(|| fields.values().find_map(|inner| find(inner, field))),
+        Value::Array(items) => items.iter().find_map(|item| find(item, field)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_field_of_every_type_is_seen_by_whom_the_matrix_says() {
+    let world = tenant().await;
+    let ids = ids(&world).await;
+    let mut callers = Vec::new();
+    for actor in ACTORS {
+        callers.push(world.caller(actor).await);
+    }
+    // Fields that the same people see stand on one line.
+    let mut lines: Vec<(String, Vec<String>, String)> = Vec::new();
+    for (of_type, fields) in types(&world).await {
+        if ["Query", "Mutation", "Subscription"].contains(&of_type.as_str()) {
+            continue;
+        }
+        let how = reached(&of_type).unwrap_or_else(|| panic!("{of_type} has no way here: who may see it?"));
+        for field in fields {
+            assert!(!field.needs_arguments, "{of_type}.{} needs arguments here", field.name);
+            let verdict = match how {
+                Reached::Below(root) => {
+                    assert!(operation(root).is_some(), "{root} is no root field");
+                    format!("as {root}")
+                }
+                Reached::By(query) => {
+                    let selection =
+                        format!("it: {} {}", field.name, if field.is_object { "{ __typename }" } else { "" });
+                    let query = query.replace("FIELD", &selection);
+                    let mut verdict = String::new();
+                    for caller in &callers {
+                        let answer = world.ask_as(caller.clone(), &query, variables_of(&query, &ids)).await;
+                        write!(verdict, "{:<16}", seen(&answer, "it")).unwrap();
+                    }
+                    verdict.trim_end().to_owned()
+                }
+            };
+            match lines.last_mut() {
+                Some((known, names, same)) if *known == of_type && *same == verdict => names.push(field.name),
+                _ => lines.push((of_type.clone(), vec![field.name], verdict)),
+            }
+        }
+    }
+    let mut matrix = format!("{:<24}{}", "", ACTORS.map(|actor| format!("{actor:<16}")).concat().trim_end());
+    for (of_type, names, verdict) in lines {
+        write!(matrix, "\n{of_type:<24}{verdict}\n    {}", names.join(" ")).unwrap();
+    }
+    insta::assert_snapshot!(matrix);
+}
+
+/// A selection of everything below a type, along every edge that needs no argument.
+fn everything(types: &BTreeMap<String, Vec<Field>>, of_type: &str, depth: usize) -> String {
+    let mut selection = "__typename ".to_owned();
+    for field in types.get(of_type).into_iter().flatten().filter(|field| !field.needs_arguments) {
+        if field.name == "id" {
+            selection += "id ";
+        } else if field.is_object && depth > 0 && !["edges", "pageInfo"].contains(&field.name.as_str()) {
+            // A connection is no step of its own.
+            let left = if field.name == "nodes" { depth } else { depth - 1 };
+            write!(selection, "{} {{ {} }} ", field.name, everything(types, &field.of_type, left)).unwrap();
+        }
+    }
+    selection
+}
+
+fn all_ids<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("id").and_then(Value::as_str));
+            fields.values().for_each(|inner| all_ids(inner, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| all_ids(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn along_no_edge_does_a_stranger_come_to_another_group_s_things() {
+    let world = tenant().await;
+    let types = types(&world).await;
+    // Maya is in both groups: whoever shares one with her comes to her, and must not come further.
+    let query = format!("{{ {} }}", everything(&types, "Query", 5));
+    let whole = world.ask("ada", &query, json!({})).await;
+    let told = world.ask("ben", &query, json!({})).await;
+    assert!(told["errors"].is_null() && whole["errors"].is_null(), "{:?} {:?}", told["errors"], whole["errors"]);
+    let (mut of_ada, mut of_ben) = (BTreeSet::new(), BTreeSet::new());
+    all_ids(&whole["data"], &mut of_ada);
+    all_ids(&told["data"], &mut of_ben);
+    let of_kinds =
+        |ids: &BTreeSet<&str>| ids.iter().map(|id| id.split('_').next().unwrap().to_owned()).collect::<BTreeSet<_>>();
+    let kinds = ["commit", "config", "group", "job", "project", "user"].map(str::to_owned);
+    assert_eq!(of_kinds(&of_ben), BTreeSet::from(kinds), "the way leads to everything of his own");
+    let both: BTreeSet<_> = of_ada.intersection(&of_ben).collect();
+    assert!(both.iter().all(|id| id.starts_with("user_")), "{both:?}");
+    let ada = ids(&world).await["ada"].as_str().unwrap().to_owned();
+    assert!(of_ada.contains(ada.as_str()) && !of_ben.contains(ada.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_id_alone_a_stranger_comes_to_nothing_of_another_group() {
+    let world = tenant().await;
+    let ids = ids(&world).await;
+    let query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    let of_vision = ["ada", "vision", "detection", "train", "commit", "ended", "running"].map(|name| ids[name].clone());
+    let hidden = world.ask("ben", query, json!({ "ids": of_vision })).await;
+    assert_eq!(hidden["data"]["nodes"], json!([null, null, null, null, null, null, null]));
+    let shown = world.ask("eve", query, json!({ "ids": of_vision })).await;
+    assert!(shown["data"]["nodes"].as_array().unwrap().iter().all(|node| node["id"].is_string()), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_cancels_their_own_job_and_nobody_else_s() {
+    let world = tenant().await;
+    let cancel = "mutation($running: ID!) { cancelJob(input: { id: $running }) { job { id } } }";
+    let variables = variables_of(cancel, &ids(&world).await);
+    let refused = world.ask("eve", cancel, variables.clone()).await;
+    insta::assert_snapshot!(super::errors(&refused), @"FORBIDDEN input.id: only the person who submitted a job and managers of its group may cancel it");
+    // Whoever has left the group has no jobs in it any more.
+    sql(&world.url, "DELETE FROM group_members USING users WHERE users.id = user_id AND username = 'ada'").await;
+    let gone = world.ask("ada", cancel, variables).await;
+    assert!(super::errors(&gone).starts_with("NOT_FOUND input.id: "), "{gone}");
 }

@@ -14,6 +14,8 @@ const common = {
 
 /** Types that are part of a thing with an id and are never asked for on their own. */
 const VALUES = [
+  'AdmissionProblem',
+  'AdmissionVerdict',
   'JobEvent',
   'JobPreview',
   'JobTask',

@@ -5,8 +5,9 @@ pub mod manifest;
 mod payload;
 pub mod safety;
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 
+pub use crate::cluster::safety::GPU;
 use crate::error::{ApiErrors, Problems};
 use crate::jobs::input::{JobOverridesInput, JobSpecInput};
 
@@ -15,8 +16,6 @@ pub use payload::from_yaml;
 
 /// Tasks of one job at most: the definition of FlashJob has the same limit.
 pub const MAX_TASKS: i32 = 256;
-/// The resource a GPU is asked for as.
-pub const GPU: &str = "nvidia.com/gpu";
 
 /// A job as it would be submitted.
 #[derive(Debug, Clone, Default)]
@@ -83,20 +82,58 @@ impl Draft {
 
     /// What all tasks ask for together: requests, or limits where only those are given, as Kubernetes counts.
     pub fn demand(&self) -> Demand {
-        let mut sum = Demand::default();
-        for container in self.tasks.iter().flat_map(|task| task.spec.iter()).flat_map(|pod| &pod.containers) {
-            let Some(resources) = &container.resources else { continue };
-            let amount = |name: &str| {
-                let asked = resources.requests.as_ref().and_then(|list| list.get(name));
-                let allowed = resources.limits.as_ref().and_then(|list| list.get(name));
-                asked.or(allowed).and_then(|quantity| quantity.0.parse::<crate::quantity::Quantity>().ok())
-            };
-            sum.gpu = sum.gpu.saturating_add(amount(GPU).map_or(0, |gpu| narrow(gpu.units())));
-            sum.cpu_millis = sum.cpu_millis.saturating_add(amount("cpu").map_or(0, |cpu| narrow(cpu.millis())));
-            sum.memory_bytes =
-                sum.memory_bytes.saturating_add(amount("memory").map_or(0, |memory| narrow(memory.units())));
+        let pods = self.tasks.iter().filter_map(|task| task.spec.as_ref());
+        pods.fold(Demand::default(), |sum, pod| sum.and(Demand::of_pod(pod)))
+    }
+}
+
+impl Demand {
+    /// What a pod is placed by: its containers together, or the largest of those that run one after the other before them.
+    /// <https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>
+    fn of_pod(pod: &PodSpec) -> Self {
+        let mut beside = Self::default();
+        let mut largest = Self::default();
+        for container in pod.init_containers.iter().flatten() {
+            let its = Self::of_container(container);
+            if container.restart_policy.as_deref() == Some("Always") {
+                beside = beside.and(its);
+                largest = largest.or(beside);
+            } else {
+                largest = largest.or(beside.and(its));
+            }
         }
-        sum
+        let together = pod.containers.iter().fold(beside, |sum, container| sum.and(Self::of_container(container)));
+        together.or(largest)
+    }
+
+    fn of_container(container: &Container) -> Self {
+        let Some(resources) = &container.resources else { return Self::default() };
+        let amount = |name: &str| {
+            let asked = resources.requests.as_ref().and_then(|list| list.get(name));
+            let allowed = resources.limits.as_ref().and_then(|list| list.get(name));
+            asked.or(allowed).and_then(|quantity| quantity.0.parse::<crate::quantity::Quantity>().ok())
+        };
+        Self {
+            gpu: amount(GPU).map_or(0, |gpu| narrow(gpu.units())),
+            cpu_millis: amount("cpu").map_or(0, |cpu| narrow(cpu.millis())),
+            memory_bytes: amount("memory").map_or(0, |memory| narrow(memory.units())),
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            gpu: self.gpu.saturating_add(other.gpu),
+            cpu_millis: self.cpu_millis.saturating_add(other.cpu_millis),
+            memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            gpu: self.gpu.max(other.gpu),
+            cpu_millis: self.cpu_millis.max(other.cpu_millis),
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+        }
     }
 }
 
@@ -119,4 +156,23 @@ fn overrides_of(spec: JobSpecInput) -> JobOverridesInput {
 
 fn narrow(amount: i128) -> i64 {
     i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpus_of_init_containers_count_too() {
+        let asks = |name: &str, gpus: &str, policy: Option<&str>| serde_json::json!({ "name": name, "image": "a", "restartPolicy": policy, "resources": { "limits": { GPU: gpus } } });
+        let pod = serde_json::json!({
+            "initContainers": [asks("first", "5", None), asks("sidecar", "1", Some("Always")), asks("second", "2", None)],
+            "containers": [asks("main", "2", None), asks("other", "1", None)],
+        });
+        let spec = serde_json::from_value(pod).unwrap();
+        let task = PodTemplateSpec { metadata: None, spec: Some(spec) };
+        let draft = Draft { tasks: vec![task.clone(), task], ..Draft::default() };
+        // Each: five at first, then three and the sidecar's one.
+        assert_eq!(draft.demand().gpu, 10);
+    }
 }

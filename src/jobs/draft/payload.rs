@@ -111,6 +111,15 @@ fn check(mut draft: Draft, field: &'static str) -> Result<Draft, ApiError> {
         let message = format!("minAvailable was {gang}; it may be 1 to {count}, the number of tasks");
         return Err(ApiError::bad_input(field, message));
     }
+    for (name, seconds, least) in
+        [("activeDeadlineSeconds", draft.deadline_seconds, 1), ("ttlSecondsAfterFinished", draft.ttl_seconds, 0)]
+    {
+        let most = i64::from(i32::MAX);
+        if let Some(seconds) = seconds.filter(|seconds| !(least..=most).contains(seconds)) {
+            let message = format!("{name} was {seconds}; it may be {least} to {most}");
+            return Err(ApiError::bad_input(field, message));
+        }
+    }
     if draft.tasks.iter().any(|task| task.spec.as_ref().is_none_or(|pod| pod.containers.is_empty())) {
         return Err(ApiError::bad_input(field, "every task needs at least one container"));
     }
@@ -148,6 +157,7 @@ mod tests {
         insta::assert_snapshot!(message("kind: Workflow"), @"the config holds a Workflow; submitJob runs a Pod, Job or FlashJob");
         insta::assert_snapshot!(message("kind: Job\nspec: {parallelism: -1, template: {}}"), @"parallelism was -1; it may be 1 to 256");
         insta::assert_snapshot!(message("kind: FlashJob\nspec: {minAvailable: 2, tasks: [{spec: {containers: [{name: a}]}}]}"), @"minAvailable was 2; it may be 1 to 1, the number of tasks");
+        insta::assert_snapshot!(message("kind: Job\nspec: {activeDeadlineSeconds: -5, template: {spec: {containers: [{name: a}]}}}"), @"activeDeadlineSeconds was -5; it may be 1 to 2147483647");
         insta::assert_snapshot!(message("kind: Pod\nspec: {containers: []}"), @"every task needs at least one container");
     }
 }

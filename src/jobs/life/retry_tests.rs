@@ -69,7 +69,8 @@ fn what_is_heard_late_of_the_old_object_says_nothing_of_the_new_one() {
 
 #[test]
 fn nothing_else_than_a_failure_in_the_cluster_is_tried_again() {
-    let ends: [(&str, fn(&mut Life)); 4] = [
+    type End = fn(&mut Life);
+    let ends: [(&str, End); 4] = [
         ("Invalid", |life| drop(life.invalid("no".into(), now()))),
         ("Deleted", |life| {
             see(life, state(NAME, "u1", 1, ObjectPhase::Running));

@@ -100,6 +100,30 @@ fn preemption_queues_the_job_again_and_is_counted() {
 }
 
 #[test]
+fn whom_a_job_made_room_for_is_not_told() {
+    let mut life = submitted();
+    let preempted = waiting(3, "Preempted", "stopped to make room for proj-secret/job-secret of a higher queue");
+    let seen = [object(2, ObjectPhase::Running), preempted];
+    let events: Vec<_> = seen.iter().flat_map(|seen| life.observe(seen, now())).collect();
+    assert!(!format!("{events:?} {life:?}").contains("secret"));
+    let mut unseen = submitted();
+    unseen.observe(&waiting(3, "Preempted", "stopped to make room for proj-secret/job-secret"), now());
+    assert!(!format!("{unseen:?}").contains("secret"));
+}
+
+#[test]
+fn what_a_task_waits_for_is_said_until_it_runs() {
+    let mut life = submitted();
+    life.observe(&object(1, ObjectPhase::Running), now());
+    let Seen::Pod(starting) = pod(2, PodState::Starting) else { unreachable!() };
+    let pulls = TaskPod { reason: Some("ImagePullBackOff".into()), ..starting };
+    life.observe(&Seen::Pod(pulls), now());
+    assert!(life.pending_reason.as_deref().is_some_and(|told| told.starts_with("Task 0 waits for its image")));
+    life.observe(&pod(3, PodState::Running), now());
+    assert_eq!(life.pending_reason, None);
+}
+
+#[test]
 fn another_reason_to_wait_is_told_and_another_number_is_not() {
     let mut life = submitted();
     let seen = [

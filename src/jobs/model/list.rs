@@ -202,6 +202,30 @@ pub async fn counts_of_projects(
     Ok(rows.into_iter().map(|row| (row.project_id, row.jobs)).collect())
 }
 
+/// How many jobs wait before each of these in its queue, in one statement.
+///
+/// # Errors
+/// The database's.
+pub async fn jobs_ahead(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<HashMap<JobId, i64>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: JobId,
+        #[diesel(sql_type = BigInt)]
+        ahead: i64,
+    }
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT job.id, count(earlier.id) AS ahead FROM jobs AS job
+         LEFT JOIN jobs AS earlier ON earlier.phase = 'QUEUED' AND earlier.queue = job.queue
+              AND (earlier.submitted_at, earlier.id) < (job.submitted_at, job.id)
+         WHERE job.id = ANY ($1) GROUP BY job.id",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.ahead)).collect())
+}
+
 /// The page of each of `parents`' events, oldest first, in one statement.
 ///
 /// # Errors

@@ -50,7 +50,8 @@ pub struct Task {
     pub started_at: Option<DateTime<Utc>>,
     /// When its program ended.
     pub finished_at: Option<DateTime<Utc>>,
-    /// resourceVersion of the newest state of its pod that was applied.
+    /// resourceVersion of the newest state of its pod that was applied; 0 for one that the cluster never told.
+    #[serde(default)]
     pub version: i64,
 }
 

@@ -1,0 +1,207 @@
+//! The rules that a submit must pass, each with its verdict: what `submitJob` refuses with and `previewJob` shows.
+
+use async_graphql::{Enum, SimpleObject};
+
+use crate::error::{ApiError, ApiErrors, Problems};
+use crate::graphql::limits::directives::assumed_list;
+
+/// A rule that a submit must pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+pub enum AdmissionRule {
+    /// `idempotencyKey` has 1 to 200 characters.
+    IdempotencyKey,
+    /// `name` is a DNS label: 1 to 63 lower-case letters, digits and "-".
+    Name,
+    /// `priority` is 0 to 1000.
+    Priority,
+    /// `queue` is a queue of the cluster.
+    Queue,
+    /// Exactly one of `commitId` and `spec` is given, and what it holds can be run: one Pod, Job or FlashJob of the project.
+    Source,
+    /// `image` is an image reference.
+    Image,
+    /// Command, arguments, working folder and environment are legal.
+    Container,
+    /// What a task asks for is more than nothing and not more than its limit.
+    Resources,
+    /// Claims are bound for you, and each path is absolute and used once.
+    Mounts,
+    /// The number of tasks is 1 to 256, and not fewer than must start together.
+    Gang,
+    /// Deadline, time to live and retries are within their limits.
+    Lifetime,
+    /// No pod asks for what could harm its node or others: no privileges, host namespaces, host paths, added
+    /// capabilities or service-account tokens, and GPUs are limited to what is asked for.
+    PodSafety,
+    /// The project has room for what all tasks ask for together.
+    Quota,
+}
+
+impl AdmissionRule {
+    /// Every rule, in the order that verdicts are given in.
+    pub const ALL: [Self; 13] = [
+        Self::IdempotencyKey,
+        Self::Name,
+        Self::Priority,
+        Self::Queue,
+        Self::Source,
+        Self::Image,
+        Self::Container,
+        Self::Resources,
+        Self::Mounts,
+        Self::Gang,
+        Self::Lifetime,
+        Self::PodSafety,
+        Self::Quota,
+    ];
+
+    /// The rule that a field of a spec or of overrides comes under, such as `input.spec.resources.gpu`.
+    fn of_field(field: &str) -> Self {
+        let name = field.split(['.', '[']).nth(2).unwrap_or_default();
+        match name {
+            "image" => Self::Image,
+            "command" | "args" | "workingDir" | "env" => Self::Container,
+            "resources" => Self::Resources,
+            "mounts" => Self::Mounts,
+            "replicas" | "minAvailable" => Self::Gang,
+            "activeDeadlineSeconds" | "ttlSecondsAfterFinished" | "retries" => Self::Lifetime,
+            _ => Self::Source,
+        }
+    }
+}
+
+/// What became of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum AdmissionOutcome {
+    /// It holds.
+    Passed,
+    /// It does not hold: `submitJob` would refuse.
+    Failed,
+    /// It could not be looked at, because another rule failed.
+    Skipped,
+}
+
+/// What is wrong with one part of the input.
+#[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+pub struct AdmissionProblem {
+    /// Where it stands in the input, such as `input.spec.resources.gpu`; null where no single field is the cause.
+    pub field: Option<String>,
+    /// One sentence that says what was given and what is allowed.
+    pub message: String,
+}
+
+/// What became of one rule of admission.
+#[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+pub struct AdmissionVerdict {
+    /// The rule.
+    pub rule: AdmissionRule,
+    /// Whether it holds.
+    pub outcome: AdmissionOutcome,
+    /// Why it does not hold; empty unless it has failed.
+    #[graphql(directive = assumed_list::apply(2))]
+    pub problems: Vec<AdmissionProblem>,
+}
+
+/// What was found when a submit was looked at.
+#[derive(Debug, Default)]
+pub struct Findings {
+    problems: Vec<(AdmissionRule, ApiError)>,
+    skipped: Vec<AdmissionRule>,
+}
+
+impl Findings {
+    /// Notes that `rule` does not hold.
+    pub fn note(&mut self, rule: AdmissionRule, problem: ApiError) {
+        self.problems.push((rule, problem));
+    }
+
+    /// The value, or `None` after noting under `rule` why there is none.
+    pub fn take<T>(&mut self, rule: AdmissionRule, result: Result<T, ApiError>) -> Option<T> {
+        result.map_err(|problem| self.note(rule, problem)).ok()
+    }
+
+    /// The value, or `None` after noting each problem under the rule of its field.
+    pub fn take_fields<T>(&mut self, result: Result<T, ApiErrors>) -> Option<T> {
+        let note = |ApiErrors(problems): ApiErrors| {
+            for problem in problems {
+                self.note(AdmissionRule::of_field(problem.field.as_deref().unwrap_or_default()), problem);
+            }
+        };
+        result.map_err(note).ok()
+    }
+
+    /// Notes each problem under `rule`.
+    pub fn note_all(&mut self, rule: AdmissionRule, problems: Problems) {
+        if let Err(ApiErrors(problems)) = problems.finish() {
+            problems.into_iter().for_each(|problem| self.note(rule, problem));
+        }
+    }
+
+    /// Notes that these rules could not be looked at.
+    pub fn skip(&mut self, rules: &[AdmissionRule]) {
+        self.skipped.extend(rules);
+    }
+
+    /// Whether one of these rules does not hold.
+    pub fn has_failed(&self, rules: &[AdmissionRule]) -> bool {
+        self.problems.iter().any(|(failed, _)| rules.contains(failed))
+    }
+
+    /// Whether nothing was found.
+    pub fn are_none(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// The verdict on each rule, in the order of [`AdmissionRule::ALL`].
+    pub fn verdicts(&self) -> Vec<AdmissionVerdict> {
+        let verdict = |rule: AdmissionRule| {
+            let of_rule = self.problems.iter().filter(|(failed, _)| *failed == rule);
+            let problem = |(_, error): &(AdmissionRule, ApiError)| AdmissionProblem {
+                field: error.field.as_deref().map(str::to_owned),
+                message: error.message.clone().into_owned(),
+            };
+            let problems: Vec<_> = of_rule.map(problem).collect();
+            let outcome = match (problems.is_empty(), self.skipped.contains(&rule)) {
+                (false, _) => AdmissionOutcome::Failed,
+                (true, true) => AdmissionOutcome::Skipped,
+                (true, false) => AdmissionOutcome::Passed,
+            };
+            AdmissionVerdict { rule, outcome, problems }
+        };
+        AdmissionRule::ALL.map(verdict).into()
+    }
+
+    /// `Ok` when every rule but the quota's holds: that one is decided with the row, under the project's lock.
+    ///
+    /// # Errors
+    /// What was found.
+    pub fn before_quota(self) -> Result<(), ApiErrors> {
+        let others = self.problems.into_iter().filter(|(rule, _)| *rule != AdmissionRule::Quota);
+        let problems: Vec<_> = others.map(|(_, problem)| problem).collect();
+        if problems.is_empty() { Ok(()) } else { Err(ApiErrors(problems)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_stands_under_the_rule_of_its_field() {
+        let mut findings = Findings::default();
+        let problem = |field: &'static str| ApiError::bad_input(field, "no");
+        let fields =
+            ["input.spec.env[3].name", "input.overrides.resources.gpu", "input.commitId", "input.spec.mounts[0].path"];
+        findings.take_fields::<()>(Err(ApiErrors(fields.map(problem).into())));
+        findings.skip(&[AdmissionRule::Quota]);
+        let told: Vec<_> = findings
+            .verdicts()
+            .into_iter()
+            .filter(|verdict| verdict.outcome != AdmissionOutcome::Passed)
+            .map(|verdict| format!("{:?} {:?}", verdict.rule, verdict.outcome))
+            .collect();
+        let expected = ["Source Failed", "Container Failed", "Resources Failed", "Mounts Failed", "Quota Skipped"];
+        assert_eq!(told, expected);
+        assert_eq!(findings.before_quota().unwrap_err().0.len(), 4);
+    }
+}

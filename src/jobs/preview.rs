@@ -1,0 +1,62 @@
+//! What a submit would come to, as the API shows it.
+
+use async_graphql::SimpleObject;
+
+use super::admission::AdmissionVerdict;
+use super::review::{Review, Room};
+use crate::graphql::limits::directives::assumed_list;
+use crate::graphql::scalars::Json;
+
+/// What a submit comes to: the verdict on each rule, the objects for the cluster and the room left in the project.
+#[derive(Debug, SimpleObject)]
+pub struct JobPreview {
+    /// Whether the job would be accepted: no rule has failed.
+    pub admitted: bool,
+    /// The verdict on every rule, always in the same order.
+    #[graphql(directive = assumed_list::apply(13))]
+    pub verdicts: Vec<AdmissionVerdict>,
+    /// The Kubernetes objects exactly as they go to the cluster; of a preview, under an id that only a submit gives. Empty
+    /// when another rule than QUOTA has failed.
+    pub manifests: Vec<Json>,
+    /// What the project may have, what its unfinished jobs use and what this job asks for.
+    #[graphql(directive = assumed_list::apply(4))]
+    pub quota: Vec<QuotaLine>,
+}
+
+/// One limit of a project.
+#[derive(Debug, PartialEq, Eq, SimpleObject)]
+pub struct QuotaLine {
+    /// What is limited: `gpu`, `cpuMillis` (thousandths of a CPU), `memoryBytes` or `jobs`.
+    pub resource: String,
+    /// The limit; null for none.
+    pub limit: Option<String>,
+    /// What the project's unfinished jobs ask for.
+    pub used: String,
+    /// What this job asks for; `0` while that cannot be told.
+    pub requested: String,
+    /// What is left when this job has what it asks for: below zero where it does not fit. Null where there is no limit.
+    pub left: Option<String>,
+}
+
+impl From<&Room> for QuotaLine {
+    fn from(room: &Room) -> Self {
+        Self {
+            resource: room.resource.to_owned(),
+            limit: room.limit.map(|limit| limit.to_string()),
+            used: room.used.to_string(),
+            requested: room.requested.to_string(),
+            left: room.left().map(|left| left.to_string()),
+        }
+    }
+}
+
+impl From<Review> for JobPreview {
+    fn from(review: Review) -> Self {
+        Self {
+            admitted: review.findings.are_none(),
+            verdicts: review.findings.verdicts(),
+            quota: review.rooms.iter().map(QuotaLine::from).collect(),
+            manifests: review.planned.into_iter().map(|planned| Json(planned.manifest)).collect(),
+        }
+    }
+}

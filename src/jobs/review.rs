@@ -1,0 +1,289 @@
+//! Looking at a submit before anything is written: every rule is tried, and what passes is a plan.
+
+use diesel_async::AsyncPgConnection;
+use sha2::{Digest, Sha256};
+
+use super::admission::{AdmissionRule, Findings};
+use super::draft::{Demand, Draft, Placement, from_yaml, manifest, safety};
+use super::input::{JobSpecInput, SubmitJobInput};
+use super::model::submit::{self, Quota};
+use super::service::Submitter;
+use crate::auth::policy::{self, Action};
+use crate::auth::principal::Caller;
+use crate::cluster::names;
+use crate::configs::model::submittable;
+use crate::error::{ApiError, ApiErrors, Code, Problems};
+use crate::ids::{CommitId, JobId, ProjectId, UserId};
+use crate::projects::model::{self as project_model, Project};
+
+/// Queues that the platform makes sure of.
+const DEFAULT_BATCH: &str = "default-batch";
+const CONFIG_JOB: &str = "configfile-job";
+const MAX_PRIORITY: i32 = 1000;
+const MAX_KEY: usize = 200;
+
+/// The rules that nothing can be said about without a draft.
+const OF_DRAFT: [AdmissionRule; 7] = [
+    AdmissionRule::Image,
+    AdmissionRule::Container,
+    AdmissionRule::Resources,
+    AdmissionRule::Mounts,
+    AdmissionRule::Gang,
+    AdmissionRule::Lifetime,
+    AdmissionRule::PodSafety,
+];
+/// The rules that say what a job asks for.
+const OF_DEMAND: [AdmissionRule; 3] = [AdmissionRule::Source, AdmissionRule::Resources, AdmissionRule::Gang];
+
+/// A submit that was looked at.
+#[derive(Debug)]
+pub struct Review {
+    /// What was found.
+    pub findings: Findings,
+    /// The project's limits, with what this job asks for.
+    pub rooms: Vec<Room>,
+    /// What would be submitted; `None` when another rule than the quota's does not hold.
+    pub planned: Option<Planned>,
+}
+
+/// A job that would be submitted: every check has passed but the quota's.
+#[derive(Debug)]
+pub struct Planned {
+    /// The job's id.
+    pub id: JobId,
+    /// Its project.
+    pub project: Project,
+    /// Who submits it.
+    pub user: UserId,
+    /// The object for the cluster.
+    pub manifest: serde_json::Value,
+    /// What its tasks ask for together.
+    pub demand: Demand,
+    /// The name for people.
+    pub name: String,
+    /// The queue it waits in.
+    pub queue: String,
+    /// Higher goes to the cluster first.
+    pub priority: i32,
+    /// The config commit it comes from.
+    pub commit: Option<CommitId>,
+    /// Its tasks and rules.
+    pub draft: Draft,
+    /// The idempotency key, and the hash of everything that belongs to the request.
+    pub key: Option<(String, Vec<u8>)>,
+}
+
+/// One limit of a project, and what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// What is limited, for programs.
+    pub resource: &'static str,
+    what: &'static str,
+    /// The limit; `None` for none.
+    pub limit: Option<i64>,
+    /// What the project's unfinished jobs ask for.
+    pub used: i64,
+    /// What this job asks for.
+    pub requested: i64,
+}
+
+impl Room {
+    /// The project's limits beside what is used and asked for.
+    pub fn all(quota: Option<&Quota>, used: Demand, jobs: i64, wanted: Demand) -> Vec<Self> {
+        let room = |resource, what, limit, used, requested| Self { resource, what, limit, used, requested };
+        let gpu = quota.and_then(|quota| quota.gpu).map(i64::from);
+        let cpu = quota.and_then(|quota| quota.cpu_millis);
+        let memory = quota.and_then(|quota| quota.memory_bytes);
+        let unfinished = quota.and_then(|quota| quota.concurrent_jobs).map(i64::from);
+        vec![
+            room("gpu", "GPUs", gpu, used.gpu, wanted.gpu),
+            room("cpuMillis", "thousandths of a CPU", cpu, used.cpu_millis, wanted.cpu_millis),
+            room("memoryBytes", "bytes of memory", memory, used.memory_bytes, wanted.memory_bytes),
+            room("jobs", "unfinished jobs", unfinished, jobs, 1),
+        ]
+    }
+
+    /// What is left when the job has what it asks for; `None` without a limit.
+    pub fn left(&self) -> Option<i64> {
+        Some(self.limit?.saturating_sub(self.used).saturating_sub(self.requested))
+    }
+
+    /// What the caller is told if the job does not fit.
+    ///
+    /// # Errors
+    /// `QUOTA_EXCEEDED` with the limit and what is used and asked for.
+    pub fn check(&self) -> Result<(), ApiError> {
+        let Self { what, used, requested, .. } = self;
+        match (self.limit, self.left()) {
+            (Some(limit), Some(left)) if left < 0 => {
+                let message =
+                    format!("the project may have {limit} {what}; it uses {used} and this job asks for {requested}");
+                Err(ApiError::new(Code::QuotaExceeded, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Submitter {
+    /// Looks at a submit and says what it would come to; changes nothing.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`; `NOT_FOUND` for a project or commit that the caller may not know of; the database's.
+    pub async fn review(&self, caller: &Caller, input: SubmitJobInput) -> Result<Review, ApiError> {
+        let user = caller.principal()?.user;
+        let mut conn = self.db.connection().await?;
+        let project = find_project(&mut conn, caller, input.project_id).await?;
+        let mut findings = Findings::default();
+        let key = idempotency(&input, &mut findings);
+        let priority = input.priority.unwrap_or(0);
+        if !(0..=MAX_PRIORITY).contains(&priority) {
+            let message = format!("priority was {priority}; it may be 0 to {MAX_PRIORITY}");
+            findings.note(AdmissionRule::Priority, ApiError::bad_input("input.priority", message));
+        }
+        if let Some(name) = &input.name {
+            let checked =
+                names::check_label(name).map_err(|error| ApiError::bad_input("input.name", error.to_string()));
+            findings.take(AdmissionRule::Name, checked);
+        }
+        let default_queue = if input.commit_id.is_some() { CONFIG_JOB } else { DEFAULT_BATCH };
+        let queue = input.queue.unwrap_or_else(|| default_queue.to_owned());
+        let found = self.queues.lookup(&queue).map_err(|unknown| {
+            let shown: String = queue.chars().take(80).collect();
+            ApiError::bad_input("input.queue", format!("there is no queue \"{shown}\": {unknown}"))
+        });
+        let preemptible = findings.take(AdmissionRule::Queue, found).is_some_and(|queue| queue.preemptible);
+
+        let source = source(&mut conn, caller, project.id, input.commit_id, input.spec).await?;
+        let draft = findings.take_fields(source);
+        match draft {
+            Some(_) => {}
+            // The fields of a spec were looked at, each by itself.
+            None if !findings.has_failed(&[AdmissionRule::Source]) => findings.skip(&[AdmissionRule::PodSafety]),
+            None => findings.skip(&OF_DRAFT),
+        }
+        let mut draft = draft.unwrap_or_default();
+        if let Some(overrides) = input.overrides {
+            findings.take_fields(draft.override_with(overrides));
+        }
+        let field = if input.commit_id.is_some() { "input.commitId" } else { "input.spec" };
+        findings.note_all(AdmissionRule::PodSafety, unsafe_tasks(&draft, field));
+
+        let demand = if findings.has_failed(&OF_DEMAND) { Demand::default() } else { draft.demand() };
+        let quota = submit::quota(&mut conn, project.id).await?;
+        let (used, jobs) = submit::usage(&mut conn, project.id).await?;
+        let rooms = Room::all(quota.as_ref(), used, jobs, demand);
+        if findings.has_failed(&OF_DEMAND) {
+            findings.skip(&[AdmissionRule::Quota]);
+        }
+        if !findings.are_none() {
+            return Ok(Review { findings, rooms, planned: None });
+        }
+        for room in &rooms {
+            findings.take(AdmissionRule::Quota, room.check());
+        }
+        let id = JobId::generate();
+        let placement = Placement {
+            job: id,
+            project: project.id,
+            user,
+            commit: input.commit_id,
+            namespace: &project.namespace,
+            queue: &queue,
+            preemptible,
+            scheduler: &self.scheduler,
+        };
+        let manifest = serde_json::to_value(manifest::flash_job(&draft, &placement)).map_err(ApiError::internal)?;
+        let name = input.name.or_else(|| draft.name.clone()).unwrap_or_else(|| "job".to_owned());
+        let commit = input.commit_id;
+        let planned = Planned { id, user, manifest, demand, name, queue, priority, commit, draft, key, project };
+        Ok(Review { findings, rooms, planned: Some(planned) })
+    }
+}
+
+async fn find_project(conn: &mut AsyncPgConnection, caller: &Caller, id: ProjectId) -> Result<Project, ApiError> {
+    let not_found = || ApiError::not_found("project", id).at("input.projectId");
+    let project = project_model::find(conn, id).await?.ok_or_else(not_found)?;
+    policy::check(caller, Action::SubmitJob { project: id, group: project.group_id })
+        .map_err(|error| error.at("input.projectId"))?;
+    Ok(project)
+}
+
+/// The draft that the commit or the spec describes, or everything that is wrong with it.
+async fn source(
+    conn: &mut AsyncPgConnection,
+    caller: &Caller,
+    project: ProjectId,
+    commit: Option<CommitId>,
+    spec: Option<JobSpecInput>,
+) -> Result<Result<Draft, ApiErrors>, ApiError> {
+    Ok(match (commit, spec) {
+        (Some(commit), None) => {
+            let not_found = || ApiError::not_found("commit", commit).at("input.commitId");
+            let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
+            policy::check(caller, Action::ViewCommit { commit, group: source.group }).map_err(|_| not_found())?;
+            if source.project == project {
+                from_yaml(&source.yaml, "input.commitId").map_err(ApiErrors::from)
+            } else {
+                Err(ApiError::bad_input("input.commitId", "the commit belongs to another project").into())
+            }
+        }
+        (None, Some(spec)) => Draft::from_spec(spec),
+        (Some(_), Some(_)) => {
+            Err(ApiError::bad_input("input", "both commitId and spec were given; give exactly one of the two").into())
+        }
+        (None, None) => {
+            Err(ApiError::bad_input("input", "neither commitId nor spec was given; give exactly one of the two").into())
+        }
+    })
+}
+
+fn unsafe_tasks(draft: &Draft, field: &str) -> Problems {
+    let mut problems = Problems::default();
+    for (index, pod) in draft.tasks.iter().map(|task| task.spec.as_ref()).enumerate() {
+        // Equal tasks have equal problems: told once.
+        let repeated = index > 0 && draft.tasks[index] == draft.tasks[index - 1];
+        if let Some(pod) = pod.filter(|_| !repeated) {
+            safety::check(pod, field, &format!("tasks[{index}].spec"), &mut problems);
+        }
+    }
+    problems
+}
+
+/// The key and the hash of everything that belongs to the request.
+fn idempotency(input: &SubmitJobInput, findings: &mut Findings) -> Option<(String, Vec<u8>)> {
+    let key = input.idempotency_key.clone()?;
+    let length = key.chars().count();
+    if !(1..=MAX_KEY).contains(&length) {
+        let message = format!("idempotencyKey has {length} characters; it may have 1 to {MAX_KEY}");
+        findings.note(AdmissionRule::IdempotencyKey, ApiError::bad_input("input.idempotencyKey", message));
+        return None;
+    }
+    // The debug form has every field; only this program compares it, and a change of form refuses a repeat at worst.
+    Some((key, Sha256::digest(format!("{input:?}")).to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_beyond_the_quota_is_refused_with_the_numbers() {
+        let quota = Quota { gpu: Some(8), cpu_millis: None, memory_bytes: None, concurrent_jobs: Some(10) };
+        let demand = |gpu| Demand { gpu, ..Demand::default() };
+        let refused = |used, jobs, wanted| {
+            let rooms = Room::all(Some(&quota), demand(used), jobs, demand(wanted));
+            rooms
+                .iter()
+                .filter_map(|room| room.check().err())
+                .map(|error| error.to_string())
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        assert_eq!(refused(6, 3, 2), "");
+        insta::assert_snapshot!(refused(6, 10, 3), @r"
+        the project may have 8 GPUs; it uses 6 and this job asks for 3
+        the project may have 10 unfinished jobs; it uses 10 and this job asks for 1
+        ");
+    }
+}

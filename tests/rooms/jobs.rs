@@ -1,0 +1,262 @@
+//! Submitting jobs: what is refused and with which words, and what a preview tells before.
+
+use serde_json::{Value, json};
+
+use super::{World, errors, sql};
+
+const SUBMIT: &str = "mutation($input: SubmitJobInput!) { submitJob(input: $input) { job { id name phase }
+    preview { admitted verdicts { rule outcome problems { field message } } manifests quota { resource limit used requested left } } } }";
+const PREVIEW: &str = "mutation($input: SubmitJobInput!) { previewJob(input: $input) {
+    preview { admitted verdicts { rule outcome problems { field message } } manifests quota { resource limit used requested left } } } }";
+
+async fn project(world: &World) -> Value {
+    let query = "{ projects(filter: { names: [\"detection\"] }) { nodes { id } } }";
+    world.ask("admin", query, json!({})).await["data"]["projects"]["nodes"][0]["id"].clone()
+}
+
+/// An input for the project `detection` with these fields besides.
+async fn input(world: &World, fields: Value) -> Value {
+    let mut input = json!({ "projectId": project(world).await });
+    input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    json!({ "input": input })
+}
+
+/// The errors of submitting this, and that nothing was written.
+async fn refused(world: &World, who: &str, fields: Value) -> String {
+    let before = jobs(world).await;
+    let answer = world.ask(who, SUBMIT, input(world, fields).await).await;
+    assert_eq!(jobs(world).await, before, "{answer}");
+    let mut told: Vec<String> = errors(&answer).lines().map(str::to_owned).collect();
+    told.sort();
+    told.join("\n")
+}
+
+async fn jobs(world: &World) -> Value {
+    world.ask("admin", "{ jobs { totalCount } }", json!({})).await["data"]["jobs"]["totalCount"].clone()
+}
+
+/// The rules that did not pass, one line each.
+fn verdicts(preview: &Value) -> String {
+    let mut lines = String::new();
+    for verdict in preview["verdicts"].as_array().unwrap_or_else(|| panic!("{preview}")) {
+        if verdict["outcome"] != "PASSED" {
+            lines += &format!("{} {}\n", verdict["rule"].as_str().unwrap(), verdict["outcome"].as_str().unwrap());
+        }
+        for problem in verdict["problems"].as_array().unwrap() {
+            let field = problem["field"].as_str().unwrap_or("-");
+            lines += &format!("  {field}: {}\n", problem["message"].as_str().unwrap());
+        }
+    }
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_shows_the_verdicts_the_manifest_and_what_is_left_and_changes_nothing() {
+    let world = World::new().await;
+    sql(&world.url, "INSERT INTO project_quotas (project_id, gpu) SELECT id, 8 FROM projects WHERE name = 'detection'")
+        .await;
+    let before = jobs(&world).await;
+    let spec = json!({ "image": "python:3.12", "replicas": 2, "resources": { "gpu": 1, "memory": "1Gi" } });
+    let answer = world.ask("ada", PREVIEW, input(&world, json!({ "name": "train", "spec": spec })).await).await;
+    let preview = &answer["data"]["previewJob"]["preview"];
+    assert_eq!((&preview["admitted"], verdicts(preview)), (&json!(true), String::new()), "{answer}");
+    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 13);
+    let manifest = &preview["manifests"][0];
+    assert_eq!((&manifest["kind"], &manifest["spec"]["minAvailable"]), (&json!("FlashJob"), &json!(2)));
+    assert_eq!(manifest["spec"]["tasks"][1]["spec"]["schedulerName"], "flash-scheduler");
+    insta::assert_snapshot!(
+        preview["quota"].as_array().unwrap().iter().map(|line| format!("{line}\n")).collect::<String>(),
+        @r#"
+    {"resource":"gpu","limit":"8","used":"0","requested":"2","left":"6"}
+    {"resource":"cpuMillis","limit":null,"used":"0","requested":"0","left":null}
+    {"resource":"memoryBytes","limit":null,"used":"0","requested":"2147483648","left":null}
+    {"resource":"jobs","limit":null,"used":"0","requested":"1","left":null}
+    "#
+    );
+    assert_eq!(jobs(&world).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_tells_each_rule_that_fails_and_why() {
+    let world = World::new().await;
+    let fields = json!({
+        "name": "Train", "priority": -1, "queue": "fast", "idempotencyKey": "",
+        "spec": {
+            "image": "python:", "env": [{ "name": "1A", "value": "" }, { "name": "PLATFORM_X", "value": "" }],
+            "workingDir": "relative", "replicas": -2, "minAvailable": 0, "retries": 11, "activeDeadlineSeconds": 0,
+            "resources": { "cpu": "2", "cpuLimit": "1", "gpu": -1 }, "mounts": [{ "claim": "data", "path": "/a/../b" }],
+        },
+    });
+    let answer = world.ask("ada", PREVIEW, input(&world, fields.clone()).await).await;
+    let preview = &answer["data"]["previewJob"]["preview"];
+    assert_eq!((&preview["admitted"], &preview["manifests"]), (&json!(false), &json!([])));
+    insta::assert_snapshot!(verdicts(preview), @r#"
+    IDEMPOTENCY_KEY FAILED
+      input.idempotencyKey: idempotencyKey has 0 characters; it may have 1 to 200
+    NAME FAILED
+      input.name: "Train" is not a valid name: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)
+    PRIORITY FAILED
+      input.priority: priority was -1; it may be 0 to 1000
+    QUEUE FAILED
+      input.queue: there is no queue "fast": the cluster has no such queue; it has configfile-interactive, configfile-job, default-batch
+    IMAGE FAILED
+      input.spec.image: "python:" is not an image reference: the tag "" must be 1 to 128 letters, digits, '_', '.' or '-', and not begin with '.' or '-'
+    CONTAINER FAILED
+      input.spec.workingDir: "relative" is not an absolute path without ".."
+      input.spec.env[0].name: "1A" is not a legal name: use letters, digits and "_", not beginning with a digit
+      input.spec.env[1].name: "PLATFORM_X" begins with PLATFORM_, which is the platform's own
+    RESOURCES FAILED
+      input.spec.resources.cpuLimit: cpuLimit was 1; it may not be less than cpu, which is 2
+      input.spec.resources.gpu: gpu was -1; it may be 0 to 64 for one task
+    MOUNTS FAILED
+      input.spec.mounts[0].path: "/a/../b" is not an absolute path without ".."
+      input.spec.mounts[0].claim: there is no storage claim "data" that you can see
+    GANG FAILED
+      input.spec.replicas: replicas was -2; it may be 1 to 256
+      input.spec.minAvailable: minAvailable was 0; it may be 1 to 1, the number of tasks
+    LIFETIME FAILED
+      input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it may be 1 to 2147483647
+      input.spec.retries: retries was 11; it may be 0 to 10
+    POD_SAFETY SKIPPED
+    QUOTA SKIPPED
+    "#);
+    // What the preview shows is what the submit refuses with.
+    let told = refused(&world, "ada", fields).await;
+    let shown =
+        preview["verdicts"].as_array().unwrap().iter().flat_map(|verdict| verdict["problems"].as_array().unwrap());
+    for problem in shown {
+        assert!(told.contains(problem["message"].as_str().unwrap()), "{problem} is not in {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_answers_what_a_preview_answers() {
+    let world = World::new().await;
+    for spec in [json!({ "image": "python:3.12" }), json!({ "image": "Python" })] {
+        let preview = world.ask("ada", PREVIEW, input(&world, json!({ "spec": spec })).await).await;
+        let dry = world.ask("ada", SUBMIT, input(&world, json!({ "spec": spec, "dryRun": true })).await).await;
+        let (preview, dry) = (&preview["data"]["previewJob"], &dry["data"]["submitJob"]);
+        assert_eq!(dry["job"], Value::Null);
+        for part in ["admitted", "verdicts", "quota"] {
+            assert_eq!(preview["preview"][part], dry["preview"][part]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_too_large_for_its_project_is_shown_and_refused_with_the_numbers() {
+    let world = World::new().await;
+    let quota = "INSERT INTO project_quotas (project_id, gpu, concurrent_jobs) SELECT id, 2, 0 FROM projects WHERE name = 'detection'";
+    sql(&world.url, quota).await;
+    let fields = json!({ "spec": { "image": "python:3.12", "replicas": 3, "resources": { "gpu": 1 } } });
+    let answer = world.ask("ada", PREVIEW, input(&world, fields.clone()).await).await;
+    let preview = &answer["data"]["previewJob"]["preview"];
+    insta::assert_snapshot!(verdicts(preview), @r"
+    QUOTA FAILED
+      -: the project may have 2 GPUs; it uses 0 and this job asks for 3
+      -: the project may have 0 unfinished jobs; it uses 0 and this job asks for 1
+    ");
+    assert_eq!((&preview["quota"][0]["left"], &preview["manifests"][0]["kind"]), (&json!("-1"), &json!("FlashJob")));
+    insta::assert_snapshot!(refused(&world, "ada", fields).await, @r"
+    QUOTA_EXCEEDED -: the project may have 0 unfinished jobs; it uses 0 and this job asks for 1
+    QUOTA_EXCEEDED -: the project may have 2 GPUs; it uses 0 and this job asks for 3
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_an_image_is_refused_with_what_is_allowed() {
+    let world = World::new().await;
+    let mut told = String::new();
+    for image in ["", "Python:3.12", "python:3.12:1", "python@sha256:12", "-a/b", "a b", "https://example.org/x"] {
+        told += &refused(&world, "ada", json!({ "spec": { "image": image } })).await;
+        told.push('\n');
+    }
+    insta::assert_snapshot!(told, @r#"
+    BAD_USER_INPUT input.spec.image: "" is not an image reference: it is empty; an image such as alpine:3.20 or registry.example.org/team/tool@sha256:… is expected
+    BAD_USER_INPUT input.spec.image: "Python:3.12" is not an image reference: the name "Python" must be lower case
+    BAD_USER_INPUT input.spec.image: "python:3.12:1" is not an image reference: the part "python:3.12" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.spec.image: "python@sha256:12" is not an image reference: the digest "sha256:12" must be an algorithm and the hexadecimal sum, such as sha256: and 64 digits
+    BAD_USER_INPUT input.spec.image: "-a/b" is not an image reference: the part "-a" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.spec.image: "a b" is not an image reference: the part "a b" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.spec.image: "https://example.org/x" is not an image reference: the registry "https:" must be a host name or address with an optional port, such as registry.example.org:5000
+    "#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_out_of_range_are_refused_with_the_range() {
+    let world = World::new().await;
+    let spec = |field: &str, value: i64| json!({ "spec": { "image": "python:3.12", field: value } });
+    insta::assert_snapshot!(refused(&world, "ada", spec("replicas", -1)).await, @"BAD_USER_INPUT input.spec.replicas: replicas was -1; it may be 1 to 256");
+    insta::assert_snapshot!(refused(&world, "ada", spec("replicas", 257)).await, @"BAD_USER_INPUT input.spec.replicas: replicas was 257; it may be 1 to 256");
+    insta::assert_snapshot!(refused(&world, "ada", spec("minAvailable", 2)).await, @"BAD_USER_INPUT input.spec.minAvailable: minAvailable was 2; it may be 1 to 1, the number of tasks");
+    insta::assert_snapshot!(refused(&world, "ada", spec("retries", -1)).await, @"BAD_USER_INPUT input.spec.retries: retries was -1; it may be 0 to 10");
+    insta::assert_snapshot!(refused(&world, "ada", spec("activeDeadlineSeconds", 0)).await, @"BAD_USER_INPUT input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it may be 1 to 2147483647");
+    insta::assert_snapshot!(refused(&world, "ada", spec("ttlSecondsAfterFinished", -1)).await, @"BAD_USER_INPUT input.spec.ttlSecondsAfterFinished: ttlSecondsAfterFinished was -1; it may be 0 to 2147483647");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_with_capitals_or_of_300_characters_is_refused_with_what_is_allowed() {
+    let world = World::new().await;
+    let named = |name: &str| json!({ "name": name, "spec": { "image": "python:3.12" } });
+    insta::assert_snapshot!(refused(&world, "ada", named("Train")).await, @r#"BAD_USER_INPUT input.name: "Train" is not a valid name: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)"#);
+    insta::assert_snapshot!(refused(&world, "ada", named(&"a".repeat(300))).await, @r#"BAD_USER_INPUT input.name: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…" has 300 characters; at most 63 are allowed"#);
+    insta::assert_snapshot!(refused(&world, "ada", named("")).await, @"BAD_USER_INPUT input.name: a name is needed: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_that_is_not_yours_is_not_there() {
+    let world = World::new().await;
+    let id = project(&world).await;
+    let told = refused(&world, "ben", json!({ "spec": { "image": "python:3.12" } })).await;
+    insta::assert_snapshot!(told.replace(id.as_str().unwrap(), "<project>"), @r#"NOT_FOUND input.projectId: there is no project "<project>" that you can see"#);
+    let answer = world.ask("ben", PREVIEW, input(&world, json!({ "spec": { "image": "python:3.12" } })).await).await;
+    assert!(errors(&answer).starts_with("NOT_FOUND input.projectId: "), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_and_a_spec_are_not_given_together_nor_neither() {
+    let world = World::new().await;
+    insta::assert_snapshot!(refused(&world, "ada", json!({})).await, @"BAD_USER_INPUT input: neither commitId nor spec was given; give exactly one of the two");
+    let both = json!({ "commitId": "commit_01h455vb4pex5vsknk084sn02q", "spec": { "image": "python:3.12" } });
+    insta::assert_snapshot!(refused(&world, "ada", both).await, @"BAD_USER_INPUT input: both commitId and spec were given; give exactly one of the two");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_key_gives_the_first_answer_again_even_when_there_is_no_room_any_more() {
+    let world = World::new().await;
+    let quota =
+        "INSERT INTO project_quotas (project_id, concurrent_jobs) SELECT id, 1 FROM projects WHERE name = 'detection'";
+    sql(&world.url, quota).await;
+    let fields = json!({ "idempotencyKey": "once", "spec": { "image": "python:3.12" } });
+    let submit = async || world.ask("ada", SUBMIT, input(&world, fields.clone()).await).await;
+    let (first, second) = (submit().await, submit().await);
+    assert!(first["data"]["submitJob"]["job"]["id"].is_string(), "{first}");
+    assert_eq!(first["data"]["submitJob"]["job"]["id"], second["data"]["submitJob"]["job"]["id"], "{second}");
+    let other = json!({ "idempotencyKey": "once", "spec": { "image": "python:3.13" } });
+    insta::assert_snapshot!(refused(&world, "ada", other).await, @"CONFLICT input.idempotencyKey: this idempotencyKey was used for a submit with another input");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_waits_says_for_what_and_how_many_are_ahead() {
+    let world = World::new().await;
+    for _ in 0..4 {
+        let answer = world.ask("ada", SUBMIT, input(&world, json!({ "spec": { "image": "python:3.12" } })).await).await;
+        assert!(answer["errors"].is_null(), "{answer}");
+    }
+    let told = async || {
+        let query = "{ jobs(filter: { phases: [SUBMITTED, QUEUED, RUNNING] }, orderBy: { field: SUBMITTED_AT, direction: ASC }) { nodes { pendingReason } } }";
+        let answer = world.ask("ada", query, json!({})).await;
+        let jobs = answer["data"]["jobs"]["nodes"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
+        jobs.iter().map(|job| format!("{}\n", job["pendingReason"].as_str().unwrap_or("-"))).collect::<String>()
+    };
+    assert_eq!(told().await, "It is being sent to the cluster.\n".repeat(4));
+    sql(&world.url, "UPDATE jobs SET phase = 'QUEUED' WHERE phase = 'SUBMITTED'").await;
+    let last = "(SELECT id FROM jobs WHERE phase = 'QUEUED' ORDER BY submitted_at DESC LIMIT 1)";
+    sql(&world.url, &format!("UPDATE jobs SET pending_reason = 'Gang short by 1 of 2.' WHERE id = {last}")).await;
+    insta::assert_snapshot!(told().await, @"
+    It is the first to wait in the queue default-batch.
+    It waits in the queue default-batch, 1 job ahead of it.
+    It waits in the queue default-batch, 2 jobs ahead of it.
+    Gang short by 1 of 2.
+    ");
+}
