@@ -36,6 +36,17 @@ pub async fn revert_all(db: &Db) -> Result<(), ApiError> {
     .await
 }
 
+/// Takes the newest migration back and says which it was.
+///
+/// # Errors
+/// As [`run`].
+pub async fn revert_last(db: &Db) -> Result<String, ApiError> {
+    with_harness(db, |harness| {
+        harness.revert_last_migration(MIGRATIONS).map(|reverted| reverted.to_string()).map_err(ApiError::internal)
+    })
+    .await
+}
+
 /// Whether every migration of this binary has been applied.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use platform::cluster::Cluster;
 use platform::cluster::crd::FlashJob;
 use platform::cluster::names::{job_object, project_namespace};
 use platform::cluster::queues;
-use platform::config::{Config, DatabaseUrl, DevParts, JwtKeys};
+use platform::config::{Config, DevParts, JwtKeys};
 use platform::db::Db;
 use platform::dev::cluster::api::{self, EmbeddedApi};
 use platform::events::Bus;
@@ -30,6 +30,7 @@ use tokio_postgres::NoTls;
 
 use crate::support::database;
 use crate::support::proxy::Proxy;
+use crate::support::serve::collect_garbage;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -57,7 +58,7 @@ impl Stage {
     pub async fn set() -> Self {
         let database = database::empty().await;
         let api = EmbeddedApi::start(api::Options::default()).await.unwrap();
-        let database_proxy = Proxy::before(address_of(&database)).await;
+        let database_proxy = Proxy::before(database::address_of(&database)).await;
         let cluster_address: SocketAddr = api.base_url().trim_start_matches("http://").parse().unwrap();
         let cluster_proxy = Proxy::before(cluster_address).await;
 
@@ -66,7 +67,7 @@ impl Stage {
         let through_proxy =
             api.kubeconfig().replace(&cluster_address.to_string(), &cluster_proxy.address().to_string());
         std::fs::write(&kubeconfig, through_proxy).unwrap();
-        let database_url = proxied(&database, database_proxy.address());
+        let database_url = database::through(&database, database_proxy.address());
         let parts = DevParts { database_url, kubeconfig, port: 0, jwt_keys: JwtKeys::random() };
         let config = Config::for_dev(parts);
 
@@ -306,27 +307,6 @@ impl Stage {
 fn one_task() -> Value {
     let container = json!({ "name": "main", "image": "busybox" });
     json!({ "minAvailable": 1, "tasks": [{ "spec": { "containers": [container] } }] })
-}
-
-/// Plays the garbage collector: a FlashJob here has no pods, so its foreground deletion is done at once.
-async fn collect_garbage(objects: Api<FlashJob>) {
-    while let Ok(found) = objects.list(&ListParams::default()).await {
-        for object in found.iter().filter(|object| object.metadata.deletion_timestamp.is_some()) {
-            let released = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
-            // It may have gone meanwhile.
-            let _ = objects.patch(&object.name_any(), &PatchParams::default(), &released).await;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn address_of(url: &DatabaseUrl) -> SocketAddr {
-    let after_credentials = url.expose().rsplit('@').next().unwrap();
-    after_credentials.split('/').next().unwrap().parse().unwrap()
-}
-
-fn proxied(url: &DatabaseUrl, proxy: SocketAddr) -> DatabaseUrl {
-    url.expose().replace(&address_of(url).to_string(), &proxy.to_string()).parse().unwrap()
 }
 
 async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {

@@ -1,5 +1,6 @@
 //! Databases for tests: one PostgreSQL for the whole run, in it a copy of a template for each test.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -49,6 +50,17 @@ pub async fn execute(url: &DatabaseUrl, statements: &str) -> Result<(), tokio_po
     drop(client);
     driver.await.unwrap()?;
     done
+}
+
+/// Where a database's server listens.
+pub fn address_of(url: &DatabaseUrl) -> SocketAddr {
+    let after_credentials = url.expose().rsplit('@').next().unwrap();
+    after_credentials.split('/').next().unwrap().parse().unwrap()
+}
+
+/// The same database, reached through a proxy before its server.
+pub fn through(url: &DatabaseUrl, proxy: SocketAddr) -> DatabaseUrl {
+    url.expose().replace(&address_of(url).to_string(), &proxy.to_string()).parse().unwrap()
 }
 
 async fn url(database: &str) -> DatabaseUrl {

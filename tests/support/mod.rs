@@ -3,5 +3,6 @@
 pub mod database;
 pub mod dev;
 pub mod proxy;
+pub mod serve;
 pub mod session;
 pub mod subscription;

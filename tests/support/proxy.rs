@@ -2,15 +2,26 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// What the proxy does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// It passes everything on.
+    Open,
+    /// It passes on what is asked and keeps the answers to itself.
+    Mute,
+    /// It ends every connection.
+    Cut,
+}
+
 /// A running proxy. Dropping it ends it and its connections.
 pub struct Proxy {
     address: SocketAddr,
-    up: watch::Sender<bool>,
+    mode: watch::Sender<Mode>,
     server: JoinHandle<()>,
 }
 
@@ -19,16 +30,16 @@ impl Proxy {
     pub async fn before(target: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (up, state) = watch::channel(true);
+        let (mode, state) = watch::channel(Mode::Open);
         let server = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 // A connection to a service that is away ends at once.
-                if *state.borrow() {
+                if *state.borrow() != Mode::Cut {
                     tokio::spawn(pass(client, target, state.clone()));
                 }
             }
         });
-        Self { address, up, server }
+        Self { address, mode, server }
     }
 
     /// Where to connect.
@@ -38,12 +49,17 @@ impl Proxy {
 
     /// Ends every connection and takes no other.
     pub fn cut(&self) {
-        self.up.send_replace(false);
+        self.mode.send_replace(Mode::Cut);
     }
 
-    /// Passes on again.
+    /// From now on what is asked arrives, and no answer comes back.
+    pub fn mute(&self) {
+        self.mode.send_replace(Mode::Mute);
+    }
+
+    /// Passes on again. What was lost stays lost.
     pub fn restore(&self) {
-        self.up.send_replace(true);
+        self.mode.send_replace(Mode::Open);
     }
 }
 
@@ -54,10 +70,26 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(mut client: TcpStream, target: SocketAddr, mut state: watch::Receiver<bool>) {
-    let Ok(mut server) = TcpStream::connect(target).await else { return };
+async fn pass(client: TcpStream, target: SocketAddr, mut mode: watch::Receiver<Mode>) {
+    let Ok(server) = TcpStream::connect(target).await else { return };
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let answers = mode.clone();
+    let asking = async {
+        let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+        let _ = to_server.shutdown().await;
+    };
+    let answering = async {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
+            if *answers.borrow() == Mode::Open && to_client.write_all(&buffer[..count]).await.is_err() {
+                break;
+            }
+        }
+        let _ = to_client.shutdown().await;
+    };
     tokio::select! {
-        _ = copy_bidirectional(&mut client, &mut server) => {}
-        _ = state.wait_for(|up| !up) => {}
+        _ = async { tokio::join!(asking, answering) } => {}
+        _ = mode.wait_for(|mode| *mode == Mode::Cut) => {}
     }
 }

@@ -1,0 +1,151 @@
+//! Migrations go up, down and up again, without rows and with them, and leave the tables that the code knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use platform::config::{DatabaseConfig, DatabaseUrl};
+use platform::db::{Db, migrations};
+use platform::tasks::Tasks;
+use tokio_postgres::NoTls;
+
+use crate::support::database;
+
+/// Columns, constraints, indexes, triggers, functions and sequences, one line each.
+const SHAPE: &str = "
+    SELECT format('column %s.%s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+                  CASE WHEN a.attnotnull THEN 'NOT NULL' END, pg_get_expr(d.adbin, d.adrelid)) AS line
+      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+      LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+     WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL SELECT format('constraint %s.%s %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
+      FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT 'sequence ' || sequencename FROM pg_sequences WHERE schemaname = 'public'";
+
+struct Migrated {
+    db: Db,
+    sql: tokio_postgres::Client,
+    _tasks: Tasks,
+}
+
+impl Migrated {
+    async fn at(url: DatabaseUrl) -> Self {
+        let tasks = Tasks::default();
+        let (sql, driver) = tokio_postgres::connect(url.expose(), NoTls).await.unwrap();
+        tokio::spawn(driver);
+        Self { db: Db::new(&DatabaseConfig::for_dev(url), &tasks).unwrap(), sql, _tasks: tasks }
+    }
+
+    /// What diesel keeps for itself is left out.
+    async fn shape(&self) -> BTreeSet<String> {
+        let rows = self.sql.query(SHAPE, &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).filter(|line: &String| !line.contains("__diesel_schema_migrations")).collect()
+    }
+
+    async fn count(&self, from: &str) -> i64 {
+        self.sql.query_one(&format!("SELECT count(*) FROM {from}"), &[]).await.unwrap().get(0)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_the_way_down_is_nothing_and_up_again_is_the_same() {
+    let database = Migrated::at(database::empty().await).await;
+    let before = database.shape().await;
+    assert!(before.len() > 100, "{before:#?}");
+    migrations::revert_all(&database.db).await.unwrap();
+    assert_eq!(database.shape().await, BTreeSet::new());
+    migrations::run(&database.db).await.unwrap();
+    assert_eq!(database.shape().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_step_down_and_up_again_gives_the_same_tables() {
+    let database = Migrated::at(database::empty().await).await;
+    let mut shapes = vec![database.shape().await];
+    while !shapes.last().unwrap().is_empty() {
+        migrations::revert_last(&database.db).await.unwrap();
+        shapes.push(database.shape().await);
+        // Up from here, and down again to here.
+        migrations::run(&database.db).await.unwrap();
+        assert_eq!(database.shape().await, shapes[0]);
+        for shape in &shapes[1..] {
+            migrations::revert_last(&database.db).await.unwrap();
+            assert_eq!(&database.shape().await, shape);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_survive_the_newest_migration_taken_back_and_applied_again() {
+    let database = Migrated::at(database::demo().await).await;
+    let retry = "UPDATE jobs SET attempt = 2, retry_limit = 3 WHERE name = 'train-large-batch';
+        INSERT INTO job_events (seq, job_id, project_id, group_id, submitted_by, kind, phase, previous_phase)
+        SELECT nextval('job_events_seq'), job_id, project_id, group_id, submitted_by, 'RETRYING', 'QUEUED', 'RUNNING'
+        FROM job_events LIMIT 1";
+    database.sql.batch_execute(retry).await.unwrap();
+    let tables = ["users", "groups", "projects", "config_commits", "jobs", "job_events"];
+    let mut before = BTreeMap::new();
+    for table in tables {
+        before.insert(table, database.count(table).await);
+    }
+    let shape = database.shape().await;
+    migrations::revert_last(&database.db).await.unwrap();
+    migrations::run(&database.db).await.unwrap();
+    assert_eq!(database.shape().await, shape);
+    for (table, count) in before {
+        assert_eq!(database.count(table).await, count, "{table}");
+    }
+}
+
+/// The tables of `src/db/tables.rs`, each with its columns and their types.
+fn known() -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut tables: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let mut table = String::new();
+    for line in include_str!("../src/db/tables.rs").lines().filter(|line| !line.starts_with("diesel::j")) {
+        let line = line.trim();
+        if let Some((column, of_type)) = line.split_once(" -> ") {
+            let of_type = of_type.trim_end_matches(',').to_owned();
+            tables.entry(table.clone()).or_default().insert(column.to_owned(), of_type);
+        } else if let Some((name, _)) = line.split_once(" (").filter(|_| line.ends_with(") {")) {
+            name.clone_into(&mut table);
+        }
+    }
+    tables
+}
+
+/// How diesel calls a type of PostgreSQL.
+fn diesel_type(name: &str, not_null: bool) -> String {
+    let plain = match name {
+        "uuid" => "Uuid",
+        "text" => "Text",
+        "text[]" => "Array<Text>",
+        "bytea" => "Bytea",
+        "jsonb" => "Jsonb",
+        "boolean" => "Bool",
+        "integer" => "Integer",
+        "bigint" => "BigInt",
+        "timestamp with time zone" => "Timestamptz",
+        other => panic!("{other} has no name here"),
+    };
+    if not_null { plain.to_owned() } else { format!("Nullable<{plain}>") }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tables_are_those_that_the_code_knows() {
+    let database = Migrated::at(database::empty().await).await;
+    let query = "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull
+          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+         WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+           AND c.relname <> '__diesel_schema_migrations'";
+    let mut there: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for row in database.sql.query(query, &[]).await.unwrap() {
+        let (table, column): (String, String) = (row.get(0), row.get(1));
+        there.entry(table).or_default().insert(column, diesel_type(row.get(2), row.get(3)));
+    }
+    for (table, columns) in known() {
+        assert_eq!(there.remove(&table), Some(columns), "{table}");
+    }
+    // Its one row is read by SQL of the event log alone.
+    assert_eq!(there.keys().collect::<Vec<_>>(), ["event_horizon"]);
+}
