@@ -26,8 +26,8 @@ const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 /// Serves `router` on `listener` until `shutdown`.
 ///
 /// Then `/ready` fails and new operations are refused; requests that run are answered; sockets and streams are closed,
-/// spread over the drain's time. New connections are still taken, so that probes hear why: to a server that only stops to answer
-/// nobody can tell a drain from a crash. Returns when the last that was there is gone or that time is over.
+/// spread over the drain's time. New connections are still taken, so that probes hear why: nobody can tell a server that
+/// only stops to answer from one that has crashed. Returns when the last that was there is gone or that time is over.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -85,7 +85,7 @@ pub async fn serve(
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let connection = connection(&builder, stream, peer, router.clone());
+                    let connection = connection(&builder, stream, peer, router.clone(), CancellationToken::new());
                     let broken_off = broken_off.clone();
                     late.spawn(async move { drop(broken_off.run_until_cancelled(connection).await) });
                 }
