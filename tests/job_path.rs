@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{ListParams, ObjectMeta, PostParams, VersionMatch};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -44,6 +48,13 @@ impl Dev {
 
     async fn log_in(&self, username: &str) -> Session {
         Session::log_in(self.ready["graphqlUrl"].as_str().unwrap(), username).await
+    }
+
+    /// Objects of the cluster, as its own kubeconfig finds them.
+    async fn config_maps(&self) -> Api<ConfigMap> {
+        let kubeconfig = Kubeconfig::read_from(self.ready["kubeconfig"].as_str().unwrap()).unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        Api::namespaced(Client::try_from(config).unwrap(), "default")
     }
 
     async fn kill(&mut self) {
@@ -234,18 +245,55 @@ async fn real_jobs_succeed_fail_are_cancelled_and_preempted() {
     jobs_end_in_every_way("real").await;
 }
 
-#[tokio::test]
-async fn a_killed_environment_finds_its_jobs_again() {
-    let Some(mut dev) = Dev::start("real").await else { return };
+/// SIGKILL right after the commit (the object may or may not have been created), and again while the job runs.
+async fn a_job_survives(cluster: &str) {
+    let Some(mut dev) = Dev::start(cluster).await else { return };
     let maya = dev.log_in("maya").await;
     let start = maya.present().await;
     let commit = maya.commit("survivor", &pod(r#"{sim.platform/duration: "60s"}"#)).await;
     let job = maya.submit(&commit, "configfile-job").await;
-    // SIGKILL right after the commit: the object may or may not have been created.
+    dev.kill().await;
+    dev.start_again().await;
+    let maya = dev.log_in("maya").await;
+    dev.events_until(&maya, &job, &start, "RUNNING").await;
     dev.kill().await;
     dev.start_again().await;
     let maya = dev.log_in("maya").await;
     let events = dev.events_until(&maya, &job, &start, "SUCCEEDED").await;
     assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "SUCCEEDED"]);
+    dev.kill().await;
+}
+
+#[tokio::test]
+async fn a_killed_environment_with_the_embedded_cluster_finds_its_jobs_again() {
+    a_job_survives("embedded").await;
+}
+
+#[tokio::test]
+async fn a_killed_environment_with_the_real_cluster_finds_its_jobs_again() {
+    a_job_survives("real").await;
+}
+
+#[tokio::test]
+async fn a_killed_embedded_cluster_is_there_again_as_it_was() {
+    let mut dev = Dev::start("embedded").await.unwrap();
+    let made = ConfigMap {
+        metadata: ObjectMeta { name: Some("kept".to_owned()), ..ObjectMeta::default() },
+        ..ConfigMap::default()
+    };
+    let made = dev.config_maps().await.create(&PostParams::default(), &made).await.unwrap();
+    dev.kill().await;
+    dev.start_again().await;
+    let kept = dev.config_maps().await.get("kept").await.unwrap();
+    assert_eq!(kept.metadata, made.metadata);
+    let list = dev.config_maps().await.list(&ListParams::default()).await.unwrap();
+    let version = |text: Option<String>| text.unwrap().parse::<u64>().unwrap();
+    assert!(version(list.metadata.resource_version) > version(made.metadata.resource_version.clone()));
+    let before = ListParams::default().at(&made.metadata.resource_version.unwrap()).matching(VersionMatch::Exact);
+    let late = dev.config_maps().await.list(&before).await;
+    assert!(
+        matches!(late, Err(kube::Error::Api(status)) if status.code == 410),
+        "what was seen before is listed again"
+    );
     dev.kill().await;
 }

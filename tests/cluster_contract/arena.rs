@@ -52,7 +52,7 @@ pub struct Arena {
 impl Arena {
     async fn enter(which: Which) -> Option<Self> {
         let cluster = match which {
-            Which::Embedded => EMBEDDED.get_or_init(|| start(ClusterKind::Embedded, "embedded")).await,
+            Which::Embedded => EMBEDDED.get_or_init(|| start(ClusterKind::Embedded { keep: false }, "embedded")).await,
             Which::Real => {
                 let assets = PathBuf::from(std::env::var_os("KUBEBUILDER_ASSETS")?);
                 REAL.get_or_init(|| start(ClusterKind::Real { assets }, "real")).await

@@ -111,7 +111,7 @@ impl DevArgs {
 
     fn cluster(&self) -> anyhow::Result<ClusterKind> {
         Ok(match &self.cluster {
-            Cluster::Embedded => ClusterKind::Embedded,
+            Cluster::Embedded => ClusterKind::Embedded { keep: !self.ephemeral },
             Cluster::Kubeconfig(path) => ClusterKind::Kubeconfig(path.clone()),
             Cluster::Real => ClusterKind::Real {
                 assets: std::env::var_os(ASSETS)

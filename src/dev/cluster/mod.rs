@@ -1,6 +1,8 @@
 //! The cluster behind `platform dev`: the embedded API server or a real one, and the simulators that play its nodes.
 
+mod amount;
 pub mod api;
+mod quota;
 pub mod real;
 pub mod sim;
 
@@ -24,8 +26,11 @@ const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 /// Which cluster to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterKind {
-    /// The API server of [`api`], in memory, with the simulators. It forgets everything when it ends.
-    Embedded,
+    /// The API server of [`api`] with the simulators.
+    Embedded {
+        /// Whether what is in it is kept from one run to the next.
+        keep: bool,
+    },
     /// etcd and kube-apiserver from a folder of binaries (`KUBEBUILDER_ASSETS`), with the simulators.
     Real {
         /// The folder.
@@ -80,8 +85,9 @@ impl DevCluster {
     /// simulators in it.
     pub async fn start(kind: ClusterKind, data_dir: &Path, options: SimOptions) -> Result<Self, ClusterError> {
         let (server, kubeconfig, client) = match kind {
-            ClusterKind::Embedded => {
-                let server = EmbeddedApi::start(Options::default()).await?;
+            ClusterKind::Embedded { keep } => {
+                let folder = keep.then(|| data_dir.join("objects"));
+                let server = EmbeddedApi::start(Options { folder, ..Options::default() }).await?;
                 let path = data_dir.join("kubeconfig");
                 std::fs::create_dir_all(data_dir).map_err(ClusterError::Write)?;
                 std::fs::write(&path, server.kubeconfig()).map_err(ClusterError::Write)?;

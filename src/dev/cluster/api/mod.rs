@@ -61,13 +61,13 @@ pub struct Options {
     pub history: usize,
     /// The bearer token that requests must carry; without one everybody on the machine may do everything.
     pub token: Option<String>,
-    /// The file that the objects are kept in over a restart; without one they are gone with the server.
-    pub file: Option<PathBuf>,
+    /// The folder that the objects are kept in over a restart; without one they are gone with the server.
+    pub folder: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { port: 0, history: 16_384, token: None, file: None }
+        Options { port: 0, history: 16_384, token: None, folder: None }
     }
 }
 
@@ -82,9 +82,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file of the objects is there and cannot be read.
-    #[error("the embedded cluster's file {} cannot be read: {source}", path.display())]
-    File {
+    /// The folder of the objects is there and cannot be read or written.
+    #[error("the embedded cluster's folder {} cannot be used: {source}", path.display())]
+    Folder {
         /// Which.
         path: PathBuf,
         /// Why.
@@ -112,17 +112,18 @@ impl EmbeddedApi {
         let address = listener.local_addr().map_err(listen)?;
         let stop = CancellationToken::new();
         let cluster = Arc::new(Cluster::new(options.history, stop.clone()));
-        if let Some(path) = &options.file {
-            persist::load(&cluster, path).map_err(|source| StartError::File { path: path.clone(), source })?;
+        if let Some(path) = &options.folder {
+            let unusable = |source| StartError::Folder { path: path.clone(), source };
+            persist::load(&cluster.store, path).map_err(unusable)?;
         }
         seed::plant(&cluster);
-        let keeper = options.file.map(|path| tokio::spawn(persist::keep(cluster.clone(), path)));
+        let keeper = options.folder.map(|path| tokio::spawn(persist::keep(cluster.clone(), path)));
         let server =
             serve::Server { cluster: cluster.clone(), address: address.to_string(), token: options.token.clone() };
         let router = serve::router(Arc::new(server));
         let stopped = stop.clone().cancelled_owned();
         let server = tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await });
-        tracing::info!(%address, "embedded Kubernetes API server: in memory, for a laptop and for tests");
+        tracing::info!(%address, "embedded Kubernetes API server: for a laptop and for tests");
         Ok(EmbeddedApi { address, token: options.token, cluster, stop, server, keeper })
     }
 
@@ -159,7 +160,7 @@ impl EmbeddedApi {
         if let Some(keeper) = self.keeper.take()
             && let Err(error) = keeper.await
         {
-            tracing::warn!(%error, "the task that keeps the embedded cluster's file failed");
+            tracing::warn!(%error, "the task that keeps the embedded cluster's folder failed");
         }
     }
 }

@@ -103,14 +103,7 @@ impl Operation {
     /// Runs a write in the writer's turn.
     fn write(&self, work: impl FnOnce(&mut Write<'_>) -> ApiResult<(StatusCode, Arc<Value>)>) -> ApiResult<Response> {
         let (status, value, warnings) = self.in_turn(work)?;
-        let mut response = json_response(status, &self.encoding().object(&self.kind, &value));
-        for warning in warnings {
-            let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
-            if let Ok(text) = HeaderValue::from_str(&text) {
-                response.headers_mut().append(header::WARNING, text);
-            }
-        }
-        Ok(response)
+        Ok(with_warnings(json_response(status, &self.encoding().object(&self.kind, &value)), warnings))
     }
 
     fn in_turn(&self, work: impl FnOnce(&mut Write<'_>) -> ApiResult<(StatusCode, Arc<Value>)>) -> ApiResult<Written> {
@@ -158,15 +151,16 @@ impl Operation {
         options.dry_run = read.dry_run;
         let operation = Operation { options, ..self.clone_parts() };
         let mut gone = false;
-        let (_, value, _) = operation.in_turn(|write| {
+        let (_, value, warnings) = operation.in_turn(|write| {
             let deleted = write::delete(write, name, &read)?;
             gone = matches!(deleted, Deleted::Gone(_));
             Ok((StatusCode::OK, deleted.object().clone()))
         })?;
         if gone && !kinds::returns_deleted(&self.kind) {
-            return Ok(json_response(StatusCode::OK, &deleted_status(&self.kind, name, object::uid(&value))));
+            let status = deleted_status(&self.kind, name, object::uid(&value));
+            return Ok(with_warnings(json_response(StatusCode::OK, &status), warnings));
         }
-        Ok(json_response(StatusCode::OK, &self.encoding().object(&self.kind, &value)))
+        Ok(with_warnings(json_response(StatusCode::OK, &self.encoding().object(&self.kind, &value)), warnings))
     }
 
     fn delete_collection(&self, body: &Body) -> ApiResult<Response> {
@@ -193,6 +187,17 @@ impl Operation {
             headers: self.headers.clone(),
         }
     }
+}
+
+/// Tells the client something beside the answer.
+fn with_warnings(mut response: Response, warnings: Vec<String>) -> Response {
+    for warning in warnings {
+        let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
+        if let Ok(text) = HeaderValue::from_str(&text) {
+            response.headers_mut().append(header::WARNING, text);
+        }
+    }
+    response
 }
 
 /// A body and what its headers say it is.

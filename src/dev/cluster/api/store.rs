@@ -5,6 +5,7 @@
 //! are kept a little longer, so that a watcher which is merely late is not cut off by a small history.
 
 use super::catalog::CollectionId;
+use super::persist::Journal;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,6 +80,7 @@ struct State {
     revision: u64,
     floor: u64,
     collections: HashMap<CollectionId, Collection>,
+    journal: Option<Journal>,
 }
 
 /// The store. Its writers are serialized by the caller; its readers never wait for more than a map operation.
@@ -159,6 +161,7 @@ impl Store {
         let revision = state.next_revision(self.history);
         value["metadata"]["resourceVersion"] = json!(revision.to_string());
         let value = Arc::new(value);
+        state.record(revision, collection, &key, Some(&value));
         let entry = state.collections.entry(collection.clone()).or_default();
         let previous = entry.objects.insert(key.clone(), value.clone());
         let change = Change { revision, key, current: Some(value.clone()), previous, removed: None };
@@ -171,6 +174,7 @@ impl Store {
         let mut state = self.state();
         let previous = state.collections.get_mut(collection)?.objects.remove(key)?;
         let revision = state.next_revision(self.history);
+        state.record(revision, collection, key, None);
         let mut last = Value::clone(&previous);
         last["metadata"]["resourceVersion"] = json!(revision.to_string());
         let last = Arc::new(last);
@@ -229,18 +233,46 @@ impl Store {
         (state.revision, all)
     }
 
-    /// Puts back what [`Store::export`] gave. What was seen before is not answerable: watchers list again.
-    pub fn import(&self, revision: u64, objects: Vec<(CollectionId, Key, Value)>) {
+    /// Puts objects in their places, or removes them, as a file tells; no change is announced.
+    pub fn restore(&self, objects: impl IntoIterator<Item = (CollectionId, Key, Option<Value>)>) {
         let mut state = self.state();
-        state.revision = revision.saturating_add(1);
-        state.floor = state.revision;
         for (id, key, value) in objects {
-            state.collections.entry(id).or_default().objects.insert(key, Arc::new(value));
+            let entry = state.collections.entry(id).or_default();
+            match value {
+                Some(value) => entry.objects.insert(key, Arc::new(value)),
+                None => entry.objects.remove(&key),
+            };
+        }
+    }
+
+    /// Goes on after a revision of an earlier run. What was seen before is not answerable: watchers list again.
+    pub fn resume(&self, revision: u64) {
+        let mut state = self.state();
+        state.revision = state.revision.max(revision.saturating_add(1));
+        state.floor = state.revision;
+    }
+
+    /// Appends every change to a journal from now on.
+    pub fn record_to(&self, journal: Journal) {
+        self.state().journal = Some(journal);
+    }
+
+    /// Begins a new journal if the present one has more bytes than that; the answer is the new one's number.
+    pub fn turn_over(&self, longest: u64) -> std::io::Result<Option<u64>> {
+        match &mut self.state().journal {
+            Some(journal) => journal.turn_over(longest),
+            None => Ok(None),
         }
     }
 }
 
 impl State {
+    fn record(&mut self, revision: u64, collection: &CollectionId, key: &Key, object: Option<&Value>) {
+        if let Some(journal) = &mut self.journal {
+            journal.append(revision, collection, key, object);
+        }
+    }
+
     fn next_revision(&mut self, history: usize) -> u64 {
         self.revision += 1;
         self.floor = self.floor.max(self.revision.saturating_sub(history as u64));

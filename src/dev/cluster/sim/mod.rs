@@ -3,12 +3,14 @@
 //! They are ordinary Kubernetes clients and know nothing of the server behind the client, so they run unchanged against the
 //! embedded API server and against a real kube-apiserver without controller-manager. They are for a laptop and for tests.
 
+mod batch;
 mod collector;
 mod control;
 mod flash;
 mod informer;
 mod kubelet;
 mod nodes;
+mod quotas;
 mod recorder;
 mod resources;
 mod scheduler;
@@ -107,7 +109,9 @@ impl Simulators {
             cancel.clone(),
         ));
         tasks.spawn(collector::run(client.clone(), cancel.clone()));
+        batch::start(client.clone(), options.speed, recorder.clone(), pods.clone(), tasks, cancel.clone());
         let claims = Informer::start(Api::all(client.clone()), tasks, cancel.clone());
+        quotas::start(client.clone(), options.speed, pods.clone(), claims.clone(), tasks, cancel.clone());
         let classes = Informer::start(Api::all(client.clone()), tasks, cancel.clone());
         let of_volumes = volumes::Caches { claims: claims.clone(), classes: classes.clone(), pods: pods.clone() };
         volumes::start(client.clone(), recorder.clone(), of_volumes, tasks, cancel.clone());

@@ -2,6 +2,8 @@
 
 mod limits;
 mod priority;
+mod quota;
+mod security;
 
 use super::catalog::{CollectionId, ResourceKind};
 use super::object;
@@ -10,6 +12,8 @@ use super::store::Key;
 use super::validation::quantity;
 use super::write::Write;
 use serde_json::{Value, json};
+
+pub use quota::{Charge, charge};
 
 /// Fills in what other objects decide.
 pub fn mutate(write: &Write<'_>, value: &mut Value, old: Option<&Value>) -> ApiResult<()> {
@@ -30,8 +34,8 @@ pub fn mutate(write: &Write<'_>, value: &mut Value, old: Option<&Value>) -> ApiR
     Ok(())
 }
 
-/// Refuses what other objects forbid.
-pub fn validate(write: &Write<'_>, value: &Value, old: Option<&Value>) -> ApiResult<()> {
+/// Refuses what other objects forbid; otherwise answers what the write costs the quotas of its namespace.
+pub fn validate(write: &mut Write<'_>, value: &Value, old: Option<&Value>) -> ApiResult<Vec<Charge>> {
     if old.is_none() && write.kind.is_core("pods") {
         limits::check(write, value)?;
     }
@@ -40,7 +44,10 @@ pub fn validate(write: &Write<'_>, value: &Value, old: Option<&Value>) -> ApiRes
     {
         may_grow(write, value, old)?;
     }
-    Ok(())
+    if old.is_none() {
+        security::check(write, value)?;
+    }
+    quota::check(write, value, old)
 }
 
 /// The collection of a core resource.

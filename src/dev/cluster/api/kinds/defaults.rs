@@ -1,6 +1,6 @@
 //! The defaults of the built-in kinds, as far as clients see them.
 
-use super::pod;
+use super::{pod, quantities};
 use crate::dev::cluster::api::catalog::ResourceKind;
 use crate::dev::cluster::api::object::{self, default_field, member_mut, object_mut};
 use base64::Engine;
@@ -29,6 +29,7 @@ pub fn default(kind: &ResourceKind, value: &mut Value) {
     if kind.is_custom() {
         return;
     }
+    quantities::canonical(value);
     match (kind.group.as_str(), kind.plural.as_str()) {
         ("", "pods") => {
             let spec = member_mut(value, "spec");
@@ -159,20 +160,26 @@ fn job_selector(value: &mut Value) {
     if spec.get("manualSelector") == Some(&json!(true)) || uid.is_empty() {
         return;
     }
-    default_field(spec, "selector", || json!({"matchLabels": {JOB_LABELS[0]: uid}}));
-    label_job(value, &name, &uid);
-    if let Some(template) = member_mut(value, "spec").get_mut("template") {
-        label_job(template, &name, &uid);
-    }
-}
-
-fn label_job(value: &mut Value, name: &str, uid: &str) {
-    let labels = object_mut(object::meta_mut(value).entry("labels").or_insert_with(|| json!({})));
+    let selector = object_mut(spec.entry("selector").or_insert_with(|| json!({})));
+    object_mut(selector.entry("matchLabels").or_insert_with(|| json!({}))).insert(JOB_LABELS[0].to_owned(), json!(uid));
+    let template = spec.entry("template").or_insert_with(|| json!({}));
+    let labels = object_mut(object::meta_mut(template).entry("labels").or_insert_with(|| json!({})));
     for label in JOB_LABELS {
         default_field(labels, label, || json!(uid));
     }
     for label in JOB_NAME_LABELS {
         default_field(labels, label, || json!(name));
+    }
+    labels.sort_keys();
+}
+
+/// What an object shows and nobody was asked to validate: a Job without labels of its own has those of its pods.
+pub fn complete(kind: &ResourceKind, value: &mut Value) {
+    if kind.group == "batch"
+        && kind.plural == "jobs"
+        && let Some(labels) = value.pointer("/spec/template/metadata/labels").cloned()
+    {
+        default_field(object::meta_mut(value), "labels", || labels);
     }
 }
 

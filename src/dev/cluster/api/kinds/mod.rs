@@ -2,8 +2,9 @@
 
 mod defaults;
 mod pod;
+mod quantities;
 
-pub use defaults::{default, prepare};
+pub use defaults::{complete, default, prepare};
 
 use super::catalog::ResourceKind;
 use super::object;

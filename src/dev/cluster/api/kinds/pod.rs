@@ -13,6 +13,11 @@ pub fn default_spec(spec: &mut Map<String, Value>) {
     if let Some(account) = spec.get("serviceAccountName").cloned() {
         default_field(spec, "serviceAccount", || account);
     }
+    if spec.get("hostNetwork") == Some(&json!(true)) {
+        for list in ["initContainers", "containers"] {
+            spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().for_each(default_host_ports);
+        }
+    }
     for list in ["initContainers", "containers", "ephemeralContainers"] {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             default_container(object_mut(container));
@@ -20,6 +25,14 @@ pub fn default_spec(spec: &mut Map<String, Value>) {
     }
     for volume in spec.get_mut("volumes").and_then(Value::as_array_mut).into_iter().flatten() {
         default_volume(object_mut(volume));
+    }
+}
+
+/// A pod in the network of its node has its ports there.
+fn default_host_ports(container: &mut Value) {
+    for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        let number = port.get("containerPort").cloned().unwrap_or_default();
+        default_field(object_mut(port), "hostPort", || number);
     }
 }
 

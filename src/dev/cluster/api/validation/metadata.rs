@@ -92,7 +92,7 @@ pub fn labels(labels: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) 
         qualified_name(key, path, errors);
         let text = value.as_str().unwrap_or_default();
         if text.len() > 63 {
-            errors.push(FieldError::showing(path, Reason::Invalid, value, "must be no more than 63 characters"));
+            errors.push(FieldError::showing(path, Reason::Invalid, value, "must be no more than 63 bytes"));
         }
         if !text.is_empty() && !NAME_PART.is_match(text) {
             errors.push(FieldError::showing(path, Reason::Invalid, value, LABEL_VALUE_RULE));

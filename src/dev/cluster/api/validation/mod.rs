@@ -1,5 +1,6 @@
 //! Validation: names, labels and references of every object, the rules of the built-in kinds, the schemas of the others.
 
+mod job;
 mod metadata;
 mod pod;
 mod workloads;
@@ -31,7 +32,7 @@ pub fn validate(write: &Write<'_>, new: &Value, old: Option<&Value>) -> Vec<Fiel
         ("", "persistentvolumeclaims") => errors.extend(workloads::claim(new, old)),
         ("", "configmaps" | "secrets") => errors.extend(workloads::keyed_data(new, old)),
         ("", "services") => errors.extend(workloads::service(new)),
-        ("batch", "jobs") => errors.extend(workloads::job(new, old)),
+        ("batch", "jobs") => errors.extend(job::validate(new, old)),
         ("batch", "cronjobs") => errors.extend(workloads::cron_job(new)),
         ("apps", "deployments" | "replicasets") => errors.extend(workloads::deployment(new, old)),
         ("scheduling.k8s.io", "priorityclasses") => errors.extend(workloads::priority_class(new, old)),

@@ -38,7 +38,7 @@ fn fixed_part(pod: &Value) -> Value {
 
 /// The rules of a pod template.
 pub fn template(template: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    metadata::labels(template.pointer("/metadata/labels"), &format!("{path}.metadata.labels"), errors);
+    metadata::labels(template.pointer("/metadata/labels"), &format!("{path}.labels"), errors);
     spec(template.get("spec").unwrap_or(&Value::Null), &format!("{path}.spec"), errors);
 }
 
@@ -208,7 +208,8 @@ pub fn quantity(value: &Value) -> Option<f64> {
     Some(number * factor)
 }
 
-fn one_of(value: &Value, field: &str, allowed: &[&str], path: &str, errors: &mut Vec<FieldError>) {
+/// Refuses a word that is none of those allowed.
+pub fn one_of(value: &Value, field: &str, allowed: &[&str], path: &str, errors: &mut Vec<FieldError>) {
     let Some(text) = value.get(field).and_then(Value::as_str) else { return };
     if !allowed.contains(&text) {
         let list = allowed.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");

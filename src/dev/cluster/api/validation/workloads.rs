@@ -1,47 +1,15 @@
-//! Jobs, Deployments, claims, classes and the other kinds whose rules clients meet.
+//! CronJobs, Deployments, claims, classes and the other kinds whose rules clients meet.
 
-use super::{immutable, pod, text};
+use super::{immutable, job, pod, text};
 use crate::dev::cluster::api::schema::{FieldError, Reason};
 use serde_json::{Map, Value, json};
 
 /// The most that a ConfigMap or Secret may hold.
 const DATA_LIMIT: usize = 1024 * 1024;
 
-fn non_negative(errors: &mut Vec<FieldError>, value: &Value, pointer: &str, path: &str) {
+pub fn non_negative(errors: &mut Vec<FieldError>, value: &Value, pointer: &str, path: &str) {
     if let Some(number) = value.pointer(pointer).filter(|number| number.as_i64().is_some_and(|number| number < 0)) {
         errors.push(FieldError::showing(path, Reason::Invalid, number, "must be greater than or equal to 0"));
-    }
-}
-
-pub fn job(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    for field in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
-        non_negative(&mut errors, new, &format!("/spec/{field}"), &format!("spec.{field}"));
-    }
-    let template = new.pointer("/spec/template").unwrap_or(&Value::Null);
-    pod::template(template, "spec.template", &mut errors);
-    restart_policy(template, "spec.template", &mut errors);
-    let suspended = old.is_some_and(|old| old.pointer("/spec/suspend") == Some(&json!(true)));
-    let indexed = text(new, "/spec/completionMode") == "Indexed";
-    if indexed && new.pointer("/spec/completions").is_none() {
-        let detail = "when completion mode is Indexed";
-        errors.push(FieldError::new("spec.completions", Reason::Required, detail));
-    }
-    if !indexed {
-        immutable(&mut errors, new, old, "/spec/completions", "spec.completions");
-    }
-    immutable(&mut errors, new, old, "/spec/selector", "spec.selector");
-    if !suspended {
-        immutable(&mut errors, new, old, "/spec/template", "spec.template");
-    }
-    immutable(&mut errors, new, old, "/spec/completionMode", "spec.completionMode");
-    errors
-}
-
-fn restart_policy(template: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    if text(template, "/spec/restartPolicy") == "Always" {
-        let detail = "valid values: \"OnFailure\", \"Never\"";
-        errors.push(FieldError::new(format!("{path}.spec.restartPolicy"), Reason::Required, detail));
     }
 }
 
@@ -50,10 +18,8 @@ pub fn cron_job(new: &Value) -> Vec<FieldError> {
     if text(new, "/spec/schedule").is_empty() {
         errors.push(FieldError::new("spec.schedule", Reason::Required, ""));
     }
-    let path = "spec.jobTemplate.spec.template";
-    let template = new.pointer("/spec/jobTemplate/spec/template").unwrap_or(&Value::Null);
-    pod::template(template, path, &mut errors);
-    restart_policy(template, path, &mut errors);
+    let template = new.pointer("/spec/jobTemplate/spec").unwrap_or(&Value::Null);
+    job::spec(template, "spec.jobTemplate.spec", &mut errors);
     errors
 }
 

@@ -43,7 +43,8 @@ pub fn create_value(write: &mut Write<'_>, mut value: Value, tracking: managed::
     if !errors.is_empty() {
         return Err(ApiError::invalid(write.kind, &name, &errors));
     }
-    admission::validate(write, &value, None)?;
+    kinds::complete(write.kind, &mut value);
+    let charges = admission::validate(write, &value, None)?;
     if let Some(existing) = write.cluster.store.get(&write.kind.collection(), &write.key(&name)) {
         let mut error = ApiError::already_exists(write.kind, &name);
         if object::is_terminating(&existing) {
@@ -53,6 +54,7 @@ pub fn create_value(write: &mut Write<'_>, mut value: Value, tracking: managed::
     }
     definitions::before_store(write, None, &mut value)?;
     let stored = write.commit(&name, value);
+    admission::charge(write, charges);
     definitions::after_store(write, &stored);
     Ok(stored)
 }

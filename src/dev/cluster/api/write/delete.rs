@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
+const ORPHANS_BY_DEFAULT: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 
 /// What a deletion is told beside the object: from the query and from the body.
 #[derive(Clone, Debug, Default)]
@@ -74,12 +75,15 @@ impl Deleted {
 }
 
 /// Deletes an object.
-pub fn delete(write: &Write<'_>, name: &str, options: &DeleteOptions) -> ApiResult<Deleted> {
+pub fn delete(write: &mut Write<'_>, name: &str, options: &DeleteOptions) -> ApiResult<Deleted> {
     let old = write.current(name)?;
     check_preconditions(write, name, &old, options)?;
     kinds::check_deletable(write.kind, name)?;
     let mut new = Value::clone(&old);
     let by_default = kinds::orphans_by_default(write.kind).then_some(Propagation::Orphan);
+    if by_default.is_some() && options.propagation.is_none() {
+        write.warnings.push(ORPHANS_BY_DEFAULT.to_owned());
+    }
     settle_finalizers(&mut new, options.propagation.or(by_default));
     definitions::before_delete(write, &old, &mut new);
     let grace = grace(write, &old, options);
@@ -127,7 +131,7 @@ pub fn delete_collection(write: &mut Write<'_>, options: &DeleteOptions) -> ApiR
         if !selection.matches(&versions::view(write.kind, &value)) {
             continue;
         }
-        let one = Write {
+        let mut one = Write {
             cluster: write.cluster,
             turn: write.turn,
             kind: write.kind,
@@ -138,7 +142,7 @@ pub fn delete_collection(write: &mut Write<'_>, options: &DeleteOptions) -> ApiR
             now: write.now,
             warnings: Vec::new(),
         };
-        deleted.push(delete(&one, &key.name, options)?.object().clone());
+        deleted.push(delete(&mut one, &key.name, options)?.object().clone());
     }
     Ok(deleted)
 }

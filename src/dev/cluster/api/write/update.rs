@@ -50,7 +50,7 @@ pub fn store_changed(
     if !errors.is_empty() {
         return Err(ApiError::invalid(write.kind, name, &errors));
     }
-    admission::validate(write, &new, Some(old))?;
+    let charges = admission::validate(write, &new, Some(old))?;
     metadata::bump_generation(write, old, &mut new);
     match tracking {
         managed::Tracking::Update => managed::track_update(write, Some(old), &mut new),
@@ -70,6 +70,7 @@ pub fn store_changed(
         return Ok(last);
     }
     let stored = write.commit(name, new);
+    admission::charge(write, charges);
     definitions::after_store(write, &stored);
     Ok(stored)
 }
