@@ -7,6 +7,7 @@
 pub mod arena;
 
 mod claims;
+mod conventions;
 mod deletion;
 mod flash_jobs;
 mod jobs;

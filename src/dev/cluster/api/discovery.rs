@@ -46,6 +46,22 @@ fn all_groups(catalog: &Catalog) -> Vec<(String, Vec<String>)> {
     groups
 }
 
+/// `/`
+pub fn paths(catalog: &Catalog) -> Value {
+    let mut paths: Vec<String> =
+        ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+            .map(str::to_owned)
+            .into();
+    for (group, versions) in all_groups(catalog) {
+        let root = if group.is_empty() { "/api".to_owned() } else { format!("/apis/{group}") };
+        paths.extend(versions.iter().map(|version| format!("{root}/{version}")));
+        paths.push(root);
+    }
+    paths.sort_unstable();
+    paths.dedup();
+    json!({"paths": paths})
+}
+
 fn group_value((name, versions): &(String, Vec<String>)) -> Value {
     let entry = |version: &String| json!({"groupVersion": format!("{name}/{version}"), "version": version});
     json!({

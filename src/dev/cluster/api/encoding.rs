@@ -23,6 +23,25 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// The media types that a client may ask for.
+    pub fn spoken(custom: bool) -> &'static str {
+        match custom {
+            true => "application/json, application/yaml",
+            false => "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        }
+    }
+
+    /// Whether the `Accept` header names anything that the real server speaks. What it gets is JSON all the same.
+    pub fn is_acceptable(headers: &HeaderMap, custom: bool) -> bool {
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let known = |media_type: &str| {
+            let name = media_type.split(';').next().unwrap_or_default().trim();
+            matches!(name, "" | "*/*" | "application/*")
+                || Self::spoken(custom).split(", ").any(|spoken| spoken == name)
+        };
+        accept.split(',').any(known)
+    }
+
     /// The first form in the `Accept` header that is known.
     pub fn accepted(headers: &HeaderMap, options: &Options) -> Encoding {
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -17,6 +17,10 @@ use chrono::Utc;
 use serde_json::Value;
 use std::sync::Arc;
 
+/// What the pretend kubelet says, too.
+const NO_CONTAINER: &str =
+    "no container runs in a simulated cluster: there is nothing to step into and nothing that listens";
+
 /// One request for a resource.
 pub struct Operation {
     /// The cluster.
@@ -40,10 +44,32 @@ impl Operation {
         if self.target.subresource.as_deref() == Some("log") && kinds::is_pod(&self.kind) {
             return logs::stream(&self.cluster, &self.kind, &self.target, query).await;
         }
-        if let Some(subresource) = &self.target.subresource
+        if let (Some("exec" | "attach" | "portforward"), Some(name), true) =
+            (self.target.subresource.as_deref(), &self.target.name, kinds::is_pod(&self.kind))
+        {
+            let key = super::store::Key::new(self.namespace().unwrap_or_default(), name);
+            let pod = self.cluster.store.get(&self.kind.collection(), &key);
+            pod.ok_or_else(|| ApiError::not_found(&self.kind, name))?;
+            return Ok((StatusCode::NOT_IMPLEMENTED, NO_CONTAINER).into_response());
+        }
+        if let (Some(subresource), Some(name)) = (&self.target.subresource, &self.target.name)
             && !self.kind.has_subresource(subresource)
         {
-            return Err(ApiError::no_such_resource());
+            // An object without this part, where the real server thinks that others of its kind may have it.
+            return Err(match self.kind.is_custom() && subresource == "scale" {
+                true => ApiError::not_found(&self.kind, name),
+                false => ApiError::no_such_resource(),
+            });
+        }
+        if self.kind.namespaced && self.target.namespace.is_none() {
+            match (method, &self.target.name) {
+                (&Method::POST, None) => return Err(ApiError::method_not_allowed()),
+                (_, Some(_)) => return Err(ApiError::no_such_resource()),
+                _ => {}
+            }
+        }
+        if !Encoding::is_acceptable(&self.headers, self.kind.is_custom()) {
+            return Err(ApiError::not_acceptable(Encoding::spoken(self.kind.is_custom())));
         }
         let body = body(&self.headers, bytes);
         match (method, &self.target.name) {

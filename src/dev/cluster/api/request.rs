@@ -1,9 +1,14 @@
 //! What a request asks for: the resource its path names and the options of its query.
 
+use super::schema::{FieldError, Reason};
 use super::status::{ApiError, ApiResult};
 use axum::extract::Query;
-use axum::http::Uri;
+use axum::http::{Method, Uri};
+use serde_json::{Value, json};
 use std::time::Duration;
+
+/// How long the name of a field manager may be, in bytes.
+const LONGEST_MANAGER: usize = 128;
 
 /// A path under `/api` or `/apis` that names a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,21 +158,28 @@ pub struct Options {
 
 impl Options {
     /// Reads the query of a request.
-    pub fn parse(uri: &Uri) -> ApiResult<Options> {
+    pub fn parse(uri: &Uri, method: &Method) -> ApiResult<Options> {
+        let kind = match *method {
+            Method::POST => "CreateOptions",
+            Method::PUT => "UpdateOptions",
+            Method::PATCH => "PatchOptions",
+            Method::DELETE => "DeleteOptions",
+            _ => "ListOptions",
+        };
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| ApiError::bad_request(error.to_string()))?;
         let mut options = Options::default();
         for (name, value) in pairs {
-            options.set(&name, value)?;
+            options.set(&name, value, kind)?;
         }
         Ok(options)
     }
 
-    fn set(&mut self, name: &str, value: String) -> ApiResult<()> {
+    fn set(&mut self, name: &str, value: String, kind: &str) -> ApiResult<()> {
         match name {
             "labelSelector" => self.label_selector = value,
             "fieldSelector" => self.field_selector = value,
-            "limit" => self.limit = Some(number(&value)?).filter(|limit| *limit > 0),
+            "limit" => self.limit = usize::try_from(number::<i64>(&value)?).ok().filter(|limit| *limit > 0),
             "continue" => self.continue_token = Some(value).filter(|token| !token.is_empty()),
             "resourceVersion" if value.is_empty() => self.resource_version = None,
             "resourceVersion" => {
@@ -184,9 +196,8 @@ impl Options {
                     "Exact" => Some(VersionMatch::Exact),
                     "NotOlderThan" => Some(VersionMatch::NotOlderThan),
                     other => {
-                        return Err(ApiError::bad_request(format!(
-                            "resourceVersionMatch: Unsupported value: {other:?}: supported values: \"Exact\", \"NotOlderThan\""
-                        )));
+                        let allowed = "supported values: \"Exact\", \"NotOlderThan\", \"\"";
+                        return Err(unsupported(kind, name, &json!(other), allowed));
                     }
                 };
             }
@@ -194,9 +205,13 @@ impl Options {
             "allowWatchBookmarks" => self.bookmarks = flag(&value),
             "sendInitialEvents" => self.send_initial_events = Some(flag(&value)),
             "timeoutSeconds" => self.timeout = Some(Duration::from_secs(number(&value)?)).filter(|t| !t.is_zero()),
-            "dryRun" => self.dry_run |= dry_run(&value)?,
+            "dryRun" => self.dry_run |= dry_run(&value, kind)?,
+            "fieldManager" if value.len() > LONGEST_MANAGER => {
+                let detail = format!("may not be more than {LONGEST_MANAGER} bytes");
+                return Err(ApiError::bad_option(kind, FieldError::new(name, Reason::TooLong, detail)));
+            }
             "fieldManager" => self.field_manager = Some(value).filter(|name| !name.is_empty()),
-            "fieldValidation" => self.field_validation = field_validation(&value)?,
+            "fieldValidation" => self.field_validation = field_validation(&value, kind)?,
             "force" => self.force = flag(&value),
             "includeObject" => self.include_object = Some(value),
             "gracePeriodSeconds" => self.grace_period = Some(number(&value)?),
@@ -209,11 +224,15 @@ impl Options {
 }
 
 /// Whether a `dryRun` directive asks for one; only `All` exists.
-pub fn dry_run(value: &str) -> ApiResult<bool> {
+pub fn dry_run(value: &str, kind: &str) -> ApiResult<bool> {
     match value {
         "" => Ok(false),
         "All" => Ok(true),
-        other => Err(ApiError::bad_request(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\""))),
+        other => {
+            let mut error = FieldError::new("dryRun", Reason::NotSupported, "supported values: \"All\"");
+            error.shown = Some(json!([other]).to_string());
+            Err(ApiError::bad_option(kind, error))
+        }
     }
 }
 
@@ -223,20 +242,26 @@ pub fn propagation(value: &str) -> ApiResult<Propagation> {
         "Orphan" => Ok(Propagation::Orphan),
         "Background" => Ok(Propagation::Background),
         "Foreground" => Ok(Propagation::Foreground),
-        other => Err(ApiError::bad_request(format!(
-            "propagationPolicy: Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\""
-        ))),
+        other => {
+            let allowed = "supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"";
+            Err(unsupported("DeleteOptions", "propagationPolicy", &json!(other), allowed))
+        }
     }
 }
 
-fn field_validation(value: &str) -> ApiResult<FieldValidation> {
+fn unsupported(kind: &str, option: &str, value: &Value, allowed: &str) -> ApiError {
+    ApiError::bad_option(kind, FieldError::showing(option, Reason::NotSupported, value, allowed))
+}
+
+fn field_validation(value: &str, kind: &str) -> ApiResult<FieldValidation> {
     match value {
         "" | "Warn" => Ok(FieldValidation::Warn),
         "Ignore" => Ok(FieldValidation::Ignore),
         "Strict" => Ok(FieldValidation::Strict),
-        other => Err(ApiError::bad_request(format!(
-            "fieldValidation: Unsupported value: {other:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
-        ))),
+        other => {
+            let allowed = "supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"";
+            Err(unsupported(kind, "fieldValidation", &json!(other), allowed))
+        }
     }
 }
 

@@ -61,7 +61,9 @@ impl IntoResponse for ApiError {
 
 /// An answer of JSON.
 pub fn json_response(status: StatusCode, value: &Value) -> Response {
-    bytes_response(status, value.to_string().into_bytes())
+    let mut text = value.to_string();
+    text.push('\n');
+    bytes_response(status, text.into_bytes())
 }
 
 /// An answer of JSON that is already written.
@@ -74,7 +76,9 @@ async fn answer(server: Arc<Server>, request: Request) -> ApiResult<Response> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().trim_end_matches('/').to_owned();
     if matches!(path.as_str(), "/healthz" | "/livez" | "/readyz") {
-        return Ok("ok".into_response());
+        let verbose = parts.uri.query().is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
+        let told = if verbose { format!("[+]ping ok\n{} check passed\n", &path[1..]) } else { "ok".to_owned() };
+        return Ok(told.into_response());
     }
     authenticate(&server, &parts.headers)?;
     if parts.method == Method::GET
@@ -97,7 +101,7 @@ async fn answer(server: Arc<Server>, request: Request) -> ApiResult<Response> {
     if target.namespace.is_some() && !kind.namespaced {
         return Err(ApiError::no_such_resource());
     }
-    let options = Options::parse(&parts.uri)?;
+    let options = Options::parse(&parts.uri, &parts.method)?;
     let operation =
         operations::Operation { cluster: server.cluster.clone(), kind, target, options, headers: parts.headers };
     operation.run(&parts.method, parts.uri.query().unwrap_or_default(), bytes).await
@@ -131,6 +135,7 @@ fn document(server: &Server, path: &str, headers: &HeaderMap) -> Option<Response
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let aggregated = accept.contains("as=APIGroupDiscoveryList") && accept.contains("v=v2");
     let value = match segments.as_slice() {
+        [""] => discovery::paths(&catalog),
         ["version"] => discovery::version(),
         ["api" | "apis"] if aggregated => {
             let mut response = json_response(StatusCode::OK, &discovery::aggregated(&catalog, path == "/api"));

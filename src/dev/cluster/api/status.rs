@@ -1,7 +1,7 @@
 //! Refusals: what the API server answers when it cannot do what it was asked, as a `metav1.Status`.
 
 use super::catalog::ResourceKind;
-use super::schema::{FieldError, invalid_message};
+use super::schema::{FieldError, Reason, invalid_message};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -154,6 +154,40 @@ impl ApiError {
         let mut details = details(name, group, kind);
         details["causes"] = errors.iter().map(FieldError::cause).collect();
         error.details = Some(details);
+        error
+    }
+
+    /// 500, as the real server has it: what is applied has a field that the schema does not know.
+    pub fn untyped_patch(kind: &ResourceKind, applied: &Value, why: &str) -> Self {
+        let text = |field: &str| super::object::meta_text(applied, field);
+        let message = format!(
+            "failed to create typed patch object ({}/{}; {}/{}, Kind={}): {why}",
+            text("namespace"),
+            text("name"),
+            kind.group,
+            kind.version,
+            kind.kind
+        );
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
+    }
+
+    /// 422: what a patch made of an object is not one of its kind.
+    pub fn broken_by_patch(patched: &Value, why: &str) -> Self {
+        let mut error = FieldError::new("patch", Reason::Invalid, why);
+        error.shown = Some(Value::from(patched.to_string()).to_string());
+        Self::invalid_named("", "", "", &[error])
+    }
+
+    /// 422: an option of the query, or of the body of a deletion, that does not exist.
+    pub fn bad_option(options: &str, error: FieldError) -> Self {
+        Self::invalid_named("meta.k8s.io", options, "", &[error])
+    }
+
+    /// 406: none of the formats that the client takes is spoken.
+    pub fn not_acceptable(spoken: &str) -> Self {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {spoken}");
+        let mut error = Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message);
+        error.details = Some(json!({}));
         error
     }
 

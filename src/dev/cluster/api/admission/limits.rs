@@ -7,6 +7,9 @@ use crate::dev::cluster::api::validation::quantity;
 use crate::dev::cluster::api::write::Write;
 use serde_json::{Map, Value, json};
 
+/// Where a pod says what was filled in.
+const ANNOTATION: &str = "kubernetes.io/limit-ranger";
+
 /// The container limits of all limit ranges of the namespace.
 fn container_limits(write: &Write<'_>) -> Vec<Value> {
     let ranges = write.cluster.store.list(&core("limitranges"), write.namespace);
@@ -20,24 +23,41 @@ pub fn default(write: &Write<'_>, pod: &mut Value) {
     if ranges.is_empty() {
         return;
     }
-    for list in ["initContainers", "containers"] {
+    let mut told = Vec::new();
+    for (list, noun) in [("initContainers", "init container"), ("containers", "container")] {
         let containers = object::member_mut(pod, "spec").get_mut(list).and_then(Value::as_array_mut);
         for container in containers.into_iter().flatten() {
+            let name = container.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
             let resources = object_mut(object_mut(container).entry("resources").or_insert_with(|| json!({})));
             for range in &ranges {
-                fill(resources, "limits", range.get("default"));
-                fill(resources, "requests", range.get("defaultRequest"));
+                for (part, word, given) in [("requests", "request", "defaultRequest"), ("limits", "limit", "default")] {
+                    let set = fill(resources, part, range.get(given));
+                    if !set.is_empty() {
+                        told.push(format!("{} {word} for {noun} {name}", set.join(", ")));
+                    }
+                }
             }
         }
     }
+    if !told.is_empty() {
+        let annotations = object::meta_mut(pod).entry("annotations").or_insert_with(|| json!({}));
+        object_mut(annotations)
+            .insert(ANNOTATION.to_owned(), json!(format!("LimitRanger plugin set: {}", told.join("; "))));
+    }
 }
 
-fn fill(resources: &mut Map<String, Value>, part: &str, defaults: Option<&Value>) {
-    let Some(defaults) = defaults.and_then(Value::as_object).filter(|defaults| !defaults.is_empty()) else { return };
+/// Fills in what is missing of a part, and answers what that was, in order.
+fn fill(resources: &mut Map<String, Value>, part: &str, defaults: Option<&Value>) -> Vec<String> {
+    let Some(defaults) = defaults.and_then(Value::as_object).filter(|defaults| !defaults.is_empty()) else {
+        return Vec::new();
+    };
     let amounts = object_mut(resources.entry(part).or_insert_with(|| json!({})));
+    let mut set: Vec<String> = defaults.keys().filter(|resource| !amounts.contains_key(*resource)).cloned().collect();
+    set.sort_unstable();
     for (resource, amount) in defaults {
         default_field(amounts, resource, || amount.clone());
     }
+    set
 }
 
 /// Refuses containers beyond the limits.

@@ -29,13 +29,12 @@ pub fn default(kind: &ResourceKind, value: &mut Value) {
     if kind.is_custom() {
         return;
     }
-    quantities::canonical(value);
+    // In a schema of a definition the same words mean something else.
+    if kind.group != "apiextensions.k8s.io" {
+        quantities::canonical(value);
+    }
     match (kind.group.as_str(), kind.plural.as_str()) {
-        ("", "pods") => {
-            let spec = member_mut(value, "spec");
-            default_field(spec, "enableServiceLinks", || json!(true));
-            pod::default_spec(spec);
-        }
+        ("", "pods") => pod::default_pod(value),
         ("", "namespaces") => namespace(value),
         ("", "secrets") => secret(value),
         ("", "persistentvolumeclaims") => {
@@ -136,6 +135,7 @@ fn deployment(value: &mut Value) {
 
 fn template(spec: &mut Map<String, Value>) {
     if let Some(template) = spec.get_mut("template") {
+        member_mut(template, "metadata");
         pod::default_spec(member_mut(template, "spec"));
     }
 }
@@ -189,10 +189,8 @@ fn cron_job(spec: &mut Map<String, Value>) {
     default_field(spec, "successfulJobsHistoryLimit", || json!(3));
     default_field(spec, "failedJobsHistoryLimit", || json!(1));
     if let Some(template) = spec.get_mut("jobTemplate") {
-        let job = member_mut(template, "spec");
-        if let Some(template) = job.get_mut("template") {
-            pod::default_spec(member_mut(template, "spec"));
-        }
+        member_mut(template, "metadata");
+        self::template(member_mut(template, "spec"));
     }
 }
 

@@ -17,6 +17,11 @@ pub fn of(value: &Value) -> (&str, &str) {
     (text("apiVersion"), text("kind"))
 }
 
+/// Whether anything in an object that should be a quantity is none.
+pub fn has_broken_quantity(kind: &ResourceKind, value: &Value) -> bool {
+    kind.group != "apiextensions.k8s.io" && quantities::has_broken(value)
+}
+
 /// Whether it is the resource of pods.
 pub fn is_pod(kind: &ResourceKind) -> bool {
     kind.is_core("pods")
@@ -40,6 +45,14 @@ pub fn reset_status(kind: &ResourceKind, value: &mut Value) {
         Some(status) => members.insert("status".to_owned(), status),
         None => members.shift_remove("status"),
     };
+}
+
+/// The class of service of a new pod, once admission has said what its containers ask for.
+pub fn settle_class(kind: &ResourceKind, value: &mut Value) {
+    if is_pod(kind) {
+        let class = pod::qos_class(value);
+        object::member_mut(value, "status").insert("qosClass".to_owned(), json!(class));
+    }
 }
 
 /// Keeps what a client may leave out when it replaces an object.

@@ -64,7 +64,28 @@ fn default_container(container: &mut Map<String, Value>) {
             }
         }
     }
-    default_requests(container);
+}
+
+/// The defaults of a pod that a template does not have: in its spec, and what a typed status always shows.
+pub fn default_pod(pod: &mut Value) {
+    let spec = member_mut(pod, "spec");
+    default_field(spec, "enableServiceLinks", || json!(true));
+    default_spec(spec);
+    for list in ["initContainers", "containers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            default_requests(object_mut(container));
+        }
+    }
+    let status = member_mut(pod, "status");
+    for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+        default_field(object_mut(condition), "lastProbeTime", || Value::Null);
+    }
+    for list in ["initContainerStatuses", "containerStatuses"] {
+        for container in status.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            default_field(object_mut(container), "state", || json!({}));
+            default_field(object_mut(container), "lastState", || json!({}));
+        }
+    }
 }
 
 /// A limit without a request is the request too.

@@ -28,6 +28,23 @@ pub fn canonical(object: &mut Value) {
     }
 }
 
+/// Whether anything that should be a quantity is none.
+pub fn has_broken(object: &Value) -> bool {
+    ["spec", "status"].iter().filter_map(|part| object.get(part)).any(is_broken)
+}
+
+fn is_broken(value: &Value) -> bool {
+    let nonsense = |amount: &Value| amount.as_str().is_some_and(|text| Amount::parse(text).is_none());
+    match value {
+        Value::Object(members) => members.iter().any(|(name, member)| match member {
+            Value::Object(amounts) if LISTS.contains(&name.as_str()) => amounts.values().any(nonsense),
+            _ => is_broken(member),
+        }),
+        Value::Array(list) => list.iter().any(is_broken),
+        _ => false,
+    }
+}
+
 fn walk(value: &mut Value) {
     match value {
         Value::Object(members) => {

@@ -116,6 +116,11 @@ impl CompiledVersion {
         pruner.removed
     }
 
+    /// Drops the lists and maps of a built-in object that are empty.
+    pub fn drop_empty(&self, object: &mut Value) {
+        prune::drop_empty(object, &self.root);
+    }
+
     /// Fills in the schema's defaults, and drops the nulls that mean "absent".
     pub fn default(&self, object: &mut Value) {
         prune::fill_defaults(object, &self.root);

@@ -91,6 +91,28 @@ pub(super) fn fill_defaults(value: &mut Value, node: &Node) {
     }
 }
 
+/// Drops the lists and maps that are empty, as a Go server does when it writes an object; an object without its members stays.
+pub(super) fn drop_empty(value: &mut Value, node: &Node) {
+    match value {
+        Value::Object(fields) => fields.retain(|name, field| {
+            let Some(child) = node.child(name) else { return true };
+            drop_empty(field, child);
+            match field {
+                Value::Array(entries) => !entries.is_empty(),
+                Value::Object(fields) => {
+                    !fields.is_empty() || child.additional.is_none() || !child.properties.is_empty()
+                }
+                _ => true,
+            }
+        }),
+        Value::Array(entries) => {
+            let Some(items) = &node.items else { return };
+            entries.iter_mut().for_each(|entry| drop_empty(entry, items));
+        }
+        _ => {}
+    }
+}
+
 /// `path.name`, or just the name at the root.
 pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }

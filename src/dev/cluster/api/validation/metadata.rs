@@ -39,7 +39,7 @@ pub fn validate(kind: &ResourceKind, new: &Value, old: Option<&Value>) -> Vec<Fi
     }
     labels(object::meta(new).get("labels"), "metadata.labels", &mut errors);
     annotations(object::meta(new).get("annotations"), "metadata.annotations", &mut errors);
-    finalizers(new, old, &mut errors);
+    finalizers(kind, new, old, &mut errors);
     owners(new, &mut errors);
     errors
 }
@@ -55,6 +55,12 @@ fn name(kind: &ResourceKind, value: &Value, errors: &mut Vec<FieldError>) {
         ("", "services") => (DNS1035_RULE, &DNS1035, 63),
         _ => (SUBDOMAIN_RULE, &SUBDOMAIN, 253),
     };
+    let prefix = object::meta_text(value, "generateName");
+    // What is generated may follow a dash, which no name ends with.
+    let masked = prefix.strip_suffix('-').map_or_else(|| prefix.to_owned(), |rest| format!("{rest}a"));
+    if !prefix.is_empty() && !pattern.is_match(&masked) {
+        errors.push(FieldError::showing("metadata.generateName", Reason::Invalid, &Value::from(prefix), rule));
+    }
     if name.len() > longest {
         let detail = format!("must be no more than {longest} characters");
         errors.push(FieldError::showing("metadata.name", Reason::Invalid, &Value::from(name), detail));
@@ -112,9 +118,15 @@ fn annotations(annotations: Option<&Value>, path: &str, errors: &mut Vec<FieldEr
     }
 }
 
-fn finalizers(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
-    for finalizer in object::finalizers(new) {
+fn finalizers(kind: &ResourceKind, new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    for (index, finalizer) in object::finalizers(new).into_iter().enumerate() {
         qualified_name(finalizer, "metadata.finalizers", errors);
+        let standard = finalizer.contains('/') || matches!(finalizer, "kubernetes" | "orphan" | "foregroundDeletion");
+        if !standard && !kind.is_custom() {
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            let path = format!("metadata.finalizers[{index}]");
+            errors.push(FieldError::showing(path, Reason::Invalid, &Value::from(finalizer), detail));
+        }
     }
     let Some(old) = old.filter(|old| object::is_terminating(old)) else { return };
     let had = object::finalizers(old);
@@ -131,12 +143,18 @@ fn finalizers(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
 fn owners(new: &Value, errors: &mut Vec<FieldError>) {
     let owners = object::meta(new).get("ownerReferences").and_then(Value::as_array);
     let mut controllers = 0;
-    for (index, owner) in owners.into_iter().flatten().enumerate() {
+    for owner in owners.into_iter().flatten() {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner.get(field).and_then(Value::as_str).unwrap_or_default().is_empty() {
-                let path = format!("metadata.ownerReferences[{index}].{field}");
+                let path = format!("metadata.ownerReferences.{field}");
                 errors.push(FieldError::showing(path, Reason::Invalid, &Value::from(""), "must not be empty"));
             }
+        }
+        if owner.get("kind").is_some_and(|kind| kind == "Event") && owner.get("apiVersion").is_some_and(|v| v == "v1") {
+            let detail = "/v1, Kind=Event is disallowed from being an owner";
+            let mut error = FieldError::new("metadata.ownerReferences", Reason::Invalid, detail);
+            error.shown = Some(owner.to_string());
+            errors.push(error);
         }
         controllers += usize::from(owner.get("controller") == Some(&Value::Bool(true)));
     }

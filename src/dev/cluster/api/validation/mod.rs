@@ -30,6 +30,8 @@ pub fn validate(write: &Write<'_>, new: &Value, old: Option<&Value>) -> Vec<Fiel
     match kind {
         ("", "pods") => errors.extend(pod::validate(new, old)),
         ("", "persistentvolumeclaims") => errors.extend(workloads::claim(new, old)),
+        ("", "namespaces") => errors.extend(workloads::namespace(new)),
+        ("", "resourcequotas") => errors.extend(workloads::quota(new)),
         ("", "configmaps" | "secrets") => errors.extend(workloads::keyed_data(new, old)),
         ("", "services") => errors.extend(workloads::service(new)),
         ("batch", "jobs") => errors.extend(job::validate(new, old)),

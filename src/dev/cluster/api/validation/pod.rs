@@ -56,6 +56,13 @@ pub fn spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
             container(entry, &format!("{path}.{list}[{index}]"), &volumes, &mut names, errors);
         }
     }
+    metadata::labels(spec.get("nodeSelector"), &format!("{path}.nodeSelector"), errors);
+    if let Some(hostname) = spec.get("hostname").and_then(Value::as_str).filter(|name| !name.is_empty()) {
+        label(hostname, &format!("{path}.hostname"), errors);
+    }
+    for (index, toleration) in spec.get("tolerations").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        one_of(toleration, "operator", &["Equal", "Exists"], &format!("{path}.tolerations[{index}]"), errors);
+    }
     one_of(spec, "restartPolicy", &["Always", "OnFailure", "Never"], path, errors);
     one_of(spec, "dnsPolicy", &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"], path, errors);
     if spec.get("activeDeadlineSeconds").and_then(Value::as_i64).is_some_and(|seconds| seconds < 1) {
@@ -116,6 +123,14 @@ fn container<'a>(
             errors.push(FieldError::new(format!("{path}.env[{index}].name"), Reason::Required, ""));
         }
     }
+    let mut ports = HashSet::new();
+    for (index, port) in container.get("ports").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let name = port.get("name").and_then(Value::as_str).unwrap_or_default();
+        if !name.is_empty() && !ports.insert(name) {
+            let path = format!("{path}.ports[{index}].name");
+            errors.push(FieldError::showing(path, Reason::Duplicate, &json!(name), ""));
+        }
+    }
     let mut mounted = HashSet::new();
     let mounts = container.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
     for (index, mount) in mounts.enumerate() {
@@ -165,6 +180,11 @@ fn resources(container: &Value, path: &str, errors: &mut Vec<FieldError>) {
     }
     for part_name in ["limits", "requests"] {
         for (resource, value) in part(part_name) {
+            let extended = resource.contains('/') && !resource.starts_with("kubernetes.io/");
+            if extended && quantity(value).is_some_and(|amount| amount.fract() != 0.0) {
+                let at = format!("{path}.resources.{part_name}[{resource}]");
+                errors.push(FieldError::showing(at, Reason::Invalid, value, "must be an integer"));
+            }
             if quantity(value).is_some_and(|amount| amount < 0.0) {
                 let at = format!("{path}.resources.{part_name}[{resource}]");
                 errors.push(FieldError::showing(at, Reason::Invalid, value, "must be greater than or equal to 0"));

@@ -45,12 +45,74 @@ pub fn deployment(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
     errors
 }
 
+/// The levels that the labels of a namespace may name.
+pub fn namespace(new: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for mode in ["audit", "enforce", "warn"] {
+        let mut check = |label: String, is_right: &dyn Fn(&str) -> bool, detail: &str| {
+            let given = new.pointer("/metadata/labels").and_then(|labels| labels.get(&label));
+            if let Some(given) = given.filter(|given| !given.as_str().is_some_and(is_right)) {
+                errors.push(FieldError::showing(format!("metadata.labels[{label}]"), Reason::Invalid, given, detail));
+            }
+        };
+        let label = format!("pod-security.kubernetes.io/{mode}");
+        let levels = |word: &str| matches!(word, "privileged" | "baseline" | "restricted");
+        check(label.clone(), &levels, "must be one of privileged, baseline, restricted");
+        let versions = |word: &str| {
+            word == "latest"
+                || word
+                    .strip_prefix("v1.")
+                    .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit()))
+        };
+        check(format!("{label}-version"), &versions, "must be \"latest\" or \"v1.x\"");
+    }
+    errors
+}
+
+/// The amounts of a quota: of things that quotas know, and not negative.
+pub fn quota(new: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for (name, amount) in new.pointer("/spec/hard").and_then(Value::as_object).into_iter().flatten() {
+        let path = format!("spec.hard[{name}]");
+        let plain = name.rsplit(['.', '/']).next().unwrap_or_default();
+        let standard = matches!(
+            name.as_str(),
+            "pods"
+                | "services"
+                | "replicationcontrollers"
+                | "resourcequotas"
+                | "secrets"
+                | "configmaps"
+                | "persistentvolumeclaims"
+                | "services.nodeports"
+                | "services.loadbalancers"
+        ) || matches!(plain, "cpu" | "memory" | "ephemeral-storage" | "storage");
+        if !standard && !name.contains('/') {
+            for detail in
+                ["must be a standard resource type or fully qualified", "must be a standard resource for quota"]
+            {
+                errors.push(FieldError::showing(path.clone(), Reason::Invalid, &json!(name), detail));
+            }
+        }
+        if pod::quantity(amount).is_some_and(|amount| amount < 0.0) {
+            errors.push(FieldError::showing(path, Reason::Invalid, amount, "must be greater than or equal to 0"));
+        }
+    }
+    errors
+}
+
 pub fn claim(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let modes = new.pointer("/spec/accessModes").and_then(Value::as_array);
     if modes.is_none_or(Vec::is_empty) {
         let detail = "at least 1 access mode is required";
         errors.push(FieldError::new("spec.accessModes", Reason::Required, detail));
+    }
+    const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+    for mode in modes.into_iter().flatten().filter(|mode| !mode.as_str().is_some_and(|mode| MODES.contains(&mode))) {
+        let list = MODES.map(|mode| format!("{mode:?}")).join(", ");
+        let detail = format!("supported values: {list}");
+        errors.push(FieldError::showing("spec.accessModes", Reason::NotSupported, mode, detail));
     }
     let storage = new.pointer("/spec/resources/requests/storage");
     match storage.map(pod::quantity) {

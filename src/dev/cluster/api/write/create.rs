@@ -38,6 +38,7 @@ pub fn create_value(write: &mut Write<'_>, mut value: Value, tracking: managed::
     }
     kinds::prepare(write.kind, &mut value);
     admission::mutate(write, &mut value, None)?;
+    kinds::settle_class(write.kind, &mut value);
     let errors = validation::validate(write, &value, None);
     let name = object::name(&value).to_owned();
     if !errors.is_empty() {

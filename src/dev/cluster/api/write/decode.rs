@@ -2,6 +2,7 @@
 
 use super::Write;
 use crate::dev::cluster::api::request::FieldValidation;
+use crate::dev::cluster::api::schema::{FieldError, Reason};
 use crate::dev::cluster::api::status::{ApiError, ApiResult};
 use crate::dev::cluster::api::{object, protobuf};
 use bytes::Bytes;
@@ -61,6 +62,17 @@ pub fn decode(write: &mut Write<'_>, body: &Body) -> ApiResult<Value> {
             kind.kind,
             String::from_utf8_lossy(&body.bytes)
         )));
+    }
+    if kind.is_custom() && api_version != kind.api_version() {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            kind.api_version()
+        )));
+    }
+    if kind.is_custom() && kind_name != kind.kind {
+        let detail = format!("must be {}", kind.kind);
+        let error = FieldError::showing("kind", Reason::Invalid, &json!(kind_name), detail);
+        return Err(ApiError::invalid_named(&kind.group, &kind_name, object::name(&value), &[error]));
     }
     if (!api_version.is_empty() && api_version != kind.api_version())
         || (!kind_name.is_empty() && kind_name != kind.kind)

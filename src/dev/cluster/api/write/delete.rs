@@ -2,6 +2,7 @@
 
 use super::{Body, Write, metadata};
 use crate::dev::cluster::api::request::{Propagation, dry_run, propagation};
+use crate::dev::cluster::api::schema::{FieldError, Reason};
 use crate::dev::cluster::api::selector::Selection;
 use crate::dev::cluster::api::status::{ApiError, ApiResult};
 use crate::dev::cluster::api::{definitions, kinds, object, versions};
@@ -41,13 +42,18 @@ impl DeleteOptions {
         if let Some(grace) = value.get("gracePeriodSeconds").and_then(Value::as_i64) {
             read.grace = Some(grace);
         }
+        if let Some(policy) = value.get("propagationPolicy").filter(|_| value.get("orphanDependents").is_some()) {
+            let detail = "orphanDependents and deletionPropagation cannot be both set";
+            let error = FieldError::showing("propagationPolicy", Reason::Invalid, policy, detail);
+            return Err(ApiError::bad_option("DeleteOptions", error));
+        }
         if let Some(policy) = value.get("propagationPolicy").and_then(Value::as_str) {
             read.propagation = Some(propagation(policy)?);
         } else if let Some(dependents) = value.get("orphanDependents").and_then(Value::as_bool) {
             read.propagation = Some(orphan(dependents));
         }
         for directive in value.get("dryRun").and_then(Value::as_array).into_iter().flatten() {
-            read.dry_run |= dry_run(directive.as_str().unwrap_or_default())?;
+            read.dry_run |= dry_run(directive.as_str().unwrap_or_default(), "DeleteOptions")?;
         }
         let precondition = |field: &str| value.pointer(&format!("/preconditions/{field}"))?.as_str().map(str::to_owned);
         read.uid = precondition("uid");

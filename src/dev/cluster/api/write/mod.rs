@@ -21,10 +21,13 @@ use super::cluster::{Cluster, Writer};
 use super::request::{FieldValidation, Options};
 use super::status::{ApiError, ApiResult};
 use super::store::Key;
-use super::versions;
+use super::{kinds, versions};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::sync::Arc;
+
+const BROKEN_QUANTITY: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 /// One write: what it is about and who asks.
 pub struct Write<'a> {
@@ -83,7 +86,30 @@ impl Write<'_> {
     pub fn prune(&mut self, value: &mut Value) -> ApiResult<()> {
         let Some(schema) = self.kind.schema() else { return Ok(()) };
         let unknown = schema.prune(value);
+        self.drop_empty(value);
         self.report_unknown(&unknown)
+    }
+
+    /// Drops what a typed server would not write. Definitions are left alone: in a schema the empty object means something.
+    fn drop_empty(&self, value: &mut Value) {
+        if let Some(schema) = self.kind.schema().filter(|_| !self.kind.is_custom())
+            && self.kind.group != "apiextensions.k8s.io"
+        {
+            schema.drop_empty(value);
+        }
+    }
+
+    /// Prunes what is applied, where unknown fields are always refused: nobody could own them.
+    pub fn prune_applied(&self, value: &mut Value) -> ApiResult<()> {
+        let Some(schema) = self.kind.schema() else { return Ok(()) };
+        let unknown = schema.prune(value);
+        self.drop_empty(value);
+        let texts: Vec<_> = unknown.iter().map(|field| format!(".{field}: field not declared in schema")).collect();
+        match texts.as_slice() {
+            [] => Ok(()),
+            [one] => Err(ApiError::untyped_patch(self.kind, value, one)),
+            several => Err(ApiError::untyped_patch(self.kind, value, &format!("errors:\n  {}", several.join("\n  ")))),
+        }
     }
 
     /// Refuses unknown fields, warns of them or is silent, as the request wishes.
@@ -112,6 +138,10 @@ impl Write<'_> {
         }
         let Some(schema) = self.kind.schema() else { return Ok(()) };
         match schema.validate(value, None).first() {
+            None if kinds::has_broken_quantity(self.kind, value) => Err(ApiError::bad_request(format!(
+                "{0} in version {1:?} cannot be handled as a {0}: {BROKEN_QUANTITY}",
+                self.kind.kind, self.kind.version
+            ))),
             None => Ok(()),
             Some(error) => {
                 let kind = &self.kind.kind;

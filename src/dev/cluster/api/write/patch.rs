@@ -2,7 +2,6 @@
 
 use super::update::store_changed;
 use super::{Body, Write, create};
-use crate::dev::cluster::api::request::FieldValidation;
 use crate::dev::cluster::api::schema::{FieldError, Reason};
 use crate::dev::cluster::api::status::{ApiError, ApiResult};
 use crate::dev::cluster::api::{kinds, managed, object, strategic, versions};
@@ -56,13 +55,14 @@ pub fn patch(write: &mut Write<'_>, name: &str, kind: PatchKind, body: &Body) ->
     let patch: Value = serde_json::from_slice(&body.bytes).map_err(ApiError::unreadable)?;
     let mut new = patched(write, &old, kind, patch)?;
     if kinds::of(&new) != kinds::of(&old) {
-        return Err(ApiError::bad_request("the kind or apiVersion of an object cannot be patched"));
+        return Err(ApiError::broken_by_patch(&new, "the kind or apiVersion of an object cannot be patched"));
     }
     if !write.kind.is_custom() {
         object::drop_nulls(&mut new);
     }
-    write.prune(&mut new)?;
-    write.check_types(&new)?;
+    let before = new.clone();
+    let whole = write.prune(&mut new).and_then(|()| write.check_types(&new));
+    whole.map_err(|error| ApiError::broken_by_patch(&before, &error.message))?;
     if object::name(&new) != name {
         return Err(ApiError::bad_request(format!(
             "the name of the object ({}) does not match the name on the URL ({name})",
@@ -77,11 +77,15 @@ fn patched(write: &Write<'_>, old: &Arc<Value>, kind: PatchKind, patch: Value) -
     let mut new = Value::clone(old);
     match kind {
         PatchKind::Json => {
-            let operations: json_patch::Patch = serde_json::from_value(patch).map_err(ApiError::unreadable)?;
-            json_patch::patch(&mut new, &operations).map_err(|error| {
+            if !patch.is_array() {
+                return Err(ApiError::bad_request("error decoding patch: a JSON patch is a list of operations"));
+            }
+            let misfit = |error: &dyn std::fmt::Display| {
                 tracing::debug!(%error, "a JSON patch does not fit its object");
                 ApiError::unprocessable("the server rejected our request due to an error in our request")
-            })?;
+            };
+            let operations: json_patch::Patch = serde_json::from_value(patch).map_err(|error| misfit(&error))?;
+            json_patch::patch(&mut new, &operations).map_err(|error| misfit(&error))?;
         }
         PatchKind::Merge => json_patch::merge(&mut new, &patch),
         PatchKind::Strategic if write.kind.is_custom() => {
@@ -105,9 +109,7 @@ fn server_side_apply(write: &mut Write<'_>, name: &str, body: &Body) -> ApiResul
     }
     let mut applied = body.yaml()?;
     check_applied(write, name, &mut applied)?;
-    if write.options.field_validation != FieldValidation::Ignore || !write.kind.is_custom() {
-        write.prune(&mut applied)?;
-    }
+    write.prune_applied(&mut applied)?;
     write.check_types(&applied)?;
     super::metadata::settle_namespace(write, &mut applied)?;
     let current = write.cluster.store.get(&write.kind.collection(), &write.key(name));

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use futures::{Stream, StreamExt};
 use http::{StatusCode, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -42,6 +42,10 @@ pub enum ServeError {
     Tls(#[from] rustls::Error),
 }
 
+/// What is said to who wants more of a container than its log.
+const NO_CONTAINER: &str =
+    "no container runs in a simulated cluster: there is nothing to step into and nothing that listens";
+
 /// Opens the endpoint on a free loopback port, answers the port, and serves until `cancel` says so.
 pub(in super::super) async fn serve(
     kubelet: Arc<Kubelet>,
@@ -54,6 +58,9 @@ pub(in super::super) async fn serve(
     let router = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/containerLogs/{namespace}/{pod}/{container}", get(logs))
+        .route("/exec/{*container}", any(no_container))
+        .route("/attach/{*container}", any(no_container))
+        .route("/portForward/{*pod}", any(no_container))
         .with_state(kubelet);
     let connections = tasks.clone();
     tasks.spawn(async move {
@@ -195,6 +202,11 @@ fn written(
 fn end_of(life: &Life, timeline: &Timeline) -> Duration {
     let cut = timeline.cut.as_ref().map(|cut| cut.at);
     [cut, *life.stopped.borrow()].into_iter().flatten().min().unwrap_or(Duration::MAX)
+}
+
+/// There is nothing to step into, and nothing that listens.
+async fn no_container() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_IMPLEMENTED, NO_CONTAINER)
 }
 
 /// Passes on at most `limit` bytes.
