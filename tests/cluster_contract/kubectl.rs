@@ -49,6 +49,27 @@ async fn kubectl(arena: &Place, arguments: &[&str], input: &str) -> Option<Strin
 }
 
 contract! {
+    async fn kubectl_makes_a_job_of_a_cron_job(arena: Arena) {
+        let cron = "{apiVersion: batch/v1, kind: CronJob, metadata: {name: c}, spec: {schedule: '0 0 1 1 *', jobTemplate: {spec: \
+            {template: {spec: {restartPolicy: Never, containers: [{name: main, image: busybox}]}}}}}}";
+        let Some(_) = kubectl(&arena, &["apply", "-f", "-"], cron).await else { return };
+        let made = kubectl(&arena, &["create", "job", "now", "--from=cronjob/c"], "").await.unwrap();
+        assert_eq!(made, "job.batch/now created\n");
+        kubectl(&arena, &["wait", "--for=condition=complete", "job/now", "--timeout=20s"], "").await;
+        let owner = kubectl(&arena, &["get", "job", "now", "-o", "jsonpath={.metadata.ownerReferences[0].name}"], "").await;
+        assert_eq!(owner.unwrap(), "c");
+    }
+
+    async fn kubectl_hands_its_fields_over_to_server_side_apply(arena: Arena) {
+        let note = |text: &str| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}, data: {{{text}}}}}");
+        let Some(_) = kubectl(&arena, &["apply", "-f", "-"], &note("x: '1', y: '1'")).await else { return };
+        for text in ["x: '1', y: '1'", "x: '1'"] {
+            kubectl(&arena, &["apply", "--server-side", "-f", "-"], &note(text)).await;
+        }
+        let left = kubectl(&arena, &["get", "configmap", "a", "-o", "jsonpath={.data}"], "").await.unwrap();
+        assert_eq!(left, r#"{"x":"1"}"#);
+    }
+
     async fn kubectl_applies_watches_describes_follows_and_deletes(arena: Arena) {
         let Some(_) = kubectl(&arena, &["apply", "--server-side", "-f", "-"], QUEUE).await else { return };
         let mut watch = command(&arena, &["get", "flashjobs", "-w", "--no-headers"]).unwrap().spawn().unwrap();

@@ -170,7 +170,14 @@ pub fn track_update(write: &Write<'_>, old: Option<&Value>, new: &mut Value) {
     let cleared = object::meta(new).get("managedFields").and_then(Value::as_array).is_some_and(|list| {
         list.is_empty() || list.iter().all(|entry| entry.as_object().is_some_and(serde_json::Map::is_empty))
     });
-    let mut known = if cleared && old.is_some() { Vec::new() } else { old.map(entries).unwrap_or_default() };
+    // A record that the writer sends along is the one that counts: so kubectl hands a client-side apply's fields over.
+    let given = entries(new);
+    let mut known = match old {
+        Some(_) if cleared => Vec::new(),
+        Some(old) if given.is_empty() => entries(old),
+        Some(_) => given,
+        None => Vec::new(),
+    };
     let difference = shape(write).compare(old.unwrap_or(&empty), new);
     let changed = strip(write, difference.changed);
     let removed = difference.removed;

@@ -162,6 +162,16 @@ const POD_SPEC: &[Row] = &[
     one(11, "hostNetwork", Form::Bool),
     one(12, "hostPID", Form::Bool),
     one(13, "hostIPC", Form::Bool),
+    one(
+        14,
+        "securityContext",
+        Form::Message(&[
+            one(2, "runAsUser", Form::OptionalInt),
+            one(3, "runAsNonRoot", Form::OptionalBool),
+            one(5, "fsGroup", Form::OptionalInt),
+            one(6, "runAsGroup", Form::OptionalInt),
+        ]),
+    ),
     one(16, "hostname", Form::Text),
     one(17, "subdomain", Form::Text),
     one(19, "schedulerName", Form::Text),
