@@ -112,6 +112,8 @@ async fn config() -> Config {
         "serve",
         "--playground=false",
         "--introspection=false",
+        "--executor-mode=scheduler",
+        "--flash-sched-enabled=true",
         "--jwt-secret=Zq7-secret-0123456789-abcdefghijklmnop",
         "--log=off",
         &format!("--database-url={}", database.expose()),
