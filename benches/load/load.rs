@@ -34,7 +34,7 @@ pub fn workloads() -> [Workload; 3] {
             variables: || json!({ "id": JobId::from_uuid(seeded(9006, 1..=JOBS)).to_string() }),
             sql: "\\set n random(1, 100000)
 SELECT id, name, phase, submitted_at, submitted_by AS who, project_id AS what FROM jobs
- WHERE id = ('019b75e1-b800-7000-9006-' || lpad(to_hex(:n), 12, '0'))::uuid \\gset
+ WHERE id = ('019b75e1-b800-7000-9006-' || lpad(to_hex(:n::int), 12, '0'))::uuid \\gset
 SELECT u.username, u.display_name, p.id, p.name FROM users u, projects p WHERE u.id = :who::uuid AND p.id = :what::uuid;",
         },
         Workload {
@@ -43,7 +43,7 @@ SELECT u.username, u.display_name, p.id, p.name FROM users u, projects p WHERE u
             variables: || json!({ "id": ProjectId::from_uuid(seeded(9003, 1..=PROJECTS)).to_string() }),
             sql: "\\set n random(1, 250)
 SELECT id AS project, name FROM projects
- WHERE id = ('019b75e1-b800-7000-9003-' || lpad(to_hex(:n), 12, '0'))::uuid \\gset
+ WHERE id = ('019b75e1-b800-7000-9003-' || lpad(to_hex(:n::int), 12, '0'))::uuid \\gset
 SELECT id, name, phase, submitted_at FROM jobs WHERE project_id = :project::uuid ORDER BY submitted_at DESC, id DESC LIMIT 20;",
         },
         Workload {

@@ -292,7 +292,7 @@ mod tests {
     fn a_nul_that_yaml_can_write_is_refused_wherever_it_stands() {
         for object in [r#"metadata: {name: "a\0"}"#, r#"metadata: {"a\0": b}"#, r#"spec: {args: ["\x00"]}"#] {
             let message = refused(&format!("apiVersion: v1\nkind: Pod\n{object}\n"));
-            assert_eq!(message, "object 1: a text in it has the character U+0000 (NUL), which no text may have");
+            assert_eq!(message, "document 1: a text in it has the character U+0000 (NUL), which no text may have");
         }
     }
 
