@@ -17,8 +17,8 @@ use crate::jobs::phase::JobPhase;
 
 /// The columns of a [`Job`], for statements that are written by hand.
 const COLUMNS: &str = "id, project_id, submitted_by, config_commit_id, name, queue, priority, executor, phase, \
-    cancel_requested_at, reason, message, pending_reason, preemptions, namespace, object_name, object_uid, submitted_at, \
-    started_at, finished_at";
+    cancel_requested_at, reason, message, pending_reason, preemptions, namespace, object_name, object_uid, attempt, \
+    retry_limit, submitted_at, started_at, finished_at";
 
 /// A job, without its manifest and tasks, which are large and seldom wanted.
 #[derive(Debug, Clone, Queryable, Selectable, QueryableByName)]
