@@ -12,8 +12,8 @@ use crate::configs::types::{ConfigCommit, ConfigFile};
 use crate::error::ApiError;
 use crate::graphql::context::{LastCursor, ResumeAfter};
 use crate::graphql::deprecated::WithoutDeprecated;
+use crate::graphql::limits::RateLimitQuery;
 use crate::graphql::limits::directives::list_size;
-use crate::graphql::limits::{DeadlineExtension, RateLimitQuery};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::waves::Waves;
 use crate::graphql::{ApiResult, IntoGraphql};
@@ -138,7 +138,6 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
     // Sizes are measured before execution (graphql::limits); the executor's own limits stay out of the way.
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .extension(Waves)
-        .extension(DeadlineExtension)
         .override_output_type_description::<DateTime<Utc>>(
             "A moment in UTC as RFC 3339 writes it, such as `\"2026-11-23T09:41:07.123456Z\"`.",
         )

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::server::Bench;
 
 const SUBSCRIBERS: usize = 1_000;
+const WARM_UP: usize = 20;
 const EVENTS: usize = 100;
 /// Between two events.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -54,14 +55,14 @@ pub async fn run(bench: &Bench, token: &str) -> anyhow::Result<()> {
     let equal = |_| json!({ "jobIds": [job().to_string()] });
     let distinct = |number: usize| json!({ "jobIds": [job().to_string(), numbered(number as u64 + 2).to_string()] });
     let alike = |_| QUERY.to_owned();
-    // The first round warms up what is allocated once.
-    measure(bench, token, alike, equal, 5).await?;
-    println!("{}", measure(bench, token, alike, equal, EVENTS).await?.row("equal"));
-    println!("{}", measure(bench, token, alike, distinct, EVENTS).await?.row("a filter each"));
-    println!(
-        "{}",
-        measure(bench, token, unlike_all_others, equal, EVENTS).await?.row("a document each (nothing shared)")
-    );
+    // A few warm up what is allocated once.
+    measure(bench, token, WARM_UP, alike, equal).await?;
+    let first = measure(bench, token, SUBSCRIBERS, alike, equal).await?;
+    println!("{}", first.row("equal", true));
+    // From here on the server takes again what it has been given back.
+    println!("{}", measure(bench, token, SUBSCRIBERS, alike, distinct).await?.row("a filter each", false));
+    let unshared = measure(bench, token, SUBSCRIBERS, unlike_all_others, equal).await?;
+    println!("{}", unshared.row("a document each (nothing shared)", false));
     Ok(())
 }
 
@@ -74,31 +75,32 @@ struct Measured {
 }
 
 impl Measured {
-    fn row(&self, name: &str) -> String {
+    fn row(&self, name: &str, memory_is_fresh: bool) -> String {
         let Self { deliveries, cpu, p50, p99, memory } = self;
-        let (cpu, memory) = (cpu.as_secs_f64() * 1e6, *memory as f64 / 1024.0);
-        format!("| {name} | {deliveries} | {cpu:.1} us | {p50:.1?} | {p99:.1?} | {memory:.1} KiB |")
+        let cpu = cpu.as_secs_f64() * 1e6;
+        let memory = if memory_is_fresh { format!("{:.1} KiB", *memory as f64 / 1024.0) } else { "-".to_owned() };
+        format!("| {name} | {deliveries} | {cpu:.1} us | {p50:.1?} | {p99:.1?} | {memory} |")
     }
 }
 
 async fn measure(
     bench: &Bench,
     token: &str,
+    subscribers: usize,
     query: impl Fn(usize) -> String,
     filter: impl Fn(usize) -> Value,
-    events: usize,
 ) -> anyhow::Result<Measured> {
     let empty = bench.memory()?;
-    let mut sockets = Vec::with_capacity(SUBSCRIBERS);
-    for number in 0..SUBSCRIBERS {
+    let mut sockets = Vec::with_capacity(subscribers);
+    for number in 0..subscribers {
         sockets.push(subscribe(bench, token, &query(number), filter(number)).await?);
     }
     // A subscription has begun when the server has taken it up; its answer to a ping behind it says so.
     tokio::time::timeout(PATIENCE, try_join_all(sockets.iter_mut().map(settle))).await??;
-    let memory = bench.memory()?.saturating_sub(empty) / SUBSCRIBERS as u64;
+    let memory = bench.memory()?.saturating_sub(empty) / subscribers as u64;
     let cpu = bench.cpu()?;
-    let readers = tokio::spawn(try_join_all(sockets.into_iter().map(move |socket| read(socket, events))));
-    tell(bench, events).await?;
+    let readers = tokio::spawn(try_join_all(sockets.into_iter().map(move |socket| read(socket, EVENTS))));
+    tell(bench, EVENTS).await?;
     let lags = tokio::time::timeout(PATIENCE, readers).await.context("events are missing")???;
     let cpu = bench.cpu()? - cpu;
     let mut lags = lags.concat();

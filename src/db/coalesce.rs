@@ -9,9 +9,11 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use futures::FutureExt;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Db;
 use crate::error::{ApiError, Code};
@@ -26,8 +28,8 @@ pub trait Read: Send + Sync + 'static {
     type Key: Clone + Eq + Hash + Debug + Send + Sync + 'static;
     /// What is found; cheap to clone.
     type Value: Clone + Send + Sync + 'static;
-    /// Statements of this kind that may run at a time.
-    const CONNECTIONS: usize = 2;
+    /// Statements of this kind that may run at a time. With one, all who ask while it runs share the next.
+    const CONNECTIONS: usize = 1;
     /// Keys that are read together, at most.
     const BATCH: usize = 1000;
 
@@ -64,6 +66,8 @@ impl From<ReadFailed> for ApiError {
 
 type Found<R> = Result<Arc<HashMap<<R as Read>::Key, <R as Read>::Value>>, ReadFailed>;
 
+type Queue<R> = tokio::sync::Mutex<mpsc::Receiver<Ask<R>>>;
+
 struct Ask<R: Read> {
     keys: Vec<R::Key>,
     answer: oneshot::Sender<Found<R>>,
@@ -81,7 +85,10 @@ impl<R: Read> Clone for Coalescer<R> {
 impl<R: Read> Coalescer<R> {
     fn start(db: Db, tasks: &Tasks) -> Self {
         let (asks, queue) = mpsc::channel(QUEUE);
-        tasks.spawn("coalescer", dispatch::<R>(db, queue, tasks.clone()));
+        let queue = Arc::new(Queue::<R>::new(queue));
+        for _ in 0..R::CONNECTIONS {
+            tasks.spawn("coalescer", work(db.clone(), Arc::clone(&queue)));
+        }
         Self(asks)
     }
 
@@ -97,23 +104,26 @@ impl<R: Read> Coalescer<R> {
     }
 }
 
-async fn dispatch<R: Read>(db: Db, mut queue: mpsc::Receiver<Ask<R>>, tasks: Tasks) {
-    let connections = Arc::new(Semaphore::new(R::CONNECTIONS));
-    while let Ok(turn) = Arc::clone(&connections).acquire_owned().await {
-        let Some(first) = queue.recv().await else { return };
-        let mut batch = Batch::<R>::default();
-        batch.take(first);
-        while batch.keys.len() < R::BATCH
-            && let Ok(ask) = queue.try_recv()
-        {
-            batch.take(ask);
-        }
-        let db = db.clone();
-        tasks.spawn("coalesced read", async move {
-            batch.answer(&db).await;
-            drop(turn);
-        });
+/// Gathers and reads, again and again. A worker lives as long as the server: the future of a read is large, and one that
+/// is spawned anew is copied several times.
+async fn work<R: Read>(db: Db, queue: Arc<Queue<R>>) {
+    while let Some(batch) = gather(&queue).await {
+        batch.answer(&db).await;
     }
+}
+
+/// Everything that was asked for since a worker last gathered, at least one ask. While one worker waits here the others
+/// read, or wait for their turn.
+async fn gather<R: Read>(queue: &Queue<R>) -> Option<Batch<R>> {
+    let mut queue = queue.lock().await;
+    let mut batch = Batch::<R>::default();
+    batch.take(queue.recv().await?);
+    while batch.keys.len() < R::BATCH
+        && let Ok(ask) = queue.try_recv()
+    {
+        batch.take(ask);
+    }
+    Some(batch)
 }
 
 /// Asks that are answered together.
@@ -136,7 +146,8 @@ impl<R: Read> Batch<R> {
 
     async fn answer(self, db: &Db) {
         metrics::histogram!("platform_loader_batch_size").record(self.keys.len() as f64);
-        let found: Found<R> = match R::read(db, self.keys.into_iter().collect()).await {
+        let read = AssertUnwindSafe(R::read(db, self.keys.into_iter().collect())).catch_unwind().await;
+        let found: Found<R> = match read.unwrap_or_else(|_| Err(ApiError::internal("a read panicked"))) {
             Ok(found) => Ok(Arc::new(found)),
             Err(error) => Err(ReadFailed::from(&error)),
         };

@@ -7,7 +7,7 @@ mod prepared;
 pub mod tables;
 pub mod text_enum;
 
-pub use prepared::{Prepared, prepared, when};
+pub use prepared::{Prepared, prepared, prepared_rows, when};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

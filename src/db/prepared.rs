@@ -4,22 +4,32 @@
 //! round trip and more than most reads themselves. A [`Prepared`] statement is kept by its text, as the query builder's are.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
-use diesel::{QueryResult, RunQueryDsl};
+use diesel::{QueryResult, RunQueryDsl, Selectable};
 
 /// A statement with its values, as `diesel::sql_query` but prepared once. There must be few different texts: each stays
 /// prepared as long as its connection.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct Prepared(Cow<'static, str>);
+pub struct Prepared<ST = Untyped>(Cow<'static, str>, PhantomData<ST>);
 
-/// A statement whose text refers to its values as `$1`, `$2` and so on, in the order of the calls of `bind`.
+/// A statement whose text refers to its values as `$1`, `$2` and so on, in the order of the calls of `bind`. Its rows
+/// are read by the names of their columns.
 pub fn prepared(text: impl Into<Cow<'static, str>>) -> Prepared {
-    Prepared(text.into())
+    Prepared(text.into(), PhantomData)
+}
+
+/// As [`prepared`], for a text that gives the columns of `T` and nothing else, in `T`'s order: they are not looked for by
+/// name in every row.
+pub fn prepared_rows<T: Selectable<Pg>>(
+    text: impl Into<Cow<'static, str>>,
+) -> Prepared<diesel::dsl::SqlTypeOf<T::SelectExpression>> {
+    Prepared(text.into(), PhantomData)
 }
 
 /// `condition` where there is something to compare with; elsewhere only a mention of its parameters, which are null then.
@@ -40,24 +50,24 @@ pub fn when(given: bool, condition: &'static str) -> Cow<'static, str> {
 pub struct Bound<Q, ST, V> {
     query: Q,
     value: V,
-    sql_type: std::marker::PhantomData<ST>,
+    sql_type: PhantomData<ST>,
 }
 
-impl Prepared {
+impl<T> Prepared<T> {
     /// Binds the first value.
     pub const fn bind<ST, V>(self, value: V) -> Bound<Self, ST, V> {
-        Bound { query: self, value, sql_type: std::marker::PhantomData }
+        Bound { query: self, value, sql_type: PhantomData }
     }
 }
 
 impl<Q, ST, V> Bound<Q, ST, V> {
     /// Binds the next value.
     pub const fn bind<ST2, V2>(self, value: V2) -> Bound<Self, ST2, V2> {
-        Bound { query: self, value, sql_type: std::marker::PhantomData }
+        Bound { query: self, value, sql_type: PhantomData }
     }
 }
 
-impl QueryFragment<Pg> for Prepared {
+impl<T> QueryFragment<Pg> for Prepared<T> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(&self.0);
         // Diesel writes a placeholder wherever a value is bound. The text has its own, so these go into a comment.
@@ -78,15 +88,15 @@ where
     }
 }
 
-impl Query for Prepared {
-    type SqlType = Untyped;
+impl<T> Query for Prepared<T> {
+    type SqlType = T;
 }
 
 impl<Q: Query, ST, V> Query for Bound<Q, ST, V> {
     type SqlType = Q::SqlType;
 }
 
-impl QueryId for Prepared {
+impl<T> QueryId for Prepared<T> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
@@ -96,7 +106,7 @@ impl<Q, ST, V> QueryId for Bound<Q, ST, V> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<Conn> RunQueryDsl<Conn> for Prepared {}
+impl<T, Conn> RunQueryDsl<Conn> for Prepared<T> {}
 
 impl<Q, ST, V, Conn> RunQueryDsl<Conn> for Bound<Q, ST, V> {}
 

@@ -116,7 +116,7 @@ pub struct PageInfo {
 
 /// An entry of a page, with its place in the list.
 pub struct Edge<T> {
-    cursor: String,
+    position: Position,
     node: T,
 }
 
@@ -124,8 +124,8 @@ pub struct Edge<T> {
 #[Object(name_type)]
 impl<T: OutputType> Edge<T> {
     /// The place in the list, to go on from with `after` or `before`: opaque, good for this list in this order only.
-    async fn cursor(&self) -> &str {
-        &self.cursor
+    async fn cursor(&self) -> String {
+        self.position.encode()
     }
 
     /// The entry itself.
@@ -158,8 +158,8 @@ impl<T: OutputType> Connection<T> {
         PageInfo {
             has_next_page: self.has_next_page,
             has_previous_page: self.has_previous_page,
-            start_cursor: self.edges.first().map(|edge| edge.cursor.clone()),
-            end_cursor: self.edges.last().map(|edge| edge.cursor.clone()),
+            start_cursor: self.edges.first().map(|edge| edge.position.encode()),
+            end_cursor: self.edges.last().map(|edge| edge.position.encode()),
         }
     }
 
@@ -205,7 +205,7 @@ where
     }
     let (has_previous_page, has_next_page) =
         if page.backward { (more, page.before.is_some()) } else { (page.after.is_some(), more) };
-    let edges = rows.into_iter().map(|row| Edge { cursor: position(&row).encode(), node: node(row) }).collect();
+    let edges = rows.into_iter().map(|row| Edge { position: position(&row), node: node(row) }).collect();
     Connection { edges, has_previous_page, has_next_page, total }
 }
 

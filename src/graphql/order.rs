@@ -56,6 +56,9 @@ impl FieldOrder {
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.apply(item)),
             // A scalar that is an object has an order of its own.
+            Value::Object(fields) if self.0.keys().eq(fields.keys()) => {
+                fields.values_mut().zip(self.0.values()).for_each(|(field, order)| order.apply(field));
+            }
             Value::Object(fields) if !self.0.is_empty() => {
                 let mut ordered = IndexMap::with_capacity(fields.len());
                 for (key, order) in &self.0 {

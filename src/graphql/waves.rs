@@ -11,37 +11,55 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
-use async_graphql::{Response, async_trait};
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, ResolveInfo};
+use async_graphql::{Response, ServerResult, Value, async_trait};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use futures::task::AtomicWaker;
 
+use super::limits::deadline;
 use super::loaders::Loaders;
 
 /// Drives the [`Loaders`] that lie in a request's data, through each of its executions: one for a query or a mutation,
-/// one an event for a subscription.
+/// one an event for a subscription. Each of them ends with the request's deadline, as with
+/// [`DeadlineExtension`](super::limits::DeadlineExtension): every further extension would cost a box at every field.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Waves;
 
 impl ExtensionFactory for Waves {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
+        Arc::new(Driven::default())
     }
 }
 
+#[derive(Default)]
+struct Driven {
+    deadline: deadline::Operation,
+}
+
 #[async_trait::async_trait]
-impl Extension for Waves {
+impl Extension for Driven {
     async fn execute(
         &self,
         ctx: &ExtensionContext<'_>,
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
-        match ctx.data_opt::<Arc<Loaders>>() {
+        let mut response = match ctx.data_opt::<Arc<Loaders>>() {
             Some(loaders) => drive(loaders, next.run(ctx, operation_name)).await,
             None => next.run(ctx, operation_name).await,
-        }
+        };
+        self.deadline.tell(&mut response);
+        response
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        self.deadline.in_time(ctx, info, next).await
     }
 }
 

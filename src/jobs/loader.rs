@@ -56,6 +56,7 @@ pub enum JobsByProject {}
 impl Read for JobsByProject {
     type Key = (ProjectId, Selection, Page);
     type Value = Arc<Vec<Arc<Job>>>;
+    const CONNECTIONS: usize = 2;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
         let mut connection = db.connection().await?;
@@ -98,6 +99,7 @@ pub enum EventsByJob {}
 impl Read for EventsByJob {
     type Key = (JobId, Page);
     type Value = Arc<Vec<crate::events::model::JobEvent>>;
+    const CONNECTIONS: usize = 2;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
         let mut connection = db.connection().await?;

@@ -38,6 +38,7 @@ pub enum ProjectsOfGroup {}
 impl Read for ProjectsOfGroup {
     type Key = (GroupId, Page);
     type Value = Arc<Vec<Project>>;
+    const CONNECTIONS: usize = 2;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
         let mut conn = db.connection().await?;

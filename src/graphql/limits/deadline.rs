@@ -1,6 +1,8 @@
 //! The deadline of an operation: what is not there in time becomes an error of its field, and the rest is answered.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, ResolveInfo};
@@ -40,9 +42,40 @@ impl ExtensionFactory for DeadlineExtension {
 }
 
 /// One operation: the errors of the fields that were late and could be null.
-#[derive(Default)]
-struct Operation {
+#[derive(Debug, Default)]
+pub struct Operation {
     late: Mutex<Vec<ServerError>>,
+}
+
+impl Operation {
+    /// Adds the errors of what was late to the operation's answer.
+    pub fn tell(&self, response: &mut Response) {
+        response.errors.append(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Resolves a field before the deadline, or answers for it.
+    pub async fn in_time(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let (path, nullable) = (info.path_node, !info.return_type.ends_with('!'));
+        let mut field = pin!(next.run(ctx, info));
+        // Most fields are ready at once and need no timer.
+        if let Poll::Ready(result) = futures::poll!(field.as_mut()) {
+            return result;
+        }
+        let Some(deadline) = ctx.data_opt::<Deadline>().copied() else { return field.await };
+        match tokio::time::timeout_at(deadline.at, field).await {
+            Ok(result) => result,
+            Err(_) if nullable => {
+                self.late.lock().unwrap_or_else(PoisonError::into_inner).push(late(deadline, path));
+                Ok(Some(Value::Null))
+            }
+            Err(_) => Err(late(deadline, path)),
+        }
+    }
 }
 
 #[async_trait::async_trait]
@@ -54,7 +87,7 @@ impl Extension for Operation {
         next: NextExecute<'_>,
     ) -> Response {
         let mut response = next.run(ctx, operation_name).await;
-        response.errors.append(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner));
+        self.tell(&mut response);
         response
     }
 
@@ -64,17 +97,7 @@ impl Extension for Operation {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        let Some(deadline) = ctx.data_opt::<Deadline>().copied() else { return next.run(ctx, info).await };
-        let (path, nullable) = (info.path_node, !info.return_type.ends_with('!'));
-        // The field is polled before its timer, so one that is ready at once costs no timer.
-        match tokio::time::timeout_at(deadline.at, next.run(ctx, info)).await {
-            Ok(result) => result,
-            Err(_) if nullable => {
-                self.late.lock().unwrap_or_else(PoisonError::into_inner).push(late(deadline, path));
-                Ok(Some(Value::Null))
-            }
-            Err(_) => Err(late(deadline, path)),
-        }
+        self.in_time(ctx, info, next).await
     }
 }
 

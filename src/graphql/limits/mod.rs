@@ -3,7 +3,7 @@
 
 pub mod account;
 mod bucket;
-mod deadline;
+pub mod deadline;
 pub mod directives;
 mod document;
 mod measure;

@@ -10,7 +10,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::{COLUMNS, Job};
 use crate::auth::policy::Visible;
 use crate::db::tables::{job_events, jobs, projects};
-use crate::db::{prepared, when};
+use crate::db::{prepared, prepared_rows, when};
 use crate::events::model::JobEvent;
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::{Position, SortValue};
@@ -144,7 +144,7 @@ pub async fn pages_of_projects(
     let above = when(later.is_some(), "(submitted_at, id) > ($4, $5)");
     let below = when(earlier.is_some(), "(submitted_at, id) < ($6, $7)");
     // Only the shape is put into the text; everything a client sends is bound.
-    let rows: Vec<Job> = prepared(format!(
+    let rows: Vec<Job> = prepared_rows::<Job>(format!(
         "SELECT jobs.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
             SELECT {COLUMNS} FROM jobs
             WHERE project_id = parent.id
