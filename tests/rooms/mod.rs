@@ -11,6 +11,7 @@ mod permissions;
 mod projects;
 mod statements;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Request, Variables};
@@ -23,6 +24,7 @@ use platform::config::{AuthConfig, BcryptCost, Config, DatabaseConfig, DatabaseU
 use platform::db::Db;
 use platform::events::Bus;
 use platform::executor::Wake;
+use platform::graphql::feed::Part;
 use platform::graphql::loaders::Loaders;
 use platform::jobs::service::Submitter;
 use platform::schema::{self, Schema};
@@ -102,14 +104,25 @@ impl World {
         serde_json::to_value(self.schema.execute(request).await).unwrap()
     }
 
-    /// The first answer of a subscription, which comes at once.
+    /// The first that a subscription tells, which comes at once. Of a feed it is the event's number: its execution is not
+    /// the subscriber's own.
     pub async fn first_of(&self, username: &str, query: &str, variables: Value) -> Value {
         let caller = self.caller(username).await;
-        let request = Request::new(query).variables(Variables::from_json(variables)).data(caller);
+        let part = Part::<Caller>::announce();
+        let request =
+            Request::new(query).variables(Variables::from_json(variables)).data(caller).data(Arc::clone(&part));
         let (request, _) = schema::with_request_parts(request, Loaders::new(self.db.clone()), None);
         let mut answers = Box::pin(self.schema.execute_stream(request));
-        let first = tokio::time::timeout(Duration::from_secs(30), answers.next()).await.unwrap();
-        serde_json::to_value(first.unwrap()).unwrap()
+        let first = async {
+            if let Some(answer) = answers.next().await {
+                return serde_json::to_value(answer).unwrap();
+            }
+            match part.left().unwrap().next().await.unwrap() {
+                Ok(item) => json!({ "data": { "number": item.number } }),
+                Err(error) => json!({ "errors": [{ "extensions": { "code": error.code.as_str() } }] }),
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), first).await.unwrap()
     }
 
     /// How many statements an operation takes.

@@ -132,6 +132,7 @@ fn reached(of_type: &str) -> Option<Reached> {
         "JobEventConnection" => By("query($ended: ID!) { job(id: $ended) { events(first: 1) { FIELD } } }"),
         "JobEventEdge" => By("query($ended: ID!) { job(id: $ended) { events(first: 1) { edges { FIELD } } } }"),
         "PageInfo" => By("query($vision: ID!) { group(id: $vision) { members(first: 1) { pageInfo { FIELD } } } }"),
+        "RateLimit" => Below("rateLimit"),
         "SessionPayload" => Below("login"),
         "LogoutPayload" => Below("logout"),
         "CreateGroupPayload" => Below("createGroup"),

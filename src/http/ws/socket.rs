@@ -79,7 +79,11 @@ pub(super) async fn serve<S: GraphqlService>(
                 Some(Ok(Message::Text(text))) => Event::Text(text.as_str().to_owned()),
                 Some(Ok(Message::Binary(_))) => Event::Binary,
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => Event::Alive,
-                Some(Ok(Message::Close(_))) | None => break,
+                Some(Ok(Message::Close(_))) => {
+                    socket.answer_close().await;
+                    break;
+                }
+                None => break,
                 Some(Err(error)) => {
                     socket.on_read_error(&error).await;
                     break;
@@ -302,11 +306,23 @@ impl<S: GraphqlService> Socket<S> {
         Some(Event::Drained { retry_after_ms: u64::try_from(again.as_millis()).unwrap_or(1_000) })
     }
 
-    /// Too large a message has a close code of its own; anything else means that the peer is gone.
+    /// The other half of a closing handshake that the peer began: without it the peer takes the end for a failure (1006).
+    async fn answer_close(&mut self) {
+        // A peer that does not wait for it needs none.
+        let _ = timeout(CLOSE_TIMEOUT, self.sink.close()).await;
+    }
+
+    /// Tells a peer that is there what it did wrong; anything else means that it is gone.
     async fn on_read_error(&mut self, error: &axum::Error) {
         tracing::debug!(request_id = %self.meta.request_id.0, %error, "a socket broke");
-        let said = error.to_string();
-        if said.contains("too long") || said.contains("too large") || said.contains("too big") {
+        // RFC 6455, section 7.4.1. The error's type is that of a crate below axum's.
+        let said = error.to_string().to_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        if has(&["protocol error"]) {
+            close(&mut self.sink, 1002, "Protocol error".to_owned()).await;
+        } else if has(&["utf-8"]) {
+            close(&mut self.sink, 1007, "Not UTF-8".to_owned()).await;
+        } else if has(&["too long", "too large", "too big"]) {
             let allowed = self.endpoint.settings().socket.max_message_bytes;
             close(&mut self.sink, 1009, format!("Message too large: at most {allowed} bytes")).await;
         }
