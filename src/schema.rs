@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Interface, MergedObject, MergedSubscription, Object, Request, SDLExportOptions};
 use chrono::{DateTime, Utc};
 
-use crate::auth::principal::{CallerExt, Switched};
+use crate::auth::acting::{CallerExt, Switched};
 use crate::configs::mutation::ConfigMutation;
 use crate::configs::query::{self as configs, ConfigQuery};
 use crate::configs::types::{ConfigCommit, ConfigFile};

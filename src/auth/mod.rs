@@ -1,5 +1,6 @@
 //! Who the caller is and what they may do: passwords, tokens, sessions, the principal and the policy table.
 
+pub mod acting;
 pub mod attempts;
 mod authenticator;
 mod loader;

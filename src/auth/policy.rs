@@ -3,10 +3,7 @@
 //! An [`Action`] carries what its rule reads, [`Action::rule`] is the table, [`check`] the verdict. A thing in a group
 //! that the caller is not in does not exist for them: NOT_FOUND, never FORBIDDEN.
 
-use std::sync::Arc;
-
-use crate::auth::principal::{Caller, GroupRole, Principal, caller_of};
-use crate::auth::scope::ScopeRecorder;
+use crate::auth::principal::{Caller, GroupRole, Principal};
 use crate::error::ApiError;
 use crate::ids::{CommitId, ConfigId, GroupId, JobId, ProjectId, UserId};
 
@@ -194,40 +191,6 @@ fn in_group(
         None => Err(action.not_found()),
         Some(role) if *role >= least || owns => Ok(()),
         Some(_) => Err(action.forbidden()),
-    }
-}
-
-/// Policy for whoever a field is executed for, noted where the answer is shared with others.
-pub trait PolicyExt {
-    /// Whether the caller may do `action`.
-    ///
-    /// # Errors
-    /// As [`check`].
-    fn check(&self, action: Action) -> Result<(), ApiError>;
-
-    /// What the caller sees of lists and feeds.
-    ///
-    /// # Errors
-    /// As [`visible`].
-    fn visible(&self) -> Result<Visible, ApiError>;
-}
-
-impl PolicyExt for async_graphql::Context<'_> {
-    fn check(&self, action: Action) -> Result<(), ApiError> {
-        let caller = caller_of(self);
-        let verdict = check(&caller, action);
-        if let Some(recorder) = self.data_opt::<Arc<ScopeRecorder>>() {
-            recorder.read_verdict(&caller, action, &verdict);
-        }
-        verdict
-    }
-
-    fn visible(&self) -> Result<Visible, ApiError> {
-        let visible = visible(&caller_of(self));
-        if let Some(recorder) = self.data_opt::<Arc<ScopeRecorder>>() {
-            recorder.read_visible(&visible);
-        }
-        visible
     }
 }
 

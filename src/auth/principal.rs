@@ -1,14 +1,12 @@
-//! Who is asking: the caller of a request, as every resolver finds them in the request's data.
+//! Who is asking: a person with their roles, or nobody.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use async_graphql::QueryPathSegment;
 use chrono::{DateTime, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 
-use super::scope::ScopeRecorder;
 use super::tokens::Claims;
 use crate::error::ApiError;
 use crate::ids::{GroupId, SessionId, UserId};
@@ -64,71 +62,6 @@ impl Principal {
     /// Whether they look after the whole platform.
     pub fn is_platform_admin(&self) -> bool {
         self.platform_role == PlatformRole::Admin
-    }
-}
-
-/// The caller, as a resolver finds them in its request.
-pub trait CallerExt {
-    /// Whoever the field is executed for: the sender of the request, nobody where the request does not say, or whom
-    /// the root field above it has [switched](Acting::switch) to. An answer that several are told then holds for this
-    /// caller only; [`PolicyExt`](super::policy::PolicyExt) tells apart what was really read.
-    fn caller(&self) -> Caller;
-
-    /// Whom this root field and everything below it is executed for.
-    fn acting(&self) -> Acting;
-}
-
-impl CallerExt for async_graphql::Context<'_> {
-    fn caller(&self) -> Caller {
-        let caller = caller_of(self);
-        if let Some(recorder) = self.data_opt::<Arc<ScopeRecorder>>() {
-            recorder.read_all(&caller);
-        }
-        caller
-    }
-
-    fn acting(&self) -> Acting {
-        let switched = self.data_opt::<Arc<Switched>>().cloned().unwrap_or_default();
-        Acting { switched, root: root_of(self).unwrap_or_default().into() }
-    }
-}
-
-/// The caller, without a note in the scope of the execution: for whoever notes themselves what they read.
-pub(super) fn caller_of(ctx: &async_graphql::Context<'_>) -> Caller {
-    let switched = ctx.data_opt::<Arc<Switched>>().and_then(|switched| switched.below(root_of(ctx)?));
-    switched.or_else(|| ctx.data_opt::<Caller>().cloned()).unwrap_or(Caller::Anonymous)
-}
-
-/// The name in the answer of the root field that `ctx` is at or below.
-fn root_of<'a>(ctx: &'a async_graphql::Context<'_>) -> Option<&'a str> {
-    let node = ctx.path_node.as_ref()?;
-    match node.parents().last().unwrap_or(node).segment {
-        QueryPathSegment::Name(name) => Some(name),
-        QueryPathSegment::Index(_) => None,
-    }
-}
-
-/// Root fields of one request that are not executed for its sender, or no longer with the rights that the sender had.
-#[derive(Debug, Default)]
-pub struct Switched(Mutex<BTreeMap<Box<str>, Caller>>);
-
-impl Switched {
-    fn below(&self, root: &str) -> Option<Caller> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(root).cloned()
-    }
-}
-
-/// Whom one root field is executed for.
-#[derive(Debug, Clone, Default)]
-pub struct Acting {
-    switched: Arc<Switched>,
-    root: Box<str>,
-}
-
-impl Acting {
-    /// From now on what hangs below the root field is executed for `caller`; other root fields are not concerned.
-    pub fn switch(&self, caller: Caller) {
-        self.switched.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.root.clone(), caller);
     }
 }
 

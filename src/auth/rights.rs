@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use super::acting::Acting;
 use super::authenticator::Authenticator;
-use super::principal::{Acting, Caller};
+use super::principal::Caller;
 use super::revocations::Notices;
 use crate::error::{ApiError, Code};
 

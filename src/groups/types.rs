@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::loader::{GroupsById, MemberCounts, MembersOfGroup, MembershipCounts, MembershipsOfUser};
 use super::model::{self, Member};
-use crate::auth::policy::PolicyExt;
+use crate::auth::acting::PolicyExt;
 use crate::auth::principal::GroupRole;
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};

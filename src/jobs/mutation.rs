@@ -6,7 +6,7 @@ use super::input::{CancelJobInput, SubmitJobInput};
 use super::preview::JobPreview;
 use super::service::Submitter;
 use super::types::Job;
-use crate::auth::principal::CallerExt;
+use crate::auth::acting::CallerExt;
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::context::RequestExt;
 use crate::graphql::limits::directives::cost;

@@ -11,8 +11,8 @@ use super::model::{
 };
 use super::phase::JobPhase;
 use super::types::{Job, position};
+use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action};
-use crate::auth::principal::CallerExt;
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;

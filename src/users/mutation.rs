@@ -5,8 +5,8 @@ use diesel_async::AsyncConnection;
 
 use super::types::{SessionPayload, User};
 use crate::audit::model::{Entry, record};
+use crate::auth::acting::CallerExt;
 use crate::auth::attempts::ClientAddress;
-use crate::auth::principal::CallerExt;
 use crate::auth::{Authenticator, Credentials, OpenSession, model};
 use crate::error::ApiError;
 use crate::graphql::context::RequestExt;

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::loader::UsersById;
 use super::model;
-use crate::auth::policy::{Action, PolicyExt};
+use crate::auth::acting::PolicyExt;
+use crate::auth::policy::Action;
 use crate::auth::principal::PlatformRole;
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};

@@ -1,0 +1,110 @@
+//! Whom a field is executed for, as a resolver finds out; what it reads of them is noted where the answer is shared.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::QueryPathSegment;
+
+use super::policy::{self, Action, Visible};
+use super::principal::Caller;
+use super::scope::ScopeRecorder;
+use crate::error::ApiError;
+
+/// The caller, as a resolver finds them in its request.
+pub trait CallerExt {
+    /// Whoever the field is executed for: the sender of the request, nobody where the request does not say, or whom
+    /// the root field above it has [switched](Acting::switch) to. An answer that several are told then holds for this
+    /// caller only; [`PolicyExt`] tells apart what was really read.
+    fn caller(&self) -> Caller;
+
+    /// Whom this root field and everything below it is executed for.
+    fn acting(&self) -> Acting;
+}
+
+impl CallerExt for async_graphql::Context<'_> {
+    fn caller(&self) -> Caller {
+        let caller = caller_of(self);
+        if let Some(recorder) = self.data_opt::<Arc<ScopeRecorder>>() {
+            recorder.read_all(&caller);
+        }
+        caller
+    }
+
+    fn acting(&self) -> Acting {
+        let switched = self.data_opt::<Arc<Switched>>().cloned().unwrap_or_default();
+        Acting { switched, root: root_of(self).unwrap_or_default().into() }
+    }
+}
+
+/// Policy for whoever a field is executed for, noted where the answer is shared with others.
+pub trait PolicyExt {
+    /// Whether the caller may do `action`.
+    ///
+    /// # Errors
+    /// As [`policy::check`].
+    fn check(&self, action: Action) -> Result<(), ApiError>;
+
+    /// What the caller sees of lists and feeds.
+    ///
+    /// # Errors
+    /// As [`policy::visible`].
+    fn visible(&self) -> Result<Visible, ApiError>;
+}
+
+impl PolicyExt for async_graphql::Context<'_> {
+    fn check(&self, action: Action) -> Result<(), ApiError> {
+        let caller = caller_of(self);
+        let verdict = policy::check(&caller, action);
+        if let Some(recorder) = self.data_opt::<Arc<ScopeRecorder>>() {
+            recorder.read_verdict(&caller, action, &verdict);
+        }
+        verdict
+    }
+
+    fn visible(&self) -> Result<Visible, ApiError> {
+        let visible = policy::visible(&caller_of(self));
+        if let Some(recorder) = self.data_opt::<Arc<ScopeRecorder>>() {
+            recorder.read_visible(&visible);
+        }
+        visible
+    }
+}
+
+/// The caller, without a note in the scope of the execution: for whoever notes themselves what they read.
+fn caller_of(ctx: &async_graphql::Context<'_>) -> Caller {
+    let switched = ctx.data_opt::<Arc<Switched>>().and_then(|switched| switched.below(root_of(ctx)?));
+    switched.or_else(|| ctx.data_opt::<Caller>().cloned()).unwrap_or(Caller::Anonymous)
+}
+
+/// The name in the answer of the root field that `ctx` is at or below.
+fn root_of<'a>(ctx: &'a async_graphql::Context<'_>) -> Option<&'a str> {
+    let node = ctx.path_node.as_ref()?;
+    match node.parents().last().unwrap_or(node).segment {
+        QueryPathSegment::Name(name) => Some(name),
+        QueryPathSegment::Index(_) => None,
+    }
+}
+
+/// Root fields of one request that are not executed for its sender, or no longer with the rights that the sender had.
+#[derive(Debug, Default)]
+pub struct Switched(Mutex<BTreeMap<Box<str>, Caller>>);
+
+impl Switched {
+    fn below(&self, root: &str) -> Option<Caller> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(root).cloned()
+    }
+}
+
+/// Whom one root field is executed for.
+#[derive(Debug, Clone, Default)]
+pub struct Acting {
+    switched: Arc<Switched>,
+    root: Box<str>,
+}
+
+impl Acting {
+    /// From now on what hangs below the root field is executed for `caller`; other root fields are not concerned.
+    pub fn switch(&self, caller: Caller) {
+        self.switched.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.root.clone(), caller);
+    }
+}
