@@ -41,7 +41,10 @@ impl ScopeRecorder {
 
     /// The answer depends on which groups the caller sees.
     pub fn read_visible(&self, visible: &Result<Visible, ApiError>) {
-        self.scope().visible = Some(visible.as_ref().map(Clone::clone).map_err(|error| error.code));
+        self.scope().visible = Some(match visible {
+            Ok(visible) => Ok(visible.clone()),
+            Err(error) => Err(error.code),
+        });
     }
 
     fn scope(&self) -> std::sync::MutexGuard<'_, Scope> {

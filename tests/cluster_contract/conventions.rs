@@ -227,9 +227,12 @@ contract! {
     }
 
     async fn quotas_namespaces_and_claims_that_mean_nothing_are_refused(arena: Arena) {
-        let mut lines = creates(&arena, &core(&arena, "resourcequotas"), vec![json!({
-            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "a"}, "spec": {"hard": {"nope": "1", "pods": "-1"}},
-        })]).await;
+        // A real server reads a map in no order, so what is wrong is told one by one.
+        let quota = |hard: Value| json!({
+            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "a"}, "spec": {"hard": hard},
+        });
+        let quotas = vec![quota(json!({"nope": "1"})), quota(json!({"pods": "-1"}))];
+        let mut lines = creates(&arena, &core(&arena, "resourcequotas"), quotas).await;
         lines += &creates(&arena, &core(&arena, "persistentvolumeclaims"), vec![json!({
             "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "a"},
             "spec": {"accessModes": ["No"], "resources": {"requests": {"storage": "0"}}},
@@ -240,7 +243,8 @@ contract! {
             }},
         })]).await;
         insta::assert_snapshot!(lines, @r#"
-        422 Invalid: ResourceQuota "a" is invalid: [spec.hard[nope]: Invalid value: "nope": must be a standard resource type or fully qualified, spec.hard[nope]: Invalid value: "nope": must be a standard resource for quota, spec.hard[pods]: Invalid value: "-1": must be greater than or equal to 0]
+        422 Invalid: ResourceQuota "a" is invalid: [spec.hard[nope]: Invalid value: "nope": must be a standard resource type or fully qualified, spec.hard[nope]: Invalid value: "nope": must be a standard resource for quota]
+        422 Invalid: ResourceQuota "a" is invalid: spec.hard[pods]: Invalid value: "-1": must be greater than or equal to 0
         422 Invalid: PersistentVolumeClaim "a" is invalid: [spec.accessModes: Unsupported value: "No": supported values: "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod", spec.resources[storage]: Invalid value: "0": must be greater than zero]
         422 Invalid: Namespace "psa-nonsense" is invalid: [metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: "nope": must be one of privileged, baseline, restricted, metadata.labels[pod-security.kubernetes.io/warn-version]: Invalid value: "nope": must be "latest" or "v1.x"]
         "#);

@@ -68,9 +68,13 @@ pub(super) async fn run(client: Client, cancel: CancellationToken) {
             }
             // Until all kinds are listed, an owner that is not known may only not have been heard of.
             for duty in graph.take_duties() {
-                if let Err(error) = perform(&client, &duty).await {
-                    tracing::debug!(?duty, %error, "garbage collector: will try again");
-                    graph.again(&duty);
+                match perform(&client, &kinds, &duty).await {
+                    Ok(Outcome::Done) => {}
+                    Ok(Outcome::TooEarly) => graph.again(&duty),
+                    Err(error) => {
+                        tracing::debug!(?duty, %error, "garbage collector: will try again");
+                        graph.again(&duty);
+                    }
                 }
             }
         }
@@ -128,7 +132,14 @@ fn api(client: &Client, known: &Known) -> Api<DynamicObject> {
     }
 }
 
-async fn perform(client: &Client, duty: &Duty) -> Result<(), kube::Error> {
+/// What became of a duty.
+enum Outcome {
+    Done,
+    /// The watch that gave rise to it is ahead of another.
+    TooEarly,
+}
+
+async fn perform(client: &Client, kinds: &[Arc<Kind>], duty: &Duty) -> Result<Outcome, kube::Error> {
     match duty {
         Duty::Delete { object, foreground } => {
             let policy = if *foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
@@ -153,8 +164,24 @@ async fn perform(client: &Client, duty: &Duty) -> Result<(), kube::Error> {
             let params = PatchParams::default();
             gone_is_fine(api(client, object).patch(&object.name, &params, &Patch::Merge(&patch)).await)
         }
+        Duty::Finalize { namespace } if !is_empty(client, kinds, &namespace.name).await? => {
+            return Ok(Outcome::TooEarly);
+        }
         Duty::Finalize { namespace } => finalize(client, namespace).await,
     }
+    .map(|()| Outcome::Done)
+}
+
+/// Whether nothing is left in a namespace. The graph may not have heard of all that is: each kind has a watch of its own.
+async fn is_empty(client: &Client, kinds: &[Arc<Kind>], namespace: &str) -> Result<bool, kube::Error> {
+    let any = ListParams::default().limit(1);
+    for kind in kinds.iter().filter(|kind| kind.namespaced) {
+        let objects = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind.resource);
+        if !objects.list_metadata(&any).await?.items.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Lets an empty namespace go.
