@@ -139,7 +139,7 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .extension(Waves)
         .override_output_type_description::<DateTime<Utc>>(
-            "A moment in UTC as RFC 3339 writes it, such as `\"2026-11-23T09:41:07.123456Z\"`.",
+            "A moment in UTC as RFC 3339 writes it, such as `\"2026-11-23T09:41:07.123456+00:00\"`.",
         )
 }
 
