@@ -9,6 +9,7 @@ pub mod arena;
 mod claims;
 mod conventions;
 mod deletion;
+mod discovery;
 mod flash_jobs;
 mod jobs;
 mod kubectl;

@@ -12,7 +12,10 @@ use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Db;
@@ -62,6 +65,24 @@ impl From<ReadFailed> for ApiError {
             code => Self::new(code, failed.message),
         }
     }
+}
+
+/// For keys that each take a statement of their own: reads them one after another on one connection.
+///
+/// # Errors
+/// The first that a statement fails with.
+pub async fn one_by_one<K, V, F>(db: &Db, keys: Vec<K>, read: F) -> Result<HashMap<K, V>, ApiError>
+where
+    K: Eq + Hash,
+    F: for<'a> Fn(&'a mut AsyncPgConnection, &'a K) -> BoxFuture<'a, QueryResult<V>>,
+{
+    let mut conn = db.connection().await?;
+    let mut found = HashMap::with_capacity(keys.len());
+    for key in keys {
+        let value = read(&mut conn, &key).await?;
+        found.insert(key, value);
+    }
+    Ok(found)
 }
 
 type Found<R> = Result<Arc<HashMap<<R as Read>::Key, <R as Read>::Value>>, ReadFailed>;

@@ -21,8 +21,8 @@ use super::limits::deadline;
 use super::loaders::Loaders;
 
 /// Drives the [`Loaders`] that lie in a request's data, through each of its executions: one for a query or a mutation,
-/// one an event for a subscription. Each of them ends with the request's deadline, as with
-/// [`DeadlineExtension`](super::limits::DeadlineExtension): every further extension would cost a box at every field.
+/// one an event for a subscription. Each of them ends with the request's deadline. Both are one
+/// extension, because every further one costs a box at every field.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Waves;
 

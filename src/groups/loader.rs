@@ -6,10 +6,11 @@ use std::sync::Arc;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures::{FutureExt, TryFutureExt};
 
 use super::model::{self, Group, Member, Selection};
 use crate::auth::policy::Visible;
-use crate::db::coalesce::Read;
+use crate::db::coalesce::{Read, one_by_one};
 use crate::db::tables::{group_members, groups};
 use crate::db::{Db, prepared, when};
 use crate::error::ApiError;
@@ -204,13 +205,9 @@ impl Read for GroupPages {
     const BATCH: usize = 4;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
-        for key in keys {
-            let (visible, selection, page) = &key;
-            let rows = model::page(&mut conn, visible, selection, page).await?;
-            found.insert(key, Arc::new(rows));
-        }
-        Ok(found)
+        one_by_one(db, keys, |conn, (visible, selection, page)| {
+            model::page(conn, visible, selection, page).map_ok(Arc::new).boxed()
+        })
+        .await
     }
 }

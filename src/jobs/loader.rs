@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::FutureExt;
+
 use crate::auth::policy::Visible;
 use crate::db::Db;
-use crate::db::coalesce::Read;
+use crate::db::coalesce::{Read, one_by_one};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::ids::{JobId, ProjectId};
@@ -147,14 +149,12 @@ impl Read for JobPages {
     const BATCH: usize = 4;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
-        for key in keys {
-            let (visible, selection, page) = &key;
-            let rows = list::page(&mut conn, visible, selection, page).await?;
-            let rows = rows.into_iter().map(Arc::new).collect();
-            found.insert(key, Arc::new(rows));
-        }
-        Ok(found)
+        one_by_one(db, keys, |conn, (visible, selection, page)| {
+            async move {
+                Ok(Arc::new(list::page(conn, visible, selection, page).await?.into_iter().map(Arc::new).collect()))
+            }
+            .boxed()
+        })
+        .await
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use futures::{FutureExt, TryFutureExt};
 
 use super::model::{self, Selection, User};
 use crate::auth::policy::Visible;
 use crate::db::Db;
-use crate::db::coalesce::Read;
+use crate::db::coalesce::{Read, one_by_one};
 use crate::db::tables::users;
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
@@ -41,13 +42,9 @@ impl Read for UserPages {
     const BATCH: usize = 4;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
-        for key in keys {
-            let (visible, viewer, selection, page) = &key;
-            let rows = model::page(&mut conn, visible, *viewer, selection, page).await?;
-            found.insert(key, Arc::new(rows));
-        }
-        Ok(found)
+        one_by_one(db, keys, |conn, (visible, viewer, selection, page)| {
+            model::page(conn, visible, *viewer, selection, page).map_ok(Arc::new).boxed()
+        })
+        .await
     }
 }

@@ -10,9 +10,8 @@ use futures::{Stream, StreamExt as _};
 use platform::error::ApiError;
 use platform::graphql::deprecated::WithoutDeprecated;
 use platform::graphql::limits::directives::{cost, list_size};
-use platform::graphql::limits::{
-    CallerLimits, CostTable, DeadlineExtension, OperationLimits, Principal, RateLimitQuery,
-};
+use platform::graphql::limits::{CallerLimits, CostTable, OperationLimits, Principal, RateLimitQuery};
+use platform::graphql::waves::Waves;
 use platform::http::{
     Deprecated, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck, RequestMeta,
     Revocation, router, serve,
@@ -183,7 +182,7 @@ pub fn endpoint(
     user_limits: CallerLimits,
     lifecycle: Lifecycle,
 ) -> Endpoint<Toy> {
-    let schema = Schema::build(Query::default(), Mutation, Ticks).extension(DeadlineExtension).finish();
+    let schema = Schema::build(Query::default(), Mutation, Ticks).extension(Waves).finish();
     let costs = Arc::new(CostTable::read(&schema.sdl()).unwrap());
     let toy = Toy { schema, limits: Arc::new(limits), user_limits: Arc::new(user_limits), costs };
     Endpoint::new(toy, settings, lifecycle)

@@ -1,14 +1,13 @@
 //! The deadline of an operation: what is not there in time becomes an error of its field, and the rest is answered.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, ResolveInfo};
+use async_graphql::extensions::{ExtensionContext, NextResolve, ResolveInfo};
 use async_graphql::{
     ErrorExtensionValues, PathSegment, QueryPathNode, QueryPathSegment, Response, ServerError, ServerResult, Value,
-    async_trait,
 };
 use tokio::time::Instant;
 
@@ -30,18 +29,9 @@ impl Deadline {
     }
 }
 
-/// Ends every field that is still waiting when the request's [`Deadline`] passes, from the innermost out: a nullable
-/// one is null, with an error beside it, and all that came in time is answered. Without a deadline it changes nothing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct DeadlineExtension;
-
-impl ExtensionFactory for DeadlineExtension {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Operation::default())
-    }
-}
-
-/// One operation: the errors of the fields that were late and could be null.
+/// Ends every field of one operation that is still waiting when the request's [`Deadline`] passes, from the innermost out:
+/// a nullable one is null, with an error beside it, and all that came in time is answered. Without a deadline it changes
+/// nothing. `graphql::waves` drives it.
 #[derive(Debug, Default)]
 pub struct Operation {
     late: Mutex<Vec<ServerError>>,
@@ -78,29 +68,6 @@ impl Operation {
     }
 }
 
-#[async_trait::async_trait]
-impl Extension for Operation {
-    async fn execute(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        operation_name: Option<&str>,
-        next: NextExecute<'_>,
-    ) -> Response {
-        let mut response = next.run(ctx, operation_name).await;
-        self.tell(&mut response);
-        response
-    }
-
-    async fn resolve(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        info: ResolveInfo<'_>,
-        next: NextResolve<'_>,
-    ) -> ServerResult<Option<Value>> {
-        self.in_time(ctx, info, next).await
-    }
-}
-
 fn late(deadline: Deadline, path: &QueryPathNode<'_>) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", Code::Timeout.as_str());
@@ -125,6 +92,7 @@ fn segment(node: &QueryPathNode<'_>) -> PathSegment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graphql::waves::Waves;
     use async_graphql::{EmptyMutation, EmptySubscription, Object, Request, Schema};
 
     struct Query;
@@ -157,7 +125,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_came_in_time_is_answered_and_the_rest_is_null_with_an_error_each() {
-        let schema = Schema::build(Query, EmptyMutation, EmptySubscription).extension(DeadlineExtension).finish();
+        let schema = Schema::build(Query, EmptyMutation, EmptySubscription).extension(Waves).finish();
         let request =
             Request::new("{ quick slow rooms { name guests } }").data(Deadline::after(Duration::from_secs(2)));
         let response = schema.execute(request).await;

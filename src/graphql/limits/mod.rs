@@ -21,7 +21,7 @@ use crate::error::{ApiError, Code};
 
 pub use account::{Account, Accounts, Admission, Principal};
 pub use bucket::{Level, Rate};
-pub use deadline::{Deadline, DeadlineExtension};
+pub use deadline::Deadline;
 pub use document::{Document, Prepared};
 pub use measure::Usage;
 pub use rate_limit::{RateLimitQuery, Spending};
