@@ -6,6 +6,7 @@ mod limits;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Pos, Request, Response};
 use futures::stream::BoxStream;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -23,10 +24,10 @@ use crate::db::{Db, migrations};
 use crate::error::ApiError;
 use crate::events::Bus;
 use crate::executor::{Scheduler, Wake};
+use crate::graphql::context::LastCursor;
 use crate::graphql::errors::graphql_error;
-use crate::graphql::limits::{CallerLimits, CostTable, InvalidCosts, Principal};
+use crate::graphql::limits::{CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
 use crate::graphql::loaders::Loaders;
-use crate::graphql::order::FieldOrder;
 use crate::http::{
     Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck,
     RequestMeta, Revocation, Transport, router, serve,
@@ -88,7 +89,8 @@ impl App {
         let submitter =
             Submitter { db: db.clone(), scheduler: config.cluster.scheduler_name.as_str().into(), queues, wake };
         let schema = schema::build(|builder| {
-            builder.data(db.clone()).data(bus.clone()).data(cluster.clone()).data(authenticator.clone()).data(submitter)
+            let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());
+            builder.data(authenticator.clone()).data(submitter.clone())
         });
         let limits = LimitsByRole::new(&config);
         let parts = Parts {
@@ -174,7 +176,7 @@ impl GraphqlService for App {
         Arc::clone(&self.0.costs)
     }
 
-    async fn execute(&self, caller: &Caller, request: Request, meta: RequestMeta) -> Response {
+    async fn execute(&self, caller: &Caller, request: Request, prepared: &Prepared, meta: RequestMeta) -> Response {
         // A socket may be older than a role; a request over HTTP was authenticated a moment ago.
         let caller = match meta.transport {
             Transport::WebSocket => match self.0.authenticator.renewed(caller).await {
@@ -186,15 +188,24 @@ impl GraphqlService for App {
             },
             _ => caller.clone(),
         };
-        let (mut request, _) = self.complete(&caller, request, meta);
-        let order = FieldOrder::of(&mut request);
-        let mut response = self.0.schema.execute(request).await;
-        order.apply(&mut response.data);
+        let (deadline, loaders) = (meta.deadline, Arc::new(Loaders::new(self.0.db.clone())));
+        let (request, _) = self.complete(&caller, request, Arc::clone(&loaders), meta);
+        let response = self.0.schema.execute(request, prepared, &loaders, deadline).await;
+        if prepared.operation_type() == OperationType::Mutation {
+            // What comes after the answer is decided with the rights that it leaves.
+            self.0.authenticator.rights_may_have_changed();
+        }
         response
     }
 
-    fn subscribe(&self, caller: &Caller, request: Request, meta: RequestMeta) -> BoxStream<'static, Frame> {
-        following::follow(self, caller, request, meta)
+    fn subscribe(
+        &self,
+        caller: &Caller,
+        request: Request,
+        prepared: Prepared,
+        meta: RequestMeta,
+    ) -> BoxStream<'static, Frame> {
+        following::follow(self, caller, request, prepared, meta)
     }
 
     fn revoked(&self, caller: &Caller) -> impl Future<Output = Revocation> + Send + 'static {
@@ -254,9 +265,9 @@ impl App {
         &self,
         caller: &Caller,
         request: Request,
+        loaders: Arc<Loaders>,
         meta: RequestMeta,
-    ) -> (Request, Arc<crate::graphql::context::LastCursor>) {
-        let loaders = Loaders::new(self.0.db.clone());
+    ) -> (Request, Arc<LastCursor>) {
         let request = request.data(caller.clone()).data(ClientAddress(meta.peer.address));
         schema::with_request_parts(request, loaders, meta.resume_after)
     }

@@ -81,7 +81,9 @@ impl<K: Kind> fmt::Debug for Id<K> {
 }
 impl<K: Kind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}_{}", K::PREFIX, suffix(self.0))
+        f.write_str(K::PREFIX)?;
+        f.write_str("_")?;
+        f.write_str(encode(self.0, &mut [0; SUFFIX_LEN]))
     }
 }
 
@@ -99,8 +101,17 @@ impl<K: Kind> FromSql<diesel::sql_types::Uuid, Pg> for Id<K> {
 
 /// The 26 characters after an id's underscore.
 pub fn suffix(uuid: Uuid) -> String {
-    let bits = uuid.as_u128();
-    (0..SUFFIX_LEN).rev().map(|place| char::from(ALPHABET[((bits >> (place * 5)) & 31) as usize])).collect()
+    encode(uuid, &mut [0; SUFFIX_LEN]).to_owned()
+}
+
+fn encode(uuid: Uuid, digits: &mut [u8; SUFFIX_LEN]) -> &str {
+    let mut bits = uuid.as_u128();
+    for digit in digits.iter_mut().rev() {
+        *digit = ALPHABET[(bits & 31) as usize];
+        bits >>= 5;
+    }
+    // The alphabet is ASCII.
+    str::from_utf8(digits).unwrap_or_default()
 }
 
 /// Why a text is not an id of the wanted kind.

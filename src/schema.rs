@@ -12,10 +12,10 @@ use crate::configs::types::{ConfigCommit, ConfigFile};
 use crate::error::ApiError;
 use crate::graphql::context::{LastCursor, ResumeAfter};
 use crate::graphql::deprecated::WithoutDeprecated;
+use crate::graphql::executable::Executable;
 use crate::graphql::limits::RateLimitQuery;
 use crate::graphql::limits::directives::list_size;
 use crate::graphql::loaders::Loaders;
-use crate::graphql::waves::Waves;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::mutation::GroupMutation;
 use crate::groups::query::{self as groups, GroupQuery};
@@ -49,7 +49,9 @@ pub struct Mutation(UserMutation, GroupMutation, ProjectMutation, ConfigMutation
 pub struct Subscription(JobSubscription);
 
 /// The executable schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+pub type Schema = Executable<Query, Mutation, Subscription>;
+
+type SchemaBuilder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
 
 /// Ids that one `nodes` query may ask for.
 const MAX_NODES: usize = 100;
@@ -134,32 +136,27 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError> {
 }
 
 /// The schema without what a running server adds to it.
-fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
+fn builder() -> SchemaBuilder {
     // Sizes are measured before execution (graphql::limits); the executor's own limits stay out of the way.
-    Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .extension(Waves)
+    async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .override_output_type_description::<DateTime<Utc>>(
             "A moment in UTC as RFC 3339 writes it, such as `\"2026-11-23T09:41:07.123456+00:00\"`.",
         )
 }
 
 /// The schema of a running server; `parts` puts in what every request shares.
-pub fn build(
-    parts: impl FnOnce(
-        async_graphql::SchemaBuilder<Query, Mutation, Subscription>,
-    ) -> async_graphql::SchemaBuilder<Query, Mutation, Subscription>,
-) -> Schema {
-    parts(builder()).finish()
+pub fn build(parts: impl Fn(SchemaBuilder) -> SchemaBuilder) -> Schema {
+    Executable::new(|| parts(builder()))
 }
 
 /// The request with loaders of its own, and the place where a subscription notes its cursor.
 pub fn with_request_parts(
     request: Request,
-    loaders: Loaders,
+    loaders: Arc<Loaders>,
     resume_after: Option<Arc<str>>,
 ) -> (Request, Arc<LastCursor>) {
     let cursor = Arc::new(LastCursor::default());
-    let mut request = request.data(Arc::new(loaders)).data(Arc::clone(&cursor)).data(Arc::<Switched>::default());
+    let mut request = request.data(loaders).data(Arc::clone(&cursor)).data(Arc::<Switched>::default());
     if let Some(after) = resume_after {
         request = request.data(ResumeAfter(after));
     }

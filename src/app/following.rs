@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Pos, Request, Response, Variables};
 use async_stream::stream;
 use futures::future::BoxFuture;
@@ -22,8 +21,8 @@ use crate::graphql::context::LastCursor;
 use crate::graphql::errors::{RequestId, complete, graphql_error, without_suggestions};
 use crate::graphql::feed::{Item, Part};
 use crate::graphql::likeness::{Likeness, Outline};
+use crate::graphql::limits::Prepared;
 use crate::graphql::loaders::Loaders;
-use crate::graphql::order::FieldOrder;
 use crate::graphql::shares::{Execution, Shares, Told};
 use crate::http::{Frame, GraphqlService as _, RequestMeta, answer};
 use crate::schema;
@@ -32,13 +31,20 @@ use crate::schema;
 pub(super) type Following = Shares<Likeness, Scope>;
 
 /// What `caller` is told.
-pub(super) fn follow(app: &App, caller: &Caller, mut request: Request, meta: RequestMeta) -> BoxStream<'static, Frame> {
+pub(super) fn follow(
+    app: &App,
+    caller: &Caller,
+    mut request: Request,
+    prepared: Prepared,
+    meta: RequestMeta,
+) -> BoxStream<'static, Frame> {
     let request_id = meta.request_id.clone();
     let Outline { likeness, place } = Outline::of(&mut request);
-    let template = Template::of(app, &mut request, request_id.clone());
+    let template = Template::of(app, &request, prepared, request_id.clone());
     let suggests = app.limits(caller).operation.introspection;
     let part = Part::<Caller>::announce();
-    let (request, cursor) = app.complete(caller, request.data(Arc::clone(&part)).data(request_id.clone()), meta);
+    let request = request.data(Arc::clone(&part)).data(request_id.clone());
+    let (request, cursor) = app.complete(caller, request, Arc::new(Loaders::new(app.0.db.clone())), meta);
     let mut responses = app.0.schema.execute_stream(request);
     let following = app.0.following.clone();
     stream! {
@@ -47,7 +53,7 @@ pub(super) fn follow(app: &App, caller: &Caller, mut request: Request, meta: Req
             if !suggests {
                 without_suggestions(&mut response);
             }
-            template.order.apply(&mut response.data);
+            template.prepared.shape().settle(&mut response);
             yield Frame::from_response(&response, cursor.get());
         }
         // What it took to find out what the subscriber may follow is not needed while they follow it.
@@ -81,23 +87,21 @@ pub(super) fn follow(app: &App, caller: &Caller, mut request: Request, meta: Req
 struct Template {
     schema: schema::Schema,
     db: crate::db::Db,
-    document: Option<ExecutableDocument>,
+    prepared: Prepared,
     operation: Option<String>,
     variables: Variables,
     request_id: RequestId,
-    order: Arc<FieldOrder>,
 }
 
 impl Template {
-    fn of(app: &App, request: &mut Request, request_id: RequestId) -> Self {
+    fn of(app: &App, request: &Request, prepared: Prepared, request_id: RequestId) -> Self {
         Self {
             schema: app.0.schema.clone(),
             db: app.0.db.clone(),
-            document: request.parsed_query().ok().cloned(),
+            prepared,
             operation: request.operation_name.clone(),
             variables: request.variables.clone(),
             request_id,
-            order: Arc::new(FieldOrder::of(request)),
         }
     }
 
@@ -106,16 +110,14 @@ impl Template {
         let recorder = Arc::<ScopeRecorder>::default();
         let mut request = Request::new("").variables(self.variables.clone());
         request.operation_name = self.operation.clone();
-        if let Some(document) = &self.document {
-            request.set_parsed_query(document.clone());
-        }
+        request.set_parsed_query(self.prepared.document().parsed().clone());
         // Nobody's, until an event says whose it is.
         let request = request.data(Caller::Anonymous).data(Part::tell(given)).data(Arc::clone(&recorder));
         let request = request.data(self.request_id.clone());
-        let (request, cursor) = schema::with_request_parts(request, Loaders::new(self.db.clone()), None);
+        let (request, cursor) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.clone())), None);
         let answers = self.schema.execute_stream(request);
-        let (request_id, order) = (self.request_id.clone(), Arc::clone(&self.order));
-        EventExecution { items, answers, recorder, cursor, request_id, order }
+        let (request_id, prepared) = (self.request_id.clone(), self.prepared.clone());
+        EventExecution { items, answers, recorder, cursor, request_id, prepared }
     }
 }
 
@@ -126,7 +128,7 @@ struct EventExecution {
     recorder: Arc<ScopeRecorder>,
     cursor: Arc<LastCursor>,
     request_id: RequestId,
-    order: Arc<FieldOrder>,
+    prepared: Prepared,
 }
 
 impl Execution<Scope> for EventExecution {
@@ -136,7 +138,7 @@ impl Execution<Scope> for EventExecution {
             self.items.send(item).await.ok()?;
             let mut response = self.answers.next().await?;
             complete(&mut response, &self.request_id);
-            self.order.apply(&mut response.data);
+            self.prepared.shape().settle(&mut response);
             Some(Told {
                 payload: answer::serialize(&response).into(),
                 cursor: self.cursor.get(),

@@ -12,6 +12,7 @@ use super::loader::LiveSession;
 use super::model::{self, NewSession};
 use super::passwords::Passwords;
 use super::principal::{Caller, Principal};
+use super::recent::Recent;
 use super::refresh::RefreshToken;
 use super::revocations::{Concern, Notices};
 use super::tokens::{Claims, Tokens};
@@ -56,6 +57,7 @@ struct Inner {
     tokens: Tokens,
     passwords: Passwords,
     attempts: Attempts,
+    recent: Recent,
     bus: Bus,
     refresh_life: Duration,
 }
@@ -68,6 +70,7 @@ impl Authenticator {
             tokens: Tokens::new(config.jwt_keys.clone(), config.access_token_life),
             passwords: Passwords::new(config.bcrypt_cost),
             attempts: Attempts::new(limits),
+            recent: Recent::default(),
             bus,
             refresh_life: config.refresh_token_life,
         }))
@@ -81,7 +84,7 @@ impl Authenticator {
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, ApiError> {
         let Some(authorization) = authorization else { return Ok(Caller::Anonymous) };
         let claims = self.0.tokens.verify(bearer(authorization)?, Utc::now())?;
-        self.live(claims).await.map(|principal| Caller::Known(Arc::new(principal)))
+        self.live(claims).await.map(Caller::Known)
     }
 
     /// Whoever has just begun or renewed a session.
@@ -90,7 +93,7 @@ impl Authenticator {
     /// `UNAUTHENTICATED` if it has ended meanwhile.
     pub async fn caller_of(&self, session: &OpenSession) -> Result<Caller, ApiError> {
         let OpenSession { user, session, expires_at, .. } = *session;
-        self.live(Claims { user, session, expires_at }).await.map(|principal| Caller::Known(Arc::new(principal)))
+        self.live(Claims { user, session, expires_at }).await.map(Caller::Known)
     }
 
     /// `caller` with the rights that they have now, for what goes on longer than a request.
@@ -100,9 +103,7 @@ impl Authenticator {
     pub async fn renewed(&self, caller: &Caller) -> Result<Caller, ApiError> {
         match caller {
             Caller::Anonymous => Ok(Caller::Anonymous),
-            Caller::Known(principal) => {
-                self.live(principal.claims()).await.map(|principal| Caller::Known(Arc::new(principal)))
-            }
+            Caller::Known(principal) => self.live(principal.claims()).await.map(Caller::Known),
         }
     }
 
@@ -141,20 +142,31 @@ impl Authenticator {
         }
     }
 
-    async fn live(&self, claims: Claims) -> Result<Principal, ApiError> {
+    /// Notes that rights or sessions may have changed: the next request looks at them.
+    pub fn rights_may_have_changed(&self) {
+        self.0.bus.revise();
+    }
+
+    async fn live(&self, claims: Claims) -> Result<Arc<Principal>, ApiError> {
+        let (revision, now) = (self.0.bus.revision(), Instant::now());
+        if let Some(principal) = self.0.recent.find(&claims, revision, now) {
+            return Ok(principal);
+        }
         let db = &self.0.db;
         let found = db.coalescers().of::<LiveSession>(db).load(vec![claims.session]).await?;
         let roles = found
             .get(&claims.session)
             .filter(|roles| roles.user == claims.user)
             .ok_or_else(|| ApiError::unauthenticated("the session of this access token has ended; log in again"))?;
-        Ok(Principal {
+        let principal = Arc::new(Principal {
             user: claims.user,
             session: claims.session,
             platform_role: roles.platform_role,
             groups: roles.groups.clone(),
             expires_at: claims.expires_at,
-        })
+        });
+        self.0.recent.remember(&principal, revision, now);
+        Ok(principal)
     }
 
     /// Begins a session.

@@ -1,13 +1,13 @@
 //! What every authenticated request reads: the session's state and the person's roles, in one shared statement.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 
 use super::principal::{GroupRole, PlatformRole};
-use crate::db::coalesce::Read;
+use crate::db::coalesce::{ByKey, Read};
 use crate::db::{Db, prepared};
 use crate::error::ApiError;
 use crate::ids::{GroupId, SessionId, UserId};
@@ -54,7 +54,7 @@ impl Read for LiveSession {
     type Key = SessionId;
     type Value = Roles;
 
-    async fn read(db: &Db, keys: Vec<SessionId>) -> Result<HashMap<SessionId, Roles>, ApiError> {
+    async fn read(db: &Db, keys: Vec<SessionId>) -> Result<ByKey<SessionId, Roles>, ApiError> {
         let mut conn = db.connection().await?;
         let rows: Vec<Row> = prepared(SQL).bind::<Array<SqlUuid>, _>(keys).load(&mut conn).await?;
         let live = rows.into_iter().filter(|row| row.live);

@@ -8,6 +8,7 @@ pub mod model;
 pub mod passwords;
 pub mod policy;
 pub mod principal;
+mod recent;
 pub mod refresh;
 pub mod revocations;
 pub mod rights;

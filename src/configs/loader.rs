@@ -1,6 +1,5 @@
 //! Config files by their ids and by project, their versions, and the YAML of versions.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use diesel::prelude::*;
@@ -8,7 +7,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlU
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Blob, Commit, ConfigFile};
-use crate::db::coalesce::Read;
+use crate::db::coalesce::{ByKey, Read};
 use crate::db::tables::{config_blobs, config_commits, config_files};
 use crate::db::{Db, prepared, when};
 use crate::error::ApiError;
@@ -23,7 +22,7 @@ impl Read for ConfigFilesById {
     type Key = ConfigId;
     type Value = Arc<ConfigFile>;
 
-    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<HashMap<ConfigId, Arc<ConfigFile>>, ApiError> {
+    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, Arc<ConfigFile>>, ApiError> {
         let mut conn = db.connection().await?;
         let found: Vec<ConfigFile> = config_files::table
             .filter(config_files::id.eq_any(keys))
@@ -41,7 +40,7 @@ impl Read for CommitsById {
     type Key = CommitId;
     type Value = Arc<Commit>;
 
-    async fn read(db: &Db, keys: Vec<CommitId>) -> Result<HashMap<CommitId, Arc<Commit>>, ApiError> {
+    async fn read(db: &Db, keys: Vec<CommitId>) -> Result<ByKey<CommitId, Arc<Commit>>, ApiError> {
         let mut conn = db.connection().await?;
         let found: Vec<Commit> = config_commits::table
             .filter(config_commits::id.eq_any(keys))
@@ -59,7 +58,7 @@ impl Read for BlobsByHash {
     type Key = Vec<u8>;
     type Value = Arc<Blob>;
 
-    async fn read(db: &Db, keys: Vec<Vec<u8>>) -> Result<HashMap<Vec<u8>, Arc<Blob>>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Vec<u8>>) -> Result<ByKey<Vec<u8>, Arc<Blob>>, ApiError> {
         let mut conn = db.connection().await?;
         let found: Vec<Blob> = config_blobs::table
             .filter(config_blobs::sha256.eq_any(keys))
@@ -77,7 +76,7 @@ impl Read for HeadOfConfigFile {
     type Key = ConfigId;
     type Value = Arc<Commit>;
 
-    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<HashMap<ConfigId, Arc<Commit>>, ApiError> {
+    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, Arc<Commit>>, ApiError> {
         let mut conn = db.connection().await?;
         let found: Vec<Commit> = prepared(
             "SELECT head.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
@@ -100,11 +99,11 @@ impl Read for ConfigFilesOfProject {
     type Key = (ProjectId, Page);
     type Value = Arc<Vec<ConfigFile>>;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         let mut conn = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
+        let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
-            let mut pages: HashMap<ProjectId, Vec<ConfigFile>> = HashMap::new();
+            let mut pages: ByKey<ProjectId, Vec<ConfigFile>> = ByKey::default();
             for file in files_of_projects(&mut conn, &parents, &page).await? {
                 pages.entry(file.project_id).or_default().push(file);
             }
@@ -151,7 +150,7 @@ impl Read for ConfigFileCounts {
     type Key = ProjectId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<ProjectId>) -> Result<HashMap<ProjectId, i64>, ApiError> {
+    async fn read(db: &Db, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, i64>, ApiError> {
         let mut conn = db.connection().await?;
         let rows: Vec<(ProjectId, i64)> = config_files::table
             .filter(config_files::project_id.eq_any(keys))
@@ -170,11 +169,11 @@ impl Read for CommitsOfConfigFile {
     type Key = (ConfigId, Page);
     type Value = Arc<Vec<Commit>>;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         let mut conn = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
+        let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
-            let mut pages: HashMap<ConfigId, Vec<Commit>> = HashMap::new();
+            let mut pages: ByKey<ConfigId, Vec<Commit>> = ByKey::default();
             for commit in commits_of_files(&mut conn, &parents, &page).await? {
                 pages.entry(commit.config_file_id).or_default().push(commit);
             }
@@ -216,7 +215,7 @@ impl Read for CommitCounts {
     type Key = ConfigId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<HashMap<ConfigId, i64>, ApiError> {
+    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, i64>, ApiError> {
         let mut conn = db.connection().await?;
         let rows: Vec<(ConfigId, i64)> = config_commits::table
             .filter(config_commits::config_file_id.eq_any(keys))

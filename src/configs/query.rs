@@ -12,9 +12,10 @@ use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connect
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::{OrderDirection, SortType};
+use crate::graphql::limits::InTime;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::{ApiResult, IntoGraphql};
+use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{CommitId, ConfigId, ProjectId};
 use crate::projects::loader::ProjectsById;
 
@@ -39,8 +40,8 @@ impl ConfigQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The config file's id: `config_` and 26 characters.")] id: ConfigId,
-    ) -> ApiResult<ConfigFile> {
-        find(ctx, id).await.graphql(ctx)
+    ) -> ApiResult<AtOnce<ConfigFile>> {
+        find(ctx, id).await.map(AtOnce).graphql(ctx)
     }
 
     /// The config files of your groups' projects, oldest first; all for platform admins.
@@ -97,7 +98,9 @@ async fn list(
     let selection = Selection { project: filter.project_id, names: filter.names, direction: OrderDirection::Asc };
     let page = Page::parse(args)?.sorted_by(SortType::Time)?;
     let db = ctx.db()?.clone();
-    let rows = model::page(&mut *db.connection().await?, &visible, &selection, &page).await?;
+    let rows =
+        async { Ok::<_, ApiError>(model::page(&mut *db.connection().await?, &visible, &selection, &page).await?) };
+    let rows = rows.in_time(ctx).await?;
     let total = TotalCount::by(move |_| {
         let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
         async move { Ok(model::count(&mut *db.connection().await?, &visible, &selection).await?) }

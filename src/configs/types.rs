@@ -18,7 +18,7 @@ use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::{ApiResult, IntoGraphql};
+use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{CommitId, ConfigId, ProjectId};
 use crate::projects::types::Project;
 use crate::users::types::User;
@@ -42,7 +42,7 @@ fn missing(id: impl std::fmt::Display) -> ApiError {
 impl ConfigFile {
     /// The id: `config_` and 26 characters.
     pub async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
+        self.0.id.into()
     }
 
     /// The name, unique in the project.
@@ -56,13 +56,13 @@ impl ConfigFile {
     }
 
     /// The project that the file belongs to.
-    async fn project(&self, ctx: &Context<'_>) -> ApiResult<Project> {
-        Project::load(ctx, self.0.project_id).await.graphql(ctx)
+    async fn project(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Project>> {
+        Project::load(ctx, self.0.project_id).await.map(AtOnce).graphql(ctx)
     }
 
     /// The newest version.
-    async fn head(&self, ctx: &Context<'_>) -> ApiResult<ConfigCommit> {
-        head(ctx, self.0.id).await.graphql(ctx)
+    async fn head(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<ConfigCommit>> {
+        head(ctx, self.0.id).await.map(AtOnce).graphql(ctx)
     }
 
     /// All versions, newest first.
@@ -109,7 +109,7 @@ impl ConfigCommit {
 impl ConfigCommit {
     /// The id: `commit_` and 26 characters.
     pub async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
+        self.0.id.into()
     }
 
     /// What the author says about this version.
@@ -138,8 +138,8 @@ impl ConfigCommit {
     }
 
     /// Who made the version.
-    async fn author(&self, ctx: &Context<'_>) -> ApiResult<User> {
-        User::load(ctx, self.0.author_id).await.graphql(ctx)
+    async fn author(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<User>> {
+        User::load(ctx, self.0.author_id).await.map(AtOnce).graphql(ctx)
     }
 
     /// The version before this one; null for the first.
@@ -151,11 +151,12 @@ impl ConfigCommit {
     }
 
     /// The file that this is a version of.
-    async fn config_file(&self, ctx: &Context<'_>) -> ApiResult<ConfigFile> {
+    async fn config_file(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<ConfigFile>> {
         let id = self.0.config_file_id;
         ctx.read::<ConfigFilesById>(id)
             .await
             .and_then(|file| file.map(ConfigFile).ok_or_else(|| missing(id)))
+            .map(AtOnce)
             .graphql(ctx)
     }
 }

@@ -25,6 +25,9 @@ use crate::tasks::Tasks;
 /// Asks that may wait for one kind of read before further ones are held back.
 const QUEUE: usize = 1024;
 
+/// What was found, by its key. The keys are ids for the most part, and every read hashes each of them several times.
+pub type ByKey<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
 /// One kind of read: keys in, a value for each key that has one.
 pub trait Read: Send + Sync + 'static {
     /// What is asked for.
@@ -40,7 +43,7 @@ pub trait Read: Send + Sync + 'static {
     fn read(
         db: &Db,
         keys: Vec<Self::Key>,
-    ) -> impl Future<Output = Result<HashMap<Self::Key, Self::Value>, ApiError>> + Send;
+    ) -> impl Future<Output = Result<ByKey<Self::Key, Self::Value>, ApiError>> + Send;
 }
 
 /// A failed read as every waiter is told it.
@@ -71,13 +74,13 @@ impl From<ReadFailed> for ApiError {
 ///
 /// # Errors
 /// The first that a statement fails with.
-pub async fn one_by_one<K, V, F>(db: &Db, keys: Vec<K>, read: F) -> Result<HashMap<K, V>, ApiError>
+pub async fn one_by_one<K, V, F>(db: &Db, keys: Vec<K>, read: F) -> Result<ByKey<K, V>, ApiError>
 where
     K: Eq + Hash,
     F: for<'a> Fn(&'a mut AsyncPgConnection, &'a K) -> BoxFuture<'a, QueryResult<V>>,
 {
     let mut conn = db.connection().await?;
-    let mut found = HashMap::with_capacity(keys.len());
+    let mut found = ByKey::default();
     for key in keys {
         let value = read(&mut conn, &key).await?;
         found.insert(key, value);
@@ -85,7 +88,7 @@ where
     Ok(found)
 }
 
-type Found<R> = Result<Arc<HashMap<<R as Read>::Key, <R as Read>::Value>>, ReadFailed>;
+type Found<R> = Result<Arc<ByKey<<R as Read>::Key, <R as Read>::Value>>, ReadFailed>;
 
 type Queue<R> = tokio::sync::Mutex<mpsc::Receiver<Ask<R>>>;
 
@@ -139,6 +142,8 @@ async fn gather<R: Read>(queue: &Queue<R>) -> Option<Batch<R>> {
     let mut queue = queue.lock().await;
     let mut batch = Batch::<R>::default();
     batch.take(queue.recv().await?);
+    // Whoever is ready to run asks first, so the busier the server is the fewer statements it takes.
+    tokio::task::yield_now().await;
     while batch.keys.len() < R::BATCH
         && let Ok(ask) = queue.try_recv()
     {
@@ -149,13 +154,13 @@ async fn gather<R: Read>(queue: &Queue<R>) -> Option<Batch<R>> {
 
 /// Asks that are answered together.
 struct Batch<R: Read> {
-    keys: HashSet<R::Key>,
+    keys: HashSet<R::Key, foldhash::fast::RandomState>,
     waiting: Vec<oneshot::Sender<Found<R>>>,
 }
 
 impl<R: Read> Default for Batch<R> {
     fn default() -> Self {
-        Self { keys: HashSet::new(), waiting: Vec::new() }
+        Self { keys: HashSet::default(), waiting: Vec::new() }
     }
 }
 

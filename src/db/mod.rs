@@ -16,7 +16,7 @@ use std::time::Duration;
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures::FutureExt;
 
 use crate::config::DatabaseConfig;
@@ -28,6 +28,10 @@ pub type Connection = Object<AsyncPgConnection>;
 
 /// How long a request waits for a connection before it is told that the database is away.
 const POOL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Statements are planned when they are prepared and not again for each array of keys, which would take PostgreSQL a
+/// third of the time of a read by ids. So every statement must be one whose plan is good for whatever it is given.
+const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// The database of one server. Clones share the pool.
 #[derive(Clone)]
@@ -56,6 +60,10 @@ impl Db {
             let (url, counter) = (url.clone(), Arc::clone(&counter));
             async move {
                 let mut connection = connect::establish(&url).await?;
+                connection
+                    .batch_execute(PLAN_ONCE)
+                    .await
+                    .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
                 connection.set_instrumentation(StatementCounter(counter));
                 Ok(connection)
             }

@@ -1,6 +1,7 @@
 //! The in-process bus: what the log has new, handed to every feed of this replica that it concerns.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,9 +27,23 @@ pub enum Notice {
     Resynchronise,
 }
 
+/// How much this replica has heard of changed rights and ended sessions. What was read at one revision is not older than
+/// any change that this replica knows of, as long as the revision is the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Revision(u64);
+
+impl Revision {
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// A handle to the bus. Clones are the same bus.
 #[derive(Clone)]
 pub struct Bus {
+    revision: Arc<AtomicU64>,
     feeds: Arc<Feeds>,
     notices: broadcast::Sender<Notice>,
     tip: watch::Sender<Option<Seq>>,
@@ -37,8 +52,12 @@ pub struct Bus {
 impl Bus {
     /// Starts reading the log; events begin with what commits from now on.
     pub fn start(tasks: &Tasks, db: &Db, retention: Duration) -> Self {
-        let bus =
-            Self { feeds: Arc::default(), notices: broadcast::Sender::new(NOTICES), tip: watch::Sender::new(None) };
+        let bus = Self {
+            revision: Arc::default(),
+            feeds: Arc::default(),
+            notices: broadcast::Sender::new(NOTICES),
+            tip: watch::Sender::new(None),
+        };
         tasks.spawn("event listener", listen::run(db.clone(), bus.clone()));
         tasks.spawn("event retention", retention::run(db.clone(), retention));
         bus
@@ -52,6 +71,16 @@ impl Bus {
     /// Notices from now on.
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.notices.subscribe()
+    }
+
+    /// What was heard so far of changed rights and ended sessions.
+    pub fn revision(&self) -> Revision {
+        Revision(self.revision.load(Ordering::SeqCst))
+    }
+
+    /// Notes that rights or sessions may have changed, before a notice comes: whoever changes them here knows first.
+    pub fn revise(&self) {
+        self.revision.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Up to where the bus has handed out events; `None` until the log was read for the first time.
@@ -76,6 +105,8 @@ impl Bus {
     }
 
     pub(super) fn announce(&self, notice: Notice) {
+        // First, so that who is woken by the notice does not find what was remembered before it.
+        self.revise();
         // No listener is no error.
         let _ = self.notices.send(notice);
     }

@@ -12,6 +12,6 @@ pub mod resume;
 mod retention;
 pub mod topic;
 
-pub use bus::{Bus, Member, Notice};
+pub use bus::{Bus, Member, Notice, Revision};
 pub use cursor::Seq;
 pub use topic::Topics;

@@ -5,10 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
+use async_graphql::{Context, Object, ObjectType, SimpleObject, TypeName};
 
+use super::at_once::{AllAtOnce, AtOnce};
 use super::cursor::Position;
 use super::errors::{ApiResult, IntoGraphql};
+use super::limits::InTime;
 use super::limits::directives::cost;
 use crate::error::{ApiError, ApiErrors, Problems};
 
@@ -122,19 +124,19 @@ pub struct Edge<T> {
 
 /// An entry of a page, with its place in the list.
 #[Object(name_type)]
-impl<T: OutputType> Edge<T> {
+impl<T: ObjectType> Edge<T> {
     /// The place in the list, to go on from with `after` or `before`: opaque, good for this list in this order only.
     async fn cursor(&self) -> String {
         self.position.encode()
     }
 
     /// The entry itself.
-    async fn node(&self) -> &T {
-        &self.node
+    async fn node(&self) -> AtOnce<&T> {
+        AtOnce(&self.node)
     }
 }
 
-impl<T: OutputType> TypeName for Edge<T> {
+impl<T: ObjectType> TypeName for Edge<T> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Edge", T::type_name()).into()
     }
@@ -151,7 +153,7 @@ pub struct Connection<T> {
 /// A page of a list. Walk the list with `first: 50`, then `first: 50, after: "<pageInfo.endCursor>"` as long as
 /// `pageInfo.hasNextPage` is true.
 #[Object(name_type)]
-impl<T: OutputType> Connection<T> {
+impl<T: ObjectType> Connection<T> {
     /// Where the page stands in the list.
     #[graphql(directive = cost::apply("0".to_owned()))]
     async fn page_info(&self) -> PageInfo {
@@ -170,18 +172,18 @@ impl<T: OutputType> Connection<T> {
     }
 
     /// The entries without their cursors.
-    async fn nodes(&self) -> Vec<&T> {
-        self.edges.iter().map(|edge| &edge.node).collect()
+    async fn nodes(&self) -> AllAtOnce<&T> {
+        AllAtOnce(self.edges.iter().map(|edge| &edge.node).collect())
     }
 
     /// How many there are in the whole list, on all pages; counted only when this field is selected.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<i64> {
-        (self.total.0)(ctx).await.graphql(ctx)
+        (self.total.0)(ctx).in_time(ctx).await.graphql(ctx)
     }
 }
 
-impl<T: OutputType> TypeName for Connection<T> {
+impl<T: ObjectType> TypeName for Connection<T> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Connection", T::type_name()).into()
     }
@@ -196,7 +198,7 @@ pub fn connection<T, R>(
     total: TotalCount,
 ) -> Connection<T>
 where
-    T: OutputType,
+    T: ObjectType,
 {
     let more = rows.len() > page.size();
     rows.truncate(page.size());

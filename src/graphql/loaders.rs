@@ -1,28 +1,24 @@
 //! A request's loaders, found by the type of what they read: each room brings its own and no list of all is kept.
 //!
 //! Asks are gathered in waves (`graphql::waves`): a wave departs when the whole operation can do nothing but wait for
-//! it, so a level is read with one statement for each kind of read, however many rows ask. Within a request the crate
-//! `dataloader` keeps what was read; beneath it the process-wide coalescer (`db::coalesce`) lets concurrent requests
-//! share statements.
+//! it, so a level is read with one statement for each kind of read, however many rows ask. What was read is kept until the
+//! request ends; beneath it the process-wide coalescer (`db::coalesce`) lets concurrent requests share statements.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_graphql::Context;
-use dataloader::BatchFn;
-use dataloader::cached::Loader;
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::oneshot;
 
+use super::limits::Deadline;
 use crate::db::Db;
-use crate::db::coalesce::{Coalescer, Read, ReadFailed};
+use crate::db::coalesce::{ByKey, Coalescer, Read, ReadFailed};
 use crate::error::ApiError;
 
 type Loaded<R> = Result<Option<<R as Read>::Value>, ReadFailed>;
-type RequestLoader<R> = Loader<<R as Read>::Key, Loaded<R>, Batch<R>>;
 
 /// What goes to the database for one kind of read, and hands out what came back.
 pub(super) type Trip = BoxFuture<'static, ()>;
@@ -30,14 +26,16 @@ pub(super) type Trip = BoxFuture<'static, ()>;
 /// The loaders of one request.
 pub struct Loaders {
     db: Db,
-    by_read: Mutex<HashMap<TypeId, Box<dyn Departs>>>,
+    by_read: Mutex<ByKey<TypeId, Box<dyn Departs>>>,
     drivers: AtomicUsize,
+    /// The deadline that has passed.
+    late: OnceLock<Deadline>,
 }
 
 impl Loaders {
     /// Loaders that know nothing yet: what was read for another request is not seen in this one.
     pub fn new(db: Db) -> Self {
-        Self { db, by_read: Mutex::default(), drivers: AtomicUsize::new(0) }
+        Self { db, by_read: Mutex::default(), drivers: AtomicUsize::new(0), late: OnceLock::new() }
     }
 
     /// What belongs to `key`, read together with what other fields of this level ask for. To be asked from the task
@@ -46,13 +44,20 @@ impl Loaders {
     /// # Errors
     /// The read failed.
     pub async fn read<R: Read>(&self, key: R::Key) -> Result<Option<R::Value>, ApiError> {
-        let answered = self.gather::<R>(key);
+        let late = |deadline: &Deadline| deadline.passed();
+        if let Some(deadline) = self.late.get() {
+            return Err(late(deadline));
+        }
+        let answered = match self.ask::<R>(key) {
+            Asked::Known(loaded) => return Ok(loaded?),
+            Asked::Waiting(answered) => answered,
+        };
         if self.drivers.load(Ordering::Relaxed) == 0 {
             // Outside an execution nobody else is coming.
             futures::future::join_all(self.depart()).await;
         }
-        let gone = |_| ApiError::internal("a read was given up by its request");
-        Ok(answered.await.map_err(gone)??)
+        let given_up = || ApiError::internal("a read was given up by its request");
+        Ok(answered.await.map_err(|_| self.late.get().map_or_else(given_up, late))??)
     }
 
     /// Forgets what was read, for the next event of a subscription.
@@ -71,21 +76,36 @@ impl Loaders {
         self.known().values_mut().filter_map(|asks| asks.depart()).collect()
     }
 
-    fn gather<R: Read>(&self, key: R::Key) -> oneshot::Receiver<Loaded<R>> {
+    /// Waits for nothing any more: who has asked and who will ask is told that the deadline passed.
+    pub(super) fn give_up(&self, deadline: Deadline) {
+        // There is one deadline, so a second call would say the same.
+        let _ = self.late.set(deadline);
+        self.forget();
+    }
+
+    fn ask<R: Read>(&self, key: R::Key) -> Asked<R> {
         let (answer, answered) = oneshot::channel();
         let mut known = self.known();
         let fresh = || Box::new(Asks::<R>::new(self.db.coalescers().of::<R>(&self.db))) as Box<dyn Departs>;
         let asks = known.entry(TypeId::of::<R>()).or_insert_with(fresh).as_any();
         // The key is the type, so it is always found; the dropped answer is an error to the asker otherwise.
         if let Some(asks) = asks.downcast_mut::<Asks<R>>() {
+            if let Some(loaded) = asks.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+                return Asked::Known(loaded.clone());
+            }
             asks.waiting.push((key, answer));
         }
-        answered
+        Asked::Waiting(answered)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<TypeId, Box<dyn Departs>>> {
+    fn known(&self) -> MutexGuard<'_, ByKey<TypeId, Box<dyn Departs>>> {
         self.by_read.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+enum Asked<R: Read> {
+    Known(Loaded<R>),
+    Waiting(oneshot::Receiver<Loaded<R>>),
 }
 
 /// Somebody sends off what is gathered, so askers just wait.
@@ -99,15 +119,17 @@ impl Drop for Driven<'_> {
 
 /// The asks for one kind of read.
 struct Asks<R: Read> {
-    loader: RequestLoader<R>,
+    coalescer: Coalescer<R>,
+    known: Arc<Known<R>>,
     waiting: Vec<(R::Key, oneshot::Sender<Loaded<R>>)>,
 }
 
+/// What was read for this request, so that it is not read again.
+type Known<R> = Mutex<ByKey<<R as Read>::Key, Loaded<R>>>;
+
 impl<R: Read> Asks<R> {
     fn new(coalescer: Coalescer<R>) -> Self {
-        // A wave is complete when it departs: there is no more to wait for, and it is one statement whatever its size.
-        let loader = Loader::new(Batch(coalescer)).with_yield_count(0).with_max_batch_size(usize::MAX);
-        Self { loader, waiting: Vec::new() }
+        Self { coalescer, known: Arc::default(), waiting: Vec::new() }
     }
 }
 
@@ -122,17 +144,15 @@ impl<R: Read> Departs for Asks<R> {
         if self.waiting.is_empty() {
             return None;
         }
-        let waiting = std::mem::take(&mut self.waiting);
-        let loader = self.loader.clone();
+        let (waiting, known) = (std::mem::take(&mut self.waiting), Arc::clone(&self.known));
+        let coalescer = self.coalescer.clone();
         let trip = async move {
-            let keys = waiting.iter().map(|(key, _)| key.clone()).collect();
-            // Every key that was asked for has an answer: `Batch` sees to it.
-            let Ok(found) = loader.try_load_many(keys).await else { return };
+            let found = coalescer.load(waiting.iter().map(|(key, _)| key.clone()).collect()).await;
             for (key, answer) in waiting {
-                if let Some(loaded) = found.get(&key) {
-                    // A field that ran out of time needs no answer.
-                    let _ = answer.send(loaded.clone());
-                }
+                let loaded = found.as_ref().map(|found| found.get(&key).cloned()).map_err(Clone::clone);
+                known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, loaded.clone());
+                // A field that ran out of time needs no answer.
+                let _ = answer.send(loaded);
             }
         };
         Some(trip.boxed())
@@ -140,20 +160,6 @@ impl<R: Read> Departs for Asks<R> {
 
     fn as_any(&mut self) -> &mut dyn Any {
         self
-    }
-}
-
-struct Batch<R: Read>(Coalescer<R>);
-
-impl<R: Read> BatchFn<R::Key, Loaded<R>> for Batch<R> {
-    async fn load(&mut self, keys: &[R::Key]) -> HashMap<R::Key, Loaded<R>> {
-        let found = self.0.load(keys.to_vec()).await;
-        keys.iter()
-            .map(|key| {
-                let value = found.as_ref().map(|found| found.get(key).cloned()).map_err(Clone::clone);
-                (key.clone(), value)
-            })
-            .collect()
     }
 }
 

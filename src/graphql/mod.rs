@@ -1,10 +1,12 @@
 //! The toolkit every room builds with: ids, errors, limits, connections and loaders. No domain in here.
 
+pub mod at_once;
 pub mod connection;
 pub mod context;
 pub mod cursor;
 pub mod deprecated;
 pub mod errors;
+pub mod executable;
 pub mod feed;
 pub mod ids;
 pub mod keyset;
@@ -15,9 +17,13 @@ pub mod loaders;
 pub mod names;
 pub mod nesting;
 pub mod nul;
-pub mod order;
 pub mod scalars;
+pub mod shape;
+#[cfg(test)]
+mod shape_tests;
 pub mod shares;
+pub mod validity;
 pub mod waves;
 
+pub use at_once::{AllAtOnce, AtOnce};
 pub use errors::{ApiResult, IntoGraphql};

@@ -17,12 +17,12 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use futures::task::AtomicWaker;
 
-use super::limits::deadline;
+use super::limits::{Deadline, deadline};
 use super::loaders::Loaders;
 
 /// Drives the [`Loaders`] that lie in a request's data, through each of its executions: one for a query or a mutation,
-/// one an event for a subscription. Each of them ends with the request's deadline. Both are one
-/// extension, because every further one costs a box at every field.
+/// one an event for a subscription. Each of their fields ends with the request's deadline. Both are one extension,
+/// because every further one costs a box at every field; what runs most often does without (`graphql::executable`).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Waves;
 
@@ -46,7 +46,7 @@ impl Extension for Driven {
         next: NextExecute<'_>,
     ) -> Response {
         let mut response = match ctx.data_opt::<Arc<Loaders>>() {
-            Some(loaders) => drive(loaders, next.run(ctx, operation_name)).await,
+            Some(loaders) => drive(loaders, ctx.data_opt().copied(), next.run(ctx, operation_name)).await,
             None => next.run(ctx, operation_name).await,
         };
         self.deadline.tell(&mut response);
@@ -63,11 +63,16 @@ impl Extension for Driven {
     }
 }
 
-/// Runs `work` to its end and sends off, wave by wave, what it asks of `loaders`.
-pub async fn drive<F: Future>(loaders: &Loaders, work: F) -> F::Output {
+/// Runs `work` to its end and sends off, wave by wave, what it asks of `loaders`. What they have not brought at the
+/// deadline is answered with an error, and so is every later ask.
+pub async fn drive<F: Future>(loaders: &Loaders, deadline: Option<Deadline>, work: F) -> F::Output {
     let _driven = loaders.driven();
     let mut work = pin!(work);
     let mut trips = FuturesUnordered::new();
+    let mut late = pin!(deadline.map(|deadline| async move {
+        tokio::time::sleep_until(deadline.at).await;
+        deadline
+    }));
     let progress = Arc::new(Progress { possible: AtomicBool::new(true), task: AtomicWaker::new() });
     let waker = Waker::from(Arc::clone(&progress));
     std::future::poll_fn(|cx| {
@@ -80,7 +85,16 @@ pub async fn drive<F: Future>(loaders: &Loaders, work: F) -> F::Output {
                 return Poll::Ready(output);
             }
             // It woke itself, and with it this task: it stepped aside for a moment and is not at rest.
-            if progress.possible.load(Ordering::Acquire) || !trips.is_empty() {
+            if progress.possible.load(Ordering::Acquire) {
+                return Poll::Pending;
+            }
+            if let Some(Poll::Ready(deadline)) = late.as_mut().as_pin_mut().map(|late| late.poll(cx)) {
+                late.set(None);
+                trips.clear();
+                loaders.give_up(deadline);
+                continue;
+            }
+            if !trips.is_empty() {
                 return Poll::Pending;
             }
             trips.extend(loaders.depart());

@@ -1,6 +1,5 @@
 //! Groups by their ids, and the pages of their members and of people's memberships.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use diesel::prelude::*;
@@ -10,7 +9,7 @@ use futures::{FutureExt, TryFutureExt};
 
 use super::model::{self, Group, Member, Selection};
 use crate::auth::policy::Visible;
-use crate::db::coalesce::{Read, one_by_one};
+use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::db::tables::{group_members, groups};
 use crate::db::{Db, prepared, when};
 use crate::error::ApiError;
@@ -25,7 +24,7 @@ impl Read for GroupsById {
     type Key = GroupId;
     type Value = Arc<Group>;
 
-    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<HashMap<GroupId, Arc<Group>>, ApiError> {
+    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<ByKey<GroupId, Arc<Group>>, ApiError> {
         let mut conn = db.connection().await?;
         let found: Vec<Group> =
             groups::table.filter(groups::id.eq_any(keys)).select(Group::as_select()).load(&mut conn).await?;
@@ -40,11 +39,11 @@ impl Read for MembersOfGroup {
     type Key = (GroupId, Page);
     type Value = Arc<Vec<Member>>;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         let mut conn = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
+        let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
-            let mut pages: HashMap<GroupId, Vec<Member>> = HashMap::new();
+            let mut pages: ByKey<GroupId, Vec<Member>> = ByKey::default();
             for member in members_of_groups(&mut conn, &parents, &page).await? {
                 pages.entry(member.group_id).or_default().push(member);
             }
@@ -87,16 +86,16 @@ impl Read for MembershipsOfUser {
     type Key = (UserId, Visible, Page);
     type Value = Arc<Vec<Member>>;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         let mut conn = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
+        let mut found = ByKey::default();
         // Viewers with the same groups share the statement; within a request there is one viewer.
-        let mut parents: HashMap<(Visible, Page), Vec<UserId>> = HashMap::new();
+        let mut parents: ByKey<(Visible, Page), Vec<UserId>> = ByKey::default();
         for (user, visible, page) in keys {
             parents.entry((visible, page)).or_default().push(user);
         }
         for ((visible, page), users) in parents {
-            let mut pages: HashMap<UserId, Vec<Member>> = HashMap::new();
+            let mut pages: ByKey<UserId, Vec<Member>> = ByKey::default();
             for member in memberships_of_users(&mut conn, &users, &visible, &page).await? {
                 pages.entry(member.user_id).or_default().push(member);
             }
@@ -154,7 +153,7 @@ impl Read for MemberCounts {
     type Key = GroupId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<HashMap<GroupId, i64>, ApiError> {
+    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<ByKey<GroupId, i64>, ApiError> {
         let mut conn = db.connection().await?;
         let rows: Vec<(GroupId, i64)> = group_members::table
             .filter(group_members::group_id.eq_any(keys))
@@ -173,13 +172,13 @@ impl Read for MembershipCounts {
     type Key = (UserId, Visible);
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, i64>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, i64>, ApiError> {
         let mut conn = db.connection().await?;
-        let mut users: HashMap<Visible, Vec<UserId>> = HashMap::new();
+        let mut users: ByKey<Visible, Vec<UserId>> = ByKey::default();
         for (user, visible) in keys {
             users.entry(visible).or_default().push(user);
         }
-        let mut found = HashMap::new();
+        let mut found = ByKey::default();
         for (visible, users) in users {
             let mut query = group_members::table.filter(group_members::user_id.eq_any(users)).into_boxed();
             if let Visible::Groups(groups) = &visible {
@@ -204,7 +203,7 @@ impl Read for GroupPages {
     /// Each is a statement of its own: others get a connection of theirs.
     const BATCH: usize = 4;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         one_by_one(db, keys, |conn, (visible, selection, page)| {
             model::page(conn, visible, selection, page).map_ok(Arc::new).boxed()
         })

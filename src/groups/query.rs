@@ -14,7 +14,7 @@ use crate::graphql::cursor::Position;
 use crate::graphql::keyset::{OrderDirection, SortType};
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::{ApiResult, IntoGraphql};
+use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::GroupId;
 
 /// Which groups to list; conditions that are left out do not count, several are joined by "and":
@@ -57,8 +57,8 @@ impl GroupQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The group's id: `group_` and 26 characters.")] id: GroupId,
-    ) -> ApiResult<Group> {
-        find(ctx, id).await.graphql(ctx)
+    ) -> ApiResult<AtOnce<Group>> {
+        find(ctx, id).await.map(AtOnce).graphql(ctx)
     }
 
     /// The groups that you are in; all for platform admins.

@@ -16,7 +16,7 @@ use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::{ApiResult, IntoGraphql};
+use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{GroupId, UserId};
 use crate::projects::types::{Project, projects_of_group};
 use crate::users::types::User;
@@ -47,7 +47,7 @@ impl Group {
 impl Group {
     /// The id: `group_` and 26 characters.
     pub async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
+        self.0.id.into()
     }
 
     /// The name, unique on the platform.
@@ -100,13 +100,13 @@ pub struct Membership(Member);
 #[Object]
 impl Membership {
     /// The group.
-    async fn group(&self, ctx: &Context<'_>) -> ApiResult<Group> {
-        Group::load(ctx, self.0.group_id).await.graphql(ctx)
+    async fn group(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Group>> {
+        Group::load(ctx, self.0.group_id).await.map(AtOnce).graphql(ctx)
     }
 
     /// The person.
-    async fn user(&self, ctx: &Context<'_>) -> ApiResult<User> {
-        User::load(ctx, self.0.user_id).await.graphql(ctx)
+    async fn user(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<User>> {
+        User::load(ctx, self.0.user_id).await.map(AtOnce).graphql(ctx)
     }
 
     /// What the person may do in the group.

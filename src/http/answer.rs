@@ -7,16 +7,9 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::error::ApiError;
 use crate::graphql::errors::{RequestId, graphql_error};
+use crate::graphql::executable::was_executed;
 use crate::http::negotiate::MediaType;
 use crate::http::service::Frame;
-
-/// Whether execution began. Only then has the answer a `data` entry: an error of a field has a path, one of the
-/// request (parsing, validation, limits) has none.
-pub fn was_executed(response: &Response) -> bool {
-    response.errors.is_empty()
-        || response.data != async_graphql::Value::Null
-        || response.errors.iter().any(|error| !error.path.is_empty())
-}
 
 /// The response as JSON.
 pub fn serialize(response: &Response) -> String {

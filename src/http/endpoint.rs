@@ -10,6 +10,7 @@ use futures::{FutureExt as _, StreamExt as _};
 
 use crate::error::{ApiError, Code};
 use crate::graphql::errors::{complete, without_suggestions};
+use crate::graphql::executable::was_executed;
 use crate::graphql::limits::{Account, Accounts, Deadline, Principal};
 use crate::http::answer;
 use crate::http::documents::Documents;
@@ -97,15 +98,16 @@ impl<S: GraphqlService> Endpoint<S> {
 
     /// Runs a query or mutation within its deadline. A panic of a resolver is an INTERNAL error of this operation.
     pub async fn run(&self, caller: &S::Caller, operation: Operation, mut meta: RequestMeta) -> Response {
-        let (since, _ongoing) = (Instant::now(), Ongoing::operation(meta.transport));
+        let since = Instant::now();
         let Operation { request, kind, name, usage, prepared, limits, mut admission, tells_cost } = operation;
-        let allowed = limits.timeout;
+        let series = self.inner.telemetry.series(meta.transport, kind, name.as_ref());
+        let (_ongoing, allowed) = (Ongoing::operation(&series), limits.timeout);
         let deadline = Deadline::after(allowed);
         meta.deadline = Some(deadline);
         let (transport, request_id) = (meta.transport, meta.request_id.clone());
         let tells_cost = tells_cost || meta.tells_cost;
         let request = request.data(deadline).data(request_id.clone());
-        let execution = AssertUnwindSafe(self.service().execute(caller, request, meta)).catch_unwind();
+        let execution = AssertUnwindSafe(self.service().execute(caller, request, &prepared, meta)).catch_unwind();
         let mut response = match tokio::time::timeout_at(deadline.at + GRACE_AFTER_DEADLINE, execution).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => answer::refusal(ApiError::internal("a resolver panicked"), &request_id),
@@ -123,7 +125,7 @@ impl<S: GraphqlService> Endpoint<S> {
             requested: usage.cost,
             actual: match answer::code(&response) {
                 Some(code) if code == Code::Timeout.as_str() => usage.cost,
-                _ if answer::was_executed(&response) => prepared.actual_cost(&response.data).min(usage.cost),
+                _ if was_executed(&response) => prepared.actual_cost(&response.data).min(usage.cost),
                 _ => 1,
             },
         };
@@ -135,8 +137,8 @@ impl<S: GraphqlService> Endpoint<S> {
             rate_headers::put(admission.account(), limits.rate, &mut response.http_headers);
         }
         let code = answer::code(&response);
-        self.inner.telemetry.operation(transport, kind, name.as_ref(), code, since);
-        self.inner.telemetry.cost(name.as_ref(), cost);
+        series.ended(code, since);
+        series.cost(cost);
         tracing::debug!(
             request_id = request_id.0,
             operation = name.as_deref(),
@@ -167,10 +169,10 @@ impl<S: GraphqlService> Endpoint<S> {
         }
         let (since, ongoing) = (Instant::now(), Ongoing::subscription(meta.transport));
         let transport = meta.transport;
-        let Operation { request, kind, name, admission, .. } = operation;
+        let Operation { request, kind, name, admission, prepared, .. } = operation;
         let request = request.data(meta.request_id.clone());
-        let frames = self.service().subscribe(caller, request, meta);
-        self.inner.telemetry.operation(transport, kind, name.as_ref(), None, since);
+        let frames = self.service().subscribe(caller, request, prepared, meta);
+        self.inner.telemetry.series(transport, kind, name.as_ref()).ended(None, since);
         AssertUnwindSafe(frames)
             .catch_unwind()
             .map(move |frame| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -62,7 +62,7 @@ impl Refused {
 }
 
 /// Answers every method of `/graphql`.
-pub(super) async fn handle<S: GraphqlService>(State(endpoint): State<Endpoint<S>>, request: Request) -> Response {
+pub(super) async fn handle<S: GraphqlService>(endpoint: Endpoint<S>, request: Request) -> Response {
     let since = Instant::now();
     let (parts, body) = request.into_parts();
     let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(request_id::fresh);

@@ -86,6 +86,7 @@ impl Operation {
         let mut request = params.into_request();
         let document = prepared.document();
         nul::refuse(&request.variables, document.text(), document.parsed()).map_err(refused)?;
+        prepared.check_variables(&request.variables).map_err(refused)?;
         let usage = prepared.check(&request.variables, &limits.operation).map_err(|refusal| refused(refusal.into()))?;
         let kind = Kind::from(prepared.operation_type());
         let admission = match kind {

@@ -1,9 +1,7 @@
 //! The id of a request: the client's own if it is sane, a fresh one otherwise; on every answer and in every error.
 
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use tower::{Service, ServiceExt as _};
 
 use crate::graphql::errors::RequestId;
 
@@ -22,16 +20,19 @@ fn given(headers: &HeaderMap) -> Option<RequestId> {
     ((1..=128).contains(&text.len()) && text.bytes().all(sane)).then(|| RequestId(text.to_owned()))
 }
 
-/// Gives every request its id, and every answer too.
-pub async fn assign(mut request: Request, next: Next) -> Response {
+/// Gives a request its id, and the answer of `next` too.
+pub async fn assign<S, B, R>(next: S, mut request: Request<B>) -> Result<Response<R>, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
     let id = given(request.headers()).unwrap_or_else(fresh);
     let header = HeaderValue::from_str(&id.0);
     request.extensions_mut().insert(id);
-    let mut response = next.run(request).await;
+    let mut response = next.oneshot(request).await?;
     if let Ok(header) = header {
         response.headers_mut().insert(HEADER, header);
     }
-    response
+    Ok(response)
 }
 
 #[cfg(test)]

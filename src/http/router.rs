@@ -1,15 +1,19 @@
 //! Every path of the server, and what goes around all of them: request ids, CORS, compression, panics.
 
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+
 use axum::Router;
-use axum::middleware;
+use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
+use axum::routing::get;
+use futures::{FutureExt as _, TryFutureExt as _};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tower_http::trace::TraceLayer;
+use tracing::Instrument as _;
 
 use crate::config::AllowedOrigins;
 use crate::error::ApiError;
@@ -18,13 +22,16 @@ use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
 use crate::http::{answer, graphql, playground, probes, rate_headers, request_id};
 
-/// The server's paths.
-pub fn router<S: GraphqlService>(endpoint: Endpoint<S>) -> Router {
+/// The server's paths. What goes around them is one service without a box for each layer, and `/graphql`, where nearly
+/// every request goes, is not looked up.
+pub fn router<S: GraphqlService>(
+    endpoint: Endpoint<S>,
+) -> impl Service<Request<Body>, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
+{
     // Streams are not compressed: an event must not wait in a compressor for the next.
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/mixed"));
     let cors = cors(&endpoint.settings().allowed_origins);
-    Router::new()
-        .route("/graphql", any(graphql::handle::<S>))
+    let pages = Router::new()
         .route("/schema.graphql", get(probes::schema::<S>))
         .route("/health", get(probes::health))
         .route("/ready", get(probes::ready::<S>))
@@ -32,12 +39,38 @@ pub fn router<S: GraphqlService>(endpoint: Endpoint<S>) -> Router {
         .route("/", get(playground::index::<S>))
         .route("/playground/config.json", get(playground::config::<S>))
         .route("/{*path}", get(playground::file::<S>))
-        .with_state(endpoint)
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compressible))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(cors)
-        .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(()).on_failure(()))
-        .layer(middleware::from_fn(request_id::assign))
+        .with_state(endpoint.clone());
+    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compressible);
+    let answered = service_fn(move |request: Request<Body>| answer(endpoint.clone(), pages.clone(), request));
+    let compressed = compression.layer(answered.clone());
+    // The compressors' state is large to move, so whoever asks for none has none about.
+    let negotiated = service_fn(move |request: Request<Body>| {
+        if request.headers().contains_key(header::ACCEPT_ENCODING) {
+            let compressed = compressed.clone().oneshot(request);
+            compressed.map_ok(|response| response.map(Body::new)).boxed().left_future()
+        } else {
+            answered.clone().oneshot(request).right_future()
+        }
+    });
+    let around = cors.layer(negotiated);
+    service_fn(move |request| request_id::assign(around.clone(), request))
+}
+
+/// A panic outside of any resolver is answered too.
+async fn answer<S: GraphqlService>(
+    endpoint: Endpoint<S>,
+    pages: Router,
+    request: Request<Body>,
+) -> Result<Response, Infallible> {
+    let request_id = request.extensions().get::<RequestId>().map_or("", |id| id.0.as_str());
+    let span = tracing::info_span!("request", request_id);
+    // The handler's future is large: it stays where it is made.
+    let answered = if request.uri().path() == "/graphql" {
+        graphql::handle(endpoint, request).boxed()
+    } else {
+        pages.oneshot(request).map(|Ok(response)| response).boxed()
+    };
+    Ok(AssertUnwindSafe(answered.instrument(span)).catch_unwind().await.unwrap_or_else(panicked))
 }
 
 /// Pages of other origins may call the API when the operator names them; credentials are a header, never a cookie.
@@ -70,11 +103,6 @@ fn cors(allowed: &AllowedOrigins) -> CorsLayer {
                 .collect::<Vec<_>>(),
         )
         .max_age(std::time::Duration::from_secs(600))
-}
-
-fn span<B>(request: &Request<B>) -> tracing::Span {
-    let request_id = request.extensions().get::<RequestId>().map_or("", |id| id.0.as_str());
-    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), request_id)
 }
 
 /// A defect outside of any resolver.

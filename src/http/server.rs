@@ -1,16 +1,19 @@
 //! Accepts connections, HTTP/1.1 and HTTP/2 on one port, until it is told to stop; then lets them finish.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::Response;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -23,18 +26,22 @@ use crate::http::settings::HttpSettings;
 /// After an accept that failed for want of file handles, so that the loop does not spin.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until `shutdown`.
+/// Serves `app` on `listener` until `shutdown`.
 ///
 /// Then `/ready` fails and new operations are refused; requests that run are answered; sockets and streams are closed,
 /// spread over the drain's time. New connections are still taken, so that probes hear why: nobody can tell a server that
 /// only stops to answer from one that has crashed. Returns when the last that was there is gone or that time is over.
-pub async fn serve(
+pub async fn serve<A>(
     listener: TcpListener,
-    router: Router,
+    app: A,
     lifecycle: Lifecycle,
     shutdown: CancellationToken,
     settings: HttpSettings,
-) -> io::Result<()> {
+) -> io::Result<()>
+where
+    A: tower::Service<Request<Body>, Response = Response, Error = Infallible, Future: Send + 'static>,
+    A: Clone + Send + 'static,
+{
     let HttpSettings { drain, head_timeout, .. } = settings;
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).keep_alive(true);
@@ -62,7 +69,7 @@ pub async fn serve(
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let first_request = CancellationToken::new();
-        let connection = connections.watch(connection(&builder, stream, peer, router.clone(), first_request.clone()));
+        let connection = connections.watch(connection(&builder, stream, peer, app.clone(), first_request.clone()));
         let broken_off = broken_off.clone();
         lifecycle.sockets().spawn(async move {
             let served = broken_off.run_until_cancelled(connection);
@@ -85,7 +92,7 @@ pub async fn serve(
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let connection = connection(&builder, stream, peer, router.clone(), CancellationToken::new());
+                    let connection = connection(&builder, stream, peer, app.clone(), CancellationToken::new());
                     let broken_off = broken_off.clone();
                     late.spawn(async move { drop(broken_off.run_until_cancelled(connection).await) });
                 }
@@ -120,28 +127,21 @@ async fn unless_silent<T>(
     Some(served.await)
 }
 
-fn connection(
+fn connection<A>(
     builder: &auto::Builder<TokioExecutor>,
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    app: A,
     first_request: CancellationToken,
-) -> auto::UpgradeableConnection<
-    'static,
-    TokioIo<TcpStream>,
-    impl hyper::service::Service<
-        hyper::Request<Incoming>,
-        Response = axum::response::Response,
-        Error = std::convert::Infallible,
-        Future = impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + Send + 'static,
-    > + Send
-    + 'static,
-    TokioExecutor,
-> {
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+) -> impl GracefulConnection<Error: std::fmt::Display + Send> + Send + 'static
+where
+    A: tower::Service<Request<Body>, Response = Response, Error = Infallible, Future: Send + 'static>,
+    A: Clone + Send + 'static,
+{
+    let service = service_fn(move |mut request: Request<Incoming>| {
         first_request.cancel();
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        app.clone().oneshot(request.map(Body::new))
     });
     builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned()
 }

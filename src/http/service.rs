@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::graphql::errors::RequestId;
-use crate::graphql::limits::{CallerLimits, CostTable, Deadline, Principal};
+use crate::graphql::executable::was_executed;
+use crate::graphql::limits::{CallerLimits, CostTable, Deadline, Prepared, Principal};
 use crate::http::answer;
 
 /// Runs GraphQL operations for a transport.
@@ -40,16 +41,23 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
     /// What the schema's fields cost.
     fn costs(&self) -> Arc<CostTable>;
 
-    /// Runs a query or a mutation. The request is parsed already and within [`Self::limits`].
+    /// Runs a query or a mutation. The request is parsed already, `prepared`, and within [`Self::limits`].
     fn execute(
         &self,
         caller: &Self::Caller,
         request: Request,
+        prepared: &Prepared,
         meta: RequestMeta,
     ) -> impl Future<Output = Response> + Send;
 
     /// Starts a subscription, which ends when its stream ends or is dropped.
-    fn subscribe(&self, caller: &Self::Caller, request: Request, meta: RequestMeta) -> BoxStream<'static, Frame>;
+    fn subscribe(
+        &self,
+        caller: &Self::Caller,
+        request: Request,
+        prepared: Prepared,
+        meta: RequestMeta,
+    ) -> BoxStream<'static, Frame>;
 
     /// Resolves when the caller may speak no longer; never for an anonymous one.
     fn revoked(&self, caller: &Self::Caller) -> impl Future<Output = Revocation> + Send + 'static;
@@ -140,7 +148,7 @@ pub enum Frame {
 impl Frame {
     /// The frame for a response of the schema: a refusal when the operation was never executed.
     pub fn from_response(response: &Response, cursor: Option<Arc<str>>) -> Self {
-        if answer::was_executed(response) {
+        if was_executed(response) {
             Self::Next { payload: answer::serialize(response).into(), cursor }
         } else {
             Self::Refused { errors: answer::serialize_errors(&response.errors).into() }

@@ -1,65 +1,62 @@
 //! What the transports count. Operation names come from clients, so only the first of them become labels.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::http::endpoint::Cost;
 use crate::http::operation::Kind;
 use crate::http::service::Transport;
 
-/// How many names of operations become labels; the rest is counted as `other`.
-const MAX_NAMES: usize = 300;
+/// How many series there are of operations by their name; later names are counted as [`OTHER`].
+const MOST_SERIES: usize = 500;
+const LONGEST_NAME: usize = 100;
+const OTHER: &str = "other";
 
-/// The names seen so far.
+/// What was counted so far, by what it is counted by.
 #[derive(Debug, Default)]
 pub struct Telemetry {
-    names: RwLock<HashSet<Arc<str>>>,
+    series: RwLock<HashMap<Labels, Arc<Series>>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Labels {
+    name: Option<Arc<str>>,
+    kind: Kind,
+    transport: Transport,
+}
+
+/// What is counted of operations with the same labels, looked up once.
+pub struct Series {
+    labels: Labels,
+    succeeded: Counter,
+    seconds: Histogram,
+    requested: Counter,
+    actual: Counter,
+    in_flight: Gauge,
+}
+
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Series").field("labels", &self.labels).finish_non_exhaustive()
+    }
 }
 
 impl Telemetry {
-    /// The label for an operation's name.
-    fn label(&self, name: Option<&Arc<str>>) -> Arc<str> {
-        let Some(name) = name else { return "anonymous".into() };
-        if self.names.read().unwrap_or_else(PoisonError::into_inner).contains(name) {
-            return Arc::clone(name);
+    /// The series of operations with this name.
+    pub fn series(&self, transport: Transport, kind: Kind, name: Option<&Arc<str>>) -> Arc<Series> {
+        let mut labels = Labels { name: name.cloned(), kind, transport };
+        if let Some(series) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(&labels) {
+            return Arc::clone(series);
         }
-        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        if names.len() >= MAX_NAMES || name.len() > 100 {
-            return "other".into();
+        let mut known = self.series.write().unwrap_or_else(PoisonError::into_inner);
+        if name.is_some_and(|name| name.len() > LONGEST_NAME || known.len() >= MOST_SERIES) {
+            labels.name = Some(OTHER.into());
         }
-        names.insert(Arc::clone(name));
-        Arc::clone(name)
-    }
-
-    /// An operation is over.
-    pub fn operation(
-        &self,
-        transport: Transport,
-        kind: Kind,
-        name: Option<&Arc<str>>,
-        code: Option<&str>,
-        since: Instant,
-    ) {
-        let operation = self.label(name).to_string();
-        let code = code.unwrap_or("OK").to_owned();
-        histogram!("graphql_operation_seconds", "operation" => operation.clone(), "kind" => kind.as_str())
-            .record(since.elapsed());
-        counter!(
-            "graphql_operations_total",
-            "operation" => operation, "kind" => kind.as_str(), "code" => code, "transport" => transport.as_str()
-        )
-        .increment(1);
-    }
-
-    /// What an operation was charged before it ran, and what it came to.
-    pub fn cost(&self, name: Option<&Arc<str>>, cost: Cost) {
-        let operation = self.label(name).to_string();
-        counter!("graphql_cost_points_total", "operation" => operation.clone(), "stage" => "requested")
-            .increment(cost.requested);
-        counter!("graphql_cost_points_total", "operation" => operation, "stage" => "actual").increment(cost.actual);
+        Arc::clone(known.entry(labels.clone()).or_insert_with(|| Arc::new(Series::new(labels))))
     }
 
     /// A request was refused before there was an operation.
@@ -78,38 +75,74 @@ impl Telemetry {
     }
 }
 
-/// Something that is going on, counted until it is dropped.
-#[derive(Debug)]
-pub struct Ongoing {
-    gauge: &'static str,
-    transport: Transport,
+impl Series {
+    fn new(labels: Labels) -> Self {
+        let name = labels.name.as_deref().unwrap_or("anonymous").to_owned();
+        let kind = labels.kind.as_str();
+        let cost =
+            |stage: &'static str| counter!("graphql_cost_points_total", "operation" => name.clone(), "stage" => stage);
+        Self {
+            succeeded: labels.ended_with("OK"),
+            seconds: histogram!("graphql_operation_seconds", "operation" => name.clone(), "kind" => kind),
+            requested: cost("requested"),
+            actual: cost("actual"),
+            in_flight: gauge!("graphql_operations_in_flight", "transport" => labels.transport.as_str()),
+            labels,
+        }
+    }
+
+    /// An operation is over.
+    pub fn ended(&self, code: Option<&str>, since: Instant) {
+        self.seconds.record(since.elapsed());
+        match code {
+            None => self.succeeded.increment(1),
+            Some(code) => self.labels.ended_with(code).increment(1),
+        }
+    }
+
+    /// What an operation was charged before it ran, and what it came to.
+    pub fn cost(&self, cost: Cost) {
+        self.requested.increment(cost.requested);
+        self.actual.increment(cost.actual);
+    }
 }
+
+impl Labels {
+    fn ended_with(&self, code: &str) -> Counter {
+        let operation = self.name.as_deref().unwrap_or("anonymous").to_owned();
+        let (kind, transport, code) = (self.kind.as_str(), self.transport.as_str(), code.to_owned());
+        counter!("graphql_operations_total", "operation" => operation, "kind" => kind, "code" => code, "transport" => transport)
+    }
+}
+
+/// Something that is going on, counted until it is dropped.
+pub struct Ongoing(Gauge);
 
 impl Ongoing {
     /// A query or mutation.
-    pub fn operation(transport: Transport) -> Self {
-        Self::start("graphql_operations_in_flight", transport)
+    pub fn operation(series: &Series) -> Self {
+        Self::start(series.in_flight.clone())
     }
 
     /// A subscription.
     pub fn subscription(transport: Transport) -> Self {
-        Self::start("graphql_subscriptions", transport)
+        Self::start(gauge!("graphql_subscriptions", "transport" => transport.as_str()))
     }
 
     /// A socket.
     pub fn socket() -> Self {
-        Self::start("graphql_sockets", Transport::WebSocket)
+        Self::start(gauge!("graphql_sockets", "transport" => Transport::WebSocket.as_str()))
     }
 
-    fn start(gauge: &'static str, transport: Transport) -> Self {
-        gauge!(gauge, "transport" => transport.as_str()).increment(1.0);
-        Self { gauge, transport }
+    fn start(gauge: Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
     }
 }
 
 impl Drop for Ongoing {
     fn drop(&mut self) {
-        gauge!(self.gauge, "transport" => self.transport.as_str()).decrement(1.0);
+        self.0.decrement(1.0);
     }
 }
 
@@ -120,11 +153,21 @@ mod tests {
     #[test]
     fn a_client_that_invents_names_does_not_invent_labels() {
         let telemetry = Telemetry::default();
-        for n in 0..MAX_NAMES {
-            telemetry.label(Some(&format!("Op{n}").into()));
+        let name_of = |name: &str| {
+            let series = telemetry.series(Transport::Http, Kind::Query, Some(&name.into()));
+            series.labels.name.clone()
+        };
+        for n in 0..MOST_SERIES {
+            name_of(&format!("Op{n}"));
         }
-        assert_eq!(&*telemetry.label(Some(&"New".into())), "other");
-        assert_eq!(&*telemetry.label(Some(&"Op7".into())), "Op7");
-        assert_eq!(&*telemetry.label(None), "anonymous");
+        assert_eq!(name_of("New").as_deref(), Some("other"));
+        assert_eq!(name_of("Op7").as_deref(), Some("Op7"));
+        assert_eq!(telemetry.series(Transport::Http, Kind::Query, None).labels.name, None);
+    }
+
+    #[test]
+    fn a_long_name_is_no_label() {
+        let series = Telemetry::default().series(Transport::Http, Kind::Query, Some(&"x".repeat(101).into()));
+        assert_eq!(series.labels.name.as_deref(), Some("other"));
     }
 }

@@ -1,29 +1,28 @@
 //! What the edges to and from jobs load: one statement for all that a level of a query asks for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
 
 use crate::auth::policy::Visible;
 use crate::db::Db;
-use crate::db::coalesce::{Read, one_by_one};
+use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
-use crate::ids::{JobId, ProjectId};
+use crate::ids::{GroupId, JobId, ProjectId};
 use crate::jobs::model::list::{self, Selection};
 use crate::jobs::model::{self, Job};
 
-/// Jobs by id.
+/// Jobs by id, each with the group that its project belongs to, which decides who sees it.
 pub enum JobById {}
 
 impl Read for JobById {
     type Key = JobId;
-    type Value = Arc<Job>;
+    type Value = (Arc<Job>, GroupId);
 
-    async fn read(db: &Db, keys: Vec<JobId>) -> Result<HashMap<JobId, Arc<Job>>, ApiError> {
+    async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, (Arc<Job>, GroupId)>, ApiError> {
         let jobs = model::by_ids(&mut *db.connection().await?, &keys).await?;
-        Ok(jobs.into_iter().map(|job| (job.id, Arc::new(job))).collect())
+        Ok(jobs.into_iter().map(|(job, group)| (job.id, (Arc::new(job), group))).collect())
     }
 }
 
@@ -34,7 +33,7 @@ impl Read for JobObject {
     type Key = JobId;
     type Value = Arc<model::Object>;
 
-    async fn read(db: &Db, keys: Vec<JobId>) -> Result<HashMap<JobId, Arc<model::Object>>, ApiError> {
+    async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, Arc<model::Object>>, ApiError> {
         let objects = model::objects(&mut *db.connection().await?, &keys).await?;
         Ok(objects.into_iter().map(|object| (object.id, Arc::new(object))).collect())
     }
@@ -47,8 +46,8 @@ impl Read for JobsAhead {
     type Key = JobId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<JobId>) -> Result<HashMap<JobId, i64>, ApiError> {
-        Ok(list::jobs_ahead(&mut *db.connection().await?, &keys).await?)
+    async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, i64>, ApiError> {
+        Ok(list::jobs_ahead(&mut *db.connection().await?, &keys).await?.into_iter().collect())
     }
 }
 
@@ -60,9 +59,9 @@ impl Read for JobsByProject {
     type Value = Arc<Vec<Arc<Job>>>;
     const CONNECTIONS: usize = 2;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         let mut connection = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
+        let mut found = ByKey::default();
         // Keys differ in more than the project only where a query lists jobs twice under different arguments.
         for ((selection, page), projects) in grouped(keys.iter().map(|(id, s, p)| ((s, p), *id))) {
             let mut pages = list::pages_of_projects(&mut connection, &projects, selection, page).await?;
@@ -82,9 +81,9 @@ impl Read for JobCountByProject {
     type Key = (ProjectId, Selection);
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, i64>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, i64>, ApiError> {
         let mut connection = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
+        let mut found = ByKey::default();
         for (selection, projects) in grouped(keys.iter().map(|(id, selection)| (selection, *id))) {
             let counts = list::counts_of_projects(&mut connection, &projects, selection).await?;
             for project in projects {
@@ -103,9 +102,9 @@ impl Read for EventsByJob {
     type Value = Arc<Vec<crate::events::model::JobEvent>>;
     const CONNECTIONS: usize = 2;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         let mut connection = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
+        let mut found = ByKey::default();
         for (page, jobs) in grouped(keys.iter().map(|(id, page)| (page, *id))) {
             let mut pages = list::events_of_jobs(&mut connection, &jobs, page).await?;
             for job in jobs {
@@ -123,15 +122,15 @@ impl Read for EventCountByJob {
     type Key = JobId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<JobId>) -> Result<HashMap<JobId, i64>, ApiError> {
+    async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, i64>, ApiError> {
         let mut counts = list::event_counts(&mut *db.connection().await?, &keys).await?;
         Ok(keys.into_iter().map(|job| (job, counts.remove(&job).unwrap_or(0))).collect())
     }
 }
 
 /// Parents by the arguments their lists are asked for with.
-fn grouped<A: Eq + std::hash::Hash, K>(keys: impl Iterator<Item = (A, K)>) -> HashMap<A, Vec<K>> {
-    let mut groups: HashMap<A, Vec<K>> = HashMap::new();
+fn grouped<A: Eq + std::hash::Hash, K>(keys: impl Iterator<Item = (A, K)>) -> ByKey<A, Vec<K>> {
+    let mut groups: ByKey<A, Vec<K>> = ByKey::default();
     for (arguments, key) in keys {
         groups.entry(arguments).or_default().push(key);
     }
@@ -148,7 +147,7 @@ impl Read for JobPages {
     /// Each is a statement of its own: others get a connection of theirs.
     const BATCH: usize = 4;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         one_by_one(db, keys, |conn, (visible, selection, page)| {
             async move {
                 Ok(Arc::new(list::page(conn, visible, selection, page).await?.into_iter().map(Arc::new).collect()))

@@ -19,9 +19,8 @@ use crate::graphql::context::RequestExt;
 use crate::graphql::keyset::{OrderDirection, SortType};
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::{ApiResult, IntoGraphql};
+use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
-use crate::projects::loader::ProjectsById;
 
 /// Which jobs; conditions that are left out do not count, several are joined by "and":
 /// `{projectId: "project_01h455vb4pex5vsknk084sn02q", mine: true, phases: [QUEUED, RUNNING]}`.
@@ -68,8 +67,8 @@ impl JobQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The job's id: `job_` and 26 characters.")] id: JobId,
-    ) -> ApiResult<Job> {
-        find(ctx, id).await.graphql(ctx)
+    ) -> ApiResult<AtOnce<Job>> {
+        find(ctx, id).await.map(AtOnce).graphql(ctx)
     }
 
     /// The jobs of your groups' projects, newest first; of all projects for platform admins.
@@ -109,10 +108,7 @@ pub async fn group_of(ctx: &Context<'_>, id: JobId) -> Result<GroupId, ApiError>
 }
 
 async fn with_group(ctx: &Context<'_>, id: JobId) -> Result<(Arc<model::Job>, GroupId), ApiError> {
-    let not_found = || ApiError::not_found("job", id);
-    let job = ctx.read::<JobById>(id).await?.ok_or_else(not_found)?;
-    let project = ctx.read::<ProjectsById>(job.project_id).await?.ok_or_else(not_found)?;
-    Ok((job, project.group_id))
+    ctx.read::<JobById>(id).await?.ok_or_else(|| ApiError::not_found("job", id))
 }
 
 async fn page(

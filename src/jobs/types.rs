@@ -22,7 +22,7 @@ use crate::graphql::keyset::SortType;
 use crate::graphql::limits::directives::{assumed_list, connection_size};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::{Cursor, Json};
-use crate::graphql::{ApiResult, IntoGraphql};
+use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{JobId, ProjectId};
 use crate::projects::types::Project;
 use crate::users::types::User;
@@ -53,7 +53,7 @@ impl Job {
     /// The read failed, or the job is gone.
     pub async fn load(ctx: &Context<'_>, id: JobId) -> Result<Self, ApiError> {
         let job = ctx.read::<JobById>(id).await?;
-        job.map(Self).ok_or_else(|| ApiError::not_found("job", id))
+        job.map(|(job, _)| Self(job)).ok_or_else(|| ApiError::not_found("job", id))
     }
 
     /// What the cluster says, or, while that says nothing, where the job stands in its queue.
@@ -86,7 +86,7 @@ impl Job {
 impl Job {
     /// The id: `job_` and 26 characters.
     pub async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
+        self.0.id.into()
     }
 
     /// The name for people; it need not be unique.
@@ -134,13 +134,13 @@ impl Job {
     }
 
     /// The project that the job belongs to.
-    async fn project(&self, ctx: &Context<'_>) -> ApiResult<Project> {
-        Project::load(ctx, self.0.project_id).await.graphql(ctx)
+    async fn project(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Project>> {
+        Project::load(ctx, self.0.project_id).await.map(AtOnce).graphql(ctx)
     }
 
     /// Who submitted the job.
-    async fn submitted_by(&self, ctx: &Context<'_>) -> ApiResult<User> {
-        User::load(ctx, self.0.submitted_by).await.graphql(ctx)
+    async fn submitted_by(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<User>> {
+        User::load(ctx, self.0.submitted_by).await.map(AtOnce).graphql(ctx)
     }
 
     /// The version of the config file that the job was made from; null for a job from a spec.
@@ -343,7 +343,7 @@ impl JobEvent {
     }
 
     /// The job as it is now: at least as new as the event.
-    async fn job(&self, ctx: &Context<'_>) -> ApiResult<Job> {
-        Job::load(ctx, self.0.job_id).await.graphql(ctx)
+    async fn job(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Job>> {
+        Job::load(ctx, self.0.job_id).await.map(AtOnce).graphql(ctx)
     }
 }

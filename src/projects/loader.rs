@@ -1,6 +1,5 @@
 //! Projects by their ids, and the pages of groups' projects.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use diesel::prelude::*;
@@ -10,7 +9,7 @@ use futures::{FutureExt, TryFutureExt};
 
 use super::model::{self, Project, Selection};
 use crate::auth::policy::Visible;
-use crate::db::coalesce::{Read, one_by_one};
+use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::db::tables::projects;
 use crate::db::{Db, prepared, when};
 use crate::error::ApiError;
@@ -25,7 +24,7 @@ impl Read for ProjectsById {
     type Key = ProjectId;
     type Value = Arc<Project>;
 
-    async fn read(db: &Db, keys: Vec<ProjectId>) -> Result<HashMap<ProjectId, Arc<Project>>, ApiError> {
+    async fn read(db: &Db, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, Arc<Project>>, ApiError> {
         let mut conn = db.connection().await?;
         let found: Vec<Project> =
             projects::table.filter(projects::id.eq_any(keys)).select(Project::as_select()).load(&mut conn).await?;
@@ -41,11 +40,11 @@ impl Read for ProjectsOfGroup {
     type Value = Arc<Vec<Project>>;
     const CONNECTIONS: usize = 2;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         let mut conn = db.connection().await?;
-        let mut found = HashMap::with_capacity(keys.len());
+        let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
-            let mut pages: HashMap<GroupId, Vec<Project>> = HashMap::new();
+            let mut pages: ByKey<GroupId, Vec<Project>> = ByKey::default();
             for project in projects_of_groups(&mut conn, &parents, &page).await? {
                 pages.entry(project.group_id).or_default().push(project);
             }
@@ -92,7 +91,7 @@ impl Read for ProjectCounts {
     type Key = GroupId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<HashMap<GroupId, i64>, ApiError> {
+    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<ByKey<GroupId, i64>, ApiError> {
         let mut conn = db.connection().await?;
         let rows: Vec<(GroupId, i64)> = projects::table
             .filter(projects::group_id.eq_any(keys))
@@ -114,7 +113,7 @@ impl Read for ProjectPages {
     /// Each is a statement of its own: others get a connection of theirs.
     const BATCH: usize = 4;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         one_by_one(db, keys, |conn, (visible, selection, page)| {
             model::page(conn, visible, selection, page).map_ok(Arc::new).boxed()
         })

@@ -14,7 +14,7 @@ use crate::graphql::cursor::Position;
 use crate::graphql::keyset::{OrderDirection, SortType};
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::{ApiResult, IntoGraphql};
+use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{GroupId, ProjectId};
 
 /// Which projects to list; conditions that are left out do not count, several are joined by "and":
@@ -57,8 +57,8 @@ impl ProjectQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The project's id: `project_` and 26 characters.")] id: ProjectId,
-    ) -> ApiResult<Project> {
-        find(ctx, id).await.graphql(ctx)
+    ) -> ApiResult<AtOnce<Project>> {
+        find(ctx, id).await.map(AtOnce).graphql(ctx)
     }
 
     /// The projects of your groups; all for platform admins.

@@ -15,7 +15,7 @@ use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::{ApiResult, IntoGraphql};
+use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::groups::types::Group;
 use crate::ids::{GroupId, ProjectId};
 use crate::jobs::types::{Job, JobPhase, jobs_of_project};
@@ -46,7 +46,7 @@ impl Project {
 impl Project {
     /// The id: `project_` and 26 characters.
     pub async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
+        self.0.id.into()
     }
 
     /// The name, unique in its group.
@@ -70,8 +70,8 @@ impl Project {
     }
 
     /// The group that the project belongs to.
-    async fn group(&self, ctx: &Context<'_>) -> ApiResult<Group> {
-        Group::load(ctx, self.0.group_id).await.graphql(ctx)
+    async fn group(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Group>> {
+        Group::load(ctx, self.0.group_id).await.map(AtOnce).graphql(ctx)
     }
 
     /// The project's jobs, newest first.

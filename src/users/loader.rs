@@ -1,6 +1,5 @@
 //! People by their ids, for every edge that leads to one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use diesel::prelude::*;
@@ -10,7 +9,7 @@ use futures::{FutureExt, TryFutureExt};
 use super::model::{self, Selection, User};
 use crate::auth::policy::Visible;
 use crate::db::Db;
-use crate::db::coalesce::{Read, one_by_one};
+use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::db::tables::users;
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
@@ -23,7 +22,7 @@ impl Read for UsersById {
     type Key = UserId;
     type Value = Arc<User>;
 
-    async fn read(db: &Db, keys: Vec<UserId>) -> Result<HashMap<UserId, Arc<User>>, ApiError> {
+    async fn read(db: &Db, keys: Vec<UserId>) -> Result<ByKey<UserId, Arc<User>>, ApiError> {
         let mut conn = db.connection().await?;
         let found: Vec<User> =
             users::table.filter(users::id.eq_any(keys)).select(User::as_select()).load(&mut conn).await?;
@@ -41,7 +40,7 @@ impl Read for UserPages {
     /// Each is a statement of its own: others get a connection of theirs.
     const BATCH: usize = 4;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
+    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         one_by_one(db, keys, |conn, (visible, viewer, selection, page)| {
             model::page(conn, visible, *viewer, selection, page).map_ok(Arc::new).boxed()
         })

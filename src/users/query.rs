@@ -13,9 +13,10 @@ use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connect
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::{OrderDirection, SortType};
+use crate::graphql::limits::InTime;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::{ApiResult, IntoGraphql};
+use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{GroupId, UserId};
 
 /// Which people to list; conditions that are left out do not count, several are joined by "and":
@@ -54,8 +55,8 @@ pub struct UserQuery;
 #[Object]
 impl UserQuery {
     /// Your own account.
-    async fn viewer(&self, ctx: &Context<'_>) -> ApiResult<User> {
-        viewer(ctx).await.graphql(ctx)
+    async fn viewer(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<User>> {
+        viewer(ctx).await.map(AtOnce).graphql(ctx)
     }
 
     /// The person with this id, if it is you or you share a group.
@@ -63,8 +64,8 @@ impl UserQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The person's id: `user_` and 26 characters.")] id: UserId,
-    ) -> ApiResult<User> {
-        find(ctx, id).await.graphql(ctx)
+    ) -> ApiResult<AtOnce<User>> {
+        find(ctx, id).await.map(AtOnce).graphql(ctx)
     }
 
     /// The people you share a group with, and yourself; everybody for platform admins.
@@ -94,7 +95,7 @@ async fn viewer(ctx: &Context<'_>) -> Result<User, ApiError> {
 /// # Errors
 /// `NOT_FOUND` if there is none that the caller may know of.
 pub async fn find(ctx: &Context<'_>, id: UserId) -> Result<User, ApiError> {
-    let shares_group = service::shares_group(ctx.db()?, &ctx.caller(), id).await?;
+    let shares_group = service::shares_group(ctx.db()?, &ctx.caller(), id).in_time(ctx).await?;
     policy::check(&ctx.caller(), Action::ViewUser { user: id, shares_group })?;
     let user = ctx.read::<UsersById>(id).await?.ok_or_else(|| ApiError::not_found("user", id))?;
     Ok(User(user))

@@ -7,11 +7,13 @@ mod configs;
 mod groups;
 mod jobs;
 mod login;
+mod nulls;
 mod permissions;
 mod projects;
 mod statements;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_graphql::{Request, Variables};
@@ -25,6 +27,7 @@ use platform::db::Db;
 use platform::events::Bus;
 use platform::executor::Wake;
 use platform::graphql::feed::Part;
+use platform::graphql::limits::{CostTable, Document, Prepared};
 use platform::graphql::loaders::Loaders;
 use platform::jobs::service::Submitter;
 use platform::schema::{self, Schema};
@@ -40,6 +43,9 @@ pub struct World {
     pub url: DatabaseUrl,
     pub authenticator: Authenticator,
     schema: Schema,
+    costs: CostTable,
+    /// As the server keeps them: what was valid before is not validated again.
+    documents: Mutex<HashMap<String, Arc<Document>>>,
     _tasks: Tasks,
 }
 
@@ -70,9 +76,11 @@ impl World {
         };
         let cluster = cluster_that_is_away(&url).await;
         let schema = schema::build(|builder| {
-            builder.data(db.clone()).data(bus).data(cluster).data(authenticator.clone()).data(submitter)
+            let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());
+            builder.data(authenticator.clone()).data(submitter.clone())
         });
-        Self { db, url, authenticator, schema, _tasks: tasks }
+        let costs = CostTable::read(&schema::sdl()).unwrap();
+        Self { db, url, authenticator, schema, costs, documents: Mutex::default(), _tasks: tasks }
     }
 
     /// The access and the refresh token of somebody of the demo tenant.
@@ -99,9 +107,17 @@ impl World {
     }
 
     pub async fn ask_as(&self, caller: Caller, query: &str, variables: Value) -> Value {
+        let document = self.documents.lock().unwrap().get(query).cloned();
+        let document = document.unwrap_or_else(|| Arc::new(Document::parse(query.into(), &self.costs).unwrap()));
+        self.documents.lock().unwrap().insert(query.to_owned(), Arc::clone(&document));
+        let prepared = Prepared::choose(document, None).unwrap();
+        let loaders = Arc::new(Loaders::new(self.db.clone()));
         let request = Request::new(query).variables(Variables::from_json(variables)).data(caller);
-        let (request, _) = schema::with_request_parts(request, Loaders::new(self.db.clone()), None);
-        serde_json::to_value(self.schema.execute(request).await).unwrap()
+        let (request, _) = schema::with_request_parts(request, Arc::clone(&loaders), None);
+        let answer = self.schema.execute(request, &prepared, &loaders, None).await;
+        // Who asks next does so after whatever this has changed.
+        self.authenticator.rights_may_have_changed();
+        serde_json::to_value(answer).unwrap()
     }
 
     /// The first that a subscription tells, which comes at once. Of a feed it is the event's number: its execution is not
@@ -111,7 +127,7 @@ impl World {
         let part = Part::<Caller>::announce();
         let request =
             Request::new(query).variables(Variables::from_json(variables)).data(caller).data(Arc::clone(&part));
-        let (request, _) = schema::with_request_parts(request, Loaders::new(self.db.clone()), None);
+        let (request, _) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.clone())), None);
         let mut answers = Box::pin(self.schema.execute_stream(request));
         let first = async {
             if let Some(answer) = answers.next().await {

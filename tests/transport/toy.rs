@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt as _};
 use platform::error::ApiError;
 use platform::graphql::deprecated::WithoutDeprecated;
 use platform::graphql::limits::directives::{cost, list_size};
-use platform::graphql::limits::{CallerLimits, CostTable, OperationLimits, Principal, RateLimitQuery};
+use platform::graphql::limits::{CallerLimits, CostTable, OperationLimits, Prepared, Principal, RateLimitQuery};
 use platform::graphql::waves::Waves;
 use platform::http::{
     Deprecated, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck, RequestMeta,
@@ -130,11 +130,11 @@ impl GraphqlService for Toy {
         Arc::clone(&self.costs)
     }
 
-    async fn execute(&self, _: &Caller, request: Request, _: RequestMeta) -> Response {
+    async fn execute(&self, _: &Caller, request: Request, _: &Prepared, _: RequestMeta) -> Response {
         self.schema.execute(request).await
     }
 
-    fn subscribe(&self, _: &Caller, request: Request, meta: RequestMeta) -> BoxStream<'static, Frame> {
+    fn subscribe(&self, _: &Caller, request: Request, _: Prepared, meta: RequestMeta) -> BoxStream<'static, Frame> {
         let responses = self.schema.execute_stream(request.data(ResumeAfter(meta.resume_after)));
         responses
             .map(|response| {

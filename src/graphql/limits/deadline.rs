@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use async_graphql::extensions::{ExtensionContext, NextResolve, ResolveInfo};
 use async_graphql::{
-    ErrorExtensionValues, PathSegment, QueryPathNode, QueryPathSegment, Response, ServerError, ServerResult, Value,
+    Context, ErrorExtensionValues, PathSegment, QueryPathNode, QueryPathSegment, Response, ServerError, ServerResult,
+    Value,
 };
 use tokio::time::Instant;
 
-use crate::error::Code;
+use crate::error::{ApiError, Code};
 
 /// When an operation has to be answered; lies in the request's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,40 @@ impl Deadline {
     /// `allowed` from now.
     pub fn after(allowed: Duration) -> Self {
         Self { at: Instant::now() + allowed, allowed }
+    }
+
+    /// What is told in place of what was not ready in time.
+    pub fn passed(&self) -> ApiError {
+        ApiError::new(Code::Timeout, self.message())
+    }
+
+    fn message(&self) -> String {
+        format!("the operation's deadline of {} ms passed before this was ready", self.allowed.as_millis())
+    }
+}
+
+/// Work of a resolver that waits for something else than the request's loaders.
+pub trait InTime<T, E> {
+    /// What it comes to, if that is before the request's deadline.
+    ///
+    /// # Errors
+    /// Its own, or `TIMEOUT`.
+    fn in_time(self, ctx: &Context<'_>) -> impl Future<Output = Result<T, E>> + Send;
+}
+
+impl<T, E, F> InTime<T, E> for F
+where
+    F: Future<Output = Result<T, E>> + Send,
+    T: Send,
+    E: From<ApiError> + Send,
+{
+    async fn in_time(self, ctx: &Context<'_>) -> Result<T, E> {
+        match ctx.data_opt::<Deadline>() {
+            Some(deadline) => {
+                tokio::time::timeout_at(deadline.at, self).await.unwrap_or_else(|_| Err(deadline.passed().into()))
+            }
+            None => self.await,
+        }
     }
 }
 
@@ -72,9 +107,7 @@ fn late(deadline: Deadline, path: &QueryPathNode<'_>) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", Code::Timeout.as_str());
     extensions.set("retryable", Code::Timeout.is_retryable());
-    let message =
-        format!("the operation's deadline of {} ms passed before this was ready", deadline.allowed.as_millis());
-    let mut error = ServerError::new(message, None);
+    let mut error = ServerError::new(deadline.message(), None);
     error.extensions = Some(extensions);
     let mut segments: Vec<PathSegment> = path.parents().map(segment).collect();
     segments.reverse();

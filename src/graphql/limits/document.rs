@@ -1,6 +1,6 @@
 //! A parsed document with its plan. It is the same for everybody who sends the same text, so it is kept and shared.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Name, Positioned, ServerError, Value, Variables};
@@ -9,6 +9,9 @@ use super::measure::{self, Usage};
 use super::plan::{OperationPlan, Plan};
 use super::table::CostTable;
 use super::{OperationLimits, Refusal, tokens};
+use crate::error::ApiError;
+use crate::graphql::shape::Shape;
+use crate::graphql::validity::Validity;
 
 /// The least that an operation costs, whatever it asks for.
 const MIN_COST: u64 = 1;
@@ -20,6 +23,16 @@ pub struct Document {
     tokens: u64,
     parsed: ExecutableDocument,
     plan: Plan,
+    /// As the plan's operations.
+    executions: Vec<Execution>,
+}
+
+/// What the text says about executing one of its operations.
+#[derive(Debug)]
+struct Execution {
+    validity: Validity,
+    /// Made when it is first asked for: until it is within the limits, what fragments come to may be without end.
+    shape: OnceLock<Shape>,
 }
 
 impl Document {
@@ -30,7 +43,12 @@ impl Document {
     pub fn parse(text: Arc<str>, table: &CostTable) -> Result<Self, ServerError> {
         let parsed = async_graphql::parser::parse_query(&text)?;
         let plan = Plan::of(&parsed, table);
-        Ok(Self { tokens: tokens::count(&text), text, parsed, plan })
+        let executions = parsed
+            .operations
+            .iter()
+            .map(|(_, operation)| Execution { validity: Validity::unknown(&operation.node), shape: OnceLock::new() });
+        let executions = executions.collect();
+        Ok(Self { tokens: tokens::count(&text), text, parsed, plan, executions })
     }
 
     /// The text.
@@ -83,6 +101,16 @@ impl Prepared {
         &self.document
     }
 
+    /// Whether it need not be validated.
+    pub fn validity(&self) -> &Validity {
+        &self.document.executions[self.index].validity
+    }
+
+    /// What its answer must look like; for an operation that is within the limits.
+    pub fn shape(&self) -> &Shape {
+        self.document.executions[self.index].shape.get_or_init(|| Shape::of(self.plan(), &self.document.plan))
+    }
+
     fn plan(&self) -> &OperationPlan {
         &self.document.plan.operations[self.index].1
     }
@@ -103,6 +131,29 @@ impl Prepared {
             (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
             (DocumentOperations::Multiple(_), None) => None,
         }
+    }
+
+    /// Checks that every variable that may not be null is there (section 6.1.2 of the specification, Coercing Variable
+    /// Values). What else is wrong with a value, validation finds.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` with the variable.
+    pub fn check_variables(&self, variables: &Variables) -> Result<(), ApiError> {
+        let definitions = self.definition().map_or(&[][..], |definition| &definition.node.variable_definitions);
+        for variable in definitions.iter().map(|definition| &definition.node) {
+            let (name, ty) = (&variable.name.node, &variable.var_type.node);
+            let problem = match variables.get(name) {
+                _ if ty.nullable => continue,
+                None if variable.default_value.is_none() => "is missing",
+                Some(Value::Null) => "is null",
+                Some(_) | None => continue,
+            };
+            return Err(ApiError::bad_input(
+                format!("variables.{name}"),
+                format!("the variable \"${name}\" of type {ty} {problem}"),
+            ));
+        }
+        Ok(())
     }
 
     /// Measures it as these variables make it, and checks what it has against the limits.

@@ -7,7 +7,7 @@ pub mod deadline;
 pub mod directives;
 mod document;
 mod measure;
-mod plan;
+pub(super) mod plan;
 mod rate_limit;
 mod table;
 #[cfg(test)]
@@ -21,7 +21,7 @@ use crate::error::{ApiError, Code};
 
 pub use account::{Account, Accounts, Admission, Principal};
 pub use bucket::{Level, Rate};
-pub use deadline::Deadline;
+pub use deadline::{Deadline, InTime};
 pub use document::{Document, Prepared};
 pub use measure::Usage;
 pub use rate_limit::{RateLimitQuery, Spending};

@@ -16,7 +16,7 @@ const INTROSPECTION_WEIGHT: u64 = 100;
 
 /// The prepared operations of a document.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(in crate::graphql) struct Plan {
     pub operations: Vec<(Option<Name>, OperationPlan)>,
     /// Each fragment once, however often it is spread.
     pub fragments: Vec<Group>,
@@ -24,21 +24,21 @@ pub(super) struct Plan {
 
 /// One operation.
 #[derive(Debug)]
-pub(super) struct OperationPlan {
+pub(in crate::graphql) struct OperationPlan {
     pub selection: Group,
     pub defaults: HashMap<Name, Value>,
 }
 
 /// A selection set with the directives on whatever it belongs to.
 #[derive(Debug, Default)]
-pub(super) struct Group {
+pub(in crate::graphql) struct Group {
     pub steps: Vec<Step>,
     pub directives: u64,
 }
 
 /// One selection.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(in crate::graphql) enum Step {
     Field(FieldStep),
     Inline(When, Group),
     Spread { when: When, directives: u64, fragment: usize },
@@ -46,11 +46,13 @@ pub(super) enum Step {
 
 /// A field.
 #[derive(Debug)]
-pub(super) struct FieldStep {
+pub(in crate::graphql) struct FieldStep {
     pub when: When,
     /// Its name in the answer.
     pub key: Name,
     pub kind: FieldKind,
+    /// Whether it may be null, whether the items of its list may be, and so on.
+    pub nullable: Box<[bool]>,
     pub aliased: bool,
     /// Points for each thing it gives.
     pub weight: u64,
@@ -71,7 +73,7 @@ pub(super) struct FieldStep {
 
 /// What a field is to the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FieldKind {
+pub(in crate::graphql) enum FieldKind {
     Ordinary,
     /// `__schema`, `__type`.
     Introspection,
@@ -81,14 +83,14 @@ pub(super) enum FieldKind {
 
 /// Under which variables something is selected: all of these have these values.
 #[derive(Debug, Default)]
-pub(super) struct When {
+pub(in crate::graphql) struct When {
     pub never: bool,
     pub variables: Vec<(Name, bool)>,
 }
 
 /// How many things a field gives.
 #[derive(Debug)]
-pub(super) enum Size {
+pub(in crate::graphql) enum Size {
     One,
     Fixed(u64),
     /// What the arguments say, or else this many.
@@ -101,7 +103,7 @@ pub(super) enum Size {
 
 /// An argument that says how many.
 #[derive(Debug)]
-pub(super) enum Slice {
+pub(in crate::graphql) enum Slice {
     Number(u64),
     Variable(Name),
 }
@@ -189,6 +191,7 @@ impl Compiler<'_> {
             when: When::of(&field.directives),
             key: field.response_key().node.clone(),
             kind,
+            nullable: rule.map(|rule| rule.nullable.clone()).unwrap_or_default(),
             aliased: field.alias.is_some(),
             weight,
             arguments,

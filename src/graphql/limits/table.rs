@@ -30,6 +30,8 @@ pub(super) struct FieldRule {
     pub arguments: Vec<(Name, u64)>,
     /// The type it gives, without list and non-null.
     pub returns: Name,
+    /// Whether it may be null, whether the items of its list may be, and so on.
+    pub nullable: Box<[bool]>,
     /// Whether it gives objects, not scalars or enum values.
     pub objects: bool,
     /// Whether it gives a list.
@@ -161,6 +163,7 @@ impl FieldRule {
             weight: weight(&field.directives)?.unwrap_or_else(of_type),
             arguments,
             returns: returns.clone(),
+            nullable: nullable(&field.ty.node),
             objects: gives_objects,
             list,
             sized: false,
@@ -209,6 +212,16 @@ fn named(ty: &Type) -> (&Name, bool) {
         BaseType::Named(name) => (name, false),
         BaseType::List(item) => (named(item).0, true),
     }
+}
+
+/// Whether a value of this type may be null, whether the items of its list may be, and so on.
+fn nullable(mut ty: &Type) -> Box<[bool]> {
+    let mut nullable = vec![ty.nullable];
+    while let BaseType::List(item) = &ty.base {
+        ty = item;
+        nullable.push(ty.nullable);
+    }
+    nullable.into()
 }
 
 fn directive<'a>(directives: &'a [Positioned<ConstDirective>], name: &str) -> Option<&'a ConstDirective> {

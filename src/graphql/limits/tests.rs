@@ -283,3 +283,15 @@ proptest! {
         prop_assert_eq!(requested, actual);
     }
 }
+
+#[test]
+fn a_variable_that_must_be_there_is_named() {
+    let check = |query: &str, variables| {
+        prepared(query).check_variables(&Variables::from_json(variables)).map_err(|error| error.message.into_owned())
+    };
+    let query = "query($ids: [ID!]!, $first: Int! = 3, $more: Int) { nodes(ids: $ids) { id } top(first: $first, rank: $more) { id } }";
+    assert_eq!(check(query, json!({"ids": []})), Ok(()));
+    insta::assert_snapshot!(check(query, json!({})).unwrap_err(), @r#"the variable "$ids" of type [ID!]! is missing"#);
+    insta::assert_snapshot!(check(query, json!({"ids": null})).unwrap_err(), @r#"the variable "$ids" of type [ID!]! is null"#);
+    insta::assert_snapshot!(check(query, json!({"ids": [], "first": null})).unwrap_err(), @r#"the variable "$first" of type Int! is null"#);
+}

@@ -92,12 +92,13 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option
     jobs::table.filter(jobs::id.eq(id)).select(Job::as_select()).for_update().first(conn).await.optional()
 }
 
-/// The jobs with these ids.
+/// The jobs with these ids, each with the group that its project belongs to.
 ///
 /// # Errors
 /// The database's.
-pub async fn by_ids(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<Job>> {
-    jobs::table.filter(jobs::id.eq_any(ids)).select(Job::as_select()).load(conn).await
+pub async fn by_ids(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<(Job, GroupId)>> {
+    let placed = jobs::table.inner_join(projects::table);
+    placed.filter(jobs::id.eq_any(ids)).select((Job::as_select(), projects::group_id)).load(conn).await
 }
 
 /// What goes to the cluster for a job, and what came back of its tasks.

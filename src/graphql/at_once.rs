@@ -1,0 +1,261 @@
+//! Objects that are plain columns for the most part: their ready fields are resolved in one step.
+//!
+//! The executor makes a future on the heap for every field, a place for it in a set of futures and a waker, which costs
+//! more than the column itself. Here a field without a selection of its own is asked on the spot, and only what is not
+//! ready at once goes that way.
+
+use std::borrow::Cow;
+use std::pin::pin;
+use std::task::{Context as Task, Poll, Waker};
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::{Field, Selection};
+use async_graphql::registry::Registry;
+use async_graphql::{ContextSelectionSet, Name, ObjectType, OutputType, Positioned, ServerResult, Value};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+
+/// An object that is resolved in this way. In the schema it is the object itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtOnce<T>(pub T);
+
+/// A list of objects, each of which is resolved in this way. In the schema it is the list itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllAtOnce<T>(pub Vec<T>);
+
+impl<T: ObjectType> OutputType for AtOnce<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        T::qualified_type_name()
+    }
+
+    fn introspection_type_name(&self) -> Cow<'static, str> {
+        self.0.introspection_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let Some(fields) = plain_fields(ctx) else { return self.0.resolve(ctx, field).await };
+        let begun = Begun::of(&self.0, ctx, &fields);
+        Ok(if begun.waiting.is_empty() { begun.value() } else { begun.finish(&self.0, ctx).await })
+    }
+}
+
+impl<T: ObjectType> OutputType for AllAtOnce<T> {
+    fn type_name() -> Cow<'static, str> {
+        Vec::<T>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        Vec::<T>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Vec::<T>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let Some(fields) = plain_fields(ctx) else {
+            let objects = self.0.iter();
+            return async_graphql::resolver_utils::resolve_list(ctx, field, objects, Some(self.0.len())).await;
+        };
+        let mut answers = Vec::with_capacity(self.0.len());
+        let mut waiting = FuturesUnordered::new();
+        for (index, object) in self.0.iter().enumerate() {
+            let begun = Begun::of(object, &ctx.with_index(index), &fields);
+            if begun.waiting.is_empty() {
+                answers.push(begun.value());
+            } else {
+                answers.push(Value::Null);
+                waiting.push(async move { (index, begun.finish(object, &ctx.with_index(index)).await) }.boxed());
+            }
+        }
+        while let Some((index, answer)) = waiting.next().await {
+            answers[index] = answer;
+        }
+        Ok(Value::List(answers))
+    }
+}
+
+/// An object with what was ready of it.
+struct Begun<'a> {
+    answer: IndexMap<Name, Value>,
+    waiting: Vec<&'a Positioned<Field>>,
+}
+
+impl<'a> Begun<'a> {
+    /// Asks the fields that have no selection of their own.
+    fn of<T: ObjectType>(object: &T, ctx: &ContextSelectionSet<'_>, fields: &[&'a Positioned<Field>]) -> Self {
+        let mut begun = Self { answer: IndexMap::with_capacity(fields.len()), waiting: Vec::new() };
+        for &field in fields {
+            let ready = match field.node.selection_set.node.items.is_empty() {
+                // Polled where it is made: the futures of large objects are large.
+                true => {
+                    let ctx = ctx.with_field(field);
+                    pin!(object.resolve_field(&ctx)).poll(&mut Task::from_waker(Waker::noop()))
+                }
+                false => Poll::Pending,
+            };
+            match ready {
+                Poll::Ready(value) => begun.put(ctx, field, value),
+                // A field that has to wait is asked anew by a future that can.
+                Poll::Pending => begun.waiting.push(field),
+            }
+        }
+        begun
+    }
+
+    fn put(&mut self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>, value: ServerResult<Option<Value>>) {
+        match value {
+            Ok(value) => {
+                self.answer.insert(field.node.response_key().node.clone(), value.unwrap_or_default());
+            }
+            Err(error) => ctx.add_error(error),
+        }
+    }
+
+    /// Waits for the other fields, all at the same time.
+    async fn finish<T: ObjectType>(mut self, object: &T, ctx: &ContextSelectionSet<'_>) -> Value {
+        let resolved = |field: &'a Positioned<Field>| {
+            async move {
+                let ctx = ctx.with_field(field);
+                (field, object.resolve_field(&ctx).await)
+            }
+            .boxed()
+        };
+        let waiting = std::mem::take(&mut self.waiting);
+        if let [field] = waiting[..] {
+            let (field, value) = resolved(field).await;
+            self.put(ctx, field, value);
+        } else {
+            let mut waiting: FuturesUnordered<_> = waiting.into_iter().map(resolved).collect();
+            while let Some((field, value)) = waiting.next().await {
+                self.put(ctx, field, value);
+            }
+        }
+        self.value()
+    }
+
+    fn value(self) -> Value {
+        if self.answer.is_empty() { Value::Null } else { Value::Object(self.answer) }
+    }
+}
+
+/// The selection, if it is of fields that each have a name of their own, and nothing else.
+fn plain_fields<'a>(ctx: &ContextSelectionSet<'a>) -> Option<Vec<&'a Positioned<Field>>> {
+    let selected = &ctx.item.node.items;
+    let mut fields = Vec::<&Positioned<Field>>::with_capacity(selected.len());
+    for selection in selected {
+        let Selection::Field(field) = &selection.node else { return None };
+        let name = field.node.response_key();
+        let is_plain = field.node.directives.is_empty() && field.node.name.node != "__typename";
+        if !is_plain || fields.iter().any(|other| other.node.response_key().node == name.node) {
+            return None;
+        }
+        fields.push(field);
+    }
+    Some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_graphql::{EmptyMutation, EmptySubscription, Object, Result, Schema};
+
+    struct Query;
+    #[derive(Clone, Copy)]
+    struct Room(i32);
+
+    #[Object]
+    impl Query {
+        async fn room(&self) -> Room {
+            Room(1)
+        }
+        async fn at_once(&self) -> AtOnce<Room> {
+            AtOnce(Room(1))
+        }
+        async fn rooms(&self) -> Vec<Room> {
+            vec![Room(1), Room(2)]
+        }
+        async fn all_at_once(&self) -> AllAtOnce<Room> {
+            AllAtOnce(vec![Room(1), Room(2)])
+        }
+    }
+
+    #[Object]
+    impl Room {
+        async fn name(&self) -> String {
+            format!("room {}", self.0)
+        }
+        async fn size(&self, times: Option<i32>) -> i32 {
+            self.0 * times.unwrap_or(1)
+        }
+        async fn slow(&self) -> i32 {
+            tokio::task::yield_now().await;
+            7
+        }
+        async fn next(&self) -> AtOnce<Room> {
+            tokio::task::yield_now().await;
+            AtOnce(Room(self.0 + 1))
+        }
+        async fn nobody(&self) -> Option<AtOnce<Room>> {
+            None
+        }
+        async fn broken(&self) -> Result<i32> {
+            Err("broken".into())
+        }
+    }
+
+    async fn answered(query: String) -> String {
+        let response = Schema::new(Query, EmptyMutation, EmptySubscription).execute(query).await;
+        let mut errors: Vec<_> =
+            response.errors.iter().map(|error| format!("{:?} {}", error.path, error.message)).collect();
+        errors.sort();
+        let Value::Object(mut data) = response.data else { panic!("{errors:?}") };
+        let mut answer = data.swap_remove("answer").unwrap_or_default();
+        sort(&mut answer);
+        format!("{answer} {errors:?}")
+    }
+
+    fn sort(answer: &mut Value) {
+        match answer {
+            Value::Object(fields) => fields.sort_keys(),
+            Value::List(items) => items.iter_mut().for_each(sort),
+            _ => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn it_answers_as_the_object_itself() {
+        for selection in [
+            "name size",
+            "a: name b: size(times: 3) slow",
+            "slow next { name next { size slow } } name other: next { name }",
+            "name ...F ... on Room { size } __typename",
+            "next { name } next { size }",
+            "nobody { name } name",
+            "name broken next { broken slow }",
+            "broken",
+        ] {
+            let fragment = if selection.contains("...F") { "fragment F on Room { slow }" } else { "" };
+            let query = |field: &str| format!("{{ answer: {field} {{ {selection} }} }} {fragment}");
+            assert_eq!(answered(query("atOnce")).await, answered(query("room")).await, "{selection}");
+            assert_eq!(answered(query("allAtOnce")).await, answered(query("rooms")).await, "{selection}");
+        }
+    }
+
+    #[test]
+    fn in_the_schema_it_is_the_object_itself() {
+        let sdl = Schema::new(Query, EmptyMutation, EmptySubscription).sdl();
+        assert!(
+            sdl.contains("atOnce: Room!") && sdl.contains("nobody: Room\n") && sdl.contains("allAtOnce: [Room!]!"),
+            "{sdl}"
+        );
+    }
+}

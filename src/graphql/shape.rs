@@ -1,0 +1,180 @@
+//! What an answer must look like: its fields in the order of the selection, and nulls where fields failed.
+//!
+//! The executor puts fields in the order in which they were ready and leaves out those that failed. The specification
+//! wants the order of the selection (section 7.2.2, Serialized Map Ordering), null for a field that failed, and, where it
+//! may not be null, null for the nearest thing above it that may (section 6.4.4, Handling Field Errors).
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::{Name, PathSegment, Response, Value};
+
+use super::limits::plan::{Group, OperationPlan, Plan, Step};
+
+/// Deeper than any operation that is let through; a fragment that contains itself ends here.
+const DEEPEST: usize = 64;
+
+/// The fields of a selection set, by their names in the answer.
+#[derive(Debug, Default)]
+pub struct Shape(IndexMap<Name, Expected, foldhash::fast::RandomState>);
+
+/// A field as it is expected.
+#[derive(Debug, Default)]
+struct Expected {
+    /// Whether it may be null, whether the items of its list may be, whether theirs may be, and so on.
+    nullable: Box<[bool]>,
+    below: Shape,
+}
+
+/// What a failed field does to the value it stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Stays,
+    BecomesNull,
+}
+
+impl Shape {
+    /// The shape of the answers to this operation of `plan`.
+    pub(super) fn of(operation: &OperationPlan, plan: &Plan) -> Self {
+        let mut shape = Self::default();
+        shape.add(&operation.selection, plan, 0);
+        shape
+    }
+
+    fn add(&mut self, group: &Group, plan: &Plan, depth: usize) {
+        if depth > DEEPEST {
+            return;
+        }
+        for step in &group.steps {
+            match step {
+                Step::Field(field) => {
+                    let expected = self.0.entry(field.key.clone()).or_default();
+                    expected.nullable.clone_from(&field.nullable);
+                    expected.below.add(&field.below, plan, depth + 1);
+                }
+                Step::Inline(_, group) => self.add(group, plan, depth + 1),
+                Step::Spread { fragment, .. } => self.add(&plan.fragments[*fragment], plan, depth + 1),
+            }
+        }
+    }
+
+    /// Puts an answer into this shape.
+    pub fn settle(&self, response: &mut Response) {
+        let paths = || response.errors.iter().map(|error| error.path.as_slice()).filter(|path| !path.is_empty());
+        // An object of which every field failed is given as null. Those that may be null come first and bring it back,
+        // so that null stands only for what may not be.
+        paths().for_each(|path| self.put_null(&mut response.data, path));
+        for path in paths() {
+            if self.fail(&mut response.data, path) == Effect::BecomesNull {
+                response.data = Value::Null;
+            }
+        }
+        self.sort(&mut response.data);
+    }
+
+    /// Puts null where `path` leads, if that may be null.
+    fn put_null(&self, value: &mut Value, path: &[PathSegment]) {
+        let [PathSegment::Field(name), rest @ ..] = path else { return };
+        let Some(expected) = self.0.get(name.as_str()) else { return };
+        if rest.is_empty() && !expected.may_be_null(0) {
+            return;
+        }
+        if *value == Value::Null && self.allows_null(path) {
+            *value = Value::Object(IndexMap::new());
+        }
+        let Value::Object(fields) = value else { return };
+        match (fields.get_mut(name.as_str()), rest) {
+            (None, []) => drop(fields.insert(Name::new(name), Value::Null)),
+            (None, _) | (Some(_), []) => {}
+            (Some(field), rest) => expected.put_null(field, rest),
+        }
+    }
+
+    /// Whether `path` leads to a field that may be null.
+    fn allows_null(&self, path: &[PathSegment]) -> bool {
+        let mut fields = path.iter().filter_map(|segment| match segment {
+            PathSegment::Field(name) => Some(name.as_str()),
+            PathSegment::Index(_) => None,
+        });
+        let ends_in_field = matches!(path.last(), Some(PathSegment::Field(_)));
+        let first = fields.next().and_then(|name| self.0.get(name));
+        let last = fields.fold(first, |expected, name| expected?.below.0.get(name));
+        ends_in_field && last.is_some_and(|expected| expected.may_be_null(0))
+    }
+
+    /// Has the failure of what `path` leads to take its effect within `value`, an object of this shape.
+    fn fail(&self, value: &mut Value, path: &[PathSegment]) -> Effect {
+        let [PathSegment::Field(name), rest @ ..] = path else { return Effect::Stays };
+        let Some(expected) = self.0.get(name.as_str()) else { return Effect::Stays };
+        let Value::Object(fields) = value else {
+            return if *value == Value::Null { Effect::BecomesNull } else { Effect::Stays };
+        };
+        let effect = match fields.get_mut(name.as_str()) {
+            None => Effect::BecomesNull,
+            Some(field) => expected.fail(field, rest, 0),
+        };
+        match effect {
+            Effect::BecomesNull if expected.may_be_null(0) => {
+                fields.insert(Name::new(name), Value::Null);
+                Effect::Stays
+            }
+            effect => effect,
+        }
+    }
+
+    /// Puts `value`'s fields into this order.
+    fn sort(&self, value: &mut Value) {
+        match value {
+            Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
+            // A scalar that is an object has an order of its own.
+            Value::Object(fields) if self.0.keys().eq(fields.keys()) => {
+                fields.values_mut().zip(self.0.values()).for_each(|(field, expected)| expected.below.sort(field));
+            }
+            Value::Object(fields) if !self.0.is_empty() => {
+                let mut ordered = IndexMap::with_capacity(fields.len());
+                for (key, expected) in &self.0 {
+                    if let Some(mut field) = fields.swap_remove(key) {
+                        expected.below.sort(&mut field);
+                        ordered.insert(key.clone(), field);
+                    }
+                }
+                ordered.append(fields);
+                *fields = ordered;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Expected {
+    /// Whether it may be null at this depth of its lists. What the schema does not know may.
+    fn may_be_null(&self, depth: usize) -> bool {
+        self.nullable.get(depth).copied().unwrap_or(true)
+    }
+
+    fn put_null(&self, value: &mut Value, path: &[PathSegment]) {
+        match (value, path) {
+            (Value::List(items), [PathSegment::Index(index), rest @ ..]) => {
+                items.get_mut(*index).into_iter().for_each(|item| self.put_null(item, rest));
+            }
+            (value, path) => self.below.put_null(value, path),
+        }
+    }
+
+    /// As [`Shape::fail`], for the value of the field, or at some depth of its lists.
+    fn fail(&self, value: &mut Value, path: &[PathSegment], depth: usize) -> Effect {
+        match (value, path) {
+            (_, []) => Effect::Stays,
+            (Value::Null, _) => Effect::BecomesNull,
+            (Value::List(items), [PathSegment::Index(index), rest @ ..]) => {
+                let Some(item) = items.get_mut(*index) else { return Effect::Stays };
+                match self.fail(item, rest, depth + 1) {
+                    Effect::BecomesNull if self.may_be_null(depth + 1) => {
+                        *item = Value::Null;
+                        Effect::Stays
+                    }
+                    effect => effect,
+                }
+            }
+            (value, path) => self.below.fail(value, path),
+        }
+    }
+}
