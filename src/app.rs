@@ -32,6 +32,7 @@ use crate::http::{
     Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck,
     RequestMeta, Revocation, Transport, router, serve,
 };
+use crate::jobs::logs::Tails;
 use crate::jobs::service::Submitter;
 use crate::jobs::worker;
 use crate::schema::{self, Schema};
@@ -88,9 +89,10 @@ impl App {
         watch::spawn(tasks, db.clone(), cluster.clone());
         let submitter =
             Submitter { db: db.clone(), scheduler: config.cluster.scheduler_name.as_str().into(), queues, wake };
+        let tails = Tails::new(cluster.clone(), tasks);
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());
-            builder.data(authenticator.clone()).data(submitter.clone())
+            builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone())
         });
         let limits = LimitsByRole::new(&config);
         let parts = Parts {

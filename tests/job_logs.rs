@@ -87,6 +87,45 @@ async fn real_a_log_is_followed_to_its_end_and_resumed_without_repeat_or_loss() 
     followed_and_resumed("real").await;
 }
 
+async fn read_once_for_all_who_follow_it(cluster: &str) {
+    const READERS: u64 = 5;
+    let Some(dev) = Dev::start("job_logs", cluster).await else { return };
+    let (maya, ada) = (dev.log_in("maya").await, dev.log_in("ada").await);
+    let job = dev.submit_yaml(&maya, "count", &counting(60, 60), "configfile-job").await;
+    let mut log = dev.subscribe(&maya, FOLLOW, json!({ "job": job })).await;
+    let mut begun = texts(&chunk(&mut log).await);
+    let before = [
+        dev.counter("platform_log_connections_total").await,
+        dev.counter("platform_subscription_executions_total").await,
+    ];
+    let mut others = Vec::new();
+    for number in 0..READERS {
+        let token = if number % 2 == 0 { &maya } else { &ada };
+        others.push(dev.subscribe(token, FOLLOW, json!({ "job": job })).await);
+    }
+    begun.extend(rest(&mut log).await);
+    assert_eq!(begun, numbers(1, 60));
+    for mut other in others {
+        assert_eq!(rest(&mut other).await, numbers(1, 60));
+    }
+    let connections = dev.counter("platform_log_connections_total").await - before[0];
+    let executions = dev.counter("platform_subscription_executions_total").await - before[1];
+    // Each reads the last pod once more when it has ended, to know that nothing is missing.
+    assert!(connections <= READERS + 2, "{connections} connections");
+    assert!(executions < 60 + 2 * READERS + 20, "{executions} executions for {READERS} readers of 60 lines");
+    dev.stop().await;
+}
+
+#[tokio::test]
+async fn embedded_a_log_is_read_once_for_all_who_follow_it() {
+    read_once_for_all_who_follow_it("embedded").await;
+}
+
+#[tokio::test]
+async fn real_a_log_is_read_once_for_all_who_follow_it() {
+    read_once_for_all_who_follow_it("real").await;
+}
+
 #[tokio::test]
 async fn a_preempted_task_s_log_goes_on_with_its_next_pod() {
     let Some(dev) = Dev::start("job_logs", "embedded").await else { return };

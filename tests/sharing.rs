@@ -51,14 +51,6 @@ fn emails(told: &[Value]) -> BTreeSet<Option<&str>> {
     told.iter().map(|told| told["data"]["jobEvents"]["job"]["submittedBy"]["email"].as_str()).collect()
 }
 
-/// A counter of the server.
-async fn counter(dev: &Dev, name: &str) -> u64 {
-    let url = dev.ready["graphqlUrl"].as_str().unwrap().replace("/graphql", "/metrics");
-    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
-    line.map_or(0, |value| value.parse().unwrap())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn equal_subscribers_of_several_people_share_one_execution_an_event() {
     let Some(dev) = Dev::start("sharing", "embedded").await else { return };
@@ -68,7 +60,7 @@ async fn equal_subscribers_of_several_people_share_one_execution_an_event() {
     for token in [&ada, &maya].into_iter().cycle().take(40) {
         sockets.push(dev.subscribe(token, PUBLIC, json!({ "after": after })).await);
     }
-    let before = counter(&dev, "platform_subscription_executions_total").await;
+    let before = dev.counter("platform_subscription_executions_total").await;
     let job = dev.submit_spec(&ada, "detection").await;
     let mut heard = BTreeSet::new();
     let mut events = 0;
@@ -79,7 +71,7 @@ async fn equal_subscribers_of_several_people_share_one_execution_an_event() {
         heard.insert(json!(told).to_string());
     }
     assert_eq!(heard.len(), 1, "all are told the same");
-    let executions = counter(&dev, "platform_subscription_executions_total").await - before;
+    let executions = dev.counter("platform_subscription_executions_total").await - before;
     assert_eq!(executions, events as u64, "one execution an event");
     dev.stop().await;
 }

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// Why a call to the cluster came to nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ClusterError {
     /// The API server does not answer, or says that it cannot at present: the call may be made again.
     #[error("the cluster does not answer: {0}")]

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LARGEST_TAIL: usize = 100_000;
 
 /// Whose log: the container of the one pod that has this uid. A pod that runs again has its name, but not its uid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source {
     /// Where the pod is.
     pub namespace: String,

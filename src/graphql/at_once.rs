@@ -12,8 +12,8 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{Field, Selection};
 use async_graphql::registry::Registry;
 use async_graphql::{ContextSelectionSet, Name, ObjectType, OutputType, Positioned, ServerResult, Value};
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt as _, StreamExt as _};
+use futures::FutureExt as _;
+use futures::future::join_all;
 
 /// An object that is resolved in this way. In the schema it is the object itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl<T: ObjectType> OutputType for AllAtOnce<T> {
             return async_graphql::resolver_utils::resolve_list(ctx, field, objects, Some(self.0.len())).await;
         };
         let mut answers = Vec::with_capacity(self.0.len());
-        let mut waiting = FuturesUnordered::new();
+        let mut waiting = Vec::new();
         for (index, object) in self.0.iter().enumerate() {
             let begun = Begun::of(object, &ctx.with_index(index), &fields);
             if begun.waiting.is_empty() {
@@ -76,7 +76,7 @@ impl<T: ObjectType> OutputType for AllAtOnce<T> {
                 waiting.push(async move { (index, begun.finish(object, &ctx.with_index(index)).await) }.boxed());
             }
         }
-        while let Some((index, answer)) = waiting.next().await {
+        for (index, answer) in join_all(waiting).await {
             answers[index] = answer;
         }
         Ok(Value::List(answers))
@@ -129,15 +129,9 @@ impl<'a> Begun<'a> {
             }
             .boxed()
         };
-        let waiting = std::mem::take(&mut self.waiting);
-        if let [field] = waiting[..] {
-            let (field, value) = resolved(field).await;
+        // What they wait for comes together, so they are polled together.
+        for (field, value) in join_all(std::mem::take(&mut self.waiting).into_iter().map(resolved)).await {
             self.put(ctx, field, value);
-        } else {
-            let mut waiting: FuturesUnordered<_> = waiting.into_iter().map(resolved).collect();
-            while let Some((field, value)) = waiting.next().await {
-                self.put(ctx, field, value);
-            }
         }
         self.value()
     }

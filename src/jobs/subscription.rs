@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::feed::{JobEventFilter, View};
 use super::loader::JobObject;
 use super::logs::types::LogChunk;
-use super::logs::{self, Place};
+use super::logs::{self, Place, Tails};
 use super::query;
 use super::types::JobEvent;
 use crate::auth::Authenticator;
@@ -24,7 +24,6 @@ use crate::error::{ApiError, ApiErrors, Problems};
 use crate::events::model::JobEvent as Row;
 use crate::events::{Bus, Seq, resume};
 use crate::graphql::context::{LastCursor, RequestExt, ResumeAfter};
-use crate::graphql::errors::{RequestId, graphql_error};
 use crate::graphql::feed::{Item, Part};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::Cursor;
@@ -82,28 +81,6 @@ impl JobSubscription {
     }
 }
 
-/// What a subscription tells its transport and the log besides what it tells the client.
-struct Told {
-    last: Option<Arc<LastCursor>>,
-    request: Option<RequestId>,
-}
-
-impl Told {
-    fn of(ctx: &Context<'_>) -> Self {
-        Self { last: ctx.data_opt::<Arc<LastCursor>>().cloned(), request: ctx.data_opt::<RequestId>().cloned() }
-    }
-
-    fn cursor(&self, cursor: impl FnOnce() -> String) {
-        if let Some(last) = &self.last {
-            last.set(cursor());
-        }
-    }
-
-    fn error(&self, error: ApiError) -> async_graphql::Error {
-        graphql_error(error, self.request.as_ref())
-    }
-}
-
 fn part<'c, T: Send + Sync + 'static>(ctx: &Context<'c>) -> Result<&'c T, ApiError> {
     let missing = || ApiError::internal(format!("the request carries no {}", std::any::type_name::<T>()));
     ctx.data_opt::<T>().ok_or_else(missing)
@@ -120,7 +97,7 @@ async fn rights(ctx: &Context<'_>) -> Result<Rights, ApiError> {
     Rights::of(part::<Authenticator>(ctx)?, caller, ctx.acting()).await
 }
 
-/// The feed is told by executions that its subscribers share: here it is announced, or its events are executed.
+/// Both feeds are told by executions that their subscribers share: here one is announced, or its events are executed.
 async fn job_events(
     ctx: &Context<'_>,
     filter: JobEventFilter,
@@ -128,7 +105,10 @@ async fn job_events(
 ) -> Result<BoxStream<'static, ApiResult<JobEvent>>, ApiError> {
     let asked = part::<Arc<Part<Caller>>>(ctx)?;
     match asked.items() {
-        Some(items) => Ok(executed(ctx, items)?.boxed()),
+        Some(items) => {
+            let tell = |event: Arc<Row>| (Seq(event.seq).cursor(), JobEvent(event));
+            executed(ctx, items, tell)
+        }
         None => {
             asked.leave(announced(ctx, filter, after).await?.boxed());
             Ok(stream::empty().boxed())
@@ -136,22 +116,28 @@ async fn job_events(
     }
 }
 
-/// Events as the execution that they are given to yields them, each for its reader.
-fn executed(
+/// Events as the execution that they are given to yields them, each for its reader. `tell` gives an event's cursor, and
+/// what the client is told.
+fn executed<E: Send + Sync + 'static, T: Send + 'static>(
     ctx: &Context<'_>,
     mut items: mpsc::Receiver<Item<Caller>>,
-) -> Result<impl Stream<Item = ApiResult<JobEvent>> + use<>, ApiError> {
-    let (acting, loaders, told) = (ctx.acting(), ctx.loaders()?, Told::of(ctx));
-    Ok(stream! {
+    tell: impl Fn(Arc<E>) -> (String, T) + Send + 'static,
+) -> Result<BoxStream<'static, ApiResult<T>>, ApiError> {
+    let (acting, loaders, last) = (ctx.acting(), ctx.loaders()?, ctx.data_opt::<Arc<LastCursor>>().cloned());
+    let events = stream! {
         while let Some(Item { event, reader, .. }) = items.recv().await {
-            let Ok(event) = event.downcast::<Row>() else { continue };
+            let Ok(event) = event.downcast::<E>() else { continue };
             acting.switch(reader);
             // What was loaded for the event before may be older than this one.
             loaders.forget();
-            told.cursor(|| Seq(event.seq).cursor());
-            yield Ok(JobEvent(event));
+            let (cursor, told) = tell(event);
+            if let Some(last) = &last {
+                last.set(cursor);
+            }
+            yield Ok(told);
         }
-    })
+    };
+    Ok(events.boxed())
 }
 
 /// The events that the subscriber is told.
@@ -237,7 +223,11 @@ async fn job_logs(
     task: i32,
     tail_lines: Option<i32>,
     after: Option<Cursor>,
-) -> Result<impl Stream<Item = ApiResult<LogChunk>> + use<>, ApiErrors> {
+) -> Result<BoxStream<'static, ApiResult<LogChunk>>, ApiErrors> {
+    let asked = part::<Arc<Part<Caller>>>(ctx)?;
+    if let Some(items) = asked.items() {
+        return Ok(executed(ctx, items, |chunk: Arc<logs::Chunk>| (chunk.place.cursor(), LogChunk::from(&*chunk)))?);
+    }
     let rights = rights(ctx).await?;
     let group = query::group_of(ctx, id).await.map_err(|error| error.at("jobId"))?;
     let action = Action::ViewJob { job: id, group };
@@ -264,6 +254,7 @@ async fn job_logs(
         db: ctx.db()?.clone(),
         bus: part::<Bus>(ctx)?.clone(),
         cluster: part::<Cluster>(ctx)?.clone(),
+        tails: part::<Tails>(ctx)?.clone(),
         rights,
         action,
         namespace: object.namespace.clone(),
@@ -271,12 +262,6 @@ async fn job_logs(
         tail: tail_lines.filter(|_| after.is_none()).and_then(|lines| usize::try_from(lines).ok()),
         place: after.unwrap_or_else(|| Place::start(id, task)),
     };
-    let told = Told::of(ctx);
-    Ok(logs::follow(request).map(move |chunk| match chunk {
-        Ok(chunk) => {
-            told.cursor(|| chunk.place.cursor());
-            Ok(LogChunk::from(chunk))
-        }
-        Err(error) => Err(told.error(error)),
-    }))
+    asked.leave(logs::follow(request).boxed());
+    Ok(stream::empty().boxed())
 }

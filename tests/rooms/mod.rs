@@ -29,6 +29,7 @@ use platform::executor::Wake;
 use platform::graphql::feed::Part;
 use platform::graphql::limits::{CostTable, Document, Prepared};
 use platform::graphql::loaders::Loaders;
+use platform::jobs::logs::Tails;
 use platform::jobs::service::Submitter;
 use platform::schema::{self, Schema};
 use platform::tasks::Tasks;
@@ -75,9 +76,10 @@ impl World {
             wake: Wake::default(),
         };
         let cluster = cluster_that_is_away(&url).await;
+        let tails = Tails::new(cluster.clone(), &tasks);
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());
-            builder.data(authenticator.clone()).data(submitter.clone())
+            builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone())
         });
         let costs = CostTable::read(&schema::sdl()).unwrap();
         Self { db, url, authenticator, schema, costs, documents: Mutex::default(), _tasks: tasks }

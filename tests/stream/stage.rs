@@ -243,8 +243,10 @@ impl Stage {
     pub async fn log_of(&self, job: JobId) -> logs::Request {
         let (db, bus) = self.feed();
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &self.config.auth, &self.config.limits.logins);
+        let cluster = Cluster::new(&self.config.cluster).await.unwrap();
         logs::Request {
-            cluster: Cluster::new(&self.config.cluster).await.unwrap(),
+            tails: logs::Tails::new(cluster.clone(), &Tasks::default()),
+            cluster,
             rights: Rights::of(&authenticator, Caller::Anonymous, Acting::default()).await.unwrap(),
             action: Action::ViewJob { job, group: GroupId::generate() },
             namespace: project_namespace(self.project),

@@ -118,6 +118,14 @@ impl Dev {
         socket
     }
 
+    /// A counter of the server.
+    pub async fn counter(&self, name: &str) -> u64 {
+        let url = self.ready["graphqlUrl"].as_str().unwrap().replace("/graphql", "/metrics");
+        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.map_or(0, |value| value.parse().unwrap())
+    }
+
     pub async fn stop(mut self) {
         self.child.start_kill().unwrap();
         self.child.wait().await.unwrap();

@@ -1,24 +1,27 @@
 //! A task's log from pod to pod: waits for the task to begin, reads its pod, goes over to the next, ends with the last.
 //!
 //! What the task does is read from its job's row, which the watch keeps; the event bus says when to look again. So a
-//! reader that waits costs the cluster nothing, and one that reads costs it one connection.
+//! reader that waits costs the cluster nothing, and all who read the same cost it one connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_stream::stream;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::Stream;
 use tokio::time::Instant;
 
-use super::chunks::{Chunks, Piece};
 use super::course::{self, LogEnd, Next, Progress, Sight};
 use super::cursor::Place;
+use super::tails::{Passage, Reading, Tails, Told};
 use crate::auth::policy::{self, Action};
+use crate::auth::principal::Caller;
 use crate::auth::rights::Rights;
 use crate::cluster::logs::{self, Line, Source};
 use crate::cluster::{Cluster, ClusterError};
 use crate::db::Db;
 use crate::error::ApiError;
 use crate::events::{Bus, Member, Topics};
+use crate::graphql::feed::Item;
 use crate::jobs::model::log;
 
 /// How long a reader waits without news before it looks again, for the case that it missed some.
@@ -38,7 +41,7 @@ pub struct Chunk {
     /// The pod that wrote it; `None` if the task never had one.
     pub pod: Option<String>,
     /// The lines.
-    pub lines: Vec<Line>,
+    pub lines: Arc<[Line]>,
     /// Set in the last chunk, which has no lines.
     pub end: Option<LogEnd>,
 }
@@ -51,6 +54,8 @@ pub struct Request {
     pub bus: Bus,
     /// Where the pods are.
     pub cluster: Cluster,
+    /// The logs that are read for several.
+    pub tails: Tails,
     /// What the client may.
     pub rights: Rights,
     /// What they must be allowed to do, all the time.
@@ -65,8 +70,9 @@ pub struct Request {
     pub tail: Option<usize>,
 }
 
-/// Reads until the task has ended for good. An error is the last item; it bears the cursor to resume after.
-pub fn follow(request: Request) -> impl Stream<Item = Result<Chunk, ApiError>> + Send {
+/// Reads until the task has ended for good. An error is the last item; it bears the cursor to resume after. What several
+/// are told alike has the same number for all of them.
+pub fn follow(request: Request) -> impl Stream<Item = Result<Item<Caller>, ApiError>> + Send {
     stream! {
         let news = request.bus.join(&Topics::Jobs(vec![request.place.job]));
         let mut reader = Reader { request, progress: Progress::Open, told: false, failures: 0, pod: None };
@@ -95,22 +101,22 @@ pub fn follow(request: Request) -> impl Stream<Item = Result<Chunk, ApiError>> +
             let (since, mut until) = (Instant::now(), None);
             let broke = match reader.open(ended).await {
                 Err(error) => Broke::Failed(error),
-                Ok(mut chunks) => loop {
+                Ok(mut log) => loop {
                     let heard = tokio::select! {
                         biased;
                         () = reader.request.rights.may_have_changed() => Heard::Rights,
-                        piece = chunks.next() => Heard::Piece(piece),
+                        told = log.next() => Heard::Told(told),
                         () = news.heard(), if until.is_none() => Heard::News,
                         () = sleep_until(until) => break Broke::Lingers,
                     };
                     let judged = match heard {
-                        Heard::Piece(Piece::Lines(lines)) => {
+                        Heard::Told(Told::Passage(passage)) => {
                             until = until.map(|_| Instant::now() + LINGER);
-                            yield Ok(reader.chunk(lines));
+                            yield Ok(reader.chunk(passage));
                             Ok(())
                         }
-                        Heard::Piece(Piece::Ended) => break Broke::Ended,
-                        Heard::Piece(Piece::Broken(error)) => break Broke::Failed(error),
+                        Heard::Told(Told::Ended) => break Broke::Ended,
+                        Heard::Told(Told::Broken(error)) => break Broke::Failed(error),
                         Heard::News => reader.goes_on().await.map(|goes_on| {
                             until = (!goes_on).then(|| Instant::now() + LINGER);
                         }),
@@ -137,7 +143,7 @@ pub fn follow(request: Request) -> impl Stream<Item = Result<Chunk, ApiError>> +
 
 /// What happens while a pod is read.
 enum Heard {
-    Piece(Piece),
+    Told(Told),
     News,
     Rights,
 }
@@ -198,10 +204,9 @@ impl Reader {
         }
     }
 
-    /// The log of the pod that the reader has turned to. It is opened when the first piece is asked for: a log that is
-    /// followed may be silent for hours.
-    async fn open(&mut self, ended: bool) -> Result<Chunks, ClusterError> {
-        let Request { cluster, namespace, container, place, tail, .. } = &mut self.request;
+    /// The log of the pod that the reader has turned to.
+    async fn open(&mut self, ended: bool) -> Result<Reading, ClusterError> {
+        let Request { cluster, tails, namespace, container, place, tail, .. } = &mut self.request;
         let source = Source {
             namespace: namespace.clone(),
             pod: self.pod.clone().unwrap_or_default(),
@@ -212,22 +217,23 @@ impl Reader {
             place.after = logs::before_last(cluster, &source, count).await?;
             *tail = None;
         }
-        let (cluster, after) = (cluster.clone(), place.after);
-        let lines = async move { logs::read(&cluster, &source, after, !ended).await };
-        Ok(Chunks::of(futures::stream::once(lines).try_flatten().boxed()))
+        Ok(tails.read(source, place.after, !ended))
     }
 
-    fn chunk(&mut self, lines: Vec<Line>) -> Chunk {
+    fn chunk(&mut self, Passage { number, lines }: Passage) -> Item<Caller> {
         (self.failures, self.told) = (0, false);
         if let Some(last) = lines.last() {
             self.request.place.after = Some(last.position);
         }
-        Chunk { place: self.place().clone(), pod: self.pod.clone(), lines, end: None }
+        let chunk = Chunk { place: self.place().clone(), pod: self.pod.clone(), lines, end: None };
+        Item { number, event: Arc::new(chunk), reader: self.request.rights.caller().clone() }
     }
 
-    fn end(mut self, end: LogEnd) -> Chunk {
+    fn end(mut self, end: LogEnd) -> Item<Caller> {
         self.request.place.whole = self.place().pod.is_some() && end == LogEnd::Complete;
-        Chunk { place: self.request.place, pod: self.pod, lines: Vec::new(), end: Some(end) }
+        let Request { place, rights, tails, .. } = self.request;
+        let chunk = Chunk { place, pod: self.pod, lines: Arc::default(), end: Some(end) };
+        Item { number: tails.number(), event: Arc::new(chunk), reader: rights.caller().clone() }
     }
 
     /// What the end of a reading means; how long to wait before the next, where that helps.

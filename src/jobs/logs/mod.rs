@@ -4,8 +4,10 @@ mod chunks;
 mod course;
 mod cursor;
 mod follow;
+mod tails;
 pub mod types;
 
 pub use course::Sight;
 pub use cursor::Place;
 pub use follow::{Chunk, Request, follow};
+pub use tails::Tails;

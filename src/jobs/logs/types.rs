@@ -39,22 +39,22 @@ pub struct LogLine {
     pub continues: bool,
 }
 
-impl From<Chunk> for LogChunk {
-    fn from(chunk: Chunk) -> Self {
+impl From<&Chunk> for LogChunk {
+    fn from(chunk: &Chunk) -> Self {
         Self {
             cursor: Cursor(chunk.place.cursor()),
             task: chunk.place.task,
-            pod: chunk.pod,
-            pod_uid: chunk.place.pod,
-            lines: chunk.lines.into_iter().map(LogLine::from).collect(),
+            pod: chunk.pod.clone(),
+            pod_uid: chunk.place.pod.clone(),
+            lines: chunk.lines.iter().map(LogLine::from).collect(),
             end: chunk.end,
         }
     }
 }
 
-impl From<Line> for LogLine {
-    fn from(line: Line) -> Self {
+impl From<&Line> for LogLine {
+    fn from(line: &Line) -> Self {
         let nanos = i64::try_from(line.position.nanos).unwrap_or(i64::MAX);
-        Self { at: DateTime::from_timestamp_nanos(nanos), text: line.text, continues: line.continues }
+        Self { at: DateTime::from_timestamp_nanos(nanos), text: line.text.clone(), continues: line.continues }
     }
 }

@@ -1,0 +1,355 @@
+//! One connection to the cluster for all who follow the same log at about the same place.
+//!
+//! A tail reads a log that goes on and keeps the last passages of it. Who stands among them is told from there, the same
+//! lines in the same passages; who is further back, or too slow, reads alone until they have caught up. A tail reads on
+//! only when somebody wants more.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use futures::stream;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::chunks::{Chunks, Piece};
+use crate::cluster::logs::{self, Line, Position, Source};
+use crate::cluster::{Cluster, ClusterError};
+use crate::tasks::Tasks;
+
+/// Passages that a tail keeps, of 64 KiB at most.
+const KEPT: usize = 8;
+
+/// Lines that came together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// Its own: who is told the same passage is told the same number.
+    pub number: i64,
+    /// The lines, at least one.
+    pub lines: Arc<[Line]>,
+}
+
+/// What comes next in a log.
+#[derive(Debug)]
+pub enum Told {
+    /// Some lines.
+    Passage(Passage),
+    /// The log has ended.
+    Ended,
+    /// The connection broke.
+    Broken(ClusterError),
+}
+
+/// The tails of a server. Clones are the same.
+#[derive(Clone)]
+pub struct Tails(Arc<Inner>);
+
+struct Inner {
+    cluster: Cluster,
+    tasks: Tasks,
+    open: Mutex<HashMap<Source, Weak<Tail>>>,
+    numbers: AtomicI64,
+}
+
+impl Tails {
+    /// No tails yet. They read from `cluster`, in `tasks`.
+    pub fn new(cluster: Cluster, tasks: &Tasks) -> Self {
+        Self(Arc::new(Inner { cluster, tasks: tasks.clone(), open: Mutex::default(), numbers: AtomicI64::new(1) }))
+    }
+
+    /// A number that no passage had before.
+    pub fn number(&self) -> i64 {
+        self.0.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The log behind `after`: together with others where it `goes_on`, alone where all of it is there.
+    pub(super) fn read(&self, source: Source, after: Option<Position>, goes_on: bool) -> Reading {
+        let via = match goes_on {
+            true => self.join_or_begin(&source, after),
+            false => Via::Alone(self.chunks(&source, after, false)),
+        };
+        Reading { tails: self.clone(), source, after, goes_on, via }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<Source, Weak<Tail>>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The log, when the first piece is asked for: one that is followed may be silent for hours.
+    fn chunks(&self, source: &Source, after: Option<Position>, goes_on: bool) -> Chunks {
+        metrics::counter!("platform_log_connections_total").increment(1);
+        let (cluster, source) = (self.0.cluster.clone(), source.clone());
+        let lines = async move { logs::read(&cluster, &source, after, goes_on).await };
+        Chunks::of(stream::once(lines).try_flatten().boxed())
+    }
+
+    fn join_or_begin(&self, source: &Source, after: Option<Position>) -> Via {
+        let mut open = self.open();
+        match open.get(source).and_then(Weak::upgrade).filter(|tail| tail.is_going_on()) {
+            Some(tail) if tail.holds(after) => Via::Tail(tail.tap()),
+            Some(_) => Via::Alone(self.chunks(source, after, true)),
+            None => {
+                open.retain(|_, tail| tail.strong_count() > 0);
+                let tail = Tail::begin(self, self.chunks(source, after, true), after);
+                open.insert(source.clone(), Arc::downgrade(&tail));
+                Via::Tail(tail.tap())
+            }
+        }
+    }
+
+    fn join(&self, source: &Source, after: Option<Position>) -> Option<Tap> {
+        let tail = self.open().get(source).and_then(Weak::upgrade)?;
+        (tail.is_going_on() && tail.holds(after)).then(|| tail.tap())
+    }
+}
+
+/// One reader of a log.
+pub(super) struct Reading {
+    tails: Tails,
+    source: Source,
+    /// Behind which line the reader stands.
+    after: Option<Position>,
+    goes_on: bool,
+    via: Via,
+}
+
+enum Via {
+    Tail(Tap),
+    Alone(Chunks),
+}
+
+impl Reading {
+    /// What comes next. Nothing is lost when it is dropped before it is ready.
+    pub async fn next(&mut self) -> Told {
+        loop {
+            match &mut self.via {
+                Via::Tail(tap) => match tap.next(self.after, &self.tails).await {
+                    Some(told) => return self.note(told),
+                    None => self.via = Via::Alone(self.tails.chunks(&self.source, self.after, self.goes_on)),
+                },
+                Via::Alone(chunks) => {
+                    let told = match chunks.next().await {
+                        Piece::Lines(lines) => {
+                            Told::Passage(Passage { number: self.tails.number(), lines: lines.into() })
+                        }
+                        Piece::Ended => Told::Ended,
+                        Piece::Broken(error) => Told::Broken(error),
+                    };
+                    let told = self.note(told);
+                    if self.goes_on
+                        && let Some(tap) = self.tails.join(&self.source, self.after)
+                    {
+                        self.via = Via::Tail(tap);
+                    }
+                    return told;
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, told: Told) -> Told {
+        if let Told::Passage(passage) = &told {
+            self.after = passage.lines.last().map(|line| line.position).or(self.after);
+        }
+        told
+    }
+}
+
+/// A log that is read for several.
+struct Tail {
+    kept: Mutex<Kept>,
+    changed: watch::Sender<()>,
+    wanted: Arc<Notify>,
+    _reads_until_dropped: DropGuard,
+}
+
+/// What a tail remembers.
+#[derive(Debug)]
+struct Kept {
+    /// Each with the place before it.
+    passages: VecDeque<(Option<Position>, Passage)>,
+    /// Behind the last passage.
+    end: Option<Position>,
+    over: Option<Over>,
+}
+
+#[derive(Debug, Clone)]
+enum Over {
+    Ended,
+    Broken(ClusterError),
+}
+
+/// What a tail has for a reader at some place.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// This whole passage.
+    Passage(Passage),
+    /// The lines of a passage that the reader does not have.
+    Rest(Vec<Line>),
+    /// Nothing yet.
+    Nothing,
+    /// Nothing ever: the place is none of the tail's.
+    Elsewhere,
+}
+
+impl Kept {
+    fn find(&self, after: Option<Position>) -> Found {
+        let is_new = |line: &Line| Some(line.position) > after;
+        let next = self.passages.iter().find(|(_, passage)| passage.lines.last().is_some_and(is_new));
+        match next {
+            Some((before, passage)) if *before == after => Found::Passage(passage.clone()),
+            Some((before, passage)) if *before < after => {
+                Found::Rest(passage.lines.iter().filter(|line| is_new(line)).cloned().collect())
+            }
+            None if self.end == after => Found::Nothing,
+            Some(_) | None => Found::Elsewhere,
+        }
+    }
+}
+
+impl Tail {
+    fn begin(tails: &Tails, chunks: Chunks, after: Option<Position>) -> Arc<Self> {
+        let (stop, wanted) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let tail = Arc::new(Self {
+            kept: Mutex::new(Kept { passages: VecDeque::with_capacity(KEPT), end: after, over: None }),
+            changed: watch::Sender::new(()),
+            wanted: Arc::clone(&wanted),
+            _reads_until_dropped: stop.clone().drop_guard(),
+        });
+        let work = fill(Arc::downgrade(&tail), tails.clone(), chunks, wanted);
+        tails.0.tasks.spawn("log tail", stop.run_until_cancelled_owned(work).map(|_| ()));
+        tail
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_going_on(&self) -> bool {
+        self.kept().over.is_none()
+    }
+
+    fn holds(&self, after: Option<Position>) -> bool {
+        self.kept().find(after) != Found::Elsewhere
+    }
+
+    fn tap(self: &Arc<Self>) -> Tap {
+        Tap { tail: Arc::clone(self), changed: self.changed.subscribe() }
+    }
+
+    /// Takes in what was read; whether there will be more.
+    fn take(&self, piece: Piece, number: i64) -> bool {
+        let mut kept = self.kept();
+        match piece {
+            Piece::Lines(lines) => {
+                let before = kept.end;
+                kept.end = lines.last().map(|line| line.position).or(before);
+                if kept.passages.len() == KEPT {
+                    kept.passages.pop_front();
+                }
+                kept.passages.push_back((before, Passage { number, lines: lines.into() }));
+            }
+            Piece::Ended => kept.over = Some(Over::Ended),
+            Piece::Broken(error) => kept.over = Some(Over::Broken(error)),
+        }
+        let goes_on = kept.over.is_none();
+        drop(kept);
+        self.changed.send_replace(());
+        goes_on
+    }
+}
+
+/// Reads for a tail whenever somebody wants more, until the log is over or nobody is left.
+async fn fill(tail: Weak<Tail>, tails: Tails, mut chunks: Chunks, wanted: Arc<Notify>) {
+    loop {
+        wanted.notified().await;
+        let piece = chunks.next().await;
+        let Some(tail) = tail.upgrade() else { return };
+        if !tail.take(piece, tails.number()) {
+            return;
+        }
+    }
+}
+
+/// One reader at a tail.
+struct Tap {
+    tail: Arc<Tail>,
+    changed: watch::Receiver<()>,
+}
+
+impl Tap {
+    /// What comes behind `after`; `None` if the tail has gone on without this reader.
+    async fn next(&mut self, after: Option<Position>, tails: &Tails) -> Option<Told> {
+        loop {
+            self.changed.mark_unchanged();
+            let (found, over) = {
+                let kept = self.tail.kept();
+                (kept.find(after), kept.over.clone())
+            };
+            match (found, over) {
+                (Found::Passage(passage), _) => return Some(Told::Passage(passage)),
+                (Found::Rest(lines), _) => {
+                    return Some(Told::Passage(Passage { number: tails.number(), lines: lines.into() }));
+                }
+                (Found::Elsewhere, _) => return None,
+                (Found::Nothing, Some(Over::Ended)) => return Some(Told::Ended),
+                (Found::Nothing, Some(Over::Broken(error))) => return Some(Told::Broken(error)),
+                (Found::Nothing, None) => {
+                    self.tail.wanted.notify_one();
+                    // The tail lives as long as this tap, so its sender does.
+                    let _ = self.changed.changed().await;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(nanos: i128) -> Line {
+        Line { position: Position { nanos, nth: 1 }, text: nanos.to_string(), continues: false }
+    }
+
+    fn at(nanos: i128) -> Option<Position> {
+        Some(Position { nanos, nth: 1 })
+    }
+
+    /// A tail that began behind line 2 and has the passages 3 to 4 and 5 to 7.
+    fn kept() -> Kept {
+        let passage =
+            |number, lines: std::ops::RangeInclusive<i128>| Passage { number, lines: lines.map(line).collect() };
+        Kept { passages: [(at(2), passage(1, 3..=4)), (at(4), passage(2, 5..=7))].into(), end: at(7), over: None }
+    }
+
+    #[test]
+    fn who_stands_between_passages_is_told_the_next_one() {
+        let number = |after| match kept().find(after) {
+            Found::Passage(passage) => Some(passage.number),
+            Found::Rest(_) | Found::Nothing | Found::Elsewhere => None,
+        };
+        assert_eq!((number(at(2)), number(at(4))), (Some(1), Some(2)));
+        assert_eq!(kept().find(at(7)), Found::Nothing);
+    }
+
+    #[test]
+    fn who_stands_within_one_is_told_the_rest_of_it() {
+        assert_eq!(kept().find(at(5)), Found::Rest(vec![line(6), line(7)]));
+        assert_eq!(kept().find(at(3)), Found::Rest(vec![line(4)]));
+    }
+
+    #[test]
+    fn who_is_further_back_or_further_on_stands_elsewhere() {
+        assert_eq!(kept().find(None), Found::Elsewhere);
+        assert_eq!(kept().find(at(1)), Found::Elsewhere);
+        assert_eq!(kept().find(at(8)), Found::Elsewhere);
+    }
+
+    #[test]
+    fn a_tail_that_has_read_nothing_has_only_its_beginning() {
+        let kept = Kept { passages: VecDeque::new(), end: None, over: None };
+        assert_eq!((kept.find(None), kept.find(at(1))), (Found::Nothing, Found::Elsewhere));
+    }
+}
