@@ -24,6 +24,8 @@ pub struct Workload {
     variables: fn() -> Value,
     /// The same by hand, one statement a level.
     pub sql: &'static str,
+    /// One row of keys that its statements know beforehand: what one gives cannot be handed on to the next.
+    pub keys: Option<&'static str>,
 }
 
 pub fn workloads() -> [Workload; 3] {
@@ -31,6 +33,7 @@ pub fn workloads() -> [Workload; 3] {
         Workload {
             name: "a random job, its user and project",
             query: "query($id: ID!) { job(id: $id) { id name phase submittedAt submittedBy { username displayName } project { id name } } }",
+            keys: None,
             variables: || json!({ "id": JobId::from_uuid(seeded(9006, 1..=JOBS)).to_string() }),
             sql: "\\set n random(1, 100000)
 SELECT id, name, phase, submitted_at, submitted_by AS who, project_id AS what FROM jobs
@@ -40,6 +43,7 @@ SELECT u.username, u.display_name, p.id, p.name FROM users u, projects p WHERE u
         Workload {
             name: "the 20 newest jobs of a random project",
             query: "query($id: ID!) { project(id: $id) { id name jobs(first: 20) { nodes { id name phase submittedAt } } } }",
+            keys: None,
             variables: || json!({ "id": ProjectId::from_uuid(seeded(9003, 1..=PROJECTS)).to_string() }),
             sql: "\\set n random(1, 250)
 SELECT id AS project, name FROM projects
@@ -50,11 +54,15 @@ SELECT id, name, phase, submitted_at FROM jobs WHERE project_id = :project::uuid
             name: "10 groups x 5 projects x 5 jobs with submitter",
             query: "query($groups: Int!, $projects: Int!, $jobs: Int!) { groups(first: $groups) { nodes { id name projects(first: $projects) { nodes { id name jobs(first: $jobs) { nodes { id name phase submittedBy { username } } } } } } } }",
             variables: || json!({ "groups": 10, "projects": 5, "jobs": 5 }),
-            sql: "SELECT array_agg(id)::text AS groups, array_agg(name) AS names FROM (SELECT id, name FROM groups ORDER BY name, id LIMIT 10) g \\gset
-SELECT array_agg(p.id)::text AS projects, array_agg(p.name) AS names FROM unnest(:groups::uuid[]) g (id), LATERAL
- (SELECT id, name FROM projects WHERE group_id = g.id ORDER BY name, id LIMIT 5) p \\gset
-SELECT array_agg(DISTINCT j.submitted_by)::text AS people, array_agg((j.id, j.name, j.phase)::text) AS jobs FROM unnest(:projects::uuid[]) p (id), LATERAL
- (SELECT id, name, phase, submitted_by FROM jobs WHERE project_id = p.id ORDER BY submitted_at DESC, id DESC LIMIT 5) j \\gset
+            keys: Some("WITH g AS (SELECT id FROM groups ORDER BY name, id LIMIT 10),
+ p AS (SELECT p.id FROM g, LATERAL (SELECT id FROM projects WHERE group_id = g.id ORDER BY name, id LIMIT 5) p),
+ j AS (SELECT j.* FROM p, LATERAL (SELECT submitted_by FROM jobs WHERE project_id = p.id ORDER BY submitted_at DESC, id DESC LIMIT 5) j)
+SELECT (SELECT array_agg(id) FROM g)::text AS groups, (SELECT array_agg(id) FROM p)::text AS projects, (SELECT array_agg(DISTINCT submitted_by) FROM j)::text AS people"),
+            sql: "SELECT id, name FROM groups ORDER BY name, id LIMIT 10;
+SELECT g.id, p.id, p.name FROM unnest(:groups::uuid[]) g (id), LATERAL
+ (SELECT id, name FROM projects WHERE group_id = g.id ORDER BY name, id LIMIT 5) p;
+SELECT p.id, j.id, j.name, j.phase, j.submitted_by FROM unnest(:projects::uuid[]) p (id), LATERAL
+ (SELECT id, name, phase, submitted_by, submitted_at FROM jobs WHERE project_id = p.id ORDER BY submitted_at DESC, id DESC LIMIT 5) j;
 SELECT id, username FROM users WHERE id = ANY(:people::uuid[]);",
         },
     ]

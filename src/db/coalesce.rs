@@ -155,32 +155,43 @@ async fn gather<R: Read>(queue: &Queue<R>) -> Option<Batch<R>> {
 /// Asks that are answered together.
 struct Batch<R: Read> {
     keys: HashSet<R::Key, foldhash::fast::RandomState>,
-    waiting: Vec<oneshot::Sender<Found<R>>>,
+    asks: Vec<Ask<R>>,
 }
 
 impl<R: Read> Default for Batch<R> {
     fn default() -> Self {
-        Self { keys: HashSet::default(), waiting: Vec::new() }
+        Self { keys: HashSet::default(), asks: Vec::new() }
     }
 }
 
 impl<R: Read> Batch<R> {
     fn take(&mut self, ask: Ask<R>) {
-        self.keys.extend(ask.keys);
-        self.waiting.push(ask.answer);
+        self.keys.extend(ask.keys.iter().cloned());
+        self.asks.push(ask);
     }
 
     async fn answer(self, db: &Db) {
         metrics::histogram!("platform_loader_batch_size").record(self.keys.len() as f64);
-        let read = AssertUnwindSafe(R::read(db, self.keys.into_iter().collect())).catch_unwind().await;
-        let found: Found<R> = match read.unwrap_or_else(|_| Err(ApiError::internal("a read panicked"))) {
-            Ok(found) => Ok(Arc::new(found)),
-            Err(error) => Err(ReadFailed::from(&error)),
-        };
-        for answer in self.waiting {
+        let found = read::<R>(db, self.keys.into_iter().collect()).await;
+        // A statement that one ask makes impossible is nobody else's failure.
+        let apart = self.asks.len() > 1 && found.as_ref().is_err_and(|failed| failed.code == Code::Internal);
+        for Ask { keys, answer } in self.asks {
+            let found = if apart { read::<R>(db, distinct(keys)).await } else { found.clone() };
             // A waiter that gave up needs no answer.
-            let _ = answer.send(found.clone());
+            let _ = answer.send(found);
         }
+    }
+}
+
+fn distinct<K: Clone + Eq + Hash>(keys: Vec<K>) -> Vec<K> {
+    keys.into_iter().collect::<HashSet<_, foldhash::fast::RandomState>>().into_iter().collect()
+}
+
+async fn read<R: Read>(db: &Db, keys: Vec<R::Key>) -> Found<R> {
+    let read = AssertUnwindSafe(R::read(db, keys)).catch_unwind().await;
+    match read.unwrap_or_else(|_| Err(ApiError::internal("a read panicked"))) {
+        Ok(found) => Ok(Arc::new(found)),
+        Err(error) => Err(ReadFailed::from(&error)),
     }
 }
 
@@ -204,5 +215,42 @@ impl Coalescers {
             // The key is the type, so this is not reached; a coalescer of its own is right all the same.
             None => Coalescer::start(db.clone(), &self.tasks),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DatabaseConfig;
+
+    /// Doubles its keys, and cannot bear 13.
+    enum Doubled {}
+
+    impl Read for Doubled {
+        type Key = u64;
+        type Value = u64;
+
+        async fn read(_: &Db, keys: Vec<u64>) -> Result<ByKey<u64, u64>, ApiError> {
+            tokio::task::yield_now().await;
+            if keys.contains(&13) {
+                return Err(ApiError::internal("13 cannot be read"));
+            }
+            Ok(keys.into_iter().map(|key| (key, 2 * key)).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_ask_that_cannot_be_answered_fails_alone() {
+        let tasks = Tasks::default();
+        let url = "postgres://nobody@127.0.0.1:1/nothing".parse().unwrap();
+        let db = Db::new(&DatabaseConfig::for_dev(url), &tasks).unwrap();
+        let coalescer = db.coalescers().of::<Doubled>(&db);
+        let asks = [vec![1, 2], vec![13], vec![2, 3, 3], vec![13, 4]].map(|keys| coalescer.load(keys));
+        let answers = futures::future::join_all(asks).await;
+        let told: Vec<_> =
+            answers.iter().map(|found| found.as_ref().ok().and_then(|found| found.get(&2)).copied()).collect();
+        assert_eq!(told, [Some(4), None, Some(4), None]);
+        assert!(answers[1].is_err() && answers[3].is_err());
+        assert_eq!(answers[2].as_ref().unwrap().get(&3), Some(&6));
     }
 }

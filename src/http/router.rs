@@ -63,7 +63,7 @@ async fn answer<S: GraphqlService>(
     request: Request<Body>,
 ) -> Result<Response, Infallible> {
     let request_id = request.extensions().get::<RequestId>().map_or("", |id| id.0.as_str());
-    let span = tracing::info_span!("request", request_id);
+    let span = tracing::debug_span!("request", request_id);
     // The handler's future is large: it stays where it is made.
     let answered = if request.uri().path() == "/graphql" {
         graphql::handle(endpoint, request).boxed()

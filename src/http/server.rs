@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,6 +17,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout_at};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -42,7 +44,7 @@ where
     A: tower::Service<Request<Body>, Response = Response, Error = Infallible, Future: Send + 'static>,
     A: Clone + Send + 'static,
 {
-    let HttpSettings { drain, head_timeout, .. } = settings;
+    let HttpSettings { drain, head_timeout, write_timeout, .. } = settings;
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).keep_alive(true);
     builder
@@ -65,9 +67,7 @@ where
             },
             () = shutdown.cancelled() => break,
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
+        let stream = prepared(stream, write_timeout);
         let first_request = CancellationToken::new();
         let connection = connections.watch(connection(&builder, stream, peer, app.clone(), first_request.clone()));
         let broken_off = broken_off.clone();
@@ -92,6 +92,7 @@ where
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    let stream = prepared(stream, write_timeout);
                     let connection = connection(&builder, stream, peer, app.clone(), CancellationToken::new());
                     let broken_off = broken_off.clone();
                     late.spawn(async move { drop(broken_off.run_until_cancelled(connection).await) });
@@ -109,6 +110,18 @@ where
     late.wait().await;
     tracing::info!(everything_finished = finished, "drained");
     Ok(())
+}
+
+/// A client's stream. It breaks when the client reads nothing of what it is sent for as long as `patience`.
+type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
+
+fn prepared(stream: TcpStream, patience: Duration) -> Stream {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(patience));
+    Box::pin(stream)
 }
 
 /// Serves a connection, or gives it up (`None`) when its first request does not come in time. The header timeout of
@@ -129,7 +142,7 @@ async fn unless_silent<T>(
 
 fn connection<A>(
     builder: &auto::Builder<TokioExecutor>,
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     app: A,
     first_request: CancellationToken,

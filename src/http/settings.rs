@@ -20,6 +20,8 @@ pub struct HttpSettings {
     pub head_timeout: Duration,
     /// How long a client may take to send a request's body.
     pub body_timeout: Duration,
+    /// How long a client may leave an answer unread in full buffers before its connection is dropped.
+    pub write_timeout: Duration,
     /// How long running requests and sockets get to finish when the server is asked to stop.
     pub drain: Duration,
     /// WebSocket's own.
@@ -65,6 +67,7 @@ impl Default for HttpSettings {
             documents: DocumentSettings::default(),
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(20),
             socket: SocketSettings::default(),
         }

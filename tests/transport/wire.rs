@@ -262,3 +262,29 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
+
+#[tokio::test]
+async fn who_reads_nothing_of_what_they_are_sent_is_dropped() {
+    const ANSWERS: usize = 12;
+    let write_timeout = Duration::from_millis(300);
+    let server = Server::with(HttpSettings { write_timeout, ..HttpSettings::default() }).await;
+    let name = "x".repeat(1_900_000);
+    let body =
+        format!(r#"{{"query":"query($name: String!) {{ hello(name: $name) }}","variables":{{"name":"{name}"}}}}"#);
+    let request = post(&format!("content-length: {}\r\n", body.len()), &body);
+    let (mut reader, mut writer) = Wire::to(&server).await.0.into_split();
+    let asking = tokio::spawn(async move {
+        // More than the buffers of both ends can hold.
+        for _ in 0..ANSWERS {
+            if writer.write_all(request.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+        writer
+    });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut heard = Vec::new();
+    let _ = timeout(PATIENCE, reader.read_to_end(&mut heard)).await.expect("the server ended the connection");
+    assert!(heard.len() < (ANSWERS - 1) * name.len(), "{} bytes came", heard.len());
+    drop(asking.await.unwrap());
+}

@@ -9,6 +9,7 @@ use async_graphql::ServerError;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::RuntimeFlavor;
 
 use crate::config::TrustedDocumentsMode;
 use crate::error::{ApiError, Code};
@@ -131,12 +132,22 @@ impl Documents {
         }
         limits.check_text(text).map_err(ApiError::from)?;
         nesting::check(text)?;
-        let document = Document::parse(text.into(), &self.costs).map_err(NoDocument::Syntax)?;
+        let document = self.parse(text).map_err(NoDocument::Syntax)?;
         let document = Arc::new(document);
         if text.len() <= LONGEST_KEPT {
             self.parsed.insert(Arc::clone(document.text()), Arc::clone(&document));
         }
         Ok(document)
+    }
+
+    /// Parses a text; a long one where it holds up nobody else.
+    fn parse(&self, text: &str) -> Result<Document, ServerError> {
+        let parse = || Document::parse(text.into(), &self.costs);
+        let runtime = tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor());
+        match runtime {
+            Ok(RuntimeFlavor::MultiThread) if text.len() > LONGEST_KEPT => tokio::task::block_in_place(parse),
+            Ok(_) | Err(_) => parse(),
+        }
     }
 
     fn register(&self, text: &str, hash: &str, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
