@@ -1,5 +1,6 @@
 //! The parts of a running server, put together: the same for `serve`, `dev` and the tests.
 
+mod collapsing;
 mod following;
 mod limits;
 
@@ -29,8 +30,8 @@ use crate::graphql::errors::graphql_error;
 use crate::graphql::limits::{CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
 use crate::graphql::loaders::Loaders;
 use crate::http::{
-    Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck,
-    RequestMeta, Revocation, Transport, router, serve,
+    Answer, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
+    ReadinessCheck, RequestMeta, Revocation, Transport, router, serve,
 };
 use crate::jobs::logs::Tails;
 use crate::jobs::service::Submitter;
@@ -39,6 +40,7 @@ use crate::schema::{self, Schema};
 use crate::tasks::Tasks;
 use crate::watch;
 
+use collapsing::Collapsing;
 use following::Following;
 
 /// How long background tasks get to finish after the last request.
@@ -58,6 +60,7 @@ struct Parts {
     costs: Arc<CostTable>,
     documents: DocumentSettings,
     limits: LimitsByRole,
+    collapsing: Collapsing,
     following: Following,
     demo_users: serde_json::Value,
 }
@@ -105,6 +108,7 @@ impl App {
             costs,
             documents,
             limits,
+            collapsing: Collapsing::default(),
             following: Following::default(),
             demo_users,
         };
@@ -178,26 +182,24 @@ impl GraphqlService for App {
         Arc::clone(&self.0.costs)
     }
 
-    async fn execute(&self, caller: &Caller, request: Request, prepared: &Prepared, meta: RequestMeta) -> Response {
+    async fn execute(&self, caller: &Caller, request: Request, prepared: &Prepared, meta: RequestMeta) -> Answer {
         // A socket may be older than a role; a request over HTTP was authenticated a moment ago.
         let caller = match meta.transport {
             Transport::WebSocket => match self.0.authenticator.renewed(caller).await {
                 Ok(caller) => caller,
                 Err(error) => {
                     let told = graphql_error(error, Some(&meta.request_id));
-                    return Response::from_errors(vec![told.into_server_error(Pos::default())]);
+                    return Response::from_errors(vec![told.into_server_error(Pos::default())]).into();
                 }
             },
             _ => caller.clone(),
         };
-        let (deadline, loaders) = (meta.deadline, Arc::new(Loaders::new(self.0.db.clone())));
-        let (request, _) = self.complete(&caller, request, Arc::clone(&loaders), meta);
-        let response = self.0.schema.execute(request, prepared, &loaders, deadline).await;
+        let answer = collapsing::execute(self, &caller, request, prepared, meta).await;
         if prepared.operation_type() == OperationType::Mutation {
             // What comes after the answer is decided with the rights that it leaves.
             self.0.authenticator.rights_may_have_changed();
         }
-        response
+        answer
     }
 
     fn subscribe(
@@ -263,6 +265,18 @@ impl GraphqlService for App {
 }
 
 impl App {
+    async fn execute_alone(
+        &self,
+        caller: &Caller,
+        request: Request,
+        prepared: &Prepared,
+        meta: RequestMeta,
+    ) -> Response {
+        let (deadline, loaders) = (meta.deadline, Arc::new(Loaders::new(self.0.db.clone())));
+        let (request, _) = self.complete(caller, request, Arc::clone(&loaders), meta);
+        self.0.schema.execute(request, prepared, &loaders, deadline).await
+    }
+
     fn complete(
         &self,
         caller: &Caller,

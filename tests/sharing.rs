@@ -115,3 +115,39 @@ async fn nothing_crosses_from_one_scope_to_another_and_a_changed_right_counts_at
     assert_eq!(first["data"]["jobEvents"]["job"]["id"], own.as_str(), "{first}");
     dev.stop().await;
 }
+
+const PROJECTS: &str = "{ viewer { username } projects(first: 100) { nodes { name } } }";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_queries_of_one_person_are_executed_together_and_see_what_was_there_when_they_were_asked() {
+    let Some(dev) = Dev::start("sharing", "embedded").await else { return };
+    let (maya, ada) = (dev.log_in("maya").await, dev.log_in("ada").await);
+    let groups = dev.ask(Some(&maya), "{ groups(first: 10) { nodes { id name } } }", json!({})).await;
+    let groups = groups["data"]["groups"]["nodes"].as_array().unwrap();
+    let vision = groups.iter().find(|group| group["name"] == "vision").unwrap()["id"].clone();
+    let create = "mutation($i: CreateProjectInput!) { createProject(input: $i) { project { id } } }";
+    let asked_at_once =
+        async |token: &str| futures::future::join_all((0..12).map(|_| dev.ask(Some(token), PROJECTS, json!({})))).await;
+    for number in 0..10 {
+        let name = format!("new-{number}");
+        let made = dev.ask(Some(&maya), create, json!({ "i": { "groupId": vision, "name": name } })).await;
+        assert!(made["errors"].is_null(), "{made}");
+        let (of_maya, of_ada) = tokio::join!(asked_at_once(&maya), asked_at_once(&ada));
+        for (answers, username) in [(of_maya, "maya"), (of_ada, "ada")] {
+            for answer in answers {
+                assert_eq!(answer["data"]["viewer"]["username"], username);
+                let names = answer["data"]["projects"]["nodes"].as_array().unwrap();
+                assert!(names.iter().any(|project| project["name"] == *name), "{name} is missing: {answer}");
+            }
+        }
+    }
+    assert!(dev.counter("platform_shared_queries_total").await > 0);
+    // Errors name their request, so each has its own.
+    let missing = "query($id: ID!) { job(id: $id) { id } }";
+    let id = json!({ "id": "job_00000000000000000000000000" });
+    let errors = futures::future::join_all((0..12).map(|_| dev.ask(Some(&maya), missing, id.clone()))).await;
+    let requests: BTreeSet<_> =
+        errors.iter().map(|answer| answer["errors"][0]["extensions"]["requestId"].to_string()).collect();
+    assert_eq!(requests.len(), errors.len(), "{errors:?}");
+    dev.stop().await;
+}

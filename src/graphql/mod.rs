@@ -1,6 +1,7 @@
 //! The toolkit every room builds with: ids, errors, limits, connections and loaders. No domain in here.
 
 pub mod at_once;
+pub mod collapse;
 pub mod connection;
 pub mod context;
 pub mod cursor;

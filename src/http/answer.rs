@@ -1,7 +1,11 @@
 //! A GraphQL response on the wire: when `data` is there, how errors look, which HTTP status goes with it.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use async_graphql::{Pos, Response, ServerError};
-use http::StatusCode;
+use axum::body::{Body, Bytes};
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -9,16 +13,69 @@ use crate::error::ApiError;
 use crate::graphql::errors::{RequestId, graphql_error};
 use crate::graphql::executable::was_executed;
 use crate::http::negotiate::MediaType;
-use crate::http::service::Frame;
+use crate::http::service::{Answer, Frame};
 
 /// The response as JSON.
 pub fn serialize(response: &Response) -> String {
     to_json(&Wire(response))
 }
 
-/// Several responses as a JSON array.
-pub fn serialize_batch(responses: &[Response]) -> String {
-    to_json(&responses.iter().map(Wire).collect::<Vec<_>>())
+/// An operation's answer with the headers that go with it.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer.
+    pub answer: Answer,
+    /// Its headers.
+    pub headers: HeaderMap,
+}
+
+impl Answered {
+    /// The HTTP status that goes with it.
+    pub fn status(&self, media_type: MediaType) -> StatusCode {
+        match &self.answer {
+            Answer::Own(response) => status(response, media_type),
+            Answer::Shared(_) => StatusCode::OK,
+        }
+    }
+
+    /// The answer as JSON.
+    pub fn payload(&self) -> Cow<'_, str> {
+        match &self.answer {
+            Answer::Own(response) => serialize(response).into(),
+            Answer::Shared(shared) => (&*shared.payload).into(),
+        }
+    }
+
+    /// The answer as the body of a response, copied for nobody.
+    pub fn body(&self) -> Body {
+        match &self.answer {
+            Answer::Own(response) => serialize(response).into(),
+            Answer::Shared(shared) => Bytes::from_owner(Text(Arc::clone(&shared.payload))).into(),
+        }
+    }
+
+    /// The answer as the one frame of a stream.
+    pub fn frame(&self) -> Frame {
+        match &self.answer {
+            Answer::Own(response) => Frame::from_response(response, None),
+            Answer::Shared(shared) => Frame::Next { payload: Arc::clone(&shared.payload), cursor: None },
+        }
+    }
+}
+
+impl From<Response> for Answered {
+    fn from(mut response: Response) -> Self {
+        let headers = std::mem::take(&mut response.http_headers);
+        Self { answer: response.into(), headers }
+    }
+}
+
+struct Text(Arc<str>);
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// Errors as a JSON array.

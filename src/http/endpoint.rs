@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 use async_graphql::Response;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _};
+use http::HeaderMap;
 
 use crate::error::{ApiError, Code};
 use crate::graphql::errors::{complete, without_suggestions};
 use crate::graphql::executable::was_executed;
 use crate::graphql::limits::{Account, Accounts, Deadline, Principal};
-use crate::http::answer;
+use crate::http::answer::{self, Answered};
 use crate::http::documents::Documents;
 use crate::http::lifecycle::Lifecycle;
 use crate::http::operation::{Kind, Operation};
 use crate::http::params::Params;
 use crate::http::rate_headers;
-use crate::http::service::{Frame, GraphqlService, RequestMeta, Transport};
+use crate::http::service::{Answer, Frame, GraphqlService, RequestMeta, Transport};
 use crate::http::settings::HttpSettings;
 use crate::http::telemetry::{Ongoing, Telemetry};
 
@@ -97,46 +98,54 @@ impl<S: GraphqlService> Endpoint<S> {
     }
 
     /// Runs a query or mutation within its deadline. A panic of a resolver is an INTERNAL error of this operation.
-    pub async fn run(&self, caller: &S::Caller, operation: Operation, mut meta: RequestMeta) -> Response {
+    pub async fn run(&self, caller: &S::Caller, operation: Operation, mut meta: RequestMeta) -> Answered {
         let since = Instant::now();
         let Operation { request, kind, name, usage, prepared, limits, mut admission, tells_cost } = operation;
         let series = self.inner.telemetry.series(meta.transport, kind, name.as_ref());
         let (_ongoing, allowed) = (Ongoing::operation(&series), limits.timeout);
         let deadline = Deadline::after(allowed);
         meta.deadline = Some(deadline);
-        let (transport, request_id) = (meta.transport, meta.request_id.clone());
-        let tells_cost = tells_cost || meta.tells_cost;
+        meta.tells_cost |= tells_cost;
+        let (transport, request_id, tells_cost) = (meta.transport, meta.request_id.clone(), meta.tells_cost);
         let request = request.data(deadline).data(request_id.clone());
         let execution = AssertUnwindSafe(self.service().execute(caller, request, &prepared, meta)).catch_unwind();
-        let mut response = match tokio::time::timeout_at(deadline.at + GRACE_AFTER_DEADLINE, execution).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(_)) => answer::refusal(ApiError::internal("a resolver panicked"), &request_id),
+        let mut answer = match tokio::time::timeout_at(deadline.at + GRACE_AFTER_DEADLINE, execution).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => answer::refusal(ApiError::internal("a resolver panicked"), &request_id).into(),
             Err(_) => answer::refusal(
                 ApiError::new(Code::Timeout, format!("the operation's deadline of {} ms passed", allowed.as_millis())),
                 &request_id,
-            ),
+            )
+            .into(),
         };
-        complete(&mut response, &request_id);
-        if !limits.operation.introspection {
-            without_suggestions(&mut response);
-        }
-        // Of an operation that ran out of time nobody knows what it took: nothing is given back.
-        let cost = Cost {
-            requested: usage.cost,
-            actual: match answer::code(&response) {
-                Some(code) if code == Code::Timeout.as_str() => usage.cost,
-                _ if was_executed(&response) => prepared.actual_cost(&response.data).min(usage.cost),
-                _ => 1,
-            },
+        let actual = match &mut answer {
+            Answer::Shared(shared) => shared.cost.min(usage.cost),
+            Answer::Own(response) => {
+                complete(response, &request_id);
+                if !limits.operation.introspection {
+                    without_suggestions(response);
+                }
+                // Of an operation that ran out of time nobody knows what it took: nothing is given back.
+                match answer::code(response) {
+                    Some(code) if code == Code::Timeout.as_str() => usage.cost,
+                    _ if was_executed(response) => prepared.actual_cost(&response.data).min(usage.cost),
+                    _ => 1,
+                }
+            }
         };
+        let cost = Cost { requested: usage.cost, actual };
         admission.settle(cost.actual);
-        if tells_cost {
-            response.extensions.insert("cost".to_owned(), cost.to_value());
+        let (mut headers, mut code) = (HeaderMap::new(), None);
+        if let Answer::Own(response) = &mut answer {
+            if tells_cost {
+                response.extensions.insert("cost".to_owned(), cost.to_value());
+            }
+            headers = std::mem::take(&mut response.http_headers);
+            code = answer::code(response);
         }
         if transport != Transport::WebSocket {
-            rate_headers::put(admission.account(), limits.rate, &mut response.http_headers);
+            rate_headers::put(admission.account(), limits.rate, &mut headers);
         }
-        let code = answer::code(&response);
         series.ended(code, since);
         series.cost(cost);
         tracing::debug!(
@@ -149,7 +158,7 @@ impl<S: GraphqlService> Endpoint<S> {
             took_us = since.elapsed().as_micros() as u64,
             "operation"
         );
-        response
+        Answered { answer, headers }
     }
 
     /// Runs any operation as a stream of frames: a query is a stream of one. `Err` is a defect.
@@ -161,11 +170,7 @@ impl<S: GraphqlService> Endpoint<S> {
     ) -> BoxStream<'static, Result<Frame, Panicked>> {
         if operation.kind != Kind::Subscription {
             let (endpoint, caller) = (self.clone(), caller.clone());
-            return stream::once(async move {
-                let response = endpoint.run(&caller, operation, meta).await;
-                Ok(Frame::from_response(&response, None))
-            })
-            .boxed();
+            return stream::once(async move { Ok(endpoint.run(&caller, operation, meta).await.frame()) }).boxed();
         }
         let (since, ongoing) = (Instant::now(), Ongoing::subscription(meta.transport));
         let transport = meta.transport;

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::error::{ApiError, Code};
 use crate::graphql::errors::RequestId;
+use crate::http::answer::Answered;
 use crate::http::endpoint::Endpoint;
 use crate::http::negotiate::{Format, MediaType, is_utf8, negotiate};
 use crate::http::operation::{Kind, Operation};
@@ -182,9 +183,9 @@ async fn one<S: GraphqlService>(
         )),
         Format::Single(_) | Format::Multipart => {
             let media_type = single(format);
-            let response = endpoint.run(caller, operation, meta).await;
-            let mut answer = whole(answer::status(&response, media_type), media_type, answer::serialize(&response));
-            answer.headers_mut().extend(response.http_headers);
+            let answered = endpoint.run(caller, operation, meta).await;
+            let mut answer = whole(answered.status(media_type), media_type, answered.body());
+            answer.headers_mut().extend(answered.headers);
             Ok(answer)
         }
     }
@@ -198,19 +199,24 @@ async fn batch<S: GraphqlService>(
     meta: RequestMeta,
     media_type: MediaType,
 ) -> Response {
-    let mut responses = Vec::with_capacity(list.len());
+    let (mut payload, mut headers) = (String::from("["), HeaderMap::new());
     for params in list {
-        responses.push(match endpoint.prepare(caller, params, &meta) {
+        let answered = match endpoint.prepare(caller, params, &meta) {
             Ok(operation) if operation.kind == Kind::Subscription => {
-                answer::refusal(ApiError::new(Code::BadUserInput, "a batch holds no subscription"), &meta.request_id)
+                let cause = ApiError::new(Code::BadUserInput, "a batch holds no subscription");
+                answer::refusal(cause, &meta.request_id).into()
             }
             Ok(operation) => endpoint.run(caller, operation, meta.clone()).await,
-            Err(response) => *response,
-        });
+            Err(response) => Answered::from(*response),
+        };
+        payload.push_str(if payload.len() > 1 { "," } else { "" });
+        payload.push_str(&answered.payload());
+        // The last one knows what is left.
+        headers = answered.headers;
     }
-    let mut answer = whole(StatusCode::OK, media_type, answer::serialize_batch(&responses));
-    // The last one knows what is left.
-    answer.headers_mut().extend(responses.pop().unwrap_or_default().http_headers);
+    payload.push(']');
+    let mut answer = whole(StatusCode::OK, media_type, payload);
+    answer.headers_mut().extend(headers);
     answer
 }
 
@@ -234,13 +240,13 @@ fn single(format: Format) -> MediaType {
 }
 
 /// An answer in one piece. It depends on who asks, so nobody between us and the client keeps it.
-fn whole(status: StatusCode, media_type: MediaType, body: String) -> Response {
+fn whole(status: StatusCode, media_type: MediaType, body: impl Into<Body>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, media_type.content_type()),
         (header::CACHE_CONTROL, "private, no-store"),
         (header::VARY, "accept, authorization"),
     ];
-    (status, headers, body).into_response()
+    (status, headers, body.into()).into_response()
 }
 
 fn bad_request(error: params::InvalidParams) -> Refused {

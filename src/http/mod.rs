@@ -30,5 +30,7 @@ pub use endpoint::Endpoint;
 pub use lifecycle::Lifecycle;
 pub use router::router;
 pub use server::serve;
-pub use service::{Deprecated, Frame, GraphqlService, Peer, ReadinessCheck, RequestMeta, Revocation, Transport};
+pub use service::{
+    Answer, Deprecated, Frame, GraphqlService, Peer, ReadinessCheck, RequestMeta, Revocation, SharedAnswer, Transport,
+};
 pub use settings::{HttpSettings, SocketSettings};

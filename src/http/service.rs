@@ -48,7 +48,7 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
         request: Request,
         prepared: &Prepared,
         meta: RequestMeta,
-    ) -> impl Future<Output = Response> + Send;
+    ) -> impl Future<Output = Answer> + Send;
 
     /// Starts a subscription, which ends when its stream ends or is dropped.
     fn subscribe(
@@ -126,6 +126,30 @@ pub struct RequestMeta {
     pub traceparent: Option<Arc<str>>,
     /// Whether answers are to say what they cost: the header `GraphQL-Cost: report`.
     pub tells_cost: bool,
+}
+
+/// What a query or a mutation came to.
+#[derive(Debug)]
+pub enum Answer {
+    /// For its sender.
+    Own(Box<Response>),
+    /// For several who asked the same. It has no errors.
+    Shared(Arc<SharedAnswer>),
+}
+
+/// What several are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedAnswer {
+    /// `{"data": …}` as JSON.
+    pub payload: Arc<str>,
+    /// What it cost, in points.
+    pub cost: u64,
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Self {
+        Self::Own(Box::new(response))
+    }
 }
 
 /// One message of a subscription.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Object, Request, Response, Schema, SimpleObject, Subscription};
+use async_graphql::{Object, Request, Schema, SimpleObject, Subscription};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt as _};
 use platform::error::ApiError;
@@ -130,8 +130,8 @@ impl GraphqlService for Toy {
         Arc::clone(&self.costs)
     }
 
-    async fn execute(&self, _: &Caller, request: Request, _: &Prepared, _: RequestMeta) -> Response {
-        self.schema.execute(request).await
+    async fn execute(&self, _: &Caller, request: Request, _: &Prepared, _: RequestMeta) -> platform::http::Answer {
+        self.schema.execute(request).await.into()
     }
 
     fn subscribe(&self, _: &Caller, request: Request, _: Prepared, meta: RequestMeta) -> BoxStream<'static, Frame> {

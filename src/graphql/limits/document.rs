@@ -8,7 +8,7 @@ use async_graphql::{Name, Positioned, ServerError, Value, Variables};
 use super::measure::{self, Usage};
 use super::plan::{OperationPlan, Plan};
 use super::table::CostTable;
-use super::{OperationLimits, Refusal, tokens};
+use super::{OperationLimits, Refusal, rate_limit, tokens};
 use crate::error::ApiError;
 use crate::graphql::shape::Shape;
 use crate::graphql::validity::Validity;
@@ -99,6 +99,16 @@ impl Prepared {
     /// The document.
     pub fn document(&self) -> &Arc<Document> {
         &self.document
+    }
+
+    /// Whether its answer, if it has no errors, is the same for equal requests of one person.
+    pub fn can_be_shared(&self) -> bool {
+        self.operation_type() == OperationType::Query && !self.document.text.contains(rate_limit::FIELD)
+    }
+
+    /// Which of its document's operations it is.
+    pub fn index(&self) -> usize {
+        self.index
     }
 
     /// Whether it need not be validated.

@@ -9,6 +9,9 @@ use super::account::Account;
 use super::bucket::Rate;
 use super::directives;
 
+/// The field: what it tells holds for one request.
+pub(super) const FIELD: &str = "rateLimit";
+
 /// What the operation at hand costs and whose points it takes; lies in the request's data.
 #[derive(Debug, Clone)]
 pub struct Spending {

@@ -295,3 +295,14 @@ fn a_variable_that_must_be_there_is_named() {
     insta::assert_snapshot!(check(query, json!({"ids": null})).unwrap_err(), @r#"the variable "$ids" of type [ID!]! is null"#);
     insta::assert_snapshot!(check(query, json!({"ids": [], "first": null})).unwrap_err(), @r#"the variable "$first" of type Int! is null"#);
 }
+
+#[test]
+fn an_answer_that_tells_of_its_request_is_shared_with_nobody() {
+    let shared = |query: &str| prepared(query).can_be_shared();
+    assert!(shared("{ viewer { name } }"));
+    assert!(!shared("mutation { rename { name } }"));
+    assert!(!shared("{ viewer { name } ...L } fragment L on Query { mine: rateLimit { remaining } }"));
+    let schema =
+        async_graphql::Schema::new(RateLimitQuery, async_graphql::EmptyMutation, async_graphql::EmptySubscription);
+    assert!(schema.sdl().contains(&format!("{}: RateLimit", rate_limit::FIELD)));
+}

@@ -1,0 +1,159 @@
+//! Equal queries that one person sends at the same time, executed once. Scripts and dashboards ask the same in many
+//! places; the answer is made when all of them have asked.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use async_graphql::{Request, Response};
+
+use super::App;
+use crate::auth::principal::{Caller, Principal};
+use crate::graphql::collapse::{Collapse, Way};
+use crate::graphql::limits::Prepared;
+use crate::http::{Answer, RequestMeta, SharedAnswer, answer};
+
+/// The queries of a server that are under way.
+pub(super) type Collapsing = Collapse<EqualQuery, Arc<SharedAnswer>>;
+
+/// What makes two queries equal: everything that their answer depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct EqualQuery {
+    document: Arc<str>,
+    operation: usize,
+    variables: String,
+    viewer: Viewer,
+}
+
+/// Who asks, with their rights.
+#[derive(Debug, Clone)]
+struct Viewer(Caller);
+
+impl PartialEq for Viewer {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Caller::Anonymous, Caller::Anonymous) => true,
+            (Caller::Known(one), Caller::Known(other)) => Arc::ptr_eq(one, other) || rights(one) == rights(other),
+            (Caller::Anonymous, Caller::Known(_)) | (Caller::Known(_), Caller::Anonymous) => false,
+        }
+    }
+}
+
+impl Eq for Viewer {}
+
+impl Hash for Viewer {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.0 {
+            Caller::Anonymous => state.write_u8(0),
+            Caller::Known(principal) => principal.user.hash(state),
+        }
+    }
+}
+
+/// All of a person that an answer can depend on; from which of their sessions they ask is not part of it.
+fn rights(principal: &Principal) -> impl PartialEq {
+    let Principal { user, platform_role, groups, session: _, expires_at: _ } = principal;
+    (*user, *platform_role, groups.clone())
+}
+
+impl EqualQuery {
+    /// The query of `request`; `None` if it is to be executed for this request alone.
+    fn of(caller: &Caller, request: &Request, prepared: &Prepared, meta: &RequestMeta) -> Option<Self> {
+        let is_shared = prepared.can_be_shared() && prepared.validity().holds(&request.variables) && !meta.tells_cost;
+        is_shared.then(|| Self {
+            document: Arc::clone(prepared.document().text()),
+            operation: prepared.index(),
+            variables: serde_json::to_string(&request.variables).unwrap_or_default(),
+            viewer: Viewer(caller.clone()),
+        })
+    }
+}
+
+/// Executes a query or a mutation, alone or together with others.
+pub(super) async fn execute(
+    app: &App,
+    caller: &Caller,
+    request: Request,
+    prepared: &Prepared,
+    meta: RequestMeta,
+) -> Answer {
+    let Some(query) = EqualQuery::of(caller, &request, prepared, &meta) else {
+        return app.execute_alone(caller, request, prepared, meta).await.into();
+    };
+    let together = || {
+        metrics::counter!("platform_shared_queries_total").increment(1);
+        let (app, caller, prepared, meta) = (app.clone(), caller.clone(), prepared.clone(), meta.clone());
+        let twin = twin(&request, &prepared, &meta);
+        async move {
+            let response = app.execute_alone(&caller, twin, &prepared, meta).await;
+            shared(&response, &prepared)
+        }
+    };
+    match app.0.collapsing.ask(query, together) {
+        Way::Alone(_turn) => app.execute_alone(caller, request, prepared, meta).await.into(),
+        Way::Together(work) => match work.await {
+            Some(answer) => Answer::Shared(answer),
+            // An error names its request, and may be this request's only by chance.
+            None => app.execute_alone(caller, request, prepared, meta).await.into(),
+        },
+    }
+}
+
+/// The same request once more.
+fn twin(request: &Request, prepared: &Prepared, meta: &RequestMeta) -> Request {
+    let mut twin = Request::new("").variables(request.variables.clone()).data(meta.request_id.clone());
+    twin.operation_name.clone_from(&request.operation_name);
+    twin.set_parsed_query(prepared.document().parsed().clone());
+    match meta.deadline {
+        Some(deadline) => twin.data(deadline),
+        None => twin,
+    }
+}
+
+fn shared(response: &Response, prepared: &Prepared) -> Option<Arc<SharedAnswer>> {
+    let is_plain = response.errors.is_empty() && response.extensions.is_empty() && response.http_headers.is_empty();
+    is_plain.then(|| {
+        let (payload, cost) = (answer::serialize(response).into(), prepared.actual_cost(&response.data));
+        Arc::new(SharedAnswer { payload, cost })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::auth::principal::{GroupRole, PlatformRole};
+    use crate::ids::{GroupId, SessionId, UserId};
+
+    fn viewer(principal: &Principal) -> Viewer {
+        Viewer(Caller::Known(Arc::new(principal.clone())))
+    }
+
+    #[test]
+    fn a_viewer_is_a_person_with_rights_and_not_a_session() {
+        let group = GroupId::generate();
+        let principal = Principal {
+            user: UserId::generate(),
+            session: SessionId::generate(),
+            platform_role: PlatformRole::User,
+            groups: BTreeMap::from([(group, GroupRole::Member)]),
+            expires_at: chrono::Utc::now(),
+        };
+        let elsewhere = Principal {
+            session: SessionId::generate(),
+            expires_at: principal.expires_at + chrono::TimeDelta::seconds(1),
+            ..principal.clone()
+        };
+        assert_eq!(viewer(&principal), viewer(&elsewhere));
+        for other in [
+            Principal { user: UserId::generate(), ..principal.clone() },
+            Principal { platform_role: PlatformRole::Admin, ..principal.clone() },
+            Principal { groups: BTreeMap::new(), ..principal.clone() },
+            Principal { groups: BTreeMap::from([(group, GroupRole::Manager)]), ..principal.clone() },
+        ] {
+            assert_ne!(viewer(&principal), viewer(&other));
+        }
+        assert_ne!(viewer(&principal), Viewer(Caller::Anonymous));
+        assert_eq!(Viewer(Caller::Anonymous), Viewer(Caller::Anonymous));
+    }
+}
