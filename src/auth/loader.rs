@@ -55,7 +55,7 @@ impl Read for LiveSession {
     type Value = Roles;
 
     async fn read(db: &Db, keys: Vec<SessionId>) -> Result<ByKey<SessionId, Roles>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let rows: Vec<Row> = prepared(SQL).bind::<Array<SqlUuid>, _>(keys).load(&mut conn).await?;
         let live = rows.into_iter().filter(|row| row.live);
         Ok(live

@@ -23,7 +23,7 @@ impl Read for ConfigFilesById {
     type Value = Arc<ConfigFile>;
 
     async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, Arc<ConfigFile>>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let found: Vec<ConfigFile> = config_files::table
             .filter(config_files::id.eq_any(keys))
             .select(ConfigFile::as_select())
@@ -41,7 +41,7 @@ impl Read for CommitsById {
     type Value = Arc<Commit>;
 
     async fn read(db: &Db, keys: Vec<CommitId>) -> Result<ByKey<CommitId, Arc<Commit>>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let found: Vec<Commit> = config_commits::table
             .filter(config_commits::id.eq_any(keys))
             .select(Commit::as_select())
@@ -59,7 +59,7 @@ impl Read for BlobsByHash {
     type Value = Arc<Blob>;
 
     async fn read(db: &Db, keys: Vec<Vec<u8>>) -> Result<ByKey<Vec<u8>, Arc<Blob>>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let found: Vec<Blob> = config_blobs::table
             .filter(config_blobs::sha256.eq_any(keys))
             .select(Blob::as_select())
@@ -77,7 +77,7 @@ impl Read for HeadOfConfigFile {
     type Value = Arc<Commit>;
 
     async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, Arc<Commit>>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let found: Vec<Commit> = prepared(
             "SELECT head.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
                 SELECT * FROM config_commits c
@@ -100,7 +100,7 @@ impl Read for ConfigFilesOfProject {
     type Value = Arc<Vec<ConfigFile>>;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
             let mut pages: ByKey<ProjectId, Vec<ConfigFile>> = ByKey::default();
@@ -151,7 +151,7 @@ impl Read for ConfigFileCounts {
     type Value = i64;
 
     async fn read(db: &Db, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, i64>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let rows: Vec<(ProjectId, i64)> = config_files::table
             .filter(config_files::project_id.eq_any(keys))
             .group_by(config_files::project_id)
@@ -170,7 +170,7 @@ impl Read for CommitsOfConfigFile {
     type Value = Arc<Vec<Commit>>;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
             let mut pages: ByKey<ConfigId, Vec<Commit>> = ByKey::default();
@@ -216,7 +216,7 @@ impl Read for CommitCounts {
     type Value = i64;
 
     async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, i64>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let rows: Vec<(ConfigId, i64)> = config_commits::table
             .filter(config_commits::config_file_id.eq_any(keys))
             .group_by(config_commits::config_file_id)

@@ -29,9 +29,14 @@ pub type Connection = Object<AsyncPgConnection>;
 /// How long a request waits for a connection before it is told that the database is away.
 const POOL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Statements are planned when they are prepared and not again for each array of keys, which would take PostgreSQL a
-/// third of the time of a read by ids. So every statement must be one whose plan is good for whatever it is given.
+/// A read by keys is planned when it is prepared and not again for each array of keys, which takes PostgreSQL a third of
+/// its time. What is selected by a value that may be rare or frequent has to be planned for the value.
 const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
+
+/// Connections for reads by keys, at most: they are shared by all who ask, so a few are enough.
+const MOST_LOOKUPS: usize = 8;
+/// One of so many connections is for reads by keys.
+const LOOKUPS_PER: usize = 4;
 
 /// The database of one server. Clones share the pool.
 #[derive(Clone)]
@@ -39,6 +44,8 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     pool: Pool<AsyncPgConnection>,
+    /// For reads by keys; none where there are too few connections to divide.
+    lookups: Option<Pool<AsyncPgConnection>>,
     url: crate::config::DatabaseUrl,
     statements: Arc<AtomicU64>,
     coalescers: coalesce::Coalescers,
@@ -51,34 +58,15 @@ impl Db {
     /// The pool's settings contradict each other.
     pub fn new(config: &DatabaseConfig, tasks: &Tasks) -> Result<Self, ApiError> {
         let statements = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&statements);
-        let url = config.primary.clone();
-        let mut manager = ManagerConfig::default();
-        // The default pings at every checkout, which costs as much as a read; a dead connection shows at its first use.
-        manager.recycling_method = RecyclingMethod::Fast;
-        manager.custom_setup = Box::new(move |_| {
-            let (url, counter) = (url.clone(), Arc::clone(&counter));
-            async move {
-                let mut connection = connect::establish(&url).await?;
-                connection
-                    .batch_execute(PLAN_ONCE)
-                    .await
-                    .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-                connection.set_instrumentation(StatementCounter(counter));
-                Ok(connection)
-            }
-            .boxed()
-        });
-        let manager = AsyncDieselConnectionManager::new_with_config("", manager);
-        let pool = Pool::builder(manager)
-            .max_size(config.pool_size.get() as usize)
-            .wait_timeout(Some(POOL_PATIENCE))
-            .create_timeout(Some(POOL_PATIENCE))
-            .runtime(deadpool::Runtime::Tokio1)
-            .build()
-            .map_err(ApiError::internal)?;
+        let size = config.pool_size.get() as usize;
+        let for_lookups = (size / LOOKUPS_PER).min(MOST_LOOKUPS);
+        let lookups = match for_lookups {
+            0 => None,
+            for_lookups => Some(pool(&config.primary, &statements, for_lookups, Some(PLAN_ONCE))?),
+        };
+        let pool = pool(&config.primary, &statements, size - for_lookups, None)?;
         let coalescers = coalesce::Coalescers::new(tasks.clone());
-        Ok(Self(Arc::new(Inner { pool, url: config.primary.clone(), statements, coalescers })))
+        Ok(Self(Arc::new(Inner { pool, lookups, url: config.primary.clone(), statements, coalescers })))
     }
 
     /// A connection from the pool.
@@ -87,6 +75,14 @@ impl Db {
     /// `DATABASE_UNAVAILABLE` if none is to be had within five seconds.
     pub async fn connection(&self) -> Result<Connection, ApiError> {
         self.0.pool.get().await.map_err(ApiError::database_unavailable)
+    }
+
+    /// A connection for a read by keys: whatever the keys are, its statements keep the plan of their first time.
+    ///
+    /// # Errors
+    /// As [`Db::connection`].
+    pub async fn lookup(&self) -> Result<Connection, ApiError> {
+        self.0.lookups.as_ref().unwrap_or(&self.0.pool).get().await.map_err(ApiError::database_unavailable)
     }
 
     /// A connection outside the pool, for what holds one for long: LISTEN, session-level locks.
@@ -128,15 +124,50 @@ impl Db {
         AtomicU64::load(&self.0.statements, Ordering::Relaxed)
     }
 
-    /// Connections of the pool: (in use, open, at most).
+    /// Connections of the pools: (in use, open, at most).
     pub fn pool_usage(&self) -> (usize, usize, usize) {
-        let status = self.0.pool.status();
-        (status.size.saturating_sub(status.available), status.size, status.max_size)
+        let pools = std::iter::once(&self.0.pool).chain(&self.0.lookups).map(Pool::status);
+        pools.fold((0, 0, 0), |(in_use, open, most), pool| {
+            (in_use + pool.size.saturating_sub(pool.available), open + pool.size, most + pool.max_size)
+        })
     }
 
     pub(crate) fn coalescers(&self) -> &coalesce::Coalescers {
         &self.0.coalescers
     }
+}
+
+/// A pool that connects when it is first used, and runs `setup` on each connection.
+fn pool(
+    url: &crate::config::DatabaseUrl,
+    statements: &Arc<AtomicU64>,
+    size: usize,
+    setup: Option<&'static str>,
+) -> Result<Pool<AsyncPgConnection>, ApiError> {
+    let (url, statements) = (url.clone(), Arc::clone(statements));
+    let mut manager = ManagerConfig::default();
+    // The default pings at every checkout, which costs as much as a read; a dead connection shows at its first use.
+    manager.recycling_method = RecyclingMethod::Fast;
+    manager.custom_setup = Box::new(move |_| {
+        let (url, statements) = (url.clone(), Arc::clone(&statements));
+        async move {
+            let mut connection = connect::establish(&url).await?;
+            if let Some(setup) = setup {
+                let set = connection.batch_execute(setup).await;
+                set.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+            }
+            connection.set_instrumentation(StatementCounter(statements));
+            Ok(connection)
+        }
+        .boxed()
+    });
+    Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
+        .max_size(size)
+        .wait_timeout(Some(POOL_PATIENCE))
+        .create_timeout(Some(POOL_PATIENCE))
+        .runtime(deadpool::Runtime::Tokio1)
+        .build()
+        .map_err(ApiError::internal)
 }
 
 /// Whether the database refused a row because another one has the value that `constraint` keeps unique.

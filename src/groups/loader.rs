@@ -25,7 +25,7 @@ impl Read for GroupsById {
     type Value = Arc<Group>;
 
     async fn read(db: &Db, keys: Vec<GroupId>) -> Result<ByKey<GroupId, Arc<Group>>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let found: Vec<Group> =
             groups::table.filter(groups::id.eq_any(keys)).select(Group::as_select()).load(&mut conn).await?;
         Ok(found.into_iter().map(|group| (group.id, Arc::new(group))).collect())
@@ -40,7 +40,7 @@ impl Read for MembersOfGroup {
     type Value = Arc<Vec<Member>>;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
             let mut pages: ByKey<GroupId, Vec<Member>> = ByKey::default();
@@ -87,7 +87,7 @@ impl Read for MembershipsOfUser {
     type Value = Arc<Vec<Member>>;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let mut found = ByKey::default();
         // Viewers with the same groups share the statement; within a request there is one viewer.
         let mut parents: ByKey<(Visible, Page), Vec<UserId>> = ByKey::default();
@@ -154,7 +154,7 @@ impl Read for MemberCounts {
     type Value = i64;
 
     async fn read(db: &Db, keys: Vec<GroupId>) -> Result<ByKey<GroupId, i64>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let rows: Vec<(GroupId, i64)> = group_members::table
             .filter(group_members::group_id.eq_any(keys))
             .group_by(group_members::group_id)
@@ -173,7 +173,7 @@ impl Read for MembershipCounts {
     type Value = i64;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, i64>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let mut users: ByKey<Visible, Vec<UserId>> = ByKey::default();
         for (user, visible) in keys {
             users.entry(visible).or_default().push(user);

@@ -83,10 +83,15 @@ pub fn serialize_errors(errors: &[ServerError]) -> String {
     to_json(errors)
 }
 
+/// Room for a small answer, so that it is not moved again and again as it grows.
+const ROOM: usize = 2 << 10;
+
 /// GraphQL values have string keys and no type that can refuse, so this cannot fail; were it to, the client is told.
 fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer could not be serialized");
+    let mut json = Vec::with_capacity(ROOM);
+    let written = serde_json::to_writer(&mut json, value).map_err(|error| error.to_string());
+    written.and_then(|()| String::from_utf8(json).map_err(|error| error.to_string())).unwrap_or_else(|error| {
+        tracing::error!(error, "an answer could not be serialized");
         r#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}]}"#.to_owned()
     })
 }

@@ -108,7 +108,9 @@ impl<S: GraphqlService> Endpoint<S> {
         meta.tells_cost |= tells_cost;
         let (transport, request_id, tells_cost) = (meta.transport, meta.request_id.clone(), meta.tells_cost);
         let request = request.data(deadline).data(request_id.clone());
-        let execution = AssertUnwindSafe(self.service().execute(caller, request, &prepared, meta)).catch_unwind();
+        // Its future is large, so it is moved no further.
+        let execution = Box::pin(self.service().execute(caller, request, &prepared, meta));
+        let execution = AssertUnwindSafe(execution).catch_unwind();
         let mut answer = match tokio::time::timeout_at(deadline.at + GRACE_AFTER_DEADLINE, execution).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => answer::refusal(ApiError::internal("a resolver panicked"), &request_id).into(),

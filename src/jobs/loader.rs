@@ -21,7 +21,7 @@ impl Read for JobById {
     type Value = (Arc<Job>, GroupId);
 
     async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, (Arc<Job>, GroupId)>, ApiError> {
-        let jobs = model::by_ids(&mut *db.connection().await?, &keys).await?;
+        let jobs = model::by_ids(&mut *db.lookup().await?, &keys).await?;
         Ok(jobs.into_iter().map(|(job, group)| (job.id, (Arc::new(job), group))).collect())
     }
 }
@@ -34,7 +34,7 @@ impl Read for JobObject {
     type Value = Arc<model::Object>;
 
     async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, Arc<model::Object>>, ApiError> {
-        let objects = model::objects(&mut *db.connection().await?, &keys).await?;
+        let objects = model::objects(&mut *db.lookup().await?, &keys).await?;
         Ok(objects.into_iter().map(|object| (object.id, Arc::new(object))).collect())
     }
 }
@@ -60,7 +60,7 @@ impl Read for JobsByProject {
     const CONNECTIONS: usize = 2;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut connection = db.connection().await?;
+        let mut connection = db.lookup().await?;
         let mut found = ByKey::default();
         // Keys differ in more than the project only where a query lists jobs twice under different arguments.
         for ((selection, page), projects) in grouped(keys.iter().map(|(id, s, p)| ((s, p), *id))) {
@@ -82,7 +82,7 @@ impl Read for JobCountByProject {
     type Value = i64;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, i64>, ApiError> {
-        let mut connection = db.connection().await?;
+        let mut connection = db.lookup().await?;
         let mut found = ByKey::default();
         for (selection, projects) in grouped(keys.iter().map(|(id, selection)| (selection, *id))) {
             let counts = list::counts_of_projects(&mut connection, &projects, selection).await?;
@@ -103,7 +103,7 @@ impl Read for EventsByJob {
     const CONNECTIONS: usize = 2;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut connection = db.connection().await?;
+        let mut connection = db.lookup().await?;
         let mut found = ByKey::default();
         for (page, jobs) in grouped(keys.iter().map(|(id, page)| (page, *id))) {
             let mut pages = list::events_of_jobs(&mut connection, &jobs, page).await?;
@@ -123,7 +123,7 @@ impl Read for EventCountByJob {
     type Value = i64;
 
     async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, i64>, ApiError> {
-        let mut counts = list::event_counts(&mut *db.connection().await?, &keys).await?;
+        let mut counts = list::event_counts(&mut *db.lookup().await?, &keys).await?;
         Ok(keys.into_iter().map(|job| (job, counts.remove(&job).unwrap_or(0))).collect())
     }
 }

@@ -4,8 +4,8 @@ use chrono::{SubsecRound, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::input::CancelJobInput;
-use super::model;
 use super::model::submit::{self, KeyClaim, NewJob};
+use super::model::{self, ExecutorMode};
 use super::phase::{JobEventKind, JobPhase};
 use super::review::{Planned, Room};
 use crate::audit::model::{Entry, record};
@@ -131,7 +131,7 @@ async fn write(conn: &mut AsyncPgConnection, planned: &Planned, request_id: Opti
         name: &planned.name,
         queue: &planned.queue,
         priority: planned.priority,
-        executor: "SCHEDULER",
+        executor: ExecutorMode::Scheduler,
         phase: JobPhase::Submitted,
         manifest: &planned.manifest,
         namespace: &planned.project.namespace,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::loader::{EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobsAhead, JobsByProject};
 use super::model::list::Selection;
-use super::model::{self, Object as JobObjectRow};
+use super::model::{self, ExecutorMode, Object as JobObjectRow};
 use super::phase::JobEventKind;
 pub use super::phase::JobPhase;
 use crate::configs::types::ConfigCommit;
@@ -26,15 +26,6 @@ use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{JobId, ProjectId};
 use crate::projects::types::Project;
 use crate::users::types::User;
-
-/// How jobs reach the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum ExecutorMode {
-    /// As FlashJobs that the cluster's Flash scheduler queues and places as a gang.
-    Scheduler,
-    /// As ordinary Kubernetes Jobs.
-    Local,
-}
 
 /// Work for the cluster: one or more tasks, each a pod, that wait in a queue, run and end together.
 #[derive(Debug, Clone)]
@@ -163,7 +154,7 @@ impl Job {
 
     /// How the job reaches the cluster.
     async fn executor(&self) -> ExecutorMode {
-        if self.0.executor == "LOCAL" { ExecutorMode::Local } else { ExecutorMode::Scheduler }
+        self.0.executor
     }
 
     /// When the job was submitted.

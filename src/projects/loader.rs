@@ -25,7 +25,7 @@ impl Read for ProjectsById {
     type Value = Arc<Project>;
 
     async fn read(db: &Db, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, Arc<Project>>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let found: Vec<Project> =
             projects::table.filter(projects::id.eq_any(keys)).select(Project::as_select()).load(&mut conn).await?;
         Ok(found.into_iter().map(|project| (project.id, Arc::new(project))).collect())
@@ -41,7 +41,7 @@ impl Read for ProjectsOfGroup {
     const CONNECTIONS: usize = 2;
 
     async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
             let mut pages: ByKey<GroupId, Vec<Project>> = ByKey::default();
@@ -92,7 +92,7 @@ impl Read for ProjectCounts {
     type Value = i64;
 
     async fn read(db: &Db, keys: Vec<GroupId>) -> Result<ByKey<GroupId, i64>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let rows: Vec<(GroupId, i64)> = projects::table
             .filter(projects::group_id.eq_any(keys))
             .group_by(projects::group_id)

@@ -23,7 +23,7 @@ impl Read for UsersById {
     type Value = Arc<User>;
 
     async fn read(db: &Db, keys: Vec<UserId>) -> Result<ByKey<UserId, Arc<User>>, ApiError> {
-        let mut conn = db.connection().await?;
+        let mut conn = db.lookup().await?;
         let found: Vec<User> =
             users::table.filter(users::id.eq_any(keys)).select(User::as_select()).load(&mut conn).await?;
         Ok(found.into_iter().map(|user| (user.id, Arc::new(user))).collect())

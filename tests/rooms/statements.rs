@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use diesel_async::RunQueryDsl as _;
 use serde_json::{Value, json};
 
 use super::{World, more_groups};
@@ -88,4 +89,15 @@ fn query(path: &[String], has_id: bool) -> String {
         _ => format!("{field} {{ nodes {{ {inner} }} }}"),
     });
     format!("{{ {} }}", nested.replacen(" {", "(first: 50) {", 1))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_by_keys_are_planned_once_and_everything_else_for_its_values() {
+    let world = World::new().await;
+    let setting = async |mut connection: platform::db::Connection| {
+        let setting = diesel::dsl::sql::<diesel::sql_types::Text>("current_setting('plan_cache_mode')");
+        diesel::select(setting).get_result::<String>(&mut connection).await.unwrap()
+    };
+    assert_eq!(setting(world.db.lookup().await.unwrap()).await, "force_generic_plan");
+    assert_eq!(setting(world.db.connection().await.unwrap()).await, "auto");
 }

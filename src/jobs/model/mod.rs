@@ -8,19 +8,35 @@ pub mod submit;
 pub mod task;
 
 use chrono::{DateTime, Utc};
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::AsExpression;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::db::tables::{jobs, projects};
 use crate::ids::{CommitId, GroupId, JobId, ProjectId, UserId};
 use crate::jobs::phase::JobPhase;
+use crate::text_enum;
 
 /// The columns of a [`Job`], for statements that are written by hand.
 const COLUMNS: &str = "id, project_id, submitted_by, config_commit_id, name, queue, priority, executor, phase, \
-    cancel_requested_at, reason, message, pending_reason, preemptions, namespace, object_name, object_uid, attempt, \
-    retry_limit, submitted_at, started_at, finished_at";
+    cancel_requested_at, reason, message, pending_reason, preemptions, attempt, retry_limit, \
+    submitted_at, started_at, finished_at";
 
-/// A job, without its manifest and tasks, which are large and seldom wanted.
+/// How jobs reach the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum, AsExpression, FromSqlRow)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+pub enum ExecutorMode {
+    /// As FlashJobs that the cluster's Flash scheduler queues and places as a gang.
+    Scheduler,
+    /// As ordinary Kubernetes Jobs.
+    Local,
+}
+
+text_enum!(ExecutorMode { Scheduler => "SCHEDULER", Local => "LOCAL" });
+
+/// A job as the API shows it, without its object in the cluster, which is seldom wanted: every column is paid for with
+/// each of many rows.
 #[derive(Debug, Clone, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
 pub struct Job {
@@ -39,7 +55,7 @@ pub struct Job {
     /// Higher goes to the cluster first.
     pub priority: i32,
     /// Who places its pods.
-    pub executor: String,
+    pub executor: ExecutorMode,
     /// Where it stands.
     pub phase: JobPhase,
     /// When somebody asked to cancel it.
@@ -52,12 +68,6 @@ pub struct Job {
     pub pending_reason: Option<String>,
     /// How often it was preempted.
     pub preemptions: i32,
-    /// The namespace of its object.
-    pub namespace: String,
-    /// The name of its object.
-    pub object_name: String,
-    /// The uid of its object, once the cluster has it.
-    pub object_uid: Option<String>,
     /// Which attempt it is at, from 1.
     pub attempt: i32,
     /// How often it may be started anew after a failure.

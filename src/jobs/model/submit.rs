@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::ExecutorMode;
 use crate::db::tables::{idempotency_keys, jobs, project_quotas};
 use crate::ids::{CommitId, JobId, ProjectId, UserId};
 use crate::jobs::draft::Demand;
@@ -21,7 +22,7 @@ pub struct NewJob<'a> {
     pub name: &'a str,
     pub queue: &'a str,
     pub priority: i32,
-    pub executor: &'a str,
+    pub executor: ExecutorMode,
     pub phase: JobPhase,
     pub manifest: &'a serde_json::Value,
     pub namespace: &'a str,
