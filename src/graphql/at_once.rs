@@ -2,7 +2,8 @@
 //!
 //! The executor makes a future on the heap for every field, a place for it in a set of futures and a waker, which costs
 //! more than the column itself. Here a field without a selection of its own is asked on the spot, and only what is not
-//! ready at once goes that way.
+//! ready at once goes that way. It is asked twice then, so it must wait for nothing but the request's loaders, which ask
+//! the database once.
 
 use std::borrow::Cow;
 use std::pin::pin;
