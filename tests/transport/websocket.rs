@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use platform::graphql::limits::CallerLimits;
 use platform::http::{HttpSettings, SocketSettings};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::toy::Server;
 
 const INIT: &str = r#"{"type":"connection_init"}"#;
 
 /// A client of the sub-protocol.
-pub struct Client(WebSocketStream<TcpStream>);
+pub struct Client<S = TcpStream>(WebSocketStream<S>);
 
 impl Client {
     pub async fn connect(server: &Server) -> Self {
@@ -39,7 +42,9 @@ impl Client {
         assert!(client.hear().await.starts_with(r#"{"type":"connection_ack""#));
         client
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub async fn say(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.unwrap();
     }
@@ -215,4 +220,46 @@ async fn a_client_that_reads_nothing_is_dropped_and_the_server_lives() {
     let mut eager = Client::ready(&server).await;
     eager.subscribe("1", "{ hello }").await;
     assert!(eager.hear().await.contains("hello world"));
+}
+
+/// A socket that is a stream of an HTTP/2 connection: an extended CONNECT (RFC 8441).
+async fn over_http2(server: &Server) -> Client<TokioIo<hyper::upgrade::Upgraded>> {
+    let stream = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+    let (mut requests, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let connect = || {
+        http::Request::builder()
+            .method(http::Method::CONNECT)
+            .uri(format!("http://{}/graphql", server.address))
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-protocol", "graphql-transport-ws")
+            .extension(hyper::ext::Protocol::from_static("websocket"))
+            .body(axum::body::Body::empty())
+            .unwrap()
+    };
+    let answer = loop {
+        // The server has to say first that it knows extended CONNECT.
+        match requests.send_request(connect()).await {
+            Ok(answer) => break answer,
+            Err(error) if error.is_user() => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    assert_eq!((answer.version(), answer.status()), (http::Version::HTTP_2, http::StatusCode::OK));
+    assert_eq!(answer.headers()["sec-websocket-protocol"], "graphql-transport-ws");
+    let stream = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+    Client(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
+}
+
+#[tokio::test]
+async fn a_socket_over_http_2_speaks_the_same_protocol() {
+    let server = Server::start().await;
+    let mut client = over_http2(&server).await;
+    client.say(INIT).await;
+    assert!(client.hear().await.starts_with(r#"{"type":"connection_ack""#));
+    client.subscribe("a", "{ hello }").await;
+    assert_eq!(client.hear().await, r#"{"type":"next","id":"a","payload":{"data":{"hello":"hello world"}}}"#);
+    assert_eq!(client.hear().await, r#"{"type":"complete","id":"a"}"#);
+    client.say("what").await;
+    assert!(client.hear().await.starts_with("close 4400 "));
 }
