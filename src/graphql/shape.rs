@@ -60,8 +60,9 @@ impl Shape {
     pub fn settle(&self, response: &mut Response) {
         let paths = || response.errors.iter().map(|error| error.path.as_slice()).filter(|path| !path.is_empty());
         // An object of which every field failed is given as null. Those that may be null come first and bring it back,
-        // so that null stands only for what may not be.
-        paths().for_each(|path| self.put_null(&mut response.data, path));
+        // unless it failed itself, so that null stands only for what may not be.
+        paths().for_each(|path| self.put_null(&mut response.data, path, true));
+        paths().for_each(|path| self.put_null(&mut response.data, path, false));
         for path in paths() {
             if self.fail(&mut response.data, path) == Effect::BecomesNull {
                 response.data = Value::Null;
@@ -70,21 +71,22 @@ impl Shape {
         self.sort(&mut response.data);
     }
 
-    /// Puts null where `path` leads, if that may be null.
-    fn put_null(&self, value: &mut Value, path: &[PathSegment]) {
+    /// Puts null where `path` leads, if that may be null; to get there it brings back what was given as null, if it may.
+    fn put_null(&self, value: &mut Value, path: &[PathSegment], brings_back: bool) {
         let [PathSegment::Field(name), rest @ ..] = path else { return };
         let Some(expected) = self.0.get(name.as_str()) else { return };
         if rest.is_empty() && !expected.may_be_null(0) {
             return;
         }
-        if *value == Value::Null && self.allows_null(path) {
+        if brings_back && *value == Value::Null && self.allows_null(path) {
             *value = Value::Object(IndexMap::new());
         }
         let Value::Object(fields) = value else { return };
         match (fields.get_mut(name.as_str()), rest) {
             (None, []) => drop(fields.insert(Name::new(name), Value::Null)),
-            (None, _) | (Some(_), []) => {}
-            (Some(field), rest) => expected.put_null(field, rest),
+            (Some(field), []) => *field = Value::Null,
+            (None, _) => {}
+            (Some(field), rest) => expected.put_null(field, rest, brings_back),
         }
     }
 
@@ -150,12 +152,12 @@ impl Expected {
         self.nullable.get(depth).copied().unwrap_or(true)
     }
 
-    fn put_null(&self, value: &mut Value, path: &[PathSegment]) {
+    fn put_null(&self, value: &mut Value, path: &[PathSegment], brings_back: bool) {
         match (value, path) {
             (Value::List(items), [PathSegment::Index(index), rest @ ..]) => {
-                items.get_mut(*index).into_iter().for_each(|item| self.put_null(item, rest));
+                items.get_mut(*index).into_iter().for_each(|item| self.put_null(item, rest, brings_back));
             }
-            (value, path) => self.below.put_null(value, path),
+            (value, path) => self.below.put_null(value, path, brings_back),
         }
     }
 

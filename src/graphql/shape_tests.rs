@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{EmptyMutation, EmptySubscription, Object, Request, Result, Schema, Value};
+use async_graphql::{
+    EmptyMutation, EmptySubscription, Object, PathSegment, Request, Result, Schema, ServerError, Value,
+};
 use serde_json::json;
 
 use super::limits::{CostTable, Document, Prepared};
@@ -120,4 +122,20 @@ fn ordered(query: &str, answer: serde_json::Value) -> String {
     let mut response = async_graphql::Response::new(Value::from_json(answer).unwrap());
     Prepared::choose(Arc::new(document), None).unwrap().shape().settle(&mut response);
     serde_json::to_string(&response.data).unwrap()
+}
+
+#[test]
+fn what_failed_itself_is_not_brought_back_by_what_failed_below_it() {
+    let schema = Schema::new(Query, EmptyMutation, EmptySubscription);
+    let table = CostTable::read(&schema.sdl()).unwrap();
+    let document = Document::parse("{ room { name guest } must { name } }".into(), &table).unwrap();
+    let data = json!({"room": null, "must": {"name": "blue"}});
+    let mut response = async_graphql::Response::new(Value::from_json(data.clone()).unwrap());
+    // The guest failed first, then the room was late.
+    for path in [vec!["room", "guest"], vec!["room"]] {
+        let path = path.into_iter().map(|name| PathSegment::Field(name.to_owned())).collect();
+        response.errors.push(ServerError::new("failed", None).with_path(path));
+    }
+    Prepared::choose(Arc::new(document), None).unwrap().shape().settle(&mut response);
+    assert_eq!(response.data.into_json().unwrap(), data);
 }

@@ -49,13 +49,19 @@ impl Telemetry {
     /// The series of operations with this name.
     pub fn series(&self, transport: Transport, kind: Kind, name: Option<&Arc<str>>) -> Arc<Series> {
         let mut labels = Labels { name: name.cloned(), kind, transport };
-        if let Some(series) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(&labels) {
+        let known = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = known.get(&labels) {
             return Arc::clone(series);
         }
-        let mut known = self.series.write().unwrap_or_else(PoisonError::into_inner);
         if name.is_some_and(|name| name.len() > LONGEST_NAME || known.len() >= MOST_SERIES) {
+            // Whoever invents names holds nobody up: they are looked for once more, and not written each time.
             labels.name = Some(OTHER.into());
+            if let Some(series) = known.get(&labels) {
+                return Arc::clone(series);
+            }
         }
+        drop(known);
+        let mut known = self.series.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(labels.clone()).or_insert_with(|| Arc::new(Series::new(labels))))
     }
 
