@@ -16,6 +16,16 @@ use uuid::Uuid;
 
 /// Crockford's base32 in lower case, as TypeID uses it.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// What each character stands for; 32 for one that stands for nothing.
+const VALUES: [u8; 256] = {
+    let mut values = [32; 256];
+    let mut digit = 0;
+    while digit < 32 {
+        values[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
 /// 130 bits in 26 characters; the first two bits are always zero.
 const SUFFIX_LEN: usize = 26;
 
@@ -39,6 +49,11 @@ impl<K: Kind> Id<K> {
     /// The UUID, as the database keeps it.
     pub const fn uuid(self) -> Uuid {
         self.0
+    }
+
+    /// The id as it is shown.
+    pub fn to_text(self) -> String {
+        [K::PREFIX, "_", encode(self.0, &mut [0; SUFFIX_LEN])].concat()
     }
 
     /// A new id, later than every one made before on this machine.
@@ -105,10 +120,15 @@ pub fn suffix(uuid: Uuid) -> String {
 }
 
 fn encode(uuid: Uuid, digits: &mut [u8; SUFFIX_LEN]) -> &str {
-    let mut bits = uuid.as_u128();
-    for digit in digits.iter_mut().rev() {
-        *digit = ALPHABET[(bits & 31) as usize];
-        bits >>= 5;
+    // Numbers of 64 bits at a time: 12 digits are 60 bits.
+    let bits = uuid.as_u128();
+    let parts = digits.split_at_mut(2);
+    let (middle, last) = parts.1.split_at_mut(12);
+    for (digits, mut bits) in [(parts.0, (bits >> 120) as u64), (middle, (bits >> 60) as u64), (last, bits as u64)] {
+        for digit in digits.iter_mut().rev() {
+            *digit = ALPHABET[(bits & 31) as usize];
+            bits >>= 5;
+        }
     }
     // The alphabet is ASCII.
     str::from_utf8(digits).unwrap_or_default()
@@ -148,8 +168,8 @@ pub fn parse_suffix(text: &str) -> Option<Uuid> {
     }
     text.bytes()
         .try_fold(0u128, |bits, byte| {
-            let digit = ALPHABET.iter().position(|&known| known == byte)?;
-            Some((bits << 5) | digit as u128)
+            let digit = VALUES[byte as usize];
+            (digit < 32).then_some((bits << 5) | u128::from(digit))
         })
         .map(Uuid::from_u128)
 }

@@ -42,7 +42,7 @@ fn missing(id: impl std::fmt::Display) -> ApiError {
 impl ConfigFile {
     /// The id: `config_` and 26 characters.
     pub async fn id(&self) -> ID {
-        self.0.id.into()
+        ID(self.0.id.to_text())
     }
 
     /// The name, unique in the project.
@@ -109,7 +109,7 @@ impl ConfigCommit {
 impl ConfigCommit {
     /// The id: `commit_` and 26 characters.
     pub async fn id(&self) -> ID {
-        self.0.id.into()
+        ID(self.0.id.to_text())
     }
 
     /// What the author says about this version.

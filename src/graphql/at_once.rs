@@ -43,7 +43,7 @@ impl<T: ObjectType> OutputType for AtOnce<T> {
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
         let Some(fields) = plain_fields(ctx) else { return self.0.resolve(ctx, field).await };
-        let begun = Begun::of(&self.0, ctx, &fields);
+        let begun = Begun::of(&self.0, ctx, &fields, blank(&fields));
         Ok(if begun.waiting.is_empty() { begun.value() } else { begun.finish(&self.0, ctx).await })
     }
 }
@@ -66,10 +66,11 @@ impl<T: ObjectType> OutputType for AllAtOnce<T> {
             let objects = self.0.iter();
             return async_graphql::resolver_utils::resolve_list(ctx, field, objects, Some(self.0.len())).await;
         };
+        let blank = blank(&fields);
         let mut answers = Vec::with_capacity(self.0.len());
         let mut waiting = Vec::new();
         for (index, object) in self.0.iter().enumerate() {
-            let begun = Begun::of(object, &ctx.with_index(index), &fields);
+            let begun = Begun::of(object, &ctx.with_index(index), &fields, blank.clone());
             if begun.waiting.is_empty() {
                 answers.push(begun.value());
             } else {
@@ -84,17 +85,29 @@ impl<T: ObjectType> OutputType for AllAtOnce<T> {
     }
 }
 
+/// An answer in which nothing is filled in. Copied for each object of a list: so the names are hashed once.
+fn blank(fields: &[&Positioned<Field>]) -> IndexMap<Name, Value> {
+    fields.iter().map(|field| (field.node.response_key().node.clone(), Value::Null)).collect()
+}
+
 /// An object with what was ready of it.
 struct Begun<'a> {
+    /// Each field in its place.
     answer: IndexMap<Name, Value>,
-    waiting: Vec<&'a Positioned<Field>>,
+    waiting: Vec<(usize, &'a Positioned<Field>)>,
+    failed: Vec<&'a Name>,
 }
 
 impl<'a> Begun<'a> {
     /// Asks the fields that have no selection of their own.
-    fn of<T: ObjectType>(object: &T, ctx: &ContextSelectionSet<'_>, fields: &[&'a Positioned<Field>]) -> Self {
-        let mut begun = Self { answer: IndexMap::with_capacity(fields.len()), waiting: Vec::new() };
-        for &field in fields {
+    fn of<T: ObjectType>(
+        object: &T,
+        ctx: &ContextSelectionSet<'_>,
+        fields: &[&'a Positioned<Field>],
+        blank: IndexMap<Name, Value>,
+    ) -> Self {
+        let mut begun = Self { answer: blank, waiting: Vec::new(), failed: Vec::new() };
+        for (place, &field) in fields.iter().enumerate() {
             let ready = match field.node.selection_set.node.items.is_empty() {
                 // Polled where it is made: the futures of large objects are large.
                 true => {
@@ -104,40 +117,53 @@ impl<'a> Begun<'a> {
                 false => Poll::Pending,
             };
             match ready {
-                Poll::Ready(value) => begun.put(ctx, field, value),
+                Poll::Ready(value) => begun.put(ctx, place, field, value),
                 // A field that has to wait is asked anew by a future that can.
-                Poll::Pending => begun.waiting.push(field),
+                Poll::Pending => begun.waiting.push((place, field)),
             }
         }
         begun
     }
 
-    fn put(&mut self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>, value: ServerResult<Option<Value>>) {
-        match value {
-            Ok(value) => {
-                self.answer.insert(field.node.response_key().node.clone(), value.unwrap_or_default());
+    fn put(
+        &mut self,
+        ctx: &ContextSelectionSet<'_>,
+        place: usize,
+        field: &'a Positioned<Field>,
+        value: ServerResult<Option<Value>>,
+    ) {
+        match (value, self.answer.get_index_mut(place)) {
+            (Ok(value), Some((_, answer))) => *answer = value.unwrap_or_default(),
+            // The fields are those that it was made of.
+            (Ok(_), None) => {}
+            (Err(error), _) => {
+                self.failed.push(&field.node.response_key().node);
+                ctx.add_error(error);
             }
-            Err(error) => ctx.add_error(error),
         }
     }
 
     /// Waits for the other fields, all at the same time.
     async fn finish<T: ObjectType>(mut self, object: &T, ctx: &ContextSelectionSet<'_>) -> Value {
-        let resolved = |field: &'a Positioned<Field>| {
+        let resolved = |(place, field): (usize, &'a Positioned<Field>)| {
             async move {
                 let ctx = ctx.with_field(field);
-                (field, object.resolve_field(&ctx).await)
+                (place, field, object.resolve_field(&ctx).await)
             }
             .boxed()
         };
         // What they wait for comes together, so they are polled together.
-        for (field, value) in join_all(std::mem::take(&mut self.waiting).into_iter().map(resolved)).await {
-            self.put(ctx, field, value);
+        for (place, field, value) in join_all(std::mem::take(&mut self.waiting).into_iter().map(resolved)).await {
+            self.put(ctx, place, field, value);
         }
         self.value()
     }
 
-    fn value(self) -> Value {
+    /// What failed is left out, as the executor does.
+    fn value(mut self) -> Value {
+        for name in self.failed {
+            self.answer.shift_remove(name);
+        }
         if self.answer.is_empty() { Value::Null } else { Value::Object(self.answer) }
     }
 }

@@ -47,7 +47,7 @@ impl Group {
 impl Group {
     /// The id: `group_` and 26 characters.
     pub async fn id(&self) -> ID {
-        self.0.id.into()
+        ID(self.0.id.to_text())
     }
 
     /// The name, unique on the platform.

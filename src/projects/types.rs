@@ -46,7 +46,7 @@ impl Project {
 impl Project {
     /// The id: `project_` and 26 characters.
     pub async fn id(&self) -> ID {
-        self.0.id.into()
+        ID(self.0.id.to_text())
     }
 
     /// The name, unique in its group.

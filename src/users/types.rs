@@ -48,7 +48,7 @@ impl User {
 impl User {
     /// The id: `user_` and 26 characters.
     pub async fn id(&self) -> ID {
-        self.0.id.into()
+        ID(self.0.id.to_text())
     }
 
     /// The name the person logs in with.
