@@ -31,7 +31,7 @@ use crate::graphql::limits::{CallerLimits, CostTable, InvalidCosts, Prepared, Pr
 use crate::graphql::loaders::Loaders;
 use crate::http::{
     Answer, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
-    ReadinessCheck, RequestMeta, Revocation, Transport, router, serve,
+    ReadinessCheck, RequestMeta, Revocation, Threads, Transport, router, serve,
 };
 use crate::jobs::logs::Tails;
 use crate::jobs::service::Submitter;
@@ -132,11 +132,14 @@ impl App {
     pub async fn serve(self, listener: TcpListener, tasks: Tasks, shutdown: CancellationToken) -> anyhow::Result<()> {
         let settings = HttpSettings::new(&self.0.config.http, &self.0.config.limits, self.0.documents.clone());
         let lifecycle = Lifecycle::new(shutdown.clone(), settings.drain);
+        let threads = Threads::start(self.0.config.http.threads)?;
         let router = router(Endpoint::new(self, settings.clone(), lifecycle.clone()));
-        serve(listener, router, lifecycle, shutdown, settings).await?;
+        serve(listener, router, &threads, lifecycle, shutdown, settings).await?;
         if !tasks.shutdown(PATIENCE).await {
             tracing::warn!("some background work did not stop in time");
         }
+        // Not before that: some of it runs there.
+        threads.join().await;
         Ok(())
     }
 }
@@ -272,7 +275,7 @@ impl App {
         prepared: &Prepared,
         meta: RequestMeta,
     ) -> Response {
-        let (deadline, loaders) = (meta.deadline, Arc::new(Loaders::new(self.0.db.clone())));
+        let (deadline, loaders) = (meta.deadline, Arc::new(Loaders::new(self.0.db.lane())));
         let (request, _) = self.complete(caller, request, Arc::clone(&loaders), meta);
         self.0.schema.execute(request, prepared, &loaders, deadline).await
     }

@@ -64,6 +64,10 @@ fn a_bad_number_is_shown_with_its_range() {
         refusal(&["serve", "--db-pool-size", "0"], &[]),
         @r#"2: platform: DB_POOL_SIZE was "0"; it may be a whole number from 1 to 500"#
     );
+    insta::assert_snapshot!(
+        refusal(&["serve"], &[("SERVE_THREADS", "0")]),
+        @r#"2: platform: SERVE_THREADS was "0"; it may be a whole number from 1 to 256"#
+    );
 }
 
 #[test]

@@ -77,6 +77,18 @@ async fn each_step_down_and_up_again_gives_the_same_tables() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_is_current_when_it_has_every_migration() {
+    let database = Migrated::at(database::empty().await).await;
+    assert!(migrations::is_current(&database.db).await.unwrap());
+    migrations::revert_last(&database.db).await.unwrap();
+    assert!(!migrations::is_current(&database.db).await.unwrap());
+    migrations::revert_all(&database.db).await.unwrap();
+    assert!(!migrations::is_current(&database.db).await.unwrap());
+    database.sql.batch_execute("DROP TABLE __diesel_schema_migrations").await.unwrap();
+    assert!(!migrations::is_current(&database.db).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_survive_the_newest_migration_taken_back_and_applied_again() {
     let database = Migrated::at(database::demo().await).await;
     let retry = "UPDATE jobs SET attempt = 2, retry_limit = 3 WHERE name = 'train-large-batch';

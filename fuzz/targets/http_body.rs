@@ -13,6 +13,7 @@ use platform::http::documents::{DocumentSettings, Documents};
 use platform::http::operation::Operation;
 use platform::http::params::{Body, InvalidParams, Params};
 use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
 
 /// The first byte says which of the two it is, and how many operations a batch may have.
 pub fn check(bytes: &[u8]) {
@@ -76,6 +77,9 @@ fn prepare(params: Params) {
         let costs = CostTable::read(&platform::schema::sdl()).unwrap_or_default();
         Documents::new(Arc::new(costs), DocumentSettings::default())
     });
+    // Long documents are parsed on its blocking threads.
+    static RUNTIME: LazyLock<Runtime> =
+        LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime without drivers needs nothing"));
     let operation = OperationLimits {
         tokens: 60,
         depth: 6,
@@ -89,7 +93,8 @@ fn prepare(params: Params) {
     let account = Accounts::default().of(Principal::User(1));
     let id = RequestId("fuzz".to_owned());
     let query = params.query().map(str::to_owned);
-    match Operation::prepare(params, &DOCUMENTS, Arc::clone(&limits), &account, &id) {
+    let prepared = Operation::prepare(params, &DOCUMENTS, Arc::clone(&limits), &account, &id);
+    match RUNTIME.block_on(prepared) {
         Ok(Operation { usage, request, .. }) => {
             assert!(usage.depth <= operation.depth && usage.aliases <= operation.aliases);
             assert!(usage.directives <= operation.directives && usage.root_fields <= operation.root_fields);

@@ -44,7 +44,7 @@ pub(super) fn follow(
     let suggests = app.limits(caller).operation.introspection;
     let part = Part::<Caller>::announce();
     let request = request.data(Arc::clone(&part)).data(request_id.clone());
-    let (request, cursor) = app.complete(caller, request, Arc::new(Loaders::new(app.0.db.clone())), meta);
+    let (request, cursor) = app.complete(caller, request, Arc::new(Loaders::new(app.0.db.lane())), meta);
     let mut responses = app.0.schema.execute_stream(request);
     let following = app.0.following.clone();
     stream! {
@@ -114,7 +114,7 @@ impl Template {
         // Nobody's, until an event says whose it is.
         let request = request.data(Caller::Anonymous).data(Part::tell(given)).data(Arc::clone(&recorder));
         let request = request.data(self.request_id.clone());
-        let (request, cursor) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.clone())), None);
+        let (request, cursor) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.lane())), None);
         let answers = self.schema.execute_stream(request);
         let (request_id, prepared) = (self.request_id.clone(), self.prepared.clone());
         EventExecution { items, answers, recorder, cursor, request_id, prepared }

@@ -153,7 +153,7 @@ impl Authenticator {
             return Ok(principal);
         }
         let db = &self.0.db;
-        let found = db.coalescers().of::<LiveSession>(db).load(vec![claims.session]).await?;
+        let found = db.lane().coalescer::<LiveSession>().load(vec![claims.session]).await?;
         let roles = found
             .get(&claims.session)
             .filter(|roles| roles.user == claims.user)

@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 
 use super::principal::{GroupRole, PlatformRole};
 use crate::db::coalesce::{ByKey, Read};
-use crate::db::{Db, prepared};
+use crate::db::{Lane, prepared};
 use crate::error::ApiError;
 use crate::ids::{GroupId, SessionId, UserId};
 
@@ -54,8 +54,8 @@ impl Read for LiveSession {
     type Key = SessionId;
     type Value = Roles;
 
-    async fn read(db: &Db, keys: Vec<SessionId>) -> Result<ByKey<SessionId, Roles>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<SessionId>) -> Result<ByKey<SessionId, Roles>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let rows: Vec<Row> = prepared(SQL).bind::<Array<SqlUuid>, _>(keys).load(&mut conn).await?;
         let live = rows.into_iter().filter(|row| row.live);
         Ok(live

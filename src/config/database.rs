@@ -15,8 +15,10 @@ pub struct DatabaseConfig {
     pub primary: DatabaseUrl,
     /// A replica for reads that may be a moment old.
     pub replica: Option<DatabaseUrl>,
-    /// Connections in the pool.
+    /// Connections, those that are for one thread alone included.
     pub pool_size: NonZeroU32,
+    /// Threads that serve connections, each of which has some of these to itself.
+    pub threads: NonZeroU32,
     /// Whether `serve` migrates before it serves.
     pub migrate_on_start: bool,
 }
@@ -26,7 +28,7 @@ impl DatabaseConfig {
     #[must_use]
     pub fn for_dev(primary: DatabaseUrl) -> Self {
         const POOL: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
-        Self { primary, replica: None, pool_size: POOL, migrate_on_start: true }
+        Self { primary, replica: None, pool_size: POOL, threads: NonZeroU32::MIN, migrate_on_start: true }
     }
 }
 
@@ -137,6 +139,7 @@ impl DatabaseSettings {
             primary: self.primary()?,
             replica: replica.map(|url| parse("DATABASE_REPLICA_URL", url)).transpose()?,
             pool_size: self.db_pool_size,
+            threads: NonZeroU32::MIN,
             migrate_on_start: self.migrate_on_start,
         })
     }

@@ -60,6 +60,8 @@ pub struct HttpConfig {
     pub introspection: Introspection,
     /// How long running requests and sockets get to finish when the server is asked to stop.
     pub drain: Duration,
+    /// Threads that serve connections.
+    pub threads: NonZeroU32,
 }
 
 /// Tokens and passwords.
@@ -160,13 +162,14 @@ impl Config {
     pub fn for_dev(parts: DevParts) -> Self {
         let DevParts { database_url, kubeconfig, port, jwt_keys } = parts;
         let settings = settings::ServeSettings::defaults();
+        let http = HttpConfig {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
+            drain: Duration::from_secs(2),
+            ..settings.http.config()
+        };
         Self {
-            database: DatabaseConfig::for_dev(database_url),
-            http: HttpConfig {
-                listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
-                drain: Duration::from_secs(2),
-                ..settings.http.config()
-            },
+            database: DatabaseConfig { threads: http.threads, ..DatabaseConfig::for_dev(database_url) },
+            http,
             auth: AuthConfig { bcrypt_cost: BcryptCost::CHEAPEST, ..settings.auth.config(jwt_keys) },
             cluster: ClusterConfig {
                 kubeconfig: Some(kubeconfig),
@@ -187,9 +190,10 @@ impl TryFrom<settings::ServeSettings> for Config {
         let jwt_keys = settings.auth.jwt_keys()?;
         settings.cluster.check()?;
         settings.limits.check()?;
+        let http = settings.http.config();
         Ok(Self {
-            database: settings.database.config()?,
-            http: settings.http.config(),
+            database: DatabaseConfig { threads: http.threads, ..settings.database.config()? },
+            http,
             auth: settings.auth.config(jwt_keys),
             cluster: settings.cluster.config(),
             events: settings.events.config(),

@@ -88,13 +88,16 @@ pub struct DatabaseSettings {
     /// A replica for reads that may be a moment old
     #[arg(long, env = "DATABASE_REPLICA_URL", hide_env_values = true, value_name = "URL")]
     pub database_replica_url: Option<SecretString>,
-    /// Connections in the pool
+    /// Connections to the database; half of them are divided among the threads that serve
     #[arg(long, env = "DB_POOL_SIZE", default_value = "16", value_name = "N", value_parser = between_one_and(500))]
     pub db_pool_size: NonZeroU32,
     /// Bring the schema up to date before serving
     #[arg(long, env = "MIGRATE_ON_START", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub migrate_on_start: bool,
 }
+
+/// More threads than this want more connections to the database than the default, so an operator asks for both.
+const MOST_THREADS_UNASKED: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
 
 /// Where clients connect.
 #[derive(Debug, Clone, Args)]
@@ -118,6 +121,9 @@ pub struct HttpSettings {
     /// Seconds that running requests get to finish at a stop
     #[arg(long, env = "DRAIN_SECONDS", default_value = "20", value_name = "N", value_parser = between(0_u64, 600))]
     pub drain_seconds: u64,
+    /// Threads that serve connections; one for each core, at most 8, if not said
+    #[arg(long, env = "SERVE_THREADS", value_name = "N", value_parser = between_one_and(256))]
+    pub serve_threads: Option<NonZeroU32>,
 }
 
 impl HttpSettings {
@@ -128,8 +134,14 @@ impl HttpSettings {
             playground: self.playground,
             introspection: self.introspection,
             drain: Duration::from_secs(self.drain_seconds),
+            threads: self.serve_threads.unwrap_or_else(one_for_each_core),
         }
     }
+}
+
+fn one_for_each_core() -> NonZeroU32 {
+    let cores = std::thread::available_parallelism().ok().and_then(|cores| NonZeroU32::try_from(cores).ok());
+    cores.unwrap_or(NonZeroU32::MIN).min(MOST_THREADS_UNASKED)
 }
 
 /// Tokens and passwords.

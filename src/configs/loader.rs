@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::model::{Blob, Commit, ConfigFile};
 use crate::db::coalesce::{ByKey, Read};
 use crate::db::tables::{config_blobs, config_commits, config_files};
-use crate::db::{Db, prepared, when};
+use crate::db::{Lane, prepared, when};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{OrderDirection, by_page, text, time};
@@ -22,8 +22,8 @@ impl Read for ConfigFilesById {
     type Key = ConfigId;
     type Value = Arc<ConfigFile>;
 
-    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, Arc<ConfigFile>>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, Arc<ConfigFile>>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let found: Vec<ConfigFile> = config_files::table
             .filter(config_files::id.eq_any(keys))
             .select(ConfigFile::as_select())
@@ -40,8 +40,8 @@ impl Read for CommitsById {
     type Key = CommitId;
     type Value = Arc<Commit>;
 
-    async fn read(db: &Db, keys: Vec<CommitId>) -> Result<ByKey<CommitId, Arc<Commit>>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<CommitId>) -> Result<ByKey<CommitId, Arc<Commit>>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let found: Vec<Commit> = config_commits::table
             .filter(config_commits::id.eq_any(keys))
             .select(Commit::as_select())
@@ -58,8 +58,8 @@ impl Read for BlobsByHash {
     type Key = Vec<u8>;
     type Value = Arc<Blob>;
 
-    async fn read(db: &Db, keys: Vec<Vec<u8>>) -> Result<ByKey<Vec<u8>, Arc<Blob>>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<Vec<u8>>) -> Result<ByKey<Vec<u8>, Arc<Blob>>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let found: Vec<Blob> = config_blobs::table
             .filter(config_blobs::sha256.eq_any(keys))
             .select(Blob::as_select())
@@ -76,8 +76,8 @@ impl Read for HeadOfConfigFile {
     type Key = ConfigId;
     type Value = Arc<Commit>;
 
-    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, Arc<Commit>>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, Arc<Commit>>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let found: Vec<Commit> = prepared(
             "SELECT head.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
                 SELECT * FROM config_commits c
@@ -99,8 +99,8 @@ impl Read for ConfigFilesOfProject {
     type Key = (ProjectId, Page);
     type Value = Arc<Vec<ConfigFile>>;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
             let mut pages: ByKey<ProjectId, Vec<ConfigFile>> = ByKey::default();
@@ -150,8 +150,8 @@ impl Read for ConfigFileCounts {
     type Key = ProjectId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, i64>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, i64>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let rows: Vec<(ProjectId, i64)> = config_files::table
             .filter(config_files::project_id.eq_any(keys))
             .group_by(config_files::project_id)
@@ -169,8 +169,8 @@ impl Read for CommitsOfConfigFile {
     type Key = (ConfigId, Page);
     type Value = Arc<Vec<Commit>>;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
             let mut pages: ByKey<ConfigId, Vec<Commit>> = ByKey::default();
@@ -215,8 +215,8 @@ impl Read for CommitCounts {
     type Key = ConfigId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, i64>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, i64>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let rows: Vec<(ConfigId, i64)> = config_commits::table
             .filter(config_commits::config_file_id.eq_any(keys))
             .group_by(config_commits::config_file_id)

@@ -18,7 +18,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Db;
+use super::Lane;
 use crate::error::{ApiError, Code};
 use crate::tasks::Tasks;
 
@@ -41,7 +41,7 @@ pub trait Read: Send + Sync + 'static {
 
     /// Reads what belongs to `keys`, each of which occurs once, in one statement where the keys allow it.
     fn read(
-        db: &Db,
+        lane: &Lane,
         keys: Vec<Self::Key>,
     ) -> impl Future<Output = Result<ByKey<Self::Key, Self::Value>, ApiError>> + Send;
 }
@@ -74,12 +74,12 @@ impl From<ReadFailed> for ApiError {
 ///
 /// # Errors
 /// The first that a statement fails with.
-pub async fn one_by_one<K, V, F>(db: &Db, keys: Vec<K>, read: F) -> Result<ByKey<K, V>, ApiError>
+pub async fn one_by_one<K, V, F>(lane: &Lane, keys: Vec<K>, read: F) -> Result<ByKey<K, V>, ApiError>
 where
     K: Eq + Hash,
     F: for<'a> Fn(&'a mut AsyncPgConnection, &'a K) -> BoxFuture<'a, QueryResult<V>>,
 {
-    let mut conn = db.connection().await?;
+    let mut conn = lane.connection().await?;
     let mut found = ByKey::default();
     for key in keys {
         let value = read(&mut conn, &key).await?;
@@ -97,7 +97,7 @@ struct Ask<R: Read> {
     answer: oneshot::Sender<Found<R>>,
 }
 
-/// The process-wide queue of one kind of read.
+/// The queue of one kind of read.
 pub struct Coalescer<R: Read>(mpsc::Sender<Ask<R>>);
 
 impl<R: Read> Clone for Coalescer<R> {
@@ -107,11 +107,12 @@ impl<R: Read> Clone for Coalescer<R> {
 }
 
 impl<R: Read> Coalescer<R> {
-    fn start(db: Db, tasks: &Tasks) -> Self {
+    fn start(lane: &Lane, tasks: &Tasks) -> Self {
         let (asks, queue) = mpsc::channel(QUEUE);
         let queue = Arc::new(Queue::<R>::new(queue));
+        let _in_lane = lane.enter();
         for _ in 0..R::CONNECTIONS {
-            tasks.spawn("coalescer", work(db.clone(), Arc::clone(&queue)));
+            tasks.spawn("coalescer", work(lane.clone(), Arc::clone(&queue)));
         }
         Self(asks)
     }
@@ -130,9 +131,9 @@ impl<R: Read> Coalescer<R> {
 
 /// Gathers and reads, again and again. A worker lives as long as the server: the future of a read is large, and one that
 /// is spawned anew is copied several times.
-async fn work<R: Read>(db: Db, queue: Arc<Queue<R>>) {
+async fn work<R: Read>(lane: Lane, queue: Arc<Queue<R>>) {
     while let Some(batch) = gather(&queue).await {
-        batch.answer(&db).await;
+        batch.answer(&lane).await;
     }
 }
 
@@ -170,13 +171,13 @@ impl<R: Read> Batch<R> {
         self.asks.push(ask);
     }
 
-    async fn answer(self, db: &Db) {
+    async fn answer(self, lane: &Lane) {
         metrics::histogram!("platform_loader_batch_size").record(self.keys.len() as f64);
-        let found = read::<R>(db, self.keys.into_iter().collect()).await;
+        let found = read::<R>(lane, self.keys.into_iter().collect()).await;
         // A statement that one ask makes impossible is nobody else's failure.
         let apart = self.asks.len() > 1 && found.as_ref().is_err_and(|failed| failed.code == Code::Internal);
         for Ask { keys, answer } in self.asks {
-            let found = if apart { read::<R>(db, distinct(keys)).await } else { found.clone() };
+            let found = if apart { read::<R>(lane, distinct(keys)).await } else { found.clone() };
             // A waiter that gave up needs no answer.
             let _ = answer.send(found);
         }
@@ -187,18 +188,18 @@ fn distinct<K: Clone + Eq + Hash>(keys: Vec<K>) -> Vec<K> {
     keys.into_iter().collect::<HashSet<_, foldhash::fast::RandomState>>().into_iter().collect()
 }
 
-async fn read<R: Read>(db: &Db, keys: Vec<R::Key>) -> Found<R> {
-    let read = AssertUnwindSafe(R::read(db, keys)).catch_unwind().await;
+async fn read<R: Read>(lane: &Lane, keys: Vec<R::Key>) -> Found<R> {
+    let read = AssertUnwindSafe(R::read(lane, keys)).catch_unwind().await;
     match read.unwrap_or_else(|_| Err(ApiError::internal("a read panicked"))) {
         Ok(found) => Ok(Arc::new(found)),
         Err(error) => Err(ReadFailed::from(&error)),
     }
 }
 
-/// The coalescers of one database, found by the type of their read.
-pub(crate) struct Coalescers {
+/// The coalescers of one lane, found by the type of their read.
+pub(super) struct Coalescers {
     tasks: Tasks,
-    by_read: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+    by_read: Mutex<ByKey<TypeId, Box<dyn Any + Send + Sync>>>,
 }
 
 impl Coalescers {
@@ -206,14 +207,14 @@ impl Coalescers {
         Self { tasks, by_read: Mutex::default() }
     }
 
-    pub(crate) fn of<R: Read>(&self, db: &Db) -> Coalescer<R> {
+    pub(super) fn of<R: Read>(&self, lane: &Lane) -> Coalescer<R> {
         let mut known = self.by_read.lock().unwrap_or_else(PoisonError::into_inner);
         let entry =
-            known.entry(TypeId::of::<R>()).or_insert_with(|| Box::new(Coalescer::<R>::start(db.clone(), &self.tasks)));
+            known.entry(TypeId::of::<R>()).or_insert_with(|| Box::new(Coalescer::<R>::start(lane, &self.tasks)));
         match entry.downcast_ref::<Coalescer<R>>() {
             Some(coalescer) => coalescer.clone(),
             // The key is the type, so this is not reached; a coalescer of its own is right all the same.
-            None => Coalescer::start(db.clone(), &self.tasks),
+            None => Coalescer::start(lane, &self.tasks),
         }
     }
 }
@@ -222,6 +223,7 @@ impl Coalescers {
 mod tests {
     use super::*;
     use crate::config::DatabaseConfig;
+    use crate::db::Db;
 
     /// Doubles its keys, and cannot bear 13.
     enum Doubled {}
@@ -230,7 +232,7 @@ mod tests {
         type Key = u64;
         type Value = u64;
 
-        async fn read(_: &Db, keys: Vec<u64>) -> Result<ByKey<u64, u64>, ApiError> {
+        async fn read(_: &Lane, keys: Vec<u64>) -> Result<ByKey<u64, u64>, ApiError> {
             tokio::task::yield_now().await;
             if keys.contains(&13) {
                 return Err(ApiError::internal("13 cannot be read"));
@@ -244,7 +246,7 @@ mod tests {
         let tasks = Tasks::default();
         let url = "postgres://nobody@127.0.0.1:1/nothing".parse().unwrap();
         let db = Db::new(&DatabaseConfig::for_dev(url), &tasks).unwrap();
-        let coalescer = db.coalescers().of::<Doubled>(&db);
+        let coalescer = db.lane().coalescer::<Doubled>();
         let asks = [vec![1, 2], vec![13], vec![2, 3, 3], vec![13, 4]].map(|keys| coalescer.load(keys));
         let answers = futures::future::join_all(asks).await;
         let told: Vec<_> =

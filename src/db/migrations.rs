@@ -1,5 +1,12 @@
 //! The migrations, part of the binary; run under an advisory lock so that replicas starting together take turns.
 
+use std::collections::HashSet;
+
+use diesel::QueryDsl as _;
+use diesel::dsl::sql;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel::sql_types::Bool;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -11,6 +18,14 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// Any number nobody else uses: "platform migrations".
 const LOCK: i64 = 0x706c_6174_6d69_6772;
+
+diesel::table! {
+    /// What diesel keeps of the migrations that were applied.
+    __diesel_schema_migrations (version) {
+        /// What its folder's name begins with.
+        version -> Text,
+    }
+}
 
 /// Applies what the database does not have yet and says which.
 ///
@@ -52,10 +67,15 @@ pub async fn revert_last(db: &Db) -> Result<String, ApiError> {
 /// # Errors
 /// The database does not answer.
 pub async fn is_current(db: &Db) -> Result<bool, ApiError> {
-    let mut harness = AsyncMigrationHarness::new(db.dedicated().await?);
-    tokio::task::block_in_place(|| harness.has_pending_migration(MIGRATIONS))
-        .map(|pending| !pending)
-        .map_err(ApiError::internal)
+    let mut connection = db.connection().await?;
+    let begun = sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
+    if !diesel::select(begun).get_result::<bool>(&mut connection).await? {
+        return Ok(false);
+    }
+    let applied = __diesel_schema_migrations::table.select(__diesel_schema_migrations::version);
+    let applied: HashSet<String> = applied.load(&mut connection).await?.into_iter().collect();
+    let known = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(ApiError::internal)?;
+    Ok(known.iter().all(|migration| applied.contains(&migration.name().version().to_string())))
 }
 
 async fn with_harness<T>(

@@ -2,11 +2,13 @@
 
 pub mod coalesce;
 mod connect;
+mod lane;
 pub mod migrations;
 mod prepared;
 pub mod tables;
 pub mod text_enum;
 
+pub use lane::Lane;
 pub use prepared::{Prepared, prepared, prepared_rows, when};
 
 use std::sync::Arc;
@@ -18,6 +20,9 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures::FutureExt;
+use tokio::runtime::RuntimeFlavor;
+
+use lane::{Connections, Lanes};
 
 use crate::config::DatabaseConfig;
 use crate::error::ApiError;
@@ -29,26 +34,17 @@ pub type Connection = Object<AsyncPgConnection>;
 /// How long a request waits for a connection before it is told that the database is away.
 const POOL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A read by keys is planned when it is prepared and not again for each array of keys, which takes PostgreSQL a third of
-/// its time. What is selected by a value that may be rare or frequent has to be planned for the value.
-const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
-
-/// Connections for reads by keys, at most: they are shared by all who ask, so a few are enough.
-const MOST_LOOKUPS: usize = 8;
-/// One of so many connections is for reads by keys.
-const LOOKUPS_PER: usize = 4;
-
 /// The database of one server. Clones share the pool.
 #[derive(Clone)]
 pub struct Db(Arc<Inner>);
 
 struct Inner {
     pool: Pool<AsyncPgConnection>,
-    /// For reads by keys; none where there are too few connections to divide.
-    lookups: Option<Pool<AsyncPgConnection>>,
+    lanes: Lanes,
+    /// Of each lane of a thread; 0 if they all read over the pool.
+    lane_size: u32,
     url: crate::config::DatabaseUrl,
     statements: Arc<AtomicU64>,
-    coalescers: coalesce::Coalescers,
 }
 
 impl Db {
@@ -57,16 +53,10 @@ impl Db {
     /// # Errors
     /// The pool's settings contradict each other.
     pub fn new(config: &DatabaseConfig, tasks: &Tasks) -> Result<Self, ApiError> {
-        let statements = Arc::new(AtomicU64::new(0));
-        let size = config.pool_size.get() as usize;
-        let for_lookups = (size / LOOKUPS_PER).min(MOST_LOOKUPS);
-        let lookups = match for_lookups {
-            0 => None,
-            for_lookups => Some(pool(&config.primary, &statements, for_lookups, Some(PLAN_ONCE))?),
-        };
-        let pool = pool(&config.primary, &statements, size - for_lookups, None)?;
-        let coalescers = coalesce::Coalescers::new(tasks.clone());
-        Ok(Self(Arc::new(Inner { pool, lookups, url: config.primary.clone(), statements, coalescers })))
+        let (url, statements) = (config.primary.clone(), Arc::new(AtomicU64::new(0)));
+        let lane_size = lane::connections_per_thread(config);
+        let pool = pool(&url, &statements, config.pool_size.get() - lane_size * config.threads.get(), None)?;
+        Ok(Self(Arc::new(Inner { pool, lanes: Lanes::new(tasks.clone()), lane_size, url, statements })))
     }
 
     /// A connection from the pool.
@@ -77,12 +67,24 @@ impl Db {
         self.0.pool.get().await.map_err(ApiError::database_unavailable)
     }
 
-    /// A connection for a read by keys: whatever the keys are, its statements keep the plan of their first time.
-    ///
-    /// # Errors
-    /// As [`Db::connection`].
-    pub async fn lookup(&self) -> Result<Connection, ApiError> {
-        self.0.lookups.as_ref().unwrap_or(&self.0.pool).get().await.map_err(ApiError::database_unavailable)
+    /// The way to the database of the thread that this is called on.
+    pub fn lane(&self) -> Lane {
+        self.0.lanes.here(|flavor| {
+            let own = flavor == Some(RuntimeFlavor::CurrentThread) && self.0.lane_size > 0;
+            // Settings that contradict each other were refused when the server began.
+            own.then(|| self.connections_of_a_thread().ok())
+                .flatten()
+                .unwrap_or(Connections::Shared(self.0.pool.clone()))
+        })
+    }
+
+    fn connections_of_a_thread(&self) -> Result<Connections, ApiError> {
+        let Inner { url, statements, lane_size, .. } = &*self.0;
+        let for_lists = lane_size / 2;
+        Ok(Connections::Own {
+            lists: pool(url, statements, for_lists, None)?,
+            lookups: pool(url, statements, lane_size - for_lists, Some(lane::BY_KEYS))?,
+        })
     }
 
     /// A connection outside the pool, for what holds one for long: LISTEN, session-level locks.
@@ -126,14 +128,11 @@ impl Db {
 
     /// Connections of the pools: (in use, open, at most).
     pub fn pool_usage(&self) -> (usize, usize, usize) {
-        let pools = std::iter::once(&self.0.pool).chain(&self.0.lookups).map(Pool::status);
+        let lanes = self.0.lanes.pools();
+        let pools = std::iter::once(&self.0.pool).chain(&lanes).map(Pool::status);
         pools.fold((0, 0, 0), |(in_use, open, most), pool| {
             (in_use + pool.size.saturating_sub(pool.available), open + pool.size, most + pool.max_size)
         })
-    }
-
-    pub(crate) fn coalescers(&self) -> &coalesce::Coalescers {
-        &self.0.coalescers
     }
 }
 
@@ -141,7 +140,7 @@ impl Db {
 fn pool(
     url: &crate::config::DatabaseUrl,
     statements: &Arc<AtomicU64>,
-    size: usize,
+    size: u32,
     setup: Option<&'static str>,
 ) -> Result<Pool<AsyncPgConnection>, ApiError> {
     let (url, statements) = (url.clone(), Arc::clone(statements));
@@ -162,7 +161,7 @@ fn pool(
         .boxed()
     });
     Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
-        .max_size(size)
+        .max_size(size as usize)
         .wait_timeout(Some(POOL_PATIENCE))
         .create_timeout(Some(POOL_PATIENCE))
         .runtime(deadpool::Runtime::Tokio1)

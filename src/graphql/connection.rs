@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, ObjectType, SimpleObject, TypeName};
+use async_graphql::{Context, Object, ObjectType, SelectionField, SimpleObject, TypeName};
 
 use super::at_once::{AllAtOnce, AtOnce};
 use super::cursor::Position;
@@ -211,9 +211,73 @@ where
     Connection { edges, has_previous_page, has_next_page, total }
 }
 
+/// Whether the connection that is being resolved is asked for no other fields of its nodes than these.
+pub fn selects_only(ctx: &Context<'_>, fields: &[&str]) -> bool {
+    let of_node = |node: SelectionField<'_>| node.selection_set().all(|field| fields.contains(&field.name()));
+    ctx.field().selection_set().all(|part| match part.name() {
+        "nodes" => of_node(part),
+        "edges" => part.selection_set().filter(|part| part.name() == "node").all(of_node),
+        _ => true,
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use async_graphql::{EmptyMutation, EmptySubscription, Request, Schema};
+
     use super::*;
+
+    struct Thing;
+
+    #[Object]
+    impl Thing {
+        async fn name(&self) -> &str {
+            "thing"
+        }
+        async fn weight(&self) -> i32 {
+            7
+        }
+    }
+
+    /// Remembers whether it was asked for names only.
+    struct Things;
+
+    #[Object]
+    impl Things {
+        async fn things(&self, ctx: &Context<'_>) -> Connection<Thing> {
+            *ctx.data_unchecked::<Arc<Mutex<Option<bool>>>>().lock().unwrap() = Some(selects_only(ctx, &["name"]));
+            let page = Page::parse(PageArgs::default()).unwrap();
+            let position = |_: &()| Position::numbered(1, uuid::Uuid::nil());
+            connection(&page, vec![()], position, |()| Thing, TotalCount::by(|_| async { Ok(1) }))
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_known_what_the_nodes_are_asked_for() {
+        let schema = Schema::new(Things, EmptyMutation, EmptySubscription);
+        for (selection, names_only) in [
+            ("nodes { name }", true),
+            ("nodes { weight: name }", true),
+            ("nodes { name: weight }", false),
+            ("edges { cursor node { name } } totalCount pageInfo { endCursor }", true),
+            ("nodes { name } edges { node { weight } }", false),
+            ("nodes { ...F }", false),
+            ("...G", false),
+            ("nodes { ... { name } ... on Thing { weight } }", false),
+            ("totalCount", true),
+        ] {
+            let fragments = "fragment F on Thing { name weight } fragment G on ThingConnection { nodes { ...F } }";
+            let used = if selection.contains("...F") || selection.contains("...G") { fragments } else { "" };
+            let used = if selection.contains("...F") { used.split(" fragment G").next().unwrap() } else { used };
+            let told = Arc::new(Mutex::new(None));
+            let request = Request::new(format!("{{ things {{ {selection} }} }} {used}")).data(Arc::clone(&told));
+            let answer = schema.execute(request).await;
+            assert!(answer.is_ok(), "{selection}: {:?}", answer.errors);
+            assert_eq!(*told.lock().unwrap(), Some(names_only), "{selection}");
+        }
+    }
 
     fn refused(args: PageArgs) -> String {
         Page::parse(args).unwrap_err().to_string()

@@ -1,7 +1,13 @@
 //! A schema as it is executed: with validation where it is needed, and without where an operation is known to be valid.
 
+use std::sync::Arc;
+
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation};
 use async_graphql::parser::types::OperationType;
-use async_graphql::{ObjectType, Request, Response, Schema, SchemaBuilder, SubscriptionType, ValidationMode};
+use async_graphql::{
+    CacheControl, ObjectType, Request, Response, Schema, SchemaBuilder, ServerError, SubscriptionType,
+    ValidationResult, async_trait,
+};
 use futures::stream::BoxStream;
 
 use super::limits::{Deadline, Prepared};
@@ -12,7 +18,7 @@ use super::waves::{self, Waves};
 pub struct Executable<Q, M, S> {
     /// Validates, and sees to every field's deadline.
     checked: Schema<Q, M, S>,
-    /// Does neither: a chain of extensions and the rules of validation cost as much as the execution itself.
+    /// Does neither: rules that are kept and deadlines of fields that are ready cost as much as the execution itself.
     bare: Schema<Q, M, S>,
 }
 
@@ -30,10 +36,7 @@ where
 {
     /// The schema that `builder` builds, the same each time.
     pub fn new(builder: impl Fn() -> SchemaBuilder<Q, M, S>) -> Self {
-        Self {
-            checked: builder().extension(Waves).finish(),
-            bare: builder().validation_mode(ValidationMode::Fast).finish(),
-        }
+        Self { checked: builder().extension(Waves).finish(), bare: builder().extension(KnownValid).finish() }
     }
 
     /// Executes a query or a mutation, whose answer comes in the shape that the specification wants.
@@ -66,6 +69,27 @@ where
     }
 }
 
+/// Keeps no rules: what is executed with it has kept them before.
+struct KnownValid;
+
+impl ExtensionFactory for KnownValid {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait::async_trait]
+impl Extension for KnownValid {
+    async fn validation(
+        &self,
+        _ctx: &ExtensionContext<'_>,
+        _next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        // Cost and depth are measured and cached answers marked elsewhere (`graphql::limits`, `http::graphql`).
+        Ok(ValidationResult { cache_control: CacheControl::default(), complexity: 0, depth: 0 })
+    }
+}
+
 /// Whether execution began. Only then has the answer a `data` entry: an error of a field has a path, one of the
 /// request (parsing, validation, limits) has none.
 pub fn was_executed(response: &Response) -> bool {
@@ -81,8 +105,8 @@ mod tests {
 
     use super::*;
     use crate::config::DatabaseConfig;
-    use crate::db::Db;
     use crate::db::coalesce::{ByKey, Read};
+    use crate::db::{Db, Lane};
     use crate::error::ApiError;
     use crate::graphql::limits::{CostTable, Document, InTime};
     use crate::graphql::loaders::ReadExt;
@@ -99,7 +123,7 @@ mod tests {
         type Value = u64;
         const CONNECTIONS: usize = 8;
 
-        async fn read(_: &Db, keys: Vec<u64>) -> Result<ByKey<u64, u64>, ApiError> {
+        async fn read(_: &Lane, keys: Vec<u64>) -> Result<ByKey<u64, u64>, ApiError> {
             let longest = keys.iter().max().copied().unwrap_or_default();
             tokio::time::sleep(Duration::from_secs(longest)).await;
             Ok(keys.into_iter().map(|key| (key, key)).collect())
@@ -147,7 +171,7 @@ mod tests {
 
         async fn answer(&self, variables: serde_json::Value, allowed: Duration) -> Response {
             let deadline = Deadline::after(allowed);
-            let loaders = Arc::new(Loaders::new(self.db.clone()));
+            let loaders = Arc::new(Loaders::new(self.db.lane()));
             let mut request = Request::new("").variables(Variables::from_json(variables));
             request.set_parsed_query(self.prepared.document().parsed().clone());
             let request = request.data(deadline).data(Arc::clone(&loaders));

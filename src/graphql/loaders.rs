@@ -2,7 +2,7 @@
 //!
 //! Asks are gathered in waves (`graphql::waves`): a wave departs when the whole operation can do nothing but wait for
 //! it, so a level is read with one statement for each kind of read, however many rows ask. What was read is kept until the
-//! request ends; beneath it the process-wide coalescer (`db::coalesce`) lets concurrent requests share statements.
+//! request ends; beneath it the thread's coalescer (`db::coalesce`) lets concurrent requests share statements.
 
 use std::any::{Any, TypeId};
 use std::future::Future;
@@ -14,7 +14,7 @@ use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::oneshot;
 
 use super::limits::Deadline;
-use crate::db::Db;
+use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Coalescer, Read, ReadFailed};
 use crate::error::ApiError;
 
@@ -25,7 +25,7 @@ pub(super) type Trip = BoxFuture<'static, ()>;
 
 /// The loaders of one request.
 pub struct Loaders {
-    db: Db,
+    lane: Lane,
     by_read: Mutex<ByKey<TypeId, Box<dyn Departs>>>,
     drivers: AtomicUsize,
     /// The deadline that has passed.
@@ -34,8 +34,8 @@ pub struct Loaders {
 
 impl Loaders {
     /// Loaders that know nothing yet: what was read for another request is not seen in this one.
-    pub fn new(db: Db) -> Self {
-        Self { db, by_read: Mutex::default(), drivers: AtomicUsize::new(0), late: OnceLock::new() }
+    pub fn new(lane: Lane) -> Self {
+        Self { lane, by_read: Mutex::default(), drivers: AtomicUsize::new(0), late: OnceLock::new() }
     }
 
     /// What belongs to `key`, read together with what other fields of this level ask for. To be asked from the task
@@ -86,7 +86,7 @@ impl Loaders {
     fn ask<R: Read>(&self, key: R::Key) -> Asked<R> {
         let (answer, answered) = oneshot::channel();
         let mut known = self.known();
-        let fresh = || Box::new(Asks::<R>::new(self.db.coalescers().of::<R>(&self.db))) as Box<dyn Departs>;
+        let fresh = || Box::new(Asks::<R>::new(self.lane.coalescer::<R>())) as Box<dyn Departs>;
         let asks = known.entry(TypeId::of::<R>()).or_insert_with(fresh).as_any();
         // The key is the type, so it is always found; the dropped answer is an error to the asker otherwise.
         if let Some(asks) = asks.downcast_mut::<Asks<R>>() {

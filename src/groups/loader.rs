@@ -11,7 +11,7 @@ use super::model::{self, Group, Member, Selection};
 use crate::auth::policy::Visible;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::db::tables::{group_members, groups};
-use crate::db::{Db, prepared, when};
+use crate::db::{Lane, prepared, when};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{OrderDirection, by_page, time};
@@ -24,8 +24,8 @@ impl Read for GroupsById {
     type Key = GroupId;
     type Value = Arc<Group>;
 
-    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<ByKey<GroupId, Arc<Group>>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<GroupId>) -> Result<ByKey<GroupId, Arc<Group>>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let found: Vec<Group> =
             groups::table.filter(groups::id.eq_any(keys)).select(Group::as_select()).load(&mut conn).await?;
         Ok(found.into_iter().map(|group| (group.id, Arc::new(group))).collect())
@@ -39,8 +39,8 @@ impl Read for MembersOfGroup {
     type Key = (GroupId, Page);
     type Value = Arc<Vec<Member>>;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
             let mut pages: ByKey<GroupId, Vec<Member>> = ByKey::default();
@@ -86,8 +86,8 @@ impl Read for MembershipsOfUser {
     type Key = (UserId, Visible, Page);
     type Value = Arc<Vec<Member>>;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let mut found = ByKey::default();
         // Viewers with the same groups share the statement; within a request there is one viewer.
         let mut parents: ByKey<(Visible, Page), Vec<UserId>> = ByKey::default();
@@ -153,8 +153,8 @@ impl Read for MemberCounts {
     type Key = GroupId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<ByKey<GroupId, i64>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<GroupId>) -> Result<ByKey<GroupId, i64>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let rows: Vec<(GroupId, i64)> = group_members::table
             .filter(group_members::group_id.eq_any(keys))
             .group_by(group_members::group_id)
@@ -172,8 +172,8 @@ impl Read for MembershipCounts {
     type Key = (UserId, Visible);
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, i64>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, i64>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let mut users: ByKey<Visible, Vec<UserId>> = ByKey::default();
         for (user, visible) in keys {
             users.entry(visible).or_default().push(user);
@@ -203,8 +203,8 @@ impl Read for GroupPages {
     /// Each is a statement of its own: others get a connection of theirs.
     const BATCH: usize = 4;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        one_by_one(db, keys, |conn, (visible, selection, page)| {
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        one_by_one(lane, keys, |conn, (visible, selection, page)| {
             model::page(conn, visible, selection, page).map_ok(Arc::new).boxed()
         })
         .await

@@ -15,6 +15,7 @@ use crate::graphql::executable::was_executed;
 use crate::graphql::limits::{Account, Accounts, Deadline, Principal};
 use crate::http::answer::{self, Answered};
 use crate::http::documents::Documents;
+use crate::http::graphql::HEADERS;
 use crate::http::lifecycle::Lifecycle;
 use crate::http::operation::{Kind, Operation};
 use crate::http::params::Params;
@@ -78,11 +79,16 @@ impl<S: GraphqlService> Endpoint<S> {
     }
 
     /// Reads, measures and charges an operation of this caller.
-    pub fn prepare(&self, caller: &S::Caller, params: Params, meta: &RequestMeta) -> Result<Operation, Box<Response>> {
+    pub async fn prepare(
+        &self,
+        caller: &S::Caller,
+        params: Params,
+        meta: &RequestMeta,
+    ) -> Result<Operation, Box<Response>> {
         let (limits, account) = (self.service().limits(caller), self.account(caller, meta));
         let rate = limits.rate;
         let prepared = Operation::prepare(params, &self.inner.documents, limits, &account, &meta.request_id);
-        prepared.map_err(|mut response| {
+        prepared.await.map_err(|mut response| {
             let code = answer::code(&response).unwrap_or(Code::BadUserInput.as_str());
             Telemetry::refused(meta.transport, code);
             // Who was told when to come back is to find it so.
@@ -146,6 +152,7 @@ impl<S: GraphqlService> Endpoint<S> {
             code = answer::code(response);
         }
         if transport != Transport::WebSocket {
+            headers.reserve(HEADERS);
             rate_headers::put(admission.account(), limits.rate, &mut headers);
         }
         series.ended(code, since);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
@@ -20,6 +20,8 @@ use crate::http::service::{GraphqlService, Peer, RequestMeta, Transport};
 use crate::http::{answer, csrf, multipart, rate_headers, request_id, sse, ws};
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
+/// As many headers as an answer has, and some room.
+pub(super) const HEADERS: usize = 16;
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A request that is refused as HTTP, before it is GraphQL.
@@ -145,7 +147,7 @@ async fn answer<S: GraphqlService>(
     };
     match body {
         params::Body::Single(params) => {
-            let operation = match endpoint.prepare(&caller, *params, &meta) {
+            let operation = match endpoint.prepare(&caller, *params, &meta).await {
                 Ok(operation) => operation,
                 Err(response) => return Ok(refused(*response, format)),
             };
@@ -184,9 +186,8 @@ async fn one<S: GraphqlService>(
         Format::Single(_) | Format::Multipart => {
             let media_type = single(format);
             let answered = endpoint.run(caller, operation, meta).await;
-            let mut answer = whole(answered.status(media_type), media_type, answered.body());
-            answer.headers_mut().extend(answered.headers);
-            Ok(answer)
+            let (status, body) = (answered.status(media_type), answered.body());
+            Ok(whole_with(answered.headers, status, media_type, body))
         }
     }
 }
@@ -201,7 +202,7 @@ async fn batch<S: GraphqlService>(
 ) -> Response {
     let (mut payload, mut headers) = (String::from("["), HeaderMap::new());
     for params in list {
-        let answered = match endpoint.prepare(caller, params, &meta) {
+        let answered = match endpoint.prepare(caller, params, &meta).await {
             Ok(operation) if operation.kind == Kind::Subscription => {
                 let cause = ApiError::new(Code::BadUserInput, "a batch holds no subscription");
                 answer::refusal(cause, &meta.request_id).into()
@@ -215,9 +216,7 @@ async fn batch<S: GraphqlService>(
         headers = answered.headers;
     }
     payload.push(']');
-    let mut answer = whole(StatusCode::OK, media_type, payload);
-    answer.headers_mut().extend(headers);
-    answer
+    whole_with(headers, StatusCode::OK, media_type, payload)
 }
 
 fn refused(response: async_graphql::Response, format: Format) -> Response {
@@ -239,14 +238,20 @@ fn single(format: Format) -> MediaType {
     }
 }
 
-/// An answer in one piece. It depends on who asks, so nobody between us and the client keeps it.
+/// An answer in one piece.
 fn whole(status: StatusCode, media_type: MediaType, body: impl Into<Body>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, media_type.content_type()),
-        (header::CACHE_CONTROL, "private, no-store"),
-        (header::VARY, "accept, authorization"),
-    ];
-    (status, headers, body.into()).into_response()
+    whole_with(HeaderMap::with_capacity(HEADERS), status, media_type, body)
+}
+
+/// An answer in one piece, with headers of its own. It depends on who asks, so nobody between us and the client keeps it.
+fn whole_with(mut headers: HeaderMap, status: StatusCode, media_type: MediaType, body: impl Into<Body>) -> Response {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept, authorization"));
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 fn bad_request(error: params::InvalidParams) -> Refused {
@@ -259,6 +264,9 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     let refused = |message: &str| Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     let value =
         headers.get(header::CONTENT_TYPE).ok_or_else(|| refused("Content-Type is missing: send application/json"))?;
+    if value == "application/json" {
+        return Ok(());
+    }
     let mime: Option<mime::Mime> = value.to_str().ok().and_then(|text| text.parse().ok());
     match mime {
         Some(mime) if mime.essence_str() != "application/json" => {

@@ -23,6 +23,7 @@ mod settings;
 mod sse;
 mod streaming;
 pub mod telemetry;
+mod threads;
 pub mod ws;
 
 pub use documents::DocumentSettings;
@@ -34,3 +35,4 @@ pub use service::{
     Answer, Deprecated, Frame, GraphqlService, Peer, ReadinessCheck, RequestMeta, Revocation, SharedAnswer, Transport,
 };
 pub use settings::{HttpSettings, SocketSettings};
+pub use threads::Threads;

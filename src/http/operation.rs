@@ -68,7 +68,7 @@ pub struct Operation {
 
 impl Operation {
     /// Reads, measures and charges the operation, or says why it may not run.
-    pub fn prepare(
+    pub async fn prepare(
         params: Params,
         documents: &Documents,
         limits: Arc<CallerLimits>,
@@ -76,7 +76,7 @@ impl Operation {
         request_id: &RequestId,
     ) -> Result<Self, Box<Response>> {
         let refused = |cause: ApiError| Box::new(answer::refusal(cause, request_id));
-        let document = documents.find(&params, &limits.operation).map_err(|problem| match problem {
+        let document = documents.find(&params, &limits.operation).await.map_err(|problem| match problem {
             NoDocument::Refused(cause) => refused(cause),
             NoDocument::Syntax(error) => syntax(error, request_id),
         })?;

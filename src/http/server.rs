@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -24,11 +25,12 @@ use tower::ServiceExt as _;
 
 use crate::http::lifecycle::Lifecycle;
 use crate::http::settings::HttpSettings;
+use crate::http::threads::Threads;
 
 /// After an accept that failed for want of file handles, so that the loop does not spin.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
-/// Serves `app` on `listener` until `shutdown`.
+/// Serves `app` on `listener` until `shutdown`, each connection on one of `threads`.
 ///
 /// Then `/ready` fails and new operations are refused; requests that run are answered; sockets and streams are closed,
 /// spread over the drain's time. New connections are still taken, so that probes hear why: nobody can tell a server that
@@ -36,6 +38,7 @@ const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 pub async fn serve<A>(
     listener: TcpListener,
     app: A,
+    threads: &Threads,
     lifecycle: Lifecycle,
     shutdown: CancellationToken,
     settings: HttpSettings,
@@ -45,40 +48,28 @@ where
     A: Clone + Send + 'static,
 {
     let HttpSettings { drain, head_timeout, write_timeout, .. } = settings;
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).keep_alive(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .enable_connect_protocol()
-        .keep_alive_interval(Duration::from_secs(30))
-        .max_concurrent_streams(250);
+    let builder = Arc::new(builder(head_timeout));
     let connections = GracefulShutdown::new();
     let broken_off = CancellationToken::new();
     loop {
         let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
-                    continue;
-                }
-            },
+            accepted = accept(&listener) => accepted,
             () = shutdown.cancelled() => break,
         };
-        let stream = prepared(stream, write_timeout);
-        let first_request = CancellationToken::new();
-        let connection = connections.watch(connection(&builder, stream, peer, app.clone(), first_request.clone()));
+        let (builder, app, watcher) = (Arc::clone(&builder), app.clone(), connections.watcher());
         let broken_off = broken_off.clone();
-        lifecycle.sockets().spawn(async move {
+        let served = async move {
+            let Some(stream) = prepared(stream, write_timeout) else { return };
+            let first_request = CancellationToken::new();
+            let connection = watcher.watch(connection(&builder, stream, peer, app, first_request.clone()));
             let served = broken_off.run_until_cancelled(connection);
             match unless_silent(served, first_request, head_timeout).await {
                 Some(Some(Err(error))) => tracing::debug!(%peer, %error, "a connection ended badly"),
                 Some(_) => {}
                 None => tracing::debug!(%peer, "a connection sent no request in time; dropped"),
             }
-        });
+        };
+        threads.spawn(lifecycle.sockets().track_future(served)).await;
     }
     tracing::info!(seconds = drain.as_secs(), "draining");
     let end = Instant::now() + drain;
@@ -90,15 +81,14 @@ where
     let late = TaskTracker::new();
     let probes = async {
         loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    let stream = prepared(stream, write_timeout);
-                    let connection = connection(&builder, stream, peer, app.clone(), CancellationToken::new());
-                    let broken_off = broken_off.clone();
-                    late.spawn(async move { drop(broken_off.run_until_cancelled(connection).await) });
-                }
-                Err(_) => tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await,
-            }
+            let (stream, peer) = accept(&listener).await;
+            let (builder, app, broken_off) = (Arc::clone(&builder), app.clone(), broken_off.clone());
+            let served = async move {
+                let Some(stream) = prepared(stream, write_timeout) else { return };
+                let connection = connection(&builder, stream, peer, app, CancellationToken::new());
+                drop(broken_off.run_until_cancelled(connection).await);
+            };
+            threads.spawn(late.track_future(served)).await;
         }
     };
     let finished = tokio::select! {
@@ -112,16 +102,46 @@ where
     Ok(())
 }
 
+fn builder(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .enable_connect_protocol()
+        .keep_alive_interval(Duration::from_secs(30))
+        .max_concurrent_streams(250);
+    builder
+}
+
+/// The next connection, free of this runtime: another one is to watch it.
+async fn accept(listener: &TcpListener) -> (std::net::TcpStream, SocketAddr) {
+    loop {
+        let accepted = listener.accept().await;
+        match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
+            }
+        }
+    }
+}
+
 /// A client's stream. It breaks when the client reads nothing of what it is sent for as long as `patience`.
 type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
 
-fn prepared(stream: TcpStream, patience: Duration) -> Stream {
+/// Takes `stream` to the runtime that this is called in.
+fn prepared(stream: std::net::TcpStream, patience: Duration) -> Option<Stream> {
+    let stream = TcpStream::from_std(stream)
+        .inspect_err(|error| tracing::warn!(%error, "a connection could not be watched"))
+        .ok()?;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(patience));
-    Box::pin(stream)
+    Some(Box::pin(stream))
 }
 
 /// Serves a connection, or gives it up (`None`) when its first request does not come in time. The header timeout of

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use futures::FutureExt;
 
 use crate::auth::policy::Visible;
-use crate::db::Db;
+use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::ids::{GroupId, JobId, ProjectId};
 use crate::jobs::model::list::{self, Selection};
-use crate::jobs::model::{self, Job};
+use crate::jobs::model::{self, Columns, Job, Row};
 
 /// Jobs by id, each with the group that its project belongs to, which decides who sees it.
 pub enum JobById {}
@@ -20,8 +20,8 @@ impl Read for JobById {
     type Key = JobId;
     type Value = (Arc<Job>, GroupId);
 
-    async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, (Arc<Job>, GroupId)>, ApiError> {
-        let jobs = model::by_ids(&mut *db.lookup().await?, &keys).await?;
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, (Arc<Job>, GroupId)>, ApiError> {
+        let jobs = model::by_ids(&mut *lane.lookup().await?, &keys).await?;
         Ok(jobs.into_iter().map(|(job, group)| (job.id, (Arc::new(job), group))).collect())
     }
 }
@@ -33,8 +33,8 @@ impl Read for JobObject {
     type Key = JobId;
     type Value = Arc<model::Object>;
 
-    async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, Arc<model::Object>>, ApiError> {
-        let objects = model::objects(&mut *db.lookup().await?, &keys).await?;
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, Arc<model::Object>>, ApiError> {
+        let objects = model::objects(&mut *lane.lookup().await?, &keys).await?;
         Ok(objects.into_iter().map(|object| (object.id, Arc::new(object))).collect())
     }
 }
@@ -46,8 +46,8 @@ impl Read for JobsAhead {
     type Key = JobId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, i64>, ApiError> {
-        Ok(list::jobs_ahead(&mut *db.connection().await?, &keys).await?.into_iter().collect())
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, i64>, ApiError> {
+        Ok(list::jobs_ahead(&mut *lane.connection().await?, &keys).await?.into_iter().collect())
     }
 }
 
@@ -55,19 +55,19 @@ impl Read for JobsAhead {
 pub enum JobsByProject {}
 
 impl Read for JobsByProject {
-    type Key = (ProjectId, Selection, Page);
-    type Value = Arc<Vec<Arc<Job>>>;
+    type Key = (ProjectId, Selection, Page, Columns);
+    type Value = Arc<Vec<Row>>;
     const CONNECTIONS: usize = 2;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut connection = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        let mut connection = lane.lookup().await?;
         let mut found = ByKey::default();
         // Keys differ in more than the project only where a query lists jobs twice under different arguments.
-        for ((selection, page), projects) in grouped(keys.iter().map(|(id, s, p)| ((s, p), *id))) {
-            let mut pages = list::pages_of_projects(&mut connection, &projects, selection, page).await?;
+        for ((selection, page, columns), projects) in grouped(keys.iter().map(|(id, s, p, c)| ((s, p, *c), *id))) {
+            let mut pages = list::pages_of_projects(&mut connection, &projects, selection, page, columns).await?;
             for project in projects {
-                let jobs = pages.remove(&project).unwrap_or_default().into_iter().map(Arc::new).collect();
-                found.insert((project, selection.clone(), page.clone()), Arc::new(jobs));
+                let jobs = pages.remove(&project).unwrap_or_default();
+                found.insert((project, selection.clone(), page.clone(), columns), Arc::new(jobs));
             }
         }
         Ok(found)
@@ -81,8 +81,8 @@ impl Read for JobCountByProject {
     type Key = (ProjectId, Selection);
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, i64>, ApiError> {
-        let mut connection = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, i64>, ApiError> {
+        let mut connection = lane.lookup().await?;
         let mut found = ByKey::default();
         for (selection, projects) in grouped(keys.iter().map(|(id, selection)| (selection, *id))) {
             let counts = list::counts_of_projects(&mut connection, &projects, selection).await?;
@@ -102,8 +102,8 @@ impl Read for EventsByJob {
     type Value = Arc<Vec<crate::events::model::JobEvent>>;
     const CONNECTIONS: usize = 2;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut connection = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        let mut connection = lane.lookup().await?;
         let mut found = ByKey::default();
         for (page, jobs) in grouped(keys.iter().map(|(id, page)| (page, *id))) {
             let mut pages = list::events_of_jobs(&mut connection, &jobs, page).await?;
@@ -122,8 +122,8 @@ impl Read for EventCountByJob {
     type Key = JobId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<JobId>) -> Result<ByKey<JobId, i64>, ApiError> {
-        let mut counts = list::event_counts(&mut *db.lookup().await?, &keys).await?;
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, i64>, ApiError> {
+        let mut counts = list::event_counts(&mut *lane.lookup().await?, &keys).await?;
         Ok(keys.into_iter().map(|job| (job, counts.remove(&job).unwrap_or(0))).collect())
     }
 }
@@ -141,18 +141,15 @@ fn grouped<A: Eq + std::hash::Hash, K>(keys: impl Iterator<Item = (A, K)>) -> By
 pub enum JobPages {}
 
 impl Read for JobPages {
-    type Key = (Visible, Selection, Page);
-    type Value = Arc<Vec<Arc<Job>>>;
+    type Key = (Visible, Selection, Page, Columns);
+    type Value = Arc<Vec<Row>>;
     const CONNECTIONS: usize = 4;
     /// Each is a statement of its own: others get a connection of theirs.
     const BATCH: usize = 4;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        one_by_one(db, keys, |conn, (visible, selection, page)| {
-            async move {
-                Ok(Arc::new(list::page(conn, visible, selection, page).await?.into_iter().map(Arc::new).collect()))
-            }
-            .boxed()
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        one_by_one(lane, keys, |conn, (visible, selection, page, columns)| {
+            async move { Ok(Arc::new(list::page(conn, visible, selection, page, *columns).await?)) }.boxed()
         })
         .await
     }

@@ -10,7 +10,7 @@ use super::model::{
     list::{self, Selection},
 };
 use super::phase::JobPhase;
-use super::types::{Job, position};
+use super::types::{Job, columns, position};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action};
 use crate::error::{ApiError, ApiErrors};
@@ -96,7 +96,7 @@ pub async fn find(ctx: &Context<'_>, id: JobId) -> Result<Job, ApiError> {
     ctx.caller().principal()?;
     let (job, group) = with_group(ctx, id).await?;
     policy::check(&ctx.caller(), Action::ViewJob { job: id, group })?;
-    Ok(Job(job))
+    Ok(job.into())
 }
 
 /// The group that the job's project belongs to, for a decision about the job.
@@ -133,7 +133,7 @@ async fn page(
         phases: filter.phases,
         oldest_first: order.is_some_and(|order| order.direction == OrderDirection::Asc),
     };
-    let key = (visible.clone(), selection.clone(), page.clone());
+    let key = (visible.clone(), selection.clone(), page.clone(), columns(ctx));
     let rows = ctx.read::<JobPages>(key).await?.unwrap_or_default();
     let db = ctx.db()?.clone();
     let total = TotalCount::by(move |_| {

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::loader::{EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobsAhead, JobsByProject};
 use super::model::list::Selection;
-use super::model::{self, ExecutorMode, Object as JobObjectRow};
+use super::model::{self, Columns, ExecutorMode, Object as JobObjectRow};
 use super::phase::JobEventKind;
 pub use super::phase::JobPhase;
 use crate::configs::types::ConfigCommit;
 use crate::error::{ApiError, ApiErrors};
 use crate::events::Seq;
 use crate::events::model::JobEvent as EventRow;
-use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
+use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection, selects_only};
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
@@ -29,11 +29,23 @@ use crate::users::types::User;
 
 /// Work for the cluster: one or more tasks, each a pod, that wait in a queue, run and end together.
 #[derive(Debug, Clone)]
-pub struct Job(pub Arc<model::Job>);
+pub struct Job(pub model::Row);
 
 impl From<Arc<model::Job>> for Job {
     fn from(job: Arc<model::Job>) -> Self {
-        Self(job)
+        Self(model::Row::Whole(job))
+    }
+}
+
+/// The fields of a job that a [`model::Brief`] is enough for.
+const BRIEF_FIELDS: &[&str] =
+    &["__typename", "id", "name", "phase", "submittedAt", "submittedBy", "project", "events", "tasks", "manifest"];
+
+/// The columns that the list of jobs which is being resolved needs.
+pub fn columns(ctx: &Context<'_>) -> Columns {
+    match selects_only(ctx, BRIEF_FIELDS) {
+        true => Columns::Brief,
+        false => Columns::Whole,
     }
 }
 
@@ -44,18 +56,29 @@ impl Job {
     /// The read failed, or the job is gone.
     pub async fn load(ctx: &Context<'_>, id: JobId) -> Result<Self, ApiError> {
         let job = ctx.read::<JobById>(id).await?;
-        job.map(|(job, _)| Self(job)).ok_or_else(|| ApiError::not_found("job", id))
+        job.map(|(job, _)| job.into()).ok_or_else(|| ApiError::not_found("job", id))
+    }
+
+    /// All of the job. It was read with the list if the list was asked for all of it.
+    async fn whole(&self, ctx: &Context<'_>) -> Result<Arc<model::Job>, ApiError> {
+        match &self.0 {
+            model::Row::Whole(job) => Ok(Arc::clone(job)),
+            model::Row::Brief(job) => {
+                let found = ctx.read::<JobById>(job.id).await?;
+                found.map(|(job, _)| job).ok_or_else(|| ApiError::not_found("job", job.id))
+            }
+        }
     }
 
     /// What the cluster says, or, while that says nothing, where the job stands in its queue.
     async fn waits_for(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
-        let known = self.0.pending_reason.clone();
-        match self.0.phase {
-            _ if known.is_some() => Ok(known),
+        let job = self.whole(ctx).await?;
+        match job.phase {
+            _ if job.pending_reason.is_some() => Ok(job.pending_reason.clone()),
             JobPhase::Submitted => Ok(Some("It is being sent to the cluster.".to_owned())),
             JobPhase::Queued => {
-                let ahead = ctx.read::<JobsAhead>(self.0.id).await?.unwrap_or(0);
-                let queue = &self.0.queue;
+                let ahead = ctx.read::<JobsAhead>(job.id).await?.unwrap_or(0);
+                let queue = &job.queue;
                 Ok(Some(match ahead {
                     0 => format!("It is the first to wait in the queue {queue}."),
                     1 => format!("It waits in the queue {queue}, 1 job ahead of it."),
@@ -67,8 +90,8 @@ impl Job {
     }
 
     async fn object(&self, ctx: &Context<'_>) -> Result<Arc<JobObjectRow>, ApiError> {
-        let object = ctx.read::<JobObject>(self.0.id).await?;
-        object.ok_or_else(|| ApiError::not_found("job", self.0.id))
+        let id = self.0.id();
+        ctx.read::<JobObject>(id).await?.ok_or_else(|| ApiError::not_found("job", id))
     }
 }
 
@@ -77,28 +100,28 @@ impl Job {
 impl Job {
     /// The id: `job_` and 26 characters.
     pub async fn id(&self) -> ID {
-        self.0.id.into()
+        ID(self.0.id().to_text())
     }
 
     /// The name for people; it need not be unique.
     async fn name(&self) -> &str {
-        &self.0.name
+        self.0.name()
     }
 
     /// Where the job stands. SUCCEEDED, FAILED and CANCELLED never change again.
     async fn phase(&self) -> JobPhase {
-        self.0.phase
+        self.0.phase()
     }
 
     /// Why it is in this phase, in one word for programs, such as `Preempted`, `Retrying`,
     /// `DeadlineExceeded` or `Deleted`.
-    async fn reason(&self) -> Option<&str> {
-        self.0.reason.as_deref()
+    async fn reason(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        self.whole(ctx).await.map(|job| job.reason.clone()).graphql(ctx)
     }
 
     /// The sentence to the reason.
-    async fn message(&self) -> Option<&str> {
-        self.0.message.as_deref()
+    async fn message(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        self.whole(ctx).await.map(|job| job.message.clone()).graphql(ctx)
     }
 
     /// Why the job waits, in one sentence for people: what is short, what is ahead of it in numbers, or what a task of
@@ -108,73 +131,73 @@ impl Job {
     }
 
     /// How often the job was stopped to make room for a more important one.
-    async fn preemptions(&self) -> i32 {
-        self.0.preemptions
+    async fn preemptions(&self, ctx: &Context<'_>) -> ApiResult<i32> {
+        self.whole(ctx).await.map(|job| job.preemptions).graphql(ctx)
     }
 
     /// How often the job was started: 1, and one more for each retry after a failure. A job that has failed and is
     /// being started again counts the new attempt.
-    async fn attempts(&self) -> i32 {
-        self.0.attempt
+    async fn attempts(&self, ctx: &Context<'_>) -> ApiResult<i32> {
+        self.whole(ctx).await.map(|job| job.attempt).graphql(ctx)
     }
 
     /// How often the job is still started anew if it fails: `retries` of its spec, less those there were. A job that
     /// is cancelled, deleted in the cluster, refused by it or stopped by its deadline is not started again.
-    async fn retries_left(&self) -> i32 {
-        (self.0.retry_limit.saturating_add(1).saturating_sub(self.0.attempt)).max(0)
+    async fn retries_left(&self, ctx: &Context<'_>) -> ApiResult<i32> {
+        self.whole(ctx).await.map(|job| job.retries_left()).graphql(ctx)
     }
 
     /// The project that the job belongs to.
     async fn project(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Project>> {
-        Project::load(ctx, self.0.project_id).await.map(AtOnce).graphql(ctx)
+        Project::load(ctx, self.0.project_id()).await.map(AtOnce).graphql(ctx)
     }
 
     /// Who submitted the job.
     async fn submitted_by(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<User>> {
-        User::load(ctx, self.0.submitted_by).await.map(AtOnce).graphql(ctx)
+        User::load(ctx, self.0.submitted_by()).await.map(AtOnce).graphql(ctx)
     }
 
     /// The version of the config file that the job was made from; null for a job from a spec.
     async fn commit(&self, ctx: &Context<'_>) -> ApiResult<Option<ConfigCommit>> {
-        match self.0.config_commit_id {
+        match self.whole(ctx).await.graphql(ctx)?.config_commit_id {
             Some(id) => ConfigCommit::load(ctx, id).await.map(Some).graphql(ctx),
             None => Ok(None),
         }
     }
 
     /// The queue that the job waits in: a ClusterResourceQueue of the cluster.
-    async fn queue(&self) -> &str {
-        &self.0.queue
+    async fn queue(&self, ctx: &Context<'_>) -> ApiResult<String> {
+        self.whole(ctx).await.map(|job| job.queue.clone()).graphql(ctx)
     }
 
     /// Which of the project's jobs went to the cluster first: higher is earlier.
-    async fn priority(&self) -> i32 {
-        self.0.priority
+    async fn priority(&self, ctx: &Context<'_>) -> ApiResult<i32> {
+        self.whole(ctx).await.map(|job| job.priority).graphql(ctx)
     }
 
     /// How the job reaches the cluster.
-    async fn executor(&self) -> ExecutorMode {
-        self.0.executor
+    async fn executor(&self, ctx: &Context<'_>) -> ApiResult<ExecutorMode> {
+        self.whole(ctx).await.map(|job| job.executor).graphql(ctx)
     }
 
     /// When the job was submitted.
     async fn submitted_at(&self) -> DateTime<Utc> {
-        self.0.submitted_at
+        self.0.submitted_at()
     }
 
     /// When its first task started; null before.
-    async fn started_at(&self) -> Option<DateTime<Utc>> {
-        self.0.started_at
+    async fn started_at(&self, ctx: &Context<'_>) -> ApiResult<Option<DateTime<Utc>>> {
+        self.whole(ctx).await.map(|job| job.started_at).graphql(ctx)
     }
 
     /// When it became SUCCEEDED, FAILED or CANCELLED; null before.
-    async fn finished_at(&self) -> Option<DateTime<Utc>> {
-        self.0.finished_at
+    async fn finished_at(&self, ctx: &Context<'_>) -> ApiResult<Option<DateTime<Utc>>> {
+        self.whole(ctx).await.map(|job| job.finished_at).graphql(ctx)
     }
 
     /// When somebody asked to cancel it; null when nobody did.
-    async fn cancel_requested_at(&self) -> Option<DateTime<Utc>> {
-        self.0.cancel_requested_at
+    async fn cancel_requested_at(&self, ctx: &Context<'_>) -> ApiResult<Option<DateTime<Utc>>> {
+        self.whole(ctx).await.map(|job| job.cancel_requested_at).graphql(ctx)
     }
 
     /// The tasks that the cluster has reported on, each a pod.
@@ -194,7 +217,7 @@ impl Job {
         #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before the event with this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<JobEvent>> {
-        events(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+        events(ctx, self.0.id(), PageArgs { first, after, last, before }).await.graphql(ctx)
     }
 
     /// The Kubernetes object exactly as it goes to the cluster.
@@ -229,7 +252,7 @@ pub async fn jobs_of_project(
 ) -> Result<Connection<Job>, ApiErrors> {
     let page = Page::parse(args)?.sorted_by(SortType::Time)?;
     let selection = Selection { phases, ..Selection::default() };
-    let key = (project, selection.clone(), page.clone());
+    let key = (project, selection.clone(), page.clone(), columns(ctx));
     let rows = ctx.read::<JobsByProject>(key).await?.unwrap_or_default();
     let loaders = ctx.loaders()?;
     let total = TotalCount::by(move |_| {
@@ -240,8 +263,8 @@ pub async fn jobs_of_project(
 }
 
 /// Where a job stands in a list.
-pub fn position(job: &Arc<model::Job>) -> Position {
-    Position::at(job.submitted_at, job.id.uuid())
+pub fn position(job: &model::Row) -> Position {
+    Position::at(job.submitted_at(), job.id().uuid())
 }
 
 /// How far a task has come.

@@ -11,7 +11,7 @@ use super::model::{self, Project, Selection};
 use crate::auth::policy::Visible;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::db::tables::projects;
-use crate::db::{Db, prepared, when};
+use crate::db::{Lane, prepared, when};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{OrderDirection, by_page, text};
@@ -24,8 +24,8 @@ impl Read for ProjectsById {
     type Key = ProjectId;
     type Value = Arc<Project>;
 
-    async fn read(db: &Db, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, Arc<Project>>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, Arc<Project>>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let found: Vec<Project> =
             projects::table.filter(projects::id.eq_any(keys)).select(Project::as_select()).load(&mut conn).await?;
         Ok(found.into_iter().map(|project| (project.id, Arc::new(project))).collect())
@@ -40,8 +40,8 @@ impl Read for ProjectsOfGroup {
     type Value = Arc<Vec<Project>>;
     const CONNECTIONS: usize = 2;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let mut found = ByKey::default();
         for (page, parents) in by_page(keys) {
             let mut pages: ByKey<GroupId, Vec<Project>> = ByKey::default();
@@ -91,8 +91,8 @@ impl Read for ProjectCounts {
     type Key = GroupId;
     type Value = i64;
 
-    async fn read(db: &Db, keys: Vec<GroupId>) -> Result<ByKey<GroupId, i64>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<GroupId>) -> Result<ByKey<GroupId, i64>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let rows: Vec<(GroupId, i64)> = projects::table
             .filter(projects::group_id.eq_any(keys))
             .group_by(projects::group_id)
@@ -113,8 +113,8 @@ impl Read for ProjectPages {
     /// Each is a statement of its own: others get a connection of theirs.
     const BATCH: usize = 4;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        one_by_one(db, keys, |conn, (visible, selection, page)| {
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        one_by_one(lane, keys, |conn, (visible, selection, page)| {
             model::page(conn, visible, selection, page).map_ok(Arc::new).boxed()
         })
         .await

@@ -8,7 +8,7 @@ use futures::{FutureExt, TryFutureExt};
 
 use super::model::{self, Selection, User};
 use crate::auth::policy::Visible;
-use crate::db::Db;
+use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::db::tables::users;
 use crate::error::ApiError;
@@ -22,8 +22,8 @@ impl Read for UsersById {
     type Key = UserId;
     type Value = Arc<User>;
 
-    async fn read(db: &Db, keys: Vec<UserId>) -> Result<ByKey<UserId, Arc<User>>, ApiError> {
-        let mut conn = db.lookup().await?;
+    async fn read(lane: &Lane, keys: Vec<UserId>) -> Result<ByKey<UserId, Arc<User>>, ApiError> {
+        let mut conn = lane.lookup().await?;
         let found: Vec<User> =
             users::table.filter(users::id.eq_any(keys)).select(User::as_select()).load(&mut conn).await?;
         Ok(found.into_iter().map(|user| (user.id, Arc::new(user))).collect())
@@ -40,8 +40,8 @@ impl Read for UserPages {
     /// Each is a statement of its own: others get a connection of theirs.
     const BATCH: usize = 4;
 
-    async fn read(db: &Db, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        one_by_one(db, keys, |conn, (visible, viewer, selection, page)| {
+    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
+        one_by_one(lane, keys, |conn, (visible, viewer, selection, page)| {
             model::page(conn, visible, *viewer, selection, page).map_ok(Arc::new).boxed()
         })
         .await

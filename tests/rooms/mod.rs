@@ -113,7 +113,7 @@ impl World {
         let document = document.unwrap_or_else(|| Arc::new(Document::parse(query.into(), &self.costs).unwrap()));
         self.documents.lock().unwrap().insert(query.to_owned(), Arc::clone(&document));
         let prepared = Prepared::choose(document, None).unwrap();
-        let loaders = Arc::new(Loaders::new(self.db.clone()));
+        let loaders = Arc::new(Loaders::new(self.db.lane()));
         let request = Request::new(query).variables(Variables::from_json(variables)).data(caller);
         let (request, _) = schema::with_request_parts(request, Arc::clone(&loaders), None);
         let answer = self.schema.execute(request, &prepared, &loaders, None).await;
@@ -129,7 +129,7 @@ impl World {
         let part = Part::<Caller>::announce();
         let request =
             Request::new(query).variables(Variables::from_json(variables)).data(caller).data(Arc::clone(&part));
-        let (request, _) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.clone())), None);
+        let (request, _) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.lane())), None);
         let mut answers = Box::pin(self.schema.execute_stream(request));
         let first = async {
             if let Some(answer) = answers.next().await {

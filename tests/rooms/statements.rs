@@ -43,6 +43,47 @@ async fn three_levels_of_lists_and_a_person_take_four_statements() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_in_a_list_is_the_job_by_its_id_and_no_field_of_it_takes_another_statement() {
+    let world = World::new().await;
+    more_groups(&world, 3).await;
+    let fields = "{ __type(name: \"Job\") { fields { name args { name } type { kind ofType { kind } } } } }";
+    let fields = world.ask("admin", fields, json!({})).await["data"]["__type"]["fields"].take();
+    let is_column = |field: &&Value| {
+        let kind = |of: &Value| matches!(of["kind"].as_str(), Some("SCALAR" | "ENUM"));
+        kind(&field["type"]) || kind(&field["type"]["ofType"])
+    };
+    // What it waits for is counted, and what goes to the cluster is kept apart.
+    let apart = ["pendingReason", "manifest"];
+    let fields = fields.as_array().unwrap();
+    let columns: Vec<&str> = fields.iter().filter(is_column).map(|field| field["name"].as_str().unwrap()).collect();
+    assert!(columns.len() > 12, "{columns:?}");
+    let admin = world.caller("admin").await;
+    for column in columns {
+        let answer =
+            world.ask("admin", &format!("{{ jobs(first: 50) {{ nodes {{ id {column} }} }} }}"), json!({})).await;
+        let jobs = answer["data"]["jobs"]["nodes"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        let by_id: Vec<String> =
+            jobs.iter().enumerate().map(|(n, job)| format!("j{n}: job(id: {}) {{ id {column} }}", job["id"])).collect();
+        let alone = world.ask("admin", &format!("{{ {} }}", by_id.join(" ")), json!({})).await;
+        for (n, job) in jobs.iter().enumerate() {
+            assert_eq!(&alone["data"][format!("j{n}")], job);
+        }
+        if apart.contains(&column) {
+            continue;
+        }
+        for (list, statements) in [
+            ("jobs(first: 50) { nodes { C } }", 1),
+            ("jobs(first: 50) { edges { node { ... on Job { C } } } }", 1),
+            ("jobs(first: 50) { nodes { ... on Node { ... on Job { C } } } }", 1),
+            ("groups(first: 50) { nodes { projects { nodes { jobs { nodes { C } } } } } }", 3),
+        ] {
+            let query = format!("{{ {} }}", list.replace('C', column));
+            assert_eq!(world.statements(admin.clone(), &query).await, statements, "{query}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_list_edge_of_the_schema_takes_as_many_at_2_rows_as_at_50() {
     let world = World::new().await;
     let queries = list_edges(&world).await;
@@ -92,12 +133,22 @@ fn query(path: &[String], has_id: bool) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reads_by_keys_are_planned_once_and_everything_else_for_its_values() {
+async fn reads_by_keys_are_planned_along_their_indexes_and_everything_else_for_its_values() {
     let world = World::new().await;
-    let setting = async |mut connection: platform::db::Connection| {
-        let setting = diesel::dsl::sql::<diesel::sql_types::Text>("current_setting('plan_cache_mode')");
-        diesel::select(setting).get_result::<String>(&mut connection).await.unwrap()
+    let settings = async |mut connection: platform::db::Connection| {
+        let settings = "current_setting('plan_cache_mode') || ' ' || current_setting('random_page_cost') || ' ' || \
+                        current_setting('enable_hashjoin')";
+        let settings = diesel::dsl::sql::<diesel::sql_types::Text>(settings);
+        diesel::select(settings).get_result::<String>(&mut connection).await.unwrap()
     };
-    assert_eq!(setting(world.db.lookup().await.unwrap()).await, "force_generic_plan");
-    assert_eq!(setting(world.db.connection().await.unwrap()).await, "auto");
+    let db = world.db.clone();
+    let thread = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            assert_eq!(settings(db.lane().lookup().await.unwrap()).await, "force_generic_plan 1 off");
+            assert_eq!(settings(db.lane().connection().await.unwrap()).await, "auto 4 on");
+            assert_eq!(settings(db.connection().await.unwrap()).await, "auto 4 on");
+        });
+    });
+    thread.await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! A server with a toy schema behind the real transports: what is tested is the wire, not the platform.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +15,12 @@ use platform::graphql::limits::{CallerLimits, CostTable, OperationLimits, Prepar
 use platform::graphql::waves::Waves;
 use platform::http::{
     Deprecated, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck, RequestMeta,
-    Revocation, router, serve,
+    Revocation, Threads, router, serve,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+const THREADS: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
 
 pub use crate::support::session::http_client as client;
 
@@ -216,7 +219,13 @@ impl Server {
         let endpoint = endpoint(settings.clone(), limits, user_limits, lifecycle.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let served = tokio::spawn(serve(listener, router(endpoint), lifecycle, shutdown.clone(), settings));
+        let threads = Threads::start(THREADS).unwrap();
+        let stop = shutdown.clone();
+        let served = tokio::spawn(async move {
+            let served = serve(listener, router(endpoint), &threads, lifecycle, stop, settings).await;
+            threads.join().await;
+            served
+        });
         Self { address, shutdown, served }
     }
 

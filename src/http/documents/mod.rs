@@ -9,7 +9,6 @@ use async_graphql::ServerError;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
-use tokio::runtime::RuntimeFlavor;
 
 use crate::config::TrustedDocumentsMode;
 use crate::error::{ApiError, Code};
@@ -95,16 +94,16 @@ impl Documents {
     ///
     /// # Errors
     /// There is none, it may not run, or it does not parse.
-    pub fn find(&self, params: &Params, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
+    pub async fn find(&self, params: &Params, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
         let hash = params.persisted_query().map(str::to_ascii_lowercase);
         match (params.document_id(), params.query(), hash) {
             (Some(_), Some(_), _) => {
                 Err(ApiError::bad_input("documentId", "send documentId or query, not both").into())
             }
             (Some(id), None, _) => self.trusted(id).cloned().ok_or_else(|| unknown_document(id).into()),
-            (None, Some(text), None) => self.of_text(text, limits),
-            (None, Some(text), Some(hash)) => self.register(text, &hash, limits),
-            (None, None, Some(hash)) => self.registered(&hash, limits),
+            (None, Some(text), None) => self.of_text(text, limits).await,
+            (None, Some(text), Some(hash)) => self.register(text, &hash, limits).await,
+            (None, None, Some(hash)) => self.registered(&hash, limits).await,
             (None, None, None) => Err(ApiError::bad_input("query", "\"query\" is missing").into()),
         }
     }
@@ -120,7 +119,7 @@ impl Documents {
         self.settings.persisted_queries && self.settings.mode != TrustedDocumentsMode::Only
     }
 
-    fn of_text(&self, text: &str, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
+    async fn of_text(&self, text: &str, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
         if self.settings.mode == TrustedDocumentsMode::Only {
             return self.settings.trusted.by_text(text).cloned().ok_or_else(|| {
                 let message = "this server runs only the operations that its operator has listed";
@@ -132,7 +131,7 @@ impl Documents {
         }
         limits.check_text(text).map_err(ApiError::from)?;
         nesting::check(text)?;
-        let document = self.parse(text).map_err(NoDocument::Syntax)?;
+        let document = self.parse(text).await?;
         let document = Arc::new(document);
         if text.len() <= LONGEST_KEPT {
             self.parsed.insert(Arc::clone(document.text()), Arc::clone(&document));
@@ -141,29 +140,29 @@ impl Documents {
     }
 
     /// Parses a text; a long one where it holds up nobody else.
-    fn parse(&self, text: &str) -> Result<Document, ServerError> {
-        let parse = || Document::parse(text.into(), &self.costs);
-        let runtime = tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor());
-        match runtime {
-            Ok(RuntimeFlavor::MultiThread) if text.len() > LONGEST_KEPT => tokio::task::block_in_place(parse),
-            Ok(_) | Err(_) => parse(),
+    async fn parse(&self, text: &str) -> Result<Document, NoDocument> {
+        if text.len() <= LONGEST_KEPT {
+            return Document::parse(text.into(), &self.costs).map_err(NoDocument::Syntax);
         }
+        let (text, costs) = (Arc::from(text), Arc::clone(&self.costs));
+        let parsed = tokio::task::spawn_blocking(move || Document::parse(text, &costs));
+        parsed.await.map_err(ApiError::internal)?.map_err(NoDocument::Syntax)
     }
 
-    fn register(&self, text: &str, hash: &str, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
+    async fn register(&self, text: &str, hash: &str, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
         let actual: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         if parse_hash(hash) != Some(actual) {
             let message = "provided sha does not match query";
             return Err(ApiError::bad_input("extensions.persistedQuery.sha256Hash", message).into());
         }
-        let document = self.of_text(text, limits)?;
+        let document = self.of_text(text, limits).await?;
         if self.persists() && text.len() <= LONGEST_KEPT {
             self.persisted.insert(actual, Arc::clone(document.text()));
         }
         Ok(document)
     }
 
-    fn registered(&self, hash: &str, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
+    async fn registered(&self, hash: &str, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
         if let Some(document) = self.trusted(hash) {
             return Ok(Arc::clone(document));
         }
@@ -171,7 +170,7 @@ impl Documents {
             return Err(ApiError::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported").into());
         }
         match parse_hash(hash).and_then(|hash| self.persisted.get(&hash)) {
-            Some(text) => self.of_text(&text, limits),
+            Some(text) => self.of_text(&text, limits).await,
             None => Err(ApiError::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound").into()),
         }
     }

@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, header};
 
 use crate::http::endpoint::Endpoint;
 use crate::http::service::{GraphqlService, RequestMeta};
+use crate::http::threads;
 
 const SUB_PROTOCOL: &str = "graphql-transport-ws";
 
@@ -50,10 +51,10 @@ pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts,
     if let (false, Some(offered)) = (spoken, offered) {
         upgrade.set_selected_protocol(offered);
     }
-    // The socket's task is counted from here, so that a drain waits for it.
-    let token = endpoint.lifecycle().sockets().token();
+    // The socket's task is counted from here, so that a drain waits for it and its thread gets no more than its part.
+    let tokens = (endpoint.lifecycle().sockets().token(), threads::seat());
     upgrade.on_upgrade(async move |mut websocket| {
-        let _counted_until_it_ends = token;
+        let _counted_until_it_ends = tokens;
         if spoken {
             socket::serve(endpoint, websocket, meta, credentials).await;
         } else {

@@ -199,7 +199,7 @@ impl<S: GraphqlService> Socket<S> {
                     Action::Send(text) => self.sink.feed(Message::Text(Utf8Bytes::from(text))).await?,
                     Action::Ping => self.sink.feed(Message::Ping(bytes::Bytes::new())).await?,
                     Action::Authenticate(payload) => self.authenticate(&payload),
-                    Action::Start(ticket, params) => events.extend(self.start(ticket, *params)),
+                    Action::Start(ticket, params) => events.extend(self.start(ticket, *params).await),
                     Action::Stop(ticket) => self.forget(ticket),
                     Action::Close(reason) => {
                         close(&mut self.sink, reason.code(), reason.reason()).await;
@@ -269,7 +269,7 @@ impl<S: GraphqlService> Socket<S> {
     }
 
     /// Starts an operation, or says at once why not.
-    fn start(&mut self, ticket: Ticket, params: Params) -> Option<Event> {
+    async fn start(&mut self, ticket: Ticket, params: Params) -> Option<Event> {
         let mut meta = self.meta.clone();
         meta.request_id = super::super::request_id::fresh();
         let refused = |frame| Some(Event::Frame(ticket, frame));
@@ -278,7 +278,7 @@ impl<S: GraphqlService> Socket<S> {
             let cause = ApiError::new(Code::RateLimited, "the server is restarting; connect again in a moment");
             return refused(answer::refused_frame(cause, &meta.request_id));
         }
-        let operation = match self.endpoint.prepare(&identity.caller, params, &meta) {
+        let operation = match self.endpoint.prepare(&identity.caller, params, &meta).await {
             Ok(operation) => operation,
             Err(response) => return refused(Frame::from_response(&response, None)),
         };

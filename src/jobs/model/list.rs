@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{COLUMNS, Job};
+use super::{BRIEF_COLUMNS, Brief, COLUMNS, Columns, Job, Row};
 use crate::auth::policy::Visible;
 use crate::db::tables::{job_events, jobs, projects};
 use crate::db::{prepared, prepared_rows, when};
@@ -87,7 +87,8 @@ pub async fn page(
     visible: &Visible,
     selection: &Selection,
     page: &Page,
-) -> QueryResult<Vec<Job>> {
+    columns: Columns,
+) -> QueryResult<Vec<Row>> {
     use diesel::dsl::sql;
     let mut query = filtered(visible, selection);
     let (later, earlier) = selection.bounds(page);
@@ -115,7 +116,15 @@ pub async fn page(
     } else {
         query.order((jobs::submitted_at.desc(), jobs::id.desc()))
     };
-    query.limit(page.limit).select(Job::as_select()).load(conn).await
+    let query = query.limit(page.limit);
+    Ok(match columns {
+        Columns::Brief => rows(query.select(Brief::as_select()).load(conn).await?),
+        Columns::Whole => rows(query.select(Job::as_select()).load(conn).await?),
+    })
+}
+
+fn rows<T: Into<Row>>(jobs: Vec<T>) -> Vec<Row> {
+    jobs.into_iter().map(Into::into).collect()
 }
 
 /// How many jobs are visible and selected.
@@ -135,7 +144,8 @@ pub async fn pages_of_projects(
     parents: &[ProjectId],
     selection: &Selection,
     page: &Page,
-) -> QueryResult<HashMap<ProjectId, Vec<Job>>> {
+    columns: Columns,
+) -> QueryResult<HashMap<ProjectId, Vec<Row>>> {
     let order = if selection.ascending(page) { "ASC" } else { "DESC" };
     let (later, earlier) = selection.bounds(page);
     let (later, earlier) = (time(later), time(earlier));
@@ -144,30 +154,39 @@ pub async fn pages_of_projects(
     let above = when(later.is_some(), "(submitted_at, id) > ($4, $5)");
     let below = when(earlier.is_some(), "(submitted_at, id) < ($6, $7)");
     // Only the shape is put into the text; everything a client sends is bound.
-    let rows: Vec<Job> = prepared_rows::<Job>(format!(
-        "SELECT jobs.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
-            SELECT {COLUMNS} FROM jobs
-            WHERE project_id = parent.id
-              AND {in_phases}
-              AND {by_person}
-              AND {above}
-              AND {below}
-            ORDER BY submitted_at {order}, id {order} LIMIT $8
-         ) AS jobs"
-    ))
-    .bind::<Array<SqlUuid>, _>(parents)
-    .bind::<Nullable<Array<Text>>, _>(selection.phases.as_deref())
-    .bind::<Nullable<SqlUuid>, _>(selection.submitted_by)
-    .bind::<Nullable<Timestamptz>, _>(later.map(|(time, _)| time))
-    .bind::<Nullable<SqlUuid>, _>(later.map(|(_, id)| id))
-    .bind::<Nullable<Timestamptz>, _>(earlier.map(|(time, _)| time))
-    .bind::<Nullable<SqlUuid>, _>(earlier.map(|(_, id)| id))
-    .bind::<BigInt, _>(page.limit)
-    .load(conn)
-    .await?;
-    let mut pages: HashMap<ProjectId, Vec<Job>> = HashMap::with_capacity(parents.len());
-    for job in rows {
-        pages.entry(job.project_id).or_default().push(job);
+    let text = |columns: &str| {
+        format!(
+            "SELECT jobs.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
+                SELECT {columns} FROM jobs
+                WHERE project_id = parent.id
+                  AND {in_phases}
+                  AND {by_person}
+                  AND {above}
+                  AND {below}
+                ORDER BY submitted_at {order}, id {order} LIMIT $8
+             ) AS jobs"
+        )
+    };
+    macro_rules! bound {
+        ($statement:expr) => {
+            $statement
+                .bind::<Array<SqlUuid>, _>(parents)
+                .bind::<Nullable<Array<Text>>, _>(selection.phases.as_deref())
+                .bind::<Nullable<SqlUuid>, _>(selection.submitted_by)
+                .bind::<Nullable<Timestamptz>, _>(later.map(|(time, _)| time))
+                .bind::<Nullable<SqlUuid>, _>(later.map(|(_, id)| id))
+                .bind::<Nullable<Timestamptz>, _>(earlier.map(|(time, _)| time))
+                .bind::<Nullable<SqlUuid>, _>(earlier.map(|(_, id)| id))
+                .bind::<BigInt, _>(page.limit)
+        };
+    }
+    let jobs = match columns {
+        Columns::Brief => rows(bound!(prepared_rows::<Brief>(text(BRIEF_COLUMNS))).load::<Brief>(conn).await?),
+        Columns::Whole => rows(bound!(prepared_rows::<Job>(text(COLUMNS))).load::<Job>(conn).await?),
+    };
+    let mut pages: HashMap<ProjectId, Vec<Row>> = HashMap::with_capacity(parents.len());
+    for job in jobs {
+        pages.entry(job.project_id()).or_default().push(job);
     }
     Ok(pages)
 }

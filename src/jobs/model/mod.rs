@@ -7,6 +7,8 @@ pub mod observed;
 pub mod submit;
 pub mod task;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
@@ -22,6 +24,9 @@ use crate::text_enum;
 const COLUMNS: &str = "id, project_id, submitted_by, config_commit_id, name, queue, priority, executor, phase, \
     cancel_requested_at, reason, message, pending_reason, preemptions, attempt, retry_limit, \
     submitted_at, started_at, finished_at";
+
+/// The columns of a [`Brief`].
+const BRIEF_COLUMNS: &str = "id, project_id, submitted_by, name, phase, submitted_at";
 
 /// How jobs reach the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum, AsExpression, FromSqlRow)]
@@ -78,6 +83,111 @@ pub struct Job {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl Job {
+    /// How often it is still started anew if it fails.
+    pub fn retries_left(&self) -> i32 {
+        self.retry_limit.saturating_add(1).saturating_sub(self.attempt).max(0)
+    }
+}
+
+/// What most lists of jobs show. Of many rows, the columns that nobody asked for are half of the cost.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
+pub struct Brief {
+    /// The id.
+    pub id: JobId,
+    /// The project it belongs to.
+    pub project_id: ProjectId,
+    /// Who submitted it.
+    pub submitted_by: UserId,
+    /// The name for people.
+    pub name: String,
+    /// Where it stands.
+    pub phase: JobPhase,
+    /// When it was submitted.
+    pub submitted_at: DateTime<Utc>,
+}
+
+/// How much of a job is read: part of a loader's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Columns {
+    /// Those of a [`Brief`].
+    Brief,
+    /// Those of a [`Job`].
+    Whole,
+}
+
+/// A job with as much of it as was read.
+#[derive(Debug, Clone)]
+pub enum Row {
+    /// What most lists show.
+    Brief(Arc<Brief>),
+    /// All of it.
+    Whole(Arc<Job>),
+}
+
+impl From<Brief> for Row {
+    fn from(job: Brief) -> Self {
+        Self::Brief(Arc::new(job))
+    }
+}
+
+impl From<Job> for Row {
+    fn from(job: Job) -> Self {
+        Self::Whole(Arc::new(job))
+    }
+}
+
+impl Row {
+    /// The id.
+    pub fn id(&self) -> JobId {
+        match self {
+            Self::Brief(job) => job.id,
+            Self::Whole(job) => job.id,
+        }
+    }
+
+    /// The project it belongs to.
+    pub fn project_id(&self) -> ProjectId {
+        match self {
+            Self::Brief(job) => job.project_id,
+            Self::Whole(job) => job.project_id,
+        }
+    }
+
+    /// Who submitted it.
+    pub fn submitted_by(&self) -> UserId {
+        match self {
+            Self::Brief(job) => job.submitted_by,
+            Self::Whole(job) => job.submitted_by,
+        }
+    }
+
+    /// The name for people.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Brief(job) => &job.name,
+            Self::Whole(job) => &job.name,
+        }
+    }
+
+    /// Where it stands.
+    pub fn phase(&self) -> JobPhase {
+        match self {
+            Self::Brief(job) => job.phase,
+            Self::Whole(job) => job.phase,
+        }
+    }
+
+    /// When it was submitted.
+    pub fn submitted_at(&self) -> DateTime<Utc> {
+        match self {
+            Self::Brief(job) => job.submitted_at,
+            Self::Whole(job) => job.submitted_at,
+        }
+    }
 }
 
 /// The job with this id, and the group its project belongs to.
