@@ -15,7 +15,7 @@
 //! | [`events`] | the event log, LISTEN/NOTIFY, the bus, resume |
 //! | [`cluster`] | everything that speaks Kubernetes |
 //! | [`graphql`] | the toolkit every room builds with |
-//! | [`db`] | pool, coalescer, migrations |
+//! | [`db`] | pools, coalescers, transactions, migrations |
 //! | `dev` | the embedded PostgreSQL and cluster behind `platform dev` |
 //!
 //! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are the ground floor: everyone may use them.

@@ -49,9 +49,9 @@ fn numbered(number: u64) -> JobId {
 /// Measures equal subscribers, then some with a filter each, then some that share nothing.
 pub async fn run(bench: &Bench, token: &str) -> anyhow::Result<()> {
     println!(
-        "\n| {SUBSCRIBERS} subscribers of one job | deliveries | server CPU/delivery | p50 | p99 | memory/idle subscriber |"
+        "\n| {SUBSCRIBERS} subscribers of one job | deliveries | server CPU/delivery | p50 | p99 | memory of an idle one: first half | second half |"
     );
-    println!("|---|--:|--:|--:|--:|--:|");
+    println!("|---|--:|--:|--:|--:|--:|--:|");
     let equal = |_| json!({ "jobIds": [job().to_string()] });
     let distinct = |number: usize| json!({ "jobIds": [job().to_string(), numbered(number as u64 + 2).to_string()] });
     let alike = |_| QUERY.to_owned();
@@ -71,15 +71,20 @@ struct Measured {
     cpu: Duration,
     p50: Duration,
     p99: Duration,
-    memory: u64,
+    /// What each of the first and of the second half of the subscribers added to the server's memory, in bytes. The
+    /// first half also bring what every thread keeps ready to the size that many need.
+    memory: [u64; 2],
 }
 
 impl Measured {
     fn row(&self, name: &str, memory_is_fresh: bool) -> String {
         let Self { deliveries, cpu, p50, p99, memory } = self;
         let cpu = cpu.as_secs_f64() * 1e6;
-        let memory = if memory_is_fresh { format!("{:.1} KiB", *memory as f64 / 1024.0) } else { "-".to_owned() };
-        format!("| {name} | {deliveries} | {cpu:.1} us | {p50:.1?} | {p99:.1?} | {memory} |")
+        let [first, second] = memory.map(|bytes| match memory_is_fresh {
+            true => format!("{:.1} KiB", bytes as f64 / 1024.0),
+            false => "-".to_owned(),
+        });
+        format!("| {name} | {deliveries} | {cpu:.1} us | {p50:.1?} | {p99:.1?} | {first} | {second} |")
     }
 }
 
@@ -90,14 +95,21 @@ async fn measure(
     query: impl Fn(usize) -> String,
     filter: impl Fn(usize) -> Value,
 ) -> anyhow::Result<Measured> {
-    let empty = bench.memory()?;
     let mut sockets = Vec::with_capacity(subscribers);
-    for number in 0..subscribers {
-        sockets.push(subscribe(bench, token, &query(number), filter(number)).await?);
+    let (mut memory, mut before) = ([0; 2], bench.memory()?);
+    let half = subscribers / 2;
+    for (each, numbers) in memory.iter_mut().zip([0..half, half..subscribers]) {
+        let (beginning, many) = (sockets.len(), numbers.len() as u64);
+        for number in numbers {
+            sockets.push(subscribe(bench, token, &query(number), filter(number)).await?);
+        }
+        // A subscription has begun when the server has taken it up; its answer to a ping behind it says so.
+        let begun = try_join_all(sockets[beginning..].iter_mut().map(settle));
+        tokio::time::timeout(PATIENCE, begun).await??;
+        let after = bench.memory()?;
+        *each = after.saturating_sub(before) / many;
+        before = after;
     }
-    // A subscription has begun when the server has taken it up; its answer to a ping behind it says so.
-    tokio::time::timeout(PATIENCE, try_join_all(sockets.iter_mut().map(settle))).await??;
-    let memory = bench.memory()?.saturating_sub(empty) / subscribers as u64;
     let cpu = bench.cpu()?;
     let readers = tokio::spawn(try_join_all(sockets.into_iter().map(move |socket| read(socket, EVENTS))));
     tell(bench, EVENTS).await?;

@@ -29,7 +29,8 @@ pub fn follow(
 ) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
     stream! {
         let live = bus.join(&topics);
-        let mut last = match start(&db, &bus, after).await {
+        // A subscriber is idle for nearly all of its life: what it needs of the database for a moment is not kept with it.
+        let mut last = match Box::pin(start(&db, &bus, after)).await {
             Ok(start) => start,
             Err(error) => {
                 ended("refused");
@@ -39,12 +40,12 @@ pub fn follow(
         };
         if after.is_some() {
             // The tip is pinned after joining the bus: later events are waiting in `live`.
-            let tip = match tip(&db).await {
+            let tip = match Box::pin(tip(&db)).await {
                 Ok(tip) => tip,
                 Err(error) => { yield Err(error.resuming_after(last.cursor())); return; }
             };
             while last < tip {
-                let page = match scan(&db, &topics, last, tip).await {
+                let page = match Box::pin(scan(&db, &topics, last, tip)).await {
                     Ok(page) => page,
                     Err(error) => { yield Err(error.resuming_after(last.cursor())); return; }
                 };

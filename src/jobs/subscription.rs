@@ -164,7 +164,7 @@ async fn announced(
                 event = events.next() => Some(event),
             };
             match event {
-                None => match rights.look().await.and_then(|()| admitted(rights.caller(), &named)) {
+                None => match Box::pin(rights.look()).await.and_then(|()| admitted(rights.caller(), &named)) {
                     Ok(visible) => {
                         view.visible = visible;
                         if topics != view.topics() {

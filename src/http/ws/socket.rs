@@ -199,7 +199,8 @@ impl<S: GraphqlService> Socket<S> {
                     Action::Send(text) => self.sink.feed(Message::Text(Utf8Bytes::from(text))).await?,
                     Action::Ping => self.sink.feed(Message::Ping(bytes::Bytes::new())).await?,
                     Action::Authenticate(payload) => self.authenticate(&payload),
-                    Action::Start(ticket, params) => events.extend(self.start(ticket, *params).await),
+                    // Boxed, so that a socket is not always as large as it is when it starts something.
+                    Action::Start(ticket, params) => events.extend(Box::pin(self.start(ticket, *params)).await),
                     Action::Stop(ticket) => self.forget(ticket),
                     Action::Close(reason) => {
                         close(&mut self.sink, reason.code(), reason.reason()).await;
