@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::FutureExt as _;
-use futures::future::{BoxFuture, Shared};
 use tokio::sync::oneshot;
+
+use super::joint::Joint;
 
 /// Work under way, by what makes it equal. Clones are the same.
 pub struct Collapse<K: Key, V: Clone>(Arc<Mutex<UnderWay<K, V>>>);
@@ -22,10 +22,20 @@ pub trait Key: Clone + Eq + Hash + Send + 'static {}
 impl<K: Clone + Eq + Hash + Send + 'static> Key for K {}
 
 /// Who has asked for some work since it was last begun.
-type Gathering<K, V> = Option<(Together<V>, oneshot::Sender<Turn<K, V>>)>;
+type Gathering<K, V> = Option<(Work<V>, oneshot::Sender<Turn<K, V>>)>;
 
-/// Work that is done for several. `None`: it came to nothing that can be shared.
-pub type Together<V> = Shared<BoxFuture<'static, Option<V>>>;
+/// Work that is done for several.
+type Work<V> = Joint<Option<V>>;
+
+/// Work that is done for several, for one of them.
+pub struct Together<V>(Work<V>);
+
+impl<V: Clone + Send + Sync + 'static> Together<V> {
+    /// What came of it; `None` if that was nothing that can be shared.
+    pub async fn outcome(self) -> Option<V> {
+        self.0.outcome().await.flatten()
+    }
+}
 
 /// The right to do some work now. When it is dropped, those who have gathered meanwhile get it.
 pub struct Turn<K: Key, V: Clone> {
@@ -72,9 +82,9 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Collapse<K, V> {
                 let _turn = begins.await.ok()?;
                 work.await
             };
-            (together.boxed().shared(), begin)
+            (Joint::new(together), begin)
         });
-        Way::Together(together.clone())
+        Way::Together(Together(together.clone()))
     }
 }
 
@@ -132,7 +142,7 @@ mod tests {
         async fn get(&self, key: &'static str) -> Option<usize> {
             match self.collapse.ask(key, || self.work()) {
                 Way::Alone(_turn) => self.work().await,
-                Way::Together(together) => together.await,
+                Way::Together(together) => together.outcome().await,
             }
         }
 

@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, Shared};
+use futures::future::BoxFuture;
 
 use super::feed::Item;
+use super::joint::Joint;
 
 /// Events whose payloads a share keeps: subscribers are told an event at about the same time.
 const EVENTS_KEPT: usize = 64;
@@ -70,7 +71,7 @@ pub struct Rendition<S> {
 pub struct Broken;
 
 type Outcome<S> = Result<Arc<Rendition<S>>, Broken>;
-type UnderWay<S> = Shared<BoxFuture<'static, Outcome<S>>>;
+type UnderWay<S> = Joint<Outcome<S>>;
 type Start<S> = Box<dyn Fn() -> Box<dyn Execution<S>> + Send + Sync>;
 
 /// The shares that have subscribers, by what makes their subscribers alike.
@@ -207,7 +208,7 @@ impl<S: Scope> Follower<S> {
                 Step::Told(rendition) => break rendition,
                 Step::Alone => break Share::execute(Arc::downgrade(&self.share), item.clone()).await?,
                 Step::Wait(under_way) => {
-                    let rendition = under_way.await?;
+                    let rendition = under_way.outcome().await.unwrap_or(Err(Broken))?;
                     if self.may_be_told(&rendition, &item.reader) {
                         break rendition;
                     }
@@ -239,7 +240,7 @@ impl<S: Scope> Follower<S> {
         if event.renditions.iter().any(|rendition| rendition.told.scope.is_personal()) {
             return Step::Alone;
         }
-        let begin = || Share::execute(Arc::downgrade(&self.share), item.clone()).boxed().shared();
+        let begin = || Joint::new(Share::execute(Arc::downgrade(&self.share), item.clone()));
         Step::Wait(event.under_way.get_or_insert_with(begin).clone())
     }
 }

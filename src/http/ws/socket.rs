@@ -6,11 +6,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use futures::future::{BoxFuture, Fuse};
-use futures::stream::{self, AbortHandle, BoxStream, SelectAll, SplitSink};
+use futures::future::BoxFuture;
+use futures::stream::{self, AbortHandle, BoxStream, FuturesUnordered, SelectAll, SplitSink};
 use futures::{FutureExt as _, Sink, SinkExt as _, StreamExt as _};
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, MissedTickBehavior, timeout};
+use tokio::time::timeout;
 
 use super::protocol::{Action, Close, Event, Protocol, Ticket};
 use crate::error::{ApiError, Code};
@@ -56,18 +56,17 @@ pub(super) async fn serve<S: GraphqlService>(
     let _counted = Ongoing::socket();
     let (sink, mut source) = websocket.split();
     let settings = endpoint.settings().socket.clone();
-    let mut init_timeout = Box::pin(tokio::time::sleep(settings.init_timeout).fuse());
-    let mut pings = tokio::time::interval_at(Instant::now() + settings.ping_every, settings.ping_every);
-    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut drain = Box::pin(drained(endpoint.clone()).fuse());
+    let signals = FuturesUnordered::new();
+    signals.push(after(settings.init_timeout, Signal::InitTimeout));
+    signals.push(after(settings.ping_every, Signal::PingDue));
+    signals.push(drained(endpoint.clone()).map(|()| Signal::DrainDue).boxed());
     let mut socket = Socket {
         protocol: Protocol::new(settings.max_operations),
         sink,
         operations: SelectAll::new(),
         running: HashMap::new(),
         finite: HashSet::new(),
-        authenticating: Fuse::terminated(),
-        revoked: Fuse::terminated(),
+        signals,
         identity: None,
         credentials,
         endpoint,
@@ -90,16 +89,9 @@ pub(super) async fn serve<S: GraphqlService>(
                 }
             },
             Some(said) = socket.operations.next() => said.into_event(),
-            accepted = &mut socket.authenticating => socket.on_authenticated(accepted),
-            revocation = &mut socket.revoked => Event::Revoked(revocation.reason()),
-            () = &mut init_timeout => Event::InitTimeout,
-            _ = pings.tick() => Event::PingDue,
-            () = &mut drain => match socket.on_drain() {
+            Some(signal) = socket.signals.next() => match socket.on_signal(signal) {
                 Some(event) => event,
-                None => {
-                    drain.set(tokio::time::sleep(DRAIN_STEP).boxed().fuse());
-                    continue;
-                }
+                None => continue,
             },
         };
         let patience = settings.write_timeout;
@@ -118,6 +110,23 @@ pub(super) async fn serve<S: GraphqlService>(
             }
         }
     }
+}
+
+/// Something that seldom happens to a socket. Only those that have something to tell are looked at.
+enum Signal<C> {
+    Authenticated(Authenticated<C>),
+    Revoked(Revocation),
+    InitTimeout,
+    PingDue,
+    DrainDue,
+}
+
+fn after<C: Send + 'static>(pause: Duration, signal: Signal<C>) -> BoxFuture<'static, Signal<C>> {
+    let signalled = async move {
+        tokio::time::sleep(pause).await;
+        signal
+    };
+    signalled.boxed()
 }
 
 /// Resolves when the server drains and it is this socket's turn.
@@ -164,8 +173,7 @@ struct Socket<S: GraphqlService> {
     running: HashMap<Ticket, AbortHandle>,
     /// Queries and mutations among them: a drain waits for these.
     finite: HashSet<Ticket>,
-    authenticating: Fuse<BoxFuture<'static, Authenticated<S::Caller>>>,
-    revoked: Fuse<BoxFuture<'static, Revocation>>,
+    signals: FuturesUnordered<BoxFuture<'static, Signal<S::Caller>>>,
     identity: Option<Identity<S::Caller>>,
     credentials: Option<String>,
     endpoint: Endpoint<S>,
@@ -238,13 +246,33 @@ impl<S: GraphqlService> Socket<S> {
             let counted = account.open_socket(&limits).map_err(|_| Close::TooManySockets(limits.sockets))?;
             Ok(Identity { caller, _counted: counted })
         };
-        self.authenticating = authenticated.boxed().fuse();
+        self.signals.push(authenticated.map(Signal::Authenticated).boxed());
+    }
+
+    /// What follows from a signal, if anything follows at once.
+    fn on_signal(&mut self, signal: Signal<S::Caller>) -> Option<Event> {
+        match signal {
+            Signal::Authenticated(outcome) => Some(self.on_authenticated(outcome)),
+            Signal::Revoked(revocation) => Some(Event::Revoked(revocation.reason())),
+            Signal::InitTimeout => Some(Event::InitTimeout),
+            Signal::PingDue => {
+                self.signals.push(after(self.endpoint.settings().socket.ping_every, Signal::PingDue));
+                Some(Event::PingDue)
+            }
+            Signal::DrainDue => {
+                let event = self.on_drain();
+                if event.is_none() {
+                    self.signals.push(after(DRAIN_STEP, Signal::DrainDue));
+                }
+                event
+            }
+        }
     }
 
     fn on_authenticated(&mut self, outcome: Authenticated<S::Caller>) -> Event {
         match outcome {
             Ok(identity) => {
-                self.revoked = self.endpoint.service().revoked(&identity.caller).boxed().fuse();
+                self.signals.push(self.endpoint.service().revoked(&identity.caller).map(Signal::Revoked).boxed());
                 let ack = self.acknowledgement(&identity.caller);
                 self.identity = Some(identity);
                 Event::Accepted { ack }
