@@ -162,13 +162,14 @@ impl Config {
     pub fn for_dev(parts: DevParts) -> Self {
         let DevParts { database_url, kubeconfig, port, jwt_keys } = parts;
         let settings = settings::ServeSettings::defaults();
+        let database = DatabaseConfig::for_dev(database_url);
         let http = HttpConfig {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
             drain: Duration::from_secs(2),
-            ..settings.http.config()
+            ..settings.http.config(database.pool_size)
         };
         Self {
-            database: DatabaseConfig { threads: http.threads, ..DatabaseConfig::for_dev(database_url) },
+            database: DatabaseConfig { threads: http.threads, ..database },
             http,
             auth: AuthConfig { bcrypt_cost: BcryptCost::CHEAPEST, ..settings.auth.config(jwt_keys) },
             cluster: ClusterConfig {
@@ -190,9 +191,10 @@ impl TryFrom<settings::ServeSettings> for Config {
         let jwt_keys = settings.auth.jwt_keys()?;
         settings.cluster.check()?;
         settings.limits.check()?;
-        let http = settings.http.config();
+        let database = settings.database.config()?;
+        let http = settings.http.config(database.pool_size);
         Ok(Self {
-            database: DatabaseConfig { threads: http.threads, ..settings.database.config()? },
+            database: DatabaseConfig { threads: http.threads, ..database },
             http,
             auth: settings.auth.config(jwt_keys),
             cluster: settings.cluster.config(),

@@ -96,8 +96,8 @@ pub struct DatabaseSettings {
     pub migrate_on_start: bool,
 }
 
-/// More threads than this want more connections to the database than the default, so an operator asks for both.
-const MOST_THREADS_UNASKED: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
+/// With fewer connections to the database for each thread, none has any to itself (`db::lane`).
+const CONNECTIONS_FOR_A_THREAD: u32 = 4;
 
 /// Where clients connect.
 #[derive(Debug, Clone, Args)]
@@ -121,27 +121,29 @@ pub struct HttpSettings {
     /// Seconds that running requests get to finish at a stop
     #[arg(long, env = "DRAIN_SECONDS", default_value = "20", value_name = "N", value_parser = between(0_u64, 600))]
     pub drain_seconds: u64,
-    /// Threads that serve connections; one for each core, at most 8, if not said
+    /// Threads that serve; if not said one for each core, and at most one for four connections to the database
     #[arg(long, env = "SERVE_THREADS", value_name = "N", value_parser = between_one_and(256))]
     pub serve_threads: Option<NonZeroU32>,
 }
 
 impl HttpSettings {
-    pub(super) fn config(&self) -> HttpConfig {
+    /// What these settings ask for, where there are so many connections to the database.
+    pub(super) fn config(&self, connections: NonZeroU32) -> HttpConfig {
         HttpConfig {
             listen: SocketAddr::new(self.listen_addr, self.port),
             allowed_origins: self.allowed_origins.clone(),
             playground: self.playground,
             introspection: self.introspection,
             drain: Duration::from_secs(self.drain_seconds),
-            threads: self.serve_threads.unwrap_or_else(one_for_each_core),
+            threads: self.serve_threads.unwrap_or_else(|| threads_for(connections)),
         }
     }
 }
 
-fn one_for_each_core() -> NonZeroU32 {
+fn threads_for(connections: NonZeroU32) -> NonZeroU32 {
     let cores = std::thread::available_parallelism().ok().and_then(|cores| NonZeroU32::try_from(cores).ok());
-    cores.unwrap_or(NonZeroU32::MIN).min(MOST_THREADS_UNASKED)
+    let at_most = NonZeroU32::new(connections.get() / CONNECTIONS_FOR_A_THREAD).unwrap_or(NonZeroU32::MIN);
+    cores.unwrap_or(NonZeroU32::MIN).min(at_most)
 }
 
 /// Tokens and passwords.
@@ -285,4 +287,18 @@ fn address(text: &str) -> Result<IpAddr, String> {
 fn between_one_and(most: u32) -> impl Fn(&str) -> Result<NonZeroU32, String> + Clone + Send + Sync + 'static {
     let most = NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN);
     between(NonZeroU32::MIN, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_threads_are_started_unasked_than_there_are_connections_for() {
+        let cores = std::thread::available_parallelism().unwrap().get() as u32;
+        for connections in 1..=64 {
+            let threads = threads_for(NonZeroU32::new(connections).unwrap()).get();
+            assert_eq!(threads, cores.min((connections / 4).max(1)));
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::tasks::Tasks;
 
 /// Connections of a thread, at most: many share a statement, so a few are enough.
 const MOST: u32 = 5;
-/// Connections of a thread, at least: one for each way of planning.
+/// Connections of a thread, at least: one for each way of planning. `config::settings` starts no more threads unasked.
 const LEAST: u32 = 2;
 
 /// How reads by keys are planned: when they are prepared and not again for each array of keys, which takes PostgreSQL a

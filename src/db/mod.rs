@@ -55,6 +55,13 @@ impl Db {
     pub fn new(config: &DatabaseConfig, tasks: &Tasks) -> Result<Self, ApiError> {
         let (url, statements) = (config.primary.clone(), Arc::new(AtomicU64::new(0)));
         let lane_size = lane::connections_per_thread(config);
+        if lane_size == 0 && config.threads.get() > 1 {
+            tracing::warn!(
+                threads = config.threads,
+                connections = config.pool_size,
+                "fewer than four connections to the database for each thread: DB_POOL_SIZE should be larger, or SERVE_THREADS smaller"
+            );
+        }
         let pool = pool(&url, &statements, config.pool_size.get() - lane_size * config.threads.get(), None)?;
         Ok(Self(Arc::new(Inner { pool, lanes: Lanes::new(tasks.clone()), lane_size, url, statements })))
     }
