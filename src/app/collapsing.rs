@@ -90,7 +90,7 @@ pub(super) async fn execute(
     };
     match app.0.collapsing.ask(query, together) {
         Way::Alone(_turn) => app.execute_alone(caller, request, prepared, meta).await.into(),
-        Way::Together(work) => match work.outcome().await {
+        Way::Together(work) => match work.await {
             Some(answer) => Answer::Shared(answer),
             // An error names its request, and may be this request's only by chance.
             None => app.execute_alone(caller, request, prepared, meta).await.into(),

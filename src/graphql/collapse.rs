@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
 use tokio::sync::oneshot;
-
-use super::joint::Joint;
 
 /// Work under way, by what makes it equal. Clones are the same.
 pub struct Collapse<K: Key, V: Clone>(Arc<Mutex<UnderWay<K, V>>>);
@@ -22,20 +22,10 @@ pub trait Key: Clone + Eq + Hash + Send + 'static {}
 impl<K: Clone + Eq + Hash + Send + 'static> Key for K {}
 
 /// Who has asked for some work since it was last begun.
-type Gathering<K, V> = Option<(Work<V>, oneshot::Sender<Turn<K, V>>)>;
+type Gathering<K, V> = Option<(Together<V>, oneshot::Sender<Turn<K, V>>)>;
 
-/// Work that is done for several.
-type Work<V> = Joint<Option<V>>;
-
-/// Work that is done for several, for one of them.
-pub struct Together<V>(Work<V>);
-
-impl<V: Clone + Send + Sync + 'static> Together<V> {
-    /// What came of it; `None` if that was nothing that can be shared.
-    pub async fn outcome(self) -> Option<V> {
-        self.0.outcome().await.flatten()
-    }
-}
+/// Work that is done for several. `None`: it came to nothing that can be shared.
+pub type Together<V> = Shared<BoxFuture<'static, Option<V>>>;
 
 /// The right to do some work now. When it is dropped, those who have gathered meanwhile get it.
 pub struct Turn<K: Key, V: Clone> {
@@ -82,9 +72,9 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Collapse<K, V> {
                 let _turn = begins.await.ok()?;
                 work.await
             };
-            (Joint::new(together), begin)
+            (together.boxed().shared(), begin)
         });
-        Way::Together(Together(together.clone()))
+        Way::Together(together.clone())
     }
 }
 
@@ -142,7 +132,7 @@ mod tests {
         async fn get(&self, key: &'static str) -> Option<usize> {
             match self.collapse.ask(key, || self.work()) {
                 Way::Alone(_turn) => self.work().await,
-                Way::Together(together) => together.outcome().await,
+                Way::Together(together) => together.await,
             }
         }
 
@@ -193,6 +183,20 @@ mod tests {
         assert!(first.is_err() && second.is_err());
         assert_eq!(third, Some(1));
         assert!(stage.is_quiet());
+    }
+
+    /// A socket that waits for its client to read looks at none of its queries.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_looked_at_no_more_holds_up_nobody() {
+        let stage = Stage::default();
+        let (first, mut slow) = (stage.get("a"), Box::pin(stage.get("a")));
+        let quick = async {
+            tokio::time::sleep(LONG / 2).await;
+            assert!(futures::poll!(&mut slow).is_pending());
+            tokio::time::timeout(LONG * 3, stage.get("a")).await
+        };
+        let (first, quick) = tokio::join!(first, quick);
+        assert_eq!((first, quick.unwrap()), (Some(0), Some(1)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,6 @@ pub mod errors;
 pub mod executable;
 pub mod feed;
 pub mod ids;
-mod joint;
 pub mod keyset;
 mod lexer;
 pub mod likeness;

@@ -13,10 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Shared};
 
 use super::feed::Item;
-use super::joint::Joint;
 
 /// Events whose payloads a share keeps: subscribers are told an event at about the same time.
 const EVENTS_KEPT: usize = 64;
@@ -71,7 +70,7 @@ pub struct Rendition<S> {
 pub struct Broken;
 
 type Outcome<S> = Result<Arc<Rendition<S>>, Broken>;
-type UnderWay<S> = Joint<Outcome<S>>;
+type UnderWay<S> = Shared<BoxFuture<'static, Outcome<S>>>;
 type Start<S> = Box<dyn Fn() -> Box<dyn Execution<S>> + Send + Sync>;
 
 /// The shares that have subscribers, by what makes their subscribers alike.
@@ -208,7 +207,7 @@ impl<S: Scope> Follower<S> {
                 Step::Told(rendition) => break rendition,
                 Step::Alone => break Share::execute(Arc::downgrade(&self.share), item.clone()).await?,
                 Step::Wait(under_way) => {
-                    let rendition = under_way.outcome().await.unwrap_or(Err(Broken))?;
+                    let rendition = under_way.await?;
                     if self.may_be_told(&rendition, &item.reader) {
                         break rendition;
                     }
@@ -240,7 +239,7 @@ impl<S: Scope> Follower<S> {
         if event.renditions.iter().any(|rendition| rendition.told.scope.is_personal()) {
             return Step::Alone;
         }
-        let begin = || Joint::new(Share::execute(Arc::downgrade(&self.share), item.clone()));
+        let begin = || Share::execute(Arc::downgrade(&self.share), item.clone()).boxed().shared();
         Step::Wait(event.under_way.get_or_insert_with(begin).clone())
     }
 }

@@ -104,6 +104,19 @@ async fn equal_rights_are_told_the_same_bytes_of_one_execution() {
     assert_eq!(stage.executions(), 1);
 }
 
+/// A socket that waits for its client to read looks at none of its subscriptions.
+#[tokio::test(start_paused = true)]
+async fn who_began_an_execution_and_is_looked_at_no_more_holds_up_nobody() {
+    let (shares, stage) = (Shares::default(), Stage::held());
+    let (mut ada, mut ben) = (stage.join(&shares), stage.join(&shares));
+    let mut slow = Box::pin(ada.tell(item(1, ADA)));
+    assert!(futures::poll!(&mut slow).is_pending());
+    stage.leave.add_permits(1);
+    let quick = tokio::time::timeout(std::time::Duration::from_secs(1), ben.tell(item(1, BEN))).await;
+    assert_eq!(quick.unwrap().unwrap().told.payload.as_ref(), "1 1 execution 1");
+    assert_eq!(slow.await.unwrap().told.payload.as_ref(), "1 1 execution 1");
+}
+
 #[tokio::test]
 async fn a_thousand_at_once_wait_for_one_execution() {
     let (shares, stage) = (Shares::default(), Stage::held());
