@@ -180,6 +180,7 @@ diesel::joinable!(config_files -> projects (project_id));
 diesel::joinable!(config_commits -> config_files (config_file_id));
 diesel::joinable!(config_commits -> config_blobs (blob_sha256));
 diesel::joinable!(jobs -> projects (project_id));
+diesel::joinable!(jobs -> users (submitted_by));
 diesel::joinable!(sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,

@@ -211,9 +211,14 @@ where
     Connection { edges, has_previous_page, has_next_page, total }
 }
 
+/// Whether an object is asked for no other fields than these.
+pub fn selects_only(object: &SelectionField<'_>, fields: &[&str]) -> bool {
+    object.selection_set().all(|field| fields.contains(&field.name()))
+}
+
 /// Whether the connection that is being resolved is asked for no other fields of its nodes than these.
-pub fn selects_only(ctx: &Context<'_>, fields: &[&str]) -> bool {
-    let of_node = |node: SelectionField<'_>| node.selection_set().all(|field| fields.contains(&field.name()));
+pub fn nodes_select_only(ctx: &Context<'_>, fields: &[&str]) -> bool {
+    let of_node = |node: SelectionField<'_>| selects_only(&node, fields);
     ctx.field().selection_set().all(|part| match part.name() {
         "nodes" => of_node(part),
         "edges" => part.selection_set().filter(|part| part.name() == "node").all(of_node),
@@ -247,7 +252,7 @@ mod tests {
     #[Object]
     impl Things {
         async fn things(&self, ctx: &Context<'_>) -> Connection<Thing> {
-            *ctx.data_unchecked::<Arc<Mutex<Option<bool>>>>().lock().unwrap() = Some(selects_only(ctx, &["name"]));
+            *ctx.data_unchecked::<Arc<Mutex<Option<bool>>>>().lock().unwrap() = Some(nodes_select_only(ctx, &["name"]));
             let page = Page::parse(PageArgs::default()).unwrap();
             let position = |_: &()| Position::numbered(1, uuid::Uuid::nil());
             connection(&page, vec![()], position, |()| Thing, TotalCount::by(|_| async { Ok(1) }))

@@ -9,20 +9,34 @@ use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
-use crate::ids::{GroupId, JobId, ProjectId};
+use crate::ids::{JobId, ProjectId};
+use crate::jobs::model::found::{self, Found};
 use crate::jobs::model::list::{self, Selection};
-use crate::jobs::model::{self, Columns, Job, Row};
+use crate::jobs::model::{self, Brief, Columns, Job, Row};
 
-/// Jobs by id, each with the group that its project belongs to, which decides who sees it.
+/// All of the job with an id, with its project and its submitter.
 pub enum JobById {}
 
 impl Read for JobById {
     type Key = JobId;
-    type Value = (Arc<Job>, GroupId);
+    type Value = Found<Job>;
 
-    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, (Arc<Job>, GroupId)>, ApiError> {
-        let jobs = model::by_ids(&mut *lane.lookup().await?, &keys).await?;
-        Ok(jobs.into_iter().map(|(job, group)| (job.id, (Arc::new(job), group))).collect())
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, Found<Job>>, ApiError> {
+        let jobs = found::whole(&mut *lane.lookup().await?, &keys).await?;
+        Ok(jobs.into_iter().map(|found| (found.job.id, found)).collect())
+    }
+}
+
+/// As [`JobById`], with as much of the job as most ask for.
+pub enum BriefById {}
+
+impl Read for BriefById {
+    type Key = JobId;
+    type Value = Found<Brief>;
+
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, Found<Brief>>, ApiError> {
+        let jobs = found::brief(&mut *lane.lookup().await?, &keys).await?;
+        Ok(jobs.into_iter().map(|found| (found.job.id, found)).collect())
     }
 }
 

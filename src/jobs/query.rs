@@ -1,14 +1,9 @@
 //! Finding jobs.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, Enum, InputObject, Object};
 
-use super::loader::{JobById, JobPages};
-use super::model::{
-    self,
-    list::{self, Selection},
-};
+use super::loader::{BriefById, JobPages};
+use super::model::list::{self, Selection};
 use super::phase::JobPhase;
 use super::types::{Job, columns, position};
 use crate::auth::acting::CallerExt;
@@ -94,9 +89,9 @@ impl JobQuery {
 /// `NOT_FOUND` if there is none that the caller may know of.
 pub async fn find(ctx: &Context<'_>, id: JobId) -> Result<Job, ApiError> {
     ctx.caller().principal()?;
-    let (job, group) = with_group(ctx, id).await?;
+    let (job, group) = Job::with_group(ctx, id).await?;
     policy::check(&ctx.caller(), Action::ViewJob { job: id, group })?;
-    Ok(job.into())
+    Ok(job)
 }
 
 /// The group that the job's project belongs to, for a decision about the job.
@@ -104,11 +99,8 @@ pub async fn find(ctx: &Context<'_>, id: JobId) -> Result<Job, ApiError> {
 /// # Errors
 /// `NOT_FOUND` if there is no such job.
 pub async fn group_of(ctx: &Context<'_>, id: JobId) -> Result<GroupId, ApiError> {
-    Ok(with_group(ctx, id).await?.1)
-}
-
-async fn with_group(ctx: &Context<'_>, id: JobId) -> Result<(Arc<model::Job>, GroupId), ApiError> {
-    ctx.read::<JobById>(id).await?.ok_or_else(|| ApiError::not_found("job", id))
+    let found = ctx.read::<BriefById>(id).await?.ok_or_else(|| ApiError::not_found("job", id))?;
+    Ok(found.group())
 }
 
 async fn page(
@@ -140,5 +132,5 @@ async fn page(
         let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
         async move { Ok(list::count(&mut *db.connection().await?, &visible, &selection).await?) }
     });
-    Ok(connection(&page, rows.to_vec(), position, Job, total))
+    Ok(connection(&page, rows.to_vec(), position, Job::from, total))
 }

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
-use super::loader::{EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobsAhead, JobsByProject};
+use super::loader::{
+    BriefById, EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobsAhead, JobsByProject,
+};
+use super::model::found::Found;
 use super::model::list::Selection;
-use super::model::{self, Columns, ExecutorMode, Object as JobObjectRow};
+use super::model::{Columns, ExecutorMode, Job as JobRow, Object as JobObjectRow, Row};
 use super::phase::JobEventKind;
 pub use super::phase::JobPhase;
+use super::task::JobTask;
 use crate::configs::types::ConfigCommit;
 use crate::error::{ApiError, ApiErrors};
 use crate::events::Seq;
 use crate::events::model::JobEvent as EventRow;
-use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection, selects_only};
+use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection, nodes_select_only, selects_only};
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
@@ -23,27 +26,50 @@ use crate::graphql::limits::directives::{assumed_list, connection_size};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::{Cursor, Json};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{JobId, ProjectId};
+use crate::ids::{GroupId, JobId, ProjectId};
+use crate::projects::model::Project as ProjectRow;
 use crate::projects::types::Project;
+use crate::users::model::User as UserRow;
 use crate::users::types::User;
 
 /// Work for the cluster: one or more tasks, each a pod, that wait in a queue, run and end together.
 #[derive(Debug, Clone)]
-pub struct Job(pub model::Row);
+pub struct Job {
+    row: Row,
+    /// What it belongs to, where that was read with it.
+    belongs: Option<(Arc<ProjectRow>, Arc<UserRow>)>,
+}
 
-impl From<Arc<model::Job>> for Job {
-    fn from(job: Arc<model::Job>) -> Self {
-        Self(model::Row::Whole(job))
+impl From<Row> for Job {
+    fn from(row: Row) -> Self {
+        Self { row, belongs: None }
     }
 }
 
-/// The fields of a job that a [`model::Brief`] is enough for.
+impl<T> From<Found<T>> for Job
+where
+    Row: From<Arc<T>>,
+{
+    fn from(found: Found<T>) -> Self {
+        Self { row: found.job.into(), belongs: Some((found.project, found.submitter)) }
+    }
+}
+
+fn placed<T>(found: Found<T>) -> (Job, GroupId)
+where
+    Row: From<Arc<T>>,
+{
+    let group = found.group();
+    (found.into(), group)
+}
+
+/// The fields of a job that a [`super::model::Brief`] is enough for.
 const BRIEF_FIELDS: &[&str] =
     &["__typename", "id", "name", "phase", "submittedAt", "submittedBy", "project", "events", "tasks", "manifest"];
 
 /// The columns that the list of jobs which is being resolved needs.
 pub fn columns(ctx: &Context<'_>) -> Columns {
-    match selects_only(ctx, BRIEF_FIELDS) {
+    match nodes_select_only(ctx, BRIEF_FIELDS) {
         true => Columns::Brief,
         false => Columns::Whole,
     }
@@ -55,17 +81,28 @@ impl Job {
     /// # Errors
     /// The read failed, or the job is gone.
     pub async fn load(ctx: &Context<'_>, id: JobId) -> Result<Self, ApiError> {
-        let job = ctx.read::<JobById>(id).await?;
-        job.map(|(job, _)| job.into()).ok_or_else(|| ApiError::not_found("job", id))
+        Ok(Self::with_group(ctx, id).await?.0)
+    }
+
+    /// As [`Job::load`], with the group that decides who sees the job.
+    ///
+    /// # Errors
+    /// The read failed, or the job is gone.
+    pub async fn with_group(ctx: &Context<'_>, id: JobId) -> Result<(Self, GroupId), ApiError> {
+        let found = match selects_only(&ctx.field(), BRIEF_FIELDS) {
+            true => ctx.read::<BriefById>(id).await?.map(placed),
+            false => ctx.read::<JobById>(id).await?.map(placed),
+        };
+        found.ok_or_else(|| ApiError::not_found("job", id))
     }
 
     /// All of the job. It was read with the list if the list was asked for all of it.
-    async fn whole(&self, ctx: &Context<'_>) -> Result<Arc<model::Job>, ApiError> {
-        match &self.0 {
-            model::Row::Whole(job) => Ok(Arc::clone(job)),
-            model::Row::Brief(job) => {
+    async fn whole(&self, ctx: &Context<'_>) -> Result<Arc<JobRow>, ApiError> {
+        match &self.row {
+            Row::Whole(job) => Ok(Arc::clone(job)),
+            Row::Brief(job) => {
                 let found = ctx.read::<JobById>(job.id).await?;
-                found.map(|(job, _)| job).ok_or_else(|| ApiError::not_found("job", job.id))
+                found.map(|found| found.job).ok_or_else(|| ApiError::not_found("job", job.id))
             }
         }
     }
@@ -90,7 +127,7 @@ impl Job {
     }
 
     async fn object(&self, ctx: &Context<'_>) -> Result<Arc<JobObjectRow>, ApiError> {
-        let id = self.0.id();
+        let id = self.row.id();
         ctx.read::<JobObject>(id).await?.ok_or_else(|| ApiError::not_found("job", id))
     }
 }
@@ -100,17 +137,17 @@ impl Job {
 impl Job {
     /// The id: `job_` and 26 characters.
     pub async fn id(&self) -> ID {
-        ID(self.0.id().to_text())
+        ID(self.row.id().to_text())
     }
 
     /// The name for people; it need not be unique.
     async fn name(&self) -> &str {
-        self.0.name()
+        self.row.name()
     }
 
     /// Where the job stands. SUCCEEDED, FAILED and CANCELLED never change again.
     async fn phase(&self) -> JobPhase {
-        self.0.phase()
+        self.row.phase()
     }
 
     /// Why it is in this phase, in one word for programs, such as `Preempted`, `Retrying`,
@@ -149,12 +186,18 @@ impl Job {
 
     /// The project that the job belongs to.
     async fn project(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Project>> {
-        Project::load(ctx, self.0.project_id()).await.map(AtOnce).graphql(ctx)
+        match &self.belongs {
+            Some((project, _)) => Ok(AtOnce(Project(Arc::clone(project)))),
+            None => Project::load(ctx, self.row.project_id()).await.map(AtOnce).graphql(ctx),
+        }
     }
 
     /// Who submitted the job.
     async fn submitted_by(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<User>> {
-        User::load(ctx, self.0.submitted_by()).await.map(AtOnce).graphql(ctx)
+        match &self.belongs {
+            Some((_, submitter)) => Ok(AtOnce(User(Arc::clone(submitter)))),
+            None => User::load(ctx, self.row.submitted_by()).await.map(AtOnce).graphql(ctx),
+        }
     }
 
     /// The version of the config file that the job was made from; null for a job from a spec.
@@ -182,7 +225,7 @@ impl Job {
 
     /// When the job was submitted.
     async fn submitted_at(&self) -> DateTime<Utc> {
-        self.0.submitted_at()
+        self.row.submitted_at()
     }
 
     /// When its first task started; null before.
@@ -217,7 +260,7 @@ impl Job {
         #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before the event with this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<JobEvent>> {
-        events(ctx, self.0.id(), PageArgs { first, after, last, before }).await.graphql(ctx)
+        events(ctx, self.row.id(), PageArgs { first, after, last, before }).await.graphql(ctx)
     }
 
     /// The Kubernetes object exactly as it goes to the cluster.
@@ -259,59 +302,12 @@ pub async fn jobs_of_project(
         let (loaders, selection) = (Arc::clone(&loaders), selection.clone());
         async move { Ok(loaders.read::<JobCountByProject>((project, selection)).await?.unwrap_or(0)) }
     });
-    Ok(connection(&page, rows.to_vec(), position, Job, total))
+    Ok(connection(&page, rows.to_vec(), position, Job::from, total))
 }
 
 /// Where a job stands in a list.
-pub fn position(job: &model::Row) -> Position {
+pub fn position(job: &Row) -> Position {
     Position::at(job.submitted_at(), job.id().uuid())
-}
-
-/// How far a task has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum JobTaskState {
-    /// Its pod is not running yet.
-    Waiting,
-    /// Its pod runs.
-    Running,
-    /// It ended with exit code 0.
-    Succeeded,
-    /// It ended otherwise.
-    Failed,
-}
-
-/// One task of a job: one pod.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, SimpleObject)]
-#[serde(rename_all = "camelCase")]
-pub struct JobTask {
-    /// Its place among the job's tasks, from 0.
-    pub index: i32,
-    /// How far it has come.
-    pub state: JobTaskState,
-    /// The name of its pod.
-    pub pod: Option<String>,
-    /// The attempt of the job that its pod belongs to, from 1. Until the pod of a new attempt is there, the task shows
-    /// what became of it in the one before.
-    #[serde(default = "first")]
-    pub attempt: i32,
-    /// The node it runs on; null before it is placed.
-    pub node: Option<String>,
-    /// What its program returned, 128 and the signal where one ended it; null before.
-    pub exit_code: Option<i32>,
-    /// The signal that ended its program, such as 9 for an out-of-memory kill; null when none did.
-    pub signal: Option<i32>,
-    /// The cluster's word for why it is in this state, such as `OOMKilled`, `Evicted` or `ErrImagePull`; null when there
-    /// is nothing to explain.
-    pub reason: Option<String>,
-    /// When its program started; null before.
-    pub started_at: Option<DateTime<Utc>>,
-    /// When its program ended; null before.
-    pub finished_at: Option<DateTime<Utc>>,
-}
-
-fn first() -> i32 {
-    1
 }
 
 /// Something that happened to a job.

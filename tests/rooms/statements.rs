@@ -65,8 +65,14 @@ async fn a_job_in_a_list_is_the_job_by_its_id_and_no_field_of_it_takes_another_s
         let by_id: Vec<String> =
             jobs.iter().enumerate().map(|(n, job)| format!("j{n}: job(id: {}) {{ id {column} }}", job["id"])).collect();
         let alone = world.ask("admin", &format!("{{ {} }}", by_id.join(" ")), json!({})).await;
+        // A field that most do not ask for, so that all of the job is read.
+        let whole = format!("{{ {} }}", by_id.join(" ").replace(" }", " forces: preemptions }"));
+        let mut whole = world.ask("admin", &whole, json!({})).await;
         for (n, job) in jobs.iter().enumerate() {
             assert_eq!(&alone["data"][format!("j{n}")], job);
+            let whole = &mut whole["data"][format!("j{n}")];
+            whole.as_object_mut().unwrap().remove("forces");
+            assert_eq!(whole, job);
         }
         if apart.contains(&column) {
             continue;
@@ -76,9 +82,39 @@ async fn a_job_in_a_list_is_the_job_by_its_id_and_no_field_of_it_takes_another_s
             ("jobs(first: 50) { edges { node { ... on Job { C } } } }", 1),
             ("jobs(first: 50) { nodes { ... on Node { ... on Job { C } } } }", 1),
             ("groups(first: 50) { nodes { projects { nodes { jobs { nodes { C } } } } } }", 3),
+            ("job(id: THIS) { C project { C: name } submittedBy { C: username } }", 1),
         ] {
-            let query = format!("{{ {} }}", list.replace('C', column));
+            let query = format!("{{ {} }}", list.replace('C', column).replace("THIS", &jobs[0]["id"].to_string()));
             assert_eq!(world.statements(admin.clone(), &query).await, statements, "{query}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_by_its_id_brings_its_project_and_its_submitter_along() {
+    let world = World::new().await;
+    more_groups(&world, 3).await;
+    let admin = world.caller("admin").await;
+    let edges = "id project { id name namespace createdAt } submittedBy { id username displayName email createdAt }";
+    let of_list = world.ask("admin", &format!("{{ jobs {{ nodes {{ {edges} }} }} }}"), json!({})).await;
+    for job in of_list["data"]["jobs"]["nodes"].as_array().unwrap() {
+        let id = &job["id"];
+        for (field, rest, statements) in [
+            ("job", edges.to_owned(), 1),
+            ("job", format!("reason {edges}"), 1),
+            ("node", format!("... on Job {{ {edges} }}"), 1),
+            ("node", format!("... on Job {{ {edges} message }} ... on Project {{ name }}"), 1),
+            // Whatever lies behind them is read as from anywhere else.
+            ("job", format!("{edges} project {{ group {{ name }} }}"), 2),
+        ] {
+            let query = format!("{{ {field}(id: {id}) {{ {rest} }} }}");
+            assert_eq!(world.statements(admin.clone(), &query).await, statements, "{query}");
+            let mut answer = world.ask("admin", &query, json!({})).await;
+            let found = answer["data"][field].as_object_mut().unwrap();
+            found.retain(|field, _| !["reason", "message"].contains(&field.as_str()));
+            let project = found["project"].as_object_mut().unwrap();
+            project.remove("group");
+            assert_eq!(&answer["data"][field], job, "{query}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Pages of jobs: of everything a viewer sees, and the first of each of many projects.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -123,8 +124,11 @@ pub async fn page(
     })
 }
 
-fn rows<T: Into<Row>>(jobs: Vec<T>) -> Vec<Row> {
-    jobs.into_iter().map(Into::into).collect()
+fn rows<T>(jobs: Vec<T>) -> Vec<Row>
+where
+    Row: From<Arc<T>>,
+{
+    jobs.into_iter().map(|job| Arc::new(job).into()).collect()
 }
 
 /// How many jobs are visible and selected.

@@ -1,6 +1,7 @@
 //! The rows of `jobs` and the SQL about them.
 
 pub mod due;
+pub mod found;
 pub mod list;
 pub mod log;
 pub mod observed;
@@ -128,15 +129,15 @@ pub enum Row {
     Whole(Arc<Job>),
 }
 
-impl From<Brief> for Row {
-    fn from(job: Brief) -> Self {
-        Self::Brief(Arc::new(job))
+impl From<Arc<Brief>> for Row {
+    fn from(job: Arc<Brief>) -> Self {
+        Self::Brief(job)
     }
 }
 
-impl From<Job> for Row {
-    fn from(job: Job) -> Self {
-        Self::Whole(Arc::new(job))
+impl From<Arc<Job>> for Row {
+    fn from(job: Arc<Job>) -> Self {
+        Self::Whole(job)
     }
 }
 
@@ -212,15 +213,6 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option
     jobs::table.filter(jobs::id.eq(id)).select(Job::as_select()).for_update().first(conn).await.optional()
 }
 
-/// The jobs with these ids, each with the group that its project belongs to.
-///
-/// # Errors
-/// The database's.
-pub async fn by_ids(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<(Job, GroupId)>> {
-    let placed = jobs::table.inner_join(projects::table);
-    placed.filter(jobs::id.eq_any(ids)).select((Job::as_select(), projects::group_id)).load(conn).await
-}
-
 /// What goes to the cluster for a job, and what came back of its tasks.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
@@ -229,7 +221,7 @@ pub struct Object {
     pub id: JobId,
     /// The object exactly as it goes to the cluster.
     pub manifest: serde_json::Value,
-    /// One entry a task; see [`crate::jobs::types::JobTask`].
+    /// One entry a task; see [`crate::jobs::task::JobTask`].
     pub tasks: serde_json::Value,
     /// The namespace it goes to.
     pub namespace: String,
