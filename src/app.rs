@@ -296,7 +296,7 @@ async fn check(name: &'static str, probe: impl Future<Output = Result<Option<Str
     let since = Instant::now();
     let (healthy, detail) = match tokio::time::timeout(Duration::from_secs(3), probe).await {
         Ok(Ok(detail)) => (true, detail),
-        Ok(Err(error)) => (false, Some(error.message.into_owned())),
+        Ok(Err(error)) => (false, Some(error.to_string())),
         Err(_) => (false, Some("no answer within 3 s".to_owned())),
     };
     ReadinessCheck { name, healthy, detail, took: since.elapsed() }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 /// The machine-readable kind of a failure: `extensions.code` of a GraphQL error.
@@ -115,11 +116,17 @@ impl fmt::Display for Code {
     }
 }
 
-/// A failure as a client will see it, with the cause that only the log sees.
+/// A failure as a client will see it, with the cause that only the log sees. One pointer: whatever may fail has to have
+/// room for a failure, and seldom has one.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+#[must_use]
+pub struct ApiError(Box<Failure>);
+
+/// What an [`ApiError`] says.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-#[must_use]
-pub struct ApiError {
+pub struct Failure {
     /// The kind.
     pub code: Code,
     /// One sentence for a person; names the value and what is allowed.
@@ -134,10 +141,25 @@ pub struct ApiError {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+impl Deref for ApiError {
+    type Target = Failure;
+
+    fn deref(&self) -> &Failure {
+        &self.0
+    }
+}
+
+impl DerefMut for ApiError {
+    fn deref_mut(&mut self) -> &mut Failure {
+        &mut self.0
+    }
+}
+
 impl ApiError {
     /// A failure of kind `code`, said in one sentence.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), field: None, cursor: None, retry_after: None, source: None }
+        let message = message.into();
+        Self(Box::new(Failure { code, message, field: None, cursor: None, retry_after: None, source: None }))
     }
 
     /// An argument that is not acceptable; `field` is its path into the input.
@@ -167,7 +189,7 @@ impl ApiError {
 
     /// A defect: the client is told the request id only, the log has `source`.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { source: Some(source.into()), ..Self::new(Code::Internal, "internal error") }
+        Self::new(Code::Internal, "internal error").caused_by(source)
     }
 
     /// The same failure with the path into the input that caused it.

@@ -244,6 +244,6 @@ async fn a_log_that_cannot_be_reached_says_so_with_the_cursor_to_resume_after() 
     let error = Box::pin(logs::follow(log)).next().await.unwrap().unwrap_err();
     assert_eq!(error.code, Code::ClusterUnavailable);
     assert!(error.code.is_retryable());
-    let cursor = error.cursor.unwrap();
+    let cursor = error.cursor.clone().unwrap();
     assert!(logs::Place::from_cursor(&cursor, job, 0).unwrap().pod.is_some());
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use async_graphql::{Pos, Request, Response, Variables};
 use async_stream::stream;
-use futures::future::BoxFuture;
-use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt};
+use futures::future::{self, BoxFuture};
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::App;
@@ -19,11 +19,11 @@ use crate::auth::scope::{Scope, ScopeRecorder};
 use crate::error::ApiError;
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::{RequestId, complete, graphql_error, without_suggestions};
-use crate::graphql::feed::{Item, Part};
-use crate::graphql::likeness::{Likeness, Outline};
+use crate::graphql::feed::{Feed, Item, Part};
+use crate::graphql::likeness::{Likeness, Outline, Place};
 use crate::graphql::limits::Prepared;
 use crate::graphql::loaders::Loaders;
-use crate::graphql::shares::{Execution, Shares, Told};
+use crate::graphql::shares::{Broken, Execution, Follower, Shares, Told};
 use crate::http::{Frame, GraphqlService as _, RequestMeta, answer};
 use crate::schema;
 
@@ -45,42 +45,69 @@ pub(super) fn follow(
     let part = Part::<Caller>::announce();
     let request = request.data(Arc::clone(&part)).data(request_id.clone());
     let (request, cursor) = app.complete(caller, request, Arc::new(Loaders::new(app.0.db.lane())), meta);
-    let mut responses = app.0.schema.execute_stream(request);
-    let following = app.0.following.clone();
-    stream! {
-        while let Some(mut response) = responses.next().await {
-            complete(&mut response, &request_id);
-            if !suggests {
-                without_suggestions(&mut response);
-            }
-            template.prepared.shape().settle(&mut response);
-            yield Frame::from_response(&response, cursor.get());
+    let responses = app.0.schema.execute_stream(request);
+    let prepared = template.prepared.clone();
+    let id = request_id.clone();
+    let answers = responses.map(move |mut response| {
+        complete(&mut response, &id);
+        if !suggests {
+            without_suggestions(&mut response);
         }
-        // What it took to find out what the subscriber may follow is not needed while they follow it.
-        drop((responses, cursor));
-        let Some(mut feed) = part.left() else { return };
-        let mut follower = following.join(likeness, move || Box::new(template.start()));
-        while let Some(item) = feed.next().await {
-            let told = match item {
-                Ok(item) => follower.tell(item).await.map_err(|_| ApiError::internal("an event could not be executed")),
-                Err(error) => Err(error),
-            };
-            match told {
-                Ok(rendition) => {
-                    let told = &rendition.told;
-                    yield Frame::Next { payload: Arc::clone(&told.payload), cursor: told.cursor.clone() };
-                }
-                Err(error) => {
-                    let cursor = error.cursor.as_deref().map(Arc::from);
-                    let error = graphql_error(error, Some(&request_id)).into_server_error(Pos::default());
-                    let response = Response::from_errors(vec![place.put(error)]);
-                    yield Frame::Next { payload: answer::serialize(&response).into(), cursor };
-                    return;
-                }
+        prepared.shape().settle(&mut response);
+        Frame::from_response(&response, cursor.get())
+    });
+    let following = app.0.following.clone();
+    let events = future::lazy(move |_| match part.left() {
+        Some(feed) => {
+            let follower = following.join(likeness, move || Box::new(template.start()));
+            Follows { feed: Some(feed), follower, place, request_id }.frames().boxed()
+        }
+        None => stream::empty().boxed(),
+    });
+    // Boxed each by itself: what it took to find out what the subscriber may follow is not kept while they follow it.
+    answers.boxed().chain(events.boxed().flatten_stream()).boxed()
+}
+
+/// One subscriber that follows a feed.
+struct Follows {
+    /// `None` when it has ended with an error.
+    feed: Option<Feed<Caller>>,
+    follower: Follower<Scope>,
+    place: Place,
+    request_id: RequestId,
+}
+
+impl Follows {
+    fn frames(mut self) -> impl Stream<Item = Frame> + Send {
+        stream! {
+            while let Some(frame) = self.next().await {
+                yield frame;
             }
         }
     }
-    .boxed()
+
+    async fn next(&mut self) -> Option<Frame> {
+        let item = match self.feed.as_mut()?.next().await? {
+            Ok(item) => item,
+            Err(error) => return Some(self.ended(error)),
+        };
+        match self.follower.tell(item).await {
+            Ok(rendition) => {
+                let told = &rendition.told;
+                Some(Frame::Next { payload: Arc::clone(&told.payload), cursor: told.cursor.clone() })
+            }
+            Err(Broken) => Some(self.ended(ApiError::internal("an event could not be executed"))),
+        }
+    }
+
+    /// The last frame, which tells `error`.
+    fn ended(&mut self, error: ApiError) -> Frame {
+        self.feed = None;
+        let cursor = error.cursor.as_deref().map(Arc::from);
+        let error = graphql_error(error, Some(&self.request_id)).into_server_error(Pos::default());
+        let response = Response::from_errors(vec![self.place.put(error)]);
+        Frame::Next { payload: answer::serialize(&response).into(), cursor }
+    }
 }
 
 /// What it takes to execute a subscription for others.

@@ -122,7 +122,7 @@ impl Authenticator {
         let mut notices = Notices::subscribe(&self.0.bus);
         loop {
             // Looked at after subscribing, so nothing that happens between the two is missed.
-            if !self.is_live(&principal).await {
+            if !Box::pin(self.is_live(&principal)).await {
                 return;
             }
             match notices.about(&principal).await {

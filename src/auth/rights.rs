@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use super::acting::Acting;
 use super::authenticator::Authenticator;
 use super::principal::Caller;
 use super::revocations::Notices;
@@ -20,7 +19,6 @@ pub struct Rights {
     authenticator: Authenticator,
     notices: Notices,
     caller: Caller,
-    acting: Acting,
 }
 
 impl Rights {
@@ -28,9 +26,9 @@ impl Rights {
     ///
     /// # Errors
     /// As [`Rights::look`].
-    pub async fn of(authenticator: &Authenticator, caller: Caller, acting: Acting) -> Result<Self, ApiError> {
+    pub async fn of(authenticator: &Authenticator, caller: Caller) -> Result<Self, ApiError> {
         let notices = Notices::subscribe(authenticator.bus());
-        let mut rights = Self { authenticator: authenticator.clone(), notices, caller, acting };
+        let mut rights = Self { authenticator: authenticator.clone(), notices, caller };
         rights.look().await?;
         Ok(rights)
     }
@@ -54,7 +52,7 @@ impl Rights {
         }
     }
 
-    /// Looks at the rights and executes what follows with them.
+    /// Looks at the rights.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` when the session has ended, `DATABASE_UNAVAILABLE` when that cannot be found out.
@@ -74,7 +72,6 @@ impl Rights {
 
     fn take(&mut self, outcome: Result<Caller, ApiError>) -> Result<(), ApiError> {
         self.caller = outcome?;
-        self.acting.switch(self.caller.clone());
         Ok(())
     }
 }

@@ -14,8 +14,8 @@ use super::model::{self, JobEvent};
 use super::topic::Topics;
 use crate::db::Db;
 use crate::error::{ApiError, Code};
-use async_stream::stream;
-use futures::Stream;
+use async_stream::{stream, try_stream};
+use futures::{Stream, StreamExt as _};
 
 /// Events scanned in one statement.
 const PAGE: i64 = 500;
@@ -39,22 +39,18 @@ pub fn follow(
             }
         };
         if after.is_some() {
-            // The tip is pinned after joining the bus: later events are waiting in `live`.
-            let tip = match Box::pin(tip(&db)).await {
-                Ok(tip) => tip,
-                Err(error) => { yield Err(error.resuming_after(last.cursor())); return; }
-            };
-            while last < tip {
-                let page = match Box::pin(scan(&db, &topics, last, tip)).await {
-                    Ok(page) => page,
-                    Err(error) => { yield Err(error.resuming_after(last.cursor())); return; }
-                };
-                if page.is_empty() {
-                    break;
-                }
-                for event in page {
-                    last = Seq(event.seq);
-                    yield Ok(Arc::new(event));
+            // Begun after joining the bus: later events are waiting in `live`.
+            let mut missed = Box::pin(missed(db, topics, last));
+            while let Some(event) = missed.next().await {
+                match event {
+                    Ok(event) => {
+                        last = Seq(event.seq);
+                        yield Ok(event);
+                    }
+                    Err(error) => {
+                        yield Err(error.resuming_after(last.cursor()));
+                        return;
+                    }
                 }
             }
         }
@@ -76,6 +72,23 @@ pub fn follow(
                     ended("closed");
                     return;
                 }
+            }
+        }
+    }
+}
+
+/// What the log has after `last`, up to where it reaches now.
+fn missed(db: Db, topics: Topics, mut last: Seq) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
+    try_stream! {
+        let tip = tip(&db).await?;
+        while last < tip {
+            let page = scan(&db, &topics, last, tip).await?;
+            if page.is_empty() {
+                break;
+            }
+            for event in page {
+                last = Seq(event.seq);
+                yield Arc::new(event);
             }
         }
     }

@@ -74,7 +74,9 @@ mod tests {
 
     fn field(query: &str, variables: serde_json::Value) -> Option<String> {
         let variables = Variables::from_json(variables);
-        refuse(&variables, query, &parse_query(query).unwrap()).err().and_then(|error| error.field.map(String::from))
+        refuse(&variables, query, &parse_query(query).unwrap())
+            .err()
+            .and_then(|error| error.field.as_deref().map(str::to_owned))
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn resumed(ctx: &Context<'_>, after: Option<Cursor>) -> Option<String> {
 async fn rights(ctx: &Context<'_>) -> Result<Rights, ApiError> {
     let caller = ctx.caller();
     caller.principal()?;
-    Rights::of(part::<Authenticator>(ctx)?, caller, ctx.acting()).await
+    Rights::of(part::<Authenticator>(ctx)?, caller).await
 }
 
 /// Both feeds are told by executions that their subscribers share: here one is announced, or its events are executed.
@@ -192,7 +192,7 @@ async fn announced(
 
 /// What a subscriber must be allowed to see of what the filter names, and where in it that stands. Asking for what one
 /// cannot see is an error, not an eternal silence.
-async fn named(ctx: &Context<'_>, filter: &JobEventFilter) -> Result<Vec<(Action, &'static str)>, ApiError> {
+async fn named(ctx: &Context<'_>, filter: &JobEventFilter) -> Result<Box<[(Action, &'static str)]>, ApiError> {
     let mut named = Vec::new();
     if let Some(project) = filter.project_id {
         let not_found = || ApiError::not_found("project", project).at("filter.projectId");
@@ -206,7 +206,7 @@ async fn named(ctx: &Context<'_>, filter: &JobEventFilter) -> Result<Vec<(Action
         let group = query::group_of(ctx, *job).await.map_err(|error| error.at("filter.jobIds"))?;
         named.push((Action::ViewJob { job: *job, group }, "filter.jobIds"));
     }
-    Ok(named)
+    Ok(named.into())
 }
 
 /// What the subscriber sees, if that is all that the filter names.

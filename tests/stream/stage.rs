@@ -8,7 +8,6 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use platform::auth::Authenticator;
-use platform::auth::acting::Acting;
 use platform::auth::policy::Action;
 use platform::auth::principal::Caller;
 use platform::auth::rights::Rights;
@@ -247,7 +246,7 @@ impl Stage {
         logs::Request {
             tails: logs::Tails::new(cluster.clone(), &Tasks::default()),
             cluster,
-            rights: Rights::of(&authenticator, Caller::Anonymous, Acting::default()).await.unwrap(),
+            rights: Rights::of(&authenticator, Caller::Anonymous).await.unwrap(),
             action: Action::ViewJob { job, group: GroupId::generate() },
             namespace: project_namespace(self.project),
             container: "main".to_owned(),

@@ -287,7 +287,7 @@ proptest! {
 #[test]
 fn a_variable_that_must_be_there_is_named() {
     let check = |query: &str, variables| {
-        prepared(query).check_variables(&Variables::from_json(variables)).map_err(|error| error.message.into_owned())
+        prepared(query).check_variables(&Variables::from_json(variables)).map_err(|error| error.to_string())
     };
     let query = "query($ids: [ID!]!, $first: Int! = 3, $more: Int) { nodes(ids: $ids) { id } top(first: $first, rank: $more) { id } }";
     assert_eq!(check(query, json!({"ids": []})), Ok(()));

@@ -7,6 +7,7 @@ mod socket;
 use axum::extract::FromRequestParts as _;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::response::{IntoResponse as _, Response};
+use futures::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
 
@@ -51,15 +52,18 @@ pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts,
     if let (false, Some(offered)) = (spoken, offered) {
         upgrade.set_selected_protocol(offered);
     }
-    // The socket's task is counted from here, so that a drain waits for it and its thread gets no more than its part.
-    let tokens = (endpoint.lifecycle().sockets().token(), threads::seat());
-    upgrade.on_upgrade(async move |mut websocket| {
-        let _counted_until_it_ends = tokens;
+    // The socket is counted from here, so that a drain waits for it and its thread gets no more than its part.
+    let sockets = endpoint.lifecycle().sockets().clone();
+    let counted = (sockets.token(), threads::seat());
+    upgrade.on_upgrade(move |websocket| {
+        // In a task of its own: that of the upgrade is larger than an idle socket has to be.
         if spoken {
-            socket::serve(endpoint, websocket, meta, credentials).await;
+            let served = socket::serve(endpoint, websocket, meta, credentials);
+            sockets.spawn(served.map(|()| drop(counted)));
         } else {
-            socket::refuse_sub_protocol(&mut websocket).await;
+            sockets.spawn(socket::refuse_sub_protocol(websocket).map(|()| drop(counted)));
         }
+        std::future::ready(())
     })
 }
 

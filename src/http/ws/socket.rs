@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures::future::BoxFuture;
-use futures::stream::{self, AbortHandle, BoxStream, FuturesUnordered, SelectAll, SplitSink};
-use futures::{FutureExt as _, Sink, SinkExt as _, StreamExt as _};
+use futures::stream::{self, AbortHandle, BoxStream, FuturesUnordered, SelectAll};
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
@@ -32,37 +32,33 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const DRAIN_STEP: Duration = Duration::from_millis(50);
 
 /// Closes a socket whose client speaks another sub-protocol.
-pub(super) async fn refuse_sub_protocol(socket: &mut WebSocket) {
-    close(socket, 4406, "Subprotocol not acceptable: offer graphql-transport-ws".to_owned()).await;
+pub(super) async fn refuse_sub_protocol(mut socket: WebSocket) {
+    close(&mut socket, 4406, "Subprotocol not acceptable: offer graphql-transport-ws".to_owned()).await;
 }
 
-async fn close<S>(sink: &mut S, code: u16, reason: String)
-where
-    S: Sink<Message> + Unpin,
-{
+async fn close(socket: &mut WebSocket, code: u16, reason: String) {
     Telemetry::socket_closed(code);
     let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     // A peer that is gone needs no close.
-    let _ = timeout(CLOSE_TIMEOUT, sink.send(frame)).await;
+    let _ = timeout(CLOSE_TIMEOUT, socket.send(frame)).await;
 }
 
-/// Serves a socket until it is closed by either end.
-pub(super) async fn serve<S: GraphqlService>(
+/// Serves a socket until it is closed by either end. What is returned is as large as every idle socket is.
+pub(super) fn serve<S: GraphqlService>(
     endpoint: Endpoint<S>,
     websocket: WebSocket,
     meta: RequestMeta,
     credentials: Option<String>,
-) {
-    let _counted = Ongoing::socket();
-    let (sink, mut source) = websocket.split();
-    let settings = endpoint.settings().socket.clone();
+) -> impl Future<Output = ()> + Send + 'static {
+    let counted = Ongoing::socket();
+    let settings = &endpoint.settings().socket;
     let signals = FuturesUnordered::new();
     signals.push(after(settings.init_timeout, Signal::InitTimeout));
     signals.push(after(settings.ping_every, Signal::PingDue));
     signals.push(drained(endpoint.clone()).map(|()| Signal::DrainDue).boxed());
     let mut socket = Socket {
         protocol: Protocol::new(settings.max_operations),
-        sink,
+        websocket,
         operations: SelectAll::new(),
         running: HashMap::new(),
         finite: HashSet::new(),
@@ -72,43 +68,9 @@ pub(super) async fn serve<S: GraphqlService>(
         endpoint,
         meta,
     };
-    loop {
-        let event = tokio::select! {
-            message = source.next() => match message {
-                Some(Ok(Message::Text(text))) => Event::Text(text.as_str().to_owned()),
-                Some(Ok(Message::Binary(_))) => Event::Binary,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Event::Alive,
-                Some(Ok(Message::Close(_))) => {
-                    socket.answer_close().await;
-                    break;
-                }
-                None => break,
-                Some(Err(error)) => {
-                    socket.on_read_error(&error).await;
-                    break;
-                }
-            },
-            Some(said) = socket.operations.next() => said.into_event(),
-            Some(signal) = socket.signals.next() => match socket.on_signal(signal) {
-                Some(event) => event,
-                None => continue,
-            },
-        };
-        let patience = settings.write_timeout;
-        match timeout(patience, socket.apply_burst(event)).await {
-            Ok(Ok(Flow::Open)) => {}
-            // The other half of the handshake, so that our close frame is not lost to a reset.
-            Ok(Ok(Flow::Closed)) => {
-                let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = source.next().await {} }).await;
-                break;
-            }
-            Ok(Err(_)) => break,
-            Err(_) => {
-                tracing::info!(request_id = %socket.meta.request_id.0, "a socket left its messages unread; dropped");
-                Telemetry::socket_closed(1006);
-                break;
-            }
-        }
+    async move {
+        let _counted = counted;
+        socket.run().await;
     }
 }
 
@@ -168,7 +130,7 @@ type Authenticated<C> = Result<Identity<C>, Close>;
 
 struct Socket<S: GraphqlService> {
     protocol: Protocol,
-    sink: SplitSink<WebSocket, Message>,
+    websocket: WebSocket,
     operations: SelectAll<Pin<Box<stream::Abortable<BoxStream<'static, Said>>>>>,
     running: HashMap<Ticket, AbortHandle>,
     /// Queries and mutations among them: a drain waits for these.
@@ -181,6 +143,43 @@ struct Socket<S: GraphqlService> {
 }
 
 impl<S: GraphqlService> Socket<S> {
+    /// What is done at an event and not between them is boxed: an idle socket keeps no place for it.
+    async fn run(&mut self) {
+        let patience = self.endpoint.settings().socket.write_timeout;
+        loop {
+            let event = tokio::select! {
+                message = self.websocket.next() => match message {
+                    Some(Ok(Message::Text(text))) => Event::Text(text.as_str().to_owned()),
+                    Some(Ok(Message::Binary(_))) => Event::Binary,
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Event::Alive,
+                    Some(Ok(Message::Close(_))) => return self.answer_close().boxed().await,
+                    None => return,
+                    Some(Err(error)) => return self.on_read_error(error).boxed().await,
+                },
+                Some(said) = self.operations.next() => said.into_event(),
+                Some(signal) = self.signals.next() => match self.on_signal(signal) {
+                    Some(event) => event,
+                    None => continue,
+                },
+            };
+            match timeout(patience, self.apply_burst(event).boxed()).await {
+                Ok(Ok(Flow::Open)) => {}
+                // The other half of the handshake, so that our close frame is not lost to a reset.
+                Ok(Ok(Flow::Closed)) => {
+                    let source = &mut self.websocket;
+                    let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = source.next().await {} }).await;
+                    return;
+                }
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    tracing::info!(request_id = %self.meta.request_id.0, "a socket left its messages unread; dropped");
+                    Telemetry::socket_closed(1006);
+                    return;
+                }
+            }
+        }
+    }
+
     /// Applies an event and all that is there already, and writes it out at once.
     async fn apply_burst(&mut self, first: Event) -> Result<Flow, axum::Error> {
         if let Flow::Closed = self.apply(first).await? {
@@ -192,7 +191,7 @@ impl<S: GraphqlService> Socket<S> {
                 return Ok(Flow::Closed);
             }
         }
-        self.sink.flush().await?;
+        self.websocket.flush().await?;
         Ok(Flow::Open)
     }
 
@@ -204,14 +203,14 @@ impl<S: GraphqlService> Socket<S> {
             }
             for action in self.protocol.on(event) {
                 match action {
-                    Action::Send(text) => self.sink.feed(Message::Text(Utf8Bytes::from(text))).await?,
-                    Action::Ping => self.sink.feed(Message::Ping(bytes::Bytes::new())).await?,
+                    Action::Send(text) => self.websocket.feed(Message::Text(Utf8Bytes::from(text))).await?,
+                    Action::Ping => self.websocket.feed(Message::Ping(bytes::Bytes::new())).await?,
                     Action::Authenticate(payload) => self.authenticate(&payload),
                     // Boxed, so that a socket is not always as large as it is when it starts something.
                     Action::Start(ticket, params) => events.extend(Box::pin(self.start(ticket, *params)).await),
                     Action::Stop(ticket) => self.forget(ticket),
                     Action::Close(reason) => {
-                        close(&mut self.sink, reason.code(), reason.reason()).await;
+                        close(&mut self.websocket, reason.code(), reason.reason()).await;
                         return Ok(Flow::Closed);
                     }
                 }
@@ -338,22 +337,22 @@ impl<S: GraphqlService> Socket<S> {
     /// The other half of a closing handshake that the peer began: without it the peer takes the end for a failure (1006).
     async fn answer_close(&mut self) {
         // A peer that does not wait for it needs none.
-        let _ = timeout(CLOSE_TIMEOUT, self.sink.close()).await;
+        let _ = timeout(CLOSE_TIMEOUT, futures::SinkExt::close(&mut self.websocket)).await;
     }
 
     /// Tells a peer that is there what it did wrong; anything else means that it is gone.
-    async fn on_read_error(&mut self, error: &axum::Error) {
+    async fn on_read_error(&mut self, error: axum::Error) {
         tracing::debug!(request_id = %self.meta.request_id.0, %error, "a socket broke");
         // RFC 6455, section 7.4.1. The error's type is that of a crate below axum's.
         let said = error.to_string().to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
         if has(&["protocol error"]) {
-            close(&mut self.sink, 1002, "Protocol error".to_owned()).await;
+            close(&mut self.websocket, 1002, "Protocol error".to_owned()).await;
         } else if has(&["utf-8"]) {
-            close(&mut self.sink, 1007, "Not UTF-8".to_owned()).await;
+            close(&mut self.websocket, 1007, "Not UTF-8".to_owned()).await;
         } else if has(&["too long", "too large", "too big"]) {
             let allowed = self.endpoint.settings().socket.max_message_bytes;
-            close(&mut self.sink, 1009, format!("Message too large: at most {allowed} bytes")).await;
+            close(&mut self.websocket, 1009, format!("Message too large: at most {allowed} bytes")).await;
         }
     }
 }
