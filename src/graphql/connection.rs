@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, ObjectType, SelectionField, SimpleObject, TypeName};
+use async_graphql::{Context, InputType, Name, Object, ObjectType, SelectionField, SimpleObject, TypeName, Value};
 
 use super::at_once::{AllAtOnce, AtOnce};
 use super::cursor::Position;
@@ -43,6 +43,24 @@ pub struct Page {
     pub after: Option<Position>,
     /// Rows before this one only.
     pub before: Option<Position>,
+}
+
+impl PageArgs {
+    /// Those among the arguments of a field that is still to be resolved; `None` if it will be refused for them.
+    pub fn among(given: &[(Name, Value)]) -> Option<Self> {
+        Some(Self {
+            first: argument(given, "first")?,
+            after: argument(given, "after")?,
+            last: argument(given, "last")?,
+            before: argument(given, "before")?,
+        })
+    }
+}
+
+/// One of the arguments of a field that is still to be resolved; `None` if it will be refused for it.
+pub fn argument<T: InputType>(given: &[(Name, Value)], name: &str) -> Option<T> {
+    let value = given.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone());
+    T::parse(value).ok()
 }
 
 impl Page {
@@ -216,10 +234,10 @@ pub fn selects_only(object: &SelectionField<'_>, fields: &[&str]) -> bool {
     object.selection_set().all(|field| fields.contains(&field.name()))
 }
 
-/// Whether the connection that is being resolved is asked for no other fields of its nodes than these.
-pub fn nodes_select_only(ctx: &Context<'_>, fields: &[&str]) -> bool {
+/// Whether a connection is asked for no other fields of its nodes than these.
+pub fn nodes_select_only(connection: &SelectionField<'_>, fields: &[&str]) -> bool {
     let of_node = |node: SelectionField<'_>| selects_only(&node, fields);
-    ctx.field().selection_set().all(|part| match part.name() {
+    connection.selection_set().all(|part| match part.name() {
         "nodes" => of_node(part),
         "edges" => part.selection_set().filter(|part| part.name() == "node").all(of_node),
         _ => true,
@@ -252,7 +270,8 @@ mod tests {
     #[Object]
     impl Things {
         async fn things(&self, ctx: &Context<'_>) -> Connection<Thing> {
-            *ctx.data_unchecked::<Arc<Mutex<Option<bool>>>>().lock().unwrap() = Some(nodes_select_only(ctx, &["name"]));
+            *ctx.data_unchecked::<Arc<Mutex<Option<bool>>>>().lock().unwrap() =
+                Some(nodes_select_only(&ctx.field(), &["name"]));
             let page = Page::parse(PageArgs::default()).unwrap();
             let position = |_: &()| Position::numbered(1, uuid::Uuid::nil());
             connection(&page, vec![()], position, |()| Thing, TotalCount::by(|_| async { Ok(1) }))

@@ -5,6 +5,7 @@
 //! request ends; beneath it the thread's coalescer (`db::coalesce`) lets concurrent requests share statements.
 
 use std::any::{Any, TypeId};
+use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -60,6 +61,14 @@ impl Loaders {
         Ok(answered.await.map_err(|_| self.late.get().map_or_else(given_up, late))??)
     }
 
+    /// Has what belongs to `key` read with the next wave, for a field that will ask for it.
+    pub fn foresee<R: Read>(&self, key: R::Key) {
+        // Who comes after the deadline is told so when they ask.
+        if self.late.get().is_none() {
+            self.asks::<R, _>(|asks| asks.foresee(key));
+        }
+    }
+
     /// Forgets what was read, for the next event of a subscription.
     pub fn forget(&self) {
         self.known().clear();
@@ -84,18 +93,16 @@ impl Loaders {
     }
 
     fn ask<R: Read>(&self, key: R::Key) -> Asked<R> {
-        let (answer, answered) = oneshot::channel();
+        let asked = self.asks::<R, _>(|asks| asks.ask(key));
+        // The key is the type, so it is always found; the dropped answer is an error to the asker otherwise.
+        asked.unwrap_or_else(|| Asked::Waiting(oneshot::channel().1))
+    }
+
+    fn asks<R: Read, T>(&self, of: impl FnOnce(&mut Asks<R>) -> T) -> Option<T> {
         let mut known = self.known();
         let fresh = || Box::new(Asks::<R>::new(self.lane.coalescer::<R>())) as Box<dyn Departs>;
         let asks = known.entry(TypeId::of::<R>()).or_insert_with(fresh).as_any();
-        // The key is the type, so it is always found; the dropped answer is an error to the asker otherwise.
-        if let Some(asks) = asks.downcast_mut::<Asks<R>>() {
-            if let Some(loaded) = asks.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-                return Asked::Known(loaded.clone());
-            }
-            asks.waiting.push((key, answer));
-        }
-        Asked::Waiting(answered)
+        asks.downcast_mut::<Asks<R>>().map(of)
     }
 
     fn known(&self) -> MutexGuard<'_, ByKey<TypeId, Box<dyn Departs>>> {
@@ -121,15 +128,51 @@ impl Drop for Driven<'_> {
 struct Asks<R: Read> {
     coalescer: Coalescer<R>,
     known: Arc<Known<R>>,
-    waiting: Vec<(R::Key, oneshot::Sender<Loaded<R>>)>,
+    /// What departs next.
+    waiting: Vec<R::Key>,
 }
 
-/// What was read for this request, so that it is not read again.
-type Known<R> = Mutex<ByKey<<R as Read>::Key, Loaded<R>>>;
+/// What was asked for in this request, so that it is not read again.
+type Known<R> = Mutex<ByKey<<R as Read>::Key, Answer<R>>>;
+
+enum Answer<R: Read> {
+    /// It is being read, or soon will be, for whoever has asked.
+    Coming(Vec<oneshot::Sender<Loaded<R>>>),
+    There(Loaded<R>),
+}
 
 impl<R: Read> Asks<R> {
     fn new(coalescer: Coalescer<R>) -> Self {
         Self { coalescer, known: Arc::default(), waiting: Vec::new() }
+    }
+
+    fn ask(&mut self, key: R::Key) -> Asked<R> {
+        match self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(key) {
+            Entry::Occupied(mut known) => match known.get_mut() {
+                Answer::There(loaded) => Asked::Known(loaded.clone()),
+                Answer::Coming(askers) => Asked::Waiting(Self::told(askers)),
+            },
+            Entry::Vacant(unknown) => {
+                self.waiting.push(unknown.key().clone());
+                let mut askers = Vec::with_capacity(1);
+                let answered = Self::told(&mut askers);
+                unknown.insert(Answer::Coming(askers));
+                Asked::Waiting(answered)
+            }
+        }
+    }
+
+    fn told(askers: &mut Vec<oneshot::Sender<Loaded<R>>>) -> oneshot::Receiver<Loaded<R>> {
+        let (answer, answered) = oneshot::channel();
+        askers.push(answer);
+        answered
+    }
+
+    fn foresee(&mut self, key: R::Key) {
+        if let Entry::Vacant(unknown) = self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(key) {
+            self.waiting.push(unknown.key().clone());
+            unknown.insert(Answer::Coming(Vec::new()));
+        }
     }
 }
 
@@ -147,12 +190,16 @@ impl<R: Read> Departs for Asks<R> {
         let (waiting, known) = (std::mem::take(&mut self.waiting), Arc::clone(&self.known));
         let coalescer = self.coalescer.clone();
         let trip = async move {
-            let found = coalescer.load(waiting.iter().map(|(key, _)| key.clone()).collect()).await;
-            for (key, answer) in waiting {
+            let found = coalescer.load(waiting.clone()).await;
+            for key in waiting {
                 let loaded = found.as_ref().map(|found| found.get(&key).cloned()).map_err(Clone::clone);
-                known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, loaded.clone());
-                // A field that ran out of time needs no answer.
-                let _ = answer.send(loaded);
+                let there = Answer::There(loaded.clone());
+                let coming = known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, there);
+                let Some(Answer::Coming(askers)) = coming else { continue };
+                for answer in askers {
+                    // A field that ran out of time needs no answer.
+                    let _ = answer.send(loaded.clone());
+                }
             }
         };
         Some(trip.boxed())
@@ -163,6 +210,10 @@ impl<R: Read> Departs for Asks<R> {
     }
 }
 
+fn loaders<'c>(ctx: &'c Context<'_>) -> Result<&'c Arc<Loaders>, ApiError> {
+    ctx.data_opt::<Arc<Loaders>>().ok_or_else(|| ApiError::internal("the request carries no loaders"))
+}
+
 /// `ctx.read::<R>(key)` in a resolver.
 pub trait ReadExt {
     /// What belongs to `key`.
@@ -170,12 +221,84 @@ pub trait ReadExt {
     /// # Errors
     /// The read failed, or the request carries no loaders.
     fn read<R: Read>(&self, key: R::Key) -> impl Future<Output = Result<Option<R::Value>, ApiError>> + Send;
+
+    /// Has what belongs to `key` read together with what this level asks for, because a field below it will ask.
+    ///
+    /// # Errors
+    /// The request carries no loaders.
+    fn foresee<R: Read>(&self, key: R::Key) -> Result<(), ApiError>;
 }
 
 impl ReadExt for Context<'_> {
     async fn read<R: Read>(&self, key: R::Key) -> Result<Option<R::Value>, ApiError> {
-        let loaders =
-            self.data_opt::<Arc<Loaders>>().ok_or_else(|| ApiError::internal("the request carries no loaders"))?;
-        loaders.read::<R>(key).await
+        loaders(self)?.read::<R>(key).await
+    }
+
+    fn foresee<R: Read>(&self, key: R::Key) -> Result<(), ApiError> {
+        loaders(self)?.foresee::<R>(key);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+    use std::time::Duration;
+
+    use tokio::sync::Barrier;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::config::DatabaseConfig;
+    use crate::db::Db;
+    use crate::graphql::waves::drive;
+    use crate::tasks::Tasks;
+
+    /// Neither is read before the other is, too.
+    static BOTH: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(2));
+    static READ: AtomicUsize = AtomicUsize::new(0);
+
+    enum Parent {}
+    enum Children {}
+
+    impl Read for Parent {
+        type Key = u32;
+        type Value = u32;
+
+        async fn read(_: &Lane, keys: Vec<u32>) -> Result<ByKey<u32, u32>, ApiError> {
+            BOTH.wait().await;
+            Ok(keys.into_iter().map(|key| (key, key)).collect())
+        }
+    }
+
+    impl Read for Children {
+        type Key = u32;
+        type Value = u32;
+
+        async fn read(_: &Lane, keys: Vec<u32>) -> Result<ByKey<u32, u32>, ApiError> {
+            READ.fetch_add(keys.len(), Ordering::Relaxed);
+            BOTH.wait().await;
+            // So that they are asked for while they are being read.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok(keys.into_iter().map(|key| (key, 10 * key)).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_foreseen_is_read_with_the_level_above_and_once() {
+        let tasks = Tasks::default();
+        let url = "postgres://nobody@127.0.0.1:1/nothing".parse().unwrap();
+        let db = Db::new(&DatabaseConfig::for_dev(url), &tasks).unwrap();
+        let loaders = Loaders::new(db.lane());
+        let work = async {
+            loaders.foresee::<Children>(7);
+            let parent = loaders.read::<Parent>(7).await.unwrap();
+            let (one, other) = tokio::join!(loaders.read::<Children>(7), loaders.read::<Children>(7));
+            (parent, one.unwrap(), other.unwrap(), loaders.read::<Children>(7).await.unwrap())
+        };
+        let found =
+            timeout(Duration::from_secs(20), drive(&loaders, None, work)).await.expect("they wait for each other");
+        assert_eq!(found, (Some(7), Some(70), Some(70), Some(70)));
+        assert_eq!(READ.load(Ordering::Relaxed), 1);
     }
 }

@@ -125,7 +125,7 @@ async fn page(
         phases: filter.phases,
         oldest_first: order.is_some_and(|order| order.direction == OrderDirection::Asc),
     };
-    let key = (visible.clone(), selection.clone(), page.clone(), columns(ctx));
+    let key = (visible.clone(), selection.clone(), page.clone(), columns(&ctx.field()));
     let rows = ctx.read::<JobPages>(key).await?.unwrap_or_default();
     let db = ctx.db()?.clone();
     let total = TotalCount::by(move |_| {

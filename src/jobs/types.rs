@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SelectionField};
 use chrono::{DateTime, Utc};
 
 use super::loader::{
@@ -18,7 +18,9 @@ use crate::configs::types::ConfigCommit;
 use crate::error::{ApiError, ApiErrors};
 use crate::events::Seq;
 use crate::events::model::JobEvent as EventRow;
-use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection, nodes_select_only, selects_only};
+use crate::graphql::connection::{
+    Connection, Page, PageArgs, TotalCount, argument, connection, nodes_select_only, selects_only,
+};
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
@@ -67,9 +69,9 @@ where
 const BRIEF_FIELDS: &[&str] =
     &["__typename", "id", "name", "phase", "submittedAt", "submittedBy", "project", "events", "tasks", "manifest"];
 
-/// The columns that the list of jobs which is being resolved needs.
-pub fn columns(ctx: &Context<'_>) -> Columns {
-    match nodes_select_only(ctx, BRIEF_FIELDS) {
+/// The columns that a list of jobs needs.
+pub fn columns(list: &SelectionField<'_>) -> Columns {
+    match nodes_select_only(list, BRIEF_FIELDS) {
         true => Columns::Brief,
         false => Columns::Whole,
     }
@@ -293,9 +295,8 @@ pub async fn jobs_of_project(
     args: PageArgs,
     phases: Option<Vec<JobPhase>>,
 ) -> Result<Connection<Job>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    let selection = Selection { phases, ..Selection::default() };
-    let key = (project, selection.clone(), page.clone(), columns(ctx));
+    let (selection, page) = selected(args, phases)?;
+    let key = (project, selection.clone(), page.clone(), columns(&ctx.field()));
     let rows = ctx.read::<JobsByProject>(key).await?.unwrap_or_default();
     let loaders = ctx.loaders()?;
     let total = TotalCount::by(move |_| {
@@ -303,6 +304,32 @@ pub async fn jobs_of_project(
         async move { Ok(loaders.read::<JobCountByProject>((project, selection)).await?.unwrap_or(0)) }
     });
     Ok(connection(&page, rows.to_vec(), position, Job::from, total))
+}
+
+/// Has the pages of the project's jobs that are selected below it read together with the project, which is the field
+/// that is being resolved. What is wrong with them is told when they are resolved.
+///
+/// # Errors
+/// The request carries no loaders.
+pub fn foresee_jobs_of_project(ctx: &Context<'_>, project: ProjectId) -> Result<(), ApiError> {
+    for jobs in ctx.field().selection_set().filter(|field| field.name() == "jobs") {
+        if let Some((selection, page)) = foreseen(&jobs) {
+            ctx.foresee::<JobsByProject>((project, selection, page, columns(&jobs)))?;
+        }
+    }
+    Ok(())
+}
+
+/// The page that a field asks for which is still to be resolved, if it is sure to be and acceptable.
+fn foreseen(jobs: &SelectionField<'_>) -> Option<(Selection, Page)> {
+    let is_sure = jobs.directives().is_ok_and(|directives| directives.is_empty());
+    let given = jobs.arguments().ok().filter(|_| is_sure)?;
+    selected(PageArgs::among(&given)?, argument(&given, "phases")?).ok()
+}
+
+fn selected(args: PageArgs, phases: Option<Vec<JobPhase>>) -> Result<(Selection, Page), ApiErrors> {
+    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
+    Ok((Selection { phases, ..Selection::default() }, page))
 }
 
 /// Where a job stands in a list.

@@ -16,6 +16,7 @@ use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{GroupId, ProjectId};
+use crate::jobs::types::foresee_jobs_of_project;
 
 /// Which projects to list; conditions that are left out do not count, several are joined by "and":
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", names: ["detector", "tracker"]}`.
@@ -85,6 +86,8 @@ impl ProjectQuery {
 pub async fn find(ctx: &Context<'_>, id: ProjectId) -> Result<Project, ApiError> {
     // Asked first, so that nobody learns without a log-in which ids exist.
     ctx.caller().principal()?;
+    // Nobody is shown them who may not see the project, and all others need not wait twice.
+    foresee_jobs_of_project(ctx, id)?;
     let project = ctx.read::<ProjectsById>(id).await?.ok_or_else(|| ApiError::not_found("project", id))?;
     policy::check(&ctx.caller(), Action::ViewProject { project: id, group: project.group_id })?;
     Ok(Project(project))

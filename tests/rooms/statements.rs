@@ -120,6 +120,32 @@ async fn a_job_by_its_id_brings_its_project_and_its_submitter_along() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_jobs_of_a_project_are_read_with_it_as_often_as_they_are_asked_for() {
+    let world = World::new().await;
+    more_groups(&world, 3).await;
+    let admin = world.caller("admin").await;
+    let projects =
+        world.ask("admin", "{ projects(first: 50) { nodes { id jobs { nodes { id } } } } }", json!({})).await;
+    for project in projects["data"]["projects"]["nodes"].as_array().unwrap() {
+        let id = &project["id"];
+        for (jobs, statements) in [
+            ("jobs { nodes { id } }", 2),
+            ("... { jobs(first: 20, after: null) { nodes { id } } }", 2),
+            ("jobs { nodes { id } } few: jobs(first: 1, phases: [QUEUED]) { nodes { id reason } }", 3),
+            ("jobs { nodes { id } } none: jobs(first: 1) @skip(if: true) { nodes { name } }", 2),
+        ] {
+            let query = format!("{{ project(id: {id}) {{ id {jobs} }} }}");
+            assert_eq!(world.statements(admin.clone(), &query).await, statements, "{query}");
+            let answer = world.ask("admin", &query, json!({})).await;
+            assert_eq!(answer["data"]["project"]["jobs"], project["jobs"], "{query}");
+        }
+        let query = "query($id: ID!, $first: Int) { project(id: $id) { id jobs(first: $first) { nodes { id } } } }";
+        let refused = world.ask("admin", query, json!({ "id": id, "first": 101 })).await;
+        assert_eq!(refused["errors"][0]["message"], "first was 101; it may be 0 to 100", "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_list_edge_of_the_schema_takes_as_many_at_2_rows_as_at_50() {
     let world = World::new().await;
     let queries = list_edges(&world).await;
