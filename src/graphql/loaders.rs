@@ -69,7 +69,7 @@ impl Loaders {
         }
     }
 
-    /// Forgets what was read, for the next event of a subscription.
+    /// Forgets what was read, for the next event of a subscription or the next of several mutations.
     pub fn forget(&self) {
         self.known().clear();
     }

@@ -59,6 +59,11 @@ impl Extension for Driven {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
+        // One mutation comes after the other (specification, 6.2.2), and shows what those before it have changed.
+        let is_mutation = ctx.schema_env.registry.mutation_type.as_deref() == Some(info.parent_type);
+        if let (true, Some(loaders)) = (is_mutation, ctx.data_opt::<Arc<Loaders>>()) {
+            loaders.forget();
+        }
         self.deadline.in_time(ctx, info, next).await
     }
 }

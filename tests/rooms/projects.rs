@@ -61,3 +61,25 @@ async fn projects_are_found_by_group_and_name() {
     let answer = world.ask("maya", query, json!({ "group": group_id(&world, "vision").await })).await;
     insta::assert_snapshot!(answer["data"]["projects"], @r#"{"nodes":[{"name":"segmentation"},{"name":"detection"}]}"#);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_mutation_of_an_operation_shows_what_the_ones_before_it_changed() {
+    let world = World::new().await;
+    let group = group_id(&world, "vision").await;
+    let made = |alias: &str, name: &str| {
+        format!(
+            "{alias}: createProject(input: {{ groupId: $group, name: \"{name}\" }}) {{
+                project {{ name group {{ projects {{ totalCount nodes {{ name }} }} }} }}
+            }}"
+        )
+    };
+    let query = format!("mutation($group: ID!) {{ {} {} }}", made("first", "one-more"), made("second", "and-another"));
+    let answer = world.ask("maya", &query, json!({ "group": group })).await;
+    for (alias, names) in [("first", vec!["one-more"]), ("second", vec!["one-more", "and-another"])] {
+        let projects = &answer["data"][alias]["project"]["group"]["projects"];
+        let nodes = projects["nodes"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        let shown = |name: &&str| nodes.iter().any(|node| node["name"] == **name);
+        assert!(names.iter().all(shown), "{alias} shows {projects}");
+        assert_eq!(projects["totalCount"], nodes.len(), "{alias}");
+    }
+}
