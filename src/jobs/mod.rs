@@ -15,6 +15,5 @@ pub mod query;
 pub mod review;
 pub mod service;
 pub mod subscription;
-pub mod task;
 pub mod types;
 pub mod worker;

@@ -10,10 +10,10 @@ use super::loader::{
 };
 use super::model::found::Found;
 use super::model::list::Selection;
+use super::model::task::Task;
 use super::model::{Columns, ExecutorMode, Job as JobRow, Object as JobObjectRow, Row};
 use super::phase::JobEventKind;
 pub use super::phase::JobPhase;
-use super::task::JobTask;
 use crate::configs::types::ConfigCommit;
 use crate::error::{ApiError, ApiErrors};
 use crate::events::Seq;
@@ -247,7 +247,7 @@ impl Job {
 
     /// The tasks that the cluster has reported on, each a pod.
     #[graphql(directive = assumed_list::apply(10))]
-    async fn tasks(&self, ctx: &Context<'_>) -> ApiResult<Vec<JobTask>> {
+    async fn tasks(&self, ctx: &Context<'_>) -> ApiResult<Vec<Task>> {
         let object = self.object(ctx).await.graphql(ctx)?;
         serde_json::from_value(object.tasks.clone()).map_err(ApiError::internal).graphql(ctx)
     }

@@ -1,6 +1,7 @@
 //! The number of SQL statements of an operation follows from its shape, never from the number of its rows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use diesel_async::RunQueryDsl as _;
 use serde_json::{Value, json};
@@ -142,6 +143,30 @@ async fn the_jobs_of_a_project_are_read_with_it_as_often_as_they_are_asked_for()
         let query = "query($id: ID!, $first: Int) { project(id: $id) { id jobs(first: $first) { nodes { id } } } }";
         let refused = world.ask("admin", query, json!({ "id": id, "first": 101 })).await;
         assert_eq!(refused["errors"][0]["message"], "first was 101; it may be 0 to 100", "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_jobs_of_a_project_do_not_wait_for_the_project() {
+    let world = World::new().await;
+    let admin = world.caller("admin").await;
+    let nobodys = platform::ids::ProjectId::generate();
+    // Of a project that is not there, the jobs are read only by who did not wait to be told so.
+    for (jobs, statements) in [("", 1), ("jobs @include(if: false) { nodes { id } }", 1), ("jobs { nodes { id } }", 2)]
+    {
+        let before = world.db.statements();
+        let query = format!("{{ project(id: \"{nobodys}\") {{ id {jobs} }} }}");
+        let answer = world.ask_as(admin.clone(), &query, json!({})).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "NOT_FOUND", "{answer}");
+        // Nobody waits for the jobs once the project is known not to be there.
+        let sent = async {
+            while world.db.statements() - before < statements {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(20), sent).await.is_ok(), "{query}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(world.db.statements() - before, statements, "{query}");
     }
 }
 

@@ -356,3 +356,20 @@ impl<S: GraphqlService> Socket<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::App;
+
+    /// The size of what `start` returns, without starting it.
+    fn returned<A, B, C, D, F>(_start: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_socket_is_small() {
+        let bytes = returned(serve::<App>);
+        assert!(bytes <= 1280, "each of thousands of sockets would take {bytes} bytes");
+    }
+}

@@ -221,7 +221,7 @@ pub struct Object {
     pub id: JobId,
     /// The object exactly as it goes to the cluster.
     pub manifest: serde_json::Value,
-    /// One entry a task; see [`crate::jobs::task::JobTask`].
+    /// One entry a task; see [`task::Task`].
     pub tasks: serde_json::Value,
     /// The namespace it goes to.
     pub namespace: String,

@@ -1,13 +1,15 @@
-//! A task as the column `tasks` keeps it.
+//! A task as the column `tasks` keeps it, and as the API shows it.
 
+use async_graphql::{Enum, SimpleObject};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::pods::{PodState, TaskPod};
 
 /// How far a task has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[graphql(name = "JobTaskState")]
 pub enum TaskState {
     /// Its pod is not running yet.
     Waiting,
@@ -19,9 +21,10 @@ pub enum TaskState {
     Failed,
 }
 
-/// One task of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One task of a job: one pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, SimpleObject)]
 #[serde(rename_all = "camelCase")]
+#[graphql(name = "JobTask")]
 pub struct Task {
     /// Its place among the job's tasks, from 0.
     pub index: i32,
@@ -31,27 +34,32 @@ pub struct Task {
     pub pod: Option<String>,
     /// The uid of its pod: a pod that runs the task again has another one.
     #[serde(default)]
+    #[graphql(skip)]
     pub uid: Option<String>,
-    /// The attempt of the job that its pod belongs to, from 1.
+    /// The attempt of the job that its pod belongs to, from 1. Until the pod of a new attempt is there, the task shows
+    /// what became of it in the one before.
     #[serde(default = "first")]
     pub attempt: i32,
     /// Whether its pod is being deleted.
     #[serde(default)]
+    #[graphql(skip)]
     pub leaving: bool,
-    /// The node it runs on.
+    /// The node it runs on; null before it is placed.
     pub node: Option<String>,
-    /// What its program returned.
+    /// What its program returned, 128 and the signal where one ended it; null before.
     pub exit_code: Option<i32>,
-    /// The signal that ended its program.
+    /// The signal that ended its program, such as 9 for an out-of-memory kill; null when none did.
     pub signal: Option<i32>,
-    /// The cluster's word for why it is in this state.
+    /// The cluster's word for why it is in this state, such as `OOMKilled`, `Evicted` or `ErrImagePull`; null when there
+    /// is nothing to explain.
     pub reason: Option<String>,
-    /// When its program started.
+    /// When its program started; null before.
     pub started_at: Option<DateTime<Utc>>,
-    /// When its program ended.
+    /// When its program ended; null before.
     pub finished_at: Option<DateTime<Utc>>,
     /// resourceVersion of the newest state of its pod that was applied; 0 for one that the cluster never told.
     #[serde(default)]
+    #[graphql(skip)]
     pub version: i64,
 }
 
