@@ -4,6 +4,8 @@
 //! applied later is collected from the next start on.
 
 mod graph;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::control::gone_is_fine;
-use graph::{Duty, Graph, Known};
+use graph::{Duty, Graph, Known, key, owner_key};
 
 /// Changes that wait for the graph; the watches wait when it is behind.
 const QUEUE: usize = 1024;
@@ -66,17 +68,7 @@ pub(super) async fn run(client: Client, cancel: CancellationToken) {
                 },
                 () = tokio::time::sleep(wait) => {}
             }
-            // Until all kinds are listed, an owner that is not known may only not have been heard of.
-            for duty in graph.take_duties() {
-                match perform(&client, &kinds, &duty).await {
-                    Ok(Outcome::Done) => {}
-                    Ok(Outcome::TooEarly) => graph.again(&duty),
-                    Err(error) => {
-                        tracing::debug!(?duty, %error, "garbage collector: will try again");
-                        graph.again(&duty);
-                    }
-                }
-            }
+            settle(&client, &kinds, &mut graph).await;
         }
     };
     cancel.run_until_cancelled(collector).await;
@@ -125,10 +117,29 @@ async fn follow(client: Client, kind: Arc<Kind>, changes: mpsc::Sender<Change>) 
     }
 }
 
-fn api(client: &Client, known: &Known) -> Api<DynamicObject> {
-    match (&known.namespace, known.kind.namespaced) {
-        (Some(namespace), true) => Api::namespaced_with(client.clone(), namespace, &known.kind.resource),
-        _ => Api::all_with(client.clone(), &known.kind.resource),
+/// The objects of a kind among which something of `namespace` is, or what owns it.
+fn api(client: &Client, kind: &Kind, namespace: Option<&str>) -> Api<DynamicObject> {
+    match namespace {
+        Some(namespace) if kind.namespaced => Api::namespaced_with(client.clone(), namespace, &kind.resource),
+        Some(_) | None => Api::all_with(client.clone(), &kind.resource),
+    }
+}
+
+fn api_of(client: &Client, known: &Known) -> Api<DynamicObject> {
+    api(client, &known.kind, known.namespace.as_deref())
+}
+
+/// Does what follows from the changes since the last time; what could not be done yet is for the next.
+async fn settle(client: &Client, kinds: &[Arc<Kind>], graph: &mut Graph) {
+    for duty in graph.take_duties() {
+        match perform(client, kinds, &duty).await {
+            Ok(Outcome::Done) => {}
+            Ok(Outcome::TooEarly) => graph.again(&duty),
+            Err(error) => {
+                tracing::debug!(?duty, %error, "garbage collector: will try again");
+                graph.again(&duty);
+            }
+        }
     }
 }
 
@@ -141,7 +152,8 @@ enum Outcome {
 
 async fn perform(client: &Client, kinds: &[Arc<Kind>], duty: &Duty) -> Result<Outcome, kube::Error> {
     match duty {
-        Duty::Delete { object, foreground } => {
+        Duty::Collect { object, .. } if is_owned(client, kinds, object).await? => return Ok(Outcome::TooEarly),
+        Duty::Collect { object, foreground } | Duty::Delete { object, foreground } => {
             let policy = if *foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
             let this_one = Preconditions { uid: Some(object.uid.clone()), resource_version: None };
             let params = DeleteParams {
@@ -149,20 +161,20 @@ async fn perform(client: &Client, kinds: &[Arc<Kind>], duty: &Duty) -> Result<Ou
                 preconditions: Some(this_one),
                 ..DeleteParams::default()
             };
-            gone_is_fine(api(client, object).delete(&object.name, &params).await)
+            gone_is_fine(api_of(client, object).delete(&object.name, &params).await)
         }
         Duty::Release { object, finalizer } => {
             let left: Vec<_> = object.finalizers.iter().filter(|name| name != finalizer).collect();
             // The version makes it a conflict if somebody changed the list meanwhile.
             let patch = json!({"metadata": {"resourceVersion": object.version, "uid": object.uid, "finalizers": left}});
             let params = PatchParams::default();
-            gone_is_fine(api(client, object).patch(&object.name, &params, &Patch::Merge(&patch)).await)
+            gone_is_fine(api_of(client, object).patch(&object.name, &params, &Patch::Merge(&patch)).await)
         }
         Duty::Orphan { object, owner } => {
             let left: Vec<_> = object.owners.iter().filter(|reference| &reference.uid != owner).collect();
             let patch = json!({"metadata": {"uid": object.uid, "ownerReferences": left}});
             let params = PatchParams::default();
-            gone_is_fine(api(client, object).patch(&object.name, &params, &Patch::Merge(&patch)).await)
+            gone_is_fine(api_of(client, object).patch(&object.name, &params, &Patch::Merge(&patch)).await)
         }
         Duty::Finalize { namespace } if !is_empty(client, kinds, &namespace.name).await? => {
             return Ok(Outcome::TooEarly);
@@ -170,6 +182,19 @@ async fn perform(client: &Client, kinds: &[Arc<Kind>], duty: &Duty) -> Result<Ou
         Duty::Finalize { namespace } => finalize(client, namespace).await,
     }
     .map(|()| Outcome::Done)
+}
+
+/// Whether an owner is there that the graph has not heard of: each kind has a watch of its own, and the watch of what is
+/// owned may be ahead. The real collector asks for absent owners too before it deletes.
+async fn is_owned(client: &Client, kinds: &[Arc<Kind>], object: &Known) -> Result<bool, kube::Error> {
+    for owner in &object.owners {
+        let Some(kind) = kinds.iter().find(|kind| key(kind) == owner_key(owner)) else { continue };
+        let found = api(client, kind, object.namespace.as_deref()).get_metadata_opt(&owner.name).await?;
+        if found.is_some_and(|found| found.metadata.uid.as_ref() == Some(&owner.uid)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether nothing is left in a namespace. The graph may not have heard of all that is: each kind has a watch of its own.

@@ -26,7 +26,9 @@ pub(super) struct Known {
 /// Something to be done.
 #[derive(Clone, Debug)]
 pub(super) enum Duty {
-    /// Nobody owns it any more, or what owns it or holds it is being deleted.
+    /// No owner of it is known: one that was not heard of yet may still be there.
+    Collect { object: Known, foreground: bool },
+    /// What owns it or holds it is being deleted.
     Delete { object: Known, foreground: bool },
     /// Nothing is left that its deletion waited for.
     Release { object: Known, finalizer: &'static str },
@@ -39,7 +41,10 @@ pub(super) enum Duty {
 impl Duty {
     fn uid(&self) -> &str {
         match self {
-            Self::Delete { object, .. } | Self::Release { object, .. } | Self::Orphan { object, .. } => &object.uid,
+            Self::Collect { object, .. }
+            | Self::Delete { object, .. }
+            | Self::Release { object, .. }
+            | Self::Orphan { object, .. } => &object.uid,
             Self::Finalize { namespace } => &namespace.uid,
         }
     }
@@ -54,7 +59,7 @@ pub(super) struct Graph {
     dirty: BTreeSet<String>,
     /// Kinds whose first list has not ended.
     unlisted: usize,
-    listed: HashSet<String>,
+    listed: HashMap<String, Arc<Kind>>,
     /// Of kinds that are being listed: what has not been seen yet this time.
     missing: HashMap<String, HashSet<String>>,
 }
@@ -67,7 +72,7 @@ impl Graph {
             dependents: HashMap::new(),
             dirty: BTreeSet::new(),
             unlisted: kinds,
-            listed: HashSet::new(),
+            listed: HashMap::new(),
             missing: HashMap::new(),
         }
     }
@@ -116,7 +121,7 @@ impl Graph {
         for uid in self.missing.remove(&key(kind)).unwrap_or_default() {
             self.remove(&uid);
         }
-        if self.listed.insert(key(kind)) {
+        if self.listed.insert(key(kind), kind.clone()).is_none() {
             self.unlisted = self.unlisted.saturating_sub(1);
         }
     }
@@ -129,7 +134,7 @@ impl Graph {
     /// A duty was not done.
     pub(super) fn again(&mut self, duty: &Duty) {
         self.dirty.insert(duty.uid().to_owned());
-        if let Duty::Delete { object, .. } | Duty::Orphan { object, .. } = duty {
+        if let Duty::Collect { object, .. } | Duty::Delete { object, .. } | Duty::Orphan { object, .. } = duty {
             let around = self.around(object);
             self.dirty.extend(around);
         }
@@ -175,19 +180,25 @@ impl Graph {
             return dependents().filter(|object| !object.deleting).map(|object| self.delete(object)).collect();
         }
         let abandoned = !known.owners.is_empty()
-            && known.owners.iter().all(|owner| !self.objects.contains_key(&owner.uid) && self.listed_kind(owner));
-        if abandoned && !known.deleting { vec![self.delete(known)] } else { Vec::new() }
+            && known.owners.iter().all(|owner| !self.objects.contains_key(&owner.uid) && self.would_know(known, owner));
+        if !abandoned || known.deleting {
+            return Vec::new();
+        }
+        vec![Duty::Collect { object: known.clone(), foreground: self.has_dependents(known) }]
     }
 
-    /// An owner of a kind that is not watched may well be there.
-    fn listed_kind(&self, owner: &OwnerReference) -> bool {
-        self.listed.contains(&format!("{}/{}", owner.api_version, owner.kind))
+    /// An owner of a kind that is not watched may well be there; and one in a namespace is never found from outside of all.
+    fn would_know(&self, known: &Known, owner: &OwnerReference) -> bool {
+        self.listed.get(&owner_key(owner)).is_some_and(|kind| known.namespace.is_some() || !kind.namespaced)
+    }
+
+    fn delete(&self, known: &Known) -> Duty {
+        Duty::Delete { object: known.clone(), foreground: self.has_dependents(known) }
     }
 
     /// What owns other things takes them along, in its own good time.
-    fn delete(&self, known: &Known) -> Duty {
-        let foreground = self.dependents.get(&known.uid).is_some_and(|uids| !uids.is_empty());
-        Duty::Delete { object: known.clone(), foreground }
+    fn has_dependents(&self, known: &Known) -> bool {
+        self.dependents.get(&known.uid).is_some_and(|uids| !uids.is_empty())
     }
 
     /// What may have waited for a change of this object: its owners, and its namespace.
@@ -218,6 +229,10 @@ impl Graph {
     }
 }
 
-fn key(kind: &Kind) -> String {
+pub(super) fn key(kind: &Kind) -> String {
     format!("{}/{}", kind.resource.api_version, kind.resource.kind)
+}
+
+pub(super) fn owner_key(owner: &OwnerReference) -> String {
+    format!("{}/{}", owner.api_version, owner.kind)
 }

@@ -1,0 +1,82 @@
+//! The collector against the embedded API server, with a graph that hears of things in an order of the test's choice.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{DeleteParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::discovery::ApiResource;
+use kube::{Api, Client, Config};
+use serde_json::{Value, json};
+
+use super::graph::Graph;
+use super::{Kind, settle};
+use crate::dev::cluster::api::{EmbeddedApi, Options};
+
+async fn connect(server: &EmbeddedApi) -> Client {
+    let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    Client::try_from(config).unwrap()
+}
+
+async fn made(notes: &Api<ConfigMap>, metadata: Value) -> ConfigMap {
+    let note = serde_json::from_value(json!({"metadata": metadata})).unwrap();
+    notes.create(&PostParams::default(), &note).await.unwrap()
+}
+
+fn kind<K: kube::Resource<DynamicType = ()>>(namespaced: bool) -> Arc<Kind> {
+    Arc::new(Kind { resource: ApiResource::erase::<K>(&()), namespaced })
+}
+
+fn graph_of(kinds: &[Arc<Kind>]) -> Graph {
+    let mut graph = Graph::new(kinds.len());
+    for kind in kinds {
+        graph.list_begins(kind);
+        graph.list_ends(kind);
+    }
+    graph
+}
+
+#[tokio::test]
+async fn what_is_heard_of_before_its_owner_is_not_taken_for_abandoned() {
+    let server = EmbeddedApi::start(Options::default()).await.unwrap();
+    let client = connect(&server).await;
+    let notes = Api::<ConfigMap>::namespaced(client.clone(), "default");
+    let owner = made(&notes, json!({"name": "owner"})).await;
+    let reference =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.metadata.uid.clone().unwrap()});
+    let owned = made(&notes, json!({"name": "owned", "ownerReferences": [reference]})).await;
+
+    let kinds = [kind::<ConfigMap>(true)];
+    let mut graph = graph_of(&kinds);
+    graph.seen(&kinds[0], owned.metadata);
+    settle(&client, &kinds, &mut graph).await;
+    assert!(notes.get_opt("owned").await.unwrap().is_some(), "its owner is there");
+    assert!(graph.has_duties(), "it is looked at again until the owner is heard of");
+
+    graph.seen(&kinds[0], owner.metadata.clone());
+    settle(&client, &kinds, &mut graph).await;
+    assert!(!graph.has_duties());
+
+    notes.delete("owner", &DeleteParams::background()).await.unwrap();
+    graph.gone(&owner.metadata);
+    settle(&client, &kinds, &mut graph).await;
+    assert!(notes.get_opt("owned").await.unwrap().is_none(), "nobody owns it any more");
+    server.shutdown().await;
+}
+
+/// "Garbage collection", Kubernetes documentation: a cluster-scoped object with a namespaced owner has an owner that cannot
+/// be resolved, and is not collected.
+#[test]
+fn a_cluster_scoped_object_with_a_namespaced_owner_is_never_collected() {
+    let kinds = [kind::<ConfigMap>(true), kind::<Namespace>(false)];
+    let mut graph = graph_of(&kinds);
+    let owned = |owner: &str| {
+        let reference = json!({"apiVersion": "v1", "kind": owner, "name": "owner", "uid": "gone"});
+        serde_json::from_value(json!({"name": owner, "uid": owner, "ownerReferences": [reference]})).unwrap()
+    };
+    graph.seen(&kinds[1], owned("ConfigMap"));
+    assert!(graph.take_duties().is_empty());
+    graph.seen(&kinds[1], owned("Namespace"));
+    assert_eq!(graph.take_duties().len(), 1);
+}
