@@ -1,6 +1,8 @@
 //! A real control plane on loopback: etcd and kube-apiserver from a folder of binaries (the envtest convention).
 
 mod keeper;
+#[cfg(test)]
+mod tests;
 
 use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,7 +11,6 @@ use std::time::Duration;
 use std::{fs, io};
 
 use kube::Client;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use rand::Rng;
 use rustix::fs::FlockOperation;
 use tokio::time::Instant;
@@ -18,6 +19,10 @@ use keeper::{Keeper, Process};
 
 /// How long etcd and kube-apiserver may take until `/readyz` answers.
 const READY_WITHIN: Duration = Duration::from_secs(90);
+/// How often ports are drawn: one that was free a moment ago may have been taken by any connection since.
+const ATTEMPTS: usize = 5;
+/// What etcd and kube-apiserver both say of a port that somebody else has.
+const PORT_TAKEN: &str = "address already in use";
 
 /// Why a real control plane could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +55,6 @@ pub enum RealError {
     /// The service-account key could not be made.
     #[error("cannot make the service-account key: {0}")]
     Key(#[from] rcgen::Error),
-    /// The kubeconfig just written does not load.
-    #[error(transparent)]
-    Kubeconfig(#[from] kube::config::KubeconfigError),
-    /// The client could not be built.
-    #[error(transparent)]
-    Client(#[from] kube::Error),
 }
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> RealError {
@@ -64,10 +63,7 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> RealError {
 
 /// A running etcd and kube-apiserver; both end with this handle, and with this process however it ends.
 pub struct ControlPlane {
-    kubeconfig: PathBuf,
-    etcd_url: String,
-    client: Client,
-    keeper: Keeper,
+    processes: Processes,
     /// Holding it keeps other processes out of the folder.
     _lock: fs::File,
 }
@@ -80,69 +76,90 @@ impl ControlPlane {
         let lock = lock(&dir)?;
         keeper::end_stale(&dir);
 
-        let [client_port, peer_port, api_port] = free_ports().map_err(failed("find free ports"))?;
-        let etcd_url = format!("http://127.0.0.1:{client_port}");
         let token = credentials(&dir)?;
-        let etcd = etcd(assets, &dir, &etcd_url, peer_port)?;
-        let apiserver = apiserver(assets, &dir, &etcd_url, api_port)?;
-        let mut keeper = Keeper::start(dir.clone(), vec![etcd, apiserver]).await.map_err(failed("start etcd"))?;
-
-        let kubeconfig = dir.join("kubeconfig");
-        let ready = async {
-            // kube-apiserver writes its certificate on its first start; the kubeconfig points at it.
-            let certificate = dir.join("certs/apiserver.crt");
-            let deadline = Instant::now() + READY_WITHIN;
-            while !certificate.exists() && Instant::now() < deadline {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            private_file(&kubeconfig, &kubeconfig_text(api_port, &certificate, &token))
-                .map_err(failed("write the kubeconfig"))?;
-            let config = kube::Config::from_custom_kubeconfig(
-                Kubeconfig::read_from(&kubeconfig)?,
-                &KubeConfigOptions::default(),
-            )
-            .await?;
-            let client = Client::try_from(config)?;
-            while Instant::now() < deadline {
-                if is_ready(&client).await {
-                    return Ok(client);
+        let mut attempts = 1;
+        loop {
+            let ports = free_ports().map_err(failed("find free ports"))?;
+            match Processes::start(assets, &dir, &token, ports).await {
+                Ok(processes) => return Ok(Self { processes, _lock: lock }),
+                Err(RealError::Ended { name, log }) if log.contains(PORT_TAKEN) && attempts < ATTEMPTS => {
+                    tracing::info!(process = name, attempts, "a port was taken meanwhile: starting on others");
+                    attempts += 1;
                 }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(RealError::NotReady(dir.join("kube-apiserver.log")))
-        };
-        let outcome = tokio::select! {
-            outcome = ready => outcome,
-            name = keeper.ended() => Err(RealError::Ended { log: keeper::log_tail(&dir, &name), name }),
-        };
-        match outcome {
-            Ok(client) => Ok(Self { kubeconfig, etcd_url, client, keeper, _lock: lock }),
-            Err(error) => {
-                keeper.stop().await;
-                Err(error)
+                Err(error) => return Err(error),
             }
         }
     }
 
     /// The kubeconfig with an administrator's token.
     pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
+        &self.processes.kubeconfig
     }
 
     /// A client as the administrator.
     pub fn client(&self) -> Client {
-        self.client.clone()
+        self.processes.client.clone()
     }
 
     /// Where etcd answers, its JSON gateway included: tests compact its history there.
     pub fn etcd_url(&self) -> &str {
-        &self.etcd_url
+        &self.processes.etcd_url
     }
 
     /// Stops kube-apiserver, then etcd, and waits for both.
     pub async fn shutdown(self) {
-        self.keeper.stop().await;
+        self.processes.keeper.stop().await;
     }
+}
+
+/// The two processes on ports that may turn out to be taken.
+struct Processes {
+    kubeconfig: PathBuf,
+    etcd_url: String,
+    client: Client,
+    keeper: Keeper,
+}
+
+impl Processes {
+    /// Starts both and waits until `/readyz` answers.
+    async fn start(assets: &Path, dir: &Path, token: &str, ports: [u16; 3]) -> Result<Self, RealError> {
+        let [client_port, peer_port, api_port] = ports;
+        let etcd_url = format!("http://127.0.0.1:{client_port}");
+        let etcd = etcd(assets, dir, &etcd_url, peer_port)?;
+        let apiserver = apiserver(assets, dir, &etcd_url, api_port)?;
+        let (kubeconfig, certificate) = (dir.join("kubeconfig"), dir.join("certs/apiserver.crt"));
+        private_file(&kubeconfig, &kubeconfig_text(api_port, &certificate, token))
+            .map_err(failed("write the kubeconfig"))?;
+        let mut keeper = Keeper::start(dir.to_owned(), vec![etcd, apiserver]).await.map_err(failed("start etcd"))?;
+        let outcome = tokio::select! {
+            client = until_ready(&kubeconfig) => client.ok_or_else(|| RealError::NotReady(dir.join("kube-apiserver.log"))),
+            name = keeper.ended() => Err(RealError::Ended { log: keeper::log_tail(dir, &name), name }),
+        };
+        match outcome {
+            Ok(client) => Ok(Self { kubeconfig, etcd_url, client, keeper }),
+            Err(error) => {
+                keeper.stop().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Waits until `/readyz` answers, and no longer than [`READY_WITHIN`].
+///
+/// kube-apiserver writes its certificate on its first start. A client that found it half-written would trust nobody for as
+/// long as it lives, so that each look is a new client's.
+async fn until_ready(kubeconfig: &Path) -> Option<Client> {
+    let deadline = Instant::now() + READY_WITHIN;
+    while Instant::now() < deadline {
+        match super::connect(kubeconfig).await {
+            Ok(client) if is_ready(&client).await => return Some(client),
+            Ok(_) => {}
+            Err(error) => tracing::trace!(%error, "kube-apiserver is not there yet"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    None
 }
 
 async fn is_ready(client: &Client) -> bool {
