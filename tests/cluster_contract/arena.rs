@@ -19,6 +19,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::session::http_client;
 
@@ -28,7 +30,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The clusters outlive each test, so the tests share the runtime that drives them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     // Only heard by who asks: RUST_LOG=platform=debug.
-    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::OFF.into()).from_env_lossy();
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     Runtime::new().expect("a runtime")
 });
