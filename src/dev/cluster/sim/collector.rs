@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Event as CoreEvent;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::discovery::{ApiResource, Scope, verbs};
@@ -24,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::control::gone_is_fine;
-use graph::{Duty, Graph, Known, key, owner_key};
+use graph::{Duty, Graph, Known, ORPHAN, key, owner_key};
 
 /// Changes that wait for the graph; the watches wait when it is behind.
 const QUEUE: usize = 1024;
@@ -163,6 +164,9 @@ async fn perform(client: &Client, kinds: &[Arc<Kind>], duty: &Duty) -> Result<Ou
             };
             gone_is_fine(api_of(client, object).delete(&object.name, &params).await)
         }
+        Duty::Release { object, finalizer } if is_waited_for(client, kinds, object, finalizer).await? => {
+            return Ok(Outcome::TooEarly);
+        }
         Duty::Release { object, finalizer } => {
             let left: Vec<_> = object.finalizers.iter().filter(|name| name != finalizer).collect();
             // The version makes it a conflict if somebody changed the list meanwhile.
@@ -197,16 +201,50 @@ async fn is_owned(client: &Client, kinds: &[Arc<Kind>], object: &Known) -> Resul
     Ok(false)
 }
 
+/// Whether something that was not heard of yet keeps an owner from going. What is to be left behind would otherwise be taken
+/// for abandoned as soon as the owner is gone, and be deleted.
+async fn is_waited_for(
+    client: &Client,
+    kinds: &[Arc<Kind>],
+    object: &Known,
+    finalizer: &str,
+) -> Result<bool, kube::Error> {
+    let holds = |owner: &OwnerReference| {
+        owner.uid == object.uid && (finalizer == ORPHAN || owner.block_owner_deletion == Some(true))
+    };
+    // Something in a namespace owns nothing outside of it.
+    for kind in kinds.iter().filter(|kind| kind.namespaced || object.namespace.is_none()) {
+        let found = list(client, kind, object.namespace.as_deref(), &ListParams::default()).await?;
+        if found.iter().any(|found| found.metadata.owner_references.iter().flatten().any(holds)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether nothing is left in a namespace. The graph may not have heard of all that is: each kind has a watch of its own.
 async fn is_empty(client: &Client, kinds: &[Arc<Kind>], namespace: &str) -> Result<bool, kube::Error> {
     let any = ListParams::default().limit(1);
     for kind in kinds.iter().filter(|kind| kind.namespaced) {
-        let objects = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind.resource);
-        if !objects.list_metadata(&any).await?.items.is_empty() {
+        if !list(client, kind, Some(namespace), &any).await?.is_empty() {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Objects of a kind; none where the kind is served no longer.
+async fn list(
+    client: &Client,
+    kind: &Kind,
+    namespace: Option<&str>,
+    params: &ListParams,
+) -> Result<Vec<PartialObjectMeta<DynamicObject>>, kube::Error> {
+    match api(client, kind, namespace).list_metadata(params).await {
+        Ok(found) => Ok(found.items),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Lets an empty namespace go.

@@ -24,8 +24,21 @@ async fn made(notes: &Api<ConfigMap>, metadata: Value) -> ConfigMap {
     notes.create(&PostParams::default(), &note).await.unwrap()
 }
 
+async fn owner_and_owned(notes: &Api<ConfigMap>) -> (ConfigMap, ConfigMap) {
+    let owner = made(notes, json!({"name": "owner"})).await;
+    let reference =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.metadata.uid.clone().unwrap()});
+    let owned = made(notes, json!({"name": "owned", "ownerReferences": [reference]})).await;
+    (owner, owned)
+}
+
 fn kind<K: kube::Resource<DynamicType = ()>>(namespaced: bool) -> Arc<Kind> {
     Arc::new(Kind { resource: ApiResource::erase::<K>(&()), namespaced })
+}
+
+fn kind_served_no_longer() -> Arc<Kind> {
+    let gvk = kube::core::GroupVersionKind::gvk("example.com", "v1", "Widget");
+    Arc::new(Kind { resource: ApiResource::from_gvk(&gvk), namespaced: true })
 }
 
 fn graph_of(kinds: &[Arc<Kind>]) -> Graph {
@@ -42,10 +55,7 @@ async fn what_is_heard_of_before_its_owner_is_not_taken_for_abandoned() {
     let server = EmbeddedApi::start(Options::default()).await.unwrap();
     let client = connect(&server).await;
     let notes = Api::<ConfigMap>::namespaced(client.clone(), "default");
-    let owner = made(&notes, json!({"name": "owner"})).await;
-    let reference =
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.metadata.uid.clone().unwrap()});
-    let owned = made(&notes, json!({"name": "owned", "ownerReferences": [reference]})).await;
+    let (owner, owned) = owner_and_owned(&notes).await;
 
     let kinds = [kind::<ConfigMap>(true)];
     let mut graph = graph_of(&kinds);
@@ -62,6 +72,32 @@ async fn what_is_heard_of_before_its_owner_is_not_taken_for_abandoned() {
     graph.gone(&owner.metadata);
     settle(&client, &kinds, &mut graph).await;
     assert!(notes.get_opt("owned").await.unwrap().is_none(), "nobody owns it any more");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_owner_waits_for_what_is_to_be_left_behind_though_it_is_heard_of_later() {
+    let server = EmbeddedApi::start(Options::default()).await.unwrap();
+    let client = connect(&server).await;
+    let notes = Api::<ConfigMap>::namespaced(client.clone(), "default");
+    let (_, owned) = owner_and_owned(&notes).await;
+    notes.delete("owner", &DeleteParams::orphan()).await.unwrap();
+
+    let kinds = [kind::<ConfigMap>(true), kind_served_no_longer()];
+    let mut graph = graph_of(&kinds);
+    graph.seen(&kinds[0], notes.get("owner").await.unwrap().metadata);
+    settle(&client, &kinds, &mut graph).await;
+    assert!(notes.get_opt("owner").await.unwrap().is_some(), "something has it as owner");
+
+    graph.seen(&kinds[0], owned.metadata);
+    settle(&client, &kinds, &mut graph).await;
+    let free = notes.get("owned").await.unwrap().metadata;
+    assert_eq!(free.owner_references, None);
+
+    graph.seen(&kinds[0], free);
+    settle(&client, &kinds, &mut graph).await;
+    assert!(notes.get_opt("owner").await.unwrap().is_none());
+    assert!(!graph.has_duties());
     server.shutdown().await;
 }
 
