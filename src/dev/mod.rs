@@ -3,5 +3,6 @@
 //! Nothing but `app` and `cli` knows this room, and it meets the server only over the wire.
 
 pub mod cluster;
+pub(crate) mod lock;
 pub mod postgres;
 pub mod seed;

@@ -18,7 +18,7 @@ use platform::dev::cluster::{ClusterKind, DevCluster};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::runtime::Runtime;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -36,6 +36,9 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 static EMBEDDED: OnceCell<DevCluster> = OnceCell::const_new();
 static REAL: OnceCell<DevCluster> = OnceCell::const_new();
+/// Who forgets a cluster's history is alone with it: any other behaviour may be about to ask for a version of a moment ago.
+static EMBEDDED_HISTORY: RwLock<()> = RwLock::const_new(());
+static REAL_HISTORY: RwLock<()> = RwLock::const_new(());
 
 /// Which of the two clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +47,22 @@ pub enum Which {
     Real,
 }
 
+impl Which {
+    fn history(self) -> &'static RwLock<()> {
+        match self {
+            Self::Embedded => &EMBEDDED_HISTORY,
+            Self::Real => &REAL_HISTORY,
+        }
+    }
+}
+
 /// A cluster and a namespace in it that belongs to one test.
 pub struct Arena {
     pub cluster: &'static DevCluster,
     pub client: Client,
     pub namespace: String,
+    which: Which,
+    history: RwLockReadGuard<'static, ()>,
 }
 
 impl Arena {
@@ -66,7 +80,8 @@ impl Arena {
             ..Namespace::default()
         };
         let made = Api::all(client.clone()).create(&PostParams::default(), &namespace).await.expect("a namespace");
-        Some(Self { cluster, client, namespace: made.name_any() })
+        let history = which.history().read().await;
+        Some(Self { cluster, client, namespace: made.name_any(), which, history })
     }
 
     /// The objects of a kind in the test's namespace.
@@ -150,13 +165,22 @@ impl Arena {
     }
 
     /// Forgets the history up to now: continue tokens and versions from before become too old.
-    pub async fn compact(&self) {
-        let Some(etcd) = self.cluster.etcd_url() else { return self.cluster.compact_embedded() };
-        let now = self.api::<ConfigMap>().list(&ListParams::default()).await.expect("a list");
-        let revision = now.metadata.resource_version.expect("a version");
-        let body = serde_json::json!({"revision": revision, "physical": true}).to_string();
-        let request = http_client().post(format!("{etcd}/v3/kv/compaction")).body(body);
-        request.send().await.and_then(reqwest::Response::error_for_status).expect("compacted");
+    pub async fn compact(self) -> Self {
+        let Self { cluster, client, namespace, which, history } = self;
+        drop(history);
+        let alone = which.history().write().await;
+        match cluster.etcd_url() {
+            None => cluster.compact_embedded(),
+            Some(etcd) => {
+                let api = Api::<ConfigMap>::namespaced(client.clone(), &namespace);
+                let now = api.list(&ListParams::default()).await.expect("a list");
+                let revision = now.metadata.resource_version.expect("a version");
+                let body = serde_json::json!({"revision": revision, "physical": true}).to_string();
+                let request = http_client().post(format!("{etcd}/v3/kv/compaction")).body(body);
+                request.send().await.and_then(reqwest::Response::error_for_status).expect("compacted");
+            }
+        }
+        Self { cluster, client, namespace, which, history: alone.downgrade() }
     }
 }
 

@@ -91,7 +91,7 @@ contract! {
 
     async fn a_list_of_a_forgotten_version_is_expired(arena: Arena) {
         notes(&arena, 1).await;
-        arena.compact().await;
+        let arena = arena.compact().await;
         let params = ListParams::default().at("1").matching(VersionMatch::Exact);
         refused(arena.api::<FlashJob>().list(&params).await, 410, "Expired");
     }

@@ -127,7 +127,7 @@ contract! {
 
     async fn a_watch_from_a_forgotten_version_is_expired(arena: Arena) {
         write(&arena, "a", "1").await;
-        arena.compact().await;
+        let arena = arena.compact().await;
         // A kube-apiserver remembers more of a kind than etcd does, from when it first served it; these it served late.
         let refusal = match arena.api::<FlashJob>().watch(&WatchParams::default(), "1").await {
             Err(kube::Error::Api(status)) => (status.code, status.reason.clone()),

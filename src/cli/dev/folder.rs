@@ -1,7 +1,7 @@
 //! The folder of one development environment: locked while it runs, with the key that keeps people logged in.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -12,13 +12,13 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 
 use crate::config::{JwtKeys, random_secret};
+use crate::dev::lock::FolderLock;
 
 /// A development environment's folder, in use by this process alone.
 #[derive(Debug)]
 pub(super) struct DevFolder {
     path: PathBuf,
-    /// The kernel gives the lock back however this process ends.
-    _lock: File,
+    _lock: FolderLock,
     /// Removes an ephemeral folder at the end.
     temporary: Option<TempDir>,
 }
@@ -66,18 +66,10 @@ impl DevFolder {
     }
 }
 
-fn lock(path: &Path) -> anyhow::Result<File> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("dev.lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            anyhow::bail!(
-                "another `platform dev` runs on {}: stop it, or give --data-dir or --ephemeral",
-                path.display()
-            )
-        }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
-    }
+fn lock(path: &Path) -> anyhow::Result<FolderLock> {
+    let lock = FolderLock::take(&path.join("dev.lock")).with_context(|| path.display().to_string())?;
+    let path = path.display();
+    lock.with_context(|| format!("another `platform dev` runs on {path}: stop it, or give --data-dir or --ephemeral"))
 }
 
 #[cfg(test)]

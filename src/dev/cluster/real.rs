@@ -12,9 +12,9 @@ use std::{fs, io};
 
 use kube::Client;
 use rand::Rng;
-use rustix::fs::FlockOperation;
 use tokio::time::Instant;
 
+use crate::dev::lock::FolderLock;
 use keeper::{Keeper, Process};
 
 /// How long etcd and kube-apiserver may take until `/readyz` answers.
@@ -65,7 +65,7 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> RealError {
 pub struct ControlPlane {
     processes: Processes,
     /// Holding it keeps other processes out of the folder.
-    _lock: fs::File,
+    _lock: FolderLock,
 }
 
 impl ControlPlane {
@@ -73,7 +73,8 @@ impl ControlPlane {
     pub async fn start(assets: &Path, data_dir: &Path) -> Result<Self, RealError> {
         fs::create_dir_all(data_dir).map_err(failed("create the cluster's folder"))?;
         let dir = fs::canonicalize(data_dir).map_err(failed("resolve the cluster's folder"))?;
-        let lock = lock(&dir)?;
+        let lock = FolderLock::take(&dir.join("lock")).map_err(failed("lock the cluster's folder"))?;
+        let lock = lock.ok_or_else(|| RealError::InUse(dir.clone()))?;
         keeper::end_stale(&dir);
 
         let token = credentials(&dir)?;
@@ -165,15 +166,6 @@ async fn until_ready(kubeconfig: &Path) -> Option<Client> {
 async fn is_ready(client: &Client) -> bool {
     let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else { return false };
     matches!(client.request_text(request).await.as_deref(), Ok("ok"))
-}
-
-fn lock(dir: &Path) -> Result<fs::File, RealError> {
-    let file = fs::File::create(dir.join("lock")).map_err(failed("create the lock file"))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(RealError::InUse(dir.to_owned())),
-        Err(errno) => Err(failed("lock the cluster's folder")(errno.into())),
-    }
 }
 
 /// Three ports nobody listens on now; all are held until all are known, so they differ.
