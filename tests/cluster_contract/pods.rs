@@ -149,4 +149,13 @@ contract! {
         let rest = stream.lines().map(drop).collect::<Vec<_>>();
         tokio::time::timeout(Duration::from_secs(20), rest).await.expect("the log ends with the pod");
     }
+
+    async fn a_pod_with_all_the_time_in_the_world_is_deleted_nevertheless(arena: Arena) {
+        let mut patient = pod("a", json!({"sim.platform/duration": "forever"}));
+        patient["spec"]["terminationGracePeriodSeconds"] = json!(i64::MAX);
+        arena.create::<Pod>(patient).await;
+        arena.until("a", phase("Running")).await;
+        arena.api::<Pod>().delete("a", &DeleteParams::default()).await.unwrap();
+        arena.until_gone::<Pod>("a").await;
+    }
 }

@@ -91,6 +91,12 @@ contract! {
         assert!(all.is_empty(), "{all:?}");
     }
 
+    async fn a_watch_may_ask_for_any_timeout(arena: Arena) {
+        let path = format!("/api/v1/namespaces/{}/configmaps?watch=true&timeoutSeconds={}", arena.namespace, i64::MAX);
+        let request = http::Request::get(path).body(kube::client::Body::empty()).unwrap();
+        assert_eq!(arena.client.send(request).await.unwrap().status(), 200);
+    }
+
     async fn a_streaming_list_ends_with_a_marked_bookmark(arena: Arena) {
         write(&arena, "a", "1").await;
         write(&arena, "b", "1").await;

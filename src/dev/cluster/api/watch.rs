@@ -26,6 +26,8 @@ const BATCH: usize = 256;
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// The last bookmark comes this long before the end.
 const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
+/// A watch that asks for more than a century gets one: the moment of its end has to be one that the clock knows.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// The annotation of the bookmark that ends the initial events of a streaming list.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
@@ -88,7 +90,7 @@ impl Watch {
     /// longer served, and after an ERROR event.
     pub fn run(mut self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
         stream! {
-            let end = Instant::now() + self.timeout;
+            let end = Instant::now() + self.timeout.min(LONGEST);
             let collection = self.kind.collection();
             let mut announced = self.cluster.store.subscribe(&collection);
             let mut seen = match self.start {

@@ -10,6 +10,8 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// A century in seconds: a pod may be given more, and the moment that this leads to could not be written down.
+const LONGEST_GRACE: i64 = 100 * 365 * 24 * 3600;
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 const ORPHANS_BY_DEFAULT: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
@@ -210,7 +212,7 @@ fn mark(value: &mut Value, now: DateTime<Utc>, grace: i64) {
     if !object::is_terminating(value) {
         metadata::advance_generation(value);
     }
-    let at = now + Duration::seconds(grace);
+    let at = now + Duration::seconds(grace.min(LONGEST_GRACE));
     let meta = object::meta_mut(value);
     meta.insert("deletionTimestamp".to_owned(), json!(object::timestamp(at)));
     meta.insert("deletionGracePeriodSeconds".to_owned(), json!(grace));
