@@ -196,6 +196,13 @@ pub(crate) fn percent_encode(text: &str) -> String {
 mod tests {
     use super::*;
 
+    impl DatabaseConfig {
+        /// A database that is not there, for tests of what does not ask it.
+        pub(crate) fn nowhere() -> Self {
+            Self::for_dev(url("postgres://nobody@127.0.0.1:1/nothing").unwrap())
+        }
+    }
+
     fn url(text: &str) -> Result<DatabaseUrl, String> {
         text.parse()
     }

@@ -13,10 +13,13 @@ use super::graph::Graph;
 use super::{Kind, settle};
 use crate::dev::cluster::api::{EmbeddedApi, Options};
 
-async fn connect(server: &EmbeddedApi) -> Client {
+/// An API server, a client of it, and the notes in its default namespace.
+async fn stage() -> (EmbeddedApi, Client, Api<ConfigMap>) {
+    let server = EmbeddedApi::start(Options::default()).await.unwrap();
     let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    Client::try_from(config).unwrap()
+    let client = Client::try_from(config).unwrap();
+    (server, client.clone(), Api::namespaced(client, "default"))
 }
 
 async fn made(notes: &Api<ConfigMap>, metadata: Value) -> ConfigMap {
@@ -52,9 +55,7 @@ fn graph_of(kinds: &[Arc<Kind>]) -> Graph {
 
 #[tokio::test]
 async fn what_is_heard_of_before_its_owner_is_not_taken_for_abandoned() {
-    let server = EmbeddedApi::start(Options::default()).await.unwrap();
-    let client = connect(&server).await;
-    let notes = Api::<ConfigMap>::namespaced(client.clone(), "default");
+    let (server, client, notes) = stage().await;
     let (owner, owned) = owner_and_owned(&notes).await;
 
     let kinds = [kind::<ConfigMap>(true)];
@@ -77,9 +78,7 @@ async fn what_is_heard_of_before_its_owner_is_not_taken_for_abandoned() {
 
 #[tokio::test]
 async fn an_owner_waits_for_what_is_to_be_left_behind_though_it_is_heard_of_later() {
-    let server = EmbeddedApi::start(Options::default()).await.unwrap();
-    let client = connect(&server).await;
-    let notes = Api::<ConfigMap>::namespaced(client.clone(), "default");
+    let (server, client, notes) = stage().await;
     let (_, owned) = owner_and_owned(&notes).await;
     notes.delete("owner", &DeleteParams::orphan()).await.unwrap();
 
