@@ -240,12 +240,13 @@ async fn source(
 
 fn unsafe_tasks(draft: &Draft, field: &str) -> Problems {
     let mut problems = Problems::default();
-    for (index, pod) in draft.tasks.iter().map(|task| task.spec.as_ref()).enumerate() {
-        // Equal tasks have equal problems: told once.
-        let repeated = index > 0 && draft.tasks[index] == draft.tasks[index - 1];
-        if let Some(pod) = pod.filter(|_| !repeated) {
+    // Equal tasks have equal problems, told once.
+    let mut index = 0;
+    for group in &draft.tasks {
+        if let Some(pod) = &group.template.spec {
             safety::check(pod, field, &format!("tasks[{index}].spec"), &mut problems);
         }
+        index += group.count;
     }
     problems
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 
-use super::{Draft, GPU, MAX_TASKS};
+use super::{Draft, GPU, MAX_TASKS, TaskGroup};
 use crate::cluster::image::ImageReference;
 use crate::error::{ApiError, Problems};
 use crate::graphql::scalars::Quantity;
@@ -44,8 +44,8 @@ pub(super) fn apply(draft: &mut Draft, changes: JobOverridesInput, root: &str, p
     let resources = changes.resources.map(|wanted| resources(wanted, &at("resources"), problems));
     mounts(changes.mounts.as_deref().unwrap_or_default(), &at("mounts"), problems);
 
-    for task in &mut draft.tasks {
-        let Some(container) = task.spec.as_mut().and_then(|pod| pod.containers.first_mut()) else { continue };
+    for group in &mut draft.tasks {
+        let Some(container) = group.template.spec.as_mut().and_then(|pod| pod.containers.first_mut()) else { continue };
         if let Some(image) = &image {
             container.image = Some(image.as_str().to_owned());
         }
@@ -81,14 +81,14 @@ fn size(draft: &mut Draft, replicas: Option<i32>, gang: Option<i32>, root: &str,
         let field = format!("{root}.replicas");
         if !(1..=MAX_TASKS).contains(&replicas) {
             problems.push(ApiError::bad_input(field, format!("replicas was {replicas}; it may be 1 to {MAX_TASKS}")));
-        } else if draft.tasks.windows(2).any(|pair| pair[0] != pair[1]) {
-            let count = draft.tasks.len();
+        } else if draft.tasks.len() > 1 {
+            let count = draft.task_count();
             problems.push(ApiError::bad_input(
                 field,
                 format!("the config has {count} different tasks; replicas can be set only where all are equal"),
             ));
-        } else if let Some(task) = draft.tasks.first().cloned() {
-            draft.tasks = vec![task; usize::try_from(replicas).unwrap_or(1)];
+        } else if let Some(TaskGroup { count, .. }) = draft.tasks.first_mut() {
+            *count = usize::try_from(replicas).unwrap_or(1);
         }
     }
     if let Some(gang) = gang {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::api::ObjectMeta;
 
-use super::Draft;
+use super::{Draft, TaskGroup};
 use crate::cluster::crd::{FlashJob, FlashJobSpec, PREEMPTABLE_ANNOTATION, QUEUE_ANNOTATION};
 use crate::cluster::names::{self, COMMIT_LABEL, JOB_LABEL, PROJECT_LABEL, USER_LABEL};
 use crate::ids::{CommitId, JobId, ProjectId, UserId};
@@ -34,7 +34,8 @@ pub struct Placement<'a> {
 /// The object for the cluster.
 pub fn flash_job(draft: &Draft, placement: &Placement<'_>) -> FlashJob {
     let labels = labels(placement);
-    let tasks = draft.tasks.iter().map(|task| complete(task.clone(), placement, &labels)).collect();
+    let of_group = |group: &TaskGroup| vec![complete(group.template.clone(), placement, &labels); group.count];
+    let tasks = draft.tasks.iter().flat_map(of_group).collect();
     FlashJob {
         metadata: ObjectMeta {
             name: Some(names::job_object(placement.job)),

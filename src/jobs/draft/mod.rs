@@ -22,8 +22,8 @@ pub const MAX_TASKS: i32 = 256;
 pub struct Draft {
     /// A name, where the source has one.
     pub name: Option<String>,
-    /// One pod template a task.
-    pub tasks: Vec<PodTemplateSpec>,
+    /// Its tasks in order, equal ones that stand side by side kept once.
+    pub tasks: Vec<TaskGroup>,
     /// How many must be able to start together; all when `None`.
     pub min_available: Option<i32>,
     /// Seconds it may run.
@@ -32,6 +32,29 @@ pub struct Draft {
     pub ttl_seconds: Option<i64>,
     /// How often it is started anew after a failure.
     pub retries: i32,
+}
+
+/// Equal tasks that stand side by side: one template however many there are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskGroup {
+    /// The pod of each.
+    pub template: PodTemplateSpec,
+    /// How many there are, at least 1.
+    pub count: usize,
+}
+
+impl TaskGroup {
+    /// Tasks in order, those that are equal and stand side by side as one group.
+    pub fn of_tasks(tasks: impl IntoIterator<Item = PodTemplateSpec>) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for template in tasks {
+            match groups.last_mut() {
+                Some(last) if last.template == template => last.count += 1,
+                _ => groups.push(Self { template, count: 1 }),
+            }
+        }
+        groups
+    }
 }
 
 /// What all tasks of a job ask for together.
@@ -51,7 +74,7 @@ impl Draft {
     /// # Errors
     /// Every field that is not acceptable, under `input.spec`.
     pub fn from_spec(spec: JobSpecInput) -> Result<Self, ApiErrors> {
-        let mut draft = Self { tasks: vec![changes::bare_task()], ..Self::default() };
+        let mut draft = Self { tasks: TaskGroup::of_tasks([changes::bare_task()]), ..Self::default() };
         draft.apply(overrides_of(spec), "input.spec")?;
         Ok(draft)
     }
@@ -77,13 +100,15 @@ impl Draft {
 
     /// How many tasks there are.
     pub fn task_count(&self) -> i32 {
-        i32::try_from(self.tasks.len()).unwrap_or(i32::MAX)
+        i32::try_from(self.tasks.iter().map(|group| group.count).sum::<usize>()).unwrap_or(i32::MAX)
     }
 
     /// What all tasks ask for together: requests, or limits where only those are given, as Kubernetes counts.
     pub fn demand(&self) -> Demand {
-        let pods = self.tasks.iter().filter_map(|task| task.spec.as_ref());
-        pods.fold(Demand::default(), |sum, pod| sum.and(Demand::of_pod(pod)))
+        let of_group = |group: &TaskGroup| {
+            group.template.spec.as_ref().map_or_else(Demand::default, |pod| Demand::of_pod(pod).times(group.count))
+        };
+        self.tasks.iter().map(of_group).fold(Demand::default(), Demand::and)
     }
 }
 
@@ -125,6 +150,15 @@ impl Demand {
             gpu: self.gpu.saturating_add(other.gpu),
             cpu_millis: self.cpu_millis.saturating_add(other.cpu_millis),
             memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
+        }
+    }
+
+    fn times(self, count: usize) -> Self {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        Self {
+            gpu: self.gpu.saturating_mul(count),
+            cpu_millis: self.cpu_millis.saturating_mul(count),
+            memory_bytes: self.memory_bytes.saturating_mul(count),
         }
     }
 
@@ -171,7 +205,7 @@ mod tests {
         });
         let spec = serde_json::from_value(pod).unwrap();
         let task = PodTemplateSpec { metadata: None, spec: Some(spec) };
-        let draft = Draft { tasks: vec![task.clone(), task], ..Draft::default() };
+        let draft = Draft { tasks: TaskGroup::of_tasks([task.clone(), task]), ..Draft::default() };
         // Each: five at first, then three and the sidecar's one.
         assert_eq!(draft.demand().gpu, 10);
     }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::changes::dns_name;
-use super::{Draft, MAX_TASKS};
+use super::{Draft, MAX_TASKS, TaskGroup};
 use crate::cluster::crd::FlashJob;
 use crate::error::ApiError;
 
@@ -62,7 +62,7 @@ fn from_pod(pod: Pod) -> Draft {
     };
     Draft {
         name: pod.metadata.name,
-        tasks: vec![PodTemplateSpec { metadata: Some(metadata), spec: pod.spec }],
+        tasks: TaskGroup::of_tasks([PodTemplateSpec { metadata: Some(metadata), spec: pod.spec }]),
         ..Draft::default()
     }
 }
@@ -83,7 +83,7 @@ fn from_batch_job(job: BatchJob, field: &'static str) -> Result<Draft, ApiError>
     }
     Ok(Draft {
         name,
-        tasks: vec![spec.template; usize::try_from(parallelism).unwrap_or(1)],
+        tasks: vec![TaskGroup { template: spec.template, count: usize::try_from(parallelism).unwrap_or(1) }],
         min_available: None,
         deadline_seconds: spec.active_deadline_seconds,
         ttl_seconds: spec.ttl_seconds_after_finished.map(i64::from),
@@ -96,7 +96,7 @@ fn from_flash_job(job: FlashJob) -> Draft {
     Draft {
         name: job.metadata.name,
         min_available: Some(job.spec.min_available),
-        tasks: job.spec.tasks,
+        tasks: TaskGroup::of_tasks(job.spec.tasks),
         ..Draft::default()
     }
 }
@@ -120,7 +120,7 @@ fn check(mut draft: Draft, field: &'static str) -> Result<Draft, ApiError> {
             return Err(ApiError::bad_input(field, message));
         }
     }
-    if draft.tasks.iter().any(|task| task.spec.as_ref().is_none_or(|pod| pod.containers.is_empty())) {
+    if draft.tasks.iter().any(|group| group.template.spec.as_ref().is_none_or(|pod| pod.containers.is_empty())) {
         return Err(ApiError::bad_input(field, "every task needs at least one container"));
     }
     draft.name = draft.name.map(|name| dns_name(&name));
