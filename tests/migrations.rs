@@ -110,6 +110,22 @@ async fn rows_survive_the_newest_migration_taken_back_and_applied_again() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_keeps_equal_tasks_once_has_each_of_them_in_the_version_before() {
+    let database = Migrated::at(database::demo().await).await;
+    let kept = r#"UPDATE jobs SET manifest = '{"kind": "FlashJob", "spec": {"minAvailable": 2, "tasks": [{"a": 1}, {"b": 2}]}}',
+        task_counts = '{3,1}' WHERE name = 'train-large-batch'"#;
+    database.sql.batch_execute(kept).await.unwrap();
+    let has_counts = "pg_attribute WHERE attrelid = 'jobs'::regclass AND attname = 'task_counts' AND NOT attisdropped";
+    while database.count(has_counts).await > 0 {
+        migrations::revert_last(&database.db).await.unwrap();
+    }
+    let expanded = r#"jobs WHERE manifest #> '{spec,tasks}' = '[{"a": 1}, {"a": 1}, {"a": 1}, {"b": 2}]'"#;
+    assert_eq!(database.count(expanded).await, 1);
+    migrations::run(&database.db).await.unwrap();
+    assert_eq!(database.count("jobs WHERE task_counts IS NULL").await, database.count("jobs").await);
+}
+
 /// The tables of `src/db/tables.rs`, each with its columns and their types.
 fn known() -> BTreeMap<String, BTreeMap<String, String>> {
     let mut tables: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -132,6 +148,7 @@ fn diesel_type(name: &str, not_null: bool) -> String {
         "uuid" => "Uuid",
         "text" => "Text",
         "text[]" => "Array<Text>",
+        "integer[]" => "Array<Integer>",
         "bytea" => "Bytea",
         "jsonb" => "Jsonb",
         "boolean" => "Bool",

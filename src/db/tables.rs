@@ -154,6 +154,8 @@ diesel::table! {
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         attempt -> Integer,
+        task_counts -> Nullable<Array<Integer>>,
+        manifest_bytes -> Nullable<BigInt>,
     }
 }
 

@@ -9,6 +9,7 @@ pub use scheduler::Scheduler;
 pub use wake::Wake;
 
 use crate::cluster::ClusterError;
+use crate::cluster::crd::FlashJob;
 use crate::ids::{JobId, ProjectId};
 
 /// The object of one job in the cluster.
@@ -46,11 +47,7 @@ pub trait Executor: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Invalid` will not become better by itself; everything else may.
-    fn create<'a>(
-        &'a self,
-        target: &'a Target,
-        manifest: &'a serde_json::Value,
-    ) -> BoxFuture<'a, Result<Created, ClusterError>>;
+    fn create<'a>(&'a self, target: &'a Target, job: &'a FlashJob) -> BoxFuture<'a, Result<Created, ClusterError>>;
 
     /// Deletes the object and, before it, its pods. With `uid`, only the object that has it.
     ///

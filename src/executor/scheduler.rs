@@ -4,7 +4,6 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, ResourceExt};
-use serde_json::Value;
 
 use super::{Created, Deleted, Executor, Target};
 use crate::cluster::crd::FlashJob;
@@ -27,14 +26,12 @@ impl Scheduler {
         Api::namespaced(self.cluster.client(), namespace)
     }
 
-    async fn create(&self, target: &Target, manifest: &Value) -> Result<Created, ClusterError> {
-        let job: FlashJob =
-            serde_json::from_value(manifest.clone()).map_err(|error| ClusterError::Invalid(error.to_string()))?;
-        match self.create_once(target, &job).await {
+    async fn create(&self, target: &Target, job: &FlashJob) -> Result<Created, ClusterError> {
+        match self.create_once(target, job).await {
             Err(ClusterError::NotFound(_)) => {
                 // The project's namespace is not there yet, or somebody has removed it.
                 namespaces::ensure(&self.cluster, &target.namespace, target.project).await?;
-                self.create_once(target, &job).await
+                self.create_once(target, job).await
             }
             answer => answer,
         }
@@ -70,8 +67,8 @@ impl Scheduler {
 }
 
 impl Executor for Scheduler {
-    fn create<'a>(&'a self, target: &'a Target, manifest: &'a Value) -> BoxFuture<'a, Result<Created, ClusterError>> {
-        self.create(target, manifest).boxed()
+    fn create<'a>(&'a self, target: &'a Target, job: &'a FlashJob) -> BoxFuture<'a, Result<Created, ClusterError>> {
+        self.create(target, job).boxed()
     }
 
     fn delete<'a>(&'a self, target: &'a Target, uid: Option<&'a str>) -> BoxFuture<'a, Result<Deleted, ClusterError>> {

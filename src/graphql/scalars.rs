@@ -1,6 +1,6 @@
 //! The scalars of the API that are not GraphQL's own.
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{InputValueError, InputValueResult, Name, Scalar, ScalarType, Value};
 
 use crate::error::Code;
 use crate::quantity::Quantity as Amount;
@@ -57,18 +57,41 @@ impl ScalarType for Cursor {
     }
 }
 
-/// A Kubernetes object shown as it is, as JSON.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Json(pub serde_json::Value);
+/// The key by which an answer's serializer knows that a text is JSON already.
+const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
+
+/// A Kubernetes object shown as it is, as JSON. It is kept as the text that it is answered as: as a tree of values it
+/// would take many times as much memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Json(String);
+
+impl Json {
+    /// A text that is JSON.
+    pub fn of_text(text: String) -> Self {
+        Self(text)
+    }
+}
 
 /// A Kubernetes object shown as it is: a JSON value and not a text, so it has no selection and needs no parsing.
 #[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
-        Ok(Self(value.into_json()?))
+        Ok(Self(value.into_json()?.to_string()))
     }
 
     fn to_value(&self) -> Value {
-        Value::from_json(self.0.clone()).unwrap_or_default()
+        let text = Value::String(self.0.clone());
+        Value::Object([(Name::new(RAW_VALUE_TOKEN), text)].into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_answered_as_the_text_that_it_is() {
+        let json = Json::of_text(r#"{"b":[1.50,"<"],"a":null}"#.to_owned());
+        assert_eq!(serde_json::to_string(&json.to_value()).unwrap(), r#"{"b":[1.50,"<"],"a":null}"#);
     }
 }

@@ -33,13 +33,15 @@ pub enum AdmissionRule {
     /// No pod asks for what could harm its node or others: no privileges, host namespaces, host paths, added
     /// capabilities or service-account tokens, and GPUs are limited to what is asked for.
     PodSafety,
+    /// The job's object with all its tasks is not larger than the cluster keeps: 1500000 bytes as JSON.
+    Size,
     /// The project has room for what all tasks ask for together.
     Quota,
 }
 
 impl AdmissionRule {
     /// Every rule, in the order that verdicts are given in.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::IdempotencyKey,
         Self::Name,
         Self::Priority,
@@ -52,6 +54,7 @@ impl AdmissionRule {
         Self::Gang,
         Self::Lifetime,
         Self::PodSafety,
+        Self::Size,
         Self::Quota,
     ];
 

@@ -135,3 +135,14 @@ pub struct CancelJobInput {
     /// Why, for whoever looks at the job later: at most 500 characters.
     pub reason: Option<String>,
 }
+
+impl JobOverridesInput {
+    /// Bytes of the texts that are written into each task.
+    pub fn text_bytes(&self) -> usize {
+        let listed = |texts: &Option<Vec<String>>| texts.iter().flatten().map(String::len).sum::<usize>();
+        let env = self.env.iter().flatten().map(|variable| variable.name.len() + variable.value.len());
+        let mounts = self.mounts.iter().flatten().map(|mount| mount.claim.len() + mount.path.len());
+        let single = [&self.image, &self.working_dir].into_iter().flatten().map(String::len);
+        env.chain(mounts).chain(single).sum::<usize>() + listed(&self.command) + listed(&self.args)
+    }
+}

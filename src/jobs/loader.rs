@@ -12,6 +12,8 @@ use crate::graphql::connection::Page;
 use crate::ids::{JobId, ProjectId};
 use crate::jobs::model::found::{self, Found};
 use crate::jobs::model::list::{self, Selection};
+use crate::jobs::model::observed::Tasks;
+use crate::jobs::model::task::Task;
 use crate::jobs::model::{self, Brief, Columns, Job, Row};
 
 /// All of the job with an id, with its project and its submitter.
@@ -40,7 +42,7 @@ impl Read for BriefById {
     }
 }
 
-/// The manifest and the tasks of jobs, which are large and seldom asked for.
+/// The objects of jobs, which are large and seldom asked for.
 pub enum JobObject {}
 
 impl Read for JobObject {
@@ -50,6 +52,32 @@ impl Read for JobObject {
     async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, Arc<model::Object>>, ApiError> {
         let objects = model::objects(&mut *lane.lookup().await?, &keys).await?;
         Ok(objects.into_iter().map(|object| (object.id, Arc::new(object))).collect())
+    }
+}
+
+/// How many bytes a job's object has, read before the object itself.
+pub enum JobObjectBytes {}
+
+impl Read for JobObjectBytes {
+    type Key = JobId;
+    type Value = usize;
+
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, usize>, ApiError> {
+        let sizes = model::object_bytes(&mut *lane.lookup().await?, &keys).await?;
+        Ok(sizes.into_iter().map(|(job, bytes)| (job, usize::try_from(bytes).unwrap_or(usize::MAX))).collect())
+    }
+}
+
+/// What the cluster has reported of a job's tasks.
+pub enum JobTasks {}
+
+impl Read for JobTasks {
+    type Key = JobId;
+    type Value = Arc<Vec<Task>>;
+
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, Arc<Vec<Task>>>, ApiError> {
+        let tasks = model::tasks(&mut *lane.lookup().await?, &keys).await?;
+        Ok(tasks.into_iter().map(|(job, Tasks(tasks))| (job, Arc::new(tasks))).collect())
     }
 }
 

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::admission::{AdmissionRule, Findings};
 use super::draft::{Demand, Draft, Placement, from_yaml, manifest, safety};
 use super::input::{JobSpecInput, SubmitJobInput};
+use super::model::manifest::Manifest;
 use super::model::submit::{self, Quota};
 use super::service::Submitter;
 use crate::auth::policy::{self, Action};
@@ -23,7 +24,7 @@ const MAX_PRIORITY: i32 = 1000;
 const MAX_KEY: usize = 200;
 
 /// The rules that nothing can be said about without a draft.
-const OF_DRAFT: [AdmissionRule; 7] = [
+const OF_DRAFT: [AdmissionRule; 8] = [
     AdmissionRule::Image,
     AdmissionRule::Container,
     AdmissionRule::Resources,
@@ -31,6 +32,7 @@ const OF_DRAFT: [AdmissionRule; 7] = [
     AdmissionRule::Gang,
     AdmissionRule::Lifetime,
     AdmissionRule::PodSafety,
+    AdmissionRule::Size,
 ];
 /// The rules that say what a job asks for.
 const OF_DEMAND: [AdmissionRule; 3] = [AdmissionRule::Source, AdmissionRule::Resources, AdmissionRule::Gang];
@@ -56,7 +58,7 @@ pub struct Planned {
     /// Who submits it.
     pub user: UserId,
     /// The object for the cluster.
-    pub manifest: serde_json::Value,
+    pub manifest: Manifest,
     /// What its tasks ask for together.
     pub demand: Demand,
     /// The name for people.
@@ -159,12 +161,17 @@ impl Submitter {
         match draft {
             Some(_) => {}
             // The fields of a spec were looked at, each by itself.
-            None if !findings.has_failed(&[AdmissionRule::Source]) => findings.skip(&[AdmissionRule::PodSafety]),
+            None if !findings.has_failed(&[AdmissionRule::Source]) => {
+                findings.skip(&[AdmissionRule::PodSafety, AdmissionRule::Size]);
+            }
             None => findings.skip(&OF_DRAFT),
         }
         let mut draft = draft.unwrap_or_default();
         if let Some(overrides) = input.overrides {
-            findings.take_fields(draft.override_with(overrides));
+            match manifest::check_overrides(&overrides, &draft) {
+                Ok(()) => drop(findings.take_fields(draft.override_with(overrides))),
+                Err(problem) => findings.note(AdmissionRule::Size, problem),
+            }
         }
         let field = if input.commit_id.is_some() { "input.commitId" } else { "input.spec" };
         findings.note_all(AdmissionRule::PodSafety, unsafe_tasks(&draft, field));
@@ -176,12 +183,6 @@ impl Submitter {
         if findings.has_failed(&OF_DEMAND) {
             findings.skip(&[AdmissionRule::Quota]);
         }
-        if !findings.are_none() {
-            return Ok(Review { findings, rooms, planned: None });
-        }
-        for room in &rooms {
-            findings.take(AdmissionRule::Quota, room.check());
-        }
         let id = JobId::generate();
         let placement = Placement {
             job: id,
@@ -189,11 +190,19 @@ impl Submitter {
             user,
             commit: input.commit_id,
             namespace: &project.namespace,
-            queue: &queue,
+            // A name that no queue has can be of any length.
+            queue: if findings.has_failed(&[AdmissionRule::Queue]) { default_queue } else { &queue },
             preemptible,
             scheduler: &self.scheduler,
         };
-        let manifest = serde_json::to_value(manifest::flash_job(&draft, &placement)).map_err(ApiError::internal)?;
+        let manifest = manifest::flash_job(&mut draft, &placement)?;
+        findings.take(AdmissionRule::Size, manifest::check_size(&manifest, field));
+        if !findings.are_none() {
+            return Ok(Review { findings, rooms, planned: None });
+        }
+        for room in &rooms {
+            findings.take(AdmissionRule::Quota, room.check());
+        }
         let name = input.name.or_else(|| draft.name.clone()).unwrap_or_else(|| "job".to_owned());
         let commit = input.commit_id;
         let planned = Planned { id, user, manifest, demand, name, queue, priority, commit, draft, key, project };

@@ -12,6 +12,7 @@ use super::feed::{JobEventFilter, View};
 use super::loader::JobObject;
 use super::logs::types::LogChunk;
 use super::logs::{self, Place, Tails};
+use super::model::manifest::Manifest;
 use super::query;
 use super::types::JobEvent;
 use crate::auth::Authenticator;
@@ -235,9 +236,9 @@ async fn job_logs(
     let object = ctx.read::<JobObject>(id).await?.ok_or_else(|| ApiError::not_found("job", id).at("jobId"))?;
 
     let mut problems = Problems::default();
-    let mut containers = object.containers();
-    let last = containers.len().saturating_sub(1);
-    let container = usize::try_from(task).ok().filter(|task| *task <= last).map(|task| containers.swap_remove(task));
+    let manifest = Manifest::from(object.kept.clone());
+    let last = manifest.task_count().saturating_sub(1);
+    let container = usize::try_from(task).ok().and_then(|task| manifest.container(task));
     if container.is_none() {
         let message = format!("task was {task}; it may be 0 to {last}");
         problems.push(ApiError::bad_input("task", message));

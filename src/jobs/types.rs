@@ -6,10 +6,11 @@ use async_graphql::{Context, ID, Object, SelectionField};
 use chrono::{DateTime, Utc};
 
 use super::loader::{
-    BriefById, EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobsAhead, JobsByProject,
+    BriefById, EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobTasks, JobsAhead, JobsByProject,
 };
 use super::model::found::Found;
 use super::model::list::Selection;
+use super::model::manifest::Manifest;
 use super::model::task::Task;
 use super::model::{Columns, ExecutorMode, Job as JobRow, Object as JobObjectRow, Row};
 use super::phase::JobEventKind;
@@ -248,8 +249,8 @@ impl Job {
     /// The tasks that the cluster has reported on, each a pod.
     #[graphql(directive = assumed_list::apply(10))]
     async fn tasks(&self, ctx: &Context<'_>) -> ApiResult<Vec<Task>> {
-        let object = self.object(ctx).await.graphql(ctx)?;
-        serde_json::from_value(object.tasks.clone()).map_err(ApiError::internal).graphql(ctx)
+        let tasks = ctx.read::<JobTasks>(self.row.id()).await.graphql(ctx)?;
+        Ok(tasks.map(|tasks| tasks.to_vec()).unwrap_or_default())
     }
 
     /// What happened to the job, oldest first.
@@ -268,7 +269,7 @@ impl Job {
     /// The Kubernetes object exactly as it goes to the cluster.
     async fn manifest(&self, ctx: &Context<'_>) -> ApiResult<Json> {
         let object = self.object(ctx).await.graphql(ctx)?;
-        Ok(Json(object.manifest.clone()))
+        Ok(Json::of_text(Manifest::from(object.kept.clone()).expanded().into_owned()))
     }
 }
 

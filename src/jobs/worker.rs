@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::life::{ObjectRef, reason};
 use super::model::due::{self, Due};
+use super::model::manifest::Manifest;
 use super::model::observed::{self, Life};
 use super::phase::JobPhase;
 use crate::cluster::ClusterError;
@@ -134,7 +135,12 @@ impl Worker {
     }
 
     async fn create(&self, due: &Due) -> Result<(), ApiError> {
-        let outcome = in_time(self.executor.create(&target(due), &due.manifest)).await;
+        // Equal tasks that the row keeps once are expanded here, for as long as the call takes.
+        let job = Manifest::from(due.kept.clone()).flash_job();
+        let outcome = match job {
+            Ok(job) => in_time(self.executor.create(&target(due), &job)).await,
+            Err(malformed) => Err(ClusterError::Invalid(malformed.to_string())),
+        };
         let label = if outcome.is_ok() { "created" } else { "failed" };
         metrics::counter!("platform_submits_total", "outcome" => label).increment(1);
         match outcome {

@@ -35,6 +35,15 @@ async fn jobs(world: &World) -> Value {
     world.ask("admin", "{ jobs { totalCount } }", json!({})).await["data"]["jobs"]["totalCount"].clone()
 }
 
+/// The commit of a new file with this YAML.
+async fn commit(world: &World, name: &str, yaml: &str) -> Value {
+    let create = "mutation($input: CreateConfigFileInput!) { createConfigFile(input: $input) { commit { id } } }";
+    let fields = json!({ "name": name, "yaml": yaml, "message": "first" });
+    let answer = world.ask("maya", create, input(world, fields).await).await;
+    assert_eq!(errors(&answer), "");
+    answer["data"]["createConfigFile"]["commit"]["id"].clone()
+}
+
 /// The rules that did not pass, one line each.
 fn verdicts(preview: &Value) -> String {
     let mut lines = String::new();
@@ -60,7 +69,7 @@ async fn a_preview_shows_the_verdicts_the_manifest_and_what_is_left_and_changes_
     let answer = world.ask("ada", PREVIEW, input(&world, json!({ "name": "train", "spec": spec })).await).await;
     let preview = &answer["data"]["previewJob"]["preview"];
     assert_eq!((&preview["admitted"], verdicts(preview)), (&json!(true), String::new()), "{answer}");
-    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 13);
+    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 14);
     let manifest = &preview["manifests"][0];
     assert_eq!((&manifest["kind"], &manifest["spec"]["minAvailable"]), (&json!("FlashJob"), &json!(2)));
     assert_eq!(manifest["spec"]["tasks"][1]["spec"]["schedulerName"], "flash-scheduler");
@@ -118,6 +127,7 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
       input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it may be 1 to 2147483647
       input.spec.retries: retries was 11; it may be 0 to 10
     POD_SAFETY SKIPPED
+    SIZE SKIPPED
     QUOTA SKIPPED
     "#);
     // What the preview shows is what the submit refuses with.
@@ -161,6 +171,58 @@ async fn a_job_that_is_too_large_for_its_project_is_shown_and_refused_with_the_n
     QUOTA_EXCEEDED -: the project may have 0 unfinished jobs; it uses 0 and this job asks for 1
     QUOTA_EXCEEDED -: the project may have 2 GPUs; it uses 0 and this job asks for 3
     ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_the_cluster_would_not_keep_is_refused_with_its_size_from_whatever_source() {
+    let world = World::new().await;
+    let fields = json!({ "spec": { "image": "python:3.12", "args": ["x".repeat(20_000)], "replicas": 256 } });
+    let answer = world.ask("ada", PREVIEW, input(&world, fields.clone()).await).await;
+    let preview = &answer["data"]["previewJob"]["preview"];
+    assert_eq!((&preview["admitted"], &preview["manifests"]), (&json!(false), &json!([])), "{answer}");
+    let told =
+        "input.spec: the job with its 256 tasks would be an object of 5251452 bytes; the cluster takes at most 1500000";
+    assert_eq!(verdicts(preview), format!("SIZE FAILED\n  {told}\n"));
+    assert_eq!(refused(&world, "ada", fields).await, format!("BAD_USER_INPUT {told}"));
+
+    // One task of a commit, made many and large by the overrides; and 200 different tasks, each made larger.
+    let pod = |name: &str| format!("{{spec: {{containers: [{{name: {name}, image: a}}]}}}}");
+    let different: Vec<_> = (0..200).map(|index| pod(&format!("c{index}"))).collect();
+    let gang = format!(
+        "apiVersion: scheduling.flash-sched.io/v1alpha1\nkind: FlashJob\nspec: {{minAvailable: 1, tasks: [{}]}}\n",
+        different.join(", ")
+    );
+    for (name, yaml, overrides) in [
+        (
+            "pod.yaml",
+            "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: a, image: b}]}\n".to_owned(),
+            json!({ "replicas": 256, "args": ["<".repeat(1_000)] }),
+        ),
+        ("gang.yaml", gang, json!({ "args": ["x".repeat(20_000)] })),
+    ] {
+        let commit = commit(&world, name, &yaml).await;
+        let fields = json!({ "commitId": commit, "overrides": overrides });
+        let answer = world.ask("ada", PREVIEW, input(&world, fields).await).await;
+        let told = verdicts(&answer["data"]["previewJob"]["preview"]);
+        assert!(told.starts_with("SIZE FAILED") && told.contains("1500000"), "{told}{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_of_many_equal_tasks_is_kept_once_and_shown_with_all_of_them() {
+    let world = World::new().await;
+    let spec = json!({ "image": "python:3.12", "args": ["x".repeat(4_000)], "replicas": 200 });
+    let answer = world.ask("ada", SUBMIT, input(&world, json!({ "spec": spec })).await).await;
+    let id = &answer["data"]["submitJob"]["job"]["id"];
+    let kept = "DO $$ BEGIN ASSERT (SELECT task_counts = '{200}' AND octet_length(manifest::text) < 10000
+                AND manifest_bytes > 800000 FROM jobs ORDER BY submitted_at DESC LIMIT 1); END $$";
+    sql(&world.url, kept).await;
+    let query = "query($id: ID!) { job(id: $id) { manifest } }";
+    let answer = world.ask("ada", query, json!({ "id": id })).await;
+    let manifest = &answer["data"]["job"]["manifest"];
+    let tasks = manifest["spec"]["tasks"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    assert_eq!((tasks.len(), &manifest["spec"]["minAvailable"]), (200, &json!(200)));
+    assert!(tasks.iter().all(|task| *task == tasks[0]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,14 +1,25 @@
 //! The FlashJob that a draft becomes: exactly the contract's fields, labels and annotations.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use kube::Resource;
 use kube::api::ObjectMeta;
+use serde::Serialize;
 
-use super::{Draft, TaskGroup};
-use crate::cluster::crd::{FlashJob, FlashJobSpec, PREEMPTABLE_ANNOTATION, QUEUE_ANNOTATION};
+use super::Draft;
+use crate::cluster::crd::{FlashJob, PREEMPTABLE_ANNOTATION, QUEUE_ANNOTATION};
 use crate::cluster::names::{self, COMMIT_LABEL, JOB_LABEL, PROJECT_LABEL, USER_LABEL};
+use crate::error::ApiError;
 use crate::ids::{CommitId, JobId, ProjectId, UserId};
+use crate::jobs::input::JobOverridesInput;
+use crate::jobs::model::manifest::Manifest;
+
+/// Bytes that a job's object may have in the cluster. etcd takes requests of 1.5 MiB (1572864 bytes), each with all of the
+/// object; what is left is for what the cluster adds: status, managed fields, finalizers and the key.
+/// <https://etcd.io/docs/v3.6/dev-guide/limit/>
+pub const MAX_BYTES: usize = 1_500_000;
 
 /// Where a job goes and whose it is.
 #[derive(Debug, Clone)]
@@ -31,21 +42,84 @@ pub struct Placement<'a> {
     pub scheduler: &'a str,
 }
 
-/// The object for the cluster.
-pub fn flash_job(draft: &Draft, placement: &Placement<'_>) -> FlashJob {
+/// A FlashJob that borrows its templates, which may be large.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'a> {
+    api_version: Cow<'static, str>,
+    kind: Cow<'static, str>,
+    metadata: ObjectMeta,
+    spec: ObjectSpec<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ObjectSpec<'a> {
+    min_available: i32,
+    tasks: Vec<&'a PodTemplateSpec>,
+}
+
+/// The object for the cluster. The draft's templates get what a task in this place must have.
+///
+/// # Errors
+/// `INTERNAL`: a template cannot be written as JSON.
+pub fn flash_job(draft: &mut Draft, placement: &Placement<'_>) -> Result<Manifest, ApiError> {
     let labels = labels(placement);
-    let of_group = |group: &TaskGroup| vec![complete(group.template.clone(), placement, &labels); group.count];
-    let tasks = draft.tasks.iter().flat_map(of_group).collect();
-    FlashJob {
+    for group in &mut draft.tasks {
+        complete(&mut group.template, placement, &labels);
+    }
+    let object = Object {
+        api_version: FlashJob::api_version(&()),
+        kind: FlashJob::kind(&()),
         metadata: ObjectMeta {
             name: Some(names::job_object(placement.job)),
             namespace: Some(placement.namespace.to_owned()),
             labels: Some(labels),
             ..ObjectMeta::default()
         },
-        spec: FlashJobSpec { min_available: draft.gang(), tasks },
-        status: None,
+        spec: ObjectSpec {
+            min_available: draft.gang(),
+            tasks: draft.tasks.iter().map(|group| &group.template).collect(),
+        },
+    };
+    let json = serde_json::to_string(&object).map_err(ApiError::internal)?;
+    let counts: Vec<_> = draft.tasks.iter().map(|group| group.count).collect();
+    Ok(Manifest::new(json, &counts))
+}
+
+/// Whether what is to be changed in every template is small enough to be written into each.
+///
+/// # Errors
+/// `BAD_USER_INPUT` with the size that the changes alone would come to, and what is allowed.
+pub fn check_overrides(overrides: &JobOverridesInput, draft: &Draft) -> Result<(), ApiError> {
+    let different = draft.tasks.len().max(1);
+    let bytes = overrides.text_bytes().saturating_mul(different);
+    if bytes <= MAX_BYTES {
+        return Ok(());
     }
+    let message = format!(
+        "the overrides would take {bytes} bytes in the {different} different tasks of the job's object; the cluster takes \
+         an object of at most {MAX_BYTES}"
+    );
+    Err(ApiError::bad_input("input.overrides", message))
+}
+
+/// Whether the cluster takes an object of this size. Nothing is expanded to find that out.
+///
+/// # Errors
+/// `BAD_USER_INPUT` at `field` with the size and what is allowed.
+pub fn check_size(manifest: &Manifest, field: &'static str) -> Result<(), ApiError> {
+    let bytes = manifest.bytes_in_cluster();
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    let tasks = match manifest.task_count() {
+        1 => "1 task".to_owned(),
+        tasks => format!("{tasks} tasks"),
+    };
+    let message =
+        format!("the job with its {tasks} would be an object of {bytes} bytes; the cluster takes at most {MAX_BYTES}");
+    Err(ApiError::bad_input(field, message))
 }
 
 fn labels(placement: &Placement<'_>) -> BTreeMap<String, String> {
@@ -60,11 +134,7 @@ fn labels(placement: &Placement<'_>) -> BTreeMap<String, String> {
     labels
 }
 
-fn complete(
-    mut task: PodTemplateSpec,
-    placement: &Placement<'_>,
-    labels: &BTreeMap<String, String>,
-) -> PodTemplateSpec {
+fn complete(task: &mut PodTemplateSpec, placement: &Placement<'_>, labels: &BTreeMap<String, String>) {
     let metadata = task.metadata.get_or_insert_default();
     // A template's own name would clash between tasks, and its namespace is the project's.
     metadata.name = None;
@@ -81,7 +151,6 @@ fn complete(
     if pod.restart_policy.as_deref() != Some("OnFailure") {
         pod.restart_policy = Some("Never".to_owned());
     }
-    task
 }
 
 #[cfg(test)]
@@ -90,23 +159,25 @@ mod tests {
     use crate::jobs::input::JobSpecInput;
     use uuid::Uuid;
 
-    #[test]
-    fn a_spec_becomes_a_flash_job_with_the_contract_s_labels_and_annotations() {
-        let spec = JobSpecInput {
+    fn spec(replicas: i32, argument: Option<&str>) -> JobSpecInput {
+        JobSpecInput {
             image: "python:3.12".into(),
             command: Some(vec!["python".into()]),
-            args: None,
+            args: argument.map(|argument| vec![argument.to_owned()]),
             working_dir: None,
             env: None,
             resources: None,
             mounts: None,
-            replicas: Some(2),
+            replicas: Some(replicas),
             min_available: Some(1),
             active_deadline_seconds: None,
             ttl_seconds_after_finished: None,
             retries: None,
-        };
-        let draft = Draft::from_spec(spec).unwrap();
+        }
+    }
+
+    fn manifest(spec: JobSpecInput) -> Manifest {
+        let mut draft = Draft::from_spec(spec).unwrap();
         let id = |n| Uuid::from_u128(n);
         let placement = Placement {
             job: JobId::from_uuid(id(1)),
@@ -118,6 +189,31 @@ mod tests {
             preemptible: true,
             scheduler: "flash-scheduler",
         };
-        insta::assert_json_snapshot!(flash_job(&draft, &placement));
+        flash_job(&mut draft, &placement).unwrap()
+    }
+
+    #[test]
+    fn a_spec_becomes_a_flash_job_with_the_contract_s_labels_and_annotations() {
+        insta::assert_json_snapshot!(manifest(spec(2, None)).flash_job().unwrap());
+    }
+
+    #[test]
+    fn the_row_keeps_equal_tasks_once_and_tells_the_size_of_all() {
+        let (one, many) = (manifest(spec(1, Some("x"))), manifest(spec(256, Some("x"))));
+        assert_eq!((many.counts(), many.templates().count()), (vec![256], 1));
+        let expanded = serde_json::to_string(&many.flash_job().unwrap()).unwrap();
+        assert_eq!((many.expanded().len(), many.bytes()), (expanded.len(), expanded.len()));
+        assert!(many.json_bytes() < one.json_bytes() + 10);
+    }
+
+    #[test]
+    fn an_object_that_the_cluster_would_not_take_is_refused_with_both_numbers() {
+        let told = |replicas, argument: &str| {
+            check_size(&manifest(spec(replicas, Some(argument))), "input.spec").map_err(|error| error.to_string())
+        };
+        assert_eq!(told(256, &"x".repeat(5_000)), Ok(()));
+        assert_eq!(told(1, &"x".repeat(1_490_000)), Ok(()));
+        insta::assert_snapshot!(told(256, &"x".repeat(20_000)).unwrap_err(), @"the job with its 256 tasks would be an object of 5273249 bytes; the cluster takes at most 1500000");
+        insta::assert_snapshot!(told(1, &"<".repeat(1_490_000)).unwrap_err(), @"");
     }
 }

@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::cluster::names;
 use crate::db::tables::jobs;
 use crate::ids::{JobId, ProjectId};
+use crate::jobs::model::manifest::Kept;
 use crate::jobs::phase::JobPhase;
 
 /// A job that is due, with all that the cluster needs to know of it.
@@ -19,7 +20,8 @@ pub struct Due {
     pub project_id: ProjectId,
     pub phase: JobPhase,
     pub cancel_requested_at: Option<DateTime<Utc>>,
-    pub manifest: serde_json::Value,
+    #[diesel(embed)]
+    pub kept: Kept,
     pub namespace: String,
     pub object_name: String,
     pub object_uid: Option<String>,

@@ -4,6 +4,7 @@ pub mod due;
 pub mod found;
 pub mod list;
 pub mod log;
+pub mod manifest;
 pub mod observed;
 pub mod submit;
 pub mod task;
@@ -213,29 +214,17 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option
     jobs::table.filter(jobs::id.eq(id)).select(Job::as_select()).for_update().first(conn).await.optional()
 }
 
-/// What goes to the cluster for a job, and what came back of its tasks.
+/// What goes to the cluster for a job, and where.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
 pub struct Object {
     /// The job.
     pub id: JobId,
-    /// The object exactly as it goes to the cluster.
-    pub manifest: serde_json::Value,
-    /// One entry a task; see [`task::Task`].
-    pub tasks: serde_json::Value,
+    /// The object.
+    #[diesel(embed)]
+    pub kept: manifest::Kept,
     /// The namespace it goes to.
     pub namespace: String,
-}
-
-impl Object {
-    /// The name of the container that does a task's work, the first of its pod, for each task.
-    pub fn containers(&self) -> Vec<String> {
-        let tasks = self.manifest.pointer("/spec/tasks").and_then(serde_json::Value::as_array);
-        let name = |task: &serde_json::Value| {
-            task.pointer("/spec/containers/0/name").and_then(|name| name.as_str()).unwrap_or_default().to_owned()
-        };
-        tasks.into_iter().flatten().map(name).collect()
-    }
 }
 
 /// The objects of these jobs.
@@ -244,4 +233,24 @@ impl Object {
 /// The database's.
 pub async fn objects(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<Object>> {
     jobs::table.filter(jobs::id.eq_any(ids)).select(Object::as_select()).load(conn).await
+}
+
+/// What the cluster has reported of the tasks of these jobs.
+///
+/// # Errors
+/// The database's.
+pub async fn tasks(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<(JobId, observed::Tasks)>> {
+    jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, jobs::tasks)).load(conn).await
+}
+
+/// How many bytes the object of each of these jobs has with every task in its place, as JSON. Those of a job whose row
+/// does not say are those of the row's object.
+///
+/// # Errors
+/// The database's.
+pub async fn object_bytes(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<(JobId, i64)>> {
+    let bytes = diesel::dsl::sql::<diesel::sql_types::BigInt>(
+        "coalesce(jobs.manifest_bytes, octet_length(jobs.manifest::text))",
+    );
+    jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, bytes)).load(conn).await
 }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::ExecutorMode;
+use super::manifest::JsonText;
 use crate::db::tables::{idempotency_keys, jobs, project_quotas};
 use crate::ids::{CommitId, JobId, ProjectId, UserId};
 use crate::jobs::draft::Demand;
@@ -24,7 +25,9 @@ pub struct NewJob<'a> {
     pub priority: i32,
     pub executor: ExecutorMode,
     pub phase: JobPhase,
-    pub manifest: &'a serde_json::Value,
+    pub manifest: &'a JsonText,
+    pub task_counts: Vec<i32>,
+    pub manifest_bytes: i64,
     pub namespace: &'a str,
     pub object_name: &'a str,
     pub gpu: i32,
