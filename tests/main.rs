@@ -14,6 +14,7 @@ mod house;
 mod job_logs;
 mod job_path;
 mod migrations;
+mod observations;
 mod postgres_embedded;
 mod rooms;
 mod schema;
