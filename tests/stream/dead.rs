@@ -95,9 +95,10 @@ async fn who_follows_the_log_is_told_that_it_was_restored_to_an_earlier_state() 
     let job = stage.submit().await;
     stage.reach(job, "QUEUED").await;
     let (db, bus) = stage.feed();
+    let Seq(tip) = stage.tip().await;
+    bus.tip().wait_for(|heard| *heard >= Some(Seq(tip))).await.unwrap();
     let mut feed = Box::pin(resume::follow(db, bus.clone(), Topics::Everything, None));
     assert!(futures::poll!(feed.next()).is_pending());
-    let Seq(tip) = stage.tip().await;
     stage
         .execute(&format!("DELETE FROM job_events WHERE seq = {tip}; SELECT setval('job_events_seq', {tip} - 1)"))
         .await;

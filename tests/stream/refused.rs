@@ -90,7 +90,13 @@ async fn a_database_that_takes_nothing_is_waited_for_and_the_server_is_not_ready
     let stage = Stage::set().await;
     let job = stage.submit().await;
     stage.reach(job, "QUEUED").await;
-    stage.execute("ALTER TABLE jobs RENAME TO jobs_elsewhere; ALTER TABLE event_horizon RENAME TO elsewhere").await;
+    stage
+        .execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'full'; END $$;
+             CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+             CREATE TRIGGER refuse BEFORE UPDATE ON event_horizon FOR EACH STATEMENT EXECUTE FUNCTION refuse()",
+        )
+        .await;
     stage.report(job, json!({ "phase": "Running" })).await;
     let end = Instant::now() + Duration::from_secs(30);
     while stage.watch().check().is_ok() {
@@ -98,7 +104,7 @@ async fn a_database_that_takes_nothing_is_waited_for_and_the_server_is_not_ready
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(stage.watch().behind() > Duration::from_secs(4));
-    stage.execute("ALTER TABLE jobs_elsewhere RENAME TO jobs; ALTER TABLE elsewhere RENAME TO event_horizon").await;
+    stage.execute("DROP TRIGGER refuse ON jobs; DROP TRIGGER refuse ON event_horizon").await;
     stage.reach(job, "RUNNING").await;
     assert!(stage.watch().check().is_ok(), "{:?}", stage.watch().check());
 }
