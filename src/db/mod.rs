@@ -110,6 +110,13 @@ impl Db {
         }
     }
 
+    /// Ends every connection of the pools that nobody uses just now. To be called when one did not answer: it may have died
+    /// without knowing it, and the others with it.
+    pub fn renew(&self) {
+        let lanes = self.0.lanes.pools();
+        std::iter::once(&self.0.pool).chain(&lanes).for_each(|pool| drop(pool.retain(|_, _| false)));
+    }
+
     /// Waits until the database answers, saying so in the log when it does not. Never gives up.
     pub async fn wait_until_up(&self) {
         let mut pause = Duration::from_millis(100);

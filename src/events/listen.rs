@@ -34,6 +34,8 @@ pub(super) async fn run(db: Db, bus: Bus) {
     loop {
         if let Err(error) = follow(&db, &bus.0, &mut seen).await {
             tracing::warn!(error = %error_chain(&error), "the event listener lost the database");
+            // What has happened to this connection has happened to others.
+            db.renew();
         }
         tokio::time::sleep(pause).await;
         pause = if seen.is_some() { Duration::from_millis(50) } else { (pause * 2).min(LONGEST_PAUSE) };

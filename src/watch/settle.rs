@@ -116,6 +116,7 @@ impl Store for Db {
             }
             Err(_) => {
                 discard(conn);
+                self.renew();
                 Err(Failure::Away(format!("no answer within {} s", PATIENCE.as_secs())))
             }
         }

@@ -19,7 +19,7 @@ async fn a_listening_connection_that_died_in_silence_is_replaced_and_what_it_mis
     let (db, bus) = stage.feed();
     let before = stage.submit().await;
     stage.reach(before, "QUEUED").await;
-    let mut feed = Box::pin(resume::follow(db, bus.clone(), Topics::Everything, None));
+    let mut feed = Box::pin(resume::follow(db.clone(), bus.clone(), Topics::Everything, None));
     assert!(futures::poll!(feed.next()).is_pending());
     stage.database_proxy().freeze();
     let missed = stage.submit().await;
@@ -33,6 +33,10 @@ async fn a_listening_connection_that_died_in_silence_is_replaced_and_what_it_mis
     });
     assert_eq!(told.await.expect("the event is told"), "SUBMITTED");
     assert!(bus.silence() < Duration::from_secs(10));
+    // The pool's connections died with it, and are replaced as well.
+    for _ in 0..16 {
+        assert!(timeout(Duration::from_secs(3), db.ping()).await.is_ok_and(|pinged| pinged.is_ok()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
