@@ -22,8 +22,8 @@ use crate::cluster::Cluster;
 use crate::cluster::queues::Queues;
 use crate::config::Config;
 use crate::db::{Db, migrations};
-use crate::error::ApiError;
-use crate::events::Bus;
+use crate::error::{ApiError, Code};
+use crate::events::{self, Bus};
 use crate::executor::{Scheduler, Wake};
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::graphql_error;
@@ -36,12 +36,15 @@ use crate::http::{
 use crate::jobs::logs::Tails;
 use crate::jobs::service::Submitter;
 use crate::jobs::worker;
-use crate::schema::{self, Schema};
+use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::Tasks;
 use crate::watch;
 
 use collapsing::Collapsing;
 use following::Following;
+
+/// The log is looked at every few seconds; a replica that has not managed to for this long tells its subscribers nothing.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 
 /// How long background tasks get to finish after the last request.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -57,6 +60,7 @@ struct Parts {
     db: Db,
     bus: Bus,
     cluster: Cluster,
+    watch: watch::Health,
     costs: Arc<CostTable>,
     documents: DocumentSettings,
     limits: LimitsByRole,
@@ -89,7 +93,7 @@ impl App {
         tasks.spawn("queues", queues.clone().keep(cluster.clone()));
         let wake = Wake::default();
         worker::spawn(tasks, db.clone(), Arc::new(Scheduler::new(cluster.clone())), wake.clone());
-        watch::spawn(tasks, db.clone(), cluster.clone());
+        let watch = watch::spawn(tasks, db.clone(), cluster.clone());
         let submitter =
             Submitter { db: db.clone(), scheduler: config.cluster.scheduler_name.as_str().into(), queues, wake };
         let tails = Tails::new(cluster.clone(), tasks);
@@ -105,6 +109,7 @@ impl App {
             db,
             bus,
             cluster,
+            watch,
             costs,
             documents,
             limits,
@@ -215,6 +220,16 @@ impl GraphqlService for App {
         following::follow(self, caller, request, prepared, meta)
     }
 
+    async fn event_cursor(&self, caller: &Caller) -> Option<Arc<str>> {
+        caller.principal().ok()?;
+        // Without the database's word, up to where events were handed out here: that is never too new.
+        let stands = match events::loader::tip(&self.0.db.lane()).await {
+            Ok(tip) => Some(tip),
+            Err(_) => *self.0.bus.tip().borrow(),
+        };
+        stands.map(|seq| seq.cursor().into())
+    }
+
     fn revoked(&self, caller: &Caller) -> impl Future<Output = Revocation> + Send + 'static {
         let (authenticator, caller) = (self.0.authenticator.clone(), caller.clone());
         async move {
@@ -238,13 +253,21 @@ impl GraphqlService for App {
         let cluster =
             check("cluster", async { self.0.cluster.version().await.map(Some).map_err(ApiError::cluster_unavailable) });
         let events = check("events", async {
+            let silence = self.0.bus.silence();
             match *self.0.bus.tip().borrow() {
+                Some(_) if silence > LONGEST_SILENCE => {
+                    let message = format!("the event log was last read {} s ago", silence.as_secs());
+                    Err(ApiError::new(Code::DatabaseUnavailable, message))
+                }
                 Some(tip) => Ok(Some(format!("at {tip}"))),
                 None => Err(ApiError::database_unavailable("the event log was not read yet")),
             }
         });
-        let (database, migrations, cluster, events) = tokio::join!(database, migrations, cluster, events);
-        vec![database, migrations, cluster, events]
+        let watch = check("watch", async {
+            self.0.watch.check().map(Some).map_err(|message| ApiError::new(Code::DatabaseUnavailable, message))
+        });
+        let (database, migrations, cluster, events, watch) = tokio::join!(database, migrations, cluster, events, watch);
+        vec![database, migrations, cluster, events, watch]
     }
 
     fn render_metrics(&self) -> String {
@@ -253,6 +276,8 @@ impl GraphqlService for App {
         metrics::gauge!("platform_db_connections", "state" => "open").set(open as f64);
         metrics::gauge!("platform_db_connections", "state" => "limit").set(most as f64);
         metrics::gauge!("platform_feed_subscribers").set(self.0.bus.subscribers() as f64);
+        metrics::gauge!("platform_watch_behind_seconds").set(self.0.watch.behind().as_secs_f64());
+        metrics::gauge!("platform_events_silence_seconds").set(self.0.bus.silence().as_secs_f64());
         metrics_handle().map(PrometheusHandle::render).unwrap_or_default()
     }
 
@@ -276,6 +301,13 @@ impl App {
         meta: RequestMeta,
     ) -> Response {
         let (deadline, loaders) = (meta.deadline, Arc::new(Loaders::new(self.0.db.lane())));
+        let request = match event_cursor::read_first(request, prepared, &self.0.db).await {
+            Ok(request) => request,
+            Err(error) => {
+                let told = graphql_error(error, Some(&meta.request_id));
+                return Response::from_errors(vec![told.into_server_error(Pos::default())]);
+            }
+        };
         let (request, _) = self.complete(caller, request, Arc::clone(&loaders), meta);
         self.0.schema.execute(request, prepared, &loaders, deadline).await
     }

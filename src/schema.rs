@@ -1,5 +1,7 @@
 //! The schema: the three roots put together from the rooms, what each request carries, and the SDL.
 
+pub mod event_cursor;
+
 use std::sync::Arc;
 
 use async_graphql::{Context, Interface, MergedObject, MergedSubscription, Object, Request, SDLExportOptions};
@@ -32,9 +34,20 @@ use crate::users::mutation::UserMutation;
 use crate::users::query::{self as users, UserQuery};
 use crate::users::types::User;
 
+use event_cursor::EventCursorQuery;
+
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
-pub struct Query(NodeQuery, UserQuery, GroupQuery, ProjectQuery, ConfigQuery, JobQuery, RateLimitQuery);
+pub struct Query(
+    NodeQuery,
+    UserQuery,
+    GroupQuery,
+    ProjectQuery,
+    ConfigQuery,
+    JobQuery,
+    EventCursorQuery,
+    RateLimitQuery,
+);
 
 /// Everything that can be changed. Each mutation takes one `input` and changes all of it or nothing.
 ///

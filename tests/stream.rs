@@ -1,6 +1,8 @@
 //! A job's way from its row to the cluster and back: the submit worker, the watch, the event log and resume. The test
 //! plays the scheduler, so that it decides what happens when; faults are made by proxies that can be cut.
 
+mod dead;
+mod refused;
 mod stage;
 
 use std::time::Duration;

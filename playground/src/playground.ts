@@ -19,12 +19,14 @@ export function createPlayground(config: PlaygroundConfig) {
   const send = httpTransport(config.endpoint);
   const session = new SessionKeeper(send, sessionStorage);
   const socket = new Store<SocketState>('closed');
+  const standing = new Store<string | null>(null);
   const client = socketClient(
     socketUrl(config.websocket, location.href),
     () => session.token(),
     (state) => socket.set(state),
+    (cursor) => standing.set(cursor),
   );
-  const feeds = new Feeds(client, () => session.renew());
+  const feeds = new Feeds(client, () => session.renew(), standing);
   const problems = new Store<Problem[]>([]);
   const facts = new Store<Facts>({});
   const projects = new Store<Project[]>([]);

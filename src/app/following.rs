@@ -45,6 +45,7 @@ pub(super) fn follow(
     let part = Part::<Caller>::announce();
     let request = request.data(Arc::clone(&part)).data(request_id.clone());
     let (request, cursor) = app.complete(caller, request, Arc::new(Loaders::new(app.0.db.lane())), meta);
+    let begins_after = Arc::clone(&cursor);
     let responses = app.0.schema.execute_stream(request);
     let prepared = template.prepared.clone();
     let id = request_id.clone();
@@ -60,7 +61,9 @@ pub(super) fn follow(
     let events = future::lazy(move |_| match part.left() {
         Some(feed) => {
             let follower = following.join(likeness, move || Box::new(template.start()));
-            Follows { feed: Some(feed), follower, place, request_id }.frames().boxed()
+            let begun = begins_after.get().map(|cursor| Frame::Begun { cursor });
+            let follows = Follows { feed: Some(feed), follower, place, request_id };
+            stream::iter(begun).chain(follows.frames()).boxed()
         }
         None => stream::empty().boxed(),
     });

@@ -1,4 +1,5 @@
-//! How often a log-in may be tried: a sliding window by name and by address, in memory and bounded.
+//! How often a log-in may be tried: a sliding window by name and by address, in memory and bounded. In IPv6 a network of
+//! 64 bits counts as one address, as it does for every other limit.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::LoginRates;
 use crate::error::{ApiError, Code};
+use crate::graphql::limits::Principal;
 
 const WINDOW: Duration = Duration::from_secs(60);
 /// Names or addresses remembered; when there are more, the one that tried longest ago is forgotten.
@@ -22,7 +24,7 @@ pub struct ClientAddress(pub IpAddr);
 #[derive(Debug)]
 pub struct Attempts {
     names: Mutex<Counts<String>>,
-    addresses: Mutex<Counts<IpAddr>>,
+    addresses: Mutex<Counts<Principal>>,
 }
 
 impl Attempts {
@@ -43,7 +45,7 @@ impl Attempts {
         if let Some(ClientAddress(address)) = address {
             let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
             addresses
-                .count(address, now)
+                .count(Principal::of_address(address), now)
                 .map_err(|most| refused("RATE_LIMIT_LOGINS_PER_ADDRESS", "an address", most))?;
         }
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +56,7 @@ impl Attempts {
     pub fn succeeded(&self, name: &str, address: Option<ClientAddress>) {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).by_key.remove(name);
         if let Some(ClientAddress(address)) = address {
-            self.addresses.lock().unwrap_or_else(PoisonError::into_inner).take_back(&address);
+            self.addresses.lock().unwrap_or_else(PoisonError::into_inner).take_back(&Principal::of_address(address));
         }
     }
 }
@@ -149,6 +151,30 @@ mod tests {
         attempts.count("ada", HOME, start).unwrap();
         let refused = attempts.count("bob", HOME, start).unwrap_err();
         insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_ADDRESS: an address may try to log in 1 times a minute; try again later");
+    }
+
+    fn from(address: &str) -> Option<ClientAddress> {
+        Some(ClientAddress(address.parse().unwrap()))
+    }
+
+    #[test]
+    fn all_of_a_network_of_64_bits_is_one_address() {
+        let (attempts, start) = (attempts(0, 3), Instant::now());
+        for host in 1..=3 {
+            attempts.count("ada", from(&format!("2001:db8:0:7:{host}::{host}")), start).unwrap();
+        }
+        assert!(attempts.count("bob", from("2001:db8:0:7:ffff::1"), start).is_err());
+        attempts.count("bob", from("2001:db8:0:8::1"), start).unwrap();
+        attempts.succeeded("ada", from("2001:db8:0:7::9"));
+        attempts.count("ada", from("2001:db8:0:7::1"), start).unwrap();
+    }
+
+    #[test]
+    fn an_ipv4_address_is_the_same_when_ipv6_maps_it_and_its_neighbour_is_another() {
+        let (attempts, start) = (attempts(0, 1), Instant::now());
+        attempts.count("ada", from("192.0.2.7"), start).unwrap();
+        assert!(attempts.count("ada", from("::ffff:192.0.2.7"), start).is_err());
+        attempts.count("ada", from("::ffff:192.0.2.8"), start).unwrap();
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::config::BcryptCost;
 use crate::error::{ApiError, Code};
 
-/// Bytes of a password that bcrypt reads; a longer one would be cut in silence.
+/// The longest password in bytes: bcrypt reads no more, so a longer one would be cut in silence.
 pub const MAX_BYTES: usize = 72;
 /// Bytes of a new password at the least.
 pub const MIN_BYTES: usize = 8;
@@ -60,12 +60,13 @@ impl Passwords {
     /// `RATE_LIMITED` if too many hashes wait already.
     pub async fn hash(&self, password: NewPassword) -> Result<String, ApiError> {
         let cost = self.cost.get();
-        self.work(move || bcrypt::non_truncating_hash(password.0.expose_secret(), cost))
-            .await?
-            .map_err(ApiError::internal)
+        // Not its `non_truncating_hash`, which counts the NUL that ends a C string and refuses 72 bytes. Nothing is cut
+        // here: a `NewPassword` is no longer than that.
+        self.work(move || bcrypt::hash(password.0.expose_secret(), cost)).await?.map_err(ApiError::internal)
     }
 
-    /// Whether `password` is the one behind `hash`. Without a hash the answer is no and takes as long as another.
+    /// Whether `password` is the one behind `hash`. Without a hash the answer is no and takes as long as another. A
+    /// password that is too long to be anybody's is wrong.
     ///
     /// # Errors
     /// `RATE_LIMITED` if too many hashes wait already.
@@ -78,7 +79,7 @@ impl Passwords {
             Some(hash) => matches(password.expose_secret(), &hash),
             None => {
                 // The work of a real check, so that a name without an account cannot be told by the time it takes.
-                let _ = bcrypt::non_truncating_hash(password.expose_secret(), cost);
+                let _ = bcrypt::hash(password.expose_secret(), cost);
                 false
             }
         })
@@ -103,7 +104,7 @@ fn matches(password: &str, hash: &str) -> bool {
         return PasswordHash::new(hash)
             .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
     }
-    bcrypt::non_truncating_verify(password, hash).unwrap_or(false)
+    bcrypt::verify(password, hash).unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -137,6 +138,40 @@ mod tests {
     fn a_password_that_bcrypt_would_cut_is_refused() {
         let refused = |password: &str| NewPassword::parse(password.into(), "input.password").unwrap_err().to_string();
         insta::assert_snapshot!(refused(&"é".repeat(37)), @"the password has 74 bytes; it may have 8 to 72");
+        insta::assert_snapshot!(refused(&"a".repeat(73)), @"the password has 73 bytes; it may have 8 to 72");
         insta::assert_snapshot!(refused("short"), @"the password has 5 bytes; it may have 8 to 72");
+    }
+
+    #[tokio::test]
+    async fn a_password_of_exactly_72_bytes_is_kept_whole() {
+        for longest in ["a".repeat(72), "é".repeat(36), "🦀".repeat(18)] {
+            let chosen = NewPassword::parse(longest.clone().into(), "input.password").unwrap();
+            let hash = passwords().hash(chosen).await.unwrap();
+            assert!(passwords().verify(longest.clone().into(), Some(hash.clone())).await.unwrap(), "{longest}");
+            assert!(!passwords().verify(format!("{longest}b").into(), Some(hash.clone())).await.unwrap(), "{longest}");
+            let shorter: String = longest.chars().skip(1).collect();
+            assert!(!passwords().verify(shorter.into(), Some(hash)).await.unwrap(), "{longest}");
+        }
+    }
+
+    /// Hashes of crypt_blowfish's own test (openwall.com/crypt), by each of the names that bcrypt has had since.
+    #[tokio::test]
+    async fn a_hash_that_another_bcrypt_made_of_72_bytes_is_verified() {
+        let password = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+        assert_eq!(password.len(), MAX_BYTES);
+        for name in ["2a", "2b", "2y"] {
+            let hash = format!("${name}$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui");
+            assert!(passwords().verify(password.into(), Some(hash.clone())).await.unwrap(), "{name}");
+            let longer = format!("{password}chars after 72 are ignored");
+            assert!(!passwords().verify(longer.into(), Some(hash.clone())).await.unwrap(), "{name}");
+            assert!(!passwords().verify(password[..71].into(), Some(hash)).await.unwrap(), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_hash_fits_no_password() {
+        for hash in ["", "$2b$05$", "$argon2id$", "plain text", "$1$abc$def"] {
+            assert!(!passwords().verify("correct horse".into(), Some(hash.to_owned())).await.unwrap(), "{hash:?}");
+        }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SubsecRound, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use quick_cache::sync::Cache;
@@ -13,6 +15,11 @@ use crate::error::ApiError;
 use crate::ids::{SessionId, UserId};
 
 const ISSUER: &str = "platform";
+/// How far the clocks of replicas may differ: a token is good this much before its `nbf` and its `iat`. Its `exp` has no
+/// leeway.
+const LEEWAY: Duration = Duration::from_secs(30);
+/// Longer than any token of ours, which have some 350 bytes.
+const MAX_BYTES: usize = 2048;
 
 /// What a valid token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +38,9 @@ pub enum TokenRefused {
     /// Not a token, not ours, or changed on the way.
     #[error("the access token is not one of this server's; log in again")]
     Invalid,
+    /// Before its time.
+    #[error("the access token is not valid yet")]
+    NotYet,
     /// Past its time.
     #[error("the access token expired at {}; get a new one with refreshSession", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
     Expired(DateTime<Utc>),
@@ -42,6 +52,7 @@ impl From<TokenRefused> for ApiError {
     }
 }
 
+/// The claims. Twice the same one is an error, an unknown one is not (RFC 7519, section 4).
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
     iss: String,
@@ -49,6 +60,29 @@ struct Body {
     sid: String,
     iat: i64,
     exp: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+}
+
+/// The header as [`Tokens::issue`] writes it. Whatever else stands in one (`crit`, `b64`, `jwk`, `enc` ...) would change
+/// how the token is to be read, and so would a parameter that is there twice: both are refused. RFC 7515 leaves that to
+/// whoever issues the tokens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenHeader {
+    alg: String,
+    #[serde(default)]
+    typ: Option<String>,
+    kid: String,
+}
+
+impl TokenHeader {
+    fn of(token: &str) -> Option<Self> {
+        let encoded = token.split('.').next()?;
+        let header: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()?;
+        let is_jwt = header.typ.as_deref().is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
+        (header.alg == "HS256" && is_jwt).then_some(header)
+    }
 }
 
 /// Tokens whose signature was checked and is not checked again at every request. One more costs about 400 bytes.
@@ -86,6 +120,7 @@ impl Tokens {
             sid: session.to_string(),
             iat: now.timestamp(),
             exp: expires_at.timestamp(),
+            nbf: None,
         };
         let header = Header { kid: Some(key.kid().to_owned()), ..Header::new(Algorithm::HS256) };
         let token = jsonwebtoken::encode(&header, &body, &EncodingKey::from_secret(key.secret()))
@@ -96,12 +131,15 @@ impl Tokens {
     /// What `token` says, if it is one of ours and its time has not passed.
     ///
     /// # Errors
-    /// [`TokenRefused`] says which of the two it is.
+    /// [`TokenRefused`] says why not.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenRefused> {
         let claims = match self.known.get(token) {
             Some(claims) => claims,
             None => {
-                let claims = self.read(token).ok_or(TokenRefused::Invalid)?;
+                let (claims, begins) = self.read(token).ok_or(TokenRefused::Invalid)?;
+                if begins > (now + LEEWAY).timestamp() {
+                    return Err(TokenRefused::NotYet);
+                }
                 self.known.insert(token.into(), claims);
                 claims
             }
@@ -111,67 +149,30 @@ impl Tokens {
 }
 
 impl Tokens {
-    /// What `token` says, if one of our keys has signed it.
-    fn read(&self, token: &str) -> Option<Claims> {
-        let header = jsonwebtoken::decode_header(token).ok()?;
-        decode(token, self.keys.find(header.kid.as_deref()?)?)
+    /// What `token` says, and from which second on, if one of our keys has signed it.
+    fn read(&self, token: &str) -> Option<(Claims, i64)> {
+        if token.len() > MAX_BYTES {
+            return None;
+        }
+        let header = TokenHeader::of(token)?;
+        decode(token, self.keys.find(&header.kid)?)
     }
 }
 
-fn decode(token: &str, key: &JwtKey) -> Option<Claims> {
+fn decode(token: &str, key: &JwtKey) -> Option<(Claims, i64)> {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_issuer(&[ISSUER]);
-    // The time is compared by the caller, who knows what time it is and tells expired from invalid.
+    // The times are compared by the caller, who knows what time it is and tells expired from invalid.
     validation.validate_exp = false;
     let body = jsonwebtoken::decode::<Body>(token, &DecodingKey::from_secret(key.secret()), &validation).ok()?.claims;
-    Some(Claims {
+    let claims = Claims {
         user: body.sub.parse().ok()?,
         session: body.sid.parse().ok()?,
         expires_at: DateTime::from_timestamp(body.exp, 0)?,
-    })
+    };
+    Some((claims, body.nbf.unwrap_or(body.iat).max(body.iat)))
 }
 
 #[cfg(test)]
-mod tests {
-    use secrecy::SecretString;
-
-    use super::*;
-
-    const FIRST: &str = "first-0123456789-0123456789-0123456789";
-    const SECOND: &str = "second-0123456789-0123456789-0123456789";
-
-    fn tokens(current: &str, old: &str) -> Tokens {
-        let keys = JwtKeys::parse(Some(&SecretString::from(current)), Some(&SecretString::from(old))).unwrap();
-        Tokens::new(keys, Duration::from_secs(900))
-    }
-
-    fn noon() -> DateTime<Utc> {
-        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
-    }
-
-    #[test]
-    fn a_token_says_whose_it_is_until_its_time_has_passed() {
-        let (user, session) = (UserId::generate(), SessionId::generate());
-        let (token, expires_at) = tokens(FIRST, "").issue(user, session, noon()).unwrap();
-        let just_before = expires_at - Duration::from_secs(1);
-        assert_eq!(tokens(FIRST, "").verify(&token, just_before), Ok(Claims { user, session, expires_at }));
-        let refused = tokens(FIRST, "").verify(&token, expires_at).unwrap_err();
-        insta::assert_snapshot!(refused, @"the access token expired at 2027-01-15T08:15:00Z; get a new one with refreshSession");
-    }
-
-    #[test]
-    fn rotating_the_key_logs_nobody_out_until_the_old_one_is_dropped() {
-        let (token, _) = tokens(FIRST, "").issue(UserId::generate(), SessionId::generate(), noon()).unwrap();
-        assert!(tokens(SECOND, FIRST).verify(&token, noon()).is_ok());
-        assert_eq!(tokens(SECOND, "").verify(&token, noon()), Err(TokenRefused::Invalid));
-    }
-
-    #[test]
-    fn a_token_without_a_signature_is_refused() {
-        let (token, _) = tokens(FIRST, "").issue(UserId::generate(), SessionId::generate(), noon()).unwrap();
-        let (unsigned, _) = token.rsplit_once('.').unwrap();
-        for forged in [format!("{unsigned}."), unsigned.to_owned(), "x".to_owned(), String::new()] {
-            assert_eq!(tokens(FIRST, "").verify(&forged, noon()), Err(TokenRefused::Invalid), "{forged:?}");
-        }
-    }
-}
+#[path = "tokens_tests.rs"]
+mod tests;

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use super::text::storable;
 use crate::config::ClusterConfig;
 use crate::db::error_chain;
 
 /// How long one call may take; watches and logs have no such end.
 const PATIENCE: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(3);
+/// The longest message of an error that is kept, in bytes.
+const LONGEST_MESSAGE: usize = 32 << 10;
 
 /// Why a call to the cluster came to nothing.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,8 +43,10 @@ pub enum ClusterError {
 
 impl From<kube::Error> for ClusterError {
     fn from(error: kube::Error) -> Self {
-        let kube::Error::Api(status) = &error else { return Self::Away(error_chain(&error)) };
-        let message = if status.message.is_empty() { status.reason.clone() } else { status.message.clone() };
+        // It becomes the reason of a job, and anybody's webhook may have written it.
+        let told = |text: &str| storable(text, LONGEST_MESSAGE).into_owned();
+        let kube::Error::Api(status) = &error else { return Self::Away(told(&error_chain(&error))) };
+        let message = told(if status.message.is_empty() { &status.reason } else { &status.message });
         match status.code {
             _ if status.is_already_exists() => Self::AlreadyExists(message),
             404 => Self::NotFound(message),

@@ -7,6 +7,7 @@
 mod database;
 mod error;
 mod limits;
+mod proxies;
 mod secrets;
 pub mod settings;
 mod values;
@@ -21,6 +22,7 @@ use std::{
 pub use database::{DatabaseConfig, DatabaseUrl, SslMode};
 pub use error::{ConfigError, one_line};
 pub use limits::RoleLimits;
+pub use proxies::TrustedProxies;
 #[cfg(feature = "embedded")]
 pub(crate) use secrets::random_secret;
 pub use secrets::{JwtKey, JwtKeys};
@@ -54,6 +56,8 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// Origins, apart from the server's own, whose pages may call the API.
     pub allowed_origins: AllowedOrigins,
+    /// The reverse proxies whose word about a client's address is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Whether the playground is served at `/`.
     pub playground: bool,
     /// Who may ask for the schema.

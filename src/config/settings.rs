@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 use super::{
     AllowedOrigins, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode, HttpConfig,
-    Introspection, JwtKeys, LogConfig, LogFormat, SslMode, StorageSize,
+    Introspection, JwtKeys, LogConfig, LogFormat, SslMode, StorageSize, TrustedProxies,
     limits::LimitSettings,
     values::{between, log_filter, object_name, switch},
 };
@@ -112,6 +112,9 @@ pub struct HttpSettings {
     /// Origins whose pages may call the API, separated by commas; * for all
     #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", value_name = "ORIGINS", hide_default_value = true)]
     pub allowed_origins: AllowedOrigins,
+    /// Addresses and networks of reverse proxies whose X-Forwarded-For or Forwarded is believed, separated by commas
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "", value_name = "NETWORKS", hide_default_value = true)]
+    pub trusted_proxies: TrustedProxies,
     /// Serve the playground at /
     #[arg(long, env = "PLAYGROUND", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub playground: bool,
@@ -132,6 +135,7 @@ impl HttpSettings {
         HttpConfig {
             listen: SocketAddr::new(self.listen_addr, self.port),
             allowed_origins: self.allowed_origins.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
             playground: self.playground,
             introspection: self.introspection,
             drain: Duration::from_secs(self.drain_seconds),

@@ -1,6 +1,7 @@
 //! One connection to PostgreSQL, over TLS as its URL asks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
@@ -11,7 +12,8 @@ use crate::config::{DatabaseUrl, SslMode};
 
 /// Connects. The connection's own task ends with it.
 pub(super) async fn establish(url: &DatabaseUrl) -> ConnectionResult<AsyncPgConnection> {
-    let config: tokio_postgres::Config = url.expose().parse().map_err(refused)?;
+    let mut config: tokio_postgres::Config = url.expose().parse().map_err(refused)?;
+    notice_death(&mut config);
     match url.ssl_mode() {
         SslMode::Disable => {
             let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
@@ -21,6 +23,19 @@ pub(super) async fn establish(url: &DatabaseUrl) -> ConnectionResult<AsyncPgConn
             let (client, connection) = config.connect(tls(mode)?).await.map_err(refused)?;
             AsyncPgConnection::try_from_client_and_connection(client, connection).await
         }
+    }
+}
+
+/// Has the kernel notice within half a minute that the other end is gone without a word. What the URL says goes first.
+fn notice_death(config: &mut tokio_postgres::Config) {
+    if config.get_keepalives_idle() == tokio_postgres::Config::new().get_keepalives_idle() {
+        config
+            .keepalives_idle(Duration::from_secs(10))
+            .keepalives_interval(Duration::from_secs(5))
+            .keepalives_retries(3);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(Duration::from_secs(30));
     }
 }
 

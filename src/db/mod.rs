@@ -31,6 +31,11 @@ use crate::tasks::Tasks;
 /// A connection from the pool, given back when dropped.
 pub type Connection = Object<AsyncPgConnection>;
 
+/// Ends a connection instead of giving it back: it was left in the middle of something, or does not answer.
+pub fn discard(connection: Connection) {
+    drop(Object::take(connection));
+}
+
 /// How long a request waits for a connection before it is told that the database is away.
 const POOL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -97,9 +102,19 @@ impl Db {
     /// A connection outside the pool, for what holds one for long: LISTEN, session-level locks.
     ///
     /// # Errors
-    /// `DATABASE_UNAVAILABLE` if the server does not answer.
+    /// `DATABASE_UNAVAILABLE` if the server does not answer within five seconds.
     pub async fn dedicated(&self) -> Result<AsyncPgConnection, ApiError> {
-        connect::establish(&self.0.url).await.map_err(ApiError::database_unavailable)
+        match tokio::time::timeout(POOL_PATIENCE, connect::establish(&self.0.url)).await {
+            Ok(connected) => connected.map_err(ApiError::database_unavailable),
+            Err(elapsed) => Err(ApiError::database_unavailable(elapsed)),
+        }
+    }
+
+    /// Ends every connection of the pools that nobody uses just now. To be called when one did not answer: it may have died
+    /// without knowing it, and the others with it.
+    pub fn renew(&self) {
+        let lanes = self.0.lanes.pools();
+        std::iter::once(&self.0.pool).chain(&lanes).for_each(|pool| drop(pool.retain(|_, _| false)));
     }
 
     /// Waits until the database answers, saying so in the log when it does not. Never gives up.

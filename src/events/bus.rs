@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, watch};
 
@@ -47,6 +47,7 @@ pub struct Bus {
     feeds: Arc<Feeds>,
     notices: broadcast::Sender<Notice>,
     tip: watch::Sender<Option<Seq>>,
+    heard: Arc<Mutex<Instant>>,
 }
 
 impl Bus {
@@ -57,6 +58,7 @@ impl Bus {
             feeds: Arc::default(),
             notices: broadcast::Sender::new(NOTICES),
             tip: watch::Sender::new(None),
+            heard: Arc::new(Mutex::new(Instant::now())),
         };
         tasks.spawn("event listener", listen::run(db.clone(), bus.clone()));
         tasks.spawn("event retention", retention::run(db.clone(), retention));
@@ -65,7 +67,7 @@ impl Bus {
 
     /// Joins the bus: events of these topics from now on.
     pub fn join(&self, topics: &Topics) -> Member {
-        Member::join(&self.feeds, topics.each())
+        Member::join(&self.feeds, topics.each(), || *self.tip.borrow())
     }
 
     /// Notices from now on.
@@ -88,6 +90,11 @@ impl Bus {
         self.tip.subscribe()
     }
 
+    /// How long ago the log was last read.
+    pub fn silence(&self) -> Duration {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
     /// Subscribers at present.
     pub fn subscribers(&self) -> usize {
         self.feeds.members().count
@@ -96,8 +103,22 @@ impl Bus {
     pub(super) fn publish(&self, event: JobEvent) {
         let seq = Seq(event.seq);
         metrics::counter!("platform_events_total", "kind" => event.kind.clone()).increment(1);
-        self.feeds.hand_out(&Arc::new(event));
-        self.tip.send_replace(Some(seq));
+        self.feeds.hand_out(&Arc::new(event), || {
+            self.tip.send_replace(Some(seq));
+        });
+    }
+
+    /// Notes that the log was read just now.
+    pub(super) fn heard(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// The log was restored to an earlier state and reaches up to `tip` only: whoever follows it has to begin anew.
+    pub(super) fn restored(&self, tip: Seq) {
+        self.feeds.restored(|| {
+            self.tip.send_replace(Some(tip));
+        });
+        self.announce(Notice::Resynchronise);
     }
 
     pub(super) fn reached(&self, seq: Seq) {
@@ -134,11 +155,19 @@ impl Feeds {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hand_out(&self, event: &Arc<JobEvent>) {
+    /// Hands out an event and notes that it is, before anybody else joins or leaves.
+    fn hand_out(&self, event: &Arc<JobEvent>, note: impl FnOnce()) {
         let members = self.members();
         for topic in topic::of(event) {
             members.by_topic.get(&topic).into_iter().flat_map(HashMap::values).for_each(|inbox| inbox.put(event));
         }
+        note();
+    }
+
+    fn restored(&self, note: impl FnOnce()) {
+        let members = self.members();
+        members.by_topic.values().flat_map(HashMap::values).for_each(|inbox| inbox.restored());
+        note();
     }
 
     fn close(&self) {
@@ -155,10 +184,12 @@ pub struct Member {
     topics: Vec<Topic>,
     number: u64,
     inbox: Arc<Inbox>,
+    since: Option<Seq>,
 }
 
 impl Member {
-    fn join(feeds: &Arc<Feeds>, topics: Vec<Topic>) -> Self {
+    /// Joins, and asks `tip` up to where events were handed out before.
+    fn join(feeds: &Arc<Feeds>, topics: Vec<Topic>, tip: impl FnOnce() -> Option<Seq>) -> Self {
         let inbox = Arc::new(Inbox::default());
         let mut members = feeds.members();
         let number = members.next;
@@ -170,8 +201,15 @@ impl Member {
         for topic in &topics {
             members.by_topic.entry(*topic).or_default().insert(number, Arc::clone(&inbox));
         }
+        let since = tip();
         drop(members);
-        Self { feeds: Arc::clone(feeds), topics, number, inbox }
+        Self { feeds: Arc::clone(feeds), topics, number, inbox, since }
+    }
+
+    /// The last event that was handed out before this feed joined: it gets all later ones. `None` before the log was read
+    /// for the first time.
+    pub const fn since(&self) -> Option<Seq> {
+        self.since
     }
 
     /// Waits until something has happened since the last time, for whoever then looks for themselves.
@@ -221,6 +259,10 @@ mod tests {
         })
     }
 
+    fn join(feeds: &Arc<Feeds>, topics: Vec<Topic>) -> Member {
+        Member::join(feeds, topics, || None)
+    }
+
     #[tokio::test]
     async fn an_event_goes_to_each_topic_it_belongs_to_and_to_no_other() {
         let (feeds, event) = (Arc::new(Feeds::default()), event());
@@ -231,9 +273,9 @@ mod tests {
             Topic::Job(event.job_id),
             Topic::Submitter(event.submitted_by),
         ];
-        let concerned = about.map(|topic| Member::join(&feeds, vec![topic]));
-        let other = Member::join(&feeds, vec![Topic::Job(JobId::generate()), Topic::Job(JobId::generate())]);
-        feeds.hand_out(&event);
+        let concerned = about.map(|topic| join(&feeds, vec![topic]));
+        let other = join(&feeds, vec![Topic::Job(JobId::generate()), Topic::Job(JobId::generate())]);
+        feeds.hand_out(&event, || {});
         feeds.close();
         for member in &concerned {
             assert_eq!(member.take().await, News::Event(Arc::clone(&event)), "{:?}", member.topics);
@@ -244,8 +286,8 @@ mod tests {
     #[test]
     fn who_leaves_leaves_nothing_behind() {
         let feeds = Arc::new(Feeds::default());
-        let first = Member::join(&feeds, vec![Topic::Everything]);
-        drop(Member::join(&feeds, vec![Topic::Everything, Topic::Job(JobId::generate())]));
+        let first = join(&feeds, vec![Topic::Everything]);
+        drop(join(&feeds, vec![Topic::Everything, Topic::Job(JobId::generate())]));
         assert_eq!(feeds.members().count, 1);
         assert_eq!(feeds.members().by_topic.len(), 1);
         drop(first);

@@ -38,6 +38,12 @@ impl Seq {
     }
 }
 
+impl From<i64> for Seq {
+    fn from(seq: i64) -> Self {
+        Self(seq)
+    }
+}
+
 impl fmt::Display for Seq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -28,6 +28,7 @@ enum State {
     #[default]
     Open,
     Overflowed,
+    Restored,
     Closed,
 }
 
@@ -38,6 +39,8 @@ pub(super) enum News {
     Event(Arc<JobEvent>),
     /// It was too far behind: what follows the last event it took is in the log only.
     Overflowed,
+    /// The log was restored to an earlier state: what it tells from now on does not follow on what was told.
+    Restored,
     /// The bus has ended.
     Closed,
 }
@@ -53,6 +56,16 @@ impl Inbox {
             queue.events.push_back(Arc::clone(event));
         } else {
             *queue = Queue { events: VecDeque::new(), state: State::Overflowed };
+        }
+        drop(queue);
+        self.news.notify_one();
+    }
+
+    /// Gives up what is there: the log was restored to an earlier state.
+    pub(super) fn restored(&self) {
+        let mut queue = self.queue();
+        if queue.state != State::Closed {
+            *queue = Queue { events: VecDeque::new(), state: State::Restored };
         }
         drop(queue);
         self.news.notify_one();
@@ -88,9 +101,10 @@ impl Inbox {
     /// Whether there was something; now there is nothing.
     fn sweep(&self) -> bool {
         let mut queue = self.queue();
-        let heard = !queue.events.is_empty() || queue.state == State::Overflowed;
+        let lost = matches!(queue.state, State::Overflowed | State::Restored);
+        let heard = !queue.events.is_empty() || lost;
         queue.events = VecDeque::new();
-        if queue.state == State::Overflowed {
+        if lost {
             queue.state = State::Open;
         }
         heard
@@ -109,6 +123,7 @@ impl Inbox {
             None => match queue.state {
                 State::Open => None,
                 State::Overflowed => Some(News::Overflowed),
+                State::Restored => Some(News::Restored),
                 State::Closed => Some(News::Closed),
             },
         }
@@ -161,6 +176,18 @@ mod tests {
         }
         assert_eq!(inbox.take().await, News::Overflowed);
         assert_eq!(inbox.queue().events.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_restored_log_is_told_in_place_of_what_was_not_yet_taken() {
+        let inbox = Inbox::default();
+        inbox.put(&event(7));
+        inbox.restored();
+        inbox.put(&event(3));
+        assert_eq!(inbox.take().await, News::Restored);
+        inbox.empty().await;
+        inbox.put(&event(4));
+        assert!(matches!(inbox.take().await, News::Event(_)));
     }
 
     #[tokio::test]

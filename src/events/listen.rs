@@ -1,8 +1,14 @@
 //! The one LISTEN connection of a replica: reads what the log has new, once for all of its subscribers.
+//!
+//! A connection may be dead and not know it, and then no notification comes. So the log is also looked at every few
+//! seconds, over the same connection; if no answer comes in time it is replaced, and what was missed is read from the log.
 
 use std::time::Duration;
 
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
 use futures::StreamExt;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::bus::{Bus, Notice};
 use super::cursor::Seq;
@@ -15,6 +21,10 @@ const PAGE: i64 = 1000;
 /// Notifications taken together.
 const NOTIFICATIONS: usize = 256;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often the log is looked at though nobody was notified.
+const LOOK: Duration = Duration::from_secs(3);
+/// A connection that has not answered by then is dead.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Feeds the bus for as long as the server runs, connecting again when the database was away.
 pub(super) async fn run(db: Db, bus: Bus) {
@@ -22,11 +32,11 @@ pub(super) async fn run(db: Db, bus: Bus) {
     let mut seen = None;
     let mut pause = Duration::from_millis(50);
     loop {
-        let error = match follow(&db, &bus.0, &mut seen).await {
-            Ok(()) => "the connection ended".to_owned(),
-            Err(error) => error_chain(&error),
-        };
-        tracing::warn!(error, "the event listener lost the database");
+        if let Err(error) = follow(&db, &bus.0, &mut seen).await {
+            tracing::warn!(error = %error_chain(&error), "the event listener lost the database");
+            // What has happened to this connection has happened to others.
+            db.renew();
+        }
         tokio::time::sleep(pause).await;
         pause = if seen.is_some() { Duration::from_millis(50) } else { (pause * 2).min(LONGEST_PAUSE) };
     }
@@ -44,15 +54,37 @@ impl Drop for ClosedAtTheEnd {
 async fn follow(db: &Db, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiError> {
     let mut listener = db.dedicated().await?;
     // Listening begins before the log is read: what commits in between is read and notified, and dropped once.
-    model::listen(&mut listener).await?;
-    if seen.is_none() {
-        let tip = model::tip(&mut *db.connection().await?).await?;
-        bus.reached(tip);
-        *seen = Some(tip);
-    } else {
+    answered(model::listen(&mut listener)).await?;
+    if seen.is_some() {
         bus.announce(Notice::Resynchronise);
     }
-    catch_up(db, bus, seen).await?;
+    loop {
+        // Asked over the connection that listens, so that one which is dead without knowing it is found out.
+        let tip = answered(model::extent(&mut listener)).await?.tip;
+        match *seen {
+            None => {
+                bus.reached(tip);
+                *seen = Some(tip);
+            }
+            Some(last) if last > tip => {
+                tracing::warn!(%last, %tip, "the event log was restored to an earlier state");
+                bus.restored(tip);
+                *seen = Some(tip);
+            }
+            Some(last) if last < tip => catch_up(&mut listener, bus, seen).await?,
+            Some(_) => {}
+        }
+        bus.heard();
+        let next_look = Instant::now() + LOOK;
+        while let Ok(grown) = timeout_at(next_look, grown(&mut listener, bus)).await {
+            grown?;
+            catch_up(&mut listener, bus, seen).await?;
+        }
+    }
+}
+
+/// Resolves when the log has grown; other notices are told at once.
+async fn grown(listener: &mut AsyncPgConnection, bus: &Bus) -> Result<(), ApiError> {
     // One look at the log serves all the notifications that are there.
     let mut notifications = std::pin::pin!(listener.notifications_stream().ready_chunks(NOTIFICATIONS));
     while let Some(notifications) = notifications.next().await {
@@ -66,19 +98,16 @@ async fn follow(db: &Db, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiErr
             }
         }
         if grown {
-            catch_up(db, bus, seen).await?;
+            return Ok(());
         }
     }
-    Ok(())
+    Err(ApiError::database_unavailable("the connection ended"))
 }
 
 /// Puts everything after `seen` on the bus.
-async fn catch_up(db: &Db, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiError> {
+async fn catch_up(listener: &mut AsyncPgConnection, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiError> {
     loop {
-        let events = {
-            let mut connection = db.connection().await?;
-            model::after(&mut connection, seen.unwrap_or_default(), PAGE).await?
-        };
+        let events = answered(model::after(listener, seen.unwrap_or_default(), PAGE)).await?;
         let full = events.len() as i64 == PAGE;
         for event in events {
             *seen = Some(Seq(event.seq));
@@ -87,5 +116,13 @@ async fn catch_up(db: &Db, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiE
         if !full {
             return Ok(());
         }
+    }
+}
+
+/// What the database answers, if it does so in time.
+async fn answered<T>(asked: impl Future<Output = QueryResult<T>>) -> Result<T, ApiError> {
+    match timeout(PATIENCE, asked).await {
+        Ok(answer) => Ok(answer?),
+        Err(elapsed) => Err(ApiError::database_unavailable(elapsed)),
     }
 }

@@ -7,6 +7,7 @@ pub mod bus;
 pub mod cursor;
 mod inbox;
 mod listen;
+pub mod loader;
 pub mod model;
 pub mod resume;
 mod retention;

@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::cursor::Seq;
 use super::topic::Topics;
+use crate::db::prepared;
 use crate::db::tables::job_events;
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
 
@@ -165,31 +166,26 @@ pub async fn between(
     events.load(conn).await
 }
 
-/// The number of the newest event that has committed; 0 in an empty log.
-///
-/// # Errors
-/// The database's.
-pub async fn tip(conn: &mut AsyncPgConnection) -> QueryResult<Seq> {
-    let newest: Option<i64> = job_events::table.select(diesel::dsl::max(job_events::seq)).first(conn).await?;
-    // An emptied log goes on where it was: the last number given out is what a client may have seen.
-    match newest {
-        Some(seq) => Ok(Seq(seq)),
-        None => last_forgotten(conn).await,
-    }
+/// From where to where the log reaches, at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Extent {
+    /// The newest number that the log no longer has: a cursor before it cannot be resumed from.
+    #[diesel(sql_type = BigInt, deserialize_as = i64)]
+    pub forgotten: Seq,
+    /// The number of the newest event that has committed; 0 in a log that never had one. An emptied log goes on where it
+    /// was: the last number given out is what a client may have seen.
+    #[diesel(sql_type = BigInt, deserialize_as = i64)]
+    pub tip: Seq,
 }
 
-/// The newest number that the log no longer has: a cursor before it cannot be resumed from.
+/// From where to where the log reaches.
 ///
 /// # Errors
 /// The database's.
-pub async fn last_forgotten(conn: &mut AsyncPgConnection) -> QueryResult<Seq> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = BigInt)]
-        seq: i64,
-    }
-    let row: Row = diesel::sql_query("SELECT seq FROM event_horizon").get_result(conn).await?;
-    Ok(Seq(row.seq))
+pub async fn extent(conn: &mut AsyncPgConnection) -> QueryResult<Extent> {
+    prepared("SELECT seq AS forgotten, greatest(seq, (SELECT max(seq) FROM job_events)) AS tip FROM event_horizon")
+        .get_result(conn)
+        .await
 }
 
 /// Removes events older than `before` and remembers the newest of them; how many they were.

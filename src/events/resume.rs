@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use super::bus::Bus;
+use super::bus::{Bus, Member};
 use super::cursor::Seq;
 use super::inbox::News;
-use super::model::{self, JobEvent};
+use super::model::{self, Extent, JobEvent};
 use super::topic::Topics;
 use crate::db::Db;
 use crate::error::{ApiError, Code};
@@ -27,10 +27,21 @@ pub fn follow(
     topics: Topics,
     after: Option<Seq>,
 ) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
+    let live = bus.join(&topics);
+    follow_from(db, bus, topics, live, after)
+}
+
+/// Follows these topics of the log from `after`, or else all that comes to `live`, which has joined the bus for them.
+pub fn follow_from(
+    db: Db,
+    bus: Bus,
+    topics: Topics,
+    live: Member,
+    after: Option<Seq>,
+) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
     stream! {
-        let live = bus.join(&topics);
         // A subscriber is idle for nearly all of its life: what it needs of the database for a moment is not kept with it.
-        let mut last = match Box::pin(start(&db, &bus, after)).await {
+        let (mut last, tip) = match Box::pin(start(&db, &bus, &live, after)).await {
             Ok(start) => start,
             Err(error) => {
                 ended("refused");
@@ -38,9 +49,8 @@ pub fn follow(
                 return;
             }
         };
-        if after.is_some() {
-            // Begun after joining the bus: later events are waiting in `live`.
-            let mut missed = Box::pin(missed(db, topics, last));
+        if last < tip {
+            let mut missed = Box::pin(missed(db, topics, last, tip));
             while let Some(event) = missed.next().await {
                 match event {
                     Ok(event) => {
@@ -68,6 +78,11 @@ pub fn follow(
                     yield Err(ApiError::new(Code::SlowConsumer, message).resuming_after(last.cursor()));
                     return;
                 }
+                News::Restored => {
+                    ended("restored");
+                    yield Err(restored());
+                    return;
+                }
                 News::Closed => {
                     ended("closed");
                     return;
@@ -77,10 +92,14 @@ pub fn follow(
     }
 }
 
-/// What the log has after `last`, up to where it reaches now.
-fn missed(db: Db, topics: Topics, mut last: Seq) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
+/// What the log has after `last`, up to `tip`.
+fn missed(
+    db: Db,
+    topics: Topics,
+    mut last: Seq,
+    tip: Seq,
+) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
     try_stream! {
-        let tip = tip(&db).await?;
         while last < tip {
             let page = scan(&db, &topics, last, tip).await?;
             if page.is_empty() {
@@ -98,25 +117,37 @@ fn ended(reason: &'static str) {
     metrics::counter!("platform_feeds_ended_total", "reason" => reason).increment(1);
 }
 
-/// Where the subscriber begins: the cursor it has, or what the bus has handed out when it joined.
-async fn start(db: &Db, bus: &Bus, after: Option<Seq>) -> Result<Seq, ApiError> {
+/// Where the subscriber begins and how far it scans: from the cursor it has up to where the log reaches, which is read
+/// after joining the bus, so that later events are waiting in `live`; or where it joined, with nothing to scan.
+async fn start(db: &Db, bus: &Bus, live: &Member, after: Option<Seq>) -> Result<(Seq, Seq), ApiError> {
     let Some(after) = after else {
-        let mut tip = bus.tip();
-        let reached = tip.wait_for(Option::is_some).await.map_err(ApiError::internal)?;
-        return Ok(reached.unwrap_or_default());
+        let joined = match live.since() {
+            Some(joined) => joined,
+            None => {
+                let mut tip = bus.tip();
+                let reached = tip.wait_for(Option::is_some).await.map_err(ApiError::internal)?;
+                reached.unwrap_or_default()
+            }
+        };
+        return Ok((joined, joined));
     };
-    let forgotten = model::last_forgotten(&mut *db.connection().await?).await?;
+    // The database's own word and not the bus's: another replica may have told an event that this one has yet to hear of.
+    let Extent { forgotten, tip } = model::extent(&mut *db.connection().await?).await?;
     if after < forgotten {
         return Err(ApiError::new(
             Code::ResumeExpired,
             "the log no longer has everything after this cursor; query the present state and subscribe without after",
         ));
     }
-    Ok(after)
+    // An event commits before anybody is told of it, so no cursor of this log is beyond its end.
+    if after > tip { Err(restored()) } else { Ok((after, tip)) }
 }
 
-async fn tip(db: &Db) -> Result<Seq, ApiError> {
-    Ok(model::tip(&mut *db.connection().await?).await?)
+fn restored() -> ApiError {
+    ApiError::new(
+        Code::ResumeExpired,
+        "the event log was restored to a state before this cursor; query the present state and subscribe without after",
+    )
 }
 
 async fn scan(db: &Db, topics: &Topics, after: Seq, tip: Seq) -> Result<Vec<JobEvent>, ApiError> {

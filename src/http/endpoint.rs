@@ -191,7 +191,9 @@ impl<S: GraphqlService> Endpoint<S> {
             .catch_unwind()
             .map(move |frame| {
                 let _counted_while_it_lives = (&ongoing, &admission);
-                Telemetry::delivered(transport);
+                if !matches!(frame, Ok(Frame::Begun { .. })) {
+                    Telemetry::delivered(transport);
+                }
                 frame.map_err(|_| Panicked)
             })
             .boxed()

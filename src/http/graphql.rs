@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use crate::error::{ApiError, Code};
 use crate::graphql::errors::RequestId;
 use crate::http::answer::Answered;
+use crate::http::client_address::ClientAddress;
 use crate::http::endpoint::Endpoint;
 use crate::http::negotiate::{Format, MediaType, is_utf8, negotiate};
 use crate::http::operation::{Kind, Operation};
@@ -130,8 +131,7 @@ async fn answer<S: GraphqlService>(
         Format::Multipart => Transport::Multipart,
     };
     let meta = meta(&parts, request_id, transport);
-    let credentials = parts.headers.get(header::AUTHORIZATION).map(HeaderValue::to_str).transpose();
-    let credentials = credentials.map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "Authorization is not text"))?;
+    let credentials = credentials(&parts.headers).map_err(|message| Refused::new(StatusCode::BAD_REQUEST, message))?;
     let caller = match endpoint.service().authenticate(credentials, &meta.peer).await {
         Ok(caller) => caller,
         Err(cause) => {
@@ -310,9 +310,22 @@ async fn read(headers: &HeaderMap, body: Body, allowed: usize) -> Result<bytes::
     })
 }
 
+/// What a request says of its sender.
+///
+/// # Errors
+/// There is more than one `Authorization`, so it is not clear whose request it is, or it is not text.
+pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| "Authorization is not text"),
+        (Some(_), Some(_)) => Err("there is more than one Authorization header"),
+    }
+}
+
 /// Who is at the other end.
 pub(super) fn peer(parts: &Parts) -> Peer {
-    let address = parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|peer| peer.0.ip());
+    let address = parts.extensions.get::<ClientAddress>().map(|client| client.0);
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     Peer {
         address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),

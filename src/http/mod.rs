@@ -3,6 +3,7 @@
 //! Our own thin layer over axum. It knows the wire and nothing of the domain: [`service::GraphqlService`] is the seam.
 
 pub mod answer;
+mod client_address;
 mod csrf;
 pub mod documents;
 mod endpoint;

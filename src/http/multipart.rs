@@ -23,10 +23,12 @@ pub(super) fn answer<S: GraphqlService>(
     endpoint: &Endpoint<S>,
     frames: BoxStream<'static, Result<Frame, Panicked>>,
 ) -> Response {
+    let frames = frames.filter(|frame| std::future::ready(!matches!(frame, Ok(Frame::Begun { .. })))).boxed();
     let parts = beating(endpoint, frames).map(|beat| match beat {
+        // Its protocol has no place for it.
+        Beat::Frame(Frame::Begun { .. }) | Beat::Idle => part("{}"),
         Beat::Frame(Frame::Next { payload, .. }) => part(&format!(r#"{{"payload":{payload}}}"#)),
         Beat::Frame(Frame::Refused { errors }) => part(&format!(r#"{{"payload":{{"errors":{errors}}}}}"#)),
-        Beat::Idle => part("{}"),
         Beat::Finished => END.to_owned(),
         Beat::Broken => end(r#"{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}"#),
         Beat::Drained => {

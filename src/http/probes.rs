@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::http::endpoint::Endpoint;
-use crate::http::graphql::peer;
+use crate::http::graphql::{credentials, peer};
 use crate::http::service::{Deprecated, GraphqlService};
 
 /// `/health`: the process answers.
@@ -55,7 +55,10 @@ pub(super) async fn schema<S: GraphqlService>(
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    let credentials = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let credentials = match credentials(&parts.headers) {
+        Ok(credentials) => credentials,
+        Err(message) => return uncached((StatusCode::BAD_REQUEST, format!("{message}\n"))),
+    };
     let caller = match endpoint.service().authenticate(credentials, &peer(&parts)).await {
         Ok(caller) => caller,
         Err(cause) => return uncached((StatusCode::UNAUTHORIZED, format!("{cause}\n"))),

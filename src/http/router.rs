@@ -18,9 +18,10 @@ use tracing::Instrument as _;
 use crate::config::AllowedOrigins;
 use crate::error::ApiError;
 use crate::graphql::errors::RequestId;
+use crate::http::client_address::ClientAddress;
 use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
-use crate::http::{answer, graphql, playground, probes, rate_headers, request_id};
+use crate::http::{answer, client_address, graphql, playground, probes, rate_headers, request_id};
 
 /// The server's paths. What goes around them is one service without a box for each layer, and `/graphql`, where nearly
 /// every request goes, is not looked up.
@@ -31,6 +32,7 @@ pub fn router<S: GraphqlService>(
     // Streams are not compressed: an event must not wait in a compressor for the next.
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/mixed"));
     let cors = cors(&endpoint.settings().allowed_origins);
+    let trusted_proxies = endpoint.settings().trusted_proxies.clone();
     let pages = Router::new()
         .route("/schema.graphql", get(probes::schema::<S>))
         .route("/health", get(probes::health))
@@ -53,7 +55,10 @@ pub fn router<S: GraphqlService>(
         }
     });
     let around = cors.layer(negotiated);
-    service_fn(move |request| request_id::assign(around.clone(), request))
+    service_fn(move |mut request| {
+        client_address::note(&mut request, &trusted_proxies);
+        request_id::assign(around.clone(), request)
+    })
 }
 
 /// A panic outside of any resolver is answered too.
@@ -63,7 +68,8 @@ async fn answer<S: GraphqlService>(
     request: Request<Body>,
 ) -> Result<Response, Infallible> {
     let request_id = request.extensions().get::<RequestId>().map_or("", |id| id.0.as_str());
-    let span = tracing::debug_span!("request", request_id);
+    let client = request.extensions().get::<ClientAddress>().map(|client| tracing::field::display(client.0));
+    let span = tracing::debug_span!("request", request_id, client);
     // The handler's future is large: it stays where it is made.
     let answered = if request.uri().path() == "/graphql" {
         graphql::handle(endpoint, request).boxed()

@@ -59,6 +59,12 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
         meta: RequestMeta,
     ) -> BoxStream<'static, Frame>;
 
+    /// Where the event log stands now, as a cursor that the caller may subscribe after; `None` if they may not know or
+    /// nobody knows.
+    fn event_cursor(&self, _caller: &Self::Caller) -> impl Future<Output = Option<Arc<str>>> + Send {
+        std::future::ready(None)
+    }
+
     /// Resolves when the caller may speak no longer; never for an anonymous one.
     fn revoked(&self, caller: &Self::Caller) -> impl Future<Output = Revocation> + Send + 'static;
 
@@ -155,6 +161,11 @@ impl From<Response> for Answer {
 /// One message of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
+    /// The subscription has begun. The client is told no event by this.
+    Begun {
+        /// Where a subscriber that is cut off before its first event may resume.
+        cursor: Arc<str>,
+    },
     /// An event: the serialized execution result, shared by all who get the same.
     Next {
         /// `{"data": …}` as JSON.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{AllowedOrigins, HttpConfig, Limits};
+use crate::config::{AllowedOrigins, HttpConfig, Limits, TrustedProxies};
 use crate::http::documents::DocumentSettings;
 
 /// The transports' settings.
@@ -10,6 +10,8 @@ use crate::http::documents::DocumentSettings;
 pub struct HttpSettings {
     /// Origins, apart from the server's own, whose pages may call the API.
     pub allowed_origins: AllowedOrigins,
+    /// The reverse proxies whose word about a client's address is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Bytes in a request's body.
     pub max_body_bytes: usize,
     /// Operations in one HTTP request; 0 refuses batches.
@@ -48,6 +50,7 @@ impl HttpSettings {
     pub fn new(http: &HttpConfig, limits: &Limits, documents: DocumentSettings) -> Self {
         Self {
             allowed_origins: http.allowed_origins.clone(),
+            trusted_proxies: http.trusted_proxies.clone(),
             max_body_bytes: limits.max_body_bytes,
             max_batch: limits.max_batch,
             documents,
@@ -62,6 +65,7 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             allowed_origins: AllowedOrigins::SameOrigin,
+            trusted_proxies: TrustedProxies::default(),
             max_body_bytes: 2 << 20,
             max_batch: 0,
             documents: DocumentSettings::default(),

@@ -1,5 +1,6 @@
 //! Server-sent events, as `graphql-sse` has them in distinct connections mode: `next` and `complete`. The id of an
-//! event is its cursor, which a browser sends back as `Last-Event-ID` when it connects again.
+//! event is its cursor, which a browser sends back as `Last-Event-ID` when it connects again. A stream begins with the id of
+//! the place from where it is told, so that who is cut off before the first event resumes there.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -45,6 +46,8 @@ fn event(frame: &Frame) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail. The payload is one line: JSON escapes what would break it.
     let _ = match frame {
+        // Dispatches nothing, and sets what a browser sends as `Last-Event-ID`.
+        Frame::Begun { cursor } => write!(text, "id: {cursor}\n\n"),
         Frame::Next { payload, cursor: Some(cursor) } => {
             write!(text, "event: next\nid: {cursor}\ndata: {payload}\n\n")
         }
@@ -75,5 +78,10 @@ mod tests {
         id: c1
         data: {"data":1}
         "#);
+    }
+
+    #[test]
+    fn a_stream_begins_with_where_it_can_be_resumed() {
+        assert_eq!(event(&Frame::Begun { cursor: "c0".into() }), "id: c0\n\n");
     }
 }

@@ -44,8 +44,9 @@ impl JobSubscription {
     /// What happens to the jobs you can see, as it happens, each event once and in order.
     ///
     /// Without `after` it begins now. With the cursor of the last event you got it first tells everything since, so a
-    /// dropped connection loses nothing. RESUME_EXPIRED: the log no longer reaches back to the cursor. SLOW_CONSUMER:
-    /// you fell behind; resume after the cursor in the error.
+    /// dropped connection loses nothing. With that of `eventCursor` it tells everything since that query. RESUME_EXPIRED:
+    /// the log no longer reaches back to the cursor, or was restored to a state before it: query anew. SLOW_CONSUMER: you
+    /// fell behind; resume after the cursor in the error.
     ///
     /// Your rights are looked at again whenever they change: you are told no more of a group that you have left, and the
     /// subscription ends with NOT_FOUND when you may no longer see a project, group or job that the filter names.
@@ -90,6 +91,13 @@ fn part<'c, T: Send + Sync + 'static>(ctx: &Context<'c>) -> Result<&'c T, ApiErr
 /// The cursor to resume after: the argument, or what the transport says.
 fn resumed(ctx: &Context<'_>, after: Option<Cursor>) -> Option<String> {
     after.map(|Cursor(text)| text).or_else(|| ctx.data_opt::<ResumeAfter>().map(|after| after.0.to_string()))
+}
+
+/// Tells the transport where the feed begins, so that a client that is cut off before its first event can resume there.
+fn begins_after(ctx: &Context<'_>, cursor: Option<String>) {
+    if let (Some(cursor), Some(last)) = (cursor, ctx.data_opt::<Arc<LastCursor>>()) {
+        last.set(cursor);
+    }
 }
 
 async fn rights(ctx: &Context<'_>) -> Result<Rights, ApiError> {
@@ -154,10 +162,12 @@ async fn announced(
     let mut view = View { viewer, visible, filter };
     let after = resumed(ctx, after).as_deref().map(Seq::from_cursor).transpose()?;
     let (db, bus) = (ctx.db()?.clone(), part::<Bus>(ctx)?.clone());
+    let mut topics = view.topics();
+    let live = bus.join(&topics);
+    let mut last = after.or(live.since());
+    begins_after(ctx, last.map(Seq::cursor));
     Ok(stream! {
-        let mut last = after.or(*bus.tip().borrow());
-        let mut topics = view.topics();
-        let mut events = Box::pin(resume::follow(db.clone(), bus.clone(), topics.clone(), after));
+        let mut events = Box::pin(resume::follow_from(db.clone(), bus.clone(), topics.clone(), live, after));
         loop {
             let event = tokio::select! {
                 biased;
@@ -171,7 +181,8 @@ async fn announced(
                         if topics != view.topics() {
                             // Other groups' events are wanted now. What was on its way is read from the log.
                             topics = view.topics();
-                            events = Box::pin(resume::follow(db.clone(), bus.clone(), topics.clone(), last));
+                            let live = bus.join(&topics);
+                            events = Box::pin(resume::follow_from(db.clone(), bus.clone(), topics.clone(), live, last));
                         }
                     }
                     Err(error) => {
@@ -251,6 +262,10 @@ async fn job_logs(
     let after = problems.take(after).flatten();
     problems.finish()?;
 
+    // Who asks for the last lines only would get all of them after the log's beginning.
+    if after.is_some() || tail_lines.is_none() {
+        begins_after(ctx, Some(after.clone().unwrap_or_else(|| Place::start(id, task)).cursor()));
+    }
     let request = logs::Request {
         db: ctx.db()?.clone(),
         bus: part::<Bus>(ctx)?.clone(),

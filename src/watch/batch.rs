@@ -1,20 +1,18 @@
-//! Gathers what the watches see and writes it together: up to 500 observations or 20 ms, whichever comes first.
+//! Gathers what the watches see and has it written together: up to 500 observations or 20 ms, whichever comes first.
 
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use tokio::sync::mpsc;
 
-use crate::db::{Db, error_chain};
-use crate::error::ApiError;
+use super::clean::clean;
+use super::health::Health;
+use super::settle::{Store, settle};
 use crate::jobs::life::Observation;
-use crate::jobs::model::observed;
 
 const LARGEST: usize = 500;
 const LONGEST: Duration = Duration::from_millis(20);
 /// Observations that may wait for the database before the watches wait too.
 const QUEUE: usize = 4 * LARGEST;
-const RETRY: Duration = Duration::from_millis(500);
 
 /// An observation and when it was made.
 pub(super) type Timed = (Instant, Observation);
@@ -24,9 +22,10 @@ pub(super) type Timed = (Instant, Observation);
 pub(super) struct Sink(mpsc::Sender<Timed>);
 
 impl Sink {
-    /// Waits while the database is behind. False when nobody takes observations any more.
+    /// Takes an observation, cleaned of what PostgreSQL cannot store. Waits while the database is behind. False when
+    /// nobody takes observations any more.
     pub(super) async fn put(&self, observation: Observation) -> bool {
-        self.0.send((Instant::now(), observation)).await.is_ok()
+        self.0.send((Instant::now(), clean(observation))).await.is_ok()
     }
 }
 
@@ -36,27 +35,23 @@ pub(super) fn queue() -> (Sink, mpsc::Receiver<Timed>) {
     (Sink(sink), seen)
 }
 
-/// Writes batches until the watches end. A batch that the database does not take is tried until it does: nothing that
-/// was seen is dropped.
-pub(super) async fn run(db: Db, mut seen: mpsc::Receiver<Timed>) {
+/// Writes batches until the watches end. While the database is away a batch is tried again and nothing is dropped; an
+/// observation that the database refuses is set aside, so that it holds up no other.
+pub(super) async fn run(store: impl Store, mut seen: mpsc::Receiver<Timed>, health: Health) {
     while let Some(batch) = gather(&mut seen).await {
-        let first = batch.first().map(|(when, _)| *when);
+        let first = batch.first().map_or_else(Instant::now, |(when, _)| *when);
         let observations: Vec<_> = batch.into_iter().map(|(_, observation)| observation).collect();
         metrics::histogram!("platform_watch_batch_size").record(observations.len() as f64);
-        while let Err(error) = write(&db, &observations).await {
-            tracing::warn!(error = %error_chain(&error), "what the watch saw could not be written; trying again");
-            tokio::time::sleep(RETRY).await;
+        health.begun(first);
+        for (place, cause) in settle(&store, &observations, &health).await {
+            metrics::counter!("platform_watch_set_aside_total").increment(1);
+            if let Some(Observation { job, .. }) = observations.get(place) {
+                tracing::error!(%job, cause, "an observation that the database refuses was set aside");
+            }
         }
-        if let Some(first) = first {
-            metrics::histogram!("platform_watch_lag_seconds").record(first.elapsed().as_secs_f64());
-        }
+        health.settled();
+        metrics::histogram!("platform_watch_lag_seconds").record(first.elapsed().as_secs_f64());
     }
-}
-
-async fn write(db: &Db, observations: &[Observation]) -> Result<(), ApiError> {
-    let mut conn = db.connection().await?;
-    observed::apply(&mut conn, observations, Utc::now()).await?;
-    Ok(())
 }
 
 async fn gather(seen: &mut mpsc::Receiver<Timed>) -> Option<Vec<Timed>> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
-use super::{lead, model};
+use super::{Health, lead, model};
 use crate::cluster::Cluster;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
@@ -15,27 +16,29 @@ const PULSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Stands for leader for as long as the server runs.
-pub(super) async fn stand(db: Db, cluster: Cluster) {
+pub(super) async fn stand(db: Db, cluster: Cluster, health: Health) {
     loop {
-        if let Err(error) = term(&db, &cluster).await {
+        if let Err(error) = term(&db, &cluster, &health).await {
             tracing::warn!(error = %error_chain(&error), "the watch lost its database connection");
         }
+        health.leads(false);
         metrics::gauge!("platform_watch_leader").set(0.0);
         tokio::time::sleep(PULSE).await;
     }
 }
 
 /// Waits for the lock, leads, and ends with the connection.
-async fn term(db: &Db, cluster: &Cluster) -> Result<(), ApiError> {
+async fn term(db: &Db, cluster: &Cluster, health: &Health) -> Result<(), ApiError> {
     let mut conn = db.dedicated().await?;
-    model::prepare(&mut conn).await?;
-    while !model::try_lock(&mut conn).await? {
+    answered(model::prepare(&mut conn)).await?;
+    while !answered(model::try_lock(&mut conn)).await? {
         tokio::time::sleep(PULSE).await;
     }
     tracing::info!("this replica watches the cluster now");
+    health.leads(true);
     metrics::gauge!("platform_watch_leader").set(1.0);
     tokio::select! {
-        () = lead(db.clone(), cluster.clone()) => Ok(()),
+        () = lead(db.clone(), cluster.clone(), health.clone()) => Ok(()),
         lost = pulse(&mut conn) => lost,
     }
 }
@@ -43,9 +46,15 @@ async fn term(db: &Db, cluster: &Cluster) -> Result<(), ApiError> {
 async fn pulse(conn: &mut AsyncPgConnection) -> Result<(), ApiError> {
     loop {
         tokio::time::sleep(PULSE).await;
-        match tokio::time::timeout(PATIENCE, model::ping(conn)).await {
-            Ok(alive) => alive?,
-            Err(elapsed) => return Err(ApiError::database_unavailable(elapsed)),
-        }
+        answered(model::ping(conn)).await?;
+    }
+}
+
+/// What the database answers, if it does so in time: a connection may be dead and not know it. Who leads gives the lock
+/// back by ending the connection, and who follows would otherwise never hear that the lock is free.
+async fn answered<T>(asked: impl Future<Output = QueryResult<T>>) -> Result<T, ApiError> {
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(answer) => Ok(answer?),
+        Err(elapsed) => Err(ApiError::database_unavailable(elapsed)),
     }
 }

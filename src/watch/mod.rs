@@ -4,11 +4,16 @@
 //! batches and goes through `jobs::life`. Followers feed their subscribers from the event log like the leader does.
 
 mod batch;
+mod clean;
 mod flashjobs;
+mod health;
 mod leader;
 mod model;
 mod pods;
+mod settle;
 mod source;
+
+pub use health::Health;
 
 use std::time::Duration;
 
@@ -20,16 +25,18 @@ use crate::tasks::Tasks;
 /// How often the phases are counted for the metrics.
 const COUNT: Duration = Duration::from_secs(15);
 
-/// Starts standing for leader; the leader watches.
-pub fn spawn(tasks: &Tasks, db: Db, cluster: Cluster) {
-    tasks.spawn("watch", leader::stand(db, cluster));
+/// Starts standing for leader; the leader watches. How that goes is told by what is returned.
+pub fn spawn(tasks: &Tasks, db: Db, cluster: Cluster) -> Health {
+    let health = Health::default();
+    tasks.spawn("watch", leader::stand(db, cluster, health.clone()));
+    health
 }
 
 /// Everything the leader does, until it is dropped.
-async fn lead(db: Db, cluster: Cluster) {
+async fn lead(db: Db, cluster: Cluster, health: Health) {
     let (observations, seen) = batch::queue();
     tokio::join!(
-        batch::run(db.clone(), seen),
+        batch::run(db.clone(), seen, health),
         flashjobs::follow(db.clone(), cluster.clone(), observations.clone()),
         pods::follow(cluster, observations),
         count(db),

@@ -1,8 +1,9 @@
-//! The lock that makes a replica the leader.
+//! The lock that makes a replica the leader, and what tells whether the database takes writes.
 
 use diesel::prelude::*;
+use diesel::result::Error;
 use diesel::sql_types::{BigInt, Bool};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 /// "platwatc".
 const LEADER_LOCK: i64 = 0x706c_6174_7761_7463;
@@ -35,6 +36,23 @@ pub(super) async fn try_lock(conn: &mut AsyncPgConnection) -> QueryResult<bool> 
         .get_result(conn)
         .await?;
     Ok(row.locked)
+}
+
+/// Changes a row into itself and takes it back, to see whether anything can be written.
+///
+/// # Errors
+/// Nothing can.
+pub(super) async fn try_writing(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    let tried = conn
+        .transaction(async |conn| {
+            diesel::sql_query("UPDATE event_horizon SET seq = seq").execute(conn).await?;
+            Err::<(), _>(Error::RollbackTransaction)
+        })
+        .await;
+    match tried {
+        Ok(()) | Err(Error::RollbackTransaction) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether the connection is alive.

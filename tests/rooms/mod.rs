@@ -115,6 +115,7 @@ impl World {
         let prepared = Prepared::choose(document, None).unwrap();
         let loaders = Arc::new(Loaders::new(self.db.lane()));
         let request = Request::new(query).variables(Variables::from_json(variables)).data(caller);
+        let request = schema::event_cursor::read_first(request, &prepared, &self.db).await.unwrap();
         let (request, _) = schema::with_request_parts(request, Arc::clone(&loaders), None);
         let answer = self.schema.execute(request, &prepared, &loaders, None).await;
         // Who asks next does so after whatever this has changed.

@@ -66,6 +66,7 @@ fn operation(field: &str) -> Option<&'static str> {
         "jobs" => "{ jobs { nodes { id } } }",
         "node" => "query($detection: ID!) { node(id: $detection) { id } }",
         "nodes" => "query($detection: ID!) { nodes(ids: [$detection]) { id } }",
+        "eventCursor" => "{ eventCursor }",
         "rateLimit" => "{ rateLimit { remaining } }",
         "submitJob" => {
             "mutation($detection: ID!) { submitJob(input: { projectId: $detection, spec: { image: \"python:3.12\" } }) { job { id } } }"

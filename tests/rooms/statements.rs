@@ -34,6 +34,20 @@ async fn a_level_of_lists_takes_as_many_at_2_rows_as_at_50() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_event_log_stands_takes_one_statement_however_often_it_is_asked() {
+    let world = World::new().await;
+    let admin = world.caller("admin").await;
+    for (query, statements) in [
+        ("{ eventCursor }", 1),
+        ("{ eventCursor again: eventCursor ...{ eventCursor } }", 1),
+        ("{ jobs(first: 50) { nodes { id phase } } eventCursor }", 2),
+        ("query($no: Boolean = false) { eventCursor @include(if: $no) viewer { id } }", 2),
+    ] {
+        assert_eq!(world.statements(admin.clone(), query).await, statements, "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_levels_of_lists_and_a_person_take_four_statements() {
     let world = World::new().await;
     more_groups(&world, 50).await;

@@ -15,10 +15,10 @@ use platform::cluster::Cluster;
 use platform::cluster::crd::FlashJob;
 use platform::cluster::names::{job_object, project_namespace};
 use platform::cluster::queues;
-use platform::config::{Config, DevParts, JwtKeys};
+use platform::config::{Config, DatabaseConfig, DevParts, JwtKeys};
 use platform::db::Db;
 use platform::dev::cluster::api::{self, EmbeddedApi};
-use platform::events::Bus;
+use platform::events::{Bus, Seq};
 use platform::executor::{Scheduler, Wake};
 use platform::ids::{GroupId, JobId, ProjectId, UserId};
 use platform::jobs::logs::{self, Place};
@@ -41,6 +41,7 @@ pub struct Stage {
     objects: Api<FlashJob>,
     project: ProjectId,
     user: UserId,
+    direct: SocketAddr,
     database_proxy: Proxy,
     cluster_proxy: Proxy,
     server: Option<Server>,
@@ -52,6 +53,7 @@ struct Server {
     tasks: Tasks,
     db: Db,
     bus: Bus,
+    watch: watch::Health,
 }
 
 impl Stage {
@@ -96,6 +98,7 @@ impl Stage {
             objects,
             project,
             user,
+            direct: database::address_of(&database),
             database_proxy,
             cluster_proxy,
             server: None,
@@ -111,9 +114,39 @@ impl Stage {
         let cluster = Cluster::new(&self.config.cluster).await.unwrap();
         let bus = Bus::start(&tasks, &db, self.config.events.retention);
         worker::spawn(&tasks, db.clone(), Arc::new(Scheduler::new(cluster.clone())), Wake::default());
-        watch::spawn(&tasks, db.clone(), cluster);
-        self.server = Some(Server { tasks, db, bus });
+        let watch = watch::spawn(&tasks, db.clone(), cluster);
+        self.server = Some(Server { tasks, db, bus, watch });
         self
+    }
+
+    /// Makes the database refuse every change of the job's row, as a constraint that nobody thought of would.
+    pub async fn refuse_changes_of(&self, job: JobId) {
+        let refuse = format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+             CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH ROW WHEN (old.id = '{}') EXECUTE FUNCTION refuse()",
+            job.uuid()
+        );
+        self.execute(&refuse).await;
+    }
+
+    /// How the server's watch fares.
+    pub fn watch(&self) -> watch::Health {
+        self.server.as_ref().unwrap().watch.clone()
+    }
+
+    /// Another replica, which reaches the database without the proxy.
+    pub async fn another(&self) -> (Tasks, Db, watch::Health) {
+        let direct = database::through(&self.config.database.primary, self.direct);
+        let tasks = Tasks::default();
+        let db = Db::new(&DatabaseConfig::for_dev(direct), &tasks).unwrap();
+        let cluster = Cluster::new(&self.config.cluster).await.unwrap();
+        let watch = watch::spawn(&tasks, db.clone(), cluster);
+        (tasks, db, watch)
+    }
+
+    /// Where the log stands.
+    pub async fn tip(&self) -> Seq {
+        Seq(self.sql.query_one("SELECT max(seq) FROM job_events", &[]).await.unwrap().get(0))
     }
 
     pub async fn stop_server(mut self) -> Self {
@@ -236,6 +269,13 @@ impl Stage {
         let running = Patch::Merge(json!({ "status": { "phase": "Running" } }));
         pods.patch_status(&name, &PatchParams::default(), &running).await.unwrap();
         self.until(job, "tasks -> 0 ->> 'state' = 'RUNNING'").await;
+    }
+
+    /// Plays the kubelet of the job's only pod.
+    pub async fn report_pod(&self, job: JobId, status: Value) {
+        let pods: Api<Pod> = Api::namespaced(self.objects.clone().into_client(), &project_namespace(self.project));
+        let patch = Patch::Merge(json!({ "status": status }));
+        pods.patch_status(&format!("{}-0", job_object(job)), &PatchParams::default(), &patch).await.unwrap();
     }
 
     /// The log of the job's only task, as somebody reads it who may.

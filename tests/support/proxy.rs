@@ -1,4 +1,4 @@
-//! A TCP proxy that can be cut: put before PostgreSQL or the Kubernetes API to see what becomes of the server.
+//! A TCP proxy that can be cut or frozen: put before PostgreSQL or the Kubernetes API to see what becomes of the server.
 
 use std::net::SocketAddr;
 
@@ -18,10 +18,18 @@ enum Mode {
     Cut,
 }
 
+/// The mode, and how many of the connections so far are dead without knowing it.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    mode: Mode,
+    frozen: usize,
+    connections: usize,
+}
+
 /// A running proxy. Dropping it ends it and its connections.
 pub struct Proxy {
     address: SocketAddr,
-    mode: watch::Sender<Mode>,
+    state: watch::Sender<State>,
     server: JoinHandle<()>,
 }
 
@@ -30,16 +38,21 @@ impl Proxy {
     pub async fn before(target: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (mode, state) = watch::channel(Mode::Open);
-        let server = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                // A connection to a service that is away ends at once.
-                if *state.borrow() != Mode::Cut {
-                    tokio::spawn(pass(client, target, state.clone()));
+        let state = watch::Sender::new(State { mode: Mode::Open, frozen: 0, connections: 0 });
+        let server = tokio::spawn({
+            let state = state.clone();
+            async move {
+                while let Ok((client, _)) = listener.accept().await {
+                    // A connection to a service that is away ends at once.
+                    if state.borrow().mode != Mode::Cut {
+                        let number = state.borrow().connections;
+                        state.send_modify(|state| state.connections += 1);
+                        tokio::spawn(pass(client, target, number, state.subscribe()));
+                    }
                 }
             }
         });
-        Self { address, mode, server }
+        Self { address, state, server }
     }
 
     /// Where to connect.
@@ -49,17 +62,22 @@ impl Proxy {
 
     /// Ends every connection and takes no other.
     pub fn cut(&self) {
-        self.mode.send_replace(Mode::Cut);
+        self.state.send_modify(|state| state.mode = Mode::Cut);
     }
 
     /// From now on what is asked arrives, and no answer comes back.
     pub fn mute(&self) {
-        self.mode.send_replace(Mode::Mute);
+        self.state.send_modify(|state| state.mode = Mode::Mute);
     }
 
     /// Passes on again. What was lost stays lost.
     pub fn restore(&self) {
-        self.mode.send_replace(Mode::Open);
+        self.state.send_modify(|state| state.mode = Mode::Open);
+    }
+
+    /// Swallows from now on what either end of a connection sends, without a word to the other. New connections work.
+    pub fn freeze(&self) {
+        self.state.send_modify(|state| state.frozen = state.connections);
     }
 }
 
@@ -70,19 +88,26 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(client: TcpStream, target: SocketAddr, mut mode: watch::Receiver<Mode>) {
+async fn pass(client: TcpStream, target: SocketAddr, number: usize, mut state: watch::Receiver<State>) {
     let Ok(server) = TcpStream::connect(target).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let answers = mode.clone();
+    let (questions, answers) = (state.clone(), state.clone());
     let asking = async {
-        let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
+            let swallowed = number < questions.borrow().frozen;
+            if !swallowed && to_server.write_all(&buffer[..count]).await.is_err() {
+                break;
+            }
+        }
         let _ = to_server.shutdown().await;
     };
     let answering = async {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
-            if *answers.borrow() == Mode::Open && to_client.write_all(&buffer[..count]).await.is_err() {
+            let swallowed = number < answers.borrow().frozen || answers.borrow().mode != Mode::Open;
+            if !swallowed && to_client.write_all(&buffer[..count]).await.is_err() {
                 break;
             }
         }
@@ -90,6 +115,6 @@ async fn pass(client: TcpStream, target: SocketAddr, mut mode: watch::Receiver<M
     };
     tokio::select! {
         _ = async { tokio::join!(asking, answering) } => {}
-        _ = mode.wait_for(|mode| *mode == Mode::Cut) => {}
+        _ = state.wait_for(|state| state.mode == Mode::Cut) => {}
     }
 }

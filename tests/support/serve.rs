@@ -22,14 +22,18 @@ use super::session::{Session, http_client};
 /// Longer than a dead worker's claim.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The same at every start.
+pub const JWT_SECRET: &str = "a secret of the tests that is the same at every start";
+
 /// The server and what it needs. It is killed with the test.
 pub struct Serve {
     pub database_proxy: Proxy,
     pub cluster_proxy: Proxy,
-    database_url: DatabaseUrl,
+    pub database_url: DatabaseUrl,
     sql: tokio_postgres::Client,
     objects: Api<FlashJob>,
     child: Option<Child>,
+    variables: Vec<(&'static str, String)>,
     folder: tempfile::TempDir,
     _api: EmbeddedApi,
 }
@@ -53,7 +57,23 @@ impl Serve {
         let objects = Api::namespaced(Client::try_from(direct).unwrap(), &namespace);
         tokio::spawn(collect_garbage(objects.clone()));
         let database_url = database::through(&database, database_proxy.address());
-        Self { database_proxy, cluster_proxy, database_url, sql, objects, child: None, folder, _api: api }
+        Self {
+            database_proxy,
+            cluster_proxy,
+            database_url,
+            sql,
+            objects,
+            child: None,
+            variables: Vec::new(),
+            folder,
+            _api: api,
+        }
+    }
+
+    /// The same with one more variable in the server's environment.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
     }
 
     /// Starts the server; it need not come up.
@@ -67,11 +87,12 @@ impl Serve {
                 ("KUBECONFIG", self.folder.path().join("kubeconfig").to_str().unwrap()),
                 ("LISTEN_ADDR", "127.0.0.1"),
                 ("PORT", "0"),
-                ("JWT_SECRET", "a secret of the tests that is the same at every start"),
+                ("JWT_SECRET", JWT_SECRET),
                 ("EXECUTOR_MODE", "scheduler"),
                 ("FLASH_SCHED_ENABLED", "true"),
                 ("LOG_FORMAT", "json"),
             ])
+            .envs(self.variables.iter().map(|(name, value)| (*name, value)))
             .current_dir(self.folder.path())
             .stdout(Stdio::from(log.try_clone().unwrap()))
             .stderr(Stdio::from(log))
@@ -117,7 +138,7 @@ impl Serve {
     }
 
     /// Where it listens, as its log says.
-    fn url(&self) -> Option<String> {
+    pub fn url(&self) -> Option<String> {
         let log = self.log();
         let line = log.lines().find(|line| line.contains("\"listening\""))?;
         let address = line.split("\"address\":\"").nth(1)?.split('"').next()?;
@@ -179,6 +200,13 @@ impl Serve {
     pub async fn log_after(&self, count: i64) -> Vec<(String, String)> {
         let rows =
             self.sql.query("SELECT job_id, phase FROM job_events ORDER BY seq OFFSET $1", &[&count]).await.unwrap();
+        rows.iter().map(|row| (platform::ids::JobId::from_uuid(row.get(0)).to_string(), row.get(1))).collect()
+    }
+
+    /// The jobs and numbers of the event log after the first `count` events, in order.
+    pub async fn numbers_after(&self, count: i64) -> Vec<(String, i64)> {
+        let rows =
+            self.sql.query("SELECT job_id, seq FROM job_events ORDER BY seq OFFSET $1", &[&count]).await.unwrap();
         rows.iter().map(|row| (platform::ids::JobId::from_uuid(row.get(0)).to_string(), row.get(1))).collect()
     }
 

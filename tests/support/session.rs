@@ -6,8 +6,8 @@ use super::subscription::Subscription;
 
 /// A person of the demo tenant and the server they talk to.
 pub struct Session {
-    graphql_url: String,
-    token: String,
+    pub graphql_url: String,
+    pub token: String,
     http: reqwest::Client,
 }
 

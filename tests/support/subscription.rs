@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A subscription that was accepted.
 pub struct Subscription {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// The payload of the acknowledgement.
+    pub acknowledged: Value,
     /// How the server closed the socket, once it has.
     pub closed: Option<CloseFrame>,
 }
@@ -38,13 +40,14 @@ impl Subscription {
         let mut request = url.into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
         let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        let mut begun = Self { socket, closed: None };
+        let mut begun = Self { socket, acknowledged: Value::Null, closed: None };
         begun
             .say(json!({ "type": "connection_init", "payload": { "authorization": format!("Bearer {token}") } }))
             .await;
         // Who subscribes before it is acknowledged is closed with 4401.
         let acknowledged = begun.hear().await.unwrap_or_else(|| panic!("closed with {:?}", begun.closed));
         assert_eq!(acknowledged["type"], "connection_ack", "{acknowledged}");
+        begun.acknowledged = acknowledged["payload"].clone();
         let payload = json!({ "query": query, "variables": variables });
         begun.say(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
         begun

@@ -4,7 +4,14 @@ import type { Client } from 'graphql-ws';
 import { parse } from 'graphql';
 import { Store } from '../store';
 import { toProblems, type Problem } from '../transport/errors';
-import { follow, resumePlan, subscriptionIn, type Operation, type Phase } from '../transport/resume';
+import {
+  follow,
+  resumePlan,
+  subscriptionIn,
+  type Operation,
+  type Phase,
+  type Standing,
+} from '../transport/resume';
 
 export interface FeedEvent {
   number: number;
@@ -39,11 +46,17 @@ export class Feeds {
   readonly selected = new Store<string | null>(null);
   readonly #client: Pick<Client, 'subscribe'>;
   readonly #renew: () => Promise<boolean>;
+  readonly #standing: Standing;
   readonly #running = new Map<string, () => void>();
 
-  constructor(client: Pick<Client, 'subscribe'>, renew: () => Promise<boolean>) {
+  constructor(
+    client: Pick<Client, 'subscribe'>,
+    renew: () => Promise<boolean>,
+    standing: Standing = new Store<string | null>(null),
+  ) {
     this.#client = client;
     this.#renew = renew;
+    this.#standing = standing;
   }
 
   /** Starts a subscription; the same one again takes the place of the first. `seed` is what is known already. */
@@ -70,6 +83,7 @@ export class Feeds {
       {
         plan,
         renew: this.#renew,
+        standing: this.#standing,
         wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
         subscribe: (attempt, sink) => this.#client.subscribe(attempt, sink),
       },

@@ -1,6 +1,7 @@
 // Subscriptions across lost connections: which cursor is sent, when the page gives up, when it renews.
 import { parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
+import { Store } from '../store';
 import { backoff, follow, resumePlan, subscriptionIn, type Operation, type Sink } from './resume';
 
 const WATCH = `subscription Watch($after: Cursor) { jobEvents(after: $after) { cursor phase } }`;
@@ -11,13 +12,19 @@ const planOf = (query: string) => {
 };
 
 /** A server that is played by the test: every attempt to subscribe is kept, with the sink to answer into. */
-function play(query: string, variables: Record<string, unknown> = {}, renewed = true) {
+function play(
+  query: string,
+  variables: Record<string, unknown> = {},
+  renewed = true,
+  standing = new Store<string | null>(null),
+) {
   const attempts: { operation: Operation; sink: Sink }[] = [];
   const told: string[] = [];
   const stop = follow(
     { query, variables },
     {
       plan: planOf(query),
+      standing,
       subscribe: (operation, sink) => {
         attempts.push({ operation, sink });
         return () => told.push('unsubscribed');
@@ -61,6 +68,35 @@ describe('a lost connection', () => {
     server(0).error({ code: 1012 });
     await settle();
     expect(attempts[1]?.operation.variables).toEqual({ after: 'c1' });
+  });
+
+  test('before the first event goes on from where the socket began', async () => {
+    for (const open of [true, false]) {
+      const standing = new Store<string | null>(open ? 'c0' : null);
+      const { attempts, server, settle } = play(WATCH, {}, true, standing);
+      standing.set('c0');
+      standing.set(null);
+      // Another feed's socket, acknowledged later.
+      standing.set('c9');
+      server(0).error({ code: 1006 });
+      await settle();
+      server(1).next(event('c5'));
+      server(1).error({ code: 1006 });
+      await settle();
+      expect(attempts.map(({ operation }) => operation.variables)).toEqual([
+        {},
+        { after: 'c0' },
+        { after: 'c5' },
+      ]);
+    }
+  });
+
+  test('of a log takes no place in the event log for its own', async () => {
+    const query = 'subscription ($after: Cursor) { jobLogs(jobId: "j", after: $after) { cursor } }';
+    const { attempts, server, settle } = play(query, {}, true, new Store<string | null>('c0'));
+    server(0).error({ code: 1006 });
+    await settle();
+    expect(attempts[1]?.operation.variables).toEqual({});
   });
 
   test('of a document without a cursor asks the same again', async () => {
@@ -123,6 +159,7 @@ describe('the plan to resume', () => {
   test('follows aliases and the name of the variable', () => {
     expect(planOf('subscription ($from: Cursor) { feed: jobEvents(after: $from) { at: cursor } }')).toEqual({
       field: 'feed',
+      ofEvents: true,
       cursor: 'at',
       variable: 'from',
     });

@@ -19,6 +19,8 @@ export interface Operation {
 /** Where a document carries its cursor: out in `data[field][cursor]`, in as the variable behind `after:`. */
 export interface ResumePlan {
   field: string;
+  /** Whether the cursor is a place in the event log, as the server's acknowledgement has it, and not in a job's log. */
+  ofEvents: boolean;
   cursor: string;
   variable: string;
 }
@@ -37,7 +39,14 @@ export interface Follower {
   ended(error?: unknown): void;
 }
 
+/** Where the event log stood when the socket was acknowledged; null while there is no socket. */
+export interface Standing {
+  get(): string | null;
+  subscribe(listener: () => void): () => void;
+}
+
 export interface FollowOptions {
+  standing?: Standing;
   subscribe(operation: Operation, sink: Sink): () => void;
   plan: ResumePlan | null;
   /** Renews the session; false means that the viewer has to log in again. */
@@ -66,6 +75,7 @@ export function resumePlan(operation: OperationDefinitionNode): ResumePlan | nul
   if (!root || !cursor || after?.kind !== Kind.VARIABLE) return null;
   return {
     field: (root.alias ?? root.name).value,
+    ofEvents: root.name.value.endsWith('Events'),
     cursor: (cursor.alias ?? cursor.name).value,
     variable: after.name.value,
   };
@@ -91,9 +101,20 @@ export function follow(operation: Operation, options: FollowOptions, follower: F
   let renewals = 0;
   let cursor: string | undefined;
 
+  // A subscription from now on that is lost before its first event goes on from where its first socket began.
+  const asked = options.plan ? operation.variables?.[options.plan.variable] : undefined;
+  const begin = () => {
+    const stood = options.plan?.ofEvents && asked == null ? options.standing?.get() : undefined;
+    if (stood == null) return;
+    cursor ??= stood;
+    forgetStanding();
+  };
+  let forgetStanding: () => void = () => undefined;
+
   const end = (error?: unknown) => {
     if (stopped) return;
     stopped = true;
+    forgetStanding();
     follower.phase('ended');
     follower.ended(error);
   };
@@ -108,6 +129,7 @@ export function follow(operation: Operation, options: FollowOptions, follower: F
       {
         next(result) {
           if (stopped) return;
+          forgetStanding();
           attempt = 0;
           renewals = 0;
           cursor = (options.plan && cursorOf(options.plan, result)) ?? cursor;
@@ -145,9 +167,12 @@ export function follow(operation: Operation, options: FollowOptions, follower: F
 
   follower.phase('connecting');
   dial();
+  forgetStanding = options.standing?.subscribe(begin) ?? forgetStanding;
+  begin();
   return () => {
     if (stopped) return;
     stopped = true;
+    forgetStanding();
     unsubscribe();
     follower.phase('ended');
   };

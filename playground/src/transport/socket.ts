@@ -8,12 +8,14 @@ export type SocketState = 'closed' | 'connecting' | 'open';
 
 /**
  * The client dials on the first subscription and does not retry by itself: `follow` does, because only it
- * knows the cursor to resume from. A peer that answers no ping is taken for dead.
+ * knows the cursor to resume from. A peer that answers no ping is taken for dead. `onStanding` is told where
+ * the event log stood when the server acknowledged the socket, and null when the socket is closed.
  */
 export function socketClient(
   url: string,
   token: () => Promise<string | null>,
   onState: (state: SocketState) => void,
+  onStanding: (cursor: string | null) => void,
 ): Client {
   let dead: ReturnType<typeof setTimeout> | undefined;
   const client = createClient({
@@ -27,9 +29,14 @@ export function socketClient(
     },
     on: {
       connecting: () => onState('connecting'),
-      connected: () => onState('open'),
+      connected: (_, acknowledgement) => {
+        const cursor = acknowledgement?.cursor;
+        onStanding(typeof cursor === 'string' ? cursor : null);
+        onState('open');
+      },
       closed: () => {
         clearTimeout(dead);
+        onStanding(null);
         onState('closed');
       },
       ping: (received) => {

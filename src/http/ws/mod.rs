@@ -9,9 +9,10 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use http::request::Parts;
-use http::{HeaderValue, Method, header};
+use http::{Method, StatusCode, header};
 
 use crate::http::endpoint::Endpoint;
+use crate::http::graphql::credentials;
 use crate::http::service::{GraphqlService, RequestMeta};
 use crate::http::threads;
 
@@ -37,7 +38,10 @@ pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts,
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
-    let credentials = parts.headers.get(header::AUTHORIZATION).and_then(text).map(str::to_owned);
+    let credentials = match credentials(&parts.headers) {
+        Ok(credentials) => credentials.map(str::to_owned),
+        Err(message) => return (StatusCode::BAD_REQUEST, format!("{message}\n")).into_response(),
+    };
     let max_message = endpoint.settings().socket.max_message_bytes;
     let mut upgrade = upgrade
         .protocols([SUB_PROTOCOL])
@@ -65,8 +69,4 @@ pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts,
         }
         std::future::ready(())
     })
-}
-
-fn text(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok()
 }

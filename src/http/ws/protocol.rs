@@ -256,6 +256,12 @@ impl Protocol {
 
     fn on_frame(&mut self, ticket: Ticket, frame: Frame) -> Vec<Action> {
         match frame {
+            Frame::Begun { cursor } => {
+                if let Some(operation) = self.operations.get_mut(&ticket) {
+                    operation.cursor = Some(cursor);
+                }
+                Vec::new()
+            }
             Frame::Next { payload, cursor } => match self.operations.get_mut(&ticket) {
                 Some(operation) => {
                     operation.cursor = cursor.or(operation.cursor.take());

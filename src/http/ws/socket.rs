@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
@@ -123,6 +124,8 @@ impl Said {
 
 struct Identity<C> {
     caller: C,
+    /// Where the event log stood when it was looked at who speaks.
+    cursor: Option<Arc<str>>,
     _counted: Admission,
 }
 
@@ -243,7 +246,8 @@ impl<S: GraphqlService> Socket<S> {
             let limits = service.limits(&caller);
             let account = endpoint.account(&caller, &meta);
             let counted = account.open_socket(&limits).map_err(|_| Close::TooManySockets(limits.sockets))?;
-            Ok(Identity { caller, _counted: counted })
+            let cursor = service.event_cursor(&caller).await;
+            Ok(Identity { caller, cursor, _counted: counted })
         };
         self.signals.push(authenticated.map(Signal::Authenticated).boxed());
     }
@@ -270,9 +274,12 @@ impl<S: GraphqlService> Socket<S> {
 
     fn on_authenticated(&mut self, outcome: Authenticated<S::Caller>) -> Event {
         match outcome {
-            Ok(identity) => {
+            Ok(mut identity) => {
                 self.signals.push(self.endpoint.service().revoked(&identity.caller).map(Signal::Revoked).boxed());
-                let ack = self.acknowledgement(&identity.caller);
+                let mut ack = self.acknowledgement(&identity.caller);
+                if let Some(cursor) = identity.cursor.take() {
+                    ack["cursor"] = cursor.as_ref().into();
+                }
                 self.identity = Some(identity);
                 Event::Accepted { ack }
             }

@@ -1,0 +1,50 @@
+//! Where the event log stands, for a client that lists first and then watches.
+
+use async_graphql::{Context, Object, Request};
+
+use crate::auth::acting::CallerExt;
+use crate::db::Db;
+use crate::error::ApiError;
+use crate::events::{self, Seq};
+use crate::graphql::limits::Prepared;
+use crate::graphql::scalars::Cursor;
+use crate::graphql::{ApiResult, IntoGraphql};
+
+/// The field.
+const FIELD: &str = "eventCursor";
+
+/// Where the log stood before the operation read anything; lies in the request's data.
+#[derive(Debug, Clone, Copy)]
+struct EventCursor(Seq);
+
+/// The request with where the event log stands, if it may ask for that. To be awaited before the operation is executed, so
+/// that all that it reads is at least as new. That takes a statement for each operation whose document has the word.
+///
+/// # Errors
+/// The database's.
+pub async fn read_first(request: Request, prepared: &Prepared, db: &Db) -> Result<Request, ApiError> {
+    if !prepared.document().text().contains(FIELD) {
+        return Ok(request);
+    }
+    Ok(request.data(EventCursor(events::loader::tip(&db.lane()).await?)))
+}
+
+/// The event log's part of the query root.
+#[derive(Debug, Default)]
+pub struct EventCursorQuery;
+
+#[Object]
+impl EventCursorQuery {
+    /// Where the event log stands. Everything else that the same operation reads is at least as new: ask for a list
+    /// together with `eventCursor`, subscribe with `after:` this cursor, and you miss no change of what is in the list.
+    async fn event_cursor(&self, ctx: &Context<'_>) -> ApiResult<Cursor> {
+        event_cursor(ctx).graphql(ctx)
+    }
+}
+
+fn event_cursor(ctx: &Context<'_>) -> Result<Cursor, ApiError> {
+    ctx.caller().principal()?;
+    let stood =
+        ctx.data_opt::<EventCursor>().ok_or_else(|| ApiError::internal("the request carries no event cursor"))?;
+    Ok(Cursor(stood.0.cursor()))
+}

@@ -1,0 +1,122 @@
+//! What the cluster says, made fit for PostgreSQL before it goes any further.
+//!
+//! A text of PostgreSQL, in a column or within `jsonb`, cannot hold U+0000, and Kubernetes lets anybody write one: a
+//! container into its termination message, a controller into a condition. Every field of an observation is named here,
+//! so that one that is added later is thought of.
+
+use std::borrow::Cow;
+
+use crate::cluster::pods::TaskPod;
+use crate::cluster::text::storable;
+use crate::jobs::life::{ObjectRef, ObjectState, Observation, Seen};
+
+/// The longest message that is kept, in bytes: as much as a condition of Kubernetes may have.
+const LONGEST_MESSAGE: usize = 32 << 10;
+/// The longest name, uid or reason. Kubernetes allows a reason 1024 characters and all else less.
+const LONGEST_WORD: usize = 1024;
+
+/// The observation with every text cleaned.
+pub(super) fn clean(mut observation: Observation) -> Observation {
+    let Observation { job: _, seen } = &mut observation;
+    match seen {
+        Seen::Object(ObjectState { name, uid, version: _, phase: _, reason, message, deleting: _ }) => {
+            [name, uid].into_iter().for_each(word);
+            reason.iter_mut().for_each(word);
+            message.iter_mut().for_each(sentence);
+        }
+        Seen::Gone(ObjectRef { name, uid }) => {
+            word(name);
+            uid.iter_mut().for_each(word);
+        }
+        Seen::Pod(TaskPod {
+            job: _,
+            task: _,
+            name,
+            uid,
+            owner,
+            leaving: _,
+            node,
+            version: _,
+            state: _,
+            reason,
+            message,
+            exit_code: _,
+            signal: _,
+            started_at: _,
+            finished_at: _,
+        }) => {
+            word(name);
+            [uid, owner, node, reason].into_iter().flatten().for_each(word);
+            message.iter_mut().for_each(sentence);
+        }
+    }
+    observation
+}
+
+fn word(text: &mut String) {
+    keep(text, LONGEST_WORD);
+}
+
+fn sentence(text: &mut String) {
+    keep(text, LONGEST_MESSAGE);
+}
+
+fn keep(text: &mut String, longest: usize) {
+    if let Cow::Owned(cleaned) = storable(text, longest) {
+        *text = cleaned;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::pods::PodState;
+    use crate::ids::JobId;
+    use crate::jobs::life::ObjectPhase;
+
+    const DIRTY: &str = "a\0b\0";
+
+    fn cleaned(seen: Seen) -> String {
+        format!("{:?}", clean(Observation { job: JobId::generate(), seen }))
+    }
+
+    #[test]
+    fn no_text_of_an_observation_keeps_a_nul() {
+        let dirty = || Some(DIRTY.to_owned());
+        let object = ObjectState {
+            name: DIRTY.into(),
+            uid: DIRTY.into(),
+            version: 1,
+            phase: ObjectPhase::Pending,
+            reason: dirty(),
+            message: dirty(),
+            deleting: false,
+        };
+        let pod = TaskPod {
+            job: JobId::generate(),
+            task: 0,
+            name: DIRTY.into(),
+            uid: dirty(),
+            owner: dirty(),
+            leaving: false,
+            node: dirty(),
+            version: 1,
+            state: PodState::Failed,
+            reason: dirty(),
+            message: dirty(),
+            exit_code: Some(1),
+            signal: None,
+            started_at: None,
+            finished_at: None,
+        };
+        let gone = ObjectRef { name: DIRTY.into(), uid: dirty() };
+        for (seen, texts) in [(Seen::Object(object), 4), (Seen::Pod(pod), 6), (Seen::Gone(gone), 2)] {
+            let shown = cleaned(seen);
+            assert_eq!(
+                (shown.matches("\\0").count(), shown.matches("a\u{fffd}b\u{fffd}").count()),
+                (0, texts),
+                "{shown}"
+            );
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! How the watch fares, for `/ready` and the metrics.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A database that is away for less than this is nobody's business: what was seen is written when it is back.
+const UNWRITTEN: Duration = Duration::from_secs(5);
+/// An observation that waits longer than this, though others are written, is told.
+const BEHIND: Duration = Duration::from_secs(30);
+
+/// What is known of the watch of one replica. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Health(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    leads: bool,
+    /// When the oldest observation was made that is not written yet.
+    oldest: Option<Instant>,
+    /// Since when nothing could be written.
+    failing_since: Option<Instant>,
+}
+
+impl Health {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This replica watches now, or does so no more.
+    pub(super) fn leads(&self, leads: bool) {
+        *self.state() = State { leads, ..State::default() };
+    }
+
+    /// A batch is to be written, whose first observation was made then.
+    pub(super) fn begun(&self, oldest: Instant) {
+        self.state().oldest = Some(oldest);
+    }
+
+    /// The database did not take what it was given.
+    pub(super) fn failed(&self) {
+        metrics::counter!("platform_watch_write_failures_total").increment(1);
+        self.state().failing_since.get_or_insert_with(Instant::now);
+    }
+
+    /// The database took something.
+    pub(super) fn wrote(&self) {
+        self.state().failing_since = None;
+    }
+
+    /// The batch is settled.
+    pub(super) fn settled(&self) {
+        let mut state = self.state();
+        (state.oldest, state.failing_since) = (None, None);
+    }
+
+    /// How long the oldest observation has waited to be written.
+    pub fn behind(&self) -> Duration {
+        self.state().oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed())
+    }
+
+    /// How it stands, for `/ready`.
+    ///
+    /// # Errors
+    /// What is wrong: it cannot write, or is behind.
+    pub fn check(&self) -> Result<String, String> {
+        let behind = self.behind().as_secs_f64();
+        let state = self.state();
+        if !state.leads {
+            return Ok("another replica watches the cluster".to_owned());
+        }
+        let failing = state.failing_since.map(|since| since.elapsed()).filter(|failing| *failing >= UNWRITTEN);
+        match failing {
+            Some(failing) => Err(format!(
+                "nothing that the watch sees could be written for {} s; it is {behind:.1} s behind",
+                failing.as_secs()
+            )),
+            None if behind >= BEHIND.as_secs_f64() => Err(format!("the watch is {behind:.1} s behind")),
+            None => Ok(format!("this replica watches the cluster, {behind:.1} s behind")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_leader_that_cannot_write_for_some_seconds_or_is_behind_is_unhealthy() {
+        let health = Health::default();
+        let long_ago = Instant::now().checked_sub(BEHIND).unwrap();
+        health.begun(long_ago);
+        insta::assert_snapshot!(health.check().unwrap(), @"another replica watches the cluster");
+        health.leads(true);
+        insta::assert_snapshot!(health.check().unwrap(), @"this replica watches the cluster, 0.0 s behind");
+        health.begun(long_ago);
+        insta::assert_snapshot!(health.check().unwrap_err(), @"the watch is 30.0 s behind");
+        health.begun(Instant::now());
+        health.failed();
+        assert!(health.check().is_ok(), "one failure is tried again");
+        health.state().failing_since = Instant::now().checked_sub(UNWRITTEN);
+        insta::assert_snapshot!(health.check().unwrap_err(), @"nothing that the watch sees could be written for 5 s; it is 0.0 s behind");
+        health.wrote();
+        assert!(health.check().is_ok());
+    }
+}

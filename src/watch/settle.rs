@@ -1,0 +1,171 @@
+//! Gets a batch written though something in it cannot be: what the database refuses is halved until the observation
+//! that it refuses stands alone, and that one is set aside. The others are written, in order.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use chrono::Utc;
+use diesel::result::{DatabaseErrorKind, Error};
+use futures::FutureExt;
+
+use super::health::Health;
+use super::model;
+use crate::db::{Db, discard, error_chain};
+use crate::error::{ApiError, Code};
+use crate::jobs::life::Observation;
+use crate::jobs::model::observed;
+
+/// Between two tries while the database is away.
+const RETRY: Duration = Duration::from_millis(500);
+/// Between two tries of what was refused for a reason that may pass.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often such an observation is tried again before it is set aside.
+const ROUNDS: usize = 3;
+/// Longer than any batch takes; a connection that has not answered by then is dead.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Why observations were not written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The database takes nothing at present.
+    Away(String),
+    /// It does not take one of these, and never will.
+    Refused(String),
+    /// It may be either: a deadlock, or a text that it cannot store.
+    Unsure(String),
+}
+
+/// Where observations are written.
+pub(super) trait Store: Sync {
+    /// Writes all of them, or none.
+    fn write(&self, observations: &[Observation]) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Whether anything at all can be written now.
+    fn takes_writes(&self) -> impl Future<Output = bool> + Send;
+}
+
+/// What was not written, by its place in the batch, and why.
+pub(super) type SetAside = Vec<(usize, String)>;
+
+/// Writes what can be written of `batch`, waiting for the database as long as it is away.
+pub(super) async fn settle(store: &impl Store, batch: &[Observation], health: &Health) -> SetAside {
+    let (mut aside, mut doubtful) = (SetAside::new(), Vec::new());
+    let whole = 0..batch.len();
+    let mut parts = vec![whole];
+    while let Some(part) = parts.pop() {
+        let middle = part.start + part.len() / 2;
+        match attempt(store, &batch[part.clone()], health).await {
+            Ok(()) => {}
+            Err(Failure::Away(_)) => parts.push(part),
+            Err(Failure::Refused(_) | Failure::Unsure(_)) if part.len() > 1 => {
+                parts.extend([middle..part.end, part.start..middle]);
+            }
+            Err(Failure::Refused(cause)) => aside.push((part.start, cause)),
+            Err(Failure::Unsure(cause)) => doubtful.push((part.start, cause)),
+        }
+    }
+    for round in 1.. {
+        if doubtful.is_empty() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        let mut still = Vec::new();
+        for (place, before) in doubtful {
+            match attempt(store, &batch[place..=place], health).await {
+                Ok(()) => {}
+                Err(Failure::Away(_)) => still.push((place, before)),
+                Err(Failure::Refused(cause)) => aside.push((place, cause)),
+                Err(Failure::Unsure(cause)) if round >= ROUNDS => aside.push((place, cause)),
+                Err(Failure::Unsure(cause)) => still.push((place, cause)),
+            }
+        }
+        doubtful = still;
+    }
+    aside
+}
+
+/// Writes once. Where the database may be to blame it is asked whether it takes anything else; if not, it is away.
+async fn attempt(store: &impl Store, observations: &[Observation], health: &Health) -> Result<(), Failure> {
+    let failure = match store.write(observations).await {
+        Ok(()) => {
+            health.wrote();
+            return Ok(());
+        }
+        Err(Failure::Unsure(cause)) if !store.takes_writes().await => Failure::Away(cause),
+        Err(failure) => failure,
+    };
+    if let Failure::Away(error) = &failure {
+        health.failed();
+        tracing::warn!(error, "what the watch saw could not be written; trying again");
+        tokio::time::sleep(RETRY).await;
+    }
+    Err(failure)
+}
+
+impl Store for Db {
+    async fn write(&self, observations: &[Observation]) -> Result<(), Failure> {
+        let mut conn = self.connection().await.map_err(|error| Failure::Away(error_chain(&error)))?;
+        // An observation that nobody thought of must not end the watch: it would be seen again after each restart.
+        let applied = AssertUnwindSafe(observed::apply(&mut conn, observations, Utc::now())).catch_unwind();
+        match tokio::time::timeout(PATIENCE, applied).await {
+            Ok(Ok(Ok(_))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(judge(error)),
+            Ok(Err(_)) => {
+                discard(conn);
+                Err(Failure::Refused("a defect of the program: it panicked".to_owned()))
+            }
+            Err(_) => {
+                discard(conn);
+                self.renew();
+                Err(Failure::Away(format!("no answer within {} s", PATIENCE.as_secs())))
+            }
+        }
+    }
+
+    async fn takes_writes(&self) -> bool {
+        let Ok(mut conn) = self.connection().await else { return false };
+        match tokio::time::timeout(PATIENCE, model::try_writing(&mut conn)).await {
+            Ok(tried) => tried.is_ok(),
+            Err(_) => {
+                discard(conn);
+                false
+            }
+        }
+    }
+}
+
+/// Whose fault an error is. Diesel has no kind for most of PostgreSQL's codes.
+fn judge(error: Error) -> Failure {
+    let cause = error_chain(&error);
+    match error {
+        Error::SerializationError(_)
+        | Error::DeserializationError(_)
+        | Error::QueryBuilderError(_)
+        | Error::InvalidCString(_)
+        | Error::DatabaseError(
+            DatabaseErrorKind::UniqueViolation
+            | DatabaseErrorKind::ForeignKeyViolation
+            | DatabaseErrorKind::NotNullViolation
+            | DatabaseErrorKind::CheckViolation
+            | DatabaseErrorKind::RestrictViolation
+            | DatabaseErrorKind::ExclusionViolation,
+            _,
+        ) => Failure::Refused(cause),
+        Error::BrokenTransactionManager
+        | Error::DatabaseError(
+            DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::SerializationFailure
+            | DatabaseErrorKind::ReadOnlyTransaction,
+            _,
+        ) => Failure::Away(cause),
+        // The words of a server that goes away are known there.
+        error => match ApiError::from(error).code {
+            Code::DatabaseUnavailable => Failure::Away(cause),
+            _ => Failure::Unsure(cause),
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

@@ -1,0 +1,113 @@
+//! Connections to the database that are dead and do not know it, and a log that is restored to an earlier state.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use platform::error::Code;
+use platform::events::{Seq, Topics, resume};
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use super::stage::Stage;
+
+/// A connection is given up some eight seconds after it died.
+const NOTICED: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listening_connection_that_died_in_silence_is_replaced_and_what_it_missed_is_told() {
+    let stage = Stage::set().await;
+    let (db, bus) = stage.feed();
+    let before = stage.submit().await;
+    stage.reach(before, "QUEUED").await;
+    let mut feed = Box::pin(resume::follow(db.clone(), bus.clone(), Topics::Everything, None));
+    assert!(futures::poll!(feed.next()).is_pending());
+    stage.database_proxy().freeze();
+    let missed = stage.submit().await;
+    let told = timeout(NOTICED, async {
+        loop {
+            let event = feed.next().await.unwrap().unwrap();
+            if event.job_id == missed {
+                return event.phase.clone();
+            }
+        }
+    });
+    assert_eq!(told.await.expect("the event is told"), "SUBMITTED");
+    assert!(bus.silence() < Duration::from_secs(10));
+    // The pool's connections died with it, and are replaced as well.
+    for _ in 0..16 {
+        assert!(timeout(Duration::from_secs(3), db.ping()).await.is_ok_and(|pinged| pinged.is_ok()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_cut_off_without_knowing_is_replaced() {
+    let stage = Stage::set().await;
+    let leads = |health: &platform::watch::Health| health.check().unwrap_or_default().starts_with("this replica");
+    let job = stage.submit().await;
+    stage.reach(job, "QUEUED").await;
+    assert!(leads(&stage.watch()));
+    let (tasks, _, follower) = stage.another().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!leads(&follower));
+    stage.database_proxy().freeze();
+    let since = Instant::now();
+    while !leads(&follower) {
+        assert!(since.elapsed() < Duration::from_secs(10), "the follower takes over within 10 s");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stage.report(job, json!({ "phase": "Running" })).await;
+    stage.reach(job, "RUNNING").await;
+    assert!(tasks.shutdown(NOTICED).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_beyond_the_end_of_the_log_is_expired_at_once() {
+    let stage = Stage::set().await;
+    let job = stage.submit().await;
+    stage.reach(job, "QUEUED").await;
+    let (db, bus) = stage.feed();
+    let Seq(tip) = stage.tip().await;
+    for beyond in [tip + 1, tip + 1_000_000, i64::MAX] {
+        let mut feed = Box::pin(resume::follow(db.clone(), bus.clone(), Topics::Everything, Some(Seq(beyond))));
+        let refused = timeout(NOTICED, feed.next()).await.expect("at once").unwrap().unwrap_err();
+        assert_eq!(refused.code, Code::ResumeExpired, "{beyond}");
+    }
+    let mut feed = Box::pin(resume::follow(db, bus, Topics::Everything, Some(Seq(tip))));
+    assert!(timeout(Duration::from_millis(300), feed.next()).await.is_err(), "the newest cursor is good");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_that_another_replica_gave_out_a_moment_ago_is_good() {
+    let stage = Stage::set().await;
+    let (_, bus) = stage.feed();
+    let (tasks, direct, _) = stage.another().await;
+    let first = stage.submit().await;
+    stage.reach(first, "QUEUED").await;
+    // This replica hears nothing for a while.
+    stage.database_proxy().freeze();
+    let second = stage.submit().await;
+    let tip = stage.tip().await;
+    assert!(*bus.tip().borrow() < Some(tip));
+    let mut feed = Box::pin(resume::follow(direct, bus, Topics::Jobs(vec![second]), Some(tip)));
+    assert!(timeout(Duration::from_millis(300), feed.next()).await.is_err(), "it is accepted and tells nothing twice");
+    assert!(tasks.shutdown(NOTICED).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_the_log_is_told_that_it_was_restored_to_an_earlier_state() {
+    let stage = Stage::set().await;
+    let job = stage.submit().await;
+    stage.reach(job, "QUEUED").await;
+    let (db, bus) = stage.feed();
+    let Seq(tip) = stage.tip().await;
+    bus.tip().wait_for(|heard| *heard >= Some(Seq(tip))).await.unwrap();
+    let mut feed = Box::pin(resume::follow(db, bus.clone(), Topics::Everything, None));
+    assert!(futures::poll!(feed.next()).is_pending());
+    stage
+        .execute(&format!("DELETE FROM job_events WHERE seq = {tip}; SELECT setval('job_events_seq', {tip} - 1)"))
+        .await;
+    let told = timeout(NOTICED, feed.next()).await.expect("it is told").unwrap().unwrap_err();
+    assert_eq!(told.code, Code::ResumeExpired);
+    assert!(feed.next().await.is_none());
+    assert!(*bus.tip().borrow() < Some(Seq(tip)));
+}
