@@ -31,7 +31,8 @@ async fn lead(db: Db, cluster: Cluster) {
     tokio::join!(
         batch::run(db.clone(), seen),
         flashjobs::follow(db.clone(), cluster.clone(), observations.clone()),
-        pods::follow(cluster, observations),
+        pods::follow(db.clone(), cluster.clone(), observations.clone()),
+        pods::follow_mounts(cluster, observations),
         count(db),
     );
 }

@@ -67,11 +67,13 @@ pub fn next(sight: &Sight, place: &Place, progress: Progress) -> Next {
         TaskState::Waiting if over => return Next::End(LogEnd::Complete),
         TaskState::Waiting => return Next::Wait,
         TaskState::Running => over,
+        TaskState::Stopped => over || task.gone || task.finished_at.is_some(),
         TaskState::Succeeded | TaskState::Failed => true,
     };
     // A pod that ends because it is being deleted may be one that makes room: its task runs again. So it may while the
     // job has retries left, and it does where the job has gone over to another attempt.
-    let runs_again = task.leaving || sight.attempt <= sight.retry_limit || task.attempt < sight.attempt;
+    let stopped = task.leaving || task.state == TaskState::Stopped;
+    let runs_again = stopped || sight.attempt <= sight.retry_limit || task.attempt < sight.attempt;
     let is_last = over || (ended && !runs_again);
     let is_here = place.pod.as_ref() == Some(&uid);
     match progress {
