@@ -19,4 +19,5 @@ mod schema;
 mod sharing;
 mod stream;
 mod support;
+mod told;
 mod transport;

@@ -247,7 +247,7 @@ impl Stage {
             rights: Rights::of(&authenticator, Caller::Anonymous).await.unwrap(),
             action: Action::ViewJob { job, group: GroupId::generate() },
             namespace: project_namespace(self.project),
-            container: "main".to_owned(),
+            stages: logs::Stages::of_one("main"),
             place: Place::start(job, 0),
             tail: None,
             db,

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::jiff::Timestamp;
 
 use super::super::recorder::Note;
 use super::references::{self, Hold, Reference, Waits};
@@ -86,7 +87,7 @@ fn hold(reference: &Reference, message: String, until: Option<Duration>) -> Hold
 }
 
 /// When a container started first, as far as its status goes back.
-fn first_start(status: &ContainerStatus) -> Option<k8s_openapi::jiff::Timestamp> {
+fn first_start(status: &ContainerStatus) -> Option<Timestamp> {
     let states = [status.last_state.as_ref(), status.state.as_ref()];
     let started = states.into_iter().flatten().filter_map(|state| {
         let ended = state.terminated.as_ref().and_then(|ended| ended.started_at.as_ref());

@@ -169,6 +169,13 @@ async fn write_status(
     let mut status = status_at(timeline, &life.taken, elapsed, *life.stopped.borrow());
     // The API server decides it when the pod is made, and lets nobody change it.
     status.qos_class = pod.status.as_ref().and_then(|status| status.qos_class.clone());
+    // Conditions that others set stay, such as why the pod is evicted.
+    let ours = status.conditions.get_or_insert_default();
+    for condition in pod.status.iter().flat_map(|status| status.conditions.iter().flatten()) {
+        if ours.iter().all(|known| known.type_ != condition.type_) {
+            ours.push(condition.clone());
+        }
+    }
     let written = serde_json::to_value(&status).map_err(kube::Error::SerdeError)?;
     let known = serde_json::to_value(&pod.status).map_err(kube::Error::SerdeError)?;
     if covers(&known, &written) {
