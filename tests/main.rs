@@ -22,4 +22,5 @@ mod sharing;
 mod sign_in;
 mod stream;
 mod support;
+mod told;
 mod transport;

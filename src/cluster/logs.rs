@@ -1,27 +1,35 @@
-//! A pod's log: read line by line, resumable at any line by the time that the node gave it.
+//! A container's log: read line by line, run by run, and resumable at any line.
+
+mod glance;
+mod lines;
+mod mark;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_stream::try_stream;
-use futures::io::{AsyncBufRead, AsyncBufReadExt};
+use futures::io::AsyncBufRead;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
+use kube::Api;
 use kube::api::LogParams;
-use kube::{Api, ResourceExt};
 
 use super::client::{Cluster, ClusterError};
-use crate::db::error_chain;
+pub use glance::{Glance, glance};
+pub use lines::LONGEST_PIECE;
+use lines::{Stamped, lines};
+pub use mark::{After, Mark, Position};
+use mark::{COUNTED, Tracker, second};
 
-/// Bytes of a line that are told in one piece; a program may write without ever ending a line.
-pub const LONGEST_PIECE: usize = 16 * 1024;
 /// How long the end of a log may take to read.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The end of a log is read in larger and larger parts up to this many lines, to count the lines of one instant.
-const LARGEST_TAIL: usize = 100_000;
+/// How long a line that was told before may take to come again: it is there already.
+const AGAIN: Duration = Duration::from_secs(5);
 
-/// Whose log: the container of the one pod that has this uid. A pod that runs again has its name, but not its uid.
+/// Whose log: one run of a container of the one pod that has this uid. A pod that runs again has its name, but not its uid.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source {
     /// Where the pod is.
@@ -32,79 +40,108 @@ pub struct Source {
     pub uid: String,
     /// The container.
     pub container: String,
+    /// Which of its runs: how often it was started again before.
+    pub run: i32,
 }
 
 /// A line, or a piece of a long one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Where it stands.
-    pub position: Position,
+    /// Its time stamp in nanoseconds since 1970, as the node wrote it.
+    pub at: i64,
+    /// Where a reader stands who was told it.
+    pub mark: Mark,
     /// What it says.
     pub text: String,
     /// Whether it goes on with the line before it.
     pub continues: bool,
+    /// Whether lines before it are lost: the node has removed the beginning of the log meanwhile.
+    pub after_gap: bool,
 }
 
-/// Where a line stands in its log. Lines of one instant are told apart by their number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// Nanoseconds since 1970, as the node wrote it.
-    pub nanos: i128,
-    /// Which line or piece of that instant, from 1.
-    pub nth: u32,
-}
-
-/// Reads the log behind `after`, or from its start; with `follow` also what is yet to come, until the container ends.
+/// Reads the log behind `after`; with `follow` also what is yet to come, until the container ends.
 ///
 /// # Errors
-/// [`ClusterError::NotFound`] if the pod is there no more, [`ClusterError::Invalid`] if its container has not begun.
+/// [`ClusterError::NotFound`] if the pod is there no more, [`ClusterError::Invalid`] if its container has not begun or the
+/// log of that run is there no more, [`ClusterError::Conflict`] if the container was started again meanwhile.
 pub async fn read(
     cluster: &Cluster,
     source: &Source,
-    after: Option<Position>,
+    after: After,
     follow: bool,
 ) -> Result<impl Stream<Item = Result<Line, ClusterError>> + Send + use<>, ClusterError> {
-    let params = LogParams {
-        follow,
-        since_time: after.and_then(|after| Timestamp::from_second(seconds(after)).ok()),
-        ..params(source)
+    let mut log = Box::pin(lines(open(cluster, source, after.since(), follow).await?));
+    let mut tracker = Tracker::from(after.since());
+    let mut lost = None;
+    if let After::Mark(mark) = after
+        && !pass_over(&mut log, &mut tracker, mark).await?
+    {
+        // It does not begin any more where it did.
+        let last = Position { nanos: mark.last, nth: u32::MAX };
+        let since = Some(second(last.nanos));
+        log = Box::pin(lines(open(cluster, source, since, follow).await?));
+        (tracker, lost) = (Tracker::from(since), Some(last));
+    }
+    let instant = match after {
+        After::Instant(position) => Some(position),
+        After::Start | After::Mark(_) => lost,
     };
-    // A cluster that is away says so here. The log itself may be silent for hours before it answers at all.
-    match uid_of(cluster, source).await? {
-        Some(uid) if uid == source.uid => {}
-        Some(_) | None => return Err(gone(source)),
-    }
-    let reader = pods(cluster, source).log_stream(&source.pod, &params).await?;
-    // Another pod of this name may have come while it was being opened.
-    if uid_of(cluster, source).await?.is_some_and(|uid| uid != source.uid) {
-        return Err(gone(source));
-    }
-    // The cluster begins with the whole second: what the reader has is dropped.
-    let is_new = move |line: &Line| after.is_none_or(|after| line.position > after);
-    Ok(lines(reader).filter(move |line| std::future::ready(line.as_ref().map_or(true, is_new))))
+    Ok(told(log, tracker, instant, lost.is_some()))
 }
 
-/// The position behind which the last `count` lines stand; `None` if the log has no more than those.
+/// Passes over what was told before; false if the log is not the same up to there.
+async fn pass_over(
+    log: &mut (impl Stream<Item = Result<Stamped, ClusterError>> + Unpin),
+    tracker: &mut Tracker,
+    mark: Mark,
+) -> Result<bool, ClusterError> {
+    let mut last = None;
+    for _ in 0..mark.count {
+        match tokio::time::timeout(AGAIN, log.next()).await {
+            Ok(Some(line)) => last = Some(tracker.take(line?.position.nanos).last),
+            Ok(None) | Err(_) => return Ok(false),
+        }
+    }
+    Ok(mark.count == 0 || last == Some(mark.last))
+}
+
+/// The lines of `log` with their marks, those up to `instant` left out.
+fn told(
+    log: impl Stream<Item = Result<Stamped, ClusterError>> + Send,
+    mut tracker: Tracker,
+    mut instant: Option<Position>,
+    mut after_gap: bool,
+) -> impl Stream<Item = Result<Line, ClusterError>> + Send {
+    try_stream! {
+        for await line in log {
+            let Stamped { position, text, continues } = line?;
+            let mark = tracker.take(position.nanos);
+            if instant.is_some_and(|instant| position <= instant) {
+                continue;
+            }
+            instant = None;
+            yield Line { at: position.nanos, mark, text, continues, after_gap: std::mem::take(&mut after_gap) };
+        }
+    }
+}
+
+/// The place behind which the last `count` lines stand.
 ///
 /// # Errors
 /// As [`read`].
-pub async fn before_last(cluster: &Cluster, source: &Source, count: usize) -> Result<Option<Position>, ClusterError> {
+pub async fn before_last(cluster: &Cluster, source: &Source, count: usize) -> Result<After, ClusterError> {
     let found = tokio::time::timeout(PATIENCE, async {
-        // One line more than is wanted, to stand behind, and one more to see how many that one's instant has.
-        let mut asked = count + 2;
-        loop {
-            let tail = i64::try_from(asked).ok();
-            let params = LogParams { tail_lines: tail, ..params(source) };
-            let reader = cluster.call(pods(cluster, source).log_stream(&source.pod, &params)).await?;
-            let (tail, begins_at) = ends(lines(reader), count + 1).await?;
-            let whole = tail.total < asked;
-            let stands = tail.ends.front().copied().filter(|_| tail.total > count);
-            match stands {
-                // Of an instant that the part begins with it is not known how many lines came before.
-                Some(stands) if !whole && asked < LARGEST_TAIL && Some(stands.nanos) == begins_at => asked *= 2,
-                stands => return Ok(stands),
-            }
+        let asked = count + usize::try_from(COUNTED).unwrap_or(usize::MAX) + 1;
+        let params = LogParams { tail_lines: i64::try_from(asked).ok(), ..params(source, false) };
+        let reader = cluster.call(pods(cluster, source).log_stream(&source.pod, &params)).await?;
+        let end = ends(lines(reader), Tracker::from(None), count).await?;
+        if end.total < asked {
+            return Ok(end.before());
         }
+        // A long log: its end is counted from a minute before the oldest of these lines.
+        let since = end.oldest.map(|oldest| second(oldest) - 60);
+        let reader = open(cluster, source, since, false).await?;
+        Ok(ends(lines(reader), Tracker::from(since), count).await?.before())
     });
     found.await.map_err(|_| ClusterError::Away(format!("no end of the log within {} s", PATIENCE.as_secs())))?
 }
@@ -112,169 +149,82 @@ pub async fn before_last(cluster: &Cluster, source: &Source, count: usize) -> Re
 struct Ends {
     /// Lines read.
     total: usize,
-    /// Where the last of them end.
-    ends: VecDeque<Position>,
+    /// Their lowest stamp.
+    oldest: Option<i64>,
+    /// Where the last of them end, one more than is wanted.
+    ends: VecDeque<Mark>,
+    wanted: usize,
 }
 
-/// Where the last `most` lines end, and the instant of the first.
+impl Ends {
+    fn before(&self) -> After {
+        self.ends.front().filter(|_| self.total > self.wanted).map_or(After::Start, |mark| After::Mark(*mark))
+    }
+}
+
+/// Where the last `wanted` lines, and the one before them, end.
 async fn ends(
-    lines: impl Stream<Item = Result<Line, ClusterError>>,
-    most: usize,
-) -> Result<(Ends, Option<i128>), ClusterError> {
+    lines: impl Stream<Item = Result<Stamped, ClusterError>>,
+    mut tracker: Tracker,
+    wanted: usize,
+) -> Result<Ends, ClusterError> {
     let mut lines = std::pin::pin!(lines);
-    let mut found = Ends { total: 0, ends: VecDeque::new() };
-    let mut first = None;
+    let mut found = Ends { total: 0, oldest: None, ends: VecDeque::new(), wanted };
     while let Some(line) = lines.next().await {
-        let Line { position, continues, .. } = line?;
-        first.get_or_insert(position.nanos);
+        let Stamped { position, continues, .. } = line?;
+        let mark = tracker.take(position.nanos);
+        found.oldest = found.oldest.into_iter().chain([position.nanos]).min();
         if continues {
             found.ends.pop_back();
         } else {
             found.total += 1;
         }
-        found.ends.push_back(position);
-        if found.ends.len() > most {
+        found.ends.push_back(mark);
+        if found.ends.len() > wanted + 1 {
             found.ends.pop_front();
         }
     }
-    Ok((found, first))
+    Ok(found)
+}
+
+/// Opens the log of this very pod and run.
+async fn open(
+    cluster: &Cluster,
+    source: &Source,
+    since: Option<i64>,
+    follow: bool,
+) -> Result<impl AsyncBufRead + Send + use<>, ClusterError> {
+    // A cluster that is away says so here. The log itself may be silent for hours before it answers at all.
+    let runs = runs_of(cluster, source).await?;
+    let previous = match runs - source.run {
+        ..=0 => false,
+        1 => true,
+        _ => return Err(started_again(source)),
+    };
+    let since_time = since.and_then(|since| Timestamp::from_second(since).ok());
+    let params = LogParams { follow: follow && !previous, since_time, ..params(source, previous) };
+    let reader = pods(cluster, source).log_stream(&source.pod, &params).await?;
+    // Another pod of this name, or another run, may have come while it was being opened.
+    match runs_of(cluster, source).await {
+        Ok(now) if now != runs => Err(started_again(source)),
+        Err(ClusterError::NotFound(message)) if message.contains("another") => Err(ClusterError::NotFound(message)),
+        Ok(_) | Err(_) => Ok(reader),
+    }
+}
+
+async fn runs_of(cluster: &Cluster, source: &Source) -> Result<i32, ClusterError> {
+    let found = glance(cluster, &source.namespace, &source.pod, &source.uid).await?;
+    Ok(found.get(&source.container).map_or(0, |glance| glance.restarts))
+}
+
+fn started_again(source: &Source) -> ClusterError {
+    ClusterError::Conflict(format!("the container {} was started again", source.container))
 }
 
 fn pods(cluster: &Cluster, source: &Source) -> Api<Pod> {
     Api::namespaced(cluster.client(), &source.namespace)
 }
 
-fn params(source: &Source) -> LogParams {
-    LogParams { container: Some(source.container.clone()), timestamps: true, ..LogParams::default() }
-}
-
-fn gone(source: &Source) -> ClusterError {
-    ClusterError::NotFound(format!("the pod {} with the uid {} is there no more", source.pod, source.uid))
-}
-
-/// The uid of the pod that has the name now.
-async fn uid_of(cluster: &Cluster, source: &Source) -> Result<Option<String>, ClusterError> {
-    let pod = cluster.call(pods(cluster, source).get_opt(&source.pod)).await?;
-    Ok(pod.and_then(|pod| pod.uid()))
-}
-
-fn seconds(position: Position) -> i64 {
-    i64::try_from(position.nanos.div_euclid(1_000_000_000)).unwrap_or(0)
-}
-
-/// The lines that `reader` gives. One that ends in the middle because the connection broke is not told.
-fn lines(reader: impl AsyncBufRead + Send) -> impl Stream<Item = Result<Line, ClusterError>> + Send {
-    try_stream! {
-        let mut reader = std::pin::pin!(reader);
-        let mut numbering = Numbering::default();
-        let (mut held, mut continues) = (Vec::new(), false);
-        loop {
-            let found = {
-                let read = reader.fill_buf().await.map_err(|error| ClusterError::Away(error_chain(&error)))?;
-                if read.is_empty() {
-                    break;
-                }
-                let newline = read.iter().position(|byte| *byte == b'\n');
-                let taken = newline.unwrap_or(read.len());
-                held.extend_from_slice(&read[..taken]);
-                let used = taken + usize::from(newline.is_some());
-                reader.consume_unpin(used);
-                newline.is_some()
-            };
-            while held.len() > LONGEST_PIECE {
-                let rest = held.split_off(cut(&held));
-                let piece = std::mem::replace(&mut held, rest);
-                yield numbering.read(&String::from_utf8_lossy(&piece), continues);
-                continues = true;
-            }
-            if found {
-                yield numbering.read(&String::from_utf8_lossy(&held), continues);
-                held.clear();
-                continues = false;
-            }
-        }
-        if !held.is_empty() {
-            yield numbering.read(&String::from_utf8_lossy(&held), continues);
-        }
-    }
-}
-
-/// Where a piece of at most [`LONGEST_PIECE`] bytes ends: not within a character.
-fn cut(bytes: &[u8]) -> usize {
-    let is_inside = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000);
-    (LONGEST_PIECE - 3..=LONGEST_PIECE).rev().find(|at| !is_inside(at)).unwrap_or(LONGEST_PIECE)
-}
-
-#[derive(Default)]
-struct Numbering(Option<Position>);
-
-impl Numbering {
-    /// Takes the time off a line. A line without one belongs to the instant before it.
-    fn read(&mut self, line: &str, continues: bool) -> Line {
-        let before = self.0;
-        let (time, text) = line.split_once(' ').unwrap_or((line, ""));
-        let (nanos, text) = match time.parse::<Timestamp>() {
-            Ok(time) if !continues => (time.as_nanosecond(), text),
-            Ok(_) | Err(_) => (before.map_or(0, |before| before.nanos), line),
-        };
-        let nth = before.filter(|before| before.nanos == nanos).map_or(1, |before| before.nth + 1);
-        let position = Position { nanos, nth };
-        self.0 = Some(position);
-        Line { position, text: text.to_owned(), continues }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    async fn read_all(text: &[u8]) -> Vec<Line> {
-        lines(text).map(Result::unwrap).collect().await
-    }
-
-    #[tokio::test]
-    async fn lines_of_one_instant_are_numbered() {
-        let text = b"2026-01-01T00:00:00.5Z one\n2026-01-01T00:00:00.5Z two\n2026-01-01T00:00:01Z three four\n";
-        let read = read_all(text).await;
-        assert_eq!(read.iter().map(|line| line.position.nth).collect::<Vec<_>>(), [1, 2, 1]);
-        assert_eq!(read[2].text, "three four");
-        assert!(read[0].position < read[1].position && read[1].position < read[2].position);
-    }
-
-    #[tokio::test]
-    async fn an_empty_line_is_a_line_and_one_without_a_time_belongs_to_the_instant_before() {
-        let read = read_all(b"2026-01-01T00:00:00Z \n2026-01-01T00:00:00Z\nunable to retrieve more\n").await;
-        let told: Vec<_> = read.iter().map(|line| (line.position.nth, line.text.as_str())).collect();
-        assert_eq!(told, [(1, ""), (2, ""), (3, "unable to retrieve more")]);
-    }
-
-    #[tokio::test]
-    async fn a_line_without_end_comes_in_pieces_that_are_numbered() {
-        let long = "é".repeat(LONGEST_PIECE);
-        let read = read_all(format!("2026-01-01T00:00:00Z {long}\n2026-01-01T00:00:00Z next\n").as_bytes()).await;
-        let continues: Vec<_> = read.iter().map(|line| line.continues).collect();
-        assert_eq!(continues, [false, true, true, false]);
-        assert_eq!(read[..3].iter().map(|line| line.text.as_str()).collect::<String>(), long);
-        assert!(read.iter().all(|line| line.text.len() <= LONGEST_PIECE));
-        assert_eq!(read[3].position.nth, 4);
-    }
-
-    #[tokio::test]
-    async fn the_last_lines_begin_behind_the_line_before_them() {
-        let text = b"2026-01-01T00:00:00Z a\n2026-01-01T00:00:00Z b\n2026-01-01T00:00:01Z c\n";
-        let (found, first) = ends(lines(&text[..]), 2).await.unwrap();
-        assert_eq!((found.total, found.ends.front().unwrap().nth), (3, 2));
-        assert_eq!(first, Some(found.ends[0].nanos));
-    }
-
-    proptest! {
-        #[test]
-        fn positions_rise_and_no_text_is_lost(text in proptest::collection::vec("[ -~é]{0,30}", 0..20)) {
-            let log: String = text.iter().map(|line| format!("2026-01-01T00:00:00Z {line}\n")).collect();
-            let read = futures::executor::block_on(read_all(log.as_bytes()));
-            prop_assert!(read.windows(2).all(|pair| pair[0].position < pair[1].position));
-            prop_assert_eq!(read.into_iter().map(|line| line.text).collect::<Vec<_>>(), text);
-        }
-    }
+fn params(source: &Source, previous: bool) -> LogParams {
+    LogParams { container: Some(source.container.clone()), timestamps: true, previous, ..LogParams::default() }
 }

@@ -6,13 +6,14 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::model::observed::Life;
-use super::model::task::{Task, TaskState};
 use super::phase::{JobEventKind, JobPhase};
 use crate::cluster::pods::TaskPod;
 use crate::events::model::NewEvent;
 use crate::ids::JobId;
 
+mod placed;
 mod retry;
+mod tasks;
 mod waiting;
 
 use waiting::as_sentence;
@@ -33,7 +34,7 @@ pub enum Seen {
     Object(ObjectState),
     /// An object of it is there no more.
     Gone(ObjectRef),
-    /// The pod of one of its tasks.
+    /// A pod that may run one of its tasks.
     Pod(TaskPod),
 }
 
@@ -49,18 +50,26 @@ pub struct ObjectRef {
 /// A job's object at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectState {
+    /// The namespace it is in.
+    pub namespace: String,
     /// Its name, which says of which attempt it is.
     pub name: String,
     /// Which object.
     pub uid: String,
     /// How new this is.
     pub version: i64,
+    /// Whether a list says so. A list is the truth, even where the cluster went back to an older state.
+    pub listed: bool,
     /// Where the cluster says that it stands.
     pub phase: ObjectPhase,
     /// The cluster's word for why.
     pub reason: Option<String>,
     /// The sentence to the reason.
     pub message: Option<String>,
+    /// Whether it says that it was stopped to make room and has not run since.
+    pub preempted: bool,
+    /// How many of its tasks it says have failed.
+    pub failed: i32,
     /// Whether it is being deleted.
     pub deleting: bool,
 }
@@ -68,9 +77,11 @@ pub struct ObjectState {
 /// Where the cluster says that a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectPhase {
+    /// It does not say.
+    Untold,
     /// It waits.
     Pending,
-    /// It runs.
+    /// Its tasks are placed. Whether they run is for their pods to tell.
     Running,
     /// It ended well.
     Succeeded,
@@ -84,6 +95,10 @@ pub mod reason {
     pub const PREEMPTED: &str = "Preempted";
     /// An attempt failed, and the next one is started.
     pub const RETRYING: &str = "Retrying";
+    /// Its tasks have nodes and are being started.
+    pub const PLACED: &str = "Placed";
+    /// The only task that ran got another pod.
+    pub const TASK_REPLACED: &str = "TaskReplaced";
     /// The object was deleted by somebody else.
     pub const DELETED: &str = "Deleted";
     /// The cluster will not take the object.
@@ -106,12 +121,12 @@ impl Life {
         match seen {
             Seen::Object(object) => self.observe_object(object, now),
             Seen::Gone(object) => self.gone(object, now),
-            Seen::Pod(pod) => self.observe_pod(pod).into_iter().collect(),
+            Seen::Pod(pod) => self.observe_pod(pod, now),
         }
     }
 
     fn observe_object(&mut self, object: &ObjectState, now: DateTime<Utc>) -> Vec<NewEvent> {
-        let of_another_attempt = object.name != self.object_name;
+        let of_another_attempt = object.name != self.object_name || object.namespace != self.namespace;
         if self.phase.is_terminal() {
             let unknown = self.object_uid.is_none() && !of_another_attempt;
             if unknown && !object.deleting && self.next_attempt_at.is_none() {
@@ -122,11 +137,11 @@ impl Life {
             return Vec::new();
         }
         let another = of_another_attempt || self.object_uid.as_ref().is_some_and(|known| *known != object.uid);
-        let older = self.object_version.is_some_and(|known| known >= object.version);
+        let older = !object.listed && self.object_version.is_some_and(|known| known >= object.version);
         if another || self.is_restarting() || older {
             return Vec::new();
         }
-        self.object_uid = Some(object.uid.clone());
+        self.know_object(&object.uid);
         self.object_version = Some(object.version);
         let leaving = object.deleting || self.cancel_requested_at.is_some();
         if leaving && object.phase != ObjectPhase::Succeeded {
@@ -143,28 +158,36 @@ impl Life {
             events.extend(self.enter(JobPhase::Queued, (None, None), now));
         }
         match object.phase {
-            ObjectPhase::Pending if self.phase == JobPhase::Running => {
-                let why = (Some(reason::PREEMPTED.to_owned()), Some(waiting::PREEMPTED.to_owned()));
-                events.extend(self.enter(JobPhase::Queued, why, now));
+            ObjectPhase::Untold | ObjectPhase::Pending if self.is_preempted_by(object) => {
+                events.push(self.preempted(now));
             }
-            ObjectPhase::Pending => events.extend(self.wait(why)),
-            ObjectPhase::Running if self.phase == JobPhase::Running => {}
-            ObjectPhase::Running => events.extend(self.enter(JobPhase::Running, (None, None), now)),
-            ObjectPhase::Succeeded => events.extend(self.enter(JobPhase::Succeeded, why, now)),
-            ObjectPhase::Failed => match self.retry(&why, now) {
-                Some(event) => events.push(event),
-                None => events.extend(self.enter(JobPhase::Failed, why, now)),
-            },
+            ObjectPhase::Untold | ObjectPhase::Pending if self.phase == JobPhase::Running => {
+                events.extend(self.waits_again(why, now));
+            }
+            ObjectPhase::Untold | ObjectPhase::Pending => events.extend(self.wait(why)),
+            ObjectPhase::Running => events.extend(self.placed(now)),
+            ObjectPhase::Succeeded => {
+                events.extend(self.ran_unseen(now));
+                if object.failed == 0 {
+                    self.tasks_succeeded();
+                }
+                events.extend(self.enter(JobPhase::Succeeded, why, now));
+            }
+            ObjectPhase::Failed => {
+                events.extend(self.ran_unseen(now));
+                match self.retry(&why, now) {
+                    Some(event) => events.push(event),
+                    None => events.extend(self.enter(JobPhase::Failed, why, now)),
+                }
+            }
         }
         events
     }
 
     /// An object of it is there no more.
     pub fn gone(&mut self, object: &ObjectRef, now: DateTime<Utc>) -> Vec<NewEvent> {
-        let another = match (&object.uid, &self.object_uid) {
-            (Some(gone), Some(known)) => gone != known,
-            (None, _) | (_, None) => false,
-        };
+        // The watch tells a uid: an object that the row does not know as the job's may be one of the same name elsewhere.
+        let another = object.uid.is_some() && object.uid != self.object_uid;
         if another || object.name != self.object_name {
             return Vec::new();
         }
@@ -186,61 +209,14 @@ impl Life {
         events
     }
 
-    fn observe_pod(&mut self, pod: &TaskPod) -> Option<NewEvent> {
-        let mut task = Task::of_pod(pod, self.attempt_of(pod.owner.as_deref()));
-        let known = self.tasks.0.iter().position(|known| known.index == task.index);
-        let before = known.map(|place| self.tasks.0[place].clone());
-        if before.as_ref().is_some_and(|before| before.version >= task.version || before.attempt > task.attempt) {
-            return None;
-        }
-        let stopped =
-            before.as_ref().is_some_and(|before| before.uid == task.uid && before.state == TaskState::Waiting);
-        if stopped && task.leaving && task.state == TaskState::Running {
-            // It was stopped to make room or for the next attempt, and takes a while to end.
-            task.state = TaskState::Waiting;
-        }
-        let same = before.as_ref().is_some_and(|before| Task { version: task.version, ..before.clone() } == task);
-        if same {
-            return None;
-        }
-        let moved = before.is_none_or(|before| before.state != task.state) && task.state != TaskState::Waiting;
-        let (reason, message) = (task.reason.clone(), task.sentence());
-        match known {
-            Some(place) => self.tasks.0[place] = task,
-            None => {
-                self.tasks.0.push(task);
-                self.tasks.0.sort_by_key(|task| task.index);
-            }
-        }
-        self.tell_what_tasks_wait_for();
-        (moved && !self.phase.is_terminal()).then(|| NewEvent {
-            job: self.id,
-            kind: JobEventKind::TaskChanged.as_str(),
-            phase: self.phase.as_str(),
-            previous_phase: None,
-            reason,
-            message: Some(message),
-        })
-    }
-
-    /// A task that waits says more than the scheduler, which has done its part. When none does any more, that is over.
-    fn tell_what_tasks_wait_for(&mut self) {
-        if self.phase.is_terminal() {
-            return;
-        }
-        match self.tasks.0.iter().find_map(waiting::of_task) {
-            Some(sentence) => self.pending_reason = Some(sentence),
-            None if self.phase == JobPhase::Running => self.pending_reason = None,
-            None => {}
-        }
-    }
-
     /// The cluster has the object of this name. One of an attempt that is over says nothing about the job.
     pub fn created(&mut self, name: &str, uid: &str, now: DateTime<Utc>) -> Vec<NewEvent> {
         if self.object_name != name {
             return Vec::new();
         }
-        self.object_uid.get_or_insert_with(|| uid.to_owned());
+        if self.object_uid.is_none() {
+            self.know_object(uid);
+        }
         if self.phase.is_terminal() {
             // Cancelled meanwhile: the object must go again.
             self.next_attempt_at = Some(now);
@@ -270,9 +246,9 @@ impl Life {
         now: DateTime<Utc>,
         again: DateTime<Utc>,
     ) -> Vec<NewEvent> {
-        let over_time = self.overdue(now);
-        if !over_time.is_empty() {
-            return over_time;
+        let over_time = self.exceeded(now);
+        if over_time.is_some() {
+            return over_time.into_iter().collect();
         }
         self.next_attempt_at = Some(again);
         if !(self.is_unsent() || self.is_restarting()) || self.cancel_requested_at.is_some() {
@@ -305,10 +281,16 @@ impl Life {
         events
     }
 
-    /// It ran as long as it may. Its object goes next.
+    /// What the time brings: a job that is placed and whose pods nobody sees is taken for running, and one that ran as long
+    /// as it may fails. Its object goes next.
     pub fn overdue(&mut self, now: DateTime<Utc>) -> Vec<NewEvent> {
+        let runs = self.runs_unseen(now);
+        runs.into_iter().chain(self.exceeded(now)).collect()
+    }
+
+    fn exceeded(&mut self, now: DateTime<Utc>) -> Option<NewEvent> {
         if self.cancel_requested_at.is_some() || self.deadline().is_none_or(|deadline| deadline > now) {
-            return Vec::new();
+            return None;
         }
         let seconds = self.deadline_seconds.unwrap_or_default();
         let message = format!("it ran longer than the {seconds} s that it may");
@@ -317,7 +299,7 @@ impl Life {
         if event.is_some() {
             self.next_attempt_at = Some(now);
         }
-        event.into_iter().collect()
+        event
     }
 
     /// When it will have run as long as it may, while it has not ended.
@@ -332,6 +314,7 @@ impl Life {
             (Some(finished), _) => self.ttl_seconds.map(|seconds| finished + Duration::seconds(seconds)),
             (None, Some(_)) => Some(now),
             (None, None) if self.is_restarting() || self.object_uid.is_none() => Some(now),
+            (None, None) if self.is_placed_unseen() => Some(now + placed::PATIENCE),
             (None, None) => self.deadline(),
         }
     }
@@ -363,26 +346,22 @@ impl Life {
         if from == to || from.next(to).is_err() {
             return None;
         }
-        let kind = from.event(to);
         self.phase = to;
         let waits = (to == JobPhase::Queued).then(|| waiting::of_object(reason.as_deref(), message.as_deref()));
         self.pending_reason = waits.flatten();
         self.reason.clone_from(&reason);
         self.message.clone_from(&message);
-        if kind == JobEventKind::Preempted {
-            self.preemptions += 1;
-            self.stop_tasks();
-        }
         if to == JobPhase::Running {
             self.started_at.get_or_insert(now);
         }
         if to.is_terminal() {
             self.finished_at = Some(now);
+            self.end_tasks();
         }
         self.next_attempt_at = self.due(now);
         Some(NewEvent {
             job: self.id,
-            kind: kind.as_str(),
+            kind: JobEventKind::PhaseChanged.as_str(),
             phase: to.as_str(),
             previous_phase: Some(from.as_str()),
             reason,
@@ -394,6 +373,10 @@ impl Life {
 #[cfg(test)]
 #[path = "life/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "life/told_tests.rs"]
+mod told_tests;
 
 #[cfg(test)]
 #[path = "life/retry_tests.rs"]

@@ -11,9 +11,9 @@ use crate::text_enum;
 pub enum JobPhase {
     /// Accepted and kept; the cluster does not have it yet.
     Submitted,
-    /// In the cluster, waiting for room.
+    /// In the cluster, waiting for room, or placed and not running yet; `pendingReason` says which.
     Queued,
-    /// Its tasks run.
+    /// A task runs, or has run.
     Running,
     /// Every task ended with success. Never changes again.
     Succeeded,
@@ -81,7 +81,8 @@ impl JobPhase {
         }
     }
 
-    /// The phase after observing `to`. RUNNING goes back to QUEUED only by preemption; a retry does so by itself.
+    /// The phase after observing `to`. RUNNING goes back to QUEUED by preemption, or when
+    /// the last of its tasks that ran was stopped; a retry does so by itself.
     ///
     /// # Errors
     /// The step is not part of a job's life.
@@ -99,14 +100,6 @@ impl JobPhase {
             | (Succeeded, Submitted | Queued | Running | Failed | Cancelled)
             | (Failed, Submitted | Queued | Running | Succeeded | Cancelled)
             | (Cancelled, Submitted | Queued | Running | Succeeded | Failed) => Err(Illegal { from: self, to }),
-        }
-    }
-
-    /// What the step from this phase to `to` is told as.
-    pub const fn event(self, to: Self) -> JobEventKind {
-        match (self, to) {
-            (Self::Running, Self::Queued) => JobEventKind::Preempted,
-            _ => JobEventKind::PhaseChanged,
         }
     }
 }

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use super::feed::{JobEventFilter, View};
 use super::loader::JobObject;
 use super::logs::types::LogChunk;
-use super::logs::{self, Place, Tails};
+use super::logs::{self, Place, Stages, Tails};
+use super::model::log::stages;
 use super::model::manifest::Manifest;
 use super::query;
 use super::types::JobEvent;
@@ -61,6 +62,10 @@ impl JobSubscription {
 
     /// What a task of a job writes, as it writes it, each line once and in order.
     ///
+    /// Of a task with several containers all are read: init containers one after the other, then the others together, each
+    /// line as it comes; `container` reads one alone. Of a container that was started again the run before is told first, as
+    /// far as the cluster keeps it; the end INCOMPLETE says that lines are missing.
+    ///
     /// It waits for a task that has not begun, goes on with the next pod when the task is stopped and started anew, and
     /// completes after a last chunk that says how the log ended. With the cursor of the last chunk you got it goes on
     /// behind that chunk. If you read slowly, the log waits for you; no other subscription does.
@@ -74,12 +79,16 @@ impl JobSubscription {
         #[graphql(desc = "Which of its tasks, by its place among them: the first (0) when left out.")] task: Option<
             i32,
         >,
-        #[graphql(desc = "With how many of the lines that are there to begin: 0 to 10000, all when left out. Of no \
-                    effect beside `after`.")]
+        #[graphql(desc = "Which of the task's containers, by its name: all when left out.")] container: Option<String>,
+        #[graphql(
+            desc = "With how many of the lines that are there, of each container, to begin: 0 to 10000, all when left out. Of no \
+                    effect beside `after`."
+        )]
         tail_lines: Option<i32>,
         #[graphql(desc = "The cursor of the last chunk you got.")] after: Option<Cursor>,
     ) -> async_graphql::Result<impl Stream<Item = ApiResult<LogChunk>> + use<>> {
-        job_logs(ctx, job_id, task.unwrap_or(0), tail_lines, after).await.graphql(ctx)
+        let what = Which { job: job_id, task: task.unwrap_or(0), container };
+        job_logs(ctx, what, tail_lines, after).await.graphql(ctx)
     }
 }
 
@@ -229,10 +238,16 @@ fn admitted(caller: &Caller, named: &[(Action, &'static str)]) -> Result<policy:
     policy::visible(caller)
 }
 
+/// Whose log.
+struct Which {
+    job: JobId,
+    task: i32,
+    container: Option<String>,
+}
+
 async fn job_logs(
     ctx: &Context<'_>,
-    id: JobId,
-    task: i32,
+    Which { job: id, task, container }: Which,
     tail_lines: Option<i32>,
     after: Option<Cursor>,
 ) -> Result<BoxStream<'static, ApiResult<LogChunk>>, ApiErrors> {
@@ -249,10 +264,16 @@ async fn job_logs(
     let mut problems = Problems::default();
     let manifest = Manifest::from(object.kept.clone());
     let last = manifest.task_count().saturating_sub(1);
-    let container = usize::try_from(task).ok().and_then(|task| manifest.container(task));
-    if container.is_none() {
+    let all = stages(&manifest, task);
+    if all.is_none() {
         let message = format!("task was {task}; it may be 0 to {last}");
         problems.push(ApiError::bad_input("task", message));
+    }
+    let wanted = all.as_ref().and_then(|all| container.as_deref().map_or_else(|| Some(all.clone()), |it| all.only(it)));
+    if let (Some(all), None) = (&all, &wanted) {
+        let names = all.names().collect::<Vec<_>>().join(", ");
+        let message = format!("task {task} has no container {:?}; it has: {names}", container.unwrap_or_default());
+        problems.push(ApiError::bad_input("container", message));
     }
     if let Some(lines) = tail_lines.filter(|lines| !(0..=MAX_TAIL).contains(lines)) {
         let message = format!("tailLines was {lines}; it may be 0 to {MAX_TAIL}");
@@ -274,7 +295,7 @@ async fn job_logs(
         rights,
         action,
         namespace: object.namespace.clone(),
-        container: container.unwrap_or_default(),
+        stages: wanted.unwrap_or_else(|| Stages::of_one("")),
         tail: tail_lines.filter(|_| after.is_none()).and_then(|lines| usize::try_from(lines).ok()),
         place: after.unwrap_or_else(|| Place::start(id, task)),
     };

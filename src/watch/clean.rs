@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::cluster::pods::TaskPod;
+use crate::cluster::pods::{Owner, TaskPod};
 use crate::cluster::text::storable;
 use crate::jobs::life::{ObjectRef, ObjectState, Observation, Seen};
 
@@ -19,8 +19,20 @@ const LONGEST_WORD: usize = 1024;
 pub(super) fn clean(mut observation: Observation) -> Observation {
     let Observation { job: _, seen } = &mut observation;
     match seen {
-        Seen::Object(ObjectState { name, uid, version: _, phase: _, reason, message, deleting: _ }) => {
-            [name, uid].into_iter().for_each(word);
+        Seen::Object(ObjectState {
+            namespace,
+            name,
+            uid,
+            version: _,
+            listed: _,
+            phase: _,
+            reason,
+            message,
+            preempted: _,
+            failed: _,
+            deleting: _,
+        }) => {
+            [namespace, name, uid].into_iter().for_each(word);
             reason.iter_mut().for_each(word);
             message.iter_mut().for_each(sentence);
         }
@@ -31,22 +43,29 @@ pub(super) fn clean(mut observation: Observation) -> Observation {
         Seen::Pod(TaskPod {
             job: _,
             task: _,
+            namespace,
             name,
             uid,
-            owner,
+            owner: Owner { name: owner_name, uid: owner_uid },
             leaving: _,
+            stopped: _,
             node,
             version: _,
+            listed: _,
+            gone: _,
+            troubled: _,
             state: _,
             reason,
             message,
+            container,
+            in_init: _,
             exit_code: _,
             signal: _,
             started_at: _,
             finished_at: _,
         }) => {
-            word(name);
-            [uid, owner, node, reason].into_iter().flatten().for_each(word);
+            [namespace, name, owner_name, owner_uid].into_iter().for_each(word);
+            [uid, node, reason, container].into_iter().flatten().for_each(word);
             message.iter_mut().for_each(sentence);
         }
     }
@@ -84,33 +103,44 @@ mod tests {
     fn no_text_of_an_observation_keeps_a_nul() {
         let dirty = || Some(DIRTY.to_owned());
         let object = ObjectState {
+            namespace: DIRTY.into(),
             name: DIRTY.into(),
             uid: DIRTY.into(),
             version: 1,
+            listed: false,
             phase: ObjectPhase::Pending,
             reason: dirty(),
             message: dirty(),
+            preempted: false,
+            failed: 0,
             deleting: false,
         };
         let pod = TaskPod {
             job: JobId::generate(),
             task: 0,
+            namespace: DIRTY.into(),
             name: DIRTY.into(),
             uid: dirty(),
-            owner: dirty(),
+            owner: Owner { name: DIRTY.into(), uid: DIRTY.into() },
             leaving: false,
+            stopped: None,
             node: dirty(),
             version: 1,
+            listed: false,
+            gone: false,
+            troubled: false,
             state: PodState::Failed,
             reason: dirty(),
             message: dirty(),
+            container: dirty(),
+            in_init: false,
             exit_code: Some(1),
             signal: None,
             started_at: None,
             finished_at: None,
         };
         let gone = ObjectRef { name: DIRTY.into(), uid: dirty() };
-        for (seen, texts) in [(Seen::Object(object), 4), (Seen::Pod(pod), 6), (Seen::Gone(gone), 2)] {
+        for (seen, texts) in [(Seen::Object(object), 5), (Seen::Pod(pod), 9), (Seen::Gone(gone), 2)] {
             let shown = cleaned(seen);
             assert_eq!(
                 (shown.matches("\\0").count(), shown.matches("a\u{fffd}b\u{fffd}").count()),

@@ -17,7 +17,7 @@ use crate::cluster::names::JOB_LABEL;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 use crate::ids::JobId;
-use crate::jobs::life::{ObjectPhase, ObjectRef, ObjectState, Observation, Seen};
+use crate::jobs::life::{ObjectPhase, ObjectRef, ObjectState, Observation, Seen, reason};
 use crate::jobs::model::observed::{self, Expected};
 
 const RETRY: Duration = Duration::from_millis(500);
@@ -39,7 +39,7 @@ pub(super) async fn follow(db: Db, cluster: Cluster, sink: Sink) {
             Event::InitApply(object) => match job_of(&object) {
                 Some(job) => {
                     expected.remove(&job);
-                    put(&sink, job, Seen::Object(state(&object))).await
+                    put(&sink, job, Seen::Object(ObjectState { listed: true, ..state(&object) })).await
                 }
                 None => true,
             },
@@ -117,19 +117,24 @@ fn job_of(object: &FlashJob) -> Option<JobId> {
 fn state(object: &FlashJob) -> ObjectState {
     let status = object.status.as_ref();
     let phase = match status.and_then(|status| status.phase) {
-        None | Some(FlashJobPhase::Pending) => ObjectPhase::Pending,
+        None => ObjectPhase::Untold,
+        Some(FlashJobPhase::Pending) => ObjectPhase::Pending,
         Some(FlashJobPhase::Running) => ObjectPhase::Running,
         Some(FlashJobPhase::Succeeded) => ObjectPhase::Succeeded,
         Some(FlashJobPhase::Failed) => ObjectPhase::Failed,
     };
     let condition = status.and_then(|status| telling(&status.conditions, phase));
     ObjectState {
+        namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
         uid: object.uid().unwrap_or_default(),
         version: object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
+        listed: false,
         phase,
         reason: condition.map(|condition| condition.reason.clone()),
         message: condition.map(|condition| condition.message.clone()).filter(|message| !message.is_empty()),
+        preempted: status.is_some_and(|status| status.conditions.iter().any(tells_preemption)),
+        failed: status.map_or(0, |status| status.failed),
         deleting: object.metadata.deletion_timestamp.is_some(),
     }
 }
@@ -137,12 +142,21 @@ fn state(object: &FlashJob) -> ObjectState {
 /// The condition that explains the phase.
 fn telling(conditions: &[Condition], phase: ObjectPhase) -> Option<&Condition> {
     let (kind, status) = match phase {
-        ObjectPhase::Pending => ("Scheduled", "False"),
+        ObjectPhase::Untold | ObjectPhase::Pending => ("Scheduled", "False"),
         ObjectPhase::Running => return None,
         ObjectPhase::Succeeded => ("Complete", "True"),
         ObjectPhase::Failed => ("Failed", "True"),
     };
     conditions.iter().find(|condition| condition.type_ == kind && condition.status == status)
+}
+
+/// Whether a condition says that the job was stopped to make room and has not run since.
+fn tells_preemption(condition: &Condition) -> bool {
+    match condition.type_.as_str() {
+        reason::PREEMPTED => condition.status == "True",
+        "Scheduled" => condition.status == "False" && condition.reason == reason::PREEMPTED,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -175,7 +189,22 @@ mod tests {
     }
 
     #[test]
-    fn an_object_without_a_status_waits() {
-        assert_eq!(read(json!({})).phase, ObjectPhase::Pending);
+    fn an_object_without_a_phase_does_not_say() {
+        assert_eq!(read(json!({})).phase, ObjectPhase::Untold);
+        assert_eq!(read(json!({ "phase": null, "active": 1 })).phase, ObjectPhase::Untold);
+    }
+
+    #[test]
+    fn a_preemption_is_told_by_its_condition_until_it_is_over() {
+        let condition = |kind: &str, status: &str, reason: &str| {
+            let time = "2026-01-01T00:00:00Z";
+            let it =
+                json!({ "type": kind, "status": status, "reason": reason, "message": "", "lastTransitionTime": time });
+            read(json!({ "phase": "Pending", "conditions": [it] })).preempted
+        };
+        assert!(condition("Preempted", "True", "Preempted"));
+        assert!(condition("Scheduled", "False", "Preempted"));
+        assert!(!condition("Preempted", "False", "Resumed"));
+        assert!(!condition("Scheduled", "False", "GangShort"));
     }
 }

@@ -38,7 +38,8 @@ async fn lead(db: Db, cluster: Cluster, health: Health) {
     tokio::join!(
         batch::run(db.clone(), seen, health),
         flashjobs::follow(db.clone(), cluster.clone(), observations.clone()),
-        pods::follow(cluster, observations),
+        pods::follow(db.clone(), cluster.clone(), observations.clone()),
+        pods::follow_mounts(cluster, observations),
         count(db),
     );
 }

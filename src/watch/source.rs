@@ -1,14 +1,17 @@
-//! One watch of one kind, everywhere, of objects that bear a job's label.
+//! One watch of one kind, everywhere, for ever, through whatever happens to the cluster.
 
 use std::fmt::Debug;
 use std::time::Duration;
 
+use async_stream::stream;
 use futures::{Stream, StreamExt};
+use kube::api::ListParams;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
+use tokio::time::MissedTickBehavior;
 
 use crate::cluster::Cluster;
 use crate::cluster::names::JOB_LABEL;
@@ -17,28 +20,109 @@ use crate::db::error_chain;
 /// The first minor version of Kubernetes 1 whose streaming lists are on by default.
 const STREAMING_LISTS: u32 = 32;
 
-/// Events of a kind for ever: errors are logged and the watch begins again after a pause.
+/// How often it is asked whether the cluster has gone back to an older state.
+const LOOK_BACK: Duration = Duration::from_secs(5);
+
+/// Events of a kind that bears a job's label, for ever: errors are logged and the watch begins again after a pause.
 pub(super) async fn events<K>(cluster: &Cluster, kind: &'static str) -> impl Stream<Item = Event<K>> + Send + use<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let mut config = watcher::Config::default().labels(JOB_LABEL);
+    follow(cluster, kind, watcher::Config::default().labels(JOB_LABEL)).await
+}
+
+/// Events of a kind whose fields are as the selector says, for ever.
+pub(super) async fn events_where<K>(
+    cluster: &Cluster,
+    kind: &'static str,
+    fields: &str,
+) -> impl Stream<Item = Event<K>> + Send + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    follow(cluster, kind, watcher::Config::default().fields(fields)).await
+}
+
+async fn follow<K>(
+    cluster: &Cluster,
+    kind: &'static str,
+    mut config: watcher::Config,
+) -> impl Stream<Item = Event<K>> + Send + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
     if has_streaming_lists(cluster).await {
         config = config.streaming_lists();
     }
-    watch(Api::<K>::all(cluster.client()), config).backoff(Pause::default()).filter_map(move |event| async move {
-        match event {
-            Ok(event) => {
-                metrics::counter!("platform_watch_events_total", "kind" => kind).increment(1);
-                Some(event)
+    let (api, cluster) = (Api::<K>::all(cluster.client()), cluster.clone());
+    stream! {
+        loop {
+            let mut newest = Newest::default();
+            let mut events = Box::pin(watch(api.clone(), config.clone()).backoff(Pause::default()));
+            let mut look = tokio::time::interval(LOOK_BACK);
+            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                let event = tokio::select! {
+                    biased;
+                    event = events.next() => event,
+                    _ = look.tick() => match went_back(&cluster, &api, &config, &newest).await {
+                        true => break,
+                        false => continue,
+                    },
+                };
+                match event {
+                    Some(Ok(event)) => {
+                        metrics::counter!("platform_watch_events_total", "kind" => kind).increment(1);
+                        newest.take(&event);
+                        yield event;
+                    }
+                    Some(Err(error)) => {
+                        metrics::counter!("platform_watch_errors_total", "kind" => kind).increment(1);
+                        tracing::warn!(kind, error = %error_chain(&error), "the watch broke; it begins again");
+                    }
+                    None => break,
+                }
             }
-            Err(error) => {
-                metrics::counter!("platform_watch_errors_total", "kind" => kind).increment(1);
-                tracing::warn!(kind, error = %error_chain(&error), "the watch broke; it begins again");
-                None
-            }
+            tracing::warn!(kind, "the cluster has gone back to an older state; the watch lists it anew");
         }
-    })
+    }
+}
+
+/// The newest version that a watch has told.
+#[derive(Default)]
+struct Newest(i64);
+
+impl Newest {
+    fn take<K: Resource>(&mut self, event: &Event<K>) {
+        if let Event::Apply(object) | Event::InitApply(object) | Event::Delete(object) = event {
+            self.0 = self.0.max(version(object.meta().resource_version.as_deref()));
+        }
+    }
+}
+
+fn version(text: Option<&str>) -> i64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Whether the cluster is older than what it told: its etcd was restored from a copy. A watch from a version that is still
+/// to come is no error; it is silent until the cluster gets there again.
+async fn went_back<K>(cluster: &Cluster, api: &Api<K>, config: &watcher::Config, newest: &Newest) -> bool
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let params = ListParams {
+        label_selector: config.label_selector.clone(),
+        field_selector: config.field_selector.clone(),
+        ..ListParams::default().limit(1)
+    };
+    match cluster.call(api.list_metadata(&params)).await {
+        Ok(list) => {
+            let now = version(list.metadata.resource_version.as_deref());
+            now > 0 && now < newest.0
+        }
+        // The watch itself finds out what is wrong.
+        Err(_) => false,
+    }
 }
 
 async fn has_streaming_lists(cluster: &Cluster) -> bool {

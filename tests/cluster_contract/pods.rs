@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, ContainerStateTerminated, Pod, Secret};
 use kube::api::{DeleteParams, LogParams};
 use kube::runtime::wait::Condition;
 use serde_json::{Value, json};
@@ -157,5 +157,65 @@ contract! {
         arena.until("a", phase("Running")).await;
         arena.api::<Pod>().delete("a", &DeleteParams::default()).await.unwrap();
         arena.until_gone::<Pod>("a").await;
+    }
+
+    async fn an_init_container_that_fails_is_the_pod_s_end(arena: Arena) {
+        let mut object = pod("a", json!({"sim.platform/exit-code.setup": "3", "sim.platform/log.setup": "no"}));
+        object["spec"]["initContainers"] = json!([{"name": "setup", "image": "i"}]);
+        arena.create::<Pod>(object).await;
+        let status = arena.until("a", phase("Failed")).await.status.unwrap();
+        let init = status.init_container_statuses.unwrap()[0].state.clone().unwrap().terminated.unwrap();
+        assert_eq!((init.exit_code, init.reason.as_deref()), (3, Some("Error")));
+        let main = status.container_statuses.unwrap()[0].state.clone().unwrap().waiting.unwrap();
+        assert_eq!(main.reason.as_deref(), Some("PodInitializing"));
+        let of_init = LogParams { container: Some("setup".to_owned()), ..LogParams::default() };
+        assert_eq!(arena.api::<Pod>().logs("a", &of_init).await.unwrap(), "no\n");
+    }
+
+    async fn a_container_that_cannot_be_started_says_what_the_runtime_says(arena: Arena) {
+        arena.create::<Pod>(pod("a", json!({"sim.platform/start-error": "exec: \"serve\": not found"}))).await;
+        let end = ended(&arena.until("a", phase("Failed")).await, 0);
+        assert_eq!((end.exit_code, end.reason.as_deref()), (128, Some("StartError")));
+        assert_eq!(end.message.as_deref(), Some("exec: \"serve\": not found"));
+    }
+
+    async fn the_log_of_the_run_before_is_there_while_the_next_one_waits(arena: Arena) {
+        let script = json!({"sim.platform/exit-code": "1", "sim.platform/duration": "500ms", "sim.platform/log": "no"});
+        let mut object = pod("a", script);
+        object["spec"]["restartPolicy"] = json!("OnFailure");
+        arena.create::<Pod>(object).await;
+        arena.until("a", waiting("CrashLoopBackOff")).await;
+        let previous = LogParams { previous: true, ..LogParams::default() };
+        assert_eq!(arena.api::<Pod>().logs("a", &previous).await.unwrap(), "no\n");
+        assert_eq!(arena.api::<Pod>().logs("a", &LogParams::default()).await.unwrap(), "no\n");
+    }
+
+    async fn a_pod_waits_for_the_secret_of_its_environment(arena: Arena) {
+        let mut object = pod("a", json!({}));
+        object["spec"]["containers"][0]["envFrom"] = json!([{"secretRef": {"name": "token"}}]);
+        object["spec"]["containers"][0]["env"] = json!([
+            {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "none", "key": "a", "optional": true}}},
+        ]);
+        arena.create::<Pod>(object).await;
+        let held = arena.until("a", waiting("CreateContainerConfigError")).await.status.unwrap();
+        let waits = held.container_statuses.unwrap()[0].state.clone().unwrap().waiting.unwrap();
+        assert_eq!(waits.message.as_deref(), Some("secret \"token\" not found"));
+        assert_eq!(held.phase.as_deref(), Some("Pending"));
+        arena.create::<Secret>(json!({"metadata": {"name": "token"}, "stringData": {"a": "b"}})).await;
+        arena.until("a", phase("Succeeded")).await;
+    }
+
+    async fn a_pod_waits_for_the_config_map_of_its_volume(arena: Arena) {
+        let mut object = pod("a", json!({}));
+        object["spec"]["volumes"] = json!([{"name": "v", "configMap": {"name": "settings"}}]);
+        arena.create::<Pod>(object).await;
+        arena.until("a", waiting("ContainerCreating")).await;
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while !arena.events("a").await.iter().any(|event| event.reason.as_deref() == Some("FailedMount")) {
+            assert!(tokio::time::Instant::now() < end, "no event tells of it");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        arena.create::<ConfigMap>(json!({"metadata": {"name": "settings"}, "data": {"a": "b"}})).await;
+        arena.until("a", phase("Succeeded")).await;
     }
 }

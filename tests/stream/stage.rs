@@ -30,7 +30,7 @@ use tokio_postgres::NoTls;
 
 use crate::support::database;
 use crate::support::proxy::Proxy;
-use crate::support::serve::collect_garbage;
+use crate::support::serve::{collect_garbage, run_pod};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -244,11 +244,19 @@ impl Stage {
         self.sql.batch_execute(sql).await.unwrap();
     }
 
-    /// Plays the scheduler, of the object of the job's present attempt.
+    /// Plays the scheduler, of the object of the job's present attempt, and the kubelet of what it says that it runs.
     pub async fn report(&self, job: JobId, status: Value) {
-        let patch = Patch::Merge(json!({ "status": status }));
         let name = self.object_name(job).await;
-        self.objects.patch_status(&name, &PatchParams::default(), &patch).await.unwrap();
+        if status["phase"] == "Running" {
+            run_pod(&self.objects, &name).await;
+        }
+        self.say(&name, status).await;
+    }
+
+    /// Plays the scheduler alone.
+    pub async fn say(&self, name: &str, status: Value) {
+        let patch = Patch::Merge(json!({ "status": status }));
+        self.objects.patch_status(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
     /// The name of the object of the job's present attempt.
@@ -258,16 +266,7 @@ impl Stage {
 
     /// A pod that runs the job's only task, as a scheduler and a kubelet leave it.
     pub async fn run_pod(&self, job: JobId) {
-        let pods: Api<Pod> = Api::namespaced(self.objects.clone().into_client(), &project_namespace(self.project));
-        let name = format!("{}-0", job_object(job));
-        let pod = json!({
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": { "name": name, "labels": { "platform.job-id": job.to_string() } },
-            "spec": { "containers": [{ "name": "main", "image": "busybox" }] },
-        });
-        pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
-        let running = Patch::Merge(json!({ "status": { "phase": "Running" } }));
-        pods.patch_status(&name, &PatchParams::default(), &running).await.unwrap();
+        run_pod(&self.objects, &self.object_name(job).await).await;
         self.until(job, "tasks -> 0 ->> 'state' = 'RUNNING'").await;
     }
 
@@ -289,7 +288,7 @@ impl Stage {
             rights: Rights::of(&authenticator, Caller::Anonymous).await.unwrap(),
             action: Action::ViewJob { job, group: GroupId::generate() },
             namespace: project_namespace(self.project),
-            container: "main".to_owned(),
+            stages: logs::Stages::of_one("main"),
             place: Place::start(job, 0),
             tail: None,
             db,
@@ -320,9 +319,9 @@ impl Stage {
         self.sql.query_one("SELECT reason FROM jobs WHERE id = $1", &[&job.uuid()]).await.unwrap().get(0)
     }
 
-    /// The phases that the job's events tell, in order.
+    /// The phases that the job's events tell, in order; what its tasks did is left out.
     pub async fn phases(&self, job: JobId) -> Vec<String> {
-        let query = "SELECT phase FROM job_events WHERE job_id = $1 ORDER BY seq";
+        let query = "SELECT phase FROM job_events WHERE job_id = $1 AND kind <> 'TASK_CHANGED' ORDER BY seq";
         self.sql.query(query, &[&job.uuid()]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 

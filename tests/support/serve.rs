@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use kube::api::{ListParams, Patch, PatchParams};
-use kube::{Api, Client, ResourceExt};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client, Resource, ResourceExt};
 use platform::cluster::crd::FlashJob;
 use platform::config::DatabaseUrl;
 use platform::dev::cluster::api::{self, EmbeddedApi};
@@ -160,9 +161,12 @@ impl Serve {
         staying.map(ResourceExt::name_any).collect()
     }
 
-    /// Plays the scheduler for the object of the job's present attempt.
+    /// Plays the scheduler for the object of the job's present attempt, and the kubelet of what it says that it runs.
     pub async fn report(&self, job: &str, status: Value) {
         let name = self.object_name(job).await;
+        if status["phase"] == "Running" {
+            run_pod(&self.objects, &name).await;
+        }
         let patch = Patch::Merge(json!({ "status": status }));
         self.objects.patch_status(&name, &PatchParams::default(), &patch).await.unwrap();
     }
@@ -185,12 +189,12 @@ impl Serve {
         eventually("the objects are there", || async { self.objects().await.len() == count }).await;
     }
 
-    /// The phases that the job's events tell, in order; why it waits is left out.
+    /// The phases that the job's events tell, in order; why it waits and what its tasks did is left out.
     pub async fn phases(&self, job: &str) -> Vec<String> {
         let id = job.parse::<platform::ids::JobId>().unwrap().uuid();
         let rows = self
             .sql
-            .query("SELECT phase FROM job_events WHERE job_id = $1 AND kind <> 'WAITING' ORDER BY seq", &[&id])
+            .query("SELECT phase FROM job_events WHERE job_id = $1 AND kind NOT IN ('WAITING', 'TASK_CHANGED') ORDER BY seq", &[&id])
             .await
             .unwrap();
         rows.iter().map(|row| row.get(0)).collect()
@@ -214,6 +218,25 @@ impl Serve {
     pub async fn log_length(&self) -> i64 {
         self.sql.query_one("SELECT count(*) FROM job_events", &[]).await.unwrap().get(0)
     }
+}
+
+/// The pod of task 0 of a FlashJob, running, as a scheduler and a kubelet leave it.
+pub async fn run_pod(objects: &Api<FlashJob>, object: &str) {
+    let object = objects.get(object).await.unwrap();
+    let namespace = object.namespace().unwrap();
+    let pods: Api<Pod> = Api::namespaced(objects.clone().into_client(), &namespace);
+    let name = format!("{}-0", object.name_any());
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": name, "labels": object.labels(), "ownerReferences": [object.controller_owner_ref(&())] },
+        "spec": { "containers": [{ "name": "main", "image": "busybox" }] },
+    });
+    match pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await {
+        Err(kube::Error::Api(status)) if status.code == 409 => return,
+        made => drop(made.unwrap()),
+    }
+    let running = Patch::Merge(json!({ "status": { "phase": "Running" } }));
+    pods.patch_status(&name, &PatchParams::default(), &running).await.unwrap();
 }
 
 /// Plays the garbage collector: a FlashJob here has no pods, so its foreground deletion is done at once.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Life, NewEvent, Why, as_sentence, reason};
 use crate::cluster::names;
-use crate::jobs::model::task::TaskState;
+use crate::jobs::model::task;
 use crate::jobs::phase::{JobEventKind, JobPhase};
 
 impl Life {
@@ -44,7 +44,7 @@ impl Life {
         self.reason = Some(reason::RETRYING.to_owned());
         self.message = Some(message.clone());
         self.attempt += 1;
-        self.stop_tasks();
+        self.stop_tasks(task::RETRYING);
         self.next_attempt_at = Some(now);
         Some(NewEvent {
             job: self.id,
@@ -62,18 +62,5 @@ impl Life {
         self.object_uid = None;
         self.object_version = None;
         self.next_attempt_at = Some(now);
-    }
-
-    /// The attempt that the pod of an object of this name belongs to. A pod that does not say is taken for a new one.
-    pub(super) fn attempt_of(&self, object: Option<&str>) -> i32 {
-        let is_old = names::is_of_earlier_attempt(&self.object_name, self.id, self.attempt)
-            || object.is_some_and(|object| object != self.object_name);
-        if is_old { (self.attempt - 1).max(1) } else { self.attempt }
-    }
-
-    /// Its pods are stopped; what has ended keeps its result.
-    pub(super) fn stop_tasks(&mut self) {
-        let unfinished = self.tasks.0.iter_mut().filter(|task| task.state == TaskState::Running);
-        unfinished.for_each(|task| task.state = TaskState::Waiting);
     }
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 
-use super::tests::{NAME, now, submitted};
+use super::tests::{NAME, now, submitted, task_pod};
 use super::*;
 use crate::cluster::names;
-use crate::cluster::pods::PodState;
+use crate::cluster::pods::{Owner, PodState};
+use crate::jobs::model::task::TaskState;
 
 fn retrying(retries: i32) -> Life {
     Life { retry_limit: retries, ..submitted() }
@@ -17,12 +18,16 @@ fn state(name: &str, uid: &str, version: i64, phase: ObjectPhase) -> ObjectState
     ObjectState {
         name: name.into(),
         uid: uid.into(),
-        version,
-        phase,
         reason: (phase == ObjectPhase::Failed).then(|| "TaskFailed".to_owned()),
         message: (phase == ObjectPhase::Failed).then(|| "task 0 failed".to_owned()),
-        deleting: false,
+        ..tests::state(version, phase)
     }
+}
+
+/// The pod of task 0 that runs for the object of this name and uid.
+fn running(name: &str, uid: &str, version: i64) -> Seen {
+    let owner = Owner { name: name.into(), uid: uid.into() };
+    Seen::Pod(TaskPod { uid: Some(format!("{uid}-pod")), owner, ..task_pod(version, PodState::Running) })
 }
 
 fn see(life: &mut Life, state: ObjectState) -> Vec<NewEvent> {
@@ -36,7 +41,7 @@ fn object_ref(name: &str, uid: &str) -> ObjectRef {
 #[test]
 fn a_failed_job_is_queued_again_and_its_next_object_has_another_name() {
     let mut life = retrying(1);
-    see(&mut life, state(NAME, "u1", 1, ObjectPhase::Running));
+    life.observe(&running(NAME, "u1", 1), now());
     let told = see(&mut life, state(NAME, "u1", 2, ObjectPhase::Failed));
     let event = &told[0];
     assert_eq!((event.kind, event.phase, event.previous_phase), ("RETRYING", "QUEUED", Some("RUNNING")));
@@ -84,7 +89,7 @@ fn nothing_else_than_a_failure_in_the_cluster_is_tried_again() {
         }),
         ("DeadlineExceeded", |life| {
             life.deadline_seconds = Some(1);
-            see(life, state(NAME, "u1", 1, ObjectPhase::Running));
+            life.observe(&running(NAME, "u1", 1), now());
             life.overdue(now() + Duration::seconds(2));
         }),
     ];
@@ -108,7 +113,7 @@ fn a_job_cancelled_between_two_attempts_ends_with_the_old_object() {
 #[test]
 fn the_deadline_counts_from_the_first_attempt() {
     let mut life = Life { deadline_seconds: Some(60), ..retrying(3) };
-    see(&mut life, state(NAME, "u1", 1, ObjectPhase::Running));
+    life.observe(&running(NAME, "u1", 1), now());
     see(&mut life, state(NAME, "u1", 2, ObjectPhase::Failed));
     let late = now() + Duration::seconds(60);
     life.put_off(reason::CLUSTER_UNAVAILABLE, "away".into(), late, late);
@@ -117,24 +122,10 @@ fn the_deadline_counts_from_the_first_attempt() {
 
 #[test]
 fn a_task_keeps_the_result_of_its_last_attempt_until_it_runs_again() {
-    let pod = |object: &str, uid: &str, version, state, leaving| {
-        Seen::Pod(TaskPod {
-            job: submitted().id,
-            task: 0,
-            name: format!("{object}-0"),
-            uid: Some(uid.into()),
-            owner: Some(object.into()),
-            leaving,
-            node: None,
-            version,
-            state,
-            reason: None,
-            message: None,
-            exit_code: (state == PodState::Failed).then_some(3),
-            signal: None,
-            started_at: None,
-            finished_at: None,
-        })
+    let pod = |object: &str, uid: &str, version, state, leaving: bool| {
+        let owner = Owner { name: object.into(), uid: if object == NAME { "u1".into() } else { "u2".into() } };
+        let (uid, stopped) = (Some(uid.into()), leaving.then_some("PodDeleted"));
+        Seen::Pod(TaskPod { uid, owner, leaving, stopped, ..task_pod(version, state) })
     };
     let second = format!("{NAME}-retry-1");
     let mut life = retrying(1);
@@ -143,7 +134,7 @@ fn a_task_keeps_the_result_of_its_last_attempt_until_it_runs_again() {
     see(&mut life, state(NAME, "u1", 3, ObjectPhase::Failed));
     // The watch of pods is behind that of jobs.
     life.observe(&pod(NAME, "p1", 4, PodState::Running, true), now());
-    assert_eq!(life.tasks.0[0].state, TaskState::Waiting, "it is being stopped");
+    assert_eq!(life.tasks.0[0].state, TaskState::Stopped, "it is being stopped");
     life.observe(&pod(NAME, "p1", 5, PodState::Failed, true), now());
     assert_eq!((life.tasks.0[0].exit_code, life.tasks.0[0].attempt), (Some(3), 1));
     life.gone(&object_ref(NAME, "u1"), now());

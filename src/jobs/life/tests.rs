@@ -3,18 +3,21 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::cluster::pods::PodState;
+use crate::cluster::pods::{Owner, PodState};
 use crate::jobs::model::observed::Tasks;
+use crate::jobs::model::task::{Task, TaskState};
 
 pub(super) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
 
+pub(super) const NAMESPACE: &str = "proj-1";
 pub(super) const NAME: &str = "job-00000000000000000000000001";
 
 pub(super) fn submitted() -> Life {
     Life {
         id: JobId::from_uuid(uuid::Uuid::from_u128(1)),
+        namespace: NAMESPACE.into(),
         phase: JobPhase::Submitted,
         reason: None,
         message: None,
@@ -35,21 +38,30 @@ pub(super) fn submitted() -> Life {
     }
 }
 
-fn object(version: i64, phase: ObjectPhase) -> Seen {
-    let (name, uid) = (NAME.into(), "u".into());
-    Seen::Object(ObjectState { name, uid, version, phase, reason: None, message: None, deleting: false })
-}
-
-fn waiting(version: i64, reason: &str, message: &str) -> Seen {
-    Seen::Object(ObjectState {
+pub(super) fn state(version: i64, phase: ObjectPhase) -> ObjectState {
+    ObjectState {
+        namespace: NAMESPACE.into(),
         name: NAME.into(),
         uid: "u".into(),
         version,
-        phase: ObjectPhase::Pending,
-        reason: Some(reason.into()),
-        message: Some(message.into()),
+        listed: false,
+        phase,
+        reason: None,
+        message: None,
+        preempted: false,
+        failed: 0,
         deleting: false,
-    })
+    }
+}
+
+fn object(version: i64, phase: ObjectPhase) -> Seen {
+    Seen::Object(state(version, phase))
+}
+
+fn waiting(version: i64, reason: &str, message: &str) -> Seen {
+    let why = (Some(reason.into()), Some(message.into()));
+    let preempted = reason == "Preempted";
+    Seen::Object(ObjectState { reason: why.0, message: why.1, preempted, ..state(version, ObjectPhase::Pending) })
 }
 
 fn gone(uid: &str) -> Seen {
@@ -68,34 +80,40 @@ fn each_change_is_told_once() {
         object(1, ObjectPhase::Pending),
         object(1, ObjectPhase::Pending),
         object(2, ObjectPhase::Running),
+        pod(7, PodState::Starting),
+        pod(8, PodState::Running),
+        pod(8, PodState::Running),
         object(3, ObjectPhase::Running),
         object(4, ObjectPhase::Succeeded),
         object(4, ObjectPhase::Succeeded),
     ];
-    let expected = ["PHASE_CHANGED QUEUED", "PHASE_CHANGED RUNNING", "PHASE_CHANGED SUCCEEDED"];
+    let expected = ["PHASE_CHANGED QUEUED", "PHASE_CHANGED RUNNING", "TASK_CHANGED RUNNING", "PHASE_CHANGED SUCCEEDED"];
     assert_eq!(told(&mut life, &seen), expected);
     assert_eq!((life.started_at, life.finished_at), (Some(now()), Some(now())));
 }
 
 #[test]
 fn a_job_seen_first_when_it_runs_was_queued_before() {
-    let told = told(&mut submitted(), &[object(5, ObjectPhase::Running)]);
-    assert_eq!(told, ["PHASE_CHANGED QUEUED", "PHASE_CHANGED RUNNING"]);
+    let told = told(&mut submitted(), &[pod(5, PodState::Running)]);
+    assert_eq!(told, ["PHASE_CHANGED QUEUED", "PHASE_CHANGED RUNNING", "TASK_CHANGED RUNNING"]);
 }
 
 #[test]
 fn an_older_state_changes_nothing() {
     let mut life = submitted();
-    assert_eq!(told(&mut life, &[object(9, ObjectPhase::Running), object(8, ObjectPhase::Pending)]).len(), 2);
-    assert_eq!(life.phase, JobPhase::Running);
+    let seen = [object(9, ObjectPhase::Running), waiting(8, "GangShort", "gang short by 1 of 1")];
+    assert_eq!(told(&mut life, &seen), ["PHASE_CHANGED QUEUED"]);
+    assert_eq!(life.reason, None);
 }
 
 #[test]
 fn preemption_queues_the_job_again_and_is_counted() {
     let mut life = submitted();
     let preempted = waiting(3, "Preempted", "stopped to make room");
-    let told = told(&mut life, &[object(2, ObjectPhase::Running), preempted, object(4, ObjectPhase::Running)]);
-    assert_eq!(told[2..], ["PREEMPTED QUEUED", "PHASE_CHANGED RUNNING"]);
+    let next = TaskPod { uid: Some("next".into()), ..task_pod(9, PodState::Running) };
+    let seen = [pod(2, PodState::Running), preempted, object(4, ObjectPhase::Running), Seen::Pod(next)];
+    let expected = ["PREEMPTED QUEUED", "WAITING QUEUED", "PHASE_CHANGED RUNNING", "TASK_CHANGED RUNNING"];
+    assert_eq!(told(&mut life, &seen)[3..], expected);
     assert_eq!(life.preemptions, 1);
 }
 
@@ -103,7 +121,7 @@ fn preemption_queues_the_job_again_and_is_counted() {
 fn whom_a_job_made_room_for_is_not_told() {
     let mut life = submitted();
     let preempted = waiting(3, "Preempted", "stopped to make room for proj-secret/job-secret of a higher queue");
-    let seen = [object(2, ObjectPhase::Running), preempted];
+    let seen = [pod(2, PodState::Running), preempted];
     let events: Vec<_> = seen.iter().flat_map(|seen| life.observe(seen, now())).collect();
     assert!(!format!("{events:?} {life:?}").contains("secret"));
     let mut unseen = submitted();
@@ -185,49 +203,71 @@ fn a_cluster_that_is_away_is_told_once() {
 #[test]
 fn a_job_fails_when_it_runs_longer_than_it_may() {
     let mut life = Life { deadline_seconds: Some(60), ..submitted() };
-    life.observe(&object(1, ObjectPhase::Running), now());
+    life.observe(&pod(1, PodState::Running), now());
+    life.object_uid = Some("u".into());
+    life.next_attempt_at = life.due(now());
     assert_eq!(life.next_attempt_at, Some(now() + Duration::seconds(60)));
     assert!(life.overdue(now() + Duration::seconds(59)).is_empty());
     assert_eq!(life.overdue(now() + Duration::seconds(60)).len(), 1);
     assert_eq!((life.phase, life.reason.as_deref()), (JobPhase::Failed, Some("DeadlineExceeded")));
 }
 
-fn pod(version: i64, state: PodState) -> Seen {
-    Seen::Pod(TaskPod {
+/// The pod of task 0 of the job's first object, made for `uid`.
+pub(super) fn task_pod(version: i64, state: PodState) -> TaskPod {
+    TaskPod {
         job: submitted().id,
         task: 0,
+        namespace: NAMESPACE.into(),
         name: "p".into(),
         uid: Some("pod".into()),
-        owner: None,
+        owner: Owner { name: NAME.into(), uid: "u".into() },
         leaving: false,
+        stopped: None,
         node: Some("gpu-1".into()),
         version,
+        listed: false,
+        gone: false,
+        troubled: false,
         state,
         reason: None,
         message: None,
+        container: None,
+        in_init: false,
         exit_code: (state == PodState::Failed).then_some(3),
         signal: None,
-        started_at: None,
+        started_at: (state != PodState::Starting).then_some(1),
         finished_at: None,
-    })
+    }
+}
+
+fn pod(version: i64, state: PodState) -> Seen {
+    Seen::Pod(task_pod(version, state))
 }
 
 #[test]
 fn a_task_s_end_is_told_with_its_exit_code() {
     let mut life = submitted();
     life.observe(&object(1, ObjectPhase::Running), now());
-    assert_eq!(life.observe(&pod(2, PodState::Running), now())[0].message.as_deref(), Some("task 0 runs on gpu-1"));
+    assert_eq!(life.observe(&pod(2, PodState::Running), now())[1].message.as_deref(), Some("task 0 runs on gpu-1"));
     let ended = life.observe(&pod(3, PodState::Failed), now());
     assert_eq!(ended[0].message.as_deref(), Some("task 0 failed: Error, exit code 3"));
     assert!(life.observe(&pod(2, PodState::Running), now()).is_empty());
 }
 
 fn any_seen() -> impl Strategy<Value = Seen> {
-    let phases = [ObjectPhase::Pending, ObjectPhase::Running, ObjectPhase::Succeeded, ObjectPhase::Failed];
+    let phases =
+        [ObjectPhase::Untold, ObjectPhase::Pending, ObjectPhase::Running, ObjectPhase::Succeeded, ObjectPhase::Failed];
     let pods = [PodState::Starting, PodState::Running, PodState::Succeeded, PodState::Failed];
     prop_oneof![
         8 => (0i64..20, proptest::sample::select(phases.to_vec())).prop_map(|(version, phase)| object(version, phase)),
-        3 => (0i64..20, proptest::sample::select(pods.to_vec())).prop_map(|(version, state)| pod(version, state)),
+        4 => (0i64..20, proptest::sample::select(pods.to_vec()), "[ab]", any::<(bool, bool, bool)>()).prop_map(
+            |(version, state, uid, (leaving, gone, listed))| {
+                let stopped = leaving.then_some("PodDeleted");
+                let uid = Some(uid);
+                Seen::Pod(TaskPod { uid, leaving, gone, listed, stopped, ..task_pod(version, state) })
+            }
+        ),
+        1 => (0i64..20).prop_map(|version| waiting(version, "Preempted", "stopped to make room")),
         1 => Just(gone("u")),
         1 => Just(gone("another")),
     ]
@@ -248,6 +288,10 @@ proptest! {
             }
             prop_assert_eq!(phase, life.phase);
             prop_assert_eq!(life.finished_at.is_some(), phase.is_terminal());
+            if phase.is_terminal() {
+                let open = |task: &Task| matches!(task.state, TaskState::Running | TaskState::Waiting);
+                prop_assert!(!life.tasks.0.iter().any(open), "tasks end with their job: {:?}", life.tasks);
+            }
         }
     }
 }

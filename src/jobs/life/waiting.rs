@@ -1,7 +1,7 @@
 //! Why a job waits, as one sentence that a person understands.
 
 use super::reason;
-use crate::cluster::pods::{CLAIM_NOT_BOUND, UNSCHEDULABLE};
+use crate::cluster::pods::{CLAIM_NOT_BOUND, FAILED_MOUNT, INITIALIZING, UNSCHEDULABLE, stop};
 use crate::jobs::model::task::{Task, TaskState};
 
 /// What is said of a job that makes room. Who it makes room for may be nobody's business.
@@ -27,17 +27,71 @@ pub(super) fn of_object(word: Option<&str>, message: Option<&str>) -> Option<Str
 pub(super) fn of_task(task: &Task) -> Option<String> {
     let word = task.reason.as_deref().filter(|_| task.state == TaskState::Waiting)?;
     let index = task.index;
-    match word {
-        CLAIM_NOT_BOUND => Some(format!("Task {index} waits for its storage claim to be bound.")),
-        UNSCHEDULABLE => Some(format!("Task {index} waits for a node with room for it.")),
+    let message = task.message.as_deref().unwrap_or_default();
+    let container = task.place().unwrap_or_else(|| "container".to_owned());
+    Some(match word {
+        CLAIM_NOT_BOUND => format!("Task {index} waits for its storage claim to be bound."),
+        UNSCHEDULABLE => format!("Task {index} waits for a node with room for it."),
         "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" => {
-            Some(format!("Task {index} waits for its image, which could not be pulled; it is tried again."))
+            format!("Task {index} waits for {}, which could not be pulled; it is tried again.", image(task))
         }
         "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError" => {
-            Some(format!("Task {index} waits for its image, which cannot be used: {word}."))
+            format!("Task {index} waits for {}, which cannot be used: {word}.", image(task))
         }
-        _ => None,
+        "CreateContainerConfigError" | FAILED_MOUNT => match missing(message) {
+            Some(missing) => format!("Task {index} waits for {missing}."),
+            None if word == FAILED_MOUNT => format!("Task {index} waits for its volumes: {}", as_sentence(message)),
+            None => format!("Task {index} waits for its {container}, which cannot be set up: {}", told(message)),
+        },
+        "CreateContainerError"
+        | "RunContainerError"
+        | "StartError"
+        | "PreCreateHookError"
+        | "PreStartHookError"
+        | "PostStartHookError" => {
+            format!("Task {index} waits for its {container}, which could not be started: {}", told(message))
+        }
+        "CrashLoopBackOff" => {
+            let end = task.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+            format!("Task {index} waits: its {container} ended{end} and is started again after a pause.")
+        }
+        INITIALIZING => match &task.container {
+            Some(name) => format!("Task {index} runs its init container {name}."),
+            None => return None,
+        },
+        word if stop::is_word(word) => {
+            format!("Task {index} waits for a new pod: {}.", task.why_stopped())
+        }
+        _ => return None,
+    })
+}
+
+/// Its image, and whose, where it has several.
+fn image(task: &Task) -> String {
+    task.place().map_or_else(|| "its image".to_owned(), |place| format!("the image of its {place}"))
+}
+
+fn told(message: &str) -> String {
+    if message.is_empty() { "the cluster does not say why.".to_owned() } else { as_sentence(message) }
+}
+
+/// The Secret or ConfigMap, or the key in one, that the kubelet's sentence says is missing.
+fn missing(message: &str) -> Option<String> {
+    let quoted = |before: &str| {
+        let (_, rest) = message.split_once(before)?;
+        let (name, rest) = rest.split_once('"')?;
+        rest.trim_start().starts_with("not found").then_some(name)
+    };
+    for (before, kind) in [("secret \"", "Secret"), ("configmap \"", "ConfigMap")] {
+        if let Some(name) = quoted(before) {
+            return Some(format!("the {kind} {name}, which is not in the project's namespace"));
+        }
     }
+    // couldn't find key TOKEN in Secret proj-x/hf-token
+    let (key, place) = message.split_once("find key ")?.1.split_once(" in ")?;
+    let (kind, name) = place.split_once(' ')?;
+    let name = name.split_whitespace().next()?.rsplit('/').next()?;
+    Some(format!("the key {key} in the {kind} {name}, which does not have it"))
 }
 
 /// Words as a sentence.
@@ -84,6 +138,43 @@ mod tests {
         insta::assert_snapshot!(waits(CLAIM_NOT_BOUND).unwrap(), @"Task 0 waits for its storage claim to be bound.");
         insta::assert_snapshot!(waits(UNSCHEDULABLE).unwrap(), @"Task 0 waits for a node with room for it.");
         assert_eq!(waits("ContainerCreating"), None, "that is how every pod begins");
+        let told = |word: &str, message: &str| {
+            let (reason, message) = (Some(word.to_owned()), Some(message.to_owned()));
+            of_task(&Task { reason, message, ..Task::of_state(TaskState::Waiting) }).unwrap() + "\n"
+        };
+        let config = |message| told("CreateContainerConfigError", message);
+        let table: String = [
+            config(r#"secret "hf-token" not found"#),
+            config(r#"configmap "settings" not found"#),
+            config("couldn't find key TOKEN in Secret proj-x/hf-token"),
+            config("container has runAsNonRoot and image will run as root"),
+            told(FAILED_MOUNT, r#"MountVolume.SetUp failed for volume "v" : configmap "settings" not found"#),
+            told(FAILED_MOUNT, r#"MountVolume.SetUp failed for volume "v" : timed out"#),
+            told("RunContainerError", "exec: \"serve\": executable file not found in $PATH"),
+            told("CreateContainerError", ""),
+        ]
+        .concat();
+        insta::assert_snapshot!(table, @r#"
+        Task 0 waits for the Secret hf-token, which is not in the project's namespace.
+        Task 0 waits for the ConfigMap settings, which is not in the project's namespace.
+        Task 0 waits for the key TOKEN in the Secret hf-token, which does not have it.
+        Task 0 waits for its container, which cannot be set up: Container has runAsNonRoot and image will run as root.
+        Task 0 waits for the ConfigMap settings, which is not in the project's namespace.
+        Task 0 waits for its volumes: MountVolume.SetUp failed for volume "v" : timed out.
+        Task 0 waits for its container, which could not be started: Exec: "serve": executable file not found in $PATH.
+        Task 0 waits for its container, which could not be started: the cluster does not say why.
+        "#);
+        let of_init = |word: &str| {
+            let task = Task { reason: Some(word.to_owned()), in_init: true, ..Task::of_state(TaskState::Waiting) };
+            of_task(&Task { container: Some("setup".to_owned()), exit_code: Some(3), ..task }).unwrap() + "\n"
+        };
+        let table = ["PodInitializing", "ImagePullBackOff", "CrashLoopBackOff", "PodDeleted"].map(of_init).concat();
+        insta::assert_snapshot!(table, @r"
+        Task 0 runs its init container setup.
+        Task 0 waits for the image of its init container setup, which could not be pulled; it is tried again.
+        Task 0 waits: its init container setup ended with exit code 3 and is started again after a pause.
+        Task 0 waits for a new pod: its pod was deleted.
+        ");
         let ended = Task { reason: Some("ErrImagePull".to_owned()), ..Task::of_state(TaskState::Failed) };
         assert_eq!(of_task(&ended), None);
     }

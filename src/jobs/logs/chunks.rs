@@ -90,11 +90,12 @@ impl Chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::logs::Position;
+    use crate::cluster::logs::Mark;
     use futures::stream;
 
     fn line(text: &str) -> Result<Line, ClusterError> {
-        Ok(Line { position: Position { nanos: 0, nth: 1 }, text: text.to_owned(), continues: false })
+        let mark = Mark { since: None, count: 1, last: 0 };
+        Ok(Line { at: 0, mark, text: text.to_owned(), continues: false, after_gap: false })
     }
 
     fn count(piece: &Piece) -> usize {

@@ -11,6 +11,9 @@ pub enum LogEnd {
     Complete,
     /// The task has ended and its pod was removed: what it wrote that was not told is lost.
     Removed,
+    /// The task has ended, and some of what it wrote was lost before it could be told: of a container that was started again
+    /// the cluster keeps the last two runs, of a long log the end, and of a pod that was replaced nothing.
+    Incomplete,
 }
 
 /// What is known of the task.
@@ -56,22 +59,25 @@ pub enum Next {
     End(LogEnd),
 }
 
-/// What the reader does next.
-pub fn next(sight: &Sight, place: &Place, progress: Progress) -> Next {
+/// What the reader does next. `has_init`: there is something to read before the task's own containers begin.
+pub fn next(sight: &Sight, place: &Place, progress: Progress, has_init: bool) -> Next {
     let over = sight.phase.is_terminal();
     let pod = sight.task.as_ref().and_then(|task| Some((task, task.pod.clone()?, task.uid.clone()?)));
     let Some((task, pod, uid)) = pod else {
         return if over { Next::End(LogEnd::Complete) } else { Next::Wait };
     };
+    let began = task.started_at.is_some() || has_init && task.node.is_some();
     let ended = match task.state {
-        TaskState::Waiting if over => return Next::End(LogEnd::Complete),
-        TaskState::Waiting => return Next::Wait,
-        TaskState::Running => over,
+        TaskState::Waiting | TaskState::Stopped if !began && over => return Next::End(LogEnd::Complete),
+        TaskState::Waiting | TaskState::Stopped if !began => return Next::Wait,
+        TaskState::Waiting | TaskState::Running => over,
+        TaskState::Stopped => over || task.gone || task.finished_at.is_some(),
         TaskState::Succeeded | TaskState::Failed => true,
     };
     // A pod that ends because it is being deleted may be one that makes room: its task runs again. So it may while the
     // job has retries left, and it does where the job has gone over to another attempt.
-    let runs_again = task.leaving || sight.attempt <= sight.retry_limit || task.attempt < sight.attempt;
+    let stopped = task.leaving || task.state == TaskState::Stopped;
+    let runs_again = stopped || sight.attempt <= sight.retry_limit || task.attempt < sight.attempt;
     let is_last = over || (ended && !runs_again);
     let is_here = place.pod.as_ref() == Some(&uid);
     match progress {
@@ -93,7 +99,8 @@ mod tests {
     use crate::ids::JobId;
 
     fn task(uid: &str, state: TaskState, leaving: bool) -> Option<Task> {
-        Some(Task { pod: Some("p".into()), uid: Some(uid.into()), leaving, ..Task::of_state(state) })
+        let started_at = (state != TaskState::Waiting).then(chrono::Utc::now);
+        Some(Task { pod: Some("p".into()), uid: Some(uid.into()), leaving, started_at, ..Task::of_state(state) })
     }
 
     fn place(pod: Option<&str>, whole: bool) -> Place {
@@ -106,7 +113,7 @@ mod tests {
     }
 
     fn told_of(sight: &Sight, place: &Place, progress: Progress) -> String {
-        match next(sight, place, progress) {
+        match next(sight, place, progress, false) {
             Next::Wait => "wait".to_owned(),
             Next::Read { uid, ended, .. } => format!("read {uid}{}", if ended { ", which has ended" } else { "" }),
             Next::End(end) => format!("{end:?}"),
@@ -117,7 +124,7 @@ mod tests {
     fn the_table() {
         use JobPhase::{Cancelled, Failed, Queued, Running, Submitted, Succeeded};
         use Progress::{Gone, Open};
-        use TaskState::{Failed as Bad, Running as Runs, Succeeded as Good, Waiting};
+        use TaskState::{Failed as Bad, Running as Runs, Stopped, Succeeded as Good, Waiting};
         let start = place(None, false);
         let (in_a, all_of_a) = (place(Some("a"), false), place(Some("a"), true));
         let table = [
@@ -131,6 +138,7 @@ mod tests {
             ("all told", told(Running, task("a", Good, false), &all_of_a, Open)),
             ("failed, all told", told(Failed, task("a", Bad, false), &all_of_a, Open)),
             ("stopped to make room", told(Queued, task("a", Bad, true), &all_of_a, Open)),
+            ("stopped with its job", told(Cancelled, task("a", Stopped, false), &in_a, Open)),
             ("waits again", told(Queued, task("a", Waiting, true), &all_of_a, Open)),
             ("runs again", told(Running, task("b", Runs, false), &all_of_a, Open)),
             ("cancelled, pod gone", told(Cancelled, task("a", Runs, false), &in_a, Gone { told: true })),
@@ -149,12 +157,22 @@ mod tests {
         all told: Complete
         failed, all told: Complete
         stopped to make room: wait
+        stopped with its job: read a, which has ended
         waits again: wait
         runs again: read b
         cancelled, pod gone: Complete
         removed before it was read: Removed
         gone, but not over: wait
         ");
+    }
+
+    #[test]
+    fn the_init_containers_of_a_task_that_does_not_run_yet_are_read() {
+        let placed = Task { node: Some("gpu-1".into()), ..task("a", TaskState::Waiting, false).unwrap() };
+        let sight = Sight { phase: JobPhase::Queued, task: Some(placed), attempt: 1, retry_limit: 0 };
+        let start = place(None, false);
+        assert!(matches!(next(&sight, &start, Progress::Open, true), Next::Read { ended: false, .. }));
+        assert_eq!(next(&sight, &start, Progress::Open, false), Next::Wait);
     }
 
     #[test]

@@ -12,11 +12,13 @@ use tokio::time::Instant;
 
 use super::course::{self, LogEnd, Next, Progress, Sight};
 use super::cursor::Place;
-use super::tails::{Passage, Reading, Tails, Told};
+use super::readings::{Heard as Told, Readings};
+use super::stages::Stages;
+use super::tails::{Passage, Tails};
 use crate::auth::policy::{self, Action};
 use crate::auth::principal::Caller;
 use crate::auth::rights::Rights;
-use crate::cluster::logs::{self, Line, Source};
+use crate::cluster::logs::{After, Line};
 use crate::cluster::{Cluster, ClusterError};
 use crate::db::Db;
 use crate::error::ApiError;
@@ -25,9 +27,9 @@ use crate::graphql::feed::Item;
 use crate::jobs::model::log;
 
 /// How long a reader waits without news before it looks again, for the case that it missed some.
-const LOOK: Duration = Duration::from_secs(10);
+pub(super) const LOOK: Duration = Duration::from_secs(10);
 /// The same where something has happened that the row must tell of in a moment.
-const SOON: Duration = Duration::from_millis(500);
+pub(super) const SOON: Duration = Duration::from_millis(500);
 /// How long a log may go on after its task has ended or moved: a node that is lost never ends its logs.
 const LINGER: Duration = Duration::from_secs(5);
 /// A log that broke off after this long had nothing to do with the failure before it.
@@ -40,6 +42,8 @@ pub struct Chunk {
     pub place: Place,
     /// The pod that wrote it; `None` if the task never had one.
     pub pod: Option<String>,
+    /// The container that wrote it; none in the last chunk.
+    pub container: String,
     /// The lines.
     pub lines: Arc<[Line]>,
     /// Set in the last chunk, which has no lines.
@@ -62,11 +66,11 @@ pub struct Request {
     pub action: Action,
     /// The namespace of the pods.
     pub namespace: String,
-    /// The container to read.
-    pub container: String,
+    /// The containers to read.
+    pub stages: Stages,
     /// Where to begin.
     pub place: Place,
-    /// How many lines to begin with where the task runs already; all when `None`.
+    /// With how many lines of each container to begin where the task runs already; all when `None`.
     pub tail: Option<usize>,
 }
 
@@ -97,37 +101,60 @@ pub fn follow(request: Request) -> impl Stream<Item = Result<Item<Caller>, ApiEr
                     return;
                 }
             };
-            reader.turn_to(pod, uid);
-            let (since, mut until) = (Instant::now(), None);
-            let broke = match reader.open(ended).await {
-                Err(error) => Broke::Failed(error),
-                Ok(mut log) => loop {
-                    let heard = tokio::select! {
-                        biased;
-                        () = reader.request.rights.may_have_changed() => Heard::Rights,
-                        told = log.next() => Heard::Told(told),
-                        () = news.heard(), if until.is_none() => Heard::News,
-                        () = sleep_until(until) => break Broke::Lingers,
-                    };
-                    let judged = match heard {
-                        Heard::Told(Told::Passage(passage)) => {
-                            until = until.map(|_| Instant::now() + LINGER);
-                            yield Ok(reader.chunk(passage));
-                            Ok(())
-                        }
-                        Heard::Told(Told::Ended) => break Broke::Ended,
-                        Heard::Told(Told::Broken(error)) => break Broke::Failed(error),
-                        Heard::News => reader.goes_on().await.map(|goes_on| {
-                            until = (!goes_on).then(|| Instant::now() + LINGER);
-                        }),
-                        Heard::Rights => reader.judge().await,
-                    };
-                    if let Err(error) = judged {
-                        yield Err(error);
-                        return;
+            reader.turn_to(pod.clone(), uid);
+            let mut readings = Readings::of(&reader.request, pod, ended);
+            let (since, mut until) = (Instant::now(), None::<Instant>);
+            let broke = loop {
+                if let Err(error) = readings.open_due(&mut reader.request).await {
+                    break Broke::Failed(error);
+                }
+                if reader.request.place.strands.iter().all(|strand| strand.whole) {
+                    if reader.request.stages.go_on(&mut reader.request.place) {
+                        readings.begin(&reader.request);
+                        continue;
                     }
-                },
+                    break Broke::Ended;
+                }
+                let wake = [until, readings.next_opening()].into_iter().flatten().min();
+                let heard = tokio::select! {
+                    biased;
+                    () = reader.request.rights.may_have_changed() => Heard::Rights,
+                    told = readings.next() => Heard::Told(told),
+                    () = news.heard(), if until.is_none() => Heard::News,
+                    () = sleep_until(wake) => match until {
+                        Some(end) if end <= Instant::now() => break Broke::Lingers,
+                        Some(_) | None => continue,
+                    },
+                };
+                let judged = match heard {
+                    Heard::Told(Told::Passage(strand, passage)) => {
+                        until = until.map(|_| Instant::now() + LINGER);
+                        yield Ok(reader.chunk(strand, passage));
+                        Ok(())
+                    }
+                    Heard::Told(Told::Ended(strand)) => {
+                        readings.ended(&mut reader.request.place, strand);
+                        Ok(())
+                    }
+                    Heard::Told(Told::Broken(strand, error)) => {
+                        match readings.broken(&mut reader.request.place, strand, error) {
+                            Ok(()) => Ok(()),
+                            Err(error) => break Broke::Failed(error),
+                        }
+                    }
+                    Heard::News => reader.goes_on().await.map(|goes_on| {
+                        until = (!goes_on).then(|| Instant::now() + LINGER);
+                    }),
+                    Heard::Rights => reader.judge().await,
+                };
+                if let Err(error) = judged {
+                    yield Err(error);
+                    return;
+                }
             };
+            let is_last = reader.request.stages.is_last(&reader.request.place);
+            reader.told |= is_last && readings.all_ended();
+            drop(readings);
             let paused = match reader.after(broke, ended, since.elapsed()) {
                 Ok(None) => Ok(()),
                 Ok(Some(pause)) => reader.wait(&news, pause).await,
@@ -151,18 +178,18 @@ enum Heard {
 /// Why a pod is read no further.
 #[derive(Debug)]
 enum Broke {
-    /// The log has ended.
+    /// Its logs have ended.
     Ended,
-    /// The task has moved on, and the log has not ended.
+    /// The task has moved on, and a log has not ended.
     Lingers,
-    /// It could not be opened, or the connection broke.
+    /// A log could not be opened, or the connection broke.
     Failed(ClusterError),
 }
 
 struct Reader {
     request: Request,
     progress: Progress,
-    /// Whether the pod's log has ended as far as it was there.
+    /// Whether the pod's logs have ended as far as they were there.
     told: bool,
     /// Failures since something came.
     failures: u32,
@@ -183,7 +210,7 @@ impl Reader {
 
     async fn next(&self) -> Result<Next, ApiError> {
         let sight = self.sight().await.map_err(|error| self.resumable(error))?;
-        Ok(course::next(&sight, self.place(), self.progress))
+        Ok(course::next(&sight, self.place(), self.progress, self.request.stages.has_init()))
     }
 
     /// Whether the pod that is read is still the task's, and runs.
@@ -196,43 +223,41 @@ impl Reader {
 
     fn turn_to(&mut self, pod: String, uid: String) {
         self.pod = Some(pod);
-        if self.place().pod.as_ref() != Some(&uid) {
-            let Place { job, task, .. } = *self.place();
-            self.request.place = Place { pod: Some(uid), ..Place::start(job, task) };
+        let Request { place, stages, .. } = &mut self.request;
+        if place.pod.as_ref() != Some(&uid) {
+            // What the pod before wrote and was not told is lost when it is there no more, as it may be by now.
+            let lost = place.pod.is_some() && !place.whole && !self.told;
+            let Place { job, task, missing, .. } = *place;
+            *place = Place { pod: Some(uid), missing: missing || lost, ..Place::start(job, task) };
             self.progress = Progress::Open;
             self.told = false;
         }
+        stages.enter(place);
     }
 
-    /// The log of the pod that the reader has turned to.
-    async fn open(&mut self, ended: bool) -> Result<Reading, ClusterError> {
-        let Request { cluster, tails, namespace, container, place, tail, .. } = &mut self.request;
-        let source = Source {
-            namespace: namespace.clone(),
-            pod: self.pod.clone().unwrap_or_default(),
-            uid: place.pod.clone().unwrap_or_default(),
-            container: container.clone(),
-        };
-        if let Some(count) = *tail {
-            place.after = logs::before_last(cluster, &source, count).await?;
-            *tail = None;
-        }
-        Ok(tails.read(source, place.after, !ended))
-    }
-
-    fn chunk(&mut self, Passage { number, lines }: Passage) -> Item<Caller> {
+    fn chunk(&mut self, strand: usize, Passage { number, lines }: Passage) -> Item<Caller> {
         (self.failures, self.told) = (0, false);
-        if let Some(last) = lines.last() {
-            self.request.place.after = Some(last.position);
-        }
-        let chunk = Chunk { place: self.place().clone(), pod: self.pod.clone(), lines, end: None };
-        Item { number, event: Arc::new(chunk), reader: self.request.rights.caller().clone() }
+        let Request { place, tails, rights, .. } = &mut self.request;
+        place.missing |= lines.iter().any(|line| line.after_gap);
+        // Readers of several containers stand at different places though they are told the same lines.
+        let is_shared = place.strands.len() == 1 && !place.missing;
+        let container = place.strands.get_mut(strand).map(|strand| {
+            if let Some(last) = lines.last() {
+                strand.after = After::Mark(last.mark);
+            }
+            strand.container.clone()
+        });
+        let number = if is_shared { number } else { tails.number() };
+        let container = container.unwrap_or_default();
+        let chunk = Chunk { place: place.clone(), pod: self.pod.clone(), container, lines, end: None };
+        Item { number, event: Arc::new(chunk), reader: rights.caller().clone() }
     }
 
     fn end(mut self, end: LogEnd) -> Item<Caller> {
         self.request.place.whole = self.place().pod.is_some() && end == LogEnd::Complete;
         let Request { place, rights, tails, .. } = self.request;
-        let chunk = Chunk { place, pod: self.pod, lines: Arc::default(), end: Some(end) };
+        let end = if place.missing && end == LogEnd::Complete { LogEnd::Incomplete } else { end };
+        let chunk = Chunk { place, pod: self.pod, container: String::new(), lines: Arc::default(), end: Some(end) };
         Item { number: tails.number(), event: Arc::new(chunk), reader: rights.caller().clone() }
     }
 
@@ -240,16 +265,10 @@ impl Reader {
     fn after(&mut self, broke: Broke, ended: bool, lasted: Duration) -> Result<Option<Duration>, ApiError> {
         match broke {
             Broke::Ended if ended => self.request.place.whole = true,
-            // Its container has ended, or starts anew: the row will tell.
-            Broke::Ended => {
-                self.told = true;
-                return Ok(Some(SOON));
-            }
+            // Its containers have ended: the row will tell.
+            Broke::Ended => return Ok(Some(SOON)),
             Broke::Lingers => {}
             Broke::Failed(ClusterError::NotFound(_)) => self.progress = Progress::Gone { told: self.told },
-            // It has not begun, and one that has ended never did.
-            Broke::Failed(ClusterError::Invalid(_)) if ended => self.request.place.whole = true,
-            Broke::Failed(ClusterError::Invalid(_)) => return Ok(Some(SOON)),
             Broke::Failed(error) => {
                 self.failures = if lasted > SETTLED { 1 } else { self.failures + 1 };
                 if self.failures > 1 {

@@ -4,10 +4,13 @@ mod chunks;
 mod course;
 mod cursor;
 mod follow;
+mod readings;
+mod stages;
 mod tails;
 pub mod types;
 
 pub use course::Sight;
 pub use cursor::Place;
 pub use follow::{Chunk, Request, follow};
+pub use stages::Stages;
 pub use tails::Tails;

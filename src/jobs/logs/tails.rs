@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::chunks::{Chunks, Piece};
-use crate::cluster::logs::{self, Line, Position, Source};
+use crate::cluster::logs::{self, After, Line, Source};
 use crate::cluster::{Cluster, ClusterError};
 use crate::tasks::Tasks;
 
@@ -64,7 +64,7 @@ impl Tails {
     }
 
     /// The log behind `after`: together with others where it `goes_on`, alone where all of it is there.
-    pub(super) fn read(&self, source: Source, after: Option<Position>, goes_on: bool) -> Reading {
+    pub(super) fn read(&self, source: Source, after: After, goes_on: bool) -> Reading {
         let via = match goes_on {
             true => self.join_or_begin(&source, after),
             false => Via::Alone(self.chunks(&source, after, false)),
@@ -77,14 +77,14 @@ impl Tails {
     }
 
     /// The log, when the first piece is asked for: one that is followed may be silent for hours.
-    fn chunks(&self, source: &Source, after: Option<Position>, goes_on: bool) -> Chunks {
+    fn chunks(&self, source: &Source, after: After, goes_on: bool) -> Chunks {
         metrics::counter!("platform_log_connections_total").increment(1);
         let (cluster, source) = (self.0.cluster.clone(), source.clone());
         let lines = async move { logs::read(&cluster, &source, after, goes_on).await };
         Chunks::of(stream::once(lines).try_flatten().boxed())
     }
 
-    fn join_or_begin(&self, source: &Source, after: Option<Position>) -> Via {
+    fn join_or_begin(&self, source: &Source, after: After) -> Via {
         let mut open = self.open();
         match open.get(source).and_then(Weak::upgrade).filter(|tail| tail.is_going_on()) {
             Some(tail) if tail.holds(after) => Via::Tail(tail.tap()),
@@ -98,7 +98,7 @@ impl Tails {
         }
     }
 
-    fn join(&self, source: &Source, after: Option<Position>) -> Option<Tap> {
+    fn join(&self, source: &Source, after: After) -> Option<Tap> {
         let tail = self.open().get(source).and_then(Weak::upgrade)?;
         (tail.is_going_on() && tail.holds(after)).then(|| tail.tap())
     }
@@ -109,7 +109,7 @@ pub(super) struct Reading {
     tails: Tails,
     source: Source,
     /// Behind which line the reader stands.
-    after: Option<Position>,
+    after: After,
     goes_on: bool,
     via: Via,
 }
@@ -150,7 +150,7 @@ impl Reading {
 
     fn note(&mut self, told: Told) -> Told {
         if let Told::Passage(passage) = &told {
-            self.after = passage.lines.last().map(|line| line.position).or(self.after);
+            self.after = passage.lines.last().map_or(self.after, |line| After::Mark(line.mark));
         }
         told
     }
@@ -168,9 +168,9 @@ struct Tail {
 #[derive(Debug)]
 struct Kept {
     /// Each with the place before it.
-    passages: VecDeque<(Option<Position>, Passage)>,
+    passages: VecDeque<(After, Passage)>,
     /// Behind the last passage.
-    end: Option<Position>,
+    end: After,
     over: Option<Over>,
 }
 
@@ -194,22 +194,23 @@ enum Found {
 }
 
 impl Kept {
-    fn find(&self, after: Option<Position>) -> Found {
-        let is_new = |line: &Line| Some(line.position) > after;
-        let next = self.passages.iter().find(|(_, passage)| passage.lines.last().is_some_and(is_new));
-        match next {
-            Some((before, passage)) if *before == after => Found::Passage(passage.clone()),
-            Some((before, passage)) if *before < after => {
-                Found::Rest(passage.lines.iter().filter(|line| is_new(line)).cloned().collect())
+    fn find(&self, after: After) -> Found {
+        for (before, passage) in &self.passages {
+            if *before == after {
+                return Found::Passage(passage.clone());
             }
-            None if self.end == after => Found::Nothing,
-            Some(_) | None => Found::Elsewhere,
+            let told = passage.lines.iter().position(|line| After::Mark(line.mark) == after);
+            let rest = told.and_then(|told| passage.lines.get(told + 1..)).filter(|rest| !rest.is_empty());
+            if let Some(rest) = rest {
+                return Found::Rest(rest.to_vec());
+            }
         }
+        if self.end == after { Found::Nothing } else { Found::Elsewhere }
     }
 }
 
 impl Tail {
-    fn begin(tails: &Tails, chunks: Chunks, after: Option<Position>) -> Arc<Self> {
+    fn begin(tails: &Tails, chunks: Chunks, after: After) -> Arc<Self> {
         let (stop, wanted) = (CancellationToken::new(), Arc::new(Notify::new()));
         let tail = Arc::new(Self {
             kept: Mutex::new(Kept { passages: VecDeque::with_capacity(KEPT), end: after, over: None }),
@@ -230,7 +231,7 @@ impl Tail {
         self.kept().over.is_none()
     }
 
-    fn holds(&self, after: Option<Position>) -> bool {
+    fn holds(&self, after: After) -> bool {
         self.kept().find(after) != Found::Elsewhere
     }
 
@@ -244,7 +245,7 @@ impl Tail {
         match piece {
             Piece::Lines(lines) => {
                 let before = kept.end;
-                kept.end = lines.last().map(|line| line.position).or(before);
+                kept.end = lines.last().map_or(before, |line| After::Mark(line.mark));
                 if kept.passages.len() == KEPT {
                     kept.passages.pop_front();
                 }
@@ -280,7 +281,7 @@ struct Tap {
 
 impl Tap {
     /// What comes behind `after`; `None` if the tail has gone on without this reader.
-    async fn next(&mut self, after: Option<Position>, tails: &Tails) -> Option<Told> {
+    async fn next(&mut self, after: After, tails: &Tails) -> Option<Told> {
         loop {
             self.changed.mark_unchanged();
             let (found, over) = {
@@ -308,19 +309,21 @@ impl Tap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::logs::Mark;
 
-    fn line(nanos: i128) -> Line {
-        Line { position: Position { nanos, nth: 1 }, text: nanos.to_string(), continues: false }
+    fn line(count: u64) -> Line {
+        let mark = Mark { since: None, count, last: 0 };
+        Line { at: 0, mark, text: count.to_string(), continues: false, after_gap: false }
     }
 
-    fn at(nanos: i128) -> Option<Position> {
-        Some(Position { nanos, nth: 1 })
+    fn at(count: u64) -> After {
+        After::Mark(line(count).mark)
     }
 
     /// A tail that began behind line 2 and has the passages 3 to 4 and 5 to 7.
     fn kept() -> Kept {
         let passage =
-            |number, lines: std::ops::RangeInclusive<i128>| Passage { number, lines: lines.map(line).collect() };
+            |number, lines: std::ops::RangeInclusive<u64>| Passage { number, lines: lines.map(line).collect() };
         Kept { passages: [(at(2), passage(1, 3..=4)), (at(4), passage(2, 5..=7))].into(), end: at(7), over: None }
     }
 
@@ -342,14 +345,14 @@ mod tests {
 
     #[test]
     fn who_is_further_back_or_further_on_stands_elsewhere() {
-        assert_eq!(kept().find(None), Found::Elsewhere);
+        assert_eq!(kept().find(After::Start), Found::Elsewhere);
         assert_eq!(kept().find(at(1)), Found::Elsewhere);
         assert_eq!(kept().find(at(8)), Found::Elsewhere);
     }
 
     #[test]
     fn a_tail_that_has_read_nothing_has_only_its_beginning() {
-        let kept = Kept { passages: VecDeque::new(), end: None, over: None };
-        assert_eq!((kept.find(None), kept.find(at(1))), (Found::Nothing, Found::Elsewhere));
+        let kept = Kept { passages: VecDeque::new(), end: After::Start, over: None };
+        assert_eq!((kept.find(After::Start), kept.find(at(1))), (Found::Nothing, Found::Elsewhere));
     }
 }

@@ -9,7 +9,7 @@ use crate::cluster::logs::Line;
 use crate::graphql::limits::directives::assumed_list;
 use crate::graphql::scalars::Cursor;
 
-/// Some lines of a task's log: what was written within a tenth of a second, at most 64 KiB.
+/// Some lines of a task's log: what a container wrote within a tenth of a second, at most 64 KiB.
 #[derive(Debug, SimpleObject)]
 pub struct LogChunk {
     /// Where the log stands behind this chunk: `jobLogs(after:)` resumes there and repeats no line.
@@ -33,6 +33,8 @@ pub struct LogChunk {
 pub struct LogLine {
     /// When it was written, by the clock of the node.
     pub at: DateTime<Utc>,
+    /// The container that wrote it.
+    pub container: String,
     /// What it says, without the line's end.
     pub text: String,
     /// Whether it goes on with the line before it: a line of more than 16 KiB comes in pieces.
@@ -46,15 +48,19 @@ impl From<&Chunk> for LogChunk {
             task: chunk.place.task,
             pod: chunk.pod.clone(),
             pod_uid: chunk.place.pod.clone(),
-            lines: chunk.lines.iter().map(LogLine::from).collect(),
+            lines: chunk.lines.iter().map(|line| LogLine::of(line, &chunk.container)).collect(),
             end: chunk.end,
         }
     }
 }
 
-impl From<&Line> for LogLine {
-    fn from(line: &Line) -> Self {
-        let nanos = i64::try_from(line.position.nanos).unwrap_or(i64::MAX);
-        Self { at: DateTime::from_timestamp_nanos(nanos), text: line.text.clone(), continues: line.continues }
+impl LogLine {
+    fn of(line: &Line, container: &str) -> Self {
+        Self {
+            at: DateTime::from_timestamp_nanos(line.at),
+            container: container.to_owned(),
+            text: line.text.clone(),
+            continues: line.continues,
+        }
     }
 }

@@ -2,11 +2,13 @@
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 
+use super::manifest::Manifest;
 use super::observed::Tasks;
 use crate::db::tables::jobs;
 use crate::ids::JobId;
-use crate::jobs::logs::Sight;
+use crate::jobs::logs::{Sight, Stages};
 
 /// Where the job stands and what its task's newest pod is.
 ///
@@ -21,4 +23,22 @@ pub async fn sight(conn: &mut AsyncPgConnection, job: JobId, task: i32) -> Query
         attempt,
         retry_limit,
     }))
+}
+
+/// The containers of one of the job's tasks, as its manifest has them; `None` if there is no such task. A container that the
+/// cluster adds to a pod is not among them.
+pub fn stages(manifest: &Manifest, task: i32) -> Option<Stages> {
+    let template = manifest.template_of(usize::try_from(task).ok()?)?;
+    let template: Value = serde_json::from_str(template).ok()?;
+    let spec = template.get("spec")?;
+    let named = |list: &str, wanted: &dyn Fn(&Value) -> bool| -> Vec<String> {
+        let containers = spec.get(list).and_then(Value::as_array).into_iter().flatten();
+        let names = containers.filter(|it| wanted(it)).filter_map(|it| it.get("name")?.as_str());
+        names.map(str::to_owned).collect()
+    };
+    // An init container that is always restarted goes on beside the others.
+    let goes_on = |container: &Value| container["restartPolicy"] == "Always";
+    let mut main = named("containers", &|_| true);
+    main.extend(named("initContainers", &goes_on));
+    Some(Stages::new(named("initContainers", &|container| !goes_on(container)), main))
 }

@@ -145,29 +145,14 @@ impl Manifest {
         Ok(job)
     }
 
-    /// The name of the container that does the work of the task at this place, the first of its pod. Empty where the
-    /// pod has none; `None` beyond the last task.
-    pub fn container(&self, task: usize) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Template {
-            spec: Pod,
-        }
-        #[derive(Deserialize)]
-        struct Pod {
-            containers: Vec<Container>,
-        }
-        #[derive(Deserialize)]
-        struct Container {
-            name: String,
-        }
+    /// The pod template of the task at this place as JSON; `None` beyond the last task.
+    pub fn template_of(&self, task: usize) -> Option<&str> {
         let mut behind = 0;
         let group = self.groups.iter().find(|group| {
             behind += group.count;
             task < behind
         })?;
-        let template = serde_json::from_str::<Template>(self.template(group)).ok();
-        let first = template.and_then(|template| template.spec.containers.into_iter().next());
-        Some(first.map(|container| container.name).unwrap_or_default())
+        Some(self.template(group))
     }
 }
 
@@ -291,8 +276,8 @@ mod tests {
             kept.expanded(),
             r#"{"spec":{"tasks":[{"spec":{"containers":[{"name":"a b"}]}},{}]},"kind":"FlashJob"}"#
         );
-        let names: Vec<_> = (0..3).map(|task| kept.container(task)).collect();
-        assert_eq!(names, [Some("a b".to_owned()), Some(String::new()), None]);
+        let templates: Vec<_> = (0..3).map(|task| kept.template_of(task)).collect();
+        assert_eq!(templates, [Some(r#"{"spec":{"containers":[{"name":"a b"}]}}"#), Some("{}"), None]);
     }
 
     #[test]

@@ -243,6 +243,19 @@ pub async fn tasks(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<V
     jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, jobs::tasks)).load(conn).await
 }
 
+/// How many tasks each of these jobs has.
+///
+/// # Errors
+/// The database's.
+pub async fn task_counts(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<(JobId, i64)>> {
+    // A row that keeps no counts has every task in its object.
+    let tasks = diesel::dsl::sql::<diesel::sql_types::BigInt>(
+        "coalesce((SELECT sum(count) FROM unnest(jobs.task_counts) AS count),
+                  jsonb_array_length(jobs.manifest #> '{spec,tasks}'), 0)::bigint",
+    );
+    jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, tasks)).load(conn).await
+}
+
 /// How many bytes the object of each of these jobs has with every task in its place, as JSON. Those of a job whose row
 /// does not say are those of the row's object.
 ///

@@ -11,10 +11,11 @@ use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamp
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::task::Task;
+use crate::cluster::pods::TaskPod;
 use crate::db::tables::jobs;
 use crate::events::model::{NewEvent, append};
 use crate::ids::JobId;
-use crate::jobs::life::Observation;
+use crate::jobs::life::{Observation, Seen};
 use crate::jobs::phase::JobPhase;
 
 /// The column `tasks`.
@@ -35,6 +36,7 @@ impl FromSql<Jsonb, Pg> for Tasks {
 #[allow(missing_docs, reason = "the columns are described in the migration")]
 pub struct Life {
     pub id: JobId,
+    pub namespace: String,
     pub phase: JobPhase,
     pub reason: Option<String>,
     pub message: Option<String>,
@@ -66,10 +68,13 @@ pub async fn apply(
 ) -> QueryResult<usize> {
     conn.transaction(async |conn| {
         let mut lives = lock(conn, observations.iter().map(|observation| observation.job).collect()).await?;
+        let counts = task_counts(conn, observations, &lives).await?;
         let before = lives.clone();
         let mut events = Vec::new();
         for Observation { job, seen } in observations {
-            if let Some(life) = lives.get_mut(job) {
+            if let Some(life) = lives.get_mut(job)
+                && is_possible(seen, counts.get(job))
+            {
                 events.extend(life.observe(seen, now));
             }
         }
@@ -100,9 +105,41 @@ pub async fn change(
     .await
 }
 
-/// A newer version alone is not worth a write: the state it had is the row's already.
+/// A newer version alone is not worth a write: the state it had is the row's already. An older one is, or what comes
+/// after it would be taken for old.
 fn differs(life: &Life, before: Option<&Life>) -> bool {
-    before.is_none_or(|before| Life { object_version: life.object_version, ..before.clone() } != *life)
+    before.is_none_or(|before| {
+        let went_back = life.object_version < before.object_version;
+        went_back || Life { object_version: life.object_version, ..before.clone() } != *life
+    })
+}
+
+/// How many tasks the jobs have of which pods were seen that claim to run one that is not known yet.
+async fn task_counts(
+    conn: &mut AsyncPgConnection,
+    observations: &[Observation],
+    lives: &HashMap<JobId, Life>,
+) -> QueryResult<HashMap<JobId, usize>> {
+    let is_new = |observation: &&Observation| match (&observation.seen, lives.get(&observation.job)) {
+        (Seen::Pod(pod), Some(life)) => life.tasks.0.iter().all(|task| task.index != pod.task),
+        _ => false,
+    };
+    let mut jobs: Vec<JobId> = observations.iter().filter(is_new).map(|observation| observation.job).collect();
+    jobs.sort_unstable();
+    jobs.dedup();
+    if jobs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let counts = super::task_counts(conn, &jobs).await?;
+    Ok(counts.into_iter().map(|(job, tasks)| (job, usize::try_from(tasks).unwrap_or(0))).collect())
+}
+
+/// Whether it is of a task that its job has.
+fn is_possible(seen: &Seen, tasks: Option<&usize>) -> bool {
+    match (seen, tasks) {
+        (Seen::Pod(pod), Some(tasks)) => usize::try_from(pod.task).is_ok_and(|index| index < *tasks),
+        (Seen::Pod(_) | Seen::Object(_) | Seen::Gone(_), _) => true,
+    }
 }
 
 async fn lock(conn: &mut AsyncPgConnection, ids: Vec<JobId>) -> QueryResult<HashMap<JobId, Life>> {
@@ -180,6 +217,23 @@ pub async fn in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Expecte
         .select((jobs::id, jobs::namespace, jobs::object_name, jobs::object_uid.assume_not_null()))
         .load(conn)
         .await
+}
+
+/// The pods of tasks that have not ended, each as one that is there no more: what a list of the cluster is compared with.
+///
+/// # Errors
+/// The database's.
+pub async fn pods_in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<TaskPod>> {
+    let open = [JobPhase::Submitted, JobPhase::Queued, JobPhase::Running];
+    let rows: Vec<(JobId, String, String, Tasks)> = jobs::table
+        .filter(jobs::phase.eq_any(open))
+        .select((jobs::id, jobs::namespace, jobs::object_name, jobs::tasks))
+        .load(conn)
+        .await?;
+    let pods = rows.into_iter().flat_map(|(job, namespace, object, Tasks(tasks))| {
+        tasks.into_iter().filter_map(move |task| task.gone_from(job, &namespace, &object))
+    });
+    Ok(pods.collect())
 }
 
 /// How many jobs are in each phase that may still change.

@@ -4,7 +4,17 @@ use async_graphql::{Enum, SimpleObject};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::pods::{PodState, TaskPod};
+use crate::cluster::pods::{Owner, PodState, TaskPod, stop};
+use crate::ids::JobId;
+
+/// The reason of a container that crashed and is started again after a pause.
+const CRASH_LOOP: &str = "CrashLoopBackOff";
+/// The reason of a task that was stopped because its job came to its end.
+pub const JOB_ENDED: &str = "JobEnded";
+/// The reason of a task whose job was stopped to make room.
+pub const PREEMPTED: &str = "Preempted";
+/// The reason of a task that was stopped because another failed and its job is started again.
+pub const RETRYING: &str = "Retrying";
 
 /// How far a task has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
@@ -19,6 +29,8 @@ pub enum TaskState {
     Succeeded,
     /// It ended otherwise.
     Failed,
+    /// It was stopped before it ended by itself: its pod was deleted or evicted, or its job ended.
+    Stopped,
 }
 
 /// One task of a job: one pod.
@@ -40,19 +52,38 @@ pub struct Task {
     /// what became of it in the one before.
     #[serde(default = "first")]
     pub attempt: i32,
+    /// The uid of the object that controls its pod.
+    #[serde(default)]
+    #[graphql(skip)]
+    pub owner: Option<String>,
     /// Whether its pod is being deleted.
     #[serde(default)]
     #[graphql(skip)]
     pub leaving: bool,
+    /// Whether its pod is there no more.
+    #[serde(default)]
+    #[graphql(skip)]
+    pub gone: bool,
     /// The node it runs on; null before it is placed.
     pub node: Option<String>,
+    /// The container that `reason`, `exitCode` and `signal` are about; null where its pod has only one, or where they are
+    /// about the pod as a whole.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// Whether that is an init container.
+    #[serde(default)]
+    #[graphql(skip)]
+    pub in_init: bool,
     /// What its program returned, 128 and the signal where one ended it; null before.
     pub exit_code: Option<i32>,
     /// The signal that ended its program, such as 9 for an out-of-memory kill; null when none did.
     pub signal: Option<i32>,
-    /// The cluster's word for why it is in this state, such as `OOMKilled`, `Evicted` or `ErrImagePull`; null when there
+    /// The word for why it is in this state, such as `OOMKilled`, `Evicted`, `PodDeleted` or `ErrImagePull`; null when there
     /// is nothing to explain.
     pub reason: Option<String>,
+    /// What the cluster says to the reason, such as the registry's answer; null when it says nothing.
+    #[serde(default)]
+    pub message: Option<String>,
     /// When its program started; null before.
     pub started_at: Option<DateTime<Utc>>,
     /// When its program ended; null before.
@@ -70,23 +101,30 @@ fn first() -> i32 {
 impl Task {
     /// What its pod, made for this attempt, says.
     pub fn of_pod(pod: &TaskPod, attempt: i32) -> Self {
+        let was_stopped = pod.leaving && pod.stopped.is_some();
         let time = |seconds: Option<i64>| seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         Self {
             index: pod.task,
             state: match pod.state {
                 PodState::Starting => TaskState::Waiting,
                 PodState::Running => TaskState::Running,
+                PodState::Succeeded | PodState::Failed if was_stopped => TaskState::Stopped,
                 PodState::Succeeded => TaskState::Succeeded,
                 PodState::Failed => TaskState::Failed,
             },
             pod: Some(pod.name.clone()),
             uid: pod.uid.clone(),
             attempt,
+            owner: Some(pod.owner.uid.clone()),
             leaving: pod.leaving,
+            gone: false,
             node: pod.node.clone(),
+            container: pod.container.clone(),
+            in_init: pod.in_init,
             exit_code: pod.exit_code,
             signal: pod.signal,
             reason: pod.reason.clone(),
+            message: pod.message.clone(),
             started_at: time(pod.started_at),
             finished_at: time(pod.finished_at),
             version: pod.version,
@@ -101,15 +139,65 @@ impl Task {
             pod: None,
             uid: None,
             attempt: 1,
+            owner: None,
             leaving: false,
+            gone: false,
             node: None,
+            container: None,
+            in_init: false,
             exit_code: None,
             signal: None,
             reason: None,
+            message: None,
             started_at: None,
             finished_at: None,
             version: 0,
         }
+    }
+
+    /// Its pod as one that is there no more, if the task has not ended. `object` is the name of what controls it.
+    pub fn gone_from(self, job: JobId, namespace: &str, object: &str) -> Option<TaskPod> {
+        let open = matches!(self.state, TaskState::Waiting | TaskState::Running) && !self.gone;
+        let (name, owner) = (self.pod.filter(|_| open)?, self.owner?);
+        Some(TaskPod {
+            job,
+            task: self.index,
+            namespace: namespace.to_owned(),
+            name,
+            uid: self.uid,
+            owner: Owner { name: object.to_owned(), uid: owner },
+            leaving: self.leaving,
+            stopped: None,
+            node: self.node,
+            version: self.version,
+            listed: false,
+            gone: true,
+            troubled: false,
+            state: match self.state {
+                TaskState::Running => PodState::Running,
+                TaskState::Waiting | TaskState::Succeeded | TaskState::Failed | TaskState::Stopped => {
+                    PodState::Starting
+                }
+            },
+            reason: self.reason,
+            message: self.message,
+            container: self.container,
+            in_init: self.in_init,
+            exit_code: self.exit_code,
+            signal: self.signal,
+            started_at: self.started_at.map(|time| time.timestamp()),
+            finished_at: self.finished_at.map(|time| time.timestamp()),
+        })
+    }
+
+    /// Whether its pod is there and may go on.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, TaskState::Waiting | TaskState::Running) && !self.leaving && !self.gone
+    }
+
+    /// Whether it ended by itself, well or badly.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, TaskState::Succeeded | TaskState::Failed)
     }
 
     /// The sentence about its state.
@@ -117,17 +205,83 @@ impl Task {
         let index = self.index;
         match (self.state, &self.node) {
             (TaskState::Waiting, _) => format!("task {index} is being prepared"),
+            (TaskState::Running, _) if self.is_restarted() => {
+                format!("task {index} has ended and is started again: {}", self.end())
+            }
             (TaskState::Running, Some(node)) => format!("task {index} runs on {node}"),
             (TaskState::Running, None) => format!("task {index} runs"),
             (TaskState::Succeeded, _) => format!("task {index} succeeded"),
-            (TaskState::Failed, _) => {
-                let reason = self.reason.as_deref().unwrap_or("Error");
-                match (self.exit_code, self.signal) {
-                    (_, Some(signal)) => format!("task {index} failed: {reason}, ended by signal {signal}"),
-                    (Some(code), None) => format!("task {index} failed: {reason}, exit code {code}"),
-                    (None, None) => format!("task {index} failed: {reason}"),
-                }
-            }
+            (TaskState::Failed, _) => format!("task {index} failed: {}", self.end()),
+            (TaskState::Stopped, _) => format!("task {index} was stopped: {}", self.why_stopped()),
         }
+    }
+
+    /// Whether its program ended and the kubelet starts it again after a pause.
+    pub fn is_restarted(&self) -> bool {
+        self.reason.as_deref() == Some(CRASH_LOOP)
+    }
+
+    /// Why it was stopped, in words.
+    pub fn why_stopped(&self) -> &'static str {
+        match self.reason.as_deref() {
+            Some(stop::EVICTED) => "its pod was evicted, as when its node is drained",
+            Some(stop::NODE_UNAVAILABLE) => "its node became unavailable",
+            Some(stop::PREEMPTED_BY_SCHEDULER) => "its pod made room for one of a higher priority",
+            Some(stop::STOPPED_BY_KUBELET) => "its node stopped its pod",
+            Some(JOB_ENDED) => "its job has ended",
+            Some(PREEMPTED) => "its job made room for one of a higher queue",
+            Some(RETRYING) => "its job is started again",
+            Some(_) | None => "its pod was deleted",
+        }
+    }
+
+    /// How its program ended, and which one where there are several.
+    fn end(&self) -> String {
+        let reason = self.reason.as_deref().unwrap_or("Error");
+        let how = match (self.exit_code, self.signal) {
+            (_, Some(signal)) => format!("{reason}, ended by signal {signal}"),
+            (Some(code), None) => format!("{reason}, exit code {code}"),
+            (None, None) => reason.to_owned(),
+        };
+        match self.place() {
+            Some(place) => format!("{place}: {how}"),
+            None => how,
+        }
+    }
+
+    /// Its container, where there are several.
+    pub fn place(&self) -> Option<String> {
+        let kind = if self.in_init { "init container" } else { "container" };
+        self.container.as_ref().map(|name| format!("{kind} {name}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_names_the_container_where_there_are_several_and_why_a_task_was_stopped() {
+        let failed = Task { exit_code: Some(3), reason: Some("Error".into()), ..Task::of_state(TaskState::Failed) };
+        let init = Task { container: Some("setup".into()), in_init: true, ..failed.clone() };
+        let side = Task { container: Some("side".into()), ..failed.clone() };
+        let killed = Task { exit_code: Some(137), signal: Some(9), reason: Some("OOMKilled".into()), ..side.clone() };
+        let crashes = Task { state: TaskState::Running, reason: Some("CrashLoopBackOff".into()), ..failed.clone() };
+        let stopped = |reason: &str| Task { reason: Some(reason.into()), ..Task::of_state(TaskState::Stopped) };
+        let stopped = [stop::POD_DELETED, stop::EVICTED, stop::NODE_UNAVAILABLE, JOB_ENDED, PREEMPTED].map(stopped);
+        let all = [failed, init, side, killed, crashes].into_iter().chain(stopped);
+        let told: String = all.map(|task| task.sentence() + "\n").collect();
+        insta::assert_snapshot!(told, @r"
+        task 0 failed: Error, exit code 3
+        task 0 failed: init container setup: Error, exit code 3
+        task 0 failed: container side: Error, exit code 3
+        task 0 failed: container side: OOMKilled, ended by signal 9
+        task 0 has ended and is started again: CrashLoopBackOff, exit code 3
+        task 0 was stopped: its pod was deleted
+        task 0 was stopped: its pod was evicted, as when its node is drained
+        task 0 was stopped: its node became unavailable
+        task 0 was stopped: its job has ended
+        task 0 was stopped: its job made room for one of a higher queue
+        ");
     }
 }

@@ -72,9 +72,31 @@ fn evict(write: &mut Write<'_>, name: &str, body: &Body) -> Outcome {
     let options = eviction.get("deleteOptions").cloned().unwrap_or_else(|| json!({}));
     let body = Body { bytes: options.to_string().into(), media_type: "application/json".to_owned() };
     let options = DeleteOptions::read(write.options, &body)?;
+    say_why(write, name)?;
     write::delete(write, name, &options)?;
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     Ok((StatusCode::CREATED, Arc::new(status)))
+}
+
+/// The pod's condition says that it goes by an eviction; one that has ended goes as it is.
+fn say_why(write: &mut Write<'_>, name: &str) -> ApiResult<()> {
+    let old = write.current(name)?;
+    if matches!(old.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed")) {
+        return Ok(());
+    }
+    let mut new = Value::clone(&old);
+    let target = json!({
+        "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting", "lastProbeTime": null,
+        "lastTransitionTime": object::timestamp(write.now),
+    });
+    let conditions = object::member_mut(&mut new, "status").entry("conditions").or_insert_with(|| json!([]));
+    if let Some(list) = conditions.as_array_mut() {
+        list.retain(|condition| condition["type"] != "DisruptionTarget");
+        list.push(target);
+    }
+    write.commit(name, new);
+    Ok(())
 }
 
 /// `PUT` to a subresource with a body of its own.

@@ -1,5 +1,7 @@
 //! The pretend kubelet: takes up pods bound to our nodes and shows what a real one would show of them.
 
+mod holds;
+mod references;
 pub mod script;
 mod server;
 mod status;
@@ -22,11 +24,12 @@ use tokio::sync::watch;
 use super::control::gone_is_fine;
 use super::recorder::{Note, Recorder};
 use super::speed::Speed;
+use references::Hold;
 pub use server::ServeError;
 pub(super) use server::serve;
 pub use status::is_finished;
 use status::{Taken, status_at};
-use timeline::Timeline;
+use timeline::{Exit, Timeline};
 
 /// How long pretend containers take to stop when asked to.
 const STOPPING: Duration = Duration::from_millis(200);
@@ -41,6 +44,8 @@ struct Life {
     stopped: watch::Sender<Option<Duration>>,
     /// Up to where its events have been told.
     told: Mutex<Option<Duration>>,
+    /// What it waits for, or waited for; `None` before that was looked at.
+    holds: Mutex<Option<Vec<Hold>>>,
 }
 
 impl Life {
@@ -49,7 +54,8 @@ impl Life {
     }
 
     fn timeline(&self, until: Duration) -> Timeline {
-        Timeline::of(&self.pod, self.speed, until)
+        let holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
+        Timeline::of(&self.pod, self.speed, until, holds.as_deref().unwrap_or_default())
     }
 }
 
@@ -100,6 +106,7 @@ impl Kubelet {
             speed: self.speed,
             stopped: watch::Sender::new(None),
             told: Mutex::new(None),
+            holds: Mutex::new(None),
         });
         if before.is_some() {
             // What happened before we started was told by who saw it.
@@ -139,12 +146,15 @@ pub(super) async fn reconcile(pod: Arc<Pod>, kubelet: Arc<Kubelet>) -> Result<Ac
     if is_finished(&pod) {
         return Ok(Action::await_change());
     }
+    let held = life.look_at_references(&pod, &kubelet).await?;
     let elapsed = life.elapsed();
     let timeline = life.timeline(elapsed);
     kubelet.tell(&life, &timeline, elapsed);
     write_status(&pod, &life, &timeline, elapsed, &kubelet).await?;
-    Ok(match timeline.next_change(elapsed) {
-        Some(next) => Action::requeue(next.saturating_sub(life.elapsed())),
+    let next = timeline.next_change(elapsed).map(|next| next.saturating_sub(life.elapsed()));
+    let look_again = held.then(|| kubelet.speed.scale(holds::LOOK).max(holds::SHORTEST_LOOK));
+    Ok(match next.into_iter().chain(look_again).min() {
+        Some(wait) => Action::requeue(wait),
         None => Action::await_change(),
     })
 }
@@ -159,6 +169,13 @@ async fn write_status(
     let mut status = status_at(timeline, &life.taken, elapsed, *life.stopped.borrow());
     // The API server decides it when the pod is made, and lets nobody change it.
     status.qos_class = pod.status.as_ref().and_then(|status| status.qos_class.clone());
+    // Conditions that others set stay, such as why the pod is evicted.
+    let ours = status.conditions.get_or_insert_default();
+    for condition in pod.status.iter().flat_map(|status| status.conditions.iter().flatten()) {
+        if ours.iter().all(|known| known.type_ != condition.type_) {
+            ours.push(condition.clone());
+        }
+    }
     let written = serde_json::to_value(&status).map_err(kube::Error::SerdeError)?;
     let known = serde_json::to_value(&pod.status).map_err(kube::Error::SerdeError)?;
     if covers(&known, &written) {
@@ -250,7 +267,10 @@ fn notes(timeline: &Timeline, since: Option<Duration>, until: Duration) -> Vec<N
             notes.push(Note::warning("BackOff", format!("Back-off pulling image {:?}", course.image)));
         }
         for run in course.runs.iter().filter(|run| run.start < end) {
-            if fresh(run.start) {
+            if fresh(run.start) && run.exit == Exit::NotStarted {
+                let why = course.start_error.as_deref().unwrap_or_default();
+                notes.push(Note::warning("Failed", format!("Error: {why}")));
+            } else if fresh(run.start) {
                 notes.push(Note::normal("Created", format!("Created container: {}", course.name)));
                 notes.push(Note::normal("Started", format!("Started container {}", course.name)));
             }

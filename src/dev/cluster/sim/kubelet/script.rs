@@ -17,6 +17,8 @@ pub const OOM: &str = "sim.platform/oom";
 pub const PULL: &str = "sim.platform/pull";
 /// The image cannot be pulled; the value is what the registry says.
 pub const PULL_ERROR: &str = "sim.platform/pull-error";
+/// The container cannot be started; the value is what the runtime says.
+pub const START_ERROR: &str = "sim.platform/start-error";
 /// The node evicts the pod at the time its containers would have ended; the value is the node's message.
 pub const EVICT: &str = "sim.platform/evict";
 
@@ -33,6 +35,8 @@ pub struct Script {
     pub pull: Duration,
     /// What the registry says when the image cannot be pulled.
     pub pull_error: Option<String>,
+    /// What the runtime says when the container cannot be started.
+    pub start_error: Option<String>,
     /// How long the container runs; `None` is until it is stopped.
     pub duration: Option<Duration>,
     /// How it ends.
@@ -90,6 +94,7 @@ impl Script {
         let script = Self {
             pull: reader.parse(PULL, "a duration", parse_duration).unwrap_or(DEFAULT_PULL),
             pull_error: reader.find(PULL_ERROR).map(|(_, text)| text.to_owned()),
+            start_error: reader.find(START_ERROR).map(|(_, text)| text.to_owned()),
             duration: duration.unwrap_or(match role {
                 Role::Init => Some(DEFAULT_INIT_RUN),
                 Role::Task => Some(DEFAULT_RUN),

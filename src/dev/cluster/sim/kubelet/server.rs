@@ -148,7 +148,7 @@ fn written(
         return Err((StatusCode::BAD_REQUEST, message));
     };
     if query.previous {
-        run = match run.checked_sub(1) {
+        run = match course.run_before(now.min(end)) {
             Some(run) => run,
             None => {
                 let message = format!("previous terminated container {container:?} not found");

@@ -67,6 +67,27 @@ pub fn status_at(timeline: &Timeline, taken: &Taken, elapsed: Duration, stopped:
         last_transition_time: Some(taken.at(since)),
         ..PodCondition::default()
     };
+    let mounted = timeline.containers.iter().any(|course| course.pull_at.is_some());
+    let mut conditions = vec![
+        condition(
+            "PodReadyToStartContainers",
+            mounted && end.is_none(),
+            None,
+            if mounted { end.unwrap_or_default() } else { Duration::ZERO },
+        ),
+        condition(
+            "Initialized",
+            inits_done,
+            (!inits_done).then_some("ContainersNotInitialized"),
+            if inits_done { Duration::ZERO } else { since },
+        ),
+        condition("Ready", ready, ready_reason, since),
+        condition("ContainersReady", ready, ready_reason, since),
+        condition("PodScheduled", true, None, Duration::ZERO),
+    ];
+    if let Some(cut) = cut.filter(|cut| cut.reason == "Evicted") {
+        conditions.push(condition("DisruptionTarget", true, Some("TerminationByKubelet"), cut.at));
+    }
     PodStatus {
         phase: Some(phase.to_owned()),
         reason: cut.map(|cut| cut.reason.to_owned()),
@@ -76,18 +97,7 @@ pub fn status_at(timeline: &Timeline, taken: &Taken, elapsed: Duration, stopped:
         pod_ip: Some(taken.pod_ip.clone()),
         pod_ips: Some(vec![PodIP { ip: taken.pod_ip.clone() }]),
         qos_class: None,
-        conditions: Some(vec![
-            condition("PodReadyToStartContainers", end.is_none(), None, end.unwrap_or_default()),
-            condition(
-                "Initialized",
-                inits_done,
-                (!inits_done).then_some("ContainersNotInitialized"),
-                if inits_done { Duration::ZERO } else { since },
-            ),
-            condition("Ready", ready, ready_reason, since),
-            condition("ContainersReady", ready, ready_reason, since),
-            condition("PodScheduled", true, None, Duration::ZERO),
-        ]),
+        conditions: Some(conditions),
         init_container_statuses: (!inits.is_empty()).then_some(inits),
         container_statuses: Some(mains),
         ..PodStatus::default()
@@ -116,6 +126,9 @@ fn stage(course: &Course, elapsed: Duration, end: Option<Duration>, inits_done: 
         (Some((message, _)), Some(_)) if moment >= course.pulled_at => {
             Stage::Waiting("ErrImagePull", Some(message.clone()))
         }
+        (None, Some(_)) if moment >= course.pulled_at && course.config_error.is_some() => {
+            Stage::Waiting("CreateContainerConfigError", course.config_error.clone())
+        }
         _ => Stage::Waiting(not_yet, None),
     }
 }
@@ -142,6 +155,7 @@ fn container_status(course: &Course, stage: &Stage, taken: &Taken) -> ContainerS
     let terminated = |run: usize, at: Duration, exit: Exit| ContainerStateTerminated {
         exit_code: exit.code(),
         reason: Some(exit.reason().to_owned()),
+        message: course.start_error.clone().filter(|_| exit == Exit::NotStarted),
         started_at: course.runs.get(run).map(|run| taken.at(run.start)),
         finished_at: Some(taken.at(at)),
         container_id: id(run),

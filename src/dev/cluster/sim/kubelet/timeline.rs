@@ -1,7 +1,7 @@
 //! A pretend pod's whole life, laid out in advance: what it looks like at any moment is a function of its start.
 //!
-//! Nothing that a pod does here depends on anything but its spec, its annotations and the time since a kubelet took it up,
-//! so there is no state to keep or to lose: a restarted simulator reads `status.startTime` and carries on.
+//! Nothing that a pod does here depends on anything but its spec, its annotations, what it had to wait for, and the time
+//! since a kubelet took it up, so there is no state to lose: a restarted simulator reads the pod's status and carries on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 
 use super::super::speed::Speed;
+use super::references::{Hold, free_at, mounted_at};
 use super::script::{BadAnnotation, EVICT, LogScript, Role, Script};
 
 const FIRST_BACKOFF: Duration = Duration::from_secs(10);
@@ -42,6 +43,10 @@ pub struct Course {
     pub pulled_at: Duration,
     /// What the registry says if the pull fails, and when the kubelet begins to back off.
     pub pull_error: Option<(String, Duration)>,
+    /// What the kubelet says of an object that is missing, once the image is there.
+    pub config_error: Option<String>,
+    /// What the runtime says if it cannot be started.
+    pub start_error: Option<String>,
     /// Its runs; every one but the last is followed by a restart.
     pub runs: Vec<Run>,
     /// What each run writes.
@@ -68,6 +73,8 @@ pub enum Exit {
     Code(i32),
     /// Killed for its memory.
     OutOfMemory,
+    /// It could not be started.
+    NotStarted,
 }
 
 impl Exit {
@@ -76,6 +83,7 @@ impl Exit {
         match self {
             Self::Code(code) => code,
             Self::OutOfMemory => 137,
+            Self::NotStarted => 128,
         }
     }
 
@@ -85,6 +93,7 @@ impl Exit {
             Self::Code(0) => "Completed",
             Self::Code(_) => "Error",
             Self::OutOfMemory => "OOMKilled",
+            Self::NotStarted => "StartError",
         }
     }
 }
@@ -126,18 +135,19 @@ impl RestartPolicy {
 }
 
 impl Timeline {
-    /// Lays out the life of a pod, restarts included, up to the first moment after `until`.
-    pub fn of(pod: &Pod, speed: Speed, until: Duration) -> Self {
+    /// Lays out the life of a pod, restarts included, up to the first moment after `until`. `holds` is what it waits for,
+    /// and what it waited for.
+    pub fn of(pod: &Pod, speed: Speed, until: Duration, holds: &[Hold]) -> Self {
         let no_annotations = BTreeMap::new();
         let annotations = pod.metadata.annotations.as_ref().unwrap_or(&no_annotations);
         let mut timeline = Self { containers: Vec::new(), cut: None, bad: Vec::new() };
         let Some(spec) = &pod.spec else { return timeline };
         let policy = RestartPolicy::of(spec);
-        let mut layout = Layout { annotations, speed, until, bad: Vec::new() };
+        let mut layout = Layout { annotations, speed, until, holds, bad: Vec::new() };
 
         // An init container that succeeds is not run again, whatever the policy.
         let init_policy = if policy == RestartPolicy::Always { RestartPolicy::OnFailure } else { policy };
-        let mut turn = Some(Duration::ZERO);
+        let mut turn = mounted_at(holds).ok();
         for container in spec.init_containers.iter().flatten() {
             let course = layout.course(container, Role::Init, turn, init_policy);
             turn = course.succeeded_at();
@@ -202,6 +212,7 @@ struct Layout<'a> {
     annotations: &'a BTreeMap<String, String>,
     speed: Speed,
     until: Duration,
+    holds: &'a [Hold],
     bad: Vec<BadAnnotation>,
 }
 
@@ -211,8 +222,9 @@ impl Layout<'_> {
         self.bad.extend(bad);
         let pulled_at = turn.unwrap_or_default() + self.speed.scale(script.pull);
         let backs_off_at = pulled_at + self.speed.scale(FIRST_BACKOFF);
-        let runs = match turn {
-            Some(_) if script.pull_error.is_none() => self.runs(&script, pulled_at, policy),
+        let free = free_at(self.holds, &container.name);
+        let runs = match (turn, free) {
+            (Some(_), Ok(free)) if script.pull_error.is_none() => self.runs(&script, pulled_at.max(free), policy),
             _ => Vec::new(),
         };
         Course {
@@ -222,18 +234,25 @@ impl Layout<'_> {
             pull_at: turn,
             pulled_at,
             pull_error: script.pull_error.map(|message| (message, backs_off_at)),
+            config_error: free.err().map(str::to_owned),
+            start_error: script.start_error,
             runs,
             log: script.log,
         }
     }
 
     fn runs(&self, script: &Script, first: Duration, policy: RestartPolicy) -> Vec<Run> {
-        let exit = if script.oom { Exit::OutOfMemory } else { Exit::Code(script.exit_code) };
+        let exit = match (&script.start_error, script.oom) {
+            (Some(_), _) => Exit::NotStarted,
+            (None, true) => Exit::OutOfMemory,
+            (None, false) => Exit::Code(script.exit_code),
+        };
+        let lasts = if exit == Exit::NotStarted { Some(Duration::ZERO) } else { script.duration };
         let mut runs = Vec::new();
         let mut start = first;
         let mut backoff = FIRST_BACKOFF;
         loop {
-            let end = script.duration.map(|duration| start + self.speed.scale(duration));
+            let end = lasts.map(|duration| start + self.speed.scale(duration));
             let restarts = end.is_some() && policy.restarts(exit);
             runs.push(Run { start, end, exit, restarts });
             match end {
@@ -263,10 +282,18 @@ impl Course {
         self.runs.iter().rposition(|run| run.start <= elapsed)
     }
 
+    /// The run before the present one, as its log is found: the last one while the container waits to be started again.
+    pub fn run_before(&self, elapsed: Duration) -> Option<usize> {
+        let run = self.run_at(elapsed)?;
+        let backs_off = self.runs.get(run).is_some_and(|it| it.restarts && it.end.is_some_and(|end| end <= elapsed));
+        if backs_off { Some(run) } else { run.checked_sub(1) }
+    }
+
     /// What a run writes and when, lazily: a container that runs until it is stopped writes without end.
     pub fn lines(&self, run: usize) -> Box<dyn Iterator<Item = (Duration, String)> + Send + '_> {
         let Some(Run { start, end, .. }) = self.runs.get(run).cloned() else { return Box::new(std::iter::empty()) };
         let count = match &self.log {
+            _ if self.start_error.is_some() => 0,
             LogScript::Lines(count) => *count,
             LogScript::Text(lines) => u32::try_from(lines.len()).unwrap_or(u32::MAX),
         };
