@@ -129,7 +129,7 @@ async fn an_image_that_is_not_there(told: &Told) {
     let waits = |job: &Value| job["pendingReason"].as_str().is_some_and(|why| why.contains("waits for its image"));
     let job_of = told.until(&job, "waiting for its image", waits).await;
     assert_eq!((&job_of["phase"], &job_of["startedAt"]), (&json!("QUEUED"), &Value::Null), "{job_of}");
-    assert_eq!(job_of["tasks"][0]["message"], "denied");
+    assert!(job_of["tasks"][0]["message"].as_str().is_some_and(|said| said.ends_with("denied")), "{job_of}");
     told.cancel(&job).await;
 }
 

@@ -89,6 +89,8 @@ pub struct TaskPod {
     pub listed: bool,
     /// Whether it is there no more; the rest is what it said last.
     pub gone: bool,
+    /// Whether its volumes are mounted, as far as its status says.
+    pub mounted: bool,
     /// Whether an event of the cluster says what it waits for, which its status does not.
     pub troubled: bool,
     /// Where it stands.
@@ -142,6 +144,7 @@ impl TaskPod {
             version: pod.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
             listed: false,
             gone: false,
+            mounted: status.is_some_and(is_mounted),
             troubled: false,
             state,
             reason,
@@ -170,6 +173,12 @@ fn owner_of(pod: &Pod) -> Option<Owner> {
     let group = owner.api_version.split('/').next()?;
     (owner.kind == FlashJob::kind(&()) && group == FlashJob::group(&()))
         .then(|| Owner { name: owner.name.clone(), uid: owner.uid.clone() })
+}
+
+/// Its sandbox is made when its volumes are there.
+fn is_mounted(status: &PodStatus) -> bool {
+    let conditions = status.conditions.iter().flatten();
+    conditions.into_iter().any(|it| it.type_ == "PodReadyToStartContainers" && it.status == "True")
 }
 
 /// Why no node takes it.

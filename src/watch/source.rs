@@ -28,7 +28,8 @@ pub(super) async fn events<K>(cluster: &Cluster, kind: &'static str) -> impl Str
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    follow(cluster, kind, watcher::Config::default().labels(JOB_LABEL)).await
+    let config = config_for(cluster, watcher::Config::default().labels(JOB_LABEL)).await;
+    follow(Api::all(cluster.client()), kind, config)
 }
 
 /// Events of a kind whose fields are as the selector says, for ever.
@@ -40,21 +41,18 @@ pub(super) async fn events_where<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    follow(cluster, kind, watcher::Config::default().fields(fields)).await
+    let config = config_for(cluster, watcher::Config::default().fields(fields)).await;
+    follow(Api::all(cluster.client()), kind, config)
 }
 
-async fn follow<K>(
-    cluster: &Cluster,
-    kind: &'static str,
-    mut config: watcher::Config,
-) -> impl Stream<Item = Event<K>> + Send + use<K>
+async fn config_for(cluster: &Cluster, config: watcher::Config) -> watcher::Config {
+    if has_streaming_lists(cluster).await { config.streaming_lists() } else { config }
+}
+
+fn follow<K>(api: Api<K>, kind: &'static str, config: watcher::Config) -> impl Stream<Item = Event<K>> + Send + use<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    if has_streaming_lists(cluster).await {
-        config = config.streaming_lists();
-    }
-    let (api, cluster) = (Api::<K>::all(cluster.client()), cluster.clone());
     stream! {
         loop {
             let mut newest = Newest::default();
@@ -65,7 +63,7 @@ where
                 let event = tokio::select! {
                     biased;
                     event = events.next() => event,
-                    _ = look.tick() => match went_back(&cluster, &api, &config, &newest).await {
+                    _ = look.tick() => match went_back(&api, &config, &newest).await {
                         true => break,
                         false => continue,
                     },
@@ -106,7 +104,7 @@ fn version(text: Option<&str>) -> i64 {
 
 /// Whether the cluster is older than what it told: its etcd was restored from a copy. A watch from a version that is still
 /// to come is no error; it is silent until the cluster gets there again.
-async fn went_back<K>(cluster: &Cluster, api: &Api<K>, config: &watcher::Config, newest: &Newest) -> bool
+async fn went_back<K>(api: &Api<K>, config: &watcher::Config, newest: &Newest) -> bool
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
@@ -115,13 +113,13 @@ where
         field_selector: config.field_selector.clone(),
         ..ListParams::default().limit(1)
     };
-    match cluster.call(api.list_metadata(&params)).await {
-        Ok(list) => {
+    match tokio::time::timeout(LOOK_BACK, api.list_metadata(&params)).await {
+        Ok(Ok(list)) => {
             let now = version(list.metadata.resource_version.as_deref());
             now > 0 && now < newest.0
         }
         // The watch itself finds out what is wrong.
-        Err(_) => false,
+        Ok(Err(_)) | Err(_) => false,
     }
 }
 
@@ -165,3 +163,7 @@ impl Backoff for Pause {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;

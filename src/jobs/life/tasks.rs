@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Life, NewEvent, placed, reason, waiting};
 use crate::cluster::names;
-use crate::cluster::pods::{TaskPod, stop};
+use crate::cluster::pods::{FAILED_MOUNT, TaskPod, stop};
 use crate::jobs::model::task::{self, Task, TaskState};
 use crate::jobs::phase::{JobEventKind, JobPhase};
 
@@ -114,6 +114,12 @@ impl Life {
         }
         if let Some(before) = same_pod.filter(|_| !went_back) {
             keep(before, task);
+            let unmounted = before.reason.as_deref() == Some(FAILED_MOUNT) && !pod.mounted && pod.is_being_created();
+            if unmounted && task.state == TaskState::Waiting && !pod.gone {
+                // The pod's status does not say so, and the event is not told again for a while.
+                task.reason.clone_from(&before.reason);
+                task.message.clone_from(&before.message);
+            }
         }
     }
 

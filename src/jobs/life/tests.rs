@@ -227,6 +227,7 @@ pub(super) fn task_pod(version: i64, state: PodState) -> TaskPod {
         version,
         listed: false,
         gone: false,
+        mounted: false,
         troubled: false,
         state,
         reason: None,

@@ -257,6 +257,12 @@ fn a_missing_secret_that_an_event_tells_of_is_said_until_the_pod_runs() {
     pod(&mut life, TaskPod { troubled: true, reason, message, ..creating });
     let expected = "Task 0 waits for the Secret hf-token, which is not in the project's namespace.";
     assert_eq!((life.phase, life.pending_reason.as_deref()), (JobPhase::Queued, Some(expected)));
-    pod(&mut life, task_pod(3, PodState::Running));
+    let creating =
+        |version| TaskPod { reason: Some("ContainerCreating".into()), ..task_pod(version, PodState::Starting) };
+    pod(&mut life, creating(3));
+    assert_eq!(life.pending_reason.as_deref(), Some(expected), "its status does not say so");
+    pod(&mut life, TaskPod { mounted: true, ..creating(4) });
+    assert_eq!(life.pending_reason.as_deref(), Some("Its tasks are placed and are being started."));
+    pod(&mut life, task_pod(5, PodState::Running));
     assert_eq!((life.phase, life.pending_reason.as_deref()), (JobPhase::Running, None));
 }

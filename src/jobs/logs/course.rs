@@ -11,8 +11,8 @@ pub enum LogEnd {
     Complete,
     /// The task has ended and its pod was removed: what it wrote that was not told is lost.
     Removed,
-    /// The task has ended, and some of what it wrote was lost before it could be told: of a container that was started again
-    /// the cluster keeps the last two runs, of a long log the end, and of a pod that was replaced nothing.
+    /// The task has ended, and some of what it wrote was no longer there to be told: the cluster keeps the last two runs of
+    /// a container that was started again, the end of a very long log, and nothing of a pod that was replaced.
     Incomplete,
 }
 

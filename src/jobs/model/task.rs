@@ -172,6 +172,7 @@ impl Task {
             version: self.version,
             listed: false,
             gone: true,
+            mounted: false,
             troubled: false,
             state: match self.state {
                 TaskState::Running => PodState::Running,
