@@ -11,6 +11,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
@@ -24,6 +25,9 @@ use crate::tasks::Tasks;
 
 /// Asks that may wait for one kind of read before further ones are held back.
 const QUEUE: usize = 1024;
+
+/// Longer than any read takes, and no shorter than requests wait by default.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// What was found, by its key. The keys are ids for the most part, and every read hashes each of them several times.
 pub type ByKey<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -189,8 +193,13 @@ fn distinct<K: Clone + Eq + Hash>(keys: Vec<K>) -> Vec<K> {
 }
 
 async fn read<R: Read>(lane: &Lane, keys: Vec<R::Key>) -> Found<R> {
-    let read = AssertUnwindSafe(R::read(lane, keys)).catch_unwind().await;
-    match read.unwrap_or_else(|_| Err(ApiError::internal("a read panicked"))) {
+    let read = AssertUnwindSafe(R::read(lane, keys)).catch_unwind();
+    let found = match tokio::time::timeout(LONGEST, read).await {
+        Ok(read) => read.unwrap_or_else(|_| Err(ApiError::internal("a read panicked"))),
+        // Without this, whoever asks later would wait behind a connection that is dead without knowing it.
+        Err(elapsed) => Err(ApiError::database_unavailable(elapsed)),
+    };
+    match found {
         Ok(found) => Ok(Arc::new(found)),
         Err(error) => Err(ReadFailed::from(&error)),
     }

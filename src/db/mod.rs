@@ -7,6 +7,7 @@ pub mod migrations;
 mod prepared;
 pub mod tables;
 pub mod text_enum;
+mod trust;
 
 pub use lane::Lane;
 pub use prepared::{Prepared, prepared, prepared_rows, when};
@@ -23,6 +24,7 @@ use futures::FutureExt;
 use tokio::runtime::RuntimeFlavor;
 
 use lane::{Connections, Lanes};
+use trust::Trust;
 
 use crate::config::DatabaseConfig;
 use crate::error::ApiError;
@@ -50,6 +52,7 @@ struct Inner {
     lane_size: u32,
     url: crate::config::DatabaseUrl,
     statements: Arc<AtomicU64>,
+    trust: Trust,
 }
 
 impl Db {
@@ -58,7 +61,7 @@ impl Db {
     /// # Errors
     /// The pool's settings contradict each other.
     pub fn new(config: &DatabaseConfig, tasks: &Tasks) -> Result<Self, ApiError> {
-        let (url, statements) = (config.primary.clone(), Arc::new(AtomicU64::new(0)));
+        let (url, statements, trust) = (config.primary.clone(), Arc::new(AtomicU64::new(0)), Trust::new());
         let lane_size = lane::connections_per_thread(config);
         if lane_size == 0 && config.threads.get() > 1 {
             tracing::warn!(
@@ -67,8 +70,9 @@ impl Db {
                 "fewer than four connections to the database for each thread: DB_POOL_SIZE should be larger, or SERVE_THREADS smaller"
             );
         }
-        let pool = pool(&url, &statements, config.pool_size.get() - lane_size * config.threads.get(), None)?;
-        Ok(Self(Arc::new(Inner { pool, lanes: Lanes::new(tasks.clone()), lane_size, url, statements })))
+        let shared = config.pool_size.get() - lane_size * config.threads.get();
+        let pool = pool(&url, &statements, &trust, shared, None)?;
+        Ok(Self(Arc::new(Inner { pool, lanes: Lanes::new(tasks.clone()), lane_size, url, statements, trust })))
     }
 
     /// A connection from the pool.
@@ -91,11 +95,11 @@ impl Db {
     }
 
     fn connections_of_a_thread(&self) -> Result<Connections, ApiError> {
-        let Inner { url, statements, lane_size, .. } = &*self.0;
+        let Inner { url, statements, trust, lane_size, .. } = &*self.0;
         let for_lists = lane_size / 2;
         Ok(Connections::Own {
-            lists: pool(url, statements, for_lists, None)?,
-            lookups: pool(url, statements, lane_size - for_lists, Some(lane::BY_KEYS))?,
+            lists: pool(url, statements, trust, for_lists, None)?,
+            lookups: pool(url, statements, trust, lane_size - for_lists, Some(lane::BY_KEYS))?,
         })
     }
 
@@ -110,11 +114,10 @@ impl Db {
         }
     }
 
-    /// Ends every connection of the pools that nobody uses just now. To be called when one did not answer: it may have died
-    /// without knowing it, and the others with it.
+    /// Has every connection of the pools replaced before it is used again. To be called when one did not answer: it may
+    /// have died without knowing it, and the others with it.
     pub fn renew(&self) {
-        let lanes = self.0.lanes.pools();
-        std::iter::once(&self.0.pool).chain(&lanes).for_each(|pool| drop(pool.retain(|_, _| false)));
+        self.0.trust.renew();
     }
 
     /// Waits until the database answers, saying so in the log when it does not. Never gives up.
@@ -162,6 +165,7 @@ impl Db {
 fn pool(
     url: &crate::config::DatabaseUrl,
     statements: &Arc<AtomicU64>,
+    trust: &Trust,
     size: u32,
     setup: Option<&'static str>,
 ) -> Result<Pool<AsyncPgConnection>, ApiError> {
@@ -187,6 +191,7 @@ fn pool(
         .wait_timeout(Some(POOL_PATIENCE))
         .create_timeout(Some(POOL_PATIENCE))
         .runtime(deadpool::Runtime::Tokio1)
+        .pre_recycle(trust.hook())
         .build()
         .map_err(ApiError::internal)
 }
