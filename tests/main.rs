@@ -13,6 +13,7 @@ mod fuzz;
 mod house;
 mod job_logs;
 mod job_path;
+mod memory;
 mod migrations;
 mod observations;
 mod postgres_embedded;

@@ -17,7 +17,8 @@ use crate::jobs::input::JobOverridesInput;
 use crate::jobs::model::manifest::Manifest;
 
 /// Bytes that a job's object may have in the cluster. etcd takes requests of 1.5 MiB (1572864 bytes), each with all of the
-/// object; what is left is for what the cluster adds: status, managed fields, finalizers and the key.
+/// object: a real API server took 1572594 bytes and not 1572637. What is left is for what the cluster adds: status, managed
+/// fields and finalizers.
 /// <https://etcd.io/docs/v3.6/dev-guide/limit/>
 pub const MAX_BYTES: usize = 1_500_000;
 
