@@ -22,7 +22,7 @@ use crate::error::{ApiError, Code};
 pub use account::{Account, Accounts, Admission, Principal};
 pub use bucket::{Level, Rate};
 pub use deadline::{Deadline, InTime};
-pub use document::{Document, Prepared};
+pub use document::{Document, NotChosen, Prepared};
 pub use measure::Usage;
 pub use rate_limit::{RateLimitQuery, Spending};
 pub use table::{CostTable, InvalidCosts};
