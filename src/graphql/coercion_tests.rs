@@ -7,7 +7,7 @@ use super::*;
 use crate::graphql::syntax::parse;
 
 const SDL: &str = "
-    type Query { a: Int }
+    type Query { a: Int b: Float c: ID }
     enum Kind { CAT DOG }
     input Where { name: String kind: Kind! = DOG age: Int! nested: Where ids: [ID!] }
     input One @oneOf { a: Int b: String }

@@ -166,7 +166,7 @@ impl<'a> Parser<'a> {
         self.description()?;
         let pos = self.pos;
         let name = self.variable()?;
-        self.expect(":")?;
+        self.require(":")?;
         let var_type = self.type_reference()?;
         let default_value = if self.skip("=")? { Some(self.const_value()?) } else { None };
         let directives = self.directives(true)?;
@@ -202,7 +202,7 @@ impl<'a> Parser<'a> {
 
     fn selection_set(&mut self) -> Result<Positioned<SelectionSet>, ServerError> {
         let pos = self.pos;
-        self.expect("{")?;
+        self.require("{")?;
         let mut items = vec![self.selection()?];
         while !self.skip("}")? {
             items.push(self.selection()?);
@@ -253,7 +253,7 @@ impl<'a> Parser<'a> {
     fn arguments(&mut self, constant: bool) -> Result<Arguments, ServerError> {
         self.in_parentheses("an argument", |parser| {
             let name = parser.name()?;
-            parser.expect(":")?;
+            parser.require(":")?;
             Ok((name, parser.value(constant)?))
         })
     }
@@ -296,7 +296,7 @@ impl<'a> Parser<'a> {
         Ok(name)
     }
 
-    pub(super) fn expect(&mut self, mark: &'static str) -> Result<(), ServerError> {
+    pub(super) fn require(&mut self, mark: &'static str) -> Result<(), ServerError> {
         if self.skip(mark)? { Ok(()) } else { Err(self.expected(&format!("\"{mark}\""))) }
     }
 

@@ -15,7 +15,7 @@ use crate::graphql::errors::coded;
 impl Parser<'_> {
     pub(super) fn variable(&mut self) -> Result<Positioned<Name>, ServerError> {
         let pos = self.pos;
-        self.expect("$")?;
+        self.require("$")?;
         Ok(Positioned::new(self.name()?.node, pos))
     }
 
@@ -79,12 +79,12 @@ impl Parser<'_> {
     }
 
     fn object(&mut self, constant: bool) -> Result<Value, ServerError> {
-        self.expect("{")?;
+        self.require("{")?;
         let mut fields = IndexMap::new();
         let mut places = std::collections::HashMap::new();
         while !self.skip("}")? {
             let name = self.name()?;
-            self.expect(":")?;
+            self.require(":")?;
             let value = self.value(constant)?;
             let first = *places.entry(name.node.clone()).or_insert(name.pos);
             match fields.entry(name.node) {
@@ -102,7 +102,7 @@ impl Parser<'_> {
         let pos = self.pos;
         let base = if self.skip("[")? {
             let item = self.type_reference()?.node;
-            self.expect("]")?;
+            self.require("]")?;
             BaseType::List(Box::new(item))
         } else {
             BaseType::Named(self.name()?.node)

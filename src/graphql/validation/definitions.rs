@@ -6,7 +6,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned};
 
 use super::types::{TypeRule, named};
-use super::{Scope, Scopes, Validator, likely, repeated};
+use super::{Scope, Scopes, Validator, repeated};
 
 impl<'a> Validator<'a> {
     /// Checks all that is defined, each by itself.
@@ -100,7 +100,7 @@ impl<'a> Validator<'a> {
     }
 
     fn unknown_type(&mut self, name: &Name, pos: async_graphql::Pos) {
-        let likely = likely::did_you_mean(name, self.types.type_names().map(Name::as_str));
+        let likely = self.likely(name, self.types.type_names().map(Name::as_str));
         self.fault(format!("Unknown type \"{name}\".{likely}"), [pos]);
     }
 }

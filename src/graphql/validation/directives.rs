@@ -5,7 +5,7 @@ use async_graphql::{Name, Pos, Positioned};
 use async_graphql_value::Value;
 
 use super::types::Inputs;
-use super::{Scope, Validator, likely, repeated};
+use super::{Scope, Validator, repeated};
 
 type Arguments = [(Positioned<Name>, Positioned<Value>)];
 
@@ -19,7 +19,7 @@ impl<'a> Validator<'a> {
         for Positioned { pos, node: directive } in directives {
             let name = &directive.name.node;
             let Some(rule) = self.types.directive(name) else {
-                let likely = likely::did_you_mean(name, self.types.directive_names().map(Name::as_str));
+                let likely = self.likely(name, self.types.directive_names().map(Name::as_str));
                 self.fault(format!("Unknown directive \"@{name}\".{likely}"), [*pos]);
                 continue;
             };
@@ -50,7 +50,7 @@ impl<'a> Validator<'a> {
             match rules.get(&name.node) {
                 Some(rule) => self.value(&value.node, &rule.ty, rule.has_default, value.pos, scope),
                 None => {
-                    let likely = likely::did_you_mean(&name.node, rules.keys().map(Name::as_str));
+                    let likely = self.likely(&name.node, rules.keys().map(Name::as_str));
                     self.fault(format!("Unknown argument \"{}\" on {of}.{likely}", name.node), [name.pos]);
                 }
             }

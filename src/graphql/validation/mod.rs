@@ -129,6 +129,15 @@ impl Validator<'_> {
         self.faults.push(coded(Code::GraphqlValidationFailed, message, positions));
     }
 
+    /// The suggestion at the end of a fault's message. Whoever makes many mistakes does not make them by a slip, and looking
+    /// for what is like each of them takes time.
+    fn likely<'n>(&self, given: &str, names: impl IntoIterator<Item = &'n str>) -> String {
+        match self.faults.len() < FAULTS_TOLD {
+            true => did_you_mean(given, names),
+            false => String::new(),
+        }
+    }
+
     fn too_complex(&mut self, what: &str, allowed: usize) {
         let message = format!("the operation exceeds the limit \"{what}\": at most {allowed} are allowed");
         self.faults.push(coded(Code::QueryTooComplex, message, []));

@@ -40,7 +40,7 @@ impl<'a> Validator<'a> {
                     match self.document.fragments.get(name) {
                         None => {
                             let names = self.document.fragments.keys().map(Name::as_str);
-                            let likely = likely::did_you_mean(name, names);
+                            let likely = self.likely(name, names);
                             self.fault(format!("Unknown fragment \"{name}\".{likely}"), [spread.fragment_name.pos]);
                         }
                         Some(fragment) => {
@@ -102,6 +102,6 @@ impl<'a> Validator<'a> {
             }
         }
         let fields = self.types.fields(on).into_iter().flatten().map(|(name, _)| name.as_str());
-        likely::did_you_mean(name, fields)
+        self.likely(name, fields)
     }
 }

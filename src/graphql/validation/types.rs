@@ -97,6 +97,7 @@ impl TypeSystem {
             types.add(&built_in);
         }
         types.add(document);
+        types.remove_unused();
         let object = |name: &Name| matches!(types.types.get(name), Some(TypeRule::Composite { is_object: true, .. }));
         let objects: Vec<Name> = types.types.keys().filter(|name| object(name)).cloned().collect();
         for name in objects {
@@ -164,6 +165,29 @@ impl TypeSystem {
             }
         };
         self.types.insert(name.clone(), rule);
+    }
+
+    /// A schema has no scalar of the specification that nothing in it is of (section 3.5).
+    fn remove_unused(&mut self) {
+        let of_inputs = |inputs: &Inputs| inputs.values().map(|input| named(&input.ty).clone()).collect::<Vec<_>>();
+        let mut names: Vec<Name> =
+            self.directives.values().flat_map(|directive| of_inputs(&directive.arguments)).collect();
+        for rule in self.types.values() {
+            match rule {
+                TypeRule::Input { fields, .. } => names.extend(of_inputs(fields)),
+                TypeRule::Composite { fields, .. } => fields.values().for_each(|field| {
+                    names.push(named(&field.ty).clone());
+                    names.extend(of_inputs(&field.arguments));
+                }),
+                TypeRule::Scalar(_) | TypeRule::Enum(_) => {}
+            }
+        }
+        let used: HashSet<Name> = names.into_iter().collect();
+        self.types.retain(|name, rule| match rule {
+            TypeRule::Scalar(Scalar::Custom) => true,
+            TypeRule::Scalar(_) => used.contains(name),
+            TypeRule::Enum(_) | TypeRule::Input { .. } | TypeRule::Composite { .. } => true,
+        });
     }
 
     fn add_possible<'a>(&mut self, name: &Name, pairs: impl Iterator<Item = (&'a Name, &'a Name)>) {

@@ -6,7 +6,7 @@ use async_graphql::{Name, Number, Pos};
 use async_graphql_value::{ConstValue, Value};
 
 use super::types::{Inputs, Scalar, TypeRule};
-use super::{Scope, Usage, Validator, likely};
+use super::{Scope, Usage, Validator};
 
 /// What a value in a document is, in the eyes of a scalar.
 enum Literal<'v> {
@@ -66,7 +66,7 @@ impl<'a> Validator<'a> {
     {
         for (field, value) in given {
             let Some(rule) = fields.get(field) else {
-                let likely = likely::did_you_mean(field, fields.keys().map(Name::as_str));
+                let likely = self.likely(field, fields.keys().map(Name::as_str));
                 self.fault(format!("Field \"{field}\" is not defined by type \"{name}\".{likely}"), [pos]);
                 continue;
             };
@@ -100,7 +100,7 @@ impl<'a> Validator<'a> {
         match value {
             Value::Enum(given) if values.contains(given) => {}
             Value::Enum(given) => {
-                let likely = likely::did_you_mean(given, values.iter().map(Name::as_str));
+                let likely = self.likely(given, values.iter().map(Name::as_str));
                 self.fault(format!("Value \"{given}\" does not exist in enum \"{name}\".{likely}"), [pos]);
             }
             _ => self.unexpected(ty, value, pos),
