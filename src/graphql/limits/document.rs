@@ -174,7 +174,7 @@ impl Prepared {
         let Some(operation) = self.definition() else { return parsed.clone() };
         let declared = &operation.node.variable_definitions;
         let as_written = operation.node.ty != OperationType::Subscription
-            && self.document.validity.as_ref().is_ok_and(|valid| !valid.repeats && !valid.may_select_nothing)
+            && self.document.validity.as_ref().is_ok_and(|valid| valid.as_written)
             && declared.iter().all(|variable| variables.contains_key(&variable.node.name.node));
         match as_written {
             true => parsed.clone(),

@@ -7,19 +7,20 @@ use async_graphql::{Name, Pos};
 
 use super::{Scope, Scopes, Validator};
 
-/// Fragments within fragments at most: what looks into them is recursive.
-const MOST_NESTED: usize = 200;
+/// Selections within selections at most, through all fragments: what looks into them is recursive.
+const MOST_NESTED: usize = 64;
 
 /// What a fragment is while cycles are looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
     Open,
-    /// Looked at, with how many levels of fragments are in it.
+    /// Looked at, with how many levels of selections are in it.
     Closed(usize),
 }
 
 impl<'a> Validator<'a> {
-    pub(super) fn fragments(&mut self, scopes: &Scopes<'a>) {
+    /// Checks how fragments are used; how many levels of selections there are.
+    pub(super) fn fragments(&mut self, scopes: &Scopes<'a>) -> usize {
         let by_name: HashMap<&Name, &Scope<'_>> =
             scopes.fragments.iter().map(|(name, _, scope)| (*name, scope)).collect();
         let mut used = HashSet::new();
@@ -33,6 +34,11 @@ impl<'a> Validator<'a> {
         for (name, _, _) in &scopes.fragments {
             self.cycles(name, &by_name, &mut seen);
         }
+        let levels = scopes.operations.iter().map(|(_, _, scope)| levels(scope, &seen)).max().unwrap_or(0);
+        if levels > MOST_NESTED {
+            self.too_complex("nested selections", MOST_NESTED);
+        }
+        levels
     }
 
     /// Looks for spreads that lead from `start` back to where they stand, without recursion: a chain of fragments may be
@@ -47,19 +53,12 @@ impl<'a> Validator<'a> {
             return;
         }
         let spreads = |name: &Name| by_name.get(name).map_or(&[][..], |scope| &scope.spreads);
-        let mut path: Vec<(&Name, std::slice::Iter<'_, (&Name, Pos)>)> = vec![(start, spreads(start).iter())];
+        let mut path: Vec<(&Name, std::slice::Iter<'_, (&Name, Pos, usize)>)> = vec![(start, spreads(start).iter())];
         seen.insert(start, Seen::Open);
         while let Some((name, rest)) = path.last_mut() {
-            let Some((next, pos)) = rest.next() else {
+            let Some((next, pos, _)) = rest.next() else {
                 let name = *name;
-                let within = spreads(name).iter().map(|(next, _)| match seen.get(next) {
-                    Some(Seen::Closed(levels)) => *levels,
-                    Some(Seen::Open) | None => 0,
-                });
-                let levels = 1 + within.max().unwrap_or(0);
-                if levels > MOST_NESTED {
-                    return self.too_complex("nested fragments", MOST_NESTED);
-                }
+                let levels = by_name.get(name).map_or(0, |scope| levels(scope, seen));
                 seen.insert(name, Seen::Closed(levels));
                 path.pop();
                 continue;
@@ -83,10 +82,19 @@ impl<'a> Validator<'a> {
 
 /// Adds the fragments that a scope uses, and those that they use.
 pub(super) fn reach<'a>(scope: &Scope<'a>, by_name: &HashMap<&Name, &Scope<'a>>, used: &mut HashSet<&'a Name>) {
-    let mut open: Vec<&'a Name> = scope.spreads.iter().map(|(name, _)| *name).collect();
+    let mut open: Vec<&'a Name> = scope.spreads.iter().map(|(name, ..)| *name).collect();
     while let Some(name) = open.pop() {
         if used.insert(name) {
-            open.extend(by_name.get(name).into_iter().flat_map(|scope| &scope.spreads).map(|(name, _)| *name));
+            open.extend(by_name.get(name).into_iter().flat_map(|scope| &scope.spreads).map(|(name, ..)| *name));
         }
     }
+}
+
+/// How many levels of selections are in a scope, with the fragments that were looked at.
+fn levels(scope: &Scope<'_>, seen: &HashMap<&Name, Seen>) -> usize {
+    let through = scope.spreads.iter().map(|(name, _, level)| match seen.get(name) {
+        Some(Seen::Closed(within)) => level.saturating_add(*within),
+        Some(Seen::Open) | None => *level,
+    });
+    through.max().unwrap_or(0).max(scope.deepest)
 }

@@ -32,16 +32,18 @@ pub(super) use types::{InputRule, Inputs, Scalar, TypeRule};
 /// Faults that are told at most: who generates documents needs a few to see what is wrong.
 const FAULTS_TOLD: usize = 50;
 
+/// Selections within selections that the executor takes as they are written: it refuses more than 32.
+const EXECUTED_AS_WRITTEN: usize = 30;
+
 /// Places of one fault that are told at most.
 const PLACES_TOLD: usize = 10;
 
 /// What validation learns of a valid document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Valid {
-    /// Whether some field is selected twice where it can be executed once.
-    pub repeats: bool,
-    /// Whether it may turn out that nothing is selected of a thing.
-    pub may_select_nothing: bool,
+    /// Whether the executor can be given it as it is: no field is selected twice that can be executed once, something is
+    /// selected of each thing, and it nests no deeper than the executor goes.
+    pub as_written: bool,
 }
 
 /// Validates a parsed document, of which the parser has found `faults`.
@@ -55,7 +57,7 @@ pub fn validate(
 ) -> Result<Valid, Vec<ServerError>> {
     let mut validator = Validator { types, document, faults, may_select_nothing: false };
     let scopes = validator.definitions();
-    validator.fragments(&scopes);
+    let levels = validator.fragments(&scopes);
     // What follows relies on what was checked so far.
     if validator.faults.is_empty() {
         validator.variables(&scopes);
@@ -64,7 +66,7 @@ pub fn validate(
     let repeats = validator.faults.is_empty() && validator.overlap();
     let Validator { mut faults, may_select_nothing, .. } = validator;
     if faults.is_empty() {
-        return Ok(Valid { repeats, may_select_nothing });
+        return Ok(Valid { as_written: !repeats && !may_select_nothing && levels <= EXECUTED_AS_WRITTEN });
     }
     faults.sort_by(|one, other| place(one).cmp(&place(other)).then_with(|| one.message.cmp(&other.message)));
     Err(told(faults))
@@ -102,7 +104,11 @@ struct Validator<'a> {
 #[derive(Debug, Default)]
 struct Scope<'a> {
     variables: Vec<Usage<'a>>,
-    spreads: Vec<(&'a Name, Pos)>,
+    /// Fragments, with where they are spread and how many selections are around that place.
+    spreads: Vec<(&'a Name, Pos, usize)>,
+    /// Selections around the place that is being looked at, and around the deepest.
+    level: usize,
+    deepest: usize,
 }
 
 /// A place where a variable stands.

@@ -9,6 +9,13 @@ use super::{Scope, Validator, likely};
 impl<'a> Validator<'a> {
     /// Checks what is selected on a thing of the composite type `on`.
     pub(super) fn selection_set(&mut self, set: &'a SelectionSet, on: &'a Name, scope: &mut Scope<'a>) {
+        scope.level += 1;
+        scope.deepest = scope.deepest.max(scope.level);
+        self.selections(set, on, scope);
+        scope.level -= 1;
+    }
+
+    fn selections(&mut self, set: &'a SelectionSet, on: &'a Name, scope: &mut Scope<'a>) {
         let is_sure = |selection: &Selection| {
             let conditional = |name: &str| matches!(name, "skip" | "include");
             matches!(selection, Selection::Field(_))
@@ -36,7 +43,7 @@ impl<'a> Validator<'a> {
                 Selection::FragmentSpread(Positioned { node: spread, .. }) => {
                     self.directives(&spread.directives, DirectiveLocation::FragmentSpread, scope);
                     let name = &spread.fragment_name.node;
-                    scope.spreads.push((name, spread.fragment_name.pos));
+                    scope.spreads.push((name, spread.fragment_name.pos, scope.level));
                     match self.document.fragments.get(name) {
                         None => {
                             let names = self.document.fragments.keys().map(Name::as_str);
