@@ -16,6 +16,10 @@ pub enum Code {
     Forbidden,
     /// There is no such thing, or the caller may not know that there is.
     NotFound,
+    /// The document does not follow the grammar of GraphQL.
+    GraphqlParseFailed,
+    /// The document does not fit the schema or breaks a rule of the GraphQL specification.
+    GraphqlValidationFailed,
     /// An argument is not acceptable; `field` says which.
     BadUserInput,
     /// The change collides with another one or with the present state.
@@ -46,10 +50,12 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
+        Self::GraphqlParseFailed,
+        Self::GraphqlValidationFailed,
         Self::BadUserInput,
         Self::Conflict,
         Self::QuotaExceeded,
@@ -71,6 +77,8 @@ impl Code {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
+            Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::Conflict => "CONFLICT",
             Self::QuotaExceeded => "QUOTA_EXCEEDED",
@@ -98,6 +106,8 @@ impl Code {
             Self::Unauthenticated
             | Self::Forbidden
             | Self::NotFound
+            | Self::GraphqlParseFailed
+            | Self::GraphqlValidationFailed
             | Self::BadUserInput
             | Self::Conflict
             | Self::QuotaExceeded

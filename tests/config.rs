@@ -134,7 +134,7 @@ fn a_file_of_trusted_documents_that_cannot_be_used_stops_the_start() {
         refusal(&["serve"], &variables).replace(folder.path().to_str().unwrap(), "FOLDER")
     };
     let said = start(file.to_str().unwrap());
-    insta::assert_snapshot!(said, @r#"2: platform: TRUSTED_DOCUMENTS names FOLDER/documents.json, which has a document "a" that is no GraphQL: expected selection at line 1, column 8; it may be a JSON file of GraphQL operations by their SHA-256"#);
+    insta::assert_snapshot!(said, @r#"2: platform: TRUSTED_DOCUMENTS names FOLDER/documents.json, which has a document "a" that is no GraphQL: expected a field, a fragment or "}", found the end of the document at line 1, column 8; it may be a JSON file of GraphQL operations by their SHA-256"#);
     insta::assert_snapshot!(start("/nowhere/documents.json"), @"2: platform: TRUSTED_DOCUMENTS names /nowhere/documents.json, which cannot be read: No such file or directory (os error 2); it may be a JSON file of GraphQL operations by their SHA-256");
     let mode = [
         ("JWT_SECRET", SECRET),

@@ -3,11 +3,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{Selection, SelectionSet};
 use platform::graphql::errors::RequestId;
 use platform::graphql::limits::account::{Accounts, Principal};
 use platform::graphql::limits::{CallerLimits, CostTable, OperationLimits};
+use platform::graphql::syntax;
 use platform::http::answer;
 use platform::http::documents::{DocumentSettings, Documents};
 use platform::http::operation::Operation;
@@ -43,7 +43,7 @@ pub fn check(bytes: &[u8]) {
 
 /// How many fields, arguments and values the parser makes of a document.
 fn values(query: &str) -> u64 {
-    let Ok(document) = parse_query(query) else { return 0 };
+    let Ok(syntax::Parsed { document, .. }) = syntax::parse(query) else { return 0 };
     let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
     let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
     operations.chain(fragments).map(in_selection_set).sum()

@@ -58,7 +58,7 @@ fn rights(principal: &Principal) -> impl PartialEq {
 impl EqualQuery {
     /// The query of `request`; `None` if it is to be executed for this request alone.
     fn of(caller: &Caller, request: &Request, prepared: &Prepared, meta: &RequestMeta) -> Option<Self> {
-        let is_shared = prepared.can_be_shared() && prepared.validity().holds(&request.variables) && !meta.tells_cost;
+        let is_shared = prepared.can_be_shared() && !meta.tells_cost;
         is_shared.then(|| Self {
             document: Arc::clone(prepared.document().text()),
             operation: prepared.index(),
@@ -102,7 +102,7 @@ pub(super) async fn execute(
 fn twin(request: &Request, prepared: &Prepared, meta: &RequestMeta) -> Request {
     let mut twin = Request::new("").variables(request.variables.clone()).data(meta.request_id.clone());
     twin.operation_name.clone_from(&request.operation_name);
-    twin.set_parsed_query(prepared.document().parsed().clone());
+    twin.set_parsed_query(prepared.executable(&request.variables));
     match meta.deadline {
         Some(deadline) => twin.data(deadline),
         None => twin,

@@ -34,12 +34,12 @@ pub(super) type Following = Shares<Likeness, Scope>;
 pub(super) fn follow(
     app: &App,
     caller: &Caller,
-    mut request: Request,
+    request: Request,
     prepared: Prepared,
     meta: RequestMeta,
 ) -> BoxStream<'static, Frame> {
     let request_id = meta.request_id.clone();
-    let Outline { likeness, place } = Outline::of(&mut request);
+    let Outline { likeness, place } = Outline::of(&request, prepared.document().parsed());
     let template = Template::of(app, caller, &request, prepared, request_id.clone());
     let suggests = app.limits(caller).operation.introspection;
     let part = Part::<Caller>::announce();
@@ -142,7 +142,7 @@ impl Template {
         let recorder = Arc::<ScopeRecorder>::default();
         let mut request = Request::new("").variables(self.variables.clone());
         request.operation_name = self.operation.clone();
-        request.set_parsed_query(self.prepared.document().parsed().clone());
+        request.set_parsed_query(self.prepared.executable(&self.variables));
         // Nobody's, until an event says whose it is.
         let request = request.data(Caller::Anonymous).data(Part::tell(given)).data(Arc::clone(&recorder));
         let request = request.data(self.request_id.clone());

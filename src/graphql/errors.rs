@@ -1,6 +1,6 @@
 //! The one place that turns a failure into a GraphQL error: `extensions { code, field, retryable, requestId }`.
 
-use async_graphql::{Context, Error, ErrorExtensionValues, ErrorExtensions, Response, ServerError, Value};
+use async_graphql::{Context, Error, ErrorExtensionValues, ErrorExtensions, Pos, Response, ServerError, Value};
 
 use crate::db::error_chain;
 use crate::error::{ApiError, ApiErrors, Code};
@@ -79,7 +79,15 @@ fn fill(extensions: &mut ErrorExtensionValues, error: &ApiError, request_id: Opt
     }
 }
 
-/// Errors that async-graphql made itself (syntax, validation, a scalar that does not parse) get the same extensions.
+/// An error of a document, at these places of it; [`complete`] adds what is told with every error.
+pub fn coded(code: Code, message: impl Into<String>, positions: impl IntoIterator<Item = Pos>) -> ServerError {
+    let mut error = ServerError::new(message, None);
+    error.locations = positions.into_iter().collect();
+    error.extensions.get_or_insert_default().set("code", code.as_str());
+    error
+}
+
+/// Errors of a document, and those that async-graphql made itself (a scalar that does not parse), get the same extensions.
 pub fn complete(response: &mut Response, request: &RequestId) {
     for error in &mut response.errors {
         complete_error(error, request);

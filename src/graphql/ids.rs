@@ -20,10 +20,13 @@ impl<K: Kind> InputType for Id<K> {
     }
 
     fn parse(value: Option<Value>) -> InputValueResult<Self> {
-        match value.unwrap_or_default() {
-            Value::String(text) => text.parse().map_err(|error: crate::ids::InvalidId| refused(&error.to_string())),
-            other => Err(InputValueError::expected_type(other)),
-        }
+        let text = match value.unwrap_or_default() {
+            Value::String(text) => text,
+            // An ID may be written as a number (specification, section 3.5.5), though none of ours is one.
+            Value::Number(number) => number.to_string(),
+            other => return Err(InputValueError::expected_type(other)),
+        };
+        text.parse().map_err(|error: crate::ids::InvalidId| refused(&error.to_string()))
     }
 
     fn to_value(&self) -> Value {

@@ -1,6 +1,5 @@
-//! Where the strings and comments of a document end, as the parser's grammar has it: for what is counted before a
-//! document is parsed. Where a string does not end, the parser tries another reading or fails; so only its quotes are
-//! skipped then, and no reading has more in it than was counted.
+//! Where the strings and comments of a document end: for what is counted before a document is parsed. Where a string does
+//! not end, the parser fails; only its quotes are skipped then, so that nothing hides in it.
 
 /// Skips strings and comments. It remembers which strings do not end, so that no text makes it look twice.
 #[derive(Debug, Default)]

@@ -46,28 +46,22 @@ impl Place {
 }
 
 impl Outline {
-    /// The outline of the operation that `request` runs.
-    pub fn of(request: &mut Request) -> Self {
-        let document = match request.query.is_empty() {
-            false => Arc::<str>::from(request.query.as_str()),
-            // A document that came parsed is told by all that is in it.
-            true => request.parsed_query().map(|parsed| format!("{parsed:?}")).unwrap_or_default().into(),
-        };
+    /// The outline of the operation of `document` that `request` runs. The document is the one that was written: of what is
+    /// executed, conditions are gone.
+    pub fn of(request: &Request, document: &ExecutableDocument) -> Self {
         let operation = request.operation_name.as_deref().map(Arc::<str>::from);
-        let variables = request.variables.clone();
-        let root = request.parsed_query().ok().and_then(|parsed| {
-            let root = feed_of(parsed, operation_of(parsed, operation.as_deref())?)?;
-            let mut used = Used { document: parsed, variables: BTreeSet::new() };
-            used.in_directives(&root.node.directives);
-            used.in_selection(&root.node.selection_set.node, 0);
-            Some(((root.node.response_key().node.clone(), root.pos), written(&variables, &used.variables)))
-        });
-        let (root, variables) = match root {
-            Some((root, variables)) => (Some(root), variables),
-            // It is refused when it is executed.
-            None => (None, serde_json::to_string(&variables).unwrap_or_default()),
-        };
-        Self { likeness: Likeness { document, operation, variables: variables.into() }, place: Place(root) }
+        let mut feeds = Vec::new();
+        if let Some(definition) = operation_of(document, operation.as_deref()) {
+            feeds_of(document, &definition.selection_set.node, &mut BTreeSet::new(), &mut feeds);
+        }
+        let place = Place(feeds.first().map(|feed| (feed.node.response_key().node.clone(), feed.pos)));
+        let mut used = Used { document, variables: BTreeSet::new() };
+        for feed in feeds {
+            used.in_directives(&feed.node.directives);
+            used.in_selection(&feed.node.selection_set.node, 0);
+        }
+        let variables = written(&request.variables, &used.variables).into();
+        Self { likeness: Likeness { document: Arc::from(request.query.as_str()), operation, variables }, place }
     }
 }
 
@@ -75,24 +69,34 @@ fn operation_of<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Opt
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), _) => Some(&operation.node),
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name).map(|found| &found.node),
-        (DocumentOperations::Multiple(_), None) => None,
+        (DocumentOperations::Multiple(operations), None) => operations.values().next().map(|only| &only.node),
     }
 }
 
-/// The one field of a subscription's root (section 5.2.4.1 of the specification, Single Root Field).
-fn feed_of<'a>(document: &'a ExecutableDocument, operation: &'a OperationDefinition) -> Option<&'a Positioned<Field>> {
-    let mut set = &operation.selection_set.node;
-    for _ in 0..DEEPEST {
-        let [selection] = set.items.as_slice() else { return None };
-        set = match &selection.node {
-            Selection::Field(field) => return Some(field),
-            Selection::InlineFragment(fragment) => &fragment.node.selection_set.node,
-            Selection::FragmentSpread(spread) => {
-                &document.fragments.get(&spread.node.fragment_name.node)?.node.selection_set.node
+/// The one field of a subscription's root (section 5.2.4.1 of the specification, Single Root Field), as often as it is
+/// selected.
+fn feeds_of<'a>(
+    document: &'a ExecutableDocument,
+    set: &'a SelectionSet,
+    seen: &mut BTreeSet<&'a Name>,
+    feeds: &mut Vec<&'a Positioned<Field>>,
+) {
+    for selection in &set.items {
+        match &selection.node {
+            Selection::Field(field) => feeds.push(field),
+            Selection::InlineFragment(fragment) => {
+                feeds_of(document, &fragment.node.selection_set.node, seen, feeds);
             }
-        };
+            Selection::FragmentSpread(spread) => {
+                let name = &spread.node.fragment_name.node;
+                if let Some(fragment) = document.fragments.get(name)
+                    && seen.insert(name)
+                {
+                    feeds_of(document, &fragment.node.selection_set.node, seen, feeds);
+                }
+            }
+        }
     }
-    None
 }
 
 /// The variables that a selection uses.
@@ -152,24 +156,18 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn outline(query: &str, variables: serde_json::Value) -> Outline {
+        let document = crate::graphql::syntax::parse(query).unwrap().document;
+        Outline::of(&Request::new(query).variables(Variables::from_json(variables)), &document)
+    }
+
     fn likeness(query: &str, variables: serde_json::Value) -> Likeness {
-        Outline::of(&mut Request::new(query).variables(Variables::from_json(variables))).likeness
+        outline(query, variables).likeness
     }
 
     const QUERY: &str = "subscription($filter: F, $after: Cursor, $n: Int, $all: Boolean!) {
         jobEvents(filter: $filter, after: $after) { cursor job { events(first: $n) { nodes { at } } ...More @include(if: $all) } }
     } fragment More on Job { name }";
-
-    #[test]
-    fn documents_that_come_parsed_are_told_apart() {
-        let parsed = |query: &str| {
-            let mut request = Request::new("");
-            request.set_parsed_query(async_graphql::parser::parse_query(query).unwrap());
-            Outline::of(&mut request).likeness
-        };
-        assert_eq!(parsed("subscription { jobEvents { at } }"), parsed("subscription { jobEvents { at } }"));
-        assert_ne!(parsed("subscription { jobEvents { at } }"), parsed("subscription { jobEvents { phase } }"));
-    }
 
     #[test]
     fn filter_and_cursor_do_not_matter() {
@@ -196,8 +194,16 @@ mod tests {
     #[test]
     fn an_error_stands_where_the_feed_does() {
         let query = "subscription { ...S } fragment S on Subscription { feed: jobEvents { cursor } }";
-        let error = Outline::of(&mut Request::new(query)).place.put(ServerError::new("gone", None));
+        let error = outline(query, json!({})).place.put(ServerError::new("gone", None));
         assert_eq!(error.path, [PathSegment::Field("feed".into())]);
         assert_eq!(error.locations, [Pos { line: 1, column: 52 }]);
+    }
+
+    #[test]
+    fn variables_of_a_feed_that_is_selected_twice_matter_wherever_they_are_used() {
+        let query = "subscription($f: F, $x: Boolean!) { jobEvents(filter: $f) { at } ...S }
+            fragment S on Subscription { jobEvents(filter: $f) { at @include(if: $x) } }";
+        assert_eq!(likeness(query, json!({ "f": 1, "x": true })), likeness(query, json!({ "f": 2, "x": true })));
+        assert_ne!(likeness(query, json!({ "f": 1, "x": true })), likeness(query, json!({ "f": 1, "x": false })));
     }
 }

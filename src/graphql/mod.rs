@@ -1,7 +1,9 @@
 //! The toolkit every room builds with: ids, errors, limits, connections and loaders. No domain in here.
 
 pub mod at_once;
+pub mod coercion;
 pub mod collapse;
+pub mod collect;
 pub mod connection;
 pub mod context;
 pub mod cursor;
@@ -23,7 +25,8 @@ pub mod shape;
 #[cfg(test)]
 mod shape_tests;
 pub mod shares;
-pub mod validity;
+pub mod syntax;
+pub mod validation;
 pub mod waves;
 
 pub use at_once::{AllAtOnce, AtOnce};

@@ -7,6 +7,7 @@
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, PathSegment, Response, Value};
 
+use super::collect::NOTHING;
 use super::limits::plan::{Group, OperationPlan, Plan, Step};
 
 /// Deeper than any operation that is let through; a fragment that contains itself ends here.
@@ -138,6 +139,8 @@ impl Shape {
                         ordered.insert(key.clone(), field);
                     }
                 }
+                // Nothing was selected, and that is what is told.
+                fields.swap_remove(NOTHING);
                 ordered.append(fields);
                 *fields = ordered;
             }

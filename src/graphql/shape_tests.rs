@@ -120,7 +120,7 @@ fn a_fragment_that_contains_itself_ends() {
 fn ordered(query: &str, answer: serde_json::Value) -> String {
     let document = Document::parse(query.into(), &CostTable::default()).unwrap();
     let mut response = async_graphql::Response::new(Value::from_json(answer).unwrap());
-    Prepared::choose(Arc::new(document), None).unwrap().shape().settle(&mut response);
+    Prepared::find(Arc::new(document), None).unwrap().shape().settle(&mut response);
     serde_json::to_string(&response.data).unwrap()
 }
 
@@ -136,6 +136,6 @@ fn what_failed_itself_is_not_brought_back_by_what_failed_below_it() {
         let path = path.into_iter().map(|name| PathSegment::Field(name.to_owned())).collect();
         response.errors.push(ServerError::new("failed", None).with_path(path));
     }
-    Prepared::choose(Arc::new(document), None).unwrap().shape().settle(&mut response);
+    Prepared::find(Arc::new(document), None).unwrap().shape().settle(&mut response);
     assert_eq!(response.data.into_json().unwrap(), data);
 }

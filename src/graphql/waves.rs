@@ -11,18 +11,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, ResolveInfo};
-use async_graphql::{Response, ServerResult, Value, async_trait};
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, NextValidation, ResolveInfo,
+};
+use async_graphql::{Response, ServerError, ServerResult, ValidationResult, Value, async_trait};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use futures::task::AtomicWaker;
 
+use super::executable::known_valid;
 use super::limits::{Deadline, deadline};
 use super::loaders::Loaders;
 
 /// Drives the [`Loaders`] that lie in a request's data, through each of its executions: one for a query or a mutation,
-/// one an event for a subscription. Each of their fields ends with the request's deadline. Both are one extension,
-/// because every further one costs a box at every field; what runs most often does without (`graphql::executable`).
+/// one an event for a subscription. Each of their fields ends with the request's deadline, and what is executed was
+/// validated before. All are one extension, because every further one costs a box at every field; what runs most often does without (`graphql::executable`).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Waves;
 
@@ -39,6 +42,14 @@ struct Driven {
 
 #[async_trait::async_trait]
 impl Extension for Driven {
+    async fn validation(
+        &self,
+        _ctx: &ExtensionContext<'_>,
+        _next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        Ok(known_valid())
+    }
+
     async fn execute(
         &self,
         ctx: &ExtensionContext<'_>,

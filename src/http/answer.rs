@@ -179,8 +179,13 @@ impl Serialize for Wire<'_> {
 
 /// The response to a request that was refused before it ran.
 pub fn refusal(cause: ApiError, request: &RequestId) -> Response {
-    Response::from_errors(vec![graphql_error(cause, Some(request)).into_server_error(Pos::default())])
-        .without_locations()
+    refusals(vec![cause], request)
+}
+
+/// The response to a request that was refused before it ran, for several causes.
+pub fn refusals(causes: Vec<ApiError>, request: &RequestId) -> Response {
+    let errors = causes.into_iter().map(|cause| graphql_error(cause, Some(request)).into_server_error(Pos::default()));
+    Response::from_errors(errors.collect()).without_locations()
 }
 
 /// The one frame of a subscription that was refused before it ran.

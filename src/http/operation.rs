@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, ServerError};
 
-use crate::error::ApiError;
-use crate::graphql::errors::{RequestId, complete};
-use crate::graphql::limits::{Account, Admission, CallerLimits, Prepared, Spending, Usage};
+use crate::error::{ApiError, ApiErrors};
+use crate::graphql::errors::{RequestId, complete, without_suggestions};
+use crate::graphql::limits::{Account, Admission, CallerLimits, NotChosen, Prepared, Spending, Usage};
 use crate::graphql::nul;
 use crate::http::answer;
 use crate::http::documents::{Documents, NoDocument};
@@ -78,15 +78,27 @@ impl Operation {
         let refused = |cause: ApiError| Box::new(answer::refusal(cause, request_id));
         let document = documents.find(&params, &limits.operation).await.map_err(|problem| match problem {
             NoDocument::Refused(cause) => refused(cause),
-            NoDocument::Syntax(error) => syntax(error, request_id),
+            NoDocument::Syntax(error) => invalid(vec![error], &limits, request_id),
         })?;
-        let prepared = Prepared::choose(document, params.operation_name())
-            .map_err(|message| refused(ApiError::bad_input("operationName", message)))?;
+        let asked = params.operation_name();
+        let prepared = Prepared::choose(Arc::clone(&document), asked).map_err(|problem| match problem {
+            NotChosen::Invalid(errors) => match Prepared::exceeded(&document, asked, &limits.operation) {
+                Some(refusal) => refused(refusal.into()),
+                None => invalid(errors, &limits, request_id),
+            },
+            NotChosen::Unknown(message) => refused(ApiError::bad_input("operationName", message)),
+        })?;
         let tells_cost = params.wants_cost();
         let mut request = params.into_request();
         let document = prepared.document();
         nul::refuse(&request.variables, document.text(), document.parsed()).map_err(refused)?;
-        prepared.check_variables(&request.variables).map_err(refused)?;
+        request.variables = prepared.coerce(std::mem::take(&mut request.variables)).map_err(|ApiErrors(causes)| {
+            let mut response = answer::refusals(causes, request_id);
+            if !limits.operation.introspection {
+                without_suggestions(&mut response);
+            }
+            Box::new(response)
+        })?;
         let usage = prepared.check(&request.variables, &limits.operation).map_err(|refusal| refused(refusal.into()))?;
         let kind = Kind::from(prepared.operation_type());
         let admission = match kind {
@@ -101,14 +113,18 @@ impl Operation {
             // Subscribers with the same text share what is executed for them.
             request.query = document.text().to_string();
         }
-        request.set_parsed_query(document.parsed().clone());
+        request.set_parsed_query(prepared.executable(&request.variables));
         let name = prepared.name().map(|name| Arc::from(name.as_str()));
         Ok(Self { request, kind, name, usage, prepared, limits, admission, tells_cost })
     }
 }
 
-fn syntax(error: ServerError, request_id: &RequestId) -> Box<Response> {
-    let mut response = Response::from_errors(vec![error]);
+/// The answer to a document that cannot be executed.
+fn invalid(errors: Vec<ServerError>, limits: &CallerLimits, request_id: &RequestId) -> Box<Response> {
+    let mut response = Response::from_errors(errors);
     complete(&mut response, request_id);
+    if !limits.operation.introspection {
+        without_suggestions(&mut response);
+    }
     Box::new(response)
 }

@@ -10,6 +10,7 @@ mod login;
 mod nulls;
 mod permissions;
 mod projects;
+mod selections;
 mod statements;
 
 use std::collections::HashMap;
@@ -27,7 +28,7 @@ use platform::db::Db;
 use platform::events::Bus;
 use platform::executor::Wake;
 use platform::graphql::feed::Part;
-use platform::graphql::limits::{CostTable, Document, Prepared};
+use platform::graphql::limits::{CostTable, Document, NotChosen, Prepared};
 use platform::graphql::loaders::Loaders;
 use platform::jobs::logs::Tails;
 use platform::jobs::service::Submitter;
@@ -112,9 +113,16 @@ impl World {
         let document = self.documents.lock().unwrap().get(query).cloned();
         let document = document.unwrap_or_else(|| Arc::new(Document::parse(query.into(), &self.costs).unwrap()));
         self.documents.lock().unwrap().insert(query.to_owned(), Arc::clone(&document));
-        let prepared = Prepared::choose(document, None).unwrap();
+        let prepared = match Prepared::choose(document, None) {
+            Ok(prepared) => prepared,
+            Err(NotChosen::Invalid(errors)) => return json!({ "errors": errors }),
+            Err(NotChosen::Unknown(message)) => panic!("{message}"),
+        };
         let loaders = Arc::new(Loaders::new(self.db.lane()));
-        let request = Request::new(query).variables(Variables::from_json(variables)).data(caller);
+        let variables = prepared.coerce(Variables::from_json(variables)).unwrap();
+        let mut request = Request::new(query).data(caller);
+        request.set_parsed_query(prepared.executable(&variables));
+        let request = request.variables(variables);
         let request = schema::event_cursor::read_first(request, &prepared, &self.db).await.unwrap();
         let (request, _) = schema::with_request_parts(request, Arc::clone(&loaders), None);
         let answer = self.schema.execute(request, &prepared, &loaders, None).await;

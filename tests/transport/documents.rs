@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use platform::config::TrustedDocumentsMode;
-use platform::graphql::limits::CostTable;
 use platform::http::documents::Manifest;
 use platform::http::{DocumentSettings, HttpSettings};
 use serde_json::{Value, json};
@@ -18,7 +17,7 @@ const TICK: &str = "subscription { tick(to: 1) }";
 
 async fn server(mode: TrustedDocumentsMode) -> Server {
     let file = json!({ "hello": HELLO, "tick": TICK }).to_string();
-    let trusted = Arc::new(Manifest::parse(file.as_bytes(), &CostTable::default()).unwrap());
+    let trusted = Arc::new(Manifest::parse(file.as_bytes(), &super::toy::costs()).unwrap());
     let documents = DocumentSettings { trusted, mode, ..DocumentSettings::default() };
     Server::with(HttpSettings { documents, ..HttpSettings::default() }).await
 }

@@ -31,7 +31,7 @@ async fn a_document_that_does_not_parse_is_400_or_200_by_media_type() {
     let server = Server::start().await;
     assert_eq!(server.post("{", &[]).await.status, 200);
     let answer = server.post("{ nothing }", &[GRAPHQL_JSON]).await;
-    insta::assert_snapshot!(answer.told(), @r#"400 application/graphql-response+json {"errors":[{"message":"Unknown field \"nothing\" on type \"Query\".","locations":[{"line":1,"column":3}],"extensions":{"code":"BAD_USER_INPUT","requestId":"ID","retryable":false}}]}"#);
+    insta::assert_snapshot!(answer.told(), @r#"400 application/graphql-response+json {"errors":[{"message":"Cannot query field \"nothing\" on type \"Query\".","locations":[{"line":1,"column":3}],"extensions":{"code":"GRAPHQL_VALIDATION_FAILED","requestId":"ID","retryable":false}}]}"#);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_panic_is_an_internal_error_that_tells_its_request_id_and_nothing_else
 async fn a_misspelt_field_gets_no_suggestion_where_introspection_is_off() {
     let limits = OperationLimits { introspection: false, ..OperationLimits::default() };
     let answer = Server::limited(HttpSettings::default(), limits).await.post("{ helo }", &[]).await;
-    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"Unknown field \"helo\" on type \"Query\".","locations":[{"line":1,"column":3}],"extensions":{"code":"BAD_USER_INPUT","requestId":"ID","retryable":false}}]}"#);
+    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"Cannot query field \"helo\" on type \"Query\".","locations":[{"line":1,"column":3}],"extensions":{"code":"GRAPHQL_VALIDATION_FAILED","requestId":"ID","retryable":false}}]}"#);
     let answer = Server::start().await.post("{ helo }", &[]).await;
     assert!(answer.body().contains(r#"Did you mean \"hello\"?"#), "{}", answer.body());
 }

@@ -6,6 +6,7 @@ mod frames;
 mod http;
 mod limits;
 mod probes;
+mod specification;
 mod streams;
 mod toy;
 mod websocket;

@@ -178,6 +178,11 @@ impl GraphqlService for Toy {
     }
 }
 
+/// What the toy schema says of its fields.
+pub fn costs() -> CostTable {
+    CostTable::read(&Schema::build(Query::default(), Mutation, Ticks).finish().sdl()).unwrap()
+}
+
 /// The toy schema behind the transports, without a server; with limits for nobody and for somebody.
 pub fn endpoint(
     settings: HttpSettings,
@@ -186,7 +191,7 @@ pub fn endpoint(
     lifecycle: Lifecycle,
 ) -> Endpoint<Toy> {
     let schema = Schema::build(Query::default(), Mutation, Ticks).extension(Waves).finish();
-    let costs = Arc::new(CostTable::read(&schema.sdl()).unwrap());
+    let costs = Arc::new(costs());
     let toy = Toy { schema, limits: Arc::new(limits), user_limits: Arc::new(user_limits), costs };
     Endpoint::new(toy, settings, lifecycle)
 }

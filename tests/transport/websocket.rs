@@ -132,7 +132,7 @@ async fn a_request_error_is_an_error_message_and_the_socket_lives() {
     let mut client = Client::ready(&server).await;
     client.subscribe("1", "subscription { nothing }").await;
     let heard = client.hear().await;
-    assert!(heard.starts_with(r#"{"type":"error","id":"1","payload":[{"message":"Unknown field"#), "{heard}");
+    assert!(heard.starts_with(r#"{"type":"error","id":"1","payload":[{"message":"Cannot query field"#), "{heard}");
     client.subscribe("1", "{ hello }").await;
     assert!(client.hear().await.contains("hello world"));
 }

@@ -10,48 +10,51 @@ use super::measure::{self, Usage};
 use super::plan::{OperationPlan, Plan};
 use super::table::CostTable;
 use super::{OperationLimits, Refusal, rate_limit, tokens};
-use crate::error::ApiError;
+use crate::error::ApiErrors;
 use crate::graphql::shape::Shape;
-use crate::graphql::validity::Validity;
+use crate::graphql::validation::{self, TypeSystem, Valid};
+use crate::graphql::{coercion, collect, syntax};
 
 /// The least that an operation costs, whatever it asks for.
 const MIN_COST: u64 = 1;
 
-/// A document that was parsed and prepared for being measured.
+/// A document that was parsed, validated and prepared for being measured.
 #[derive(Debug)]
 pub struct Document {
     text: Arc<str>,
     tokens: u64,
     lists: InputLists,
     parsed: ExecutableDocument,
+    types: Arc<TypeSystem>,
+    validity: Result<Valid, Vec<ServerError>>,
     plan: Plan,
-    /// As the plan's operations.
-    executions: Vec<Execution>,
+    /// The answers' shapes, as the plan's operations. Each is made when it is first asked for: until an operation is within
+    /// the limits, what its fragments come to may be without end.
+    shapes: Vec<OnceLock<Shape>>,
 }
 
-/// What the text says about executing one of its operations.
+/// Why an operation of a document cannot be executed.
 #[derive(Debug)]
-struct Execution {
-    validity: Validity,
-    /// Made when it is first asked for: until it is within the limits, what fragments come to may be without end.
-    shape: OnceLock<Shape>,
+pub enum NotChosen {
+    /// The document is not valid.
+    Invalid(Vec<ServerError>),
+    /// Its operations have other names, or it has several and none was named: why, in a sentence.
+    Unknown(String),
 }
 
 impl Document {
-    /// Parses a text.
+    /// Parses and validates a text. What is not valid is kept with its errors, so that it is validated once as well.
     ///
     /// # Errors
     /// It is no document of the GraphQL language.
     pub fn parse(text: Arc<str>, table: &CostTable) -> Result<Self, ServerError> {
-        let parsed = async_graphql::parser::parse_query(&text)?;
+        let syntax::Parsed { document: parsed, faults } = syntax::parse(&text)?;
+        let types = Arc::clone(table.types());
+        let validity = validation::validate(&types, &parsed, faults);
         let plan = Plan::of(&parsed, table);
-        let executions = parsed
-            .operations
-            .iter()
-            .map(|(_, operation)| Execution { validity: Validity::unknown(&operation.node), shape: OnceLock::new() });
-        let executions = executions.collect();
+        let shapes = plan.operations.iter().map(|_| OnceLock::new()).collect();
         let lists = InputLists::of_document(&parsed);
-        Ok(Self { tokens: tokens::count(&text), lists, text, parsed, plan, executions })
+        Ok(Self { tokens: tokens::count(&text), lists, text, parsed, types, validity, plan, shapes })
     }
 
     /// The text.
@@ -71,7 +74,7 @@ impl Document {
     }
 }
 
-/// An operation of a document.
+/// An operation of a valid document.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     document: Arc<Document>,
@@ -82,8 +85,26 @@ impl Prepared {
     /// The operation with this name; without a name the only one.
     ///
     /// # Errors
-    /// Says why there is none.
-    pub fn choose(document: Arc<Document>, asked: Option<&str>) -> Result<Self, String> {
+    /// The document is not valid, or there is no such operation.
+    pub fn choose(document: Arc<Document>, asked: Option<&str>) -> Result<Self, NotChosen> {
+        if let Err(errors) = &document.validity {
+            return Err(NotChosen::Invalid(errors.clone()));
+        }
+        Self::find(document, asked).map_err(NotChosen::Unknown)
+    }
+
+    /// The limit that an operation of a document that is not valid exceeds even so: that says more about it than what is
+    /// wrong with each of its parts.
+    pub fn exceeded(document: &Arc<Document>, asked: Option<&str>, limits: &OperationLimits) -> Option<Refusal> {
+        let prepared = Self::find(Arc::clone(document), asked).ok()?;
+        match prepared.check(&Variables::default(), limits) {
+            Err(refusal @ (Refusal::Exceeded { .. } | Refusal::Introspection)) => Some(refusal),
+            Err(Refusal::UnslicedList(_)) | Ok(_) => None,
+        }
+    }
+
+    /// The operation with this name, of a document that may not be valid.
+    pub(in crate::graphql) fn find(document: Arc<Document>, asked: Option<&str>) -> Result<Self, String> {
         let operations = &document.plan.operations;
         let index = match asked {
             Some(asked) => operations
@@ -114,14 +135,9 @@ impl Prepared {
         self.index
     }
 
-    /// Whether it need not be validated.
-    pub fn validity(&self) -> &Validity {
-        &self.document.executions[self.index].validity
-    }
-
     /// What its answer must look like; for an operation that is within the limits.
     pub fn shape(&self) -> &Shape {
-        self.document.executions[self.index].shape.get_or_init(|| Shape::of(self.plan(), &self.document.plan))
+        self.document.shapes[self.index].get_or_init(|| Shape::of(self.plan(), &self.document.plan))
     }
 
     fn plan(&self) -> &OperationPlan {
@@ -146,27 +162,27 @@ impl Prepared {
         }
     }
 
-    /// Checks that every variable that may not be null is there (section 6.1.2 of the specification, Coercing Variable
-    /// Values). What else is wrong with a value, validation finds.
+    /// The values of its variables, of these that were given and by default.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` with the variable.
-    pub fn check_variables(&self, variables: &Variables) -> Result<(), ApiError> {
-        let definitions = self.definition().map_or(&[][..], |definition| &definition.node.variable_definitions);
-        for variable in definitions.iter().map(|definition| &definition.node) {
-            let (name, ty) = (&variable.name.node, &variable.var_type.node);
-            let problem = match variables.get(name) {
-                _ if ty.nullable => continue,
-                None if variable.default_value.is_none() => "is missing",
-                Some(Value::Null) => "is null",
-                Some(_) | None => continue,
-            };
-            return Err(ApiError::bad_input(
-                format!("variables.{name}"),
-                format!("the variable \"${name}\" of type {ty} {problem}"),
-            ));
+    /// `BAD_USER_INPUT` for each value that is not what its variable was declared to be, with its path.
+    pub fn coerce(&self, given: Variables) -> Result<Variables, ApiErrors> {
+        let declared = self.definition().map_or(&[][..], |definition| &definition.node.variable_definitions);
+        coercion::coerce(&self.document.types, declared, given)
+    }
+
+    /// What the executor is given for these variables, which were coerced.
+    pub fn executable(&self, variables: &Variables) -> ExecutableDocument {
+        let parsed = &self.document.parsed;
+        let Some(operation) = self.definition() else { return parsed.clone() };
+        let declared = &operation.node.variable_definitions;
+        let as_written = operation.node.ty != OperationType::Subscription
+            && self.document.validity.as_ref().is_ok_and(|valid| valid.as_written)
+            && declared.iter().all(|variable| variables.contains_key(&variable.node.name.node));
+        match as_written {
+            true => parsed.clone(),
+            false => collect::collect(&self.document.types, parsed, (self.name(), operation), variables),
         }
-        Ok(())
     }
 
     /// Measures it as these variables make it, and checks what it has against the limits.

@@ -25,7 +25,7 @@ pub use account::{Account, Accounts, Admission, Principal};
 pub use answer::{AnswerBytes, AnswerExt};
 pub use bucket::{Level, Rate};
 pub use deadline::{Deadline, InTime};
-pub use document::{Document, Prepared};
+pub use document::{Document, NotChosen, Prepared};
 pub use measure::Usage;
 pub use rate_limit::{RateLimitQuery, Spending};
 pub use table::{CostTable, InvalidCosts};

@@ -1,15 +1,19 @@
 //! What every field of the schema costs and how many things it gives, read once from the SDL that clients read.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use async_graphql::parser::types::{
     BaseType, ConstDirective, FieldDefinition, OperationType, Type, TypeKind, TypeSystemDefinition,
 };
 use async_graphql::{Name, Positioned, Value};
 
-/// The costs of a schema.
+use crate::graphql::validation::TypeSystem;
+
+/// The costs of a schema, with its types.
 #[derive(Debug, Default)]
 pub struct CostTable {
+    system: Arc<TypeSystem>,
     types: HashMap<Name, HashMap<Name, FieldRule>>,
     query: Option<Name>,
     mutation: Option<Name>,
@@ -71,6 +75,7 @@ impl CostTable {
             }
         }
         let mut table = Self {
+            system: Arc::new(TypeSystem::of(&document)),
             types: HashMap::new(),
             query: Some(Name::new("Query")),
             mutation: Some(Name::new("Mutation")),
@@ -102,6 +107,11 @@ impl CostTable {
         }
         table.mark_sized()?;
         Ok(table)
+    }
+
+    /// The types of the schema.
+    pub(super) fn types(&self) -> &Arc<TypeSystem> {
+        &self.system
     }
 
     /// A field of a type.

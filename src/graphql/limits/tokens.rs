@@ -4,8 +4,8 @@ use crate::graphql::lexer::{Lexer, after_comment};
 
 /// How many tokens the lexical grammar of GraphQL finds in `text`. Commas, white space and comments are none.
 ///
-/// The parser takes tokens that stand side by side without a space (`00`, `1-1`, `true0`) for several, so they are
-/// counted so.
+/// What stands side by side without a space (`1-1`) is several tokens, and what is none (`00`, `true0`) is counted as several,
+/// so that never less is counted than the parser may see.
 pub(super) fn count(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut lexer = Lexer::default();
@@ -35,7 +35,7 @@ fn skip_while(bytes: &[u8], from: usize, holds: impl Fn(u8) -> bool) -> usize {
     bytes[from..].iter().position(|&byte| !holds(byte)).map_or(bytes.len(), |length| from + length)
 }
 
-/// The place behind a name, or behind the constant that it begins with: the parser reads `true0` as a list's `true` and `0`.
+/// The place behind a name, or behind the constant that it begins with.
 fn after_name(bytes: &[u8], from: usize) -> usize {
     let constant = ["true", "false", "null"].iter().find(|constant| bytes[from..].starts_with(constant.as_bytes()));
     match constant {

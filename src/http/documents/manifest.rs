@@ -139,7 +139,7 @@ fn apollo(map: &Map<String, Value>) -> Result<Vec<(String, String)>, InvalidMani
 
 /// What the parser says, without the picture that it draws.
 fn in_one_line(error: &ServerError) -> String {
-    let said = error.message.lines().last().unwrap_or_default().trim_start_matches([' ', '=']);
+    let said = error.message.trim_start_matches("Syntax error: ");
     let place = error.locations.first().map(|at| format!(" at line {}, column {}", at.line, at.column));
     format!("{said}{}", place.unwrap_or_default())
 }
@@ -189,6 +189,6 @@ mod tests {
             refused(r#"{"format":"apollo-persisted-query-manifest","version":2,"operations":[]}"#),
             @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: its version is 2; it may be 1"#
         );
-        insta::assert_snapshot!(refused(r#"{"a": "{"}"#), @r#"has a document "a" that is no GraphQL: expected selection at line 1, column 2"#);
+        insta::assert_snapshot!(refused(r#"{"a": "{"}"#), @r#"has a document "a" that is no GraphQL: expected a field, a fragment or "}", found the end of the document at line 1, column 2"#);
     }
 }
