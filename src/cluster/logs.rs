@@ -11,7 +11,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::LogParams;
 use kube::{Api, ResourceExt};
 
-use super::client::{Cluster, ClusterError};
+use super::client::Cluster;
+use super::error::ClusterError;
 use crate::db::error_chain;
 
 /// Bytes of a line that are told in one piece; a program may write without ever ending a line.

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod crd;
+pub mod error;
 pub mod image;
 pub mod logs;
 pub mod names;
@@ -11,4 +12,5 @@ pub mod pods;
 pub mod queues;
 pub mod safety;
 
-pub use client::{Cluster, ClusterError};
+pub use client::Cluster;
+pub use error::ClusterError;

@@ -44,7 +44,7 @@ impl Scheduler {
             Err(ClusterError::AlreadyExists(message)) => {
                 let found = self.cluster.call(api.get(&target.name)).await?;
                 if found.labels().get(JOB_LABEL).map(String::as_str) != Some(target.job.to_string().as_str()) {
-                    return Err(ClusterError::Invalid(message));
+                    return Err(ClusterError::Invalid(message.into()));
                 }
                 found
             }

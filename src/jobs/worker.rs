@@ -139,14 +139,14 @@ impl Worker {
         let job = Manifest::from(due.kept.clone()).flash_job();
         let outcome = match job {
             Ok(job) => in_time(self.executor.create(&target(due), &job)).await,
-            Err(malformed) => Err(ClusterError::Invalid(malformed.to_string())),
+            Err(malformed) => Err(ClusterError::Invalid(malformed.to_string().into())),
         };
         let label = if outcome.is_ok() { "created" } else { "failed" };
         metrics::counter!("platform_submits_total", "outcome" => label).increment(1);
         match outcome {
             Ok(created) => self.created(due, &created.uid).await,
-            Err(ClusterError::Invalid(message)) => {
-                self.change(due, |life, now| life.invalid(message, now)).await.map(drop)
+            Err(ClusterError::Invalid(refusal)) => {
+                self.change(due, |life, now| life.invalid(refusal.message, now)).await.map(drop)
             }
             Err(error @ (ClusterError::Away(_) | ClusterError::Unconfigured(_))) => {
                 self.put_off(due, reason::CLUSTER_UNAVAILABLE, error).await
@@ -155,6 +155,10 @@ impl Worker {
                 error @ (ClusterError::AlreadyExists(_)
                 | ClusterError::Conflict(_)
                 | ClusterError::NotFound(_)
+                | ClusterError::KindMissing(_)
+                | ClusterError::Denied(_)
+                | ClusterError::OverQuota(_)
+                | ClusterError::Forbidden(_)
                 | ClusterError::Refused(_)),
             ) => self.put_off(due, reason::CLUSTER_REFUSED, error).await,
         }
