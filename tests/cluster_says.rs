@@ -275,6 +275,7 @@ async fn a_cluster_that_does_not_know_the_kind_is_told_apart_and_gets_the_job_wh
         .await;
     definition.metadata.resource_version = None;
     definition.metadata.uid = None;
+    definition.metadata.managed_fields = None;
     definitions.create(&PostParams::default(), &definition).await.unwrap();
     serve.until(job, "phase = 'QUEUED'").await;
 }

@@ -84,12 +84,14 @@ async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part
             Part::Whole => dry_run::<FlashJob>(cluster, &target.namespace, job).await,
         }
     };
-    let pods_tried = stream::iter(pods.iter().copied())
-        .map(|(task, template)| async move {
-            (Some(task), dry_run(cluster, &target.namespace, &pod_of(target, task, template)).await)
+    let calls: Vec<_> = pods
+        .iter()
+        .map(|&(task, template)| {
+            let pod = pod_of(target, task, template);
+            async move { (Some(task), dry_run(cluster, &target.namespace, &pod).await) }
         })
-        .buffered(AT_ONCE)
-        .collect::<Vec<_>>();
+        .collect();
+    let pods_tried = stream::iter(calls).buffered(AT_ONCE).collect::<Vec<_>>();
     let (object, mut answers, missing) = tokio::join!(object, pods_tried, missing(cluster, target, &pods, part));
     answers.insert(0, (None, object));
 
@@ -196,18 +198,19 @@ async fn missing(cluster: &Cluster, target: &Target, pods: &[(usize, &PodTemplat
             }
         }
     }
-    let looked = stream::iter(needed)
+    let calls: Vec<_> = needed
+        .into_iter()
         .map(|(task, reference)| async move {
             let is_missing = references::is_missing(cluster, &target.namespace, &reference).await;
+            let (kind, name) = (reference.kind.name(), &reference.name);
             is_missing.then(|| {
-                let (kind, name) = (reference.kind.name(), &reference.name);
                 format!(
                     "Task {task} needs the {kind} \"{name}\", which is not in the project's namespace; it waits until it is there"
                 )
             })
         })
-        .buffered(AT_ONCE);
-    looked.filter_map(std::future::ready).collect().await
+        .collect();
+    stream::iter(calls).buffered(AT_ONCE).filter_map(std::future::ready).collect().await
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object, SimpleObject};
 
+use super::admission::AdmissionRule;
 use super::input::{CancelJobInput, SubmitJobInput};
 use super::preview::JobPreview;
 use super::service::Submitter;
@@ -125,6 +126,7 @@ async fn submit(ctx: &Context<'_>, input: SubmitJobInput) -> Result<SubmitJobPay
     let submitter = submitter(ctx)?;
     let mut review = submitter.review(&ctx.caller(), input).await?;
     std::mem::take(&mut review.findings).before_quota()?;
+    review.findings.skip(&[AdmissionRule::Cluster]);
     let planned = review.planned.as_ref().ok_or_else(|| ApiError::internal("a submit without problems has no plan"))?;
     let id = submitter.submit(planned, ctx.request_id()).await?;
     let job = Job::load(ctx, id).await?;
