@@ -17,7 +17,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::LogParams;
 
-use super::client::{Cluster, ClusterError};
+use super::client::Cluster;
+use super::error::ClusterError;
 pub use glance::{Glance, glance};
 pub use lines::LONGEST_PIECE;
 use lines::{Stamped, lines};

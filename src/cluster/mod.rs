@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod crd;
+pub mod error;
 pub mod image;
 pub mod logs;
 pub mod names;
@@ -12,4 +13,5 @@ pub mod queues;
 pub mod safety;
 pub mod text;
 
-pub use client::{Cluster, ClusterError};
+pub use client::Cluster;
+pub use error::ClusterError;

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::client::{Cluster, ClusterError};
+use super::client::Cluster;
+use super::error::ClusterError;
 use super::names::PROJECT_LABEL;
 use crate::ids::ProjectId;
 

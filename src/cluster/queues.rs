@@ -16,8 +16,9 @@ use kube::{Api, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::client::{Cluster, ClusterError};
+use super::client::Cluster;
 use super::crd::{ClusterResourceQueue, ClusterResourceQueueSpec, definitions};
+use super::error::ClusterError;
 
 /// A queue that every cluster has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

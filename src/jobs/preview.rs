@@ -17,8 +17,11 @@ pub struct JobPreview {
     /// Whether the job would be accepted: no rule has failed.
     pub admitted: bool,
     /// The verdict on every rule, always in the same order.
-    #[graphql(directive = assumed_list::apply(14))]
+    #[graphql(directive = assumed_list::apply(15))]
     pub verdicts: Vec<AdmissionVerdict>,
+    /// What would keep the job waiting though the cluster takes it, such as a Secret that its pods need and the project's
+    /// namespace does not have. Empty in the answer of a `submitJob` that is no dry run, which does not ask the cluster.
+    pub warnings: Vec<String>,
     /// What the project may have, what its unfinished jobs use and what this job asks for.
     #[graphql(directive = assumed_list::apply(4))]
     pub quota: Vec<QuotaLine>,
@@ -30,7 +33,7 @@ pub struct JobPreview {
 #[ComplexObject]
 impl JobPreview {
     /// The Kubernetes objects exactly as they go to the cluster, with all their tasks; of a preview, under an id that only a
-    /// submit gives. Empty when another rule than QUOTA has failed. All of an answer may be 8 MiB unless the server says
+    /// submit gives. Empty when another rule than QUOTA or CLUSTER has failed. All of an answer may be 8 MiB unless the server says
     /// otherwise; what would be more fails with QUERY_TOO_COMPLEX.
     #[graphql(directive = cost::apply("100".to_owned()))]
     async fn manifests(&self, ctx: &Context<'_>) -> ApiResult<Vec<Json>> {
@@ -72,6 +75,7 @@ impl From<Review> for JobPreview {
         Self {
             admitted: review.findings.are_none(),
             verdicts: review.findings.verdicts(),
+            warnings: review.warnings,
             quota: review.rooms.iter().map(QuotaLine::from).collect(),
             planned: review.planned.map(|planned| planned.manifest),
         }

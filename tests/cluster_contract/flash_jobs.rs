@@ -1,6 +1,6 @@
 //! The pretend Flash scheduler: gangs, queues and preemption, seen from outside.
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as StatusCondition;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::runtime::wait::Condition;
@@ -43,6 +43,12 @@ fn with_resource(mut job: Value, resource: &str, amount: &str) -> Value {
     for task in job["spec"]["tasks"].as_array_mut().unwrap() {
         task["spec"]["containers"][0]["resources"] = json!({"limits": {resource: amount}});
     }
+    job
+}
+
+/// The job with another name for the container of one task.
+fn with_name(mut job: Value, task: usize, container: &str) -> Value {
+    job["spec"]["tasks"][task]["spec"]["containers"][0]["name"] = json!(container);
     job
 }
 
@@ -153,5 +159,94 @@ contract! {
         let uid = first.uid();
         arena.until("a-0", move |pod: Option<&Pod>| pod.is_some_and(|pod| pod.uid() != uid)).await;
         arena.until("a", phase(FlashJobPhase::Succeeded)).await;
+    }
+
+    async fn a_job_whose_pods_are_refused_makes_no_other_wait(arena: Arena) {
+        let queue = queue(&arena, "q", json!({"priority": 100, "maxConcurrent": 1})).await;
+        arena.create::<FlashJob>(with_name(job("bad", &queue, 1, &[json!({})]), 0, "A_b")).await;
+        let refused = arena.until("bad", reason("PodRejected")).await;
+        let why = conditions(&refused).find(|it| it.type_ == "Scheduled").unwrap();
+        assert!(why.message.starts_with("Pod \"bad-0\" is invalid: spec.containers[0].name: Invalid value"), "{}", why.message);
+        arena.create::<FlashJob>(job("good", &queue, 1, &[json!({})])).await;
+        arena.until("good", phase(FlashJobPhase::Succeeded)).await;
+    }
+
+    async fn a_gang_of_which_one_pod_is_refused_starts_no_task(arena: Arena) {
+        let queue = queue(&arena, "q", json!({"priority": 100})).await;
+        arena.create::<FlashJob>(with_name(job("a", &queue, 2, &[json!({}), json!({})]), 1, "A_b")).await;
+        let refused = arena.until("a", reason("PodRejected")).await;
+        assert_eq!(refused.status.as_ref().unwrap().phase, Some(FlashJobPhase::Pending));
+        let why = conditions(&refused).find(|it| it.type_ == "Scheduled").unwrap();
+        assert!(why.message.starts_with("Pod \"a-1\" is invalid"), "{}", why.message);
+        assert!(arena.api::<Pod>().list(&ListParams::default()).await.unwrap().items.is_empty());
+    }
+
+    async fn a_gang_that_is_refused_half_way_starts_no_task_until_all_are_taken(arena: Arena) {
+        let queue = queue(&arena, "q", json!({"priority": 100})).await;
+        let quota = json!({"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}}});
+        arena.create::<ResourceQuota>(quota).await;
+        let counted = |quota: Option<&ResourceQuota>| {
+            quota.and_then(|quota| quota.status.as_ref()?.hard.as_ref()?.get("pods")).is_some_and(|hard| hard.0 == "1")
+        };
+        arena.until("q", counted).await;
+        arena.create::<FlashJob>(job("a", &queue, 2, &[json!({}), json!({})])).await;
+        let refused = arena.until("a", reason("PodRejected")).await;
+        let why = conditions(&refused).find(|it| it.type_ == "Scheduled").unwrap();
+        assert!(why.message.contains("exceeded quota: q, requested: pods=1"), "{}", why.message);
+        arena.until_gone::<Pod>("a-0").await;
+        let started = arena.events("a-0").await.into_iter().any(|event| event.reason.as_deref() == Some("Scheduled"));
+        assert!(!started, "no task of it ran");
+        let more = Patch::Merge(json!({"spec": {"hard": {"pods": "2"}}}));
+        arena.api::<ResourceQuota>().patch("q", &PatchParams::default(), &more).await.unwrap();
+        arena.until("a", phase(FlashJobPhase::Succeeded)).await;
+    }
+
+    async fn a_task_goes_only_to_the_nodes_that_it_chooses(arena: Arena) {
+        let queue = queue(&arena, "q", json!({"priority": 100})).await;
+        let on = |name: &str, node: &str| {
+            let mut job = job(name, &queue, 1, &[json!({})]);
+            job["spec"]["tasks"][0]["spec"]["nodeSelector"] = json!({"kubernetes.io/hostname": node});
+            job
+        };
+        arena.create::<FlashJob>(on("there", "gpu-2")).await;
+        arena.create::<FlashJob>(on("nowhere", "gpu-9")).await;
+        let placed = arena.until("there-0", |pod: Option<&Pod>| pod.is_some_and(|pod| pod.spec.as_ref().unwrap().node_name.is_some())).await;
+        assert_eq!(placed.spec.unwrap().node_name.as_deref(), Some("gpu-2"));
+        let waiting = arena.until("nowhere", reason("NoEligibleNode")).await;
+        let why = conditions(&waiting).find(|it| it.type_ == "Scheduled").unwrap();
+        insta::assert_snapshot!(why.message, @"no node may take task 0: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.");
+    }
+
+    async fn what_a_pod_asks_for_as_a_whole_is_counted(arena: Arena) {
+        let queue = queue(&arena, "q", json!({"priority": 1})).await;
+        let mut huge = job("a", &queue, 1, &[json!({})]);
+        huge["spec"]["tasks"][0]["spec"]["resources"] = json!({"requests": {"cpu": "1000"}, "limits": {"cpu": "1000"}});
+        arena.create::<FlashJob>(huge).await;
+        arena.until("a", reason("GangShort")).await;
+    }
+
+    async fn a_status_that_somebody_else_changed_is_mended(arena: Arena) {
+        let queue = queue(&arena, "q", json!({"priority": 1})).await;
+        let jobs = arena.api::<FlashJob>();
+        let spoil = async |name: &str, status: Value| {
+            let patch = Patch::Merge(json!({"status": status}));
+            jobs.patch_status(name, &PatchParams::default(), &patch).await.unwrap()
+        };
+        arena.create::<FlashJob>(job("a", &queue, 1, &[json!({"sim.platform/duration": "forever"})])).await;
+        let before = arena.until("a", phase(FlashJobPhase::Running)).await.status.unwrap();
+        for nonsense in [
+            json!(null),
+            json!({"phase": null, "conditions": null}),
+            json!({"phase": "Succeeded", "active": 0, "succeeded": 7}),
+            json!({"conditions": [{"type": "Mine", "status": "True", "reason": "Mine", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}),
+        ] {
+            spoil("a", nonsense).await;
+            let was = before.clone();
+            arena.until("a", move |job: Option<&FlashJob>| job.and_then(|job| job.status.clone()) == Some(was.clone())).await;
+        }
+        arena.create::<FlashJob>(job("b", &queue, 1, &[json!({})])).await;
+        let done = arena.until("b", phase(FlashJobPhase::Succeeded)).await.status.unwrap();
+        spoil("b", json!({"phase": "Running", "active": 1})).await;
+        arena.until("b", move |job: Option<&FlashJob>| job.and_then(|job| job.status.clone()) == Some(done.clone())).await;
     }
 }

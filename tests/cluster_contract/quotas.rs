@@ -75,6 +75,20 @@ contract! {
         "#);
     }
 
+    async fn what_a_pod_asks_for_as_a_whole_is_charged(arena: Arena) {
+        quota(&arena, json!({"requests.cpu": "1", "limits.cpu": "4"})).await;
+        let whole = |resources: Value| {
+            let mut pod = pod("a", json!({}));
+            pod.spec.as_mut().unwrap().resources = serde_json::from_value(resources).unwrap();
+            pod
+        };
+        let huge = whole(json!({"requests": {"cpu": "64"}, "limits": {"cpu": "64"}}));
+        insta::assert_snapshot!(refusal(&arena, &huge).await, @r#"pods "a" is forbidden: exceeded quota: q, requested: limits.cpu=64,requests.cpu=64, used: limits.cpu=0,requests.cpu=0, limited: limits.cpu=4,requests.cpu=1"#);
+        // Said for all containers together, even in part, it need not be said for each.
+        let small = whole(json!({"requests": {"cpu": "1"}}));
+        arena.api::<Pod>().create(&PostParams::default(), &small).await.unwrap();
+    }
+
     async fn a_quota_holds_however_many_ask_at_once(arena: Arena) {
         quota(&arena, json!({"pods": "3"})).await;
         let api = arena.api::<Pod>();

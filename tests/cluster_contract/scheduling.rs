@@ -53,6 +53,12 @@ contract! {
         insta::assert_snapshot!(why(&arena, "a").await, @"0/2 nodes are available: 2 Insufficient cpu.");
     }
 
+    async fn what_a_pod_asks_for_as_a_whole_counts(arena: Arena) {
+        let whole = json!({"requests": {"cpu": "1000"}, "limits": {"cpu": "1000"}});
+        arena.create::<Pod>(pod("a", json!({"resources": whole}))).await;
+        insta::assert_snapshot!(why(&arena, "a").await, @"0/2 nodes are available: 2 Insufficient cpu.");
+    }
+
     async fn a_pod_goes_only_where_its_selector_says(arena: Arena) {
         arena.create::<Pod>(pod("there", json!({"nodeSelector": {"kubernetes.io/hostname": "gpu-2"}}))).await;
         arena.create::<Pod>(pod("nowhere", json!({"nodeSelector": {"kubernetes.io/hostname": "gpu-9"}}))).await;

@@ -97,25 +97,44 @@ fn pod(pod: &Value, used: &mut Amounts) {
     }
 }
 
-/// The containers together, or the greediest init container.
+/// The containers and sidecars together, or more for an init container that needs more while it runs. What the pod as a whole
+/// asks for takes the place of that.
 fn of_containers(pod: &Value, part: &str) -> Amounts {
     let list = |list: &str| pod.pointer(&format!("/spec/{list}")).and_then(Value::as_array).into_iter().flatten();
     let of = |container: &Value| amounts(container.pointer(&format!("/resources/{part}")));
-    let mut sum = Amounts::new();
+    let (mut sidecars, mut at_start) = (Amounts::new(), Amounts::new());
+    for container in list("initContainers") {
+        let mut beside = sidecars.clone();
+        add(&mut beside, &of(container));
+        raise(&mut at_start, &beside);
+        if container.get("restartPolicy").and_then(Value::as_str) == Some("Always") {
+            sidecars = beside;
+        }
+    }
+    let mut sum = sidecars;
     for container in list("containers") {
         add(&mut sum, &of(container));
     }
-    for container in list("initContainers") {
-        for (resource, amount) in of(container) {
-            let entry = sum.entry(resource).or_insert(Amount::ZERO);
-            *entry = (*entry).max(amount);
-        }
-    }
+    raise(&mut sum, &at_start);
+    sum.extend(amounts(pod.pointer(&format!("/spec/resources/{part}"))));
     sum
 }
 
+/// The greater amount of each.
+fn raise(sum: &mut Amounts, others: &Amounts) {
+    for (resource, amount) in others {
+        let entry = sum.entry(resource.clone()).or_insert(Amount::ZERO);
+        *entry = (*entry).max(*amount);
+    }
+}
+
 /// What the containers of a pod must say where a quota counts it, as the real plugin words it: `requests.cpu for: a,b`.
+/// A pod that says it for all of them together, even in part, need not say it for each.
 pub fn unspecified(pod: &Value, hard: &Amounts) -> Option<String> {
+    let of_pod = |part: &str| pod.pointer(&format!("/spec/resources/{part}")).and_then(Value::as_object);
+    if ["requests", "limits"].into_iter().any(|part| of_pod(part).is_some_and(|list| !list.is_empty())) {
+        return None;
+    }
     let mut missing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let lists = ["initContainers", "containers"].into_iter();
     let containers = lists.filter_map(|list| pod.pointer(&format!("/spec/{list}"))?.as_array()).flatten();

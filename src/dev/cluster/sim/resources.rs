@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 
-use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 /// The extended resource of a GPU.
@@ -19,18 +19,45 @@ pub(super) struct Resources {
 }
 
 impl Resources {
-    /// What a pod needs to be placed: its containers together, or its greediest init container.
+    /// What a pod needs to be placed, as Kubernetes adds it up: its containers and sidecars together, or more for an init
+    /// container that needs more while it runs; what the pod itself asks for takes the place of that sum; then the overhead of
+    /// its runtime class.
     pub(super) fn of_spec(spec: &PodSpec) -> Self {
-        let mut sum = spec.containers.iter().map(of_container).fold(Self::default(), Self::add);
-        for init in spec.init_containers.iter().flatten().map(of_container) {
-            sum = Self {
-                cpu_milli: sum.cpu_milli.max(init.cpu_milli),
-                memory_bytes: sum.memory_bytes.max(init.memory_bytes),
-                gpus: sum.gpus.max(init.gpus),
-                pods: 0,
-            };
+        let mut sidecars = Self::default();
+        let mut at_start = Self::default();
+        for init in spec.init_containers.iter().flatten() {
+            let needs = of_container(init);
+            if init.restart_policy.as_deref() == Some("Always") {
+                sidecars += needs;
+                at_start = at_start.or(sidecars);
+            } else {
+                at_start = at_start.or(sidecars + needs);
+            }
         }
-        Self { pods: 1, ..sum }
+        let mut sum = spec.containers.iter().map(of_container).fold(sidecars, Self::add).or(at_start);
+        if let Some(resources) = &spec.resources {
+            let asked = asked(resources);
+            let of_pod = of_list(&asked);
+            // Only these may be asked for by a pod as a whole.
+            if asked.contains_key("cpu") {
+                sum.cpu_milli = of_pod.cpu_milli;
+            }
+            if asked.contains_key("memory") {
+                sum.memory_bytes = of_pod.memory_bytes;
+            }
+        }
+        let overhead = spec.overhead.as_ref().map(of_list).unwrap_or_default();
+        Self { pods: 1, ..sum + overhead }
+    }
+
+    /// The greater amount of each.
+    fn or(self, other: Self) -> Self {
+        Self {
+            cpu_milli: self.cpu_milli.max(other.cpu_milli),
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            gpus: self.gpus.max(other.gpus),
+            pods: self.pods.max(other.pods),
+        }
     }
 
     /// What a pod holds on its node.
@@ -38,11 +65,10 @@ impl Resources {
         pod.spec.as_ref().map(Self::of_spec).unwrap_or_default()
     }
 
-    /// What a node has for pods; nothing when it takes none.
+    /// What a node has for pods; nothing while it is not ready.
     pub(super) fn of_node(node: &Node) -> Self {
-        let closed = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
         let ready = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-        if closed || !ready.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True") {
+        if !ready.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True") {
             return Self::default();
         }
         let allocatable = node.status.as_ref().and_then(|status| status.allocatable.as_ref());
@@ -97,11 +123,14 @@ impl SubAssign for Resources {
 }
 
 fn of_container(container: &Container) -> Resources {
-    let Some(resources) = &container.resources else { return Resources::default() };
-    // What is limited but not asked for is asked for, as the API server's defaults have it.
+    container.resources.as_ref().map(|resources| of_list(&asked(resources))).unwrap_or_default()
+}
+
+/// What is limited but not asked for is asked for, as the API server's defaults have it.
+fn asked(resources: &ResourceRequirements) -> BTreeMap<String, Quantity> {
     let mut asked = resources.limits.clone().unwrap_or_default();
     asked.extend(resources.requests.clone().unwrap_or_default());
-    of_list(&asked)
+    asked
 }
 
 /// The extended resources that a pod asks for and no pretend node has.
@@ -194,5 +223,33 @@ mod tests {
         .unwrap();
         let expected = Resources { cpu_milli: 4000, memory_bytes: 1 << 30, gpus: 2, pods: 1 };
         assert_eq!(Resources::of_pod(&pod), expected);
+    }
+    fn needs(spec: serde_json::Value) -> Resources {
+        Resources::of_spec(&serde_json::from_value(spec).unwrap())
+    }
+
+    #[test]
+    fn what_a_pod_asks_for_as_a_whole_takes_the_place_of_the_sum() {
+        let containers = json!([
+            {"name": "a", "resources": {"requests": {"cpu": "1"}, "limits": {"nvidia.com/gpu": "1"}}},
+            {"name": "b"},
+        ]);
+        let whole = json!({"requests": {"cpu": "64"}, "limits": {"memory": "1Gi"}});
+        let expected = Resources { cpu_milli: 64_000, memory_bytes: 1 << 30, gpus: 1, pods: 1 };
+        assert_eq!(needs(json!({"containers": containers, "resources": whole})), expected);
+    }
+
+    #[test]
+    fn sidecars_stay_beside_the_containers_and_the_overhead_comes_on_top() {
+        let asks = |name: &str, cpu: &str| json!({"name": name, "resources": {"requests": {"cpu": cpu}}});
+        let mut sidecar = asks("proxy", "1");
+        sidecar["restartPolicy"] = json!("Always");
+        let spec = json!({
+            "initContainers": [asks("before", "3"), sidecar, asks("after", "2")],
+            "containers": [asks("main", "1")],
+            "overhead": {"cpu": "250m"},
+        });
+        // The first init container alone and the last beside the sidecar are equal; the containers need less.
+        assert_eq!(needs(spec).cpu_milli, 3250);
     }
 }

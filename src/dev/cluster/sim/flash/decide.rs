@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::resources::Resources;
-use super::snapshot::{Job, JobKey, NodeRoom, Queue, Snapshot, TaskState};
+use super::snapshot::{Job, JobKey, NodeRoom, Queue, Reach, Snapshot, Task, TaskState};
 
 /// What to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(crate) enum Wait {
     NoGpu { short: usize, of: usize, ahead: usize },
     /// Not enough room of another kind for the gang.
     GangShort { short: usize, of: usize, ahead: usize },
+    /// No node is one that this task may be on.
+    NoNode { task: usize, why: String },
     /// Room is being made by preemption.
     Preempting,
 }
@@ -95,7 +97,7 @@ impl<'a> Board<'a> {
     }
 
     fn consider(&mut self, job: &'a Job, queue: &Queue) {
-        if self.decision.preempt.contains_key(&job.key) {
+        if job.refused || self.decision.preempt.contains_key(&job.key) {
             return;
         }
         let waiting = waiting_tasks(job);
@@ -123,6 +125,16 @@ impl<'a> Board<'a> {
             }
             return self.place(job, placed);
         }
+        let nowhere = |(task, wanted): &(usize, Task)| match &wanted.reach {
+            Reach::Nowhere(why) => Some(Wait::NoNode { task: *task, why: why.to_string() }),
+            Reach::Everywhere | Reach::Only(_) => None,
+        };
+        let homeless = waiting.iter().filter(|(_, task)| matches!(task.reach, Reach::Nowhere(_))).count();
+        if let Some(wait) = waiting.iter().find_map(nowhere)
+            && waiting.len() - homeless < needed
+        {
+            return self.wait(job, wait);
+        }
         let mut coming = self.coming.clone();
         if fit(&mut coming, &waiting).len() >= needed {
             self.coming = coming;
@@ -136,8 +148,8 @@ impl<'a> Board<'a> {
             return self.wait(job, Wait::Preempting);
         }
         let (short, of) = (needed - placed.len().min(needed), job.min_available);
-        let without_gpu: Vec<_> =
-            waiting.iter().map(|(index, needs)| (*index, Resources { gpus: 0, ..*needs })).collect();
+        let mut without_gpu = waiting.clone();
+        without_gpu.iter_mut().for_each(|(_, task)| task.needs.gpus = 0);
         let gpus_are_the_cause = fit(&mut self.both(), &without_gpu).len() >= needed;
         self.wait(
             job,
@@ -172,7 +184,7 @@ impl<'a> Board<'a> {
     }
 
     /// The fewest of the least important jobs that have to go, and the room there will be after `waiting` took its place.
-    fn victims(&self, queue: &Queue, waiting: &[(usize, Resources)], needed: usize) -> Option<(Vec<JobKey>, Rooms)> {
+    fn victims(&self, queue: &Queue, waiting: &[(usize, Task)], needed: usize) -> Option<(Vec<JobKey>, Rooms)> {
         let mut candidates: Vec<_> = (self.snapshot.jobs.iter())
             .filter(|job| job.is_running() && !self.decision.preempt.contains_key(&job.key))
             .filter_map(|job| Some((self.snapshot.queues.get(&job.queue)?, job)))
@@ -209,9 +221,13 @@ impl<'a> Board<'a> {
     }
 }
 
-fn waiting_tasks(job: &Job) -> Vec<(usize, Resources)> {
+/// The tasks that are to be placed, those with the least choice among nodes first.
+fn waiting_tasks(job: &Job) -> Vec<(usize, Task)> {
     let tasks = job.tasks.iter().enumerate();
-    tasks.filter(|(_, task)| task.state == TaskState::Waiting).map(|(index, task)| (index, task.needs)).collect()
+    let waiting = tasks.filter(|(_, task)| task.state == TaskState::Waiting);
+    let mut waiting: Vec<_> = waiting.map(|(index, task)| (index, task.clone())).collect();
+    waiting.sort_by_key(|(_, task)| task.reach.size(usize::MAX));
+    waiting
 }
 
 fn leaving(job: &Job) -> usize {
@@ -229,10 +245,10 @@ fn give_back(rooms: &mut Rooms, job: &Job) {
 }
 
 /// Places as many tasks as there is room for, each on the node where it leaves the fewest GPUs idle.
-fn fit(rooms: &mut Rooms, tasks: &[(usize, Resources)]) -> Vec<(usize, String)> {
+fn fit(rooms: &mut Rooms, tasks: &[(usize, Task)]) -> Vec<(usize, String)> {
     let mut placed = Vec::new();
-    for (index, needs) in tasks {
-        let fitting = rooms.iter_mut().filter(|(_, room)| room.holds(needs));
+    for (index, Task { needs, reach, .. }) in tasks {
+        let fitting = rooms.iter_mut().filter(|(name, room)| reach.holds(name) && room.holds(needs));
         if let Some((name, room)) = fitting.min_by_key(|(_, room)| (room.gpus - needs.gpus, room.cpu_milli)) {
             *room -= *needs;
             placed.push((*index, name.clone()));

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::resources::Resources;
 use super::decide::{Decision, Wait, decide};
-use super::snapshot::{Job, JobKey, NodeRoom, Queue, Snapshot, Task, TaskState};
+use super::snapshot::{Job, JobKey, NodeRoom, Queue, Reach, Snapshot, Task, TaskState};
 
 fn gpus(count: i64) -> Resources {
     Resources { cpu_milli: 100, memory_bytes: 1, gpus: count, pods: 1 }
@@ -21,15 +21,22 @@ fn key(name: &str) -> JobKey {
 }
 
 fn job(name: &str, age: i64, queue: &str, min_available: usize, tasks: Vec<Task>) -> Job {
-    Job { key: key(name), created: (age, name.to_owned()), queue: queue.to_owned(), min_available, tasks }
+    Job {
+        key: key(name),
+        created: (age, name.to_owned()),
+        queue: queue.to_owned(),
+        min_available,
+        tasks,
+        refused: false,
+    }
 }
 
 fn waiting(count: usize, each: i64) -> Vec<Task> {
-    vec![Task { needs: gpus(each), state: TaskState::Waiting }; count]
+    vec![Task { needs: gpus(each), reach: Reach::Everywhere, state: TaskState::Waiting }; count]
 }
 
 fn running(count: usize, each: i64, node: &str) -> Vec<Task> {
-    vec![Task { needs: gpus(each), state: TaskState::Placed(node.to_owned()) }; count]
+    vec![Task { needs: gpus(each), reach: Reach::Everywhere, state: TaskState::Placed(node.to_owned()) }; count]
 }
 
 /// Two nodes with this many free GPUs, a high queue that stays and a low one that may be preempted.
@@ -112,7 +119,7 @@ fn nobody_is_preempted_in_vain() {
 
 #[test]
 fn room_that_is_being_made_is_kept_and_not_made_twice() {
-    let leaving = vec![Task { needs: gpus(4), state: TaskState::Leaving }];
+    let leaving = vec![Task { needs: gpus(4), reach: Reach::Everywhere, state: TaskState::Leaving }];
     let jobs = vec![
         job("victim", 1, "low", 1, leaving),
         job("other", 2, "low", 1, running(1, 4, "n2")),
@@ -133,6 +140,46 @@ fn a_job_of_no_queue_waits_for_it() {
     assert_eq!(decision.waits[&key("a")], Wait::QueueMissing { queue: "nowhere".to_owned() });
 }
 
+#[test]
+fn a_job_whose_pods_are_refused_takes_no_room_and_holds_no_place() {
+    let refused = Job { refused: true, ..job("refused", 1, "high", 1, waiting(1, 8)) };
+    let decision = decide(&cluster([8, 0], vec![refused, job("good", 2, "high", 1, waiting(1, 8))]));
+    assert_eq!(started(&decision).into_keys().collect::<Vec<_>>(), ["good"]);
+    assert_eq!(decision.waits, BTreeMap::new(), "what the API server says of it is not the decision's to tell");
+}
+
+fn only(node: &str, each: i64) -> Task {
+    let reach = Reach::Only(std::sync::Arc::new([node.to_owned()].into()));
+    Task { needs: gpus(each), reach, state: TaskState::Waiting }
+}
+
+#[test]
+fn a_task_goes_only_where_it_may() {
+    let decision = decide(&cluster([8, 8], vec![job("a", 1, "high", 1, vec![only("n2", 1)])]));
+    assert_eq!(decision.place[0].node, "n2");
+    let decision = decide(&cluster([8, 0], vec![job("a", 1, "high", 1, vec![only("n2", 1)])]));
+    assert_eq!(decision.waits[&key("a")], Wait::NoGpu { short: 1, of: 1, ahead: 0 });
+}
+
+#[test]
+fn tasks_that_may_go_anywhere_leave_room_for_those_that_may_not() {
+    let tasks = [waiting(1, 8), vec![only("n1", 8)]].concat();
+    let decision = decide(&cluster([8, 8], vec![job("a", 1, "high", 2, tasks)]));
+    let nodes: BTreeMap<_, _> = decision.place.iter().map(|place| (place.task, place.node.as_str())).collect();
+    assert_eq!(nodes, [(0, "n2"), (1, "n1")].into());
+}
+
+#[test]
+fn a_gang_with_a_task_that_may_go_nowhere_says_so_and_preempts_nobody() {
+    let why = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.";
+    let nowhere = Task { needs: gpus(1), reach: Reach::Nowhere(why.into()), state: TaskState::Waiting };
+    let tasks = [waiting(1, 1), vec![nowhere]].concat();
+    let running = job("low", 1, "low", 1, running(1, 8, "n1"));
+    let decision = decide(&cluster([0, 0], vec![running, job("a", 2, "high", 2, tasks)]));
+    assert_eq!(decision.waits[&key("a")], Wait::NoNode { task: 1, why: why.to_owned() });
+    assert_eq!((decision.place, decision.preempt), (vec![], BTreeMap::new()));
+}
+
 prop_compose! {
     fn any_job(index: usize)(
         queue in 0..3_usize,
@@ -145,7 +192,7 @@ prop_compose! {
             Some(node) => TaskState::Placed(["n1", "n2"][node].to_owned()),
             None => TaskState::Waiting,
         };
-        let tasks = vec![Task { needs: gpus(each), state }; min + extra];
+        let tasks = vec![Task { needs: gpus(each), reach: Reach::Everywhere, state }; min + extra];
         let age = i64::try_from(index).unwrap_or(0);
         job(&format!("j{index}"), age, ["high", "low", "batch"][queue], min, tasks)
     }

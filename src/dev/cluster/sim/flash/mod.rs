@@ -4,20 +4,19 @@ mod decide;
 #[cfg(test)]
 mod decide_tests;
 mod observe;
+mod pods;
+mod refusals;
 mod snapshot;
 mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
-use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -25,16 +24,22 @@ use super::control::{gone_is_fine, is_race};
 use super::informer::Change;
 use super::recorder::{Note, Recorder};
 use super::speed::Speed;
-use crate::cluster::crd::FlashJob;
-use decide::{Decision, Placement, decide};
+use crate::cluster::crd::{FlashJob, FlashJobStatus};
+use decide::{Decision, decide};
 pub(super) use observe::Caches;
-use observe::{Assumed, Observed, View, observe, queue_of};
+use observe::{Assumed, Observed, View, Written, observe, queue_of, version_of};
 pub use observe::{JOB_LABEL, TASK_LABEL};
-use snapshot::{Job, JobKey};
+use pods::{Hands, Outcome, try_pods};
+use refusals::Refusals;
+use snapshot::{Job, TaskState};
 use status::{Verdict, finished_at, is_final, status};
 
+/// The name that pods call it by.
+const NAME: &str = "flash-scheduler";
 /// Who is named as the source of events.
-const COMPONENT: &str = "flash-scheduler";
+const COMPONENT: &str = NAME;
+/// Jobs whose pods are tried at a time.
+const TRIED_AT_ONCE: usize = 8;
 /// Changes that come within this time are looked at together.
 const SETTLE: Duration = Duration::from_millis(10);
 /// After an error everything is looked at again.
@@ -47,11 +52,12 @@ pub(super) struct FlashScheduler {
     recorder: Recorder,
     caches: Caches,
     assumed: Assumed,
+    refusals: Refusals,
 }
 
 impl FlashScheduler {
     pub(super) fn new(client: Client, speed: Speed, recorder: Recorder, caches: Caches) -> Self {
-        Self { client, speed, recorder, caches, assumed: Assumed::default() }
+        Self { client, speed, recorder, caches, assumed: Assumed::default(), refusals: Refusals::default() }
     }
 
     /// Schedules until `cancel` says so.
@@ -98,105 +104,123 @@ impl FlashScheduler {
 
     /// Looks at everything once and answers when to look again even if nothing changes.
     async fn schedule(&mut self) -> Option<Duration> {
-        let view = observe(&self.caches, &mut self.assumed);
+        let mut view = observe(&self.caches, &mut self.assumed);
+        self.try_jobs(&mut view).await;
         let decision = decide(&view.snapshot);
         let mut again: Option<Duration> = None;
+        let mut note = |outcome: Result<Option<Duration>, kube::Error>, job: &dyn std::fmt::Debug| {
+            let wait = outcome.unwrap_or_else(|error| {
+                if !is_race(&error) {
+                    tracing::warn!(?job, %error, "flash scheduler: will try again");
+                }
+                Some(RETRY)
+            });
+            again = again.into_iter().chain(wait).min();
+        };
         for job in &view.snapshot.jobs {
             let Some(observed) = view.open.get(&job.key) else { continue };
-            match self.carry_out(job, observed, &decision).await {
-                Ok(()) => {}
-                Err(error) => {
-                    if !is_race(&error) {
-                        tracing::warn!(job = ?job.key, %error, "flash scheduler: will try again");
-                    }
-                    again = Some(RETRY);
-                }
-            }
+            note(self.carry_out(job, observed, &decision).await, &job.key);
+        }
+        for (job, status) in &view.spoiled {
+            note(self.write_status(job, status).await.map(|()| None), &job.name_any());
         }
         let expiry = self.expire(&view).await;
-        again.into_iter().chain(expiry).min()
+        again.into_iter().chain(expiry).chain(self.refusals.next(Instant::now())).min()
     }
 
-    async fn carry_out(&mut self, job: &Job, observed: &Observed, decision: &Decision) -> Result<(), kube::Error> {
+    /// Finds out whose pods the API server would take, before any of them takes room.
+    async fn try_jobs(&mut self, view: &mut View) {
+        let now = Instant::now();
+        let snapshot = &view.snapshot;
+        let due = snapshot.jobs.iter().filter_map(|job| {
+            let observed = view.open.get(&job.key)?;
+            let waiting = |(task, of): (usize, &snapshot::Task)| (of.state == TaskState::Waiting).then_some(task);
+            let tasks: Vec<_> = job.tasks.iter().enumerate().filter_map(waiting).collect();
+            let uid = observed.object.uid()?;
+            let is_due =
+                !tasks.is_empty() && snapshot.queues.contains_key(&job.queue) && self.refusals.is_due(&uid, now);
+            is_due.then(|| (uid, observed.object.clone(), tasks))
+        });
+        let tried = stream::iter(due.collect::<Vec<_>>()).map(|(uid, job, tasks)| {
+            let client = self.client.clone();
+            async move { (uid, try_pods(&client, &job, &tasks).await) }
+        });
+        let outcomes: Vec<_> = tried.buffer_unordered(TRIED_AT_ONCE).collect().await;
+        for (uid, outcome) in outcomes {
+            match outcome {
+                Ok(Outcome::Done) => self.refusals.pass(&uid),
+                Ok(Outcome::Refused(why)) => self.refusals.refuse(&uid, why, now),
+                // It is tried again with the next look; until then the pods may be made, or not, like any others.
+                Err(error) => tracing::debug!(%error, "flash scheduler: pods not tried"),
+            }
+        }
+        for job in &mut view.snapshot.jobs {
+            let uid = view.open.get(&job.key).and_then(|observed| observed.object.uid()).unwrap_or_default();
+            job.refused = self.refusals.of(&uid).is_some();
+        }
+        let living = view.open.values().filter_map(|observed| observed.object.metadata.uid.as_deref());
+        self.refusals.retain(&living.collect::<HashSet<_>>());
+    }
+
+    /// Does what was decided about a job. Answers when to look again.
+    async fn carry_out(
+        &mut self,
+        job: &Job,
+        observed: &Observed,
+        decision: &Decision,
+    ) -> Result<Option<Duration>, kube::Error> {
+        let uid = observed.object.uid().unwrap_or_default();
         let placements: Vec<_> = decision.place.iter().filter(|placement| placement.job == job.key).collect();
+        let mut again = None;
         let verdict = if let Some(other) = decision.preempt.get(&job.key) {
             Verdict::PreemptedBy(other.clone())
+        } else if let Some(why) = self.refusals.of(&uid) {
+            Verdict::Rejected(why.to_owned())
         } else if let Some(wait) = decision.waits.get(&job.key) {
             Verdict::Waits(wait.clone())
         } else if placements.is_empty() {
             Verdict::Settled
         } else {
-            self.place(observed, &placements).await?
+            match self.hands().place(observed, &placements).await? {
+                Outcome::Done => Verdict::Placed(placements.len()),
+                Outcome::Refused(why) => {
+                    self.refusals.refuse(&uid, why.clone(), Instant::now());
+                    // The room that it was given is the others'.
+                    again = Some(Duration::ZERO);
+                    Verdict::Rejected(why)
+                }
+            }
         };
         let next = status(&observed.status, job, &observed.tally, &verdict, Timestamp::now());
         // The word before the deed: who sees the pods go also finds out why.
-        if next != observed.status {
-            self.write_status(observed, &job.key, next.clone()).await?;
+        if next != observed.shown {
+            self.write_status(&observed.object, &next).await?;
             self.tell(observed, &verdict, &next);
         }
         if matches!(verdict, Verdict::PreemptedBy(_)) || next.phase.is_some_and(is_final) {
-            self.stop(observed).await?;
+            self.hands().stop(observed).await?;
+        } else if matches!(verdict, Verdict::Rejected(_)) {
+            self.hands().take_back(observed).await?;
         }
+        Ok(again)
+    }
+
+    fn hands(&mut self) -> Hands<'_> {
+        Hands { client: &self.client, recorder: &self.recorder, assumed: &mut self.assumed }
+    }
+
+    async fn write_status(&mut self, job: &FlashJob, status: &FlashJobStatus) -> Result<(), kube::Error> {
+        let uid = job.uid().unwrap_or_default();
+        let api = Api::<FlashJob>::namespaced(self.client.clone(), &job.namespace().unwrap_or_default());
+        let mut patch = json!({"metadata": {"uid": uid}, "status": status});
+        // No conditions are left out of the status, and what is left out of a patch stays.
+        patch["status"]["conditions"] = json!(status.conditions);
+        let now = api.patch_status(&job.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await?;
+        self.assumed.statuses.insert(uid, Written { version: version_of(&now), status: status.clone() });
         Ok(())
     }
 
-    /// Makes the pods, each with its node already chosen: a pod of ours never waits half-placed.
-    async fn place(&mut self, observed: &Observed, placements: &[&Placement]) -> Result<Verdict, kube::Error> {
-        let namespace = observed.object.namespace().unwrap_or_default();
-        let api = Api::<Pod>::namespaced(self.client.clone(), &namespace);
-        let mut made = 0;
-        for placement in placements {
-            let Some(pod) = task_pod(&observed.object, placement) else { continue };
-            match api.create(&PostParams::default(), &pod).await {
-                Ok(pod) => {
-                    let message = format!("Successfully assigned {namespace}/{} to {}", pod.name_any(), placement.node);
-                    self.recorder.tell(&pod, COMPONENT, Note::normal("Scheduled", message));
-                    self.assumed.made.insert(pod.uid().unwrap_or_default(), Arc::new(pod));
-                    made += 1;
-                }
-                // The cache is behind: the pod is there, made a moment ago.
-                Err(kube::Error::Api(refusal)) if refusal.reason == "AlreadyExists" => made += 1,
-                Err(kube::Error::Api(refusal)) if matches!(refusal.code, 400 | 403 | 422) => {
-                    return Ok(Verdict::Rejected(refusal.message.clone()));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Verdict::Placed(made))
-    }
-
-    /// Deletes the pods of a job that have not ended.
-    async fn stop(&mut self, observed: &Observed) -> Result<(), kube::Error> {
-        let namespace = observed.object.namespace().unwrap_or_default();
-        let api = Api::<Pod>::namespaced(self.client.clone(), &namespace);
-        for pod in observed.pods.values().filter(|pod| !super::kubelet::is_finished(pod)) {
-            let Some(uid) = pod.uid() else { continue };
-            if pod.metadata.deletion_timestamp.is_some() || self.assumed.deleted.contains(&uid) {
-                continue;
-            }
-            let this_pod = Preconditions { uid: Some(uid.clone()), resource_version: None };
-            let params = DeleteParams { preconditions: Some(this_pod), ..DeleteParams::default() };
-            gone_is_fine(api.delete(&pod.name_any(), &params).await)?;
-            self.assumed.deleted.insert(uid);
-        }
-        Ok(())
-    }
-
-    async fn write_status(
-        &mut self,
-        observed: &Observed,
-        key: &JobKey,
-        status: crate::cluster::crd::FlashJobStatus,
-    ) -> Result<(), kube::Error> {
-        let uid = observed.object.uid().unwrap_or_default();
-        let api = Api::<FlashJob>::namespaced(self.client.clone(), &key.namespace);
-        let patch = json!({"metadata": {"uid": uid}, "status": status});
-        api.patch_status(&key.name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
-        self.assumed.statuses.insert(uid, status);
-        Ok(())
-    }
-
-    fn tell(&self, observed: &Observed, verdict: &Verdict, next: &crate::cluster::crd::FlashJobStatus) {
+    fn tell(&self, observed: &Observed, verdict: &Verdict, next: &FlashJobStatus) {
         let note = match verdict {
             Verdict::Settled => return,
             Verdict::Placed(count) => {
@@ -233,28 +257,4 @@ impl FlashScheduler {
         }
         next
     }
-}
-
-/// The pod of one task. A template that does not say how it restarts is a batch task and does not.
-fn task_pod(job: &FlashJob, placement: &Placement) -> Option<Pod> {
-    let template = job.spec.tasks.get(placement.task)?;
-    let metadata = template.metadata.clone().unwrap_or_default();
-    let mut labels = metadata.labels.unwrap_or_default();
-    labels.insert(JOB_LABEL.to_owned(), job.name_any());
-    labels.insert(TASK_LABEL.to_owned(), placement.task.to_string());
-    let mut spec = template.spec.clone()?;
-    spec.restart_policy.get_or_insert_with(|| "Never".to_owned());
-    spec.node_name = Some(placement.node.clone());
-    Some(Pod {
-        metadata: ObjectMeta {
-            name: Some(format!("{}-{}", job.name_any(), placement.task)),
-            namespace: job.namespace(),
-            labels: Some(labels),
-            annotations: metadata.annotations,
-            owner_references: job.controller_owner_ref(&()).map(|owner| vec![owner]),
-            ..ObjectMeta::default()
-        },
-        spec: Some(spec),
-        status: None,
-    })
 }

@@ -8,8 +8,9 @@ use kube::{Resource, ResourceExt};
 
 use super::super::informer::Informer;
 use super::super::kubelet::is_finished;
-use super::super::resources::Resources;
-use super::snapshot::{Job, JobKey, NodeRoom, Queue, Snapshot, Task, TaskState};
+use super::super::resources::{Resources, unknown_requests};
+use super::super::scheduler::fit::{eligible, is_open};
+use super::snapshot::{Job, JobKey, NodeRoom, Queue, Reach, Snapshot, Task, TaskState};
 use super::status::{Tally, is_final};
 use crate::cluster::crd::{ClusterResourceQueue, FlashJob, FlashJobStatus, QUEUE_ANNOTATION};
 
@@ -36,8 +37,18 @@ pub(super) struct Assumed {
     pub(super) made: HashMap<String, Arc<Pod>>,
     /// Uids of pods whose deletion was asked for.
     pub(super) deleted: HashSet<String>,
-    /// Statuses written, by the job's uid.
-    pub(super) statuses: HashMap<String, FlashJobStatus>,
+    /// Nodes that pods were put on, by the pod's uid.
+    pub(super) bound: HashMap<String, String>,
+    /// The status that was last written, by the job's uid. What somebody else writes over it is mended.
+    pub(super) statuses: HashMap<String, Written>,
+}
+
+/// A status that was written.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    /// The version that the object got by it.
+    pub(super) version: u64,
+    pub(super) status: FlashJobStatus,
 }
 
 impl Assumed {
@@ -56,7 +67,10 @@ impl Assumed {
 #[derive(Clone, Debug)]
 pub(super) struct Observed {
     pub(super) object: Arc<FlashJob>,
+    /// What was last said of it.
     pub(super) status: FlashJobStatus,
+    /// What stands in the cluster, which somebody else may have changed.
+    pub(super) shown: FlashJobStatus,
     pub(super) tally: Tally,
     /// The pod of each task that has one.
     pub(super) pods: BTreeMap<usize, Arc<Pod>>,
@@ -70,6 +84,8 @@ pub(super) struct View {
     pub(super) open: HashMap<JobKey, Observed>,
     /// Jobs that are over.
     pub(super) finished: Vec<(Arc<FlashJob>, FlashJobStatus)>,
+    /// Those of them whose status somebody else has changed.
+    pub(super) spoiled: Vec<(Arc<FlashJob>, FlashJobStatus)>,
 }
 
 /// The key of a job.
@@ -92,9 +108,11 @@ pub(super) fn observe(caches: &Caches, assumed: &mut Assumed) -> View {
     assumed.made.retain(|uid, _| !known.contains(uid));
     assumed.deleted.retain(|uid| known.contains(uid));
     pods.extend(assumed.made.values().cloned());
+    assume_bound(&mut pods, assumed);
 
-    for node in caches.nodes.all() {
-        let room = NodeRoom { free: Resources::of_node(&node), leaving: Resources::default() };
+    let nodes = Nodes::of(caches.nodes.all());
+    for node in &nodes.all {
+        let room = NodeRoom { free: Resources::of_node(node), leaving: Resources::default() };
         view.snapshot.nodes.insert(node.name_any(), room);
     }
     let mut of_jobs: HashMap<String, BTreeMap<usize, Arc<Pod>>> = HashMap::new();
@@ -115,23 +133,78 @@ pub(super) fn observe(caches: &Caches, assumed: &mut Assumed) -> View {
     let mut living = HashSet::new();
     for object in caches.jobs.all() {
         let Some(uid) = object.uid() else { continue };
-        let status = assumed.statuses.get(&uid).or(object.status.as_ref()).cloned().unwrap_or_default();
+        let written = assumed.statuses.get(&uid);
+        let shown = match written {
+            Some(written) if version_of(&object) < written.version => written.status.clone(),
+            _ => object.status.clone().unwrap_or_default(),
+        };
+        let status = written.map_or_else(|| shown.clone(), |written| written.status.clone());
         let pods = of_jobs.remove(&uid).unwrap_or_default();
         if object.meta().deletion_timestamp.is_some() {
             continue;
         }
         living.insert(uid);
         if status.phase.is_some_and(is_final) {
+            if shown != status {
+                view.spoiled.push((object.clone(), status.clone()));
+            }
             view.finished.push((object, status));
             continue;
         }
-        let job = job_of(&object, &pods, assumed);
+        let job = job_of(&object, &pods, assumed, &nodes);
         let tally = tally(&pods, assumed);
-        view.open.insert(job.key.clone(), Observed { object, status, tally, pods });
+        view.open.insert(job.key.clone(), Observed { object, status, shown, tally, pods });
         view.snapshot.jobs.push(job);
     }
     assumed.statuses.retain(|uid, _| living.contains(uid));
     view
+}
+
+/// Puts pods on the nodes that they were bound to where the cache does not show it yet.
+fn assume_bound(pods: &mut [Arc<Pod>], assumed: &mut Assumed) {
+    let mut waiting = HashSet::new();
+    for pod in pods.iter_mut().filter(|pod| !is_placed(pod)) {
+        let Some(node) = pod.metadata.uid.as_ref().and_then(|uid| assumed.bound.get(uid)) else { continue };
+        waiting.extend(pod.uid());
+        let mut placed = Pod::clone(pod);
+        placed.spec.get_or_insert_default().node_name = Some(node.clone());
+        *pod = Arc::new(placed);
+    }
+    assumed.bound.retain(|uid, _| waiting.contains(uid));
+}
+
+/// Whether a pod is on a node.
+pub(super) fn is_placed(pod: &Pod) -> bool {
+    pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())
+}
+
+/// The version of an object, 0 if it says none.
+pub(super) fn version_of(object: &FlashJob) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+/// The nodes, and whether any pod that does not choose may go to each of them.
+struct Nodes {
+    all: Vec<Arc<Node>>,
+    are_open: bool,
+}
+
+impl Nodes {
+    fn of(all: Vec<Arc<Node>>) -> Self {
+        Self { are_open: all.iter().all(|node| is_open(node)), all }
+    }
+
+    fn reach(&self, template: &PodTemplateSpec) -> Reach {
+        let Some(spec) = &template.spec else { return Reach::Everywhere };
+        let chooses = spec.node_selector.is_some() || spec.affinity.is_some();
+        if self.are_open && !chooses && unknown_requests(spec).is_empty() {
+            return Reach::Everywhere;
+        }
+        match eligible(spec, &self.all) {
+            Ok(nodes) => Reach::Only(Arc::new(nodes)),
+            Err(why) => Reach::Nowhere(why.into()),
+        }
+    }
 }
 
 fn is_leaving(pod: &Pod, assumed: &Assumed) -> bool {
@@ -160,17 +233,18 @@ fn task_of(pod: &Pod) -> Option<(String, usize)> {
     Some((owner.uid.clone(), task))
 }
 
-fn job_of(object: &FlashJob, pods: &BTreeMap<usize, Arc<Pod>>, assumed: &Assumed) -> Job {
+fn job_of(object: &FlashJob, pods: &BTreeMap<usize, Arc<Pod>>, assumed: &Assumed, nodes: &Nodes) -> Job {
     let task = |(index, template): (usize, &PodTemplateSpec)| Task {
         needs: template.spec.as_ref().map(Resources::of_spec).unwrap_or_default(),
+        reach: nodes.reach(template),
         state: match pods.get(&index) {
             None => TaskState::Waiting,
             Some(pod) if is_leaving(pod, assumed) => TaskState::Leaving,
             Some(pod) if is_finished(pod) => TaskState::Finished,
-            Some(pod) => {
-                let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-                TaskState::Placed(node.unwrap_or_default())
-            }
+            Some(pod) => match pod.spec.as_ref().and_then(|spec| spec.node_name.clone()) {
+                Some(node) => TaskState::Placed(node),
+                None => TaskState::Waiting,
+            },
         },
     };
     let created = object.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
@@ -180,6 +254,7 @@ fn job_of(object: &FlashJob, pods: &BTreeMap<usize, Arc<Pod>>, assumed: &Assumed
         queue: queue_of(object),
         min_available: usize::try_from(object.spec.min_available).unwrap_or(0),
         tasks: object.spec.tasks.iter().enumerate().map(task).collect(),
+        refused: false,
     }
 }
 

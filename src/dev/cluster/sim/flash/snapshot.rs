@@ -1,6 +1,7 @@
 //! What the Flash scheduler knows at one moment, reduced to what its decision depends on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::super::resources::Resources;
 
@@ -54,6 +55,8 @@ pub(crate) struct Job {
     pub(crate) min_available: usize,
     /// Its tasks in order.
     pub(crate) tasks: Vec<Task>,
+    /// Whether the API server does not take its pods at present: it takes no room and holds no place.
+    pub(crate) refused: bool,
 }
 
 /// One task of a job.
@@ -61,14 +64,47 @@ pub(crate) struct Job {
 pub(crate) struct Task {
     /// What its pod needs.
     pub(crate) needs: Resources,
+    /// Where its pod may be.
+    pub(crate) reach: Reach,
     /// Where it stands.
     pub(crate) state: TaskState,
+}
+
+/// The nodes that a task's pod may be on by its selector, affinity and tolerations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// All.
+    Everywhere,
+    /// These.
+    Only(Arc<BTreeSet<String>>),
+    /// None; the sentence says why.
+    Nowhere(Arc<str>),
+}
+
+impl Reach {
+    /// Whether a node is among them.
+    pub(crate) fn holds(&self, node: &str) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Only(nodes) => nodes.contains(node),
+            Self::Nowhere(_) => false,
+        }
+    }
+
+    /// How many of `all` nodes.
+    pub(crate) fn size(&self, all: usize) -> usize {
+        match self {
+            Self::Everywhere => all,
+            Self::Only(nodes) => nodes.len(),
+            Self::Nowhere(_) => 0,
+        }
+    }
 }
 
 /// Where a task stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TaskState {
-    /// It has no pod.
+    /// It has no pod, or one that is on no node yet.
     Waiting,
     /// Its pod holds room on this node.
     Placed(String),

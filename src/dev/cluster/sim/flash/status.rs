@@ -39,7 +39,7 @@ pub(crate) enum Verdict {
     Waits(Wait),
     /// It was stopped for another.
     PreemptedBy(JobKey),
-    /// The API server refused a pod.
+    /// The API server refuses a pod, in these words; none of the gang is started.
     Rejected(String),
 }
 
@@ -51,6 +51,7 @@ impl Wait {
             Self::QueueFull { .. } => "QueueMaxConcurrent",
             Self::NoGpu { .. } => "InsufficientGpu",
             Self::GangShort { .. } => "GangShort",
+            Self::NoNode { .. } => "NoEligibleNode",
             Self::Preempting => "WaitingForPreemption",
         }
     }
@@ -73,6 +74,7 @@ impl Wait {
             Self::GangShort { short, of, ahead: before } => {
                 format!("gang short by {short} of {of}: not enough room on the nodes; {}", ahead(before))
             }
+            Self::NoNode { task, why } => format!("no node may take task {task}: {why}"),
             Self::Preempting => "jobs of a lower queue are being stopped to make room".to_owned(),
         }
     }
@@ -104,7 +106,10 @@ pub(crate) fn status(
         conditions.set(COMPLETE, true, "TasksSucceeded", message);
         FlashJobPhase::Succeeded
     } else if running {
-        conditions.set(SCHEDULED, true, "Scheduled", format!("{active} of {desired} tasks are placed"));
+        // A gang that runs may have a further task that is refused: that is said below.
+        if !matches!(verdict, Verdict::Rejected(_)) {
+            conditions.set(SCHEDULED, true, "Scheduled", format!("{active} of {desired} tasks are placed"));
+        }
         if conditions.holds(PREEMPTED) {
             conditions.set(PREEMPTED, false, "Resumed", "the job runs again".to_owned());
         }

@@ -9,6 +9,8 @@ use kube::{Resource, ResourceExt};
 
 use super::super::resources::{Resources, unknown_requests};
 
+const CORDONED: &str = "node.kubernetes.io/unschedulable";
+
 /// A node and the room that nobody holds on it.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -38,25 +40,44 @@ pub(super) fn choose(spec: &PodSpec, places: &BTreeMap<String, Place>) -> Result
         let idle = if needs.gpus > 0 { place.free.gpus - needs.gpus } else { 0 };
         (idle, -place.free.cpu_milli)
     });
-    best.map(|(name, _)| name.clone()).ok_or_else(|| {
-        let list: BTreeSet<_> = why.into_iter().map(|(obstacle, nodes)| format!("{nodes} {obstacle}")).collect();
-        let list: Vec<_> = list.into_iter().collect();
-        format!("0/{} nodes are available: {}.", places.len(), list.join(", "))
-    })
+    best.map(|(name, _)| name.clone()).ok_or_else(|| none_available(places.len(), why))
+}
+
+/// The sentence about nodes of which each has an obstacle; `why` counts them.
+fn none_available(nodes: usize, why: BTreeMap<String, usize>) -> String {
+    let list: BTreeSet<_> = why.into_iter().map(|(obstacle, nodes)| format!("{nodes} {obstacle}")).collect();
+    let list: Vec<_> = list.into_iter().collect();
+    format!("0/{nodes} nodes are available: {}.", list.join(", "))
+}
+
+/// The nodes that a pod may be on, however little room they have at present; or the sentence that says why there are none.
+pub(in super::super) fn eligible(spec: &PodSpec, nodes: &[Arc<Node>]) -> Result<BTreeSet<String>, String> {
+    let unknown = unknown_requests(spec);
+    let mut why: BTreeMap<String, usize> = BTreeMap::new();
+    let mut eligible = BTreeSet::new();
+    for node in nodes {
+        match unfit(spec, node) {
+            Some(obstacle) => *why.entry(obstacle).or_default() += 1,
+            None if unknown.is_empty() => drop(eligible.insert(node.name_any())),
+            None => unknown.iter().for_each(|name| *why.entry(format!("Insufficient {name}")).or_default() += 1),
+        }
+    }
+    match (eligible.is_empty(), nodes.is_empty()) {
+        (false, _) => Ok(eligible),
+        (true, true) => Err("no nodes available to schedule pods".to_owned()),
+        (true, false) => Err(none_available(nodes.len(), why)),
+    }
+}
+
+/// Whether a node takes every pod that does not choose among nodes.
+pub(in super::super) fn is_open(node: &Node) -> bool {
+    unfit(&PodSpec::default(), node).is_none()
 }
 
 /// What keeps a pod from a node: the first thing that is wrong with the node, or everything that it is short of.
 fn obstacles(spec: &PodSpec, needs: &Resources, place: &Place) -> Vec<String> {
-    let node = &place.node;
-    if node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false) {
-        return vec!["node(s) were unschedulable".to_owned()];
-    }
-    if let Some(taint) = repelled_by(spec, node) {
-        let value = taint.value.as_deref().unwrap_or_default();
-        return vec![format!("node(s) had untolerated taint {{{}: {value}}}", taint.key)];
-    }
-    if !is_selected(spec, node) {
-        return vec!["node(s) didn't match Pod's node affinity/selector".to_owned()];
+    if let Some(obstacle) = unfit(spec, &place.node) {
+        return vec![obstacle];
     }
     let free = &place.free;
     let short = [
@@ -67,6 +88,24 @@ fn obstacles(spec: &PodSpec, needs: &Resources, place: &Place) -> Vec<String> {
     ];
     let known = short.into_iter().filter(|(_, is_short)| *is_short).map(|(what, _)| what.to_owned());
     known.chain(unknown_requests(spec).into_iter().map(|name| format!("Insufficient {name}"))).collect()
+}
+
+/// What is wrong with a node for a pod, however much room it has.
+fn unfit(spec: &PodSpec, node: &Node) -> Option<String> {
+    if node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false) && !tolerates_cordons(spec) {
+        return Some("node(s) were unschedulable".to_owned());
+    }
+    if let Some(taint) = repelled_by(spec, node) {
+        let value = taint.value.as_deref().unwrap_or_default();
+        return Some(format!("node(s) had untolerated taint {{{}: {value}}}", taint.key));
+    }
+    (!is_selected(spec, node)).then(|| "node(s) didn't match Pod's node affinity/selector".to_owned())
+}
+
+/// A cordoned node counts as one with this taint.
+fn tolerates_cordons(spec: &PodSpec) -> bool {
+    let cordon = Taint { key: CORDONED.to_owned(), effect: "NoSchedule".to_owned(), ..Taint::default() };
+    spec.tolerations.iter().flatten().any(|toleration| tolerates(toleration, &cordon))
 }
 
 /// The first taint of the node that keeps the pod away.
@@ -178,5 +217,32 @@ mod tests {
         let by_name = json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["a"]}]});
         assert_eq!(chosen(affinity(by_name), &nodes), Ok("a".to_owned()));
         assert!(chosen(affinity(json!({})), &nodes).is_err());
+    }
+
+    #[test]
+    fn the_nodes_that_a_pod_may_be_on_are_told_however_full_they_are() {
+        let nodes = [
+            node("a", json!({"disk": "ssd"}), json!([])),
+            node("b", json!({"disk": "ssd"}), json!([{"key": "gpu", "value": "only", "effect": "NoSchedule"}])),
+            node("c", json!({}), json!([])),
+        ];
+        let nodes: Vec<_> = nodes.iter().map(|node| Arc::new(serde_json::from_value(node.clone()).unwrap())).collect();
+        let of = |spec: Value| eligible(&serde_json::from_value(spec).unwrap(), &nodes);
+        let named = |names: &[&str]| Ok(names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>());
+        assert_eq!(of(json!({"containers": []})), named(&["a", "c"]));
+        assert_eq!(of(json!({"containers": [], "nodeSelector": {"disk": "ssd"}})), named(&["a"]));
+        assert_eq!(of(json!({"containers": [], "tolerations": [{"operator": "Exists"}]})), named(&["a", "b", "c"]));
+        let rare = json!([{"name": "x", "resources": {"limits": {"example.com/fpga": "1"}}}]);
+        let why = of(json!({"containers": rare})).unwrap_err();
+        insta::assert_snapshot!(why, @"0/3 nodes are available: 1 node(s) had untolerated taint {gpu: only}, 2 Insufficient example.com/fpga.");
+        assert_eq!(nodes.iter().filter(|node| is_open(node)).count(), 2);
+    }
+
+    #[test]
+    fn a_cordoned_node_takes_only_who_tolerates_that() {
+        let cordoned = json!({"metadata": {"name": "a"}, "spec": {"unschedulable": true}});
+        insta::assert_snapshot!(chosen(json!({}), &[cordoned.clone()]).unwrap_err(), @"0/1 nodes are available: 1 node(s) were unschedulable.");
+        let tolerations = json!([{"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}]);
+        assert_eq!(chosen(json!({"tolerations": tolerations}), &[cordoned]), Ok("a".to_owned()));
     }
 }

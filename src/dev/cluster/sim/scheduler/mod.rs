@@ -3,7 +3,7 @@
 //! It preempts nobody, and of affinities it knows those to nodes that are required.
 
 mod claims;
-mod fit;
+pub(super) mod fit;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
