@@ -243,9 +243,7 @@ fn unsafe_tasks(draft: &Draft, field: &str) -> Problems {
     // Equal tasks have equal problems, told once.
     let mut index = 0;
     for group in &draft.tasks {
-        if let Some(pod) = &group.template.spec {
-            safety::check(pod, field, &format!("tasks[{index}].spec"), &mut problems);
-        }
+        safety::check(&group.template, field, &format!("tasks[{index}]"), &mut problems);
         index += group.count;
     }
     problems
