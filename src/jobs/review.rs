@@ -243,7 +243,9 @@ fn unsafe_tasks(draft: &Draft, field: &str) -> Problems {
     // Equal tasks have equal problems, told once.
     let mut index = 0;
     for group in &draft.tasks {
-        safety::check(&group.template, field, &format!("tasks[{index}]"), &mut problems);
+        if let Some(pod) = &group.template.spec {
+            safety::check(pod, field, &format!("tasks[{index}].spec"), &mut problems);
+        }
         index += group.count;
     }
     problems

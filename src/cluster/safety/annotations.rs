@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Walk, shown, shown_key};
+use super::shown::entry;
+use super::{Walk, shown};
 use crate::cluster::crd::{GROUP, PREEMPTABLE_ANNOTATION, QUEUE_ANNOTATION};
 
 /// What an annotation that sets a profile of AppArmor or seccomp may say besides a profile of the node (`localhost/…`).
@@ -33,7 +34,7 @@ const OWN: &str = "platform.";
 pub fn annotations(walk: &mut Walk, entries: &Map<String, Value>, path: &str) {
     for (key, value) in entries {
         if let Some(why) = forbidden_key(walk, key, &FORBIDDEN_ANNOTATIONS).or_else(|| forbidden_value(key, value)) {
-            walk.note(format!("{path}[{}]", shown_key(key)), why);
+            walk.note(format!("{path}{}", entry(key)), why);
         }
     }
 }
@@ -42,7 +43,7 @@ pub fn annotations(walk: &mut Walk, entries: &Map<String, Value>, path: &str) {
 pub fn labels(walk: &mut Walk, entries: &Map<String, Value>, path: &str) {
     for key in entries.keys() {
         if let Some(why) = forbidden_key(walk, key, &FORBIDDEN_LABELS) {
-            walk.note(format!("{path}[{}]", shown_key(key)), why);
+            walk.note(format!("{path}{}", entry(key)), why);
         }
     }
 }

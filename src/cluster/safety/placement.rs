@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::shown::entry;
 use super::{Walk, folded, member, shown, shown_key};
 
 /// The last part of labels that name one node: Kubernetes' own (`kubernetes.io/hostname`) and those of cloud providers and
@@ -40,7 +41,7 @@ fn forbidden_label(walk: &Walk, label: &str) -> Option<String> {
 pub fn node_selector(walk: &mut Walk, labels: &Map<String, Value>, path: &str) {
     for label in labels.keys() {
         if let Some(why) = forbidden_label(walk, label) {
-            walk.note(format!("{path}[{}]", shown_key(label)), why);
+            walk.note(format!("{path}{}", entry(label)), why);
         }
     }
 }

@@ -18,6 +18,11 @@ pub fn key(key: &str) -> String {
     if plain { cut(key, str::to_owned) } else { cut(key, |start| format!("{start:?}")) }
 }
 
+/// The step of a path to an entry whose key people choose.
+pub fn entry(key: &str) -> String {
+    format!("[{}]", cut(key, |start| format!("{start:?}")))
+}
+
 fn cut(text: &str, show: impl Fn(&str) -> String) -> String {
     let start: String = text.chars().take(80).collect();
     let more = if start.len() < text.len() { "…" } else { "" };

@@ -182,9 +182,9 @@ fn no_pod_names_its_node() {
     });
     insta::assert_snapshot!(told(&pod), @r#"
     spec.nodeName is not allowed: the scheduler chooses the node
-    spec.nodeSelector[kubernetes.io/hostname] names a node; the scheduler chooses the node, and a pod may only ask for a kind of node
-    spec.nodeSelector[topology.hostpath.csi/node] names a node; the scheduler chooses the node, and a pod may only ask for a kind of node
-    spec.nodeSelector[node-role.kubernetes.io/control-plane] asks for a node of the control plane, where no pod of a project runs
+    spec.nodeSelector["kubernetes.io/hostname"] names a node; the scheduler chooses the node, and a pod may only ask for a kind of node
+    spec.nodeSelector["topology.hostpath.csi/node"] names a node; the scheduler chooses the node, and a pod may only ask for a kind of node
+    spec.nodeSelector["node-role.kubernetes.io/control-plane"] asks for a node of the control plane, where no pod of a project runs
     spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key was "kubernetes.io/hostname", which names a node; the scheduler chooses the node, and a pod may only ask for a kind of node
     spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[2].matchFields is not allowed: it names a node; the scheduler chooses the node
     spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key was "kubernetes.io/hostname", which names a node; the scheduler chooses the node, and a pod may only ask for a kind of node
@@ -232,12 +232,12 @@ fn keys_that_people_choose_neither_switch_anything_on_nor_belong_to_the_platform
         "finalizers": ["a/b"], "ownerReferences": [{ "name": "another" }],
     } } });
     insta::assert_snapshot!(told(&template), @r#"
-    spec.template.metadata.annotations[container.apparmor.security.beta.kubernetes.io/main] was "unconfined"; it may be "runtime/default" or "localhost/…": a container may not be unconfined
-    spec.template.metadata.annotations[seccomp.security.alpha.kubernetes.io/pod] was "unconfined"; it may be "runtime/default" or "localhost/…": a container may not be unconfined
-    spec.template.metadata.annotations[kubernetes.io/config.mirror] is not allowed: only a kubelet marks its own pods so
-    spec.template.metadata.annotations[scheduling.flash-sched.io/other] is not allowed: the platform tells the scheduler
-    spec.template.metadata.labels[platform.job-id] is not allowed: the platform sets its own labels, which begin with "platform."
-    spec.template.metadata.labels[kueue.x-k8s.io/queue-name] is not allowed: the platform chooses the queue
+    spec.template.metadata.annotations["container.apparmor.security.beta.kubernetes.io/main"] was "unconfined"; it may be "runtime/default" or "localhost/…": a container may not be unconfined
+    spec.template.metadata.annotations["seccomp.security.alpha.kubernetes.io/pod"] was "unconfined"; it may be "runtime/default" or "localhost/…": a container may not be unconfined
+    spec.template.metadata.annotations["kubernetes.io/config.mirror"] is not allowed: only a kubelet marks its own pods so
+    spec.template.metadata.annotations["scheduling.flash-sched.io/other"] is not allowed: the platform tells the scheduler
+    spec.template.metadata.labels["platform.job-id"] is not allowed: the platform sets its own labels, which begin with "platform."
+    spec.template.metadata.labels["kueue.x-k8s.io/queue-name"] is not allowed: the platform chooses the queue
     spec.template.metadata.finalizers is not allowed: nobody would take it away
     spec.template.metadata.ownerReferences is not allowed: the platform owns the pod
     "#);

@@ -1,22 +1,21 @@
 //! The pod safety of a job's tasks: the rules of [`cluster::safety`](crate::cluster::safety), and what only holds once a
 //! pod is to run: it has images, and mounts only claims that are bound for the caller.
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::PodSpec;
 
 use crate::cluster::safety;
 use crate::error::{ApiError, Problems};
 
-/// Notes everything in a task that is not allowed; `field` is where it stands in the input, `place` its path in the payload.
-pub fn check(task: &PodTemplateSpec, field: &str, place: &str, problems: &mut Problems) {
+/// Notes everything in `pod` that is not allowed; `field` is where the pod stands in the input, `place` its path in the
+/// payload.
+pub fn check(pod: &PodSpec, field: &str, place: &str, problems: &mut Problems) {
     let mut refuse = |message: String| problems.push(ApiError::bad_input(field.to_owned(), message));
-    match serde_json::to_value(task) {
+    match serde_json::to_value(pod) {
         Ok(payload) => {
             safety::violations(&payload, place).iter().for_each(|violation| refuse(violation.to_string()));
         }
         Err(error) => refuse(format!("{place} cannot be read: {error}")),
     }
-    let Some(pod) = &task.spec else { return };
-    let place = format!("{place}.spec");
     for (index, volume) in pod.volumes.iter().flatten().enumerate() {
         if let Some(claim) = &volume.persistent_volume_claim {
             let name: String = claim.claim_name.chars().take(80).collect();
@@ -39,8 +38,7 @@ mod tests {
 
     fn problems(pod: serde_json::Value) -> String {
         let mut problems = Problems::default();
-        let task = serde_json::from_value(serde_json::json!({ "spec": pod })).unwrap();
-        check(&task, "input.commitId", "tasks[0]", &mut problems);
+        check(&serde_json::from_value(pod).unwrap(), "input.commitId", "tasks[0].spec", &mut problems);
         problems
             .finish()
             .map_or_else(|errors| errors.0.iter().map(|e| format!("{}\n", e.message)).collect(), |()| String::new())
