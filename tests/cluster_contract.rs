@@ -11,6 +11,7 @@ mod conventions;
 mod deletion;
 mod discovery;
 mod flash_jobs;
+mod fuzzing;
 mod jobs;
 mod kubectl;
 mod listing;
