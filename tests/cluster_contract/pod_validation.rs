@@ -67,6 +67,47 @@ contract! {
         "#);
     }
 
+    async fn fields_that_are_unknown_are_refused_by_strict_requests_and_warned_of_by_others(arena: Arena) {
+        let pod = pod(&json!({"spec": {"foo": 1}, "container": {"bar": 1}}));
+        let mut never = pod["spec"].clone();
+        never["restartPolicy"] = json!("Never");
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}, "spec": {"template": {"spec": never}}});
+        let flash_job = json!({
+            "apiVersion": "scheduling.flash-sched.io/v1alpha1", "kind": "FlashJob", "metadata": {"name": "x"},
+            "spec": {"minAvailable": 1, "nope": 1, "tasks": [{"spec": pod["spec"]}]},
+        });
+        let namespace = &arena.namespace;
+        let paths = [
+            format!("/api/v1/namespaces/{namespace}/pods"),
+            format!("/apis/batch/v1/namespaces/{namespace}/jobs"),
+            format!("/apis/scheduling.flash-sched.io/v1alpha1/namespaces/{namespace}/flashjobs"),
+        ];
+        let mut lines = Vec::new();
+        for validation in ["Strict", "Warn", "Ignore"] {
+            let asked = paths.iter().zip([&pod, &job, &flash_job]);
+            let asked = asked.map(|(path, body)| (format!("{path}?fieldValidation={validation}"), body.clone()));
+            for answer in tried(&arena, asked.collect()).await {
+                // In which order they are found is the decoder's.
+                let message = answer.message.split_once("strict decoding error: ").map_or("", |(_, fields)| fields);
+                let mut fields: Vec<&str> = message.split(", ").chain(answer.warnings.iter().map(String::as_str)).collect();
+                fields.retain(|field| !field.is_empty());
+                fields.sort_unstable();
+                lines.push(format!("{validation} {} {}", answer.code, fields.join(", ")).trim_end().to_owned());
+            }
+        }
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        Strict 400 unknown field "spec.containers[0].bar", unknown field "spec.foo"
+        Strict 400 unknown field "spec.template.spec.containers[0].bar", unknown field "spec.template.spec.foo"
+        Strict 400 unknown field "spec.nope", unknown field "spec.tasks[0].spec.containers[0].bar", unknown field "spec.tasks[0].spec.foo"
+        Warn 201 299 - "unknown field \"spec.containers[0].bar\"", 299 - "unknown field \"spec.foo\""
+        Warn 201 299 - "unknown field \"spec.template.spec.containers[0].bar\"", 299 - "unknown field \"spec.template.spec.foo\""
+        Warn 201 299 - "unknown field \"spec.nope\"", 299 - "unknown field \"spec.tasks[0].spec.containers[0].bar\"", 299 - "unknown field \"spec.tasks[0].spec.foo\""
+        Ignore 201
+        Ignore 201
+        Ignore 201
+        "#);
+    }
+
     async fn a_dry_run_is_told_the_same_and_leaves_nothing(arena: Arena) {
         let path = format!("/api/v1/namespaces/{}/pods", arena.namespace);
         let answers = tried(&arena, vec![

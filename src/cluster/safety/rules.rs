@@ -93,8 +93,8 @@ const RULES: &[Rule] = &[
     rule("preemptionpolicy", never, Told::Never, QUEUE),
     rule("priorityclassname", is_not_system, Told::Never, SYSTEM),
     rule("podpriorityclassname", is_not_system, Told::Never, SYSTEM),
-    rule("runtimeclassname", is_empty, Told::Never, "the platform's nodes choose how they run pods"),
-    rule("overhead", is_empty_map, Told::Never, "only a runtime class says what it needs"),
+    rule("runtimeclassname", never, Told::Never, "the platform's nodes choose how they run pods"),
+    rule("overhead", never, Told::Never, "only a runtime class says what it needs"),
     rule("schedulinggates", is_empty_list, Told::Never, "nobody would open the gate"),
     rule("ephemeralcontainers", is_empty_list, Told::Never, "they can only be added to a pod that runs"),
     // What it is given.
@@ -159,10 +159,6 @@ fn is_default(value: &Value) -> bool {
 
 fn is_empty_list(value: &Value) -> bool {
     value.as_array().is_some_and(Vec::is_empty)
-}
-
-fn is_empty_map(value: &Value) -> bool {
-    value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 fn is_no_mapping(value: &Value) -> bool {

@@ -282,7 +282,9 @@ fn what_the_platform_or_the_cluster_decides_is_no_pod_s_to_say() {
         (json!({ "priorityClassName": "default-batch" }), json!({ "priorityClassName": "system-node-critical" })),
         (json!({ "priority": null }), json!({ "priority": 0 })),
         (json!({}), json!({ "preemptionPolicy": "Never" })),
-        (json!({ "runtimeClassName": "" }), json!({ "runtimeClassName": "kata" })),
+        (json!({ "runtimeClassName": null }), json!({ "runtimeClassName": "kata" })),
+        // An empty one is looked for as well.
+        (json!({ "overhead": null }), json!({ "runtimeClassName": "" })),
         (json!({ "schedulerName": "default-scheduler" }), json!({ "overhead": { "cpu": "1" } })),
         (json!({ "schedulingGates": [] }), json!({ "schedulingGates": [{ "name": "a" }] })),
         (json!({ "ephemeralContainers": [] }), json!({ "ephemeralContainers": [{ "name": "a" }] })),

@@ -40,7 +40,8 @@ pub fn merge(whole: &mut Value, more: &Value) {
 pub async fn tried(arena: &Arena, requests: Vec<(String, Value)>) -> Vec<Answer> {
     let ask = |(path, body): (String, Value)| {
         let client = arena.client.clone();
-        let path = format!("{path}?dryRun=All&fieldManager=test");
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let path = format!("{path}{joint}dryRun=All&fieldManager=test");
         async move {
             let request = http::Request::post(path).header("content-type", "application/json");
             let answer = client.send(request.body(body.to_string().into_bytes().into()).unwrap()).await.unwrap();

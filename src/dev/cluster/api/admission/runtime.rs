@@ -12,9 +12,15 @@ pub fn check(write: &Write<'_>, value: &Value) -> ApiResult<()> {
         Err(ApiError::forbidden(write.kind, object::name(value), &why))
     };
     if let Some(class) = value.pointer("/spec/runtimeClassName").and_then(Value::as_str) {
+        if class.is_empty() {
+            return Err(ApiError::internal("resource name may not be empty"));
+        }
         return refuse(&format!("RuntimeClass {class:?} not found"));
     }
     if value.pointer("/spec/overhead").and_then(Value::as_object).is_some_and(|overhead| !overhead.is_empty()) {
+        if class.is_empty() {
+            return Err(ApiError::internal("resource name may not be empty"));
+        }
         return refuse("Pod Overhead set without corresponding RuntimeClass defined Overhead");
     }
     Ok(())
