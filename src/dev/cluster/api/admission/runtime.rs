@@ -18,9 +18,6 @@ pub fn check(write: &Write<'_>, value: &Value) -> ApiResult<()> {
         return refuse(&format!("RuntimeClass {class:?} not found"));
     }
     if value.pointer("/spec/overhead").and_then(Value::as_object).is_some_and(|overhead| !overhead.is_empty()) {
-        if class.is_empty() {
-            return Err(ApiError::internal("resource name may not be empty"));
-        }
         return refuse("Pod Overhead set without corresponding RuntimeClass defined Overhead");
     }
     Ok(())
