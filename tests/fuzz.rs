@@ -2,7 +2,7 @@
 //! `make fuzz` lets libFuzzer search for new ones.
 
 #[path = "../fuzz/targets/mod.rs"]
-mod targets;
+pub mod targets;
 
 use std::path::Path;
 
@@ -42,7 +42,8 @@ fn check(target: &Target, input: &[u8]) {
     (target.check)(input);
 }
 
-fn corpus(target: &Target) -> Vec<Vec<u8>> {
+/// The kept inputs of a target.
+pub fn corpus(target: &Target) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target.name);
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -51,7 +52,7 @@ fn corpus(target: &Target) -> Vec<Vec<u8>> {
 }
 
 /// A few changes to an input: bytes set, taken out and doubled, and a piece of another input put in.
-fn mutated(corpus: &[Vec<u8>], random: &mut StdRng) -> Vec<u8> {
+pub fn mutated(corpus: &[Vec<u8>], random: &mut StdRng) -> Vec<u8> {
     let mut input = corpus[random.random_range(0..corpus.len())].clone();
     for _ in 0..random.random_range(1..6) {
         let place = random.random_range(0..=input.len());
@@ -88,6 +89,11 @@ fn ids() {
 #[test]
 fn images() {
     run("images");
+}
+
+#[test]
+fn pods() {
+    run("pods");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod cursors;
 mod http_body;
 mod ids;
 mod images;
+pub mod pods;
 mod quantities;
 mod websocket;
 mod yaml;
@@ -19,11 +20,12 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 7] = [
+pub const ALL: [Target; 8] = [
     Target { name: "cursors", check: cursors::check },
     Target { name: "http_body", check: http_body::check },
     Target { name: "ids", check: ids::check },
     Target { name: "images", check: images::check },
+    Target { name: "pods", check: pods::check },
     Target { name: "quantities", check: quantities::check },
     Target { name: "websocket", check: websocket::check },
     Target { name: "yaml", check: yaml::check },

@@ -5,7 +5,7 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde_json::{Map, Value};
 
-use crate::cluster::safety::{self, Violation};
+use crate::cluster::safety::{self, Payload, Violation};
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::names::shown;
 use crate::text_enum;
@@ -63,11 +63,13 @@ text_enum!(ConfigKind {
 });
 
 impl ConfigKind {
-    /// Whether pods are made of it.
-    const fn makes_pods(self) -> bool {
+    /// Which rules of pod safety hold for it.
+    const fn payload(self) -> Payload {
         match self {
-            Self::Pod | Self::Deployment | Self::Job | Self::CronJob | Self::FlashJob | Self::Workflow => true,
-            Self::Service | Self::ConfigMap | Self::Ingress | Self::PersistentVolumeClaim => false,
+            Self::Pod | Self::Deployment | Self::Job | Self::CronJob | Self::FlashJob => Payload::Pods,
+            Self::Workflow => Payload::Workflow,
+            Self::PersistentVolumeClaim => Payload::Claim,
+            Self::Service | Self::ConfigMap | Self::Ingress => Payload::Other,
         }
     }
 
@@ -146,15 +148,12 @@ pub fn parse(yaml: &str, field: &'static str) -> Result<Vec<Document>, ApiErrors
     problems.finish().map(|()| documents)
 }
 
-/// What no pod may ask for. Whatever is not the object's metadata or the cluster's report is looked at, wherever it stands.
+/// What no pod may ask for. Whatever is not the cluster's report is looked at, wherever it stands.
 fn unsafe_parts(document: &Document) -> Vec<Violation> {
     let Value::Object(content) = &document.object else { return Vec::new() };
-    if !document.kind.makes_pods() {
-        return Vec::new();
-    }
-    let looked_at = content.iter().filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status"));
+    let looked_at = content.iter().filter(|(key, _)| key.as_str() != "status");
     let looked_at: Map<String, Value> = looked_at.map(|(key, part)| (key.clone(), part.clone())).collect();
-    safety::violations(&Value::Object(looked_at), "")
+    safety::violations_in(&Value::Object(looked_at), "", document.kind.payload())
 }
 
 /// Kind and name, as in `Job/train`.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::{Add, Sub};
 
 const NANO: i128 = 1_000_000_000;
+/// More than this is this much.
+const GREATEST: i128 = i128::MAX;
 const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
 const DECIMAL: [(&str, i32); 10] =
     [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
@@ -45,17 +47,30 @@ impl Amount {
                 Some((_, power)) => (Format::Decimal, *power),
                 None => (Format::Exponent, suffix.strip_prefix(['e', 'E'])?.parse().ok()?),
             };
-            let scale = 10_i128.checked_pow((9 + power).unsigned_abs())?;
+            // What is beyond this is the greatest or a billionth anyway.
+            let power: i32 = power;
+            let scale = 10_i128.checked_pow(power.saturating_add(9).unsigned_abs()).unwrap_or(i128::MAX);
             if power < -9 { (format, 1, scale) } else { (format, scale, 1) }
         };
-        let divisor = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?.checked_mul(divisor)?;
-        let scaled = digits.checked_mul(factor)?;
-        Some(Self { nano: scaled.div_euclid(divisor) + i128::from(scaled.rem_euclid(divisor) != 0), format })
+        let divisor = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?.saturating_mul(divisor);
+        let scaled = digits.saturating_mul(factor);
+        let nano = scaled.div_euclid(divisor) + i128::from(scaled.rem_euclid(divisor) != 0);
+        Some(Self { nano: nano.clamp(-GREATEST, GREATEST), format })
     }
 
     /// Whether there is nothing of it.
     pub fn is_zero(self) -> bool {
         self.nano == 0
+    }
+
+    /// Whether there is no part of a thing.
+    pub fn is_whole(self) -> bool {
+        self.nano % NANO == 0
+    }
+
+    /// Whether it is so many times another, which is more than nothing.
+    pub fn is_multiple_of(self, unit: Self) -> bool {
+        unit.nano != 0 && self.nano % unit.nano == 0
     }
 
     /// Whether there is more than nothing.
@@ -155,9 +170,19 @@ mod tests {
         ] {
             assert_eq!(Amount::parse(given).unwrap().to_string(), canonical, "{given}");
         }
-        for nonsense in ["", "x", "1x", "1.2.3", "e3", "1e99"] {
+        for nonsense in ["", "x", "1x", "1.2.3", "e3"] {
             assert_eq!(Amount::parse(nonsense), None, "{nonsense}");
         }
+    }
+
+    #[test]
+    fn what_is_too_much_is_the_greatest_and_what_is_too_little_a_billionth() {
+        let parsed = |text: &str| Amount::parse(text).unwrap();
+        assert_eq!(parsed("1e99"), parsed("1e2147483647"));
+        assert_eq!(parsed("-1e2147483647"), parsed("-1e99"));
+        assert!(parsed("1000E") < parsed("1e30"));
+        assert_eq!(parsed("1e-99"), parsed("1n"));
+        assert!(parsed("1") < parsed("1000E"));
     }
 
     #[test]

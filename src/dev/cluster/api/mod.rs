@@ -8,6 +8,7 @@
 //! | `write`, `kinds`, `admission`, `validation`, `managed`, `strategic` | what happens to an object before it is stored |
 //! | `catalog`, `definitions`, `discovery` | which resources there are |
 //! | [`schema`], [`openapi`], [`table`] | structural schemas, the OpenAPI documents, server-side Tables |
+//! | [`trial`] | the judgement without the server |
 //! | `subresources`, `logs`, `reviews` | what is not an object |
 //!
 //! As with a kube-apiserver that runs alone, nothing here collects garbage, empties namespaces or runs pods: that is the
@@ -39,6 +40,7 @@ mod store;
 mod strategic;
 mod subresources;
 pub mod table;
+pub mod trial;
 mod validation;
 mod versions;
 mod watch;

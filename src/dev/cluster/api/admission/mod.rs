@@ -3,6 +3,7 @@
 mod limits;
 mod priority;
 mod quota;
+mod runtime;
 mod security;
 
 use super::catalog::{CollectionId, ResourceKind};
@@ -22,6 +23,7 @@ pub fn mutate(write: &Write<'_>, value: &mut Value, old: Option<&Value>) -> ApiR
         if write.kind.is_core("pods") {
             limits::default(write, value);
             priority::resolve(write, value)?;
+            runtime::check(write, value)?;
             default_tolerations(value);
         }
         if write.kind.is_core("nodes") {

@@ -35,9 +35,18 @@ pub fn resolve(write: &Write<'_>, value: &mut Value) -> ApiResult<()> {
         );
         return Err(ApiError::forbidden(write.kind, object::name(value), &why));
     }
+    let policy = policy.unwrap_or_else(|| json!("PreemptLowerPriority"));
+    let text = |policy: &Value| policy.as_str().unwrap_or_default().to_owned();
+    if let Some(given) = spec.get("preemptionPolicy").filter(|given| !given.is_null() && **given != policy) {
+        let why = format!(
+            "the string value of PreemptionPolicy ({}) must not be provided in pod spec; priority admission controller computed {} from the given PriorityClass name",
+            text(given),
+            text(&policy)
+        );
+        return Err(ApiError::forbidden(write.kind, object::name(value), &why));
+    }
     let spec = object::member_mut(value, "spec");
     spec.insert("priority".to_owned(), priority);
-    let policy = policy.unwrap_or_else(|| json!("PreemptLowerPriority"));
     object::default_field(spec, "preemptionPolicy", || policy);
     Ok(())
 }

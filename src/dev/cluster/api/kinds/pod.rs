@@ -1,6 +1,7 @@
 //! Pods: their defaults and their class of service.
 
 use crate::dev::cluster::api::object::{default_field, member_mut, object_mut};
+use crate::dev::cluster::api::validation::together;
 use serde_json::{Map, Value, json};
 
 /// Fills in what every pod spec has.
@@ -56,12 +57,27 @@ fn default_container(container: &mut Map<String, Value>) {
             for (field, value) in
                 [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
             {
-                default_field(probe, field, || json!(value));
+                // Zero is what the server takes for absent.
+                if probe.get(field).is_none_or(|given| given.is_null() || *given == json!(0)) {
+                    probe.insert(field.to_owned(), json!(value));
+                }
             }
-            if let Some(get) = probe.get_mut("httpGet") {
-                default_field(object_mut(get), "path", || json!("/"));
-                default_field(object_mut(get), "scheme", || json!("HTTP"));
-            }
+            default_get(probe);
+        }
+    }
+    for hook in ["postStart", "preStop"] {
+        if let Some(hook) = container.get_mut("lifecycle").and_then(|lifecycle| lifecycle.get_mut(hook)) {
+            default_get(object_mut(hook));
+        }
+    }
+}
+
+/// A request of a probe or a hook asks for the root in plain HTTP.
+fn default_get(handler: &mut Map<String, Value>) {
+    let Some(get) = handler.get_mut("httpGet").map(object_mut) else { return };
+    for (field, value) in [("path", "/"), ("scheme", "HTTP")] {
+        if get.get(field).and_then(Value::as_str).unwrap_or_default().is_empty() {
+            get.insert(field.to_owned(), json!(value));
         }
     }
 }
@@ -76,6 +92,7 @@ pub fn default_pod(pod: &mut Value) {
             default_requests(object_mut(container));
         }
     }
+    default_shared_requests(spec);
     let status = member_mut(pod, "status");
     for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
         default_field(object_mut(condition), "lastProbeTime", || Value::Null);
@@ -101,6 +118,24 @@ fn default_requests(container: &mut Map<String, Value>) {
     }
 }
 
+/// What a pod's containers share is asked for as far as they ask for it, and as it is limited where they do not.
+fn default_shared_requests(spec: &mut Map<String, Value>) {
+    if !spec.get("resources").is_some_and(|shared| shared.as_object().is_some_and(|shared| !shared.is_empty())) {
+        return;
+    }
+    let asked = together(&Value::Object(spec.clone()));
+    let Some(shared) = spec.get_mut("resources") else { return };
+    let limits = shared.get("limits").and_then(Value::as_object).cloned().unwrap_or_default();
+    let requests = member_mut(shared, "requests");
+    let known = |resource: &str| matches!(resource, "cpu" | "memory") || resource.starts_with("hugepages-");
+    for (resource, amount) in asked.into_iter().filter(|(resource, _)| known(resource)) {
+        default_field(requests, &resource, || json!(amount.to_string()));
+    }
+    for (resource, limit) in limits.into_iter().filter(|(resource, _)| known(resource)) {
+        default_field(requests, &resource, || limit);
+    }
+}
+
 /// A moving tag is always pulled.
 fn pull_policy(image: &str) -> &'static str {
     let name = image.rsplit('/').next().unwrap_or(image);
@@ -112,6 +147,24 @@ fn default_volume(volume: &mut Map<String, Value>) {
     for source in ["configMap", "secret", "downwardAPI", "projected"] {
         if let Some(source) = volume.get_mut(source) {
             default_field(object_mut(source), "defaultMode", || json!(420));
+        }
+    }
+    if let Some(claim) = volume.get_mut("ephemeral").and_then(|source| source.pointer_mut("/volumeClaimTemplate/spec"))
+    {
+        default_field(object_mut(claim), "volumeMode", || json!("Filesystem"));
+    }
+    if let Some(image) = volume.get_mut("image") {
+        let reference = image.get("reference").and_then(Value::as_str).unwrap_or_default().to_owned();
+        default_field(object_mut(image), "pullPolicy", || json!(pull_policy(&reference)));
+    }
+    for source in volume
+        .get_mut("projected")
+        .and_then(|projected| projected.get_mut("sources")?.as_array_mut())
+        .into_iter()
+        .flatten()
+    {
+        if let Some(token) = source.get_mut("serviceAccountToken") {
+            default_field(object_mut(token), "expirationSeconds", || json!(3600));
         }
     }
     if let Some(path) = volume.get_mut("hostPath") {

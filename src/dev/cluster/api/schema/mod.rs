@@ -10,6 +10,7 @@
 //! built-in kinds, everything beyond types.
 
 mod builtin;
+mod decode;
 mod definition;
 mod error;
 mod format;
@@ -135,6 +136,7 @@ impl CompiledVersion {
             // A Go server decodes what is missing as the zero value: presence is for the kind's own validation, after defaults,
             // and an applied configuration is never whole.
             errors.retain(|error| error.reason != Reason::Required);
+            decode::whole_numbers(&self.root, new, "", &mut errors);
             return errors;
         }
         validate::check_lists(&self.root, new, "", &mut errors);

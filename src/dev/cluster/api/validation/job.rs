@@ -1,7 +1,7 @@
 //! Jobs: how many pods, which of them, and what of it may change.
 
 use super::workloads::non_negative;
-use super::{immutable, metadata, pod, text};
+use super::{check, immutable, metadata, pod, text};
 use crate::dev::cluster::api::schema::{FieldError, Reason};
 use serde_json::{Value, json};
 
@@ -75,8 +75,8 @@ pub fn spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
         non_negative(errors, spec, &format!("/{field}"), &at(field));
     }
     let indexed = spec.get("completionMode").and_then(Value::as_str) == Some("Indexed");
-    pod::one_of(spec, "completionMode", &["NonIndexed", "Indexed"], path, errors);
-    pod::one_of(spec, "podReplacementPolicy", &["Failed", "TerminatingOrFailed"], path, errors);
+    check::one_of(spec, "completionMode", &["NonIndexed", "Indexed"], path, errors);
+    check::one_of(spec, "podReplacementPolicy", &["Failed", "TerminatingOrFailed"], path, errors);
     let invalid = |field: &str, detail: String| {
         let shown = spec.get(field).cloned().unwrap_or_default();
         FieldError::showing(at(field), Reason::Invalid, &shown, detail)

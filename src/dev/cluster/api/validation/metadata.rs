@@ -7,11 +7,11 @@ use regex::Regex;
 use serde_json::Value;
 use std::sync::LazyLock;
 
-const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+pub const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+pub const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const DNS1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const NAME_PART_RULE: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+pub const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
 /// How long all annotations together may be.
 const ANNOTATIONS_LIMIT: usize = 256 * 1024;
@@ -32,6 +32,17 @@ pub fn is_dns_label(text: &str) -> bool {
     text.len() <= 63 && LABEL.is_match(text)
 }
 
+/// Whether a text is an RFC 1123 subdomain.
+pub fn is_subdomain(text: &str) -> bool {
+    text.len() <= 253 && SUBDOMAIN.is_match(text)
+}
+
+/// Whether a text may be the value of a label.
+pub fn is_label_value(text: &str) -> bool {
+    text.is_empty() || text.len() <= 63 && NAME_PART.is_match(text)
+}
+
+/// The rules of the metadata of an object.
 pub fn validate(kind: &ResourceKind, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if old.is_none() {
@@ -71,7 +82,7 @@ fn name(kind: &ResourceKind, value: &Value, errors: &mut Vec<FieldError>) {
 }
 
 /// The rules of a qualified name: an optional DNS prefix and a name part.
-fn qualified_name(key: &str, path: &str, errors: &mut Vec<FieldError>) {
+pub fn qualified_name(key: &str, path: &str, errors: &mut Vec<FieldError>) {
     let mut refuse = |detail: &str| errors.push(FieldError::showing(path, Reason::Invalid, &Value::from(key), detail));
     let (prefix, part) = match key.split_once('/') {
         Some((prefix, part)) => (Some(prefix), part),
@@ -106,7 +117,8 @@ pub fn labels(labels: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) 
     }
 }
 
-fn annotations(annotations: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
+/// The rules of annotations, anywhere in an object.
+pub fn annotations(annotations: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
     let mut size = 0;
     for (key, value) in annotations.and_then(Value::as_object).into_iter().flatten() {
         qualified_name(&key.to_lowercase(), path, errors);

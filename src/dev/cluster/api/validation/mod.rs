@@ -1,11 +1,13 @@
 //! Validation: names, labels and references of every object, the rules of the built-in kinds, the schemas of the others.
 
+mod check;
+mod claims;
 mod job;
 mod metadata;
 mod pod;
 mod workloads;
 
-pub use pod::quantity;
+pub use pod::{quantity, together};
 
 use super::object;
 use super::schema::{CompiledCrd, FieldError, Reason};
@@ -29,7 +31,7 @@ pub fn validate(write: &Write<'_>, new: &Value, old: Option<&Value>) -> Vec<Fiel
     }
     match kind {
         ("", "pods") => errors.extend(pod::validate(new, old)),
-        ("", "persistentvolumeclaims") => errors.extend(workloads::claim(new, old)),
+        ("", "persistentvolumeclaims") => errors.extend(claims::claim(new, old)),
         ("", "namespaces") => errors.extend(workloads::namespace(new)),
         ("", "resourcequotas") => errors.extend(workloads::quota(new)),
         ("", "configmaps" | "secrets") => errors.extend(workloads::keyed_data(new, old)),

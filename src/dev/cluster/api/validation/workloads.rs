@@ -1,5 +1,6 @@
 //! CronJobs, Deployments, claims, classes and the other kinds whose rules clients meet.
 
+use super::check::{forbidden, unsupported};
 use super::{immutable, job, pod, text};
 use crate::dev::cluster::api::schema::{FieldError, Reason};
 use serde_json::{Map, Value, json};
@@ -40,7 +41,16 @@ pub fn deployment(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
         error.shown = Some(shown.to_string());
         errors.push(error);
     }
-    pod::template(new.pointer("/spec/template").unwrap_or(&Value::Null), "spec.template", &mut errors);
+    let template = new.pointer("/spec/template").unwrap_or(&Value::Null);
+    pod::template(template, "spec.template", &mut errors);
+    if !matches!(text(template, "/spec/restartPolicy"), "" | "Always") {
+        let path = "spec.template.spec.restartPolicy";
+        unsupported(&mut errors, path, text(template, "/spec/restartPolicy"), &["Always"]);
+    }
+    if template.pointer("/spec/activeDeadlineSeconds").is_some() {
+        let detail = "activeDeadlineSeconds in ReplicaSet is not Supported";
+        forbidden(&mut errors, "spec.template.spec.activeDeadlineSeconds", detail);
+    }
     immutable(&mut errors, new, old, "/spec/selector", "spec.selector");
     errors
 }
@@ -99,69 +109,6 @@ pub fn quota(new: &Value) -> Vec<FieldError> {
         }
     }
     errors
-}
-
-pub fn claim(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let modes = new.pointer("/spec/accessModes").and_then(Value::as_array);
-    if modes.is_none_or(Vec::is_empty) {
-        let detail = "at least 1 access mode is required";
-        errors.push(FieldError::new("spec.accessModes", Reason::Required, detail));
-    }
-    const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
-    for mode in modes.into_iter().flatten().filter(|mode| !mode.as_str().is_some_and(|mode| MODES.contains(&mode))) {
-        let list = MODES.map(|mode| format!("{mode:?}")).join(", ");
-        let detail = format!("supported values: {list}");
-        errors.push(FieldError::showing("spec.accessModes", Reason::NotSupported, mode, detail));
-    }
-    let storage = new.pointer("/spec/resources/requests/storage");
-    match storage.map(pod::quantity) {
-        None => errors.push(FieldError::new("spec.resources[storage]", Reason::Required, "")),
-        Some(Some(amount)) if amount > 0.0 => {}
-        Some(_) => {
-            let shown = storage.cloned().unwrap_or_default();
-            errors.push(FieldError::showing(
-                "spec.resources[storage]",
-                Reason::Invalid,
-                &shown,
-                "must be greater than zero",
-            ));
-        }
-    }
-    let Some(old) = old else { return errors };
-    if fixed_claim(new, old) != fixed_claim(old, old) {
-        let detail =
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
-        errors.push(FieldError::new("spec", Reason::Forbidden, detail));
-    } else if let (Some(new), Some(old)) =
-        (storage.and_then(pod::quantity), old.pointer("/spec/resources/requests/storage").and_then(pod::quantity))
-        && new < old
-    {
-        let detail = "field can not be less than status.capacity";
-        errors.push(FieldError::new("spec.resources.requests.storage", Reason::Forbidden, detail));
-    }
-    errors
-}
-
-/// What of a claim never changes: all but the size of a bound claim and the volume that a binder fills in.
-fn fixed_claim(claim: &Value, old: &Value) -> Value {
-    let mut spec = claim.get("spec").cloned().unwrap_or_default();
-    if text(old, "/status/phase") == "Bound"
-        && let Some(requests) = spec.pointer_mut("/resources/requests").and_then(Value::as_object_mut)
-    {
-        requests.shift_remove("storage");
-    }
-    if let Some(spec) = spec.as_object_mut() {
-        if text(old, "/spec/volumeName").is_empty() {
-            spec.shift_remove("volumeName");
-            // Made when there was no default class, it may be given one.
-            if old.pointer("/spec/storageClassName").is_none() {
-                spec.shift_remove("storageClassName");
-            }
-        }
-        spec.shift_remove("volumeAttributesClassName");
-    }
-    spec
 }
 
 pub fn keyed_data(new: &Value, old: Option<&Value>) -> Vec<FieldError> {

@@ -94,8 +94,9 @@ pub fn decode(write: &mut Write<'_>, body: &Body) -> ApiResult<Value> {
     if !kind.is_custom() {
         object::drop_nulls(&mut value);
     }
-    write.prune(&mut value)?;
+    // What is of the wrong type is refused even where it is empty, and would be dropped.
     write.check_types(&value)?;
+    write.prune(&mut value)?;
     Ok(value)
 }
 

@@ -1,0 +1,185 @@
+//! From bytes to a document with a pod in it: a plain pod, some entries of the contract suite's tables merged into it, and a
+//! few of its values made odd.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+
+/// What pods are put together of: those that are taken, those that break a rule, and those that are not safe.
+static TABLES: LazyLock<[Vec<Value>; 3]> = LazyLock::new(|| {
+    [
+        include_str!("../../../tests/cluster_contract/pod_tables/valid.yaml"),
+        include_str!("../../../tests/cluster_contract/pod_tables/safety.yaml"),
+        include_str!("../../../tests/cluster_contract/pod_tables/invalid.yaml"),
+    ]
+    .map(|table| {
+        let entries: Map<String, Value> = serde_saphyr::from_str(table).expect("a table");
+        entries.into_iter().map(|(_, entry)| entry).collect()
+    })
+});
+
+/// Texts that are easily taken for something else.
+const TEXTS: [&str; 36] = [
+    "",
+    "a",
+    "A",
+    "a b",
+    "a.b",
+    "a/b",
+    "-a",
+    "a-",
+    "..",
+    "../a",
+    "/",
+    "/a",
+    "/a/../b",
+    "{{a}}",
+    "$(A)",
+    "true",
+    "null",
+    "1",
+    "-1",
+    "0x1F",
+    "1e3",
+    "1Gi",
+    "512MB",
+    "500m",
+    "1n",
+    "9223372036854775808",
+    "Always",
+    "Never",
+    "Foo",
+    "ä",
+    "\n",
+    "\u{0}",
+    "kubernetes.io/hostname",
+    "platform.job-id",
+    "default",
+    "requests.cpu",
+];
+const NUMBERS: [i64; 14] =
+    [0, 1, -1, 2, 299, 512, 600, 65_535, 65_536, 70_000, 2_147_483_647, 2_147_483_648, 1 << 53, i64::MAX];
+
+/// The choices that the bytes make; when they are used up the first of every choice is taken.
+struct Choices<'b>(&'b [u8]);
+
+impl Choices<'_> {
+    fn next(&mut self) -> usize {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        usize::from(*first)
+    }
+
+    fn of<'t, T>(&mut self, choices: &'t [T]) -> &'t T {
+        let large = if choices.len() > 256 { self.next() * 256 } else { 0 };
+        &choices[(large + self.next()) % choices.len()]
+    }
+}
+
+/// A Pod, a Job or a FlashJob.
+pub fn document(bytes: &[u8]) -> Value {
+    let mut choices = Choices(bytes);
+    let kind = choices.next() % 3;
+    let mut pod = pod(&mut choices);
+    let template = |pod: &Value| json!({"metadata": pod["metadata"], "spec": pod["spec"]});
+    match kind {
+        0 => {
+            pod["metadata"]["name"] = json!("p");
+            pod
+        }
+        1 => {
+            let spec = json!({"parallelism": 1 + choices.next() % 3, "template": template(&pod)});
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec})
+        }
+        _ => {
+            let mut tasks = vec![template(&pod)];
+            for _ in 0..choices.next() % 3 {
+                let again = choices.next() % 2 == 0;
+                tasks.push(if again { tasks[0].clone() } else { template(&self::pod(&mut choices)) });
+            }
+            let spec = json!({"minAvailable": 1 + choices.next() % tasks.len(), "tasks": tasks});
+            json!({"apiVersion": "scheduling.flash-sched.io/v1alpha1", "kind": "FlashJob", "metadata": {"name": "f"}, "spec": spec})
+        }
+    }
+}
+
+fn pod(choices: &mut Choices<'_>) -> Value {
+    let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": {
+        "containers": [{"name": "main", "image": "busybox"}],
+    }});
+    for _ in 0..choices.next() % 5 {
+        // Most of what people write is right.
+        let table = match choices.next() % 16 {
+            0..=10 => 0,
+            11..=14 => 1,
+            _ => 2,
+        };
+        let entry = choices.of(&TABLES[table]);
+        let place = ["containers", "containers", "initContainers"][choices.next() % 3];
+        for part in ["metadata", "spec"] {
+            merge(&mut pod[part], &entry[part]);
+        }
+        if place == "initContainers" && pod["spec"][place].is_null() {
+            pod["spec"][place] = json!([{"name": "init", "image": "busybox"}]);
+        }
+        if let Some(container) = pod["spec"][place].get_mut(0) {
+            merge(container, &entry["container"]);
+        }
+    }
+    for _ in 0..(choices.next() % 8).saturating_sub(4) {
+        let steps = choices.next();
+        alter(&mut pod["spec"], steps, choices);
+    }
+    pod
+}
+
+/// Puts the members of `more` into `whole`: mappings into mappings, and lists behind lists.
+fn merge(whole: &mut Value, more: &Value) {
+    let (Value::Object(whole), Value::Object(more)) = (whole, more) else { return };
+    for (key, value) in more {
+        match (whole.get_mut(key), value) {
+            (Some(old @ Value::Object(_)), Value::Object(_)) => merge(old, value),
+            (Some(Value::Array(old)), Value::Array(new)) if key != "containers" => old.extend(new.iter().cloned()),
+            _ => {
+                whole.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// Makes a value somewhere within odd.
+fn alter(value: &mut Value, steps: usize, choices: &mut Choices<'_>) {
+    let here = steps == 0 || choices.next() % 4 == 0;
+    match value {
+        Value::Object(members) if !here && !members.is_empty() => {
+            let which = choices.next() % members.len();
+            if let Some((_, member)) = members.iter_mut().nth(which) {
+                alter(member, steps - 1, choices);
+            }
+        }
+        Value::Array(items) if !here && !items.is_empty() => {
+            let which = choices.next() % items.len();
+            if choices.next() % 4 == 0 {
+                let again = items[which].clone();
+                items.push(again);
+            } else {
+                alter(&mut items[which], steps - 1, choices);
+            }
+        }
+        Value::Object(members) if choices.next() % 2 == 0 => {
+            let key = (*choices.of(&TEXTS)).to_owned();
+            members.insert(key, odd(choices));
+        }
+        _ => *value = odd(choices),
+    }
+}
+
+fn odd(choices: &mut Choices<'_>) -> Value {
+    match choices.next() % 8 {
+        0..=2 => json!(choices.of(&TEXTS)),
+        3 | 4 => json!(choices.of(&NUMBERS)),
+        5 => json!(choices.next() % 2 == 0),
+        6 => Value::Null,
+        _ => [json!([]), json!({}), json!(["a", "a"]), json!(1.5)][choices.next() % 4].clone(),
+    }
+}

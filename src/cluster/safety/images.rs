@@ -1,0 +1,44 @@
+//! Images, and GPUs: what a container is made of and what it is given.
+
+use serde_json::{Map, Value};
+
+use super::{Walk, member, shown};
+use crate::cluster::image::ImageReference;
+use crate::quantity::Quantity;
+
+/// The resource a GPU is asked for as.
+pub const GPU: &str = "nvidia.com/gpu";
+
+/// An image is a reference; in a workflow it may be one that is put together when it runs.
+pub fn image(walk: &mut Walk, image: &Value, path: &str) {
+    let why = match image.as_str().map(|text| (walk.is_filled_in(text), text.parse::<ImageReference>())) {
+        Some((true, _) | (false, Ok(_))) => return,
+        Some((false, Err(error))) => {
+            format!("was {}, which is not an image reference: {}", shown(image), error.problem)
+        }
+        None => format!("was {}; it may be an image reference such as \"python:3.12\"", shown(image)),
+    };
+    walk.note(path, why);
+}
+
+/// Kubernetes does not divide GPUs between what is asked for and what is allowed. A limit alone is both.
+pub fn gpus(walk: &mut Walk, fields: &Map<String, Value>, path: &str) {
+    let amount = |list: &str| member(fields, list)?.get(GPU).filter(|amount| !amount.is_null());
+    let Some(asked) = amount("requests") else { return };
+    let allowed = amount("limits");
+    let equal = allowed.is_some_and(|allowed| matches!((parsed(asked), parsed(allowed)), (Some(a), Some(b)) if a == b));
+    if !equal {
+        let limit = allowed.map_or("no limit".to_owned(), |allowed| format!("a limit of {}", shown(allowed)));
+        let why =
+            format!("asks for {} GPUs with {limit}; a pod must limit GPUs to exactly what it asks for", shown(asked));
+        walk.note(path, why);
+    }
+}
+
+fn parsed(amount: &Value) -> Option<Quantity> {
+    match amount {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.to_string().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
