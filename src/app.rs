@@ -90,8 +90,13 @@ impl App {
         let wake = Wake::default();
         worker::spawn(tasks, db.clone(), Arc::new(Scheduler::new(cluster.clone())), wake.clone());
         watch::spawn(tasks, db.clone(), cluster.clone());
-        let submitter =
-            Submitter { db: db.clone(), scheduler: config.cluster.scheduler_name.as_str().into(), queues, wake };
+        let submitter = Submitter {
+            db: db.clone(),
+            scheduler: config.cluster.scheduler_name.as_str().into(),
+            queues,
+            gpus: config.cluster.gpu_resources.clone().into(),
+            wake,
+        };
         let tails = Tails::new(cluster.clone(), tasks);
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());

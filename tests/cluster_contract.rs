@@ -14,6 +14,7 @@ mod flash_jobs;
 mod jobs;
 mod kubectl;
 mod listing;
+mod pod_rules;
 mod pods;
 mod quotas;
 mod scheduling;

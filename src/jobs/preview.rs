@@ -13,7 +13,7 @@ pub struct JobPreview {
     /// Whether the job would be accepted: no rule has failed.
     pub admitted: bool,
     /// The verdict on every rule, always in the same order.
-    #[graphql(directive = assumed_list::apply(13))]
+    #[graphql(directive = assumed_list::apply(14))]
     pub verdicts: Vec<AdmissionVerdict>,
     /// The Kubernetes objects exactly as they go to the cluster; of a preview, under an id that only a submit gives. Empty
     /// when another rule than QUOTA has failed.

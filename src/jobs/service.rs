@@ -30,6 +30,8 @@ pub struct Submitter {
     pub scheduler: std::sync::Arc<str>,
     /// The cluster's queues.
     pub queues: Queues,
+    /// Which resources are GPUs.
+    pub gpus: std::sync::Arc<crate::config::GpuResources>,
     /// Wakes the submit worker.
     pub wake: Wake,
 }

@@ -73,6 +73,7 @@ impl World {
             db: db.clone(),
             scheduler: "flash-scheduler".into(),
             queues: Queues::default(),
+            gpus: Default::default(),
             wake: Wake::default(),
         };
         let cluster = cluster_that_is_away(&url).await;
