@@ -4,6 +4,7 @@
 //! language), Ada (member of vision) and Ben (member of language, a stranger to vision).
 
 mod configs;
+mod final_pods;
 mod groups;
 mod jobs;
 mod login;

@@ -42,9 +42,17 @@ pub(super) fn check(container: &Container, role: Role, pod: &PodSpec, at: &At<'_
     security::of_container(container, pod, at, report);
     restarts(container, role, at, report);
     let resizes = at.field("resizePolicy");
+    let mut resized = HashSet::new();
     for (index, resize) in container.resize_policy.iter().flatten().enumerate() {
         let at = resizes.item(index);
+        if !runs_on {
+            report.say(&at, "is not allowed for an init container without restartPolicy Always");
+        }
         report.one_of(&at.field("resourceName"), &resize.resource_name, &["cpu", "memory"]);
+        if !resized.insert(&resize.resource_name) {
+            report
+                .say(&at.field("resourceName"), format!("was {}, which is given twice", quoted(&resize.resource_name)));
+        }
         // A container that must be restarted cannot be in a pod that never restarts one.
         report.one_of(&at.field("restartPolicy"), &resize.restart_policy, &["NotRequired"]);
     }

@@ -3,11 +3,13 @@
 use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::names::{LABEL_VALUE, QUALIFIED};
+use super::names::{LABEL_VALUE, QUALIFIED, RELATIVE_PATH};
 use super::report::{At, Report, quoted};
 
 /// Bytes that all annotations of an object may have together: 256 KiB, of which the platform keeps 1 KiB for its own.
 const MAX_ANNOTATIONS: usize = 256 * 1024 - 1024;
+const SECCOMP: &str = "seccomp.security.alpha.kubernetes.io/pod";
+const SECCOMP_OF_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
 const APPARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 pub(super) fn check(metadata: &ObjectMeta, pod: Option<&PodSpec>, at: &At<'_>, report: &mut Report) {
@@ -45,6 +47,14 @@ fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mu
         "scheduler.alpha.kubernetes.io/tolerations" if !value.is_empty() => {
             report.say(at, "is not allowed: use spec.tolerations");
         }
+        key if key == SECCOMP || key.starts_with(SECCOMP_OF_CONTAINER) => {
+            let is_profile = ["runtime/default", "docker/default", "unconfined"].contains(&value)
+                || value.strip_prefix("localhost/").is_some_and(RELATIVE_PATH.fits);
+            if !is_profile {
+                let allowed = "\"runtime/default\" or \"localhost/\" and the name of a profile";
+                report.say(at, format!("was {}; it must be {allowed}", quoted(value)));
+            }
+        }
         key if key.starts_with(APPARMOR) => {
             let named = key.strip_prefix(APPARMOR).unwrap_or_default();
             let has = |pod: &PodSpec| {
@@ -54,6 +64,9 @@ fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mu
             if !pod.is_some_and(has) {
                 report.say(at, format!("is for the container {}, which the pod does not have", quoted(named)));
             }
+            if pod.is_some_and(|pod| has_field(pod, named)) {
+                report.say(at, "is not allowed together with an appArmorProfile");
+            }
             let is_profile = ["", "runtime/default", "unconfined"].contains(&value) || value.starts_with("localhost/");
             if !is_profile {
                 let allowed = "\"runtime/default\" or \"localhost/\" and the name of a profile";
@@ -62,6 +75,16 @@ fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mu
         }
         _ => {}
     }
+}
+
+/// Whether a container's AppArmor profile is named in its fields or the pod's.
+fn has_field(pod: &PodSpec, container: &str) -> bool {
+    let of_pod = pod.security_context.as_ref().and_then(|context| context.app_armor_profile.as_ref());
+    let mut containers = pod.init_containers.iter().flatten().chain(&pod.containers);
+    let own = containers
+        .find(|found| found.name == container)
+        .and_then(|found| found.security_context.as_ref()?.app_armor_profile.as_ref());
+    of_pod.or(own).is_some()
 }
 
 /// A 32-bit number as Kubernetes writes it.

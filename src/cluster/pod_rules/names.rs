@@ -95,9 +95,15 @@ pub(super) const HEADER: Form = Form {
     allowed: "letters, digits and '-'",
 };
 
-/// Addresses.
-pub(super) const ADDRESS: Form =
-    Form { fits: |text| text.parse::<std::net::IpAddr>().is_ok(), allowed: "an IP address" };
+/// Addresses. One of IPv4 that is written as one of IPv6 is read in different ways.
+pub(super) const ADDRESS: Form = Form {
+    fits: |text| match text.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V6(address)) => address.to_ipv4_mapped().is_none(),
+        Ok(std::net::IpAddr::V4(_)) => true,
+        Err(_) => false,
+    },
+    allowed: "an IP address",
+};
 
 /// Domains to search: names that may have '_' and end with '.'.
 pub(super) const SEARCH_DOMAIN: Form = Form {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use k8s_openapi::api::core::v1::{Affinity, NodeAffinity, PodAffinityTerm, PodSpec, TopologySpreadConstraint};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::names::{LABEL, LABEL_VALUE, QUALIFIED};
 use super::report::{At, Report, quoted};
@@ -98,7 +99,7 @@ fn pod_term(term: &PodAffinityTerm, at: &At<'_>, report: &mut Report) {
         report.form(&namespaces.item(index), namespace, &LABEL);
     }
     for (name, keys) in [("matchLabelKeys", &term.match_label_keys), ("mismatchLabelKeys", &term.mismatch_label_keys)] {
-        label_keys(keys.as_deref(), term.label_selector.is_some(), &at.field(name), report);
+        label_keys(keys.as_deref(), term.label_selector.as_ref(), &at.field(name), report);
     }
     let differing = at.field("mismatchLabelKeys");
     for (index, key) in term.mismatch_label_keys.iter().flatten().enumerate() {
@@ -109,9 +110,15 @@ fn pod_term(term: &PodAffinityTerm, at: &At<'_>, report: &mut Report) {
 }
 
 /// Keys whose values on the pod itself are added to a selector.
-fn label_keys(keys: Option<&[String]>, has_selector: bool, at: &At<'_>, report: &mut Report) {
+fn label_keys(keys: Option<&[String]>, selector: Option<&LabelSelector>, at: &At<'_>, report: &mut Report) {
     let keys = keys.unwrap_or_default();
-    if !keys.is_empty() && !has_selector {
+    let selects = |key: &String| {
+        let expressions = selector.and_then(|selector| selector.match_expressions.as_ref());
+        let labels = selector.and_then(|selector| selector.match_labels.as_ref());
+        labels.is_some_and(|labels| labels.contains_key(key))
+            || expressions.into_iter().flatten().any(|expression| &expression.key == key)
+    };
+    if !keys.is_empty() && selector.is_none() {
         report.say(at, "is only allowed with a labelSelector");
     }
     let mut seen = HashSet::new();
@@ -120,6 +127,9 @@ fn label_keys(keys: Option<&[String]>, has_selector: bool, at: &At<'_>, report: 
         report.form(&at, key, &QUALIFIED);
         if !seen.insert(key) {
             report.say(&at, format!("was {}, which is given twice", quoted(key)));
+        }
+        if selects(key) {
+            report.say(&at, format!("was {}, which the labelSelector has as well", quoted(key)));
         }
     }
 }
@@ -142,6 +152,6 @@ fn spread(constraint: &TopologySpreadConstraint, at: &At<'_>, report: &mut Repor
     if let Some(selector) = &constraint.label_selector {
         selectors::labels(selector, &at.field("labelSelector"), report);
     }
-    let has_selector = constraint.label_selector.is_some();
-    label_keys(constraint.match_label_keys.as_deref(), has_selector, &at.field("matchLabelKeys"), report);
+    let (keys, selector) = (constraint.match_label_keys.as_deref(), constraint.label_selector.as_ref());
+    label_keys(keys, selector, &at.field("matchLabelKeys"), report);
 }

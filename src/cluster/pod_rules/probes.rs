@@ -118,7 +118,6 @@ fn lifecycle(lifecycle: &Lifecycle, container: &Container, pod: &PodSpec, at: &A
     if let Some(signal) = &lifecycle.stop_signal {
         let at = at.field("stopSignal");
         match pod.os.as_ref().map(|os| os.name.as_str()) {
-            Some("windows") => report.one_of(&at, signal, &["SIGTERM", "SIGKILL"]),
             Some(_) if is_real_time(signal) || SIGNALS.contains(&signal.as_str()) => {}
             Some(_) => report.say(&at, format!("was {}; it must be a signal such as \"SIGTERM\"", quoted(signal))),
             None => report.say(&at, "is only allowed in a pod that names its spec.os"),

@@ -1,9 +1,11 @@
 //! As whom containers run and with which profiles. What could harm a node is refused in [`safety`](crate::cluster::safety).
 
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use std::collections::HashSet;
+
+use k8s_openapi::api::core::v1::{Container, PodSpec, WindowsSecurityContextOptions};
 
 use super::names::PROFILE;
-use super::report::{At, Report};
+use super::report::{At, Report, quoted};
 
 const MAX_ID: i64 = i32::MAX as i64;
 
@@ -17,6 +19,15 @@ pub(super) fn of_pod(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
     for (index, group) in context.supplemental_groups.iter().flatten().enumerate() {
         report.range(&groups.item(index), Some(*group), 0, MAX_ID);
     }
+    let sysctls = at.field("sysctls");
+    let mut names = HashSet::new();
+    for (index, sysctl) in context.sysctls.iter().flatten().enumerate() {
+        if !names.insert(&sysctl.name) {
+            let why = format!("was {}, which is given twice", quoted(&sysctl.name));
+            report.say(&sysctls.item(index).field("name"), why);
+        }
+    }
+    windows(context.windows_options.as_ref(), pod, &at, report);
     let policy = context.fs_group_change_policy.as_deref();
     report.choice(&at.field("fsGroupChangePolicy"), policy, &["OnRootMismatch", "Always"]);
     let policy = context.supplemental_groups_policy.as_deref();
@@ -52,12 +63,22 @@ pub(super) fn of_container(container: &Container, pod: &PodSpec, at: &At<'_>, re
             report.say(&at, "adds CAP_SYS_ADMIN without allowPrivilegeEscalation");
         }
     }
+    windows(context.windows_options.as_ref(), pod, &at, report);
     report.choice(&at.field("procMount"), context.proc_mount.as_deref(), &["Default", "Unmasked"]);
     if let Some(seccomp) = &context.seccomp_profile {
         profile(&seccomp.type_, seccomp.localhost_profile.as_deref(), &at.field("seccompProfile"), report);
     }
     if let Some(armor) = &context.app_armor_profile {
         profile(&armor.type_, armor.localhost_profile.as_deref(), &at.field("appArmorProfile"), report);
+    }
+}
+
+/// The platform's nodes run Linux.
+fn windows(options: Option<&WindowsSecurityContextOptions>, pod: &PodSpec, at: &At<'_>, report: &mut Report) {
+    let Some(options) = options else { return };
+    let says_nothing = WindowsSecurityContextOptions { host_process: options.host_process, ..Default::default() };
+    if *options != says_nothing || pod.os.is_some() {
+        report.say(&at.field("windowsOptions"), "is not supported: the nodes run Linux");
     }
 }
 
