@@ -7,7 +7,7 @@ use platform::cluster::pod_rules;
 use serde_json::{Value, json};
 
 use super::super::arena::Arena as Place;
-use super::rows;
+use super::{container_rows, rows};
 
 /// Numbers that are the same each time.
 struct Dice(u64);
@@ -69,7 +69,7 @@ fn odd() -> Vec<Value> {
         "SIGTERM",
         "UDP",
     ];
-    let numbers = [-1, 0, 1, 2, 30, 420, 511, 512, 65535, 65536, 2_147_483_647, 2_147_483_648];
+    let numbers = [-1, 0, 1, 2, 30, 420, 511, 512, 65535, 65536, 2_147_483_647, 2_147_483_648_i64];
     let mut all: Vec<Value> = texts.into_iter().map(Value::from).chain(numbers.map(Value::from)).collect();
     all.extend([json!(null), json!(true), json!([]), json!({}), json!("x".repeat(64)), json!("x".repeat(254))]);
     all
@@ -118,9 +118,9 @@ fn mix(pod: &mut Value, other: &Value) {
 pub fn changed(number: usize, seed: u64) -> Vec<Value> {
     let rows: Vec<Value> = [
         rows::resources(),
-        rows::containers(),
-        rows::probes(),
-        rows::volumes(),
+        container_rows::containers(),
+        container_rows::probes(),
+        container_rows::volumes(),
         rows::metadata(),
         rows::placement(),
         rows::fields(),
