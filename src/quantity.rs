@@ -75,6 +75,11 @@ impl Quantity {
         round_away(self.nanos, NANOS / 1000)
     }
 
+    /// The value in billionths, which is exact.
+    pub fn nanos(&self) -> i128 {
+        self.nanos
+    }
+
     /// Whether the value is below zero.
     pub fn is_negative(&self) -> bool {
         self.nanos < 0

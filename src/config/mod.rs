@@ -6,6 +6,7 @@
 
 mod database;
 mod error;
+mod gpu_resources;
 mod limits;
 mod proxies;
 mod secrets;
@@ -21,6 +22,7 @@ use std::{
 
 pub use database::{DatabaseConfig, DatabaseUrl, SslMode};
 pub use error::{ConfigError, one_line};
+pub use gpu_resources::{GpuResources, Share};
 pub use limits::RoleLimits;
 pub use proxies::TrustedProxies;
 #[cfg(feature = "embedded")]
@@ -94,6 +96,8 @@ pub struct ClusterConfig {
     pub default_storage_class: Option<String>,
     /// The size of a person's own claim.
     pub user_pv_size: StorageSize,
+    /// Which resources are GPUs, and how much of one.
+    pub gpu_resources: GpuResources,
 }
 
 /// The event log.

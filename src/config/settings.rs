@@ -216,6 +216,9 @@ pub struct ClusterSettings {
     /// Size of a person's own storage
     #[arg(long, env = "USER_PV_SIZE", default_value = "10Gi", value_name = "QUANTITY")]
     pub user_pv_size: StorageSize,
+    /// Resources that are GPUs, each with the part of one that it is; jobs may ask for no other device
+    #[arg(long, env = "GPU_RESOURCES", default_value = super::gpu_resources::DEFAULT, value_name = "LIST")]
+    pub gpu_resources: super::GpuResources,
 }
 
 impl ClusterSettings {
@@ -245,6 +248,7 @@ impl ClusterSettings {
             scheduler_name: self.scheduler_name.clone(),
             default_storage_class: self.default_storage_class.clone(),
             user_pv_size: self.user_pv_size.clone(),
+            gpu_resources: self.gpu_resources.clone(),
         }
     }
 }

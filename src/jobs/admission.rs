@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, SimpleObject};
 
-use crate::error::{ApiError, ApiErrors, Problems};
+use crate::error::{ApiError, ApiErrors};
 use crate::graphql::limits::directives::assumed_list;
 
 /// A rule that a submit must pass.
@@ -18,14 +18,16 @@ pub enum AdmissionRule {
     Queue,
     /// Exactly one of `commitId` and `spec` is given, and what it holds can be run: one Pod, Job or FlashJob of the project.
     Source,
-    /// `image` is an image reference.
+    /// Every container has an image, and each is an image reference.
     Image,
     /// Command, arguments, working folder and environment are legal.
     Container,
-    /// What a task asks for is more than nothing and not more than its limit.
+    /// Amounts are quantities of known resources, not negative, and not more than their limits.
     Resources,
-    /// Claims are bound for you, and each path is absolute and used once.
+    /// Claims are bound for you; each mount is of a volume that is there, at an absolute path that is used once.
     Mounts,
+    /// Everything else in a pod is as Kubernetes requires it: names, labels, ports, probes, volumes, placement.
+    Pod,
     /// The number of tasks is 1 to 256, and not fewer than must start together.
     Gang,
     /// Deadline, time to live and retries are within their limits.
@@ -44,7 +46,7 @@ pub enum AdmissionRule {
 
 impl AdmissionRule {
     /// Every rule, in the order that verdicts are given in.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::IdempotencyKey,
         Self::Name,
         Self::Priority,
@@ -54,6 +56,7 @@ impl AdmissionRule {
         Self::Container,
         Self::Resources,
         Self::Mounts,
+        Self::Pod,
         Self::Gang,
         Self::Lifetime,
         Self::PodSafety,
@@ -61,6 +64,27 @@ impl AdmissionRule {
         Self::Quota,
         Self::Cluster,
     ];
+
+    /// The rule that a part of a pod template comes under, such as `spec.containers[0].resources.limits.cpu`.
+    pub(super) fn of_pod_path(path: &str) -> Self {
+        let Some(pod) = path.strip_prefix("spec.") else { return Self::Pod };
+        let names = |text: &str| text.split(['.', '[']).next().unwrap_or_default().to_owned();
+        let inside = match names(pod).as_str() {
+            "containers" | "initContainers" => {
+                pod.split_once("].").map(|(_, inside)| names(inside)).unwrap_or_default()
+            }
+            "resources" | "resourceClaims" | "overhead" => return Self::Resources,
+            _ if pod.contains(".emptyDir.sizeLimit") => return Self::Resources,
+            _ => return Self::Pod,
+        };
+        match inside.as_str() {
+            "image" => Self::Image,
+            "command" | "args" | "workingDir" | "env" | "envFrom" => Self::Container,
+            "resources" => Self::Resources,
+            "volumeMounts" | "volumeDevices" => Self::Mounts,
+            _ => Self::Pod,
+        }
+    }
 
     /// The rule that a field of a spec or of overrides comes under, such as `input.spec.resources.gpu`.
     fn of_field(field: &str) -> Self {
@@ -137,13 +161,6 @@ impl Findings {
             }
         };
         result.map_err(note).ok()
-    }
-
-    /// Notes each problem under `rule`.
-    pub fn note_all(&mut self, rule: AdmissionRule, problems: Problems) {
-        if let Err(ApiErrors(problems)) = problems.finish() {
-            problems.into_iter().for_each(|problem| self.note(rule, problem));
-        }
     }
 
     /// Notes that these rules could not be looked at.

@@ -73,9 +73,9 @@ pub struct JobOverridesInput {
     pub args: Option<Vec<String>>,
     /// Another folder to run in: an absolute path.
     pub working_dir: Option<String>,
-    /// Environment variables to add; one of the same name is replaced.
+    /// Environment variables to set: one that is there keeps its place and gets the new value, others are added at the end.
     pub env: Option<Vec<EnvVarInput>>,
-    /// Other resources for the first container.
+    /// Other resources for the first container: each amount that is given replaces one, and the others stay.
     pub resources: Option<ResourcesInput>,
     /// Storage claims to mount in addition.
     pub mounts: Option<Vec<MountInput>>,
@@ -94,7 +94,7 @@ pub struct JobOverridesInput {
 /// An environment variable.
 #[derive(Debug, Clone, InputObject)]
 pub struct EnvVarInput {
-    /// Letters, digits and "_", not beginning with a digit, not beginning with `PLATFORM_`.
+    /// Letters, digits, "_", "-" and ".", not beginning with a digit, not beginning with `PLATFORM_`.
     pub name: String,
     /// Its value.
     pub value: String,
@@ -107,11 +107,12 @@ pub struct ResourcesInput {
     pub cpu: Option<Quantity>,
     /// Memory to reserve, such as `4Gi`.
     pub memory: Option<Quantity>,
-    /// Whole GPUs.
+    /// Whole GPUs, as `nvidia.com/gpu`. In overrides 0 takes the config's GPUs of that kind away.
     pub gpu: Option<i32>,
     /// CPU it may use at most; not less than `cpu`.
     pub cpu_limit: Option<Quantity>,
-    /// Memory it may use at most; not less than `memory`. Default: what is reserved.
+    /// Memory it may use at most; not less than `memory`. Default: what is reserved; in overrides the config's limit, if
+    /// it has one.
     pub memory_limit: Option<Quantity>,
 }
 

@@ -17,7 +17,7 @@ pub struct JobPreview {
     /// Whether the job would be accepted: no rule has failed.
     pub admitted: bool,
     /// The verdict on every rule, always in the same order.
-    #[graphql(directive = assumed_list::apply(15))]
+    #[graphql(directive = assumed_list::apply(16))]
     pub verdicts: Vec<AdmissionVerdict>,
     /// What would keep the job waiting though the cluster takes it, such as a Secret that its pods need and the project's
     /// namespace does not have. Empty in the answer of a `submitJob` that is no dry run, which does not ask the cluster.

@@ -4,7 +4,7 @@ use diesel_async::AsyncPgConnection;
 use sha2::{Digest, Sha256};
 
 use super::admission::{AdmissionRule, Findings};
-use super::draft::{Demand, Draft, Placement, from_yaml, manifest, safety};
+use super::draft::{self, Demand, Draft, Placement, from_yaml, manifest};
 use super::input::{JobSpecInput, SubmitJobInput};
 use super::model::manifest::Manifest;
 use super::model::submit::{self, Quota};
@@ -25,11 +25,12 @@ const MAX_PRIORITY: i32 = 1000;
 const MAX_KEY: usize = 200;
 
 /// The rules that nothing can be said about without a draft.
-const OF_DRAFT: [AdmissionRule; 8] = [
+const OF_DRAFT: [AdmissionRule; 9] = [
     AdmissionRule::Image,
     AdmissionRule::Container,
     AdmissionRule::Resources,
     AdmissionRule::Mounts,
+    AdmissionRule::Pod,
     AdmissionRule::Gang,
     AdmissionRule::Lifetime,
     AdmissionRule::PodSafety,
@@ -170,27 +171,24 @@ impl Submitter {
         });
         let preemptible = findings.take(AdmissionRule::Queue, found).is_some_and(|queue| queue.preemptible);
 
-        let source = source(&mut conn, caller, project.id, input.commit_id, input.spec).await?;
-        let draft = findings.take_fields(source);
-        match draft {
-            Some(_) => {}
-            // The fields of a spec were looked at, each by itself.
-            None if !findings.has_failed(&[AdmissionRule::Source]) => {
-                findings.skip(&[AdmissionRule::PodSafety, AdmissionRule::Size]);
-            }
-            None => findings.skip(&OF_DRAFT),
+        let source = source(&mut conn, caller, project.id, input.commit_id, input.spec, &mut findings).await?;
+        if source.is_none() {
+            findings.skip(&OF_DRAFT);
         }
-        let mut draft = draft.unwrap_or_default();
+        let mut draft = source.unwrap_or_default();
         if let Some(overrides) = input.overrides {
             match manifest::check_overrides(&overrides, &draft) {
                 Ok(()) => drop(findings.take_fields(draft.override_with(overrides))),
                 Err(problem) => findings.note(AdmissionRule::Size, problem),
             }
         }
+        // Whatever its parts come from, what would run is checked as a whole.
         let field = if input.commit_id.is_some() { "input.commitId" } else { "input.spec" };
-        findings.note_all(AdmissionRule::PodSafety, unsafe_tasks(&draft, field));
+        for (rule, problem) in draft::check(&draft, field, &self.gpus) {
+            findings.note(rule, problem);
+        }
 
-        let demand = if findings.has_failed(&OF_DEMAND) { Demand::default() } else { draft.demand() };
+        let demand = if findings.has_failed(&OF_DEMAND) { Demand::default() } else { draft.demand(&self.gpus) };
         let quota = submit::quota(&mut conn, project.id).await?;
         let (used, jobs) = submit::usage(&mut conn, project.id).await?;
         let rooms = Room::all(quota.as_ref(), used, jobs, demand);
@@ -232,15 +230,16 @@ async fn find_project(conn: &mut AsyncPgConnection, caller: &Caller, id: Project
     Ok(project)
 }
 
-/// The draft that the commit or the spec describes, or everything that is wrong with it.
+/// The draft that the commit or the spec describes; what is wrong with its own fields is noted.
 async fn source(
     conn: &mut AsyncPgConnection,
     caller: &Caller,
     project: ProjectId,
     commit: Option<CommitId>,
     spec: Option<JobSpecInput>,
-) -> Result<Result<Draft, ApiErrors>, ApiError> {
-    Ok(match (commit, spec) {
+    findings: &mut Findings,
+) -> Result<Option<Draft>, ApiError> {
+    let drafted: Result<Draft, ApiErrors> = match (commit, spec) {
         (Some(commit), None) => {
             let not_found = || ApiError::not_found("commit", commit).at("input.commitId");
             let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
@@ -251,27 +250,20 @@ async fn source(
                 Err(ApiError::bad_input("input.commitId", "the commit belongs to another project").into())
             }
         }
-        (None, Some(spec)) => Draft::from_spec(spec),
+        (None, Some(spec)) => {
+            let mut problems = Problems::default();
+            let draft = Draft::of_spec(spec, &mut problems);
+            findings.take_fields(problems.finish());
+            Ok(draft)
+        }
         (Some(_), Some(_)) => {
             Err(ApiError::bad_input("input", "both commitId and spec were given; give exactly one of the two").into())
         }
         (None, None) => {
             Err(ApiError::bad_input("input", "neither commitId nor spec was given; give exactly one of the two").into())
         }
-    })
-}
-
-fn unsafe_tasks(draft: &Draft, field: &str) -> Problems {
-    let mut problems = Problems::default();
-    // Equal tasks have equal problems, told once.
-    let mut index = 0;
-    for group in &draft.tasks {
-        if let Some(pod) = &group.template.spec {
-            safety::check(pod, field, &format!("tasks[{index}].spec"), &mut problems);
-        }
-        index += group.count;
-    }
-    problems
+    };
+    Ok(findings.take_fields(drafted))
 }
 
 /// The key and the hash of everything that belongs to the request.

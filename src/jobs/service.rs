@@ -32,6 +32,8 @@ pub struct Submitter {
     pub queues: Queues,
     /// Asks the cluster about jobs.
     pub executor: std::sync::Arc<dyn Executor>,
+    /// Which resources are GPUs.
+    pub gpus: std::sync::Arc<crate::config::GpuResources>,
     /// Wakes the submit worker.
     pub wake: Wake,
 }

@@ -74,7 +74,7 @@ async fn a_preview_shows_the_verdicts_the_manifest_and_what_is_left_and_changes_
     let answer = world.ask("ada", PREVIEW, input(&world, json!({ "name": "train", "spec": spec })).await).await;
     let preview = &answer["data"]["previewJob"]["preview"];
     assert_eq!((&preview["admitted"], verdicts(preview)), (&json!(true), String::new()), "{answer}");
-    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 15);
+    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 16);
     let manifest = &preview["manifests"][0];
     assert_eq!((&manifest["kind"], &manifest["spec"]["minAvailable"]), (&json!("FlashJob"), &json!(2)));
     assert_eq!(manifest["spec"]["tasks"][1]["spec"]["schedulerName"], "flash-scheduler");
@@ -114,16 +114,16 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
     QUEUE FAILED
       input.queue: there is no queue "fast": the cluster has no such queue; it has configfile-interactive, configfile-job, default-batch
     IMAGE FAILED
-      input.spec.image: "python:" is not an image reference: the tag "" must be 1 to 128 letters, digits, '_', '.' or '-', and not begin with '.' or '-'
+      input.spec.image: image was "python:", which is not an image reference: the tag "" must be 1 to 128 letters, digits, '_', '.' or '-', and not begin with '.' or '-'
     CONTAINER FAILED
-      input.spec.workingDir: "relative" is not an absolute path without ".."
-      input.spec.env[0].name: "1A" is not a legal name: use letters, digits and "_", not beginning with a digit
-      input.spec.env[1].name: "PLATFORM_X" begins with PLATFORM_, which is the platform's own
+      input.spec.workingDir: workingDir was "relative"; it must be an absolute path without ".."
+      input.spec.env[0].name: env[0].name was "1A"; it must be letters, digits, '_', '-' and '.', not beginning with a digit or with ".."
+      input.spec.env[1].name: env[1].name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
     RESOURCES FAILED
-      input.spec.resources.cpuLimit: cpuLimit was 1; it may not be less than cpu, which is 2
       input.spec.resources.gpu: gpu was -1; it may be 0 to 64 for one task
+      input.spec.resources.cpuLimit: cpuLimit was 1; it may not be less than the request, which is 2
     MOUNTS FAILED
-      input.spec.mounts[0].path: "/a/../b" is not an absolute path without ".."
+      input.spec.mounts[0].path: mounts[0].path was "/a/../b"; it must be an absolute path without ".."
       input.spec.mounts[0].claim: there is no storage claim "data" that you can see
     GANG FAILED
       input.spec.replicas: replicas was -2; it may be 1 to 256
@@ -131,7 +131,6 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
     LIFETIME FAILED
       input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it may be 1 to 2147483647
       input.spec.retries: retries was 11; it may be 0 to 10
-    POD_SAFETY SKIPPED
     SIZE SKIPPED
     QUOTA SKIPPED
     "#);
@@ -239,13 +238,13 @@ async fn what_cannot_be_an_image_is_refused_with_what_is_allowed() {
         told.push('\n');
     }
     insta::assert_snapshot!(told, @r#"
-    BAD_USER_INPUT input.spec.image: "" is not an image reference: it is empty; an image such as alpine:3.20 or registry.example.org/team/tool@sha256:… is expected
-    BAD_USER_INPUT input.spec.image: "Python:3.12" is not an image reference: the name "Python" must be lower case
-    BAD_USER_INPUT input.spec.image: "python:3.12:1" is not an image reference: the part "python:3.12" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
-    BAD_USER_INPUT input.spec.image: "python@sha256:12" is not an image reference: the digest "sha256:12" must be an algorithm and the hexadecimal sum, such as sha256: and 64 digits
-    BAD_USER_INPUT input.spec.image: "-a/b" is not an image reference: the part "-a" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
-    BAD_USER_INPUT input.spec.image: "a b" is not an image reference: the part "a b" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
-    BAD_USER_INPUT input.spec.image: "https://example.org/x" is not an image reference: the registry "https:" must be a host name or address with an optional port, such as registry.example.org:5000
+    BAD_USER_INPUT input.spec.image: image was "", which is not an image reference: it is empty; an image such as alpine:3.20 or registry.example.org/team/tool@sha256:… is expected
+    BAD_USER_INPUT input.spec.image: image was "Python:3.12", which is not an image reference: the name "Python" must be lower case
+    BAD_USER_INPUT input.spec.image: image was "python:3.12:1", which is not an image reference: the part "python:3.12" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.spec.image: image was "python@sha256:12", which is not an image reference: the digest "sha256:12" must be an algorithm and the hexadecimal sum, such as sha256: and 64 digits
+    BAD_USER_INPUT input.spec.image: image was "-a/b", which is not an image reference: the part "-a" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.spec.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.spec.image: image was "https://example.org/x", which is not an image reference: the registry "https:" must be a host name or address with an optional port, such as registry.example.org:5000
     "#);
 }
 

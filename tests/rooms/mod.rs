@@ -4,6 +4,7 @@
 //! language), Ada (member of vision) and Ben (member of language, a stranger to vision).
 
 mod configs;
+mod final_pods;
 mod groups;
 mod jobs;
 mod login;
@@ -76,6 +77,7 @@ impl World {
             scheduler: "flash-scheduler".into(),
             queues: Queues::default(),
             executor: std::sync::Arc::new(platform::executor::Scheduler::new(cluster.clone())),
+            gpus: Default::default(),
             wake: Wake::default(),
         };
         let tails = Tails::new(cluster.clone(), &tasks);

@@ -1,20 +1,25 @@
-//! Fields that a client sets, each checked and written into a draft's tasks.
+//! Fields that a client sets, written into a draft's tasks.
+//!
+//! What the pods become is looked at afterwards, whatever they come from ([`check`](super::check)); only what never
+//! becomes a part of a pod is looked at here: numbers of tasks, deadlines, the ranges of the input's own fields.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashMap;
 
-use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec, ResourceRequirements};
+use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 
+use super::origins::{Door, Origins};
 use super::{Draft, GPU, MAX_TASKS, TaskGroup};
 use crate::cluster::image::ImageReference;
+use crate::cluster::pod_rules;
 use crate::error::{ApiError, Problems};
 use crate::graphql::scalars::Quantity;
 use crate::jobs::input::{EnvVarInput, JobOverridesInput, MountInput, ResourcesInput};
 
-/// Environment variables with this prefix are the platform's own.
-const RESERVED_ENV: &str = "PLATFORM_";
 const MAX_RETRIES: i32 = 10;
 const MAX_GPUS: i32 = 64;
+/// Bytes that one change may become in all the tasks that it is written into: more than any cluster takes.
+const MAX_WRITTEN: usize = 8 * 1024 * 1024;
 
 /// A task with one empty container.
 pub(super) fn bare_task() -> PodTemplateSpec {
@@ -25,46 +30,50 @@ pub(super) fn bare_task() -> PodTemplateSpec {
     }
 }
 
-/// Writes `changes` into `draft`; what is not acceptable is noted under `root` and left out.
-pub(super) fn apply(draft: &mut Draft, changes: JobOverridesInput, root: &str, problems: &mut Problems) {
+/// Writes `changes`, which come through `door`, into `draft`; what is out of the range of its field is noted and left out.
+pub(super) fn apply(draft: &mut Draft, changes: JobOverridesInput, door: Door, problems: &mut Problems) {
+    let root = door.root();
     let at = |field: &str| format!("{root}.{field}");
-    let image = changes.image.and_then(|image| {
-        let parsed =
-            image.parse::<ImageReference>().map_err(|error| ApiError::bad_input(at("image"), error.to_string()));
-        problems.take(parsed)
-    });
-    if let Some(image) = &image {
+    if let Some(image) = changes.image.as_ref().and_then(|image| image.parse::<ImageReference>().ok()) {
         let path = image.repository();
         draft.name.get_or_insert_with(|| dns_name(path.rsplit('/').next().unwrap_or(path)));
     }
-    if let Some(path) = &changes.working_dir {
-        problems.take(absolute_path(path, &at("workingDir")));
-    }
-    let env = changes.env.map(|variables| env(variables, &at("env"), problems));
-    let resources = changes.resources.map(|wanted| resources(wanted, &at("resources"), problems));
     mounts(changes.mounts.as_deref().unwrap_or_default(), &at("mounts"), problems);
+    let resources = changes.resources.as_ref().map(|wanted| in_range(wanted, &at("resources"), problems));
 
-    for group in &mut draft.tasks {
+    let bytes = written(&changes).saturating_mul(draft.tasks.len());
+    if bytes > MAX_WRITTEN {
+        let count = draft.tasks.len();
+        let message = format!(
+            "the changes have {bytes} bytes when they are written into {count} different tasks; they may have {MAX_WRITTEN}"
+        );
+        problems.push(ApiError::bad_input(root, message));
+        return;
+    }
+    draft.origins.resize_with(draft.tasks.len(), Origins::default);
+    for (group, origins) in draft.tasks.iter_mut().zip(&mut draft.origins) {
         let Some(container) = group.template.spec.as_mut().and_then(|pod| pod.containers.first_mut()) else { continue };
-        if let Some(image) = &image {
-            container.image = Some(image.as_str().to_owned());
+        if let Some(image) = &changes.image {
+            container.image = Some(image.clone());
+            origins.set("image", door, "image");
         }
         if changes.command.is_some() {
             container.command.clone_from(&changes.command);
+            origins.set("command", door, "command");
         }
         if changes.args.is_some() {
             container.args.clone_from(&changes.args);
+            origins.set("args", door, "args");
         }
         if changes.working_dir.is_some() {
             container.working_dir.clone_from(&changes.working_dir);
+            origins.set("workingDir", door, "workingDir");
         }
-        if let Some(env) = &env {
-            let kept = container.env.take().unwrap_or_default();
-            let kept = kept.into_iter().filter(|old| env.iter().all(|new| new.name != old.name));
-            container.env = Some(kept.chain(env.iter().cloned()).collect());
+        if let Some(env) = &changes.env {
+            merge_env(container.env.get_or_insert_default(), env, origins, door);
         }
         if let Some(resources) = &resources {
-            container.resources = Some(resources.clone());
+            merge_resources(container, resources, origins, door);
         }
     }
     size(draft, changes.replicas, changes.min_available, root, problems);
@@ -74,6 +83,15 @@ pub(super) fn apply(draft: &mut Draft, changes: JobOverridesInput, root: &str, p
         root,
         problems,
     );
+}
+
+/// Bytes of the texts that are written into each task.
+fn written(changes: &JobOverridesInput) -> usize {
+    let list = |list: &Option<Vec<String>>| list.iter().flatten().map(|text| text.len() + 24).sum::<usize>();
+    let env =
+        changes.env.iter().flatten().map(|variable| variable.name.len() + variable.value.len() + 64).sum::<usize>();
+    let one = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    list(&changes.command) + list(&changes.args) + env + one(&changes.image) + one(&changes.working_dir)
 }
 
 fn size(draft: &mut Draft, replicas: Option<i32>, gang: Option<i32>, root: &str, problems: &mut Problems) {
@@ -128,99 +146,119 @@ fn rules(draft: &mut Draft, [deadline, ttl, retries]: [Option<i32>; 3], root: &s
     }
 }
 
-fn env(variables: Vec<EnvVarInput>, root: &str, problems: &mut Problems) -> Vec<EnvVar> {
-    let mut seen = HashSet::new();
-    for (index, EnvVarInput { name, .. }) in variables.iter().enumerate() {
-        let legal = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let problem = if !legal {
-            "is not a legal name: use letters, digits and \"_\", not beginning with a digit"
-        } else if name.starts_with(RESERVED_ENV) {
-            "begins with PLATFORM_, which is the platform's own"
-        } else if !seen.insert(name) {
-            "is given twice"
-        } else {
-            continue;
-        };
-        let shown: String = name.chars().take(80).collect();
-        problems.push(ApiError::bad_input(format!("{root}[{index}].name"), format!("\"{shown}\" {problem}")));
+/// A variable that is there takes the new value where it stands, because those behind it may refer to it; another comes
+/// last. One that is given twice comes twice, which the check of the pod tells.
+fn merge_env(env: &mut Vec<EnvVar>, new: &[EnvVarInput], origins: &mut Origins, door: Door) {
+    let mut before = HashMap::with_capacity(env.len());
+    for (index, variable) in env.iter().enumerate() {
+        before.entry(variable.name.clone()).or_insert(index);
     }
-    variables
-        .into_iter()
-        .map(|variable| EnvVar { name: variable.name, value: Some(variable.value), value_from: None })
-        .collect()
+    for (place, EnvVarInput { name, value }) in new.iter().enumerate() {
+        let variable = EnvVar { name: name.clone(), value: Some(value.clone()), value_from: None };
+        let index = match before.remove(name) {
+            Some(index) => index,
+            None => env.len(),
+        };
+        match env.get_mut(index) {
+            Some(old) => *old = variable,
+            None => env.push(variable),
+        }
+        origins.set_variable(index, door, place);
+    }
 }
 
-fn resources(wanted: ResourcesInput, root: &str, problems: &mut Problems) -> ResourceRequirements {
-    let mut requests = BTreeMap::new();
-    let mut limits = BTreeMap::new();
-    let mut pair = |name: &str, asked: Option<Quantity>, field: &str, allowed: Option<Quantity>, limit_field: &str| {
-        for (quantity, field) in [(&asked, field), (&allowed, limit_field)] {
-            if let Some(Quantity(amount)) = quantity
-                && (amount.is_negative() || amount.is_zero())
-            {
-                let message = format!("{field} was {amount}; it must be more than 0");
-                problems.push(ApiError::bad_input(format!("{root}.{field}"), message));
+/// The resources of the input without those that are out of their field's range.
+fn in_range(wanted: &ResourcesInput, root: &str, problems: &mut Problems) -> ResourcesInput {
+    let mut wanted = wanted.clone();
+    let fields = [
+        ("cpu", &mut wanted.cpu),
+        ("memory", &mut wanted.memory),
+        ("cpuLimit", &mut wanted.cpu_limit),
+        ("memoryLimit", &mut wanted.memory_limit),
+    ];
+    for (field, quantity) in fields {
+        if let Some(Quantity(amount)) = quantity
+            && (amount.is_zero() || amount.is_negative())
+        {
+            let message = format!("{field} was {amount}; it must be more than 0");
+            problems.push(ApiError::bad_input(format!("{root}.{field}"), message));
+            *quantity = None;
+        }
+    }
+    if let Some(gpu) = wanted.gpu.filter(|gpu| !(0..=MAX_GPUS).contains(gpu)) {
+        let message = format!("gpu was {gpu}; it may be 0 to {MAX_GPUS} for one task");
+        problems.push(ApiError::bad_input(format!("{root}.gpu"), message));
+        wanted.gpu = None;
+    }
+    wanted
+}
+
+/// Writes each amount that is given over the one that is there; all others stay.
+fn merge_resources(container: &mut Container, wanted: &ResourcesInput, origins: &mut Origins, door: Door) {
+    let resources = container.resources.get_or_insert_default();
+    let mut requests = resources.requests.take().unwrap_or_default();
+    let mut limits = resources.limits.take().unwrap_or_default();
+    let mut set = |list: &str, name: &str, amount: Option<ApiQuantity>, field: &'static str| {
+        let amounts = if list == "limits" { &mut limits } else { &mut requests };
+        let path = format!("resources.{list}{}", pod_rules::key_step(name));
+        match amount {
+            Some(amount) => {
+                amounts.insert(name.to_owned(), amount);
+                origins.set(path, door, field);
+            }
+            None => {
+                amounts.remove(name);
+                origins.forget(&path);
             }
         }
-        if let (Some(Quantity(asked)), Some(Quantity(allowed))) = (&asked, &allowed)
-            && asked > allowed
-        {
-            let message = format!("{limit_field} was {allowed}; it may not be less than {field}, which is {asked}");
-            problems.push(ApiError::bad_input(format!("{root}.{limit_field}"), message));
-        }
-        if let Some(Quantity(amount)) = asked {
-            requests.insert(name.to_owned(), ApiQuantity(amount.to_string()));
-        }
-        if let Some(Quantity(amount)) = allowed {
-            limits.insert(name.to_owned(), ApiQuantity(amount.to_string()));
-        }
     };
-    pair("cpu", wanted.cpu, "cpu", wanted.cpu_limit, "cpuLimit");
-    // Memory cannot be taken back from a task that has it: what is reserved is the limit unless one is given.
-    let memory_limit = wanted.memory_limit.or_else(|| wanted.memory.clone());
-    pair("memory", wanted.memory, "memory", memory_limit, "memoryLimit");
-    match wanted.gpu {
-        None | Some(0) => {}
-        Some(gpu) if (1..=MAX_GPUS).contains(&gpu) => {
-            // Kubernetes wants GPUs asked for and limited alike.
-            requests.insert(GPU.to_owned(), ApiQuantity(gpu.to_string()));
-            limits.insert(GPU.to_owned(), ApiQuantity(gpu.to_string()));
-        }
-        Some(gpu) => problems.push(ApiError::bad_input(
-            format!("{root}.gpu"),
-            format!("gpu was {gpu}; it may be 0 to {MAX_GPUS} for one task"),
-        )),
+    let written = |Quantity(amount): &Quantity| Some(ApiQuantity(amount.to_string()));
+    if let Some(cpu) = &wanted.cpu {
+        set("requests", "cpu", written(cpu), "resources.cpu");
     }
-    ResourceRequirements {
-        requests: (!requests.is_empty()).then_some(requests),
-        limits: (!limits.is_empty()).then_some(limits),
-        claims: None,
+    if let Some(cpu) = &wanted.cpu_limit {
+        set("limits", "cpu", written(cpu), "resources.cpuLimit");
+    }
+    if let Some(memory) = &wanted.memory {
+        set("requests", "memory", written(memory), "resources.memory");
+    }
+    if let Some(memory) = &wanted.memory_limit {
+        set("limits", "memory", written(memory), "resources.memoryLimit");
+    }
+    match wanted.gpu {
+        None => {}
+        Some(0) => ["requests", "limits"].into_iter().for_each(|list| set(list, GPU, None, "resources.gpu")),
+        // Kubernetes wants GPUs asked for and limited alike.
+        Some(gpu) => {
+            for list in ["requests", "limits"] {
+                set(list, GPU, Some(ApiQuantity(gpu.to_string())), "resources.gpu");
+            }
+        }
+    }
+    // Memory cannot be taken back from a task that has it: what is reserved is the limit unless one is given.
+    if let (Some(memory), None) = (&wanted.memory, &wanted.memory_limit)
+        && (!limits.contains_key("memory") || origins.field("resources.limits.memory") == Some("resources.memory"))
+    {
+        limits.insert("memory".to_owned(), ApiQuantity(memory.0.to_string()));
+        origins.set("resources.limits.memory", door, "resources.memory");
+    }
+    resources.requests = (!requests.is_empty()).then_some(requests);
+    resources.limits = (!limits.is_empty()).then_some(limits);
+    if resources.requests.is_none() && resources.limits.is_none() && resources.claims.is_none() {
+        container.resources = None;
     }
 }
 
 /// Every path is checked; every claim is refused, because the platform knows no storage claims yet.
 fn mounts(mounts: &[MountInput], root: &str, problems: &mut Problems) {
-    let mut paths = HashSet::new();
+    for violation in pod_rules::mount_paths(mounts.iter().map(|mount| mount.path.as_str()), root) {
+        let message = super::check::sentence(&violation.path, &violation.why);
+        problems.push(ApiError::bad_input(violation.path, message));
+    }
     for (index, mount) in mounts.iter().enumerate() {
-        let field = format!("{root}[{index}].path");
-        if problems.take(absolute_path(&mount.path, &field)).is_some()
-            && !paths.insert(mount.path.trim_end_matches('/'))
-        {
-            problems.push(ApiError::bad_input(field, format!("\"{}\" is mounted twice", mount.path)));
-        }
         let shown: String = mount.claim.chars().take(80).collect();
         problems.push(ApiError::not_found("storage claim", shown).at(format!("{root}[{index}].claim")));
     }
-}
-
-fn absolute_path(path: &str, field: &str) -> Result<(), ApiError> {
-    if path.starts_with('/') && path.len() <= 4096 && path.split('/').all(|part| part != "..") && !path.contains('\0') {
-        return Ok(());
-    }
-    let shown: String = path.chars().take(80).collect();
-    let message = format!("\"{shown}\" is not an absolute path without \"..\"");
-    Err(ApiError::bad_input(field.to_owned(), message))
 }
 
 /// `text` as a DNS label: what does not fit becomes "-".

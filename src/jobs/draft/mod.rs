@@ -1,17 +1,23 @@
-//! A job before it is submitted: its pod templates and rules, checked field by field.
+//! A job before it is submitted: its pod templates and rules, put together and then checked as they would run.
 
 mod changes;
+mod check;
 pub mod manifest;
+mod origins;
 mod payload;
 pub mod safety;
 
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 
+use crate::cluster::pod_resources::{self, Amounts, NANOS};
 pub use crate::cluster::safety::GPU;
+use crate::config::GpuResources;
 use crate::error::{ApiErrors, Problems};
 use crate::jobs::input::{JobOverridesInput, JobSpecInput};
 
+pub use check::check;
 pub use manifest::Placement;
+use origins::{Door, Origins};
 pub use payload::from_yaml;
 
 /// Tasks of one job at most: the definition of FlashJob has the same limit.
@@ -32,6 +38,8 @@ pub struct Draft {
     pub ttl_seconds: Option<i64>,
     /// How often it is started anew after a failure.
     pub retries: i32,
+    /// Where each group of tasks has its parts from.
+    origins: Vec<Origins>,
 }
 
 /// Equal tasks that stand side by side: one template however many there are.
@@ -69,27 +77,31 @@ pub struct Demand {
 }
 
 impl Draft {
-    /// The draft a spec describes.
+    /// The draft a spec describes. Only its own fields were looked at: [`check`] says whether its pods can run.
     ///
     /// # Errors
     /// Every field that is not acceptable, under `input.spec`.
     pub fn from_spec(spec: JobSpecInput) -> Result<Self, ApiErrors> {
-        let mut draft = Self { tasks: TaskGroup::of_tasks([changes::bare_task()]), ..Self::default() };
-        draft.apply(overrides_of(spec), "input.spec")?;
-        Ok(draft)
+        let mut problems = Problems::default();
+        let draft = Self::of_spec(spec, &mut problems);
+        problems.finish().map(|()| draft)
     }
 
-    /// Changes the draft as the overrides say.
+    /// The draft a spec describes, without the fields that are not acceptable: they are noted under `input.spec`.
+    pub fn of_spec(spec: JobSpecInput, problems: &mut Problems) -> Self {
+        let mut draft = Self { tasks: TaskGroup::of_tasks([changes::bare_task()]), ..Self::default() };
+        changes::apply(&mut draft, overrides_of(spec), Door::Spec, problems);
+        draft
+    }
+
+    /// Changes the draft as the overrides say. Only their own fields were looked at: [`check`] says whether the pods can
+    /// run.
     ///
     /// # Errors
     /// Every field that is not acceptable, under `input.overrides`.
     pub fn override_with(&mut self, overrides: JobOverridesInput) -> Result<(), ApiErrors> {
-        self.apply(overrides, "input.overrides")
-    }
-
-    fn apply(&mut self, changes: JobOverridesInput, root: &str) -> Result<(), ApiErrors> {
         let mut problems = Problems::default();
-        changes::apply(self, changes, root, &mut problems);
+        changes::apply(self, overrides, Door::Overrides, &mut problems);
         problems.finish()
     }
 
@@ -103,72 +115,32 @@ impl Draft {
         i32::try_from(self.tasks.iter().map(|group| group.count).sum::<usize>()).unwrap_or(i32::MAX)
     }
 
-    /// What all tasks ask for together: requests, or limits where only those are given, as Kubernetes counts.
-    pub fn demand(&self) -> Demand {
-        let of_group = |group: &TaskGroup| {
-            group.template.spec.as_ref().map_or_else(Demand::default, |pod| Demand::of_pod(pod).times(group.count))
+    /// What all tasks ask for together, as Kubernetes counts it. Shares of GPUs are rounded up for the job as a whole.
+    pub fn demand(&self, gpus: &GpuResources) -> Demand {
+        let mut together = Amounts::new();
+        for group in &self.tasks {
+            let Some(pod) = &group.template.spec else { continue };
+            let count = i128::try_from(group.count).unwrap_or(i128::MAX);
+            for (name, amount) in pod_resources::of_pod(pod) {
+                let sum = together.entry(name).or_default();
+                *sum = sum.saturating_add(amount.saturating_mul(count));
+            }
+        }
+        let amount = |name: &str, unit: i128| {
+            let nanos = together.get(name).copied().unwrap_or(0);
+            narrow(round_up(nanos, unit))
         };
-        self.tasks.iter().map(of_group).fold(Demand::default(), Demand::and)
+        let whole = together.iter().map(|(name, nanos)| (name.as_str(), round_up(*nanos, NANOS)));
+        Demand {
+            gpu: narrow(gpus.whole(whole)),
+            cpu_millis: amount("cpu", NANOS / 1000),
+            memory_bytes: amount("memory", NANOS),
+        }
     }
 }
 
-impl Demand {
-    /// What a pod is placed by: its containers together, or the largest of those that run one after the other before them.
-    /// <https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>
-    fn of_pod(pod: &PodSpec) -> Self {
-        let mut beside = Self::default();
-        let mut largest = Self::default();
-        for container in pod.init_containers.iter().flatten() {
-            let its = Self::of_container(container);
-            if container.restart_policy.as_deref() == Some("Always") {
-                beside = beside.and(its);
-                largest = largest.or(beside);
-            } else {
-                largest = largest.or(beside.and(its));
-            }
-        }
-        let together = pod.containers.iter().fold(beside, |sum, container| sum.and(Self::of_container(container)));
-        together.or(largest)
-    }
-
-    fn of_container(container: &Container) -> Self {
-        let Some(resources) = &container.resources else { return Self::default() };
-        let amount = |name: &str| {
-            let asked = resources.requests.as_ref().and_then(|list| list.get(name));
-            let allowed = resources.limits.as_ref().and_then(|list| list.get(name));
-            asked.or(allowed).and_then(|quantity| quantity.0.parse::<crate::quantity::Quantity>().ok())
-        };
-        Self {
-            gpu: amount(GPU).map_or(0, |gpu| narrow(gpu.units())),
-            cpu_millis: amount("cpu").map_or(0, |cpu| narrow(cpu.millis())),
-            memory_bytes: amount("memory").map_or(0, |memory| narrow(memory.units())),
-        }
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            gpu: self.gpu.saturating_add(other.gpu),
-            cpu_millis: self.cpu_millis.saturating_add(other.cpu_millis),
-            memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
-        }
-    }
-
-    fn times(self, count: usize) -> Self {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        Self {
-            gpu: self.gpu.saturating_mul(count),
-            cpu_millis: self.cpu_millis.saturating_mul(count),
-            memory_bytes: self.memory_bytes.saturating_mul(count),
-        }
-    }
-
-    fn or(self, other: Self) -> Self {
-        Self {
-            gpu: self.gpu.max(other.gpu),
-            cpu_millis: self.cpu_millis.max(other.cpu_millis),
-            memory_bytes: self.memory_bytes.max(other.memory_bytes),
-        }
-    }
+fn round_up(nanos: i128, unit: i128) -> i128 {
+    nanos / unit + i128::from(nanos % unit > 0)
 }
 
 fn overrides_of(spec: JobSpecInput) -> JobOverridesInput {
@@ -193,20 +165,4 @@ fn narrow(amount: i128) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gpus_of_init_containers_count_too() {
-        let asks = |name: &str, gpus: &str, policy: Option<&str>| serde_json::json!({ "name": name, "image": "a", "restartPolicy": policy, "resources": { "limits": { GPU: gpus } } });
-        let pod = serde_json::json!({
-            "initContainers": [asks("first", "5", None), asks("sidecar", "1", Some("Always")), asks("second", "2", None)],
-            "containers": [asks("main", "2", None), asks("other", "1", None)],
-        });
-        let spec = serde_json::from_value(pod).unwrap();
-        let task = PodTemplateSpec { metadata: None, spec: Some(spec) };
-        let draft = Draft { tasks: TaskGroup::of_tasks([task.clone(), task]), ..Draft::default() };
-        // Each: five at first, then three and the sidecar's one.
-        assert_eq!(draft.demand().gpu, 10);
-    }
-}
+mod tests;

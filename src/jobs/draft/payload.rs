@@ -89,6 +89,7 @@ fn from_batch_job(job: BatchJob, field: &'static str) -> Result<Draft, ApiError>
         ttl_seconds: spec.ttl_seconds_after_finished.map(i64::from),
         // Kubernetes would try six times more; here a job runs once unless its owner says otherwise.
         retries: spec.backoff_limit.unwrap_or(0).clamp(0, 10),
+        ..Draft::default()
     })
 }
 

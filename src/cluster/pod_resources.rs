@@ -1,0 +1,89 @@
+//! What a pod is placed by: the amounts that the scheduler sets aside for it and that quotas count.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
+
+use crate::quantity::Quantity;
+
+/// Amounts by the name of their resource, in billionths of its unit.
+pub type Amounts = BTreeMap<String, i128>;
+
+/// Billionths in one.
+pub const NANOS: i128 = 1_000_000_000;
+
+/// What a pod is placed by: what it asks for as a whole, and its containers' requests where it says nothing of its own
+/// (<https://kubernetes.io/docs/tasks/configure-pod-container/assign-pod-level-resources/>). What is no quantity counts as
+/// nothing: [`pod_rules`](super::pod_rules) refuses it.
+pub fn of_pod(pod: &PodSpec) -> Amounts {
+    let mut amounts = of_containers(pod);
+    let Some(resources) = &pod.resources else { return amounts };
+    let of_pod =
+        |list: &Option<BTreeMap<_, _>>| amounts_of(list.as_ref()).into_iter().filter(|(name, _)| is_for_pods(name));
+    amounts.extend(of_pod(&resources.requests));
+    let asked = resources.requests.as_ref();
+    for (name, amount) in of_pod(&resources.limits) {
+        // A limit alone is a request too, unless the containers ask for the resource.
+        if !asked.is_some_and(|asked| asked.contains_key(&name)) {
+            amounts.entry(name).or_insert(amount);
+        }
+    }
+    amounts
+}
+
+/// Whether a resource may be asked for by a pod as a whole.
+pub fn is_for_pods(resource: &str) -> bool {
+    matches!(resource, "cpu" | "memory") || resource.starts_with("hugepages-")
+}
+
+/// What the containers of a pod are placed by: those that run together, or the largest of those that run one after the
+/// other before them.
+/// <https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>
+pub fn of_containers(pod: &PodSpec) -> Amounts {
+    let mut beside = Amounts::new();
+    let mut largest = Amounts::new();
+    for container in pod.init_containers.iter().flatten() {
+        let its = of_container(container);
+        if container.restart_policy.as_deref() == Some("Always") {
+            add(&mut beside, its);
+            raise(&mut largest, beside.clone());
+        } else {
+            let mut together = beside.clone();
+            add(&mut together, its);
+            raise(&mut largest, together);
+        }
+    }
+    let mut together = beside;
+    for container in &pod.containers {
+        add(&mut together, of_container(container));
+    }
+    raise(&mut together, largest);
+    together
+}
+
+/// Requests, or limits where only those are given.
+fn of_container(container: &Container) -> Amounts {
+    let Some(ResourceRequirements { requests, limits, .. }) = &container.resources else { return Amounts::new() };
+    let mut amounts = amounts_of(limits.as_ref());
+    amounts.extend(amounts_of(requests.as_ref()));
+    amounts
+}
+
+fn amounts_of(list: Option<&BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>) -> Amounts {
+    let amount = |(name, quantity): (&String, _)| Some((name.clone(), Quantity::try_from(quantity).ok()?.nanos()));
+    list.into_iter().flatten().filter_map(amount).collect()
+}
+
+fn add(sum: &mut Amounts, more: Amounts) {
+    for (name, amount) in more {
+        let sum = sum.entry(name).or_default();
+        *sum = sum.saturating_add(amount);
+    }
+}
+
+fn raise(amounts: &mut Amounts, others: Amounts) {
+    for (name, other) in others {
+        let amount = amounts.entry(name).or_default();
+        *amount = other.max(*amount);
+    }
+}

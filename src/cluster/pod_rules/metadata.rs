@@ -1,0 +1,95 @@
+//! Labels and annotations of a pod.
+
+use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::names::{LABEL_VALUE, QUALIFIED, RELATIVE_PATH};
+use super::report::{At, Report, quoted};
+
+/// Bytes that all annotations of an object may have together: 256 KiB, of which the platform keeps 1 KiB for its own.
+const MAX_ANNOTATIONS: usize = 256 * 1024 - 1024;
+const SECCOMP: &str = "seccomp.security.alpha.kubernetes.io/pod";
+const SECCOMP_OF_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
+const APPARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+
+pub(super) fn check(metadata: &ObjectMeta, pod: Option<&PodSpec>, at: &At<'_>, report: &mut Report) {
+    let labels = at.field("labels");
+    for (key, value) in metadata.labels.iter().flatten() {
+        key_form(key, &labels, report);
+        report.form(&labels.key(key), value, &LABEL_VALUE);
+    }
+    let annotations = at.field("annotations");
+    let mut size = 0_usize;
+    for (key, value) in metadata.annotations.iter().flatten() {
+        size = size.saturating_add(key.len()).saturating_add(value.len());
+        key_form(key, &annotations, report);
+        known(key, value, pod, &annotations.key(key), report);
+    }
+    if size > MAX_ANNOTATIONS {
+        report.say(&annotations, format!("have {size} bytes together; they may have {MAX_ANNOTATIONS}"));
+    }
+}
+
+fn key_form(key: &str, at: &At<'_>, report: &mut Report) {
+    // Kubernetes takes capitals in the domain of an annotation only; the platform takes them nowhere.
+    if !(QUALIFIED.fits)(key) {
+        report.say(at, format!("have the key {}; it must be {}", quoted(key), QUALIFIED.allowed));
+    }
+}
+
+/// Annotations that Kubernetes itself reads.
+fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mut Report) {
+    match key {
+        "kubernetes.io/config.mirror" => report.say(at, "is not allowed: only a kubelet makes mirror pods"),
+        "controller.kubernetes.io/pod-deletion-cost" if !is_cost(value) => {
+            report.say(at, format!("was {}; it must be a whole number such as \"100\"", quoted(value)));
+        }
+        "scheduler.alpha.kubernetes.io/tolerations" if !value.is_empty() => {
+            report.say(at, "is not allowed: use spec.tolerations");
+        }
+        key if key == SECCOMP || key.starts_with(SECCOMP_OF_CONTAINER) => {
+            let is_profile = ["runtime/default", "docker/default", "unconfined"].contains(&value)
+                || value.strip_prefix("localhost/").is_some_and(RELATIVE_PATH.fits);
+            if !is_profile {
+                let allowed = "\"runtime/default\" or \"localhost/\" and the name of a profile";
+                report.say(at, format!("was {}; it must be {allowed}", quoted(value)));
+            }
+        }
+        key if key.starts_with(APPARMOR) => {
+            let named = key.strip_prefix(APPARMOR).unwrap_or_default();
+            let has = |pod: &PodSpec| {
+                let init = pod.init_containers.iter().flatten();
+                init.chain(&pod.containers).any(|container| container.name == named)
+            };
+            if !pod.is_some_and(has) {
+                report.say(at, format!("is for the container {}, which the pod does not have", quoted(named)));
+            }
+            if pod.is_some_and(|pod| has_field(pod, named)) {
+                report.say(at, "is not allowed together with an appArmorProfile");
+            }
+            let is_profile = ["", "runtime/default", "unconfined"].contains(&value) || value.starts_with("localhost/");
+            if !is_profile {
+                let allowed = "\"runtime/default\" or \"localhost/\" and the name of a profile";
+                report.say(at, format!("was {}; it must be {allowed}", quoted(value)));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a container's AppArmor profile is named in its fields or the pod's.
+fn has_field(pod: &PodSpec, container: &str) -> bool {
+    let of_pod = pod.security_context.as_ref().and_then(|context| context.app_armor_profile.as_ref());
+    let mut containers = pod.init_containers.iter().flatten().chain(&pod.containers);
+    let own = containers
+        .find(|found| found.name == container)
+        .and_then(|found| found.security_context.as_ref()?.app_armor_profile.as_ref());
+    of_pod.or(own).is_some()
+}
+
+/// A 32-bit number as Kubernetes writes it.
+fn is_cost(value: &str) -> bool {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    let is_written_plainly = digits == "0" || !digits.starts_with(['0', '+']);
+    is_written_plainly && value != "-0" && value.parse::<i32>().is_ok()
+}

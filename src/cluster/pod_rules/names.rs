@@ -1,0 +1,137 @@
+//! The forms that Kubernetes gives names, keys, values and paths
+//! (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>).
+
+use super::report::Form;
+use crate::cluster::names::{check_label, check_subdomain};
+
+/// Containers, volumes, host names.
+pub(super) const LABEL: Form = Form {
+    fits: |text| check_label(text).is_ok(),
+    allowed: "1 to 63 lower-case letters, digits and '-', with a letter or a digit at both ends",
+};
+
+/// Most objects.
+pub(super) const SUBDOMAIN: Form = Form {
+    fits: |text| check_subdomain(text).is_ok(),
+    allowed: "at most 253 lower-case letters, digits, '-' and '.', with a letter or a digit at both ends and around every '.'",
+};
+
+/// Keys of labels and annotations, and names of resources: a name, after an optional domain.
+pub(super) const QUALIFIED: Form = Form {
+    fits: is_qualified,
+    allowed: "at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends, after an optional domain such as example.com/",
+};
+
+/// Values of labels.
+pub(super) const LABEL_VALUE: Form = Form {
+    fits: |text| text.is_empty() || is_name(text),
+    allowed: "empty, or at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends",
+};
+
+/// Keys of ConfigMaps and Secrets.
+pub(super) const CONFIG_KEY: Form = Form {
+    fits: |text| {
+        (1..=253).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            && text != "."
+            && !text.starts_with("..")
+    },
+    allowed: "1 to 253 letters, digits, '-', '_' and '.', not \".\" and not beginning with \"..\"",
+};
+
+/// Environment variables. Kubernetes takes any printable ASCII but '=' since 1.34; the platform keeps to what it took
+/// before, because shells cannot read more.
+pub(super) const VARIABLE: Form = Form {
+    fits: |text| {
+        !text.is_empty()
+            && !text.starts_with(|first: char| first.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            && text != "."
+            && !text.starts_with("..")
+    },
+    allowed: "letters, digits, '_', '-' and '.', not beginning with a digit or with \"..\"",
+};
+
+/// Names of ports (IANA service names).
+pub(super) const PORT_NAME: Form = Form {
+    fits: |text| {
+        (1..=15).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && text.bytes().any(|byte| byte.is_ascii_lowercase())
+            && !text.starts_with('-')
+            && !text.ends_with('-')
+            && !text.contains("--")
+    },
+    allowed: "1 to 15 lower-case letters, digits and single '-' between them, with at least one letter",
+};
+
+/// Paths in a container. Kubernetes takes more, but a runtime cannot use them.
+pub(super) const ABSOLUTE_PATH: Form = Form {
+    fits: |text| {
+        text.starts_with('/')
+            && text.len() <= 4096
+            && text.split('/').all(|part| part != ".." && part.len() <= 255)
+            && !text.contains('\0')
+    },
+    allowed: "an absolute path without \"..\"",
+};
+
+/// Paths of files below a volume.
+pub(super) const RELATIVE_PATH: Form = Form {
+    fits: |text| {
+        !text.is_empty()
+            && !text.starts_with('/')
+            && !text.starts_with("..")
+            && text.len() <= 4096
+            && text.split('/').all(|part| part != ".." && part.len() <= 255)
+            && !text.contains('\0')
+    },
+    allowed: "a relative path without \"..\"",
+};
+
+/// Header fields of HTTP.
+pub(super) const HEADER: Form = Form {
+    fits: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+    allowed: "letters, digits and '-'",
+};
+
+/// Addresses. One of IPv4 that is written as one of IPv6 is read in different ways.
+pub(super) const ADDRESS: Form = Form {
+    fits: |text| match text.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V6(address)) => address.to_ipv4_mapped().is_none(),
+        Ok(std::net::IpAddr::V4(_)) => true,
+        Err(_) => false,
+    },
+    allowed: "an IP address",
+};
+
+/// Domains to search: names that may have '_' and end with '.'.
+pub(super) const SEARCH_DOMAIN: Form = Form {
+    fits: |text| {
+        let text = if text == "." { return true } else { text.strip_suffix('.').unwrap_or(text) };
+        check_subdomain(&text.replace('_', "a")).is_ok()
+    },
+    allowed: "a domain such as example.com",
+};
+
+/// Paths of profiles that the node keeps.
+pub(super) const PROFILE: Form = Form {
+    fits: |text| !text.trim().is_empty() && text.trim() == text && text.len() <= 4095 && (RELATIVE_PATH.fits)(text),
+    allowed: "the name of a profile on the node: a relative path without \"..\"",
+};
+
+fn is_qualified(text: &str) -> bool {
+    match text.split_once('/') {
+        Some((domain, name)) => check_subdomain(domain).is_ok() && is_name(name),
+        None => is_name(text),
+    }
+}
+
+/// 1 to 63 letters, digits, '-', '_' and '.', with a letter or a digit at both ends.
+fn is_name(text: &str) -> bool {
+    let is_word = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    text.len() <= 63
+        && is_word(text.bytes().next())
+        && is_word(text.bytes().next_back())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}

@@ -1,0 +1,164 @@
+//! Where a rule is broken, and the sentences that are told of it.
+
+use crate::cluster::safety::Violation;
+
+/// Violations that are told of one pod at most.
+const MAX_VIOLATIONS: usize = 50;
+/// Characters of a value that are shown.
+const MAX_SHOWN: usize = 80;
+
+/// A place in a pod. The path is only put together when something is told of it.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    outer: Option<&'a At<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Field(&'a str),
+    Item(usize),
+    Key(&'a str),
+}
+
+impl<'a> At<'a> {
+    /// The place that everything else stands in.
+    pub fn root(path: &'a str) -> Self {
+        Self { outer: None, step: Step::Field(path) }
+    }
+
+    /// A field of the object here.
+    pub fn field(&'a self, name: &'a str) -> Self {
+        Self { outer: Some(self), step: Step::Field(name) }
+    }
+
+    /// An item of the list here.
+    pub fn item(&'a self, index: usize) -> Self {
+        Self { outer: Some(self), step: Step::Item(index) }
+    }
+
+    /// The value under a key of the map here, whose keys people choose.
+    pub fn key(&'a self, key: &'a str) -> Self {
+        Self { outer: Some(self), step: Step::Key(key) }
+    }
+
+    fn path(&self) -> String {
+        let mut path = self.outer.map(At::path).unwrap_or_default();
+        match self.step {
+            Step::Field(name) => {
+                if !path.is_empty() && !name.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(name);
+            }
+            Step::Item(index) => path.push_str(&format!("[{index}]")),
+            Step::Key(key) => path.push_str(&key_step(key)),
+        }
+        path
+    }
+}
+
+/// How a key of a map stands in a path: `.cpu`, and `["nvidia.com/gpu"]` where it is not a plain word.
+pub fn key_step(key: &str) -> String {
+    let is_plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if is_plain && key.len() <= MAX_SHOWN { format!(".{key}") } else { format!("[{}]", quoted(key)) }
+}
+
+/// A text as it stands in a sentence, cut where it is long.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+/// What a text must look like.
+pub(super) struct Form {
+    /// Whether a text does.
+    pub fits: fn(&str) -> bool,
+    /// What is allowed, to be read behind "it must be".
+    pub allowed: &'static str,
+}
+
+/// The violations found so far.
+#[derive(Default)]
+pub(super) struct Report {
+    found: Vec<Violation>,
+}
+
+impl Report {
+    /// Notes that the rule which `why` tells of is broken here; `why` is read behind the path.
+    pub fn say(&mut self, at: &At<'_>, why: impl Into<String>) {
+        if self.found.len() < MAX_VIOLATIONS {
+            self.found.push(Violation { path: at.path(), why: why.into() });
+        }
+    }
+
+    /// Whether there is no room for more.
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= MAX_VIOLATIONS
+    }
+
+    /// A text must have a form.
+    pub fn form(&mut self, at: &At<'_>, text: &str, form: &Form) {
+        if !(form.fits)(text) {
+            self.say(at, format!("was {}; it must be {}", quoted(text), form.allowed));
+        }
+    }
+
+    /// A text must be there and have a form.
+    pub fn required(&mut self, at: &At<'_>, text: Option<&str>, form: &Form) {
+        match text {
+            Some(text) if !text.is_empty() => self.form(at, text, form),
+            Some(_) | None => self.missing(at),
+        }
+    }
+
+    /// Something must be there.
+    pub fn missing(&mut self, at: &At<'_>) {
+        self.say(at, "is required");
+    }
+
+    /// A text must be one of these.
+    pub fn one_of(&mut self, at: &At<'_>, text: &str, allowed: &[&str]) {
+        if !allowed.contains(&text) {
+            self.say(at, format!("was {}; it must be {}", quoted(text), listed(allowed)));
+        }
+    }
+
+    /// A text, if there is one, must be one of these.
+    pub fn choice(&mut self, at: &At<'_>, text: Option<&str>, allowed: &[&str]) {
+        if let Some(text) = text {
+            self.one_of(at, text, allowed);
+        }
+    }
+
+    /// A number, if there is one, must be within these limits.
+    pub fn range(&mut self, at: &At<'_>, number: Option<i64>, least: i64, most: i64) {
+        if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
+            self.say(at, format!("was {number}; it must be {least} to {most}"));
+        }
+    }
+
+    /// A number, if there is one, must not be less than this.
+    pub fn at_least(&mut self, at: &At<'_>, number: Option<i64>, least: i64) {
+        if let Some(number) = number.filter(|number| *number < least) {
+            self.say(at, format!("was {number}; it must be at least {least}"));
+        }
+    }
+
+    /// What was found.
+    pub fn finish(self) -> Vec<Violation> {
+        self.found
+    }
+}
+
+/// `a, b or c`, each in quotation marks.
+pub(super) fn listed(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}

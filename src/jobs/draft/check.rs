@@ -1,0 +1,82 @@
+//! The one check of what finally runs: every pod of a draft, whatever it comes from.
+
+use std::collections::HashSet;
+
+use super::origins::Origin;
+use super::{Draft, safety};
+use crate::cluster::pod_rules;
+use crate::cluster::safety::Violation;
+use crate::config::GpuResources;
+use crate::error::ApiError;
+use crate::jobs::admission::AdmissionRule;
+
+/// Problems that are told of one job at most.
+const MAX_PROBLEMS: usize = 50;
+
+/// What is wrong with the draft's pods, each with its rule. A problem stands at the field of the input that it was
+/// written in, and at `source` (`input.commitId`, `input.spec`) with its path in the message otherwise.
+pub fn check(draft: &Draft, source: &'static str, gpus: &GpuResources) -> Vec<(AdmissionRule, ApiError)> {
+    let mut found = Vec::new();
+    let mut told = HashSet::new();
+    let mut first_task = 0;
+    for (group, tasks) in draft.tasks.iter().enumerate() {
+        // Equal tasks have equal problems, told once.
+        let place = format!("tasks[{first_task}]");
+        first_task += tasks.count;
+        let mut rules = pod_rules::task_violations(&tasks.template, &place);
+        rules.extend(pod_rules::uncounted(&tasks.template, &place, gpus));
+        rules.extend(without_image(tasks.template.spec.as_ref(), &place));
+        let paths: HashSet<_> = rules.iter().map(|violation| violation.path.clone()).collect();
+        let of_safety = tasks.template.spec.as_ref().map(|pod| safety::violations(pod, &format!("{place}.spec")));
+        // What is no image is told once.
+        let of_safety = of_safety.into_iter().flatten().filter(|violation| !paths.contains(&violation.path));
+        let of_rules = rules.into_iter().map(|violation| (None, violation));
+        for (rule, violation) in of_rules.chain(of_safety.map(|violation| (Some(AdmissionRule::PodSafety), violation)))
+        {
+            let path = violation.path.strip_prefix(&place).unwrap_or_default();
+            let path = path.strip_prefix('.').unwrap_or(path);
+            let rule = rule.unwrap_or_else(|| AdmissionRule::of_pod_path(path));
+            let problem = match draft.origin(group, path) {
+                Some(Origin::Field(field)) => {
+                    let message = sentence(&field, &violation.why);
+                    ApiError::bad_input(field, message)
+                }
+                Some(Origin::Request(field)) => ApiError::bad_input(field, violation.to_string()),
+                None => ApiError::bad_input(source, violation.to_string()),
+            };
+            // Different tasks that have a bad part from one field.
+            if !told.insert((problem.field.clone(), problem.message.clone())) {
+                continue;
+            }
+            if found.len() >= MAX_PROBLEMS {
+                return found;
+            }
+            found.push((rule, problem));
+        }
+    }
+    found
+}
+
+/// What is told at a field of the input: its own name, and what is wrong with it.
+pub(super) fn sentence(field: &str, why: &str) -> String {
+    let name = field.strip_prefix("input.").and_then(|rest| rest.split_once('.')).map_or(field, |(_, name)| name);
+    let name = name.strip_prefix("resources.").unwrap_or(name);
+    format!("{name} {why}")
+}
+
+fn without_image(pod: Option<&k8s_openapi::api::core::v1::PodSpec>, place: &str) -> Vec<Violation> {
+    let Some(pod) = pod else { return Vec::new() };
+    let init = pod.init_containers.iter().flatten().enumerate().map(|found| ("initContainers", found));
+    let main = pod.containers.iter().enumerate().map(|found| ("containers", found));
+    let missing = init.chain(main).filter(|(_, (_, container))| container.image.is_none());
+    missing
+        .map(|(list, (index, _))| Violation {
+            path: format!("{place}.spec.{list}[{index}].image"),
+            why: "is required".to_owned(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

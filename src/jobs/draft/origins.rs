@@ -1,0 +1,93 @@
+//! Which fields of the input a draft's tasks come from, so that what is wrong with a pod is told where it was written.
+
+use std::collections::BTreeMap;
+
+use super::Draft;
+
+/// The part of the input that fields come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The job described in the input.
+    Spec,
+    /// What is changed for one run.
+    Overrides,
+}
+
+impl Door {
+    /// The path of the part.
+    pub const fn root(self) -> &'static str {
+        match self {
+            Self::Spec => "input.spec",
+            Self::Overrides => "input.overrides",
+        }
+    }
+}
+
+/// Where the first container of a group of tasks has its parts from; what is not here is the source's.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Origins {
+    /// By the path in the container: `image`, `resources.limits.cpu`.
+    fields: BTreeMap<String, (Door, &'static str)>,
+    /// Of each environment variable, its place in the input's list.
+    env: Vec<Option<(Door, usize)>>,
+}
+
+impl Origins {
+    /// Notes that the part at `path` comes from this field.
+    pub fn set(&mut self, path: impl Into<String>, door: Door, field: &'static str) {
+        self.fields.insert(path.into(), (door, field));
+    }
+
+    /// Forgets where the part at `path` came from, because it is gone.
+    pub fn forget(&mut self, path: &str) {
+        self.fields.remove(path);
+    }
+
+    /// The field that the part at `path` comes from.
+    pub fn field(&self, path: &str) -> Option<&'static str> {
+        self.fields.get(path).map(|(_, field)| *field)
+    }
+
+    /// Notes that the variable at `index` comes from that place in the input's list.
+    pub fn set_variable(&mut self, index: usize, door: Door, place: usize) {
+        if self.env.len() <= index {
+            self.env.resize(index.saturating_add(1), None);
+        }
+        if let Some(origin) = self.env.get_mut(index) {
+            *origin = Some((door, place));
+        }
+    }
+
+    /// The input's field for a path in the container: `input.spec.env[1].name` for `env[3].name`.
+    fn of(&self, path: &str) -> Option<Origin> {
+        if let Some((index, rest)) = path.strip_prefix("env[").and_then(|rest| rest.split_once(']')) {
+            let (door, place) = (*self.env.get(index.parse::<usize>().ok()?)?)?;
+            return Some(Origin::Field(format!("{}.env[{place}]{rest}", door.root())));
+        }
+        let inside =
+            |part: &str| path.strip_prefix(part).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        let found = self.fields.iter().find_map(|(part, origin)| Some((origin, inside(part)?)));
+        if let Some(((door, field), rest)) = found {
+            return Some(Origin::Field(format!("{}.{field}{rest}", door.root())));
+        }
+        let request = path.strip_prefix("resources.limits").map(|rest| format!("resources.requests{rest}"))?;
+        let (door, field) = self.fields.get(&request)?;
+        Some(Origin::Request(format!("{}.{field}", door.root())))
+    }
+}
+
+/// Where in the input a part of a pod was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// At this field.
+    Field(String),
+    /// It is a limit of the source, and too small for what this field asks for.
+    Request(String),
+}
+
+impl Draft {
+    /// The input's field for a path in the template of a group of tasks, where it was set there.
+    pub(super) fn origin(&self, group: usize, path: &str) -> Option<Origin> {
+        self.origins.get(group)?.of(path.strip_prefix("spec.containers[0].")?)
+    }
+}
