@@ -20,3 +20,4 @@ mod sharing;
 mod stream;
 mod support;
 mod transport;
+mod yaml;

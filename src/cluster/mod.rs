@@ -10,5 +10,6 @@ pub mod pod_rules;
 pub mod pods;
 pub mod queues;
 pub mod safety;
+pub mod yaml;
 
 pub use client::{Cluster, ClusterError};
