@@ -6,6 +6,7 @@ pub mod image;
 pub mod logs;
 pub mod names;
 pub mod namespaces;
+pub mod objects;
 pub mod pod_rules;
 pub mod pods;
 pub mod queues;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{EnvVar, PodTemplateSpec};
 use kube::api::ObjectMeta;
 
 use super::{Draft, TaskGroup};
@@ -35,7 +35,10 @@ pub struct Placement<'a> {
 pub fn flash_job(draft: &Draft, placement: &Placement<'_>) -> FlashJob {
     let labels = labels(placement);
     let of_group = |group: &TaskGroup| vec![complete(group.template.clone(), placement, &labels); group.count];
-    let tasks = draft.tasks.iter().flat_map(of_group).collect();
+    let mut tasks: Vec<PodTemplateSpec> = draft.tasks.iter().flat_map(of_group).collect();
+    if draft.indexed {
+        tasks.iter_mut().enumerate().for_each(|(index, task)| tell_index(task, index));
+    }
     FlashJob {
         metadata: ObjectMeta {
             name: Some(names::job_object(placement.job)),
@@ -45,6 +48,27 @@ pub fn flash_job(draft: &Draft, placement: &Placement<'_>) -> FlashJob {
         },
         spec: FlashJobSpec { min_available: draft.gang(), tasks },
         status: None,
+    }
+}
+
+/// The annotation, and the label, with a pod's number among those of an Indexed Job.
+const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+/// The environment variable with that number.
+const INDEX_ENV: &str = "JOB_COMPLETION_INDEX";
+
+/// Tells a task its number as Kubernetes tells the pods of an Indexed Job; a variable of the name is left as it is.
+/// <https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode>
+fn tell_index(task: &mut PodTemplateSpec, index: usize) {
+    let metadata = task.metadata.get_or_insert_default();
+    for map in [&mut metadata.annotations, &mut metadata.labels] {
+        map.get_or_insert_default().insert(INDEX.to_owned(), index.to_string());
+    }
+    let pod = task.spec.get_or_insert_default();
+    for container in pod.init_containers.iter_mut().flatten().chain(&mut pod.containers) {
+        let env = container.env.get_or_insert_default();
+        if env.iter().all(|variable| variable.name != INDEX_ENV) {
+            env.push(EnvVar { name: INDEX_ENV.to_owned(), value: Some(index.to_string()), value_from: None });
+        }
     }
 }
 
@@ -90,6 +114,20 @@ mod tests {
     use crate::jobs::input::JobSpecInput;
     use uuid::Uuid;
 
+    fn placement() -> Placement<'static> {
+        let id = |n| Uuid::from_u128(n);
+        Placement {
+            job: JobId::from_uuid(id(1)),
+            project: ProjectId::from_uuid(id(2)),
+            user: UserId::from_uuid(id(3)),
+            commit: Some(CommitId::from_uuid(id(4))),
+            namespace: "proj-x",
+            queue: "default-batch",
+            preemptible: true,
+            scheduler: "flash-scheduler",
+        }
+    }
+
     #[test]
     fn a_spec_becomes_a_flash_job_with_the_contract_s_labels_and_annotations() {
         let spec = JobSpecInput {
@@ -107,17 +145,33 @@ mod tests {
             retries: None,
         };
         let draft = Draft::from_spec(spec).unwrap();
-        let id = |n| Uuid::from_u128(n);
-        let placement = Placement {
-            job: JobId::from_uuid(id(1)),
-            project: ProjectId::from_uuid(id(2)),
-            user: UserId::from_uuid(id(3)),
-            commit: Some(CommitId::from_uuid(id(4))),
-            namespace: "proj-x",
-            queue: "default-batch",
-            preemptible: true,
-            scheduler: "flash-scheduler",
-        };
-        insta::assert_json_snapshot!(flash_job(&draft, &placement));
+        insta::assert_json_snapshot!(flash_job(&draft, &placement()));
+    }
+
+    #[test]
+    fn each_task_of_an_indexed_job_knows_its_number() {
+        let yaml = "apiVersion: batch/v1\nkind: Job\nspec: {completionMode: Indexed, completions: 2, parallelism: 2, template: {spec: {initContainers: [{name: i}], containers: [{name: a, env: [{name: A, value: b}]}, {name: b, env: [{name: JOB_COMPLETION_INDEX, value: mine}]}]}}}";
+        let draft = crate::jobs::draft::from_yaml(yaml, "input.commitId").unwrap();
+        let tasks = flash_job(&draft, &placement()).spec.tasks;
+        let told = tasks.iter().map(|task| {
+            let pod = task.spec.as_ref().unwrap();
+            let metadata = task.metadata.as_ref().unwrap();
+            let index = |container: &k8s_openapi::api::core::v1::Container| {
+                let env = container.env.iter().flatten().find(|variable| variable.name == INDEX_ENV);
+                env.and_then(|variable| variable.value.clone()).unwrap()
+            };
+            let init = index(&pod.init_containers.as_ref().unwrap()[0]);
+            let labels = (
+                metadata.annotations.as_ref().unwrap()[INDEX].clone(),
+                metadata.labels.as_ref().unwrap()[INDEX].clone(),
+            );
+            (labels, init, pod.containers.iter().map(index).collect::<Vec<_>>())
+        });
+        insta::assert_debug_snapshot!(told.map(|told| format!("{told:?}")).collect::<Vec<_>>(), @r#"
+        [
+            "((\"0\", \"0\"), \"0\", [\"0\", \"mine\"])",
+            "((\"1\", \"1\"), \"1\", [\"1\", \"mine\"])",
+        ]
+        "#);
     }
 }
