@@ -26,3 +26,4 @@ mod stream;
 mod support;
 mod told;
 mod transport;
+mod yaml;

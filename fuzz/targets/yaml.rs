@@ -1,9 +1,14 @@
-//! Config files: what is read is within the limits, of the allowed kinds, and the same when it is written and read again.
+//! Config files: what is read is within the limits, of the allowed kinds, and the same when it is written as JSON and read
+//! again.
 
+use platform::cluster::yaml::{self, Node};
 use platform::configs::documents::{MAX_BYTES, MAX_DOCUMENTS, parse};
 
 pub fn check(bytes: &[u8]) {
     let yaml = super::text(bytes);
+    if let Ok(nodes) = yaml::read(&yaml) {
+        reads_as_json(&nodes);
+    }
     let documents = match parse(&yaml, "input.yaml") {
         Ok(documents) => documents,
         Err(refused) => {
@@ -14,13 +19,16 @@ pub fn check(bytes: &[u8]) {
     };
     assert!(yaml.len() <= MAX_BYTES && (1..=MAX_DOCUMENTS).contains(&documents.len()));
     for document in &documents {
-        assert_eq!(document.object["kind"], document.kind.as_str());
-        assert_eq!(document.object["apiVersion"], document.kind.api_version());
+        assert_eq!(document.object()["kind"], document.kind.as_str());
     }
-    // JSON is YAML.
-    let written: String = documents.iter().map(|document| format!("---\n{}\n", document.object)).collect();
+}
+
+/// JSON is YAML: what is written as JSON is read as it was.
+fn reads_as_json(nodes: &[Node]) {
+    let written: String = nodes.iter().map(|node| format!("---\n{}\n", node.to_json())).collect();
     if written.len() <= MAX_BYTES {
-        let again = parse(&written, "input.yaml").unwrap_or_else(|error| panic!("{error}: {written}"));
-        assert_eq!(again, documents);
+        let again = yaml::read(&written).unwrap_or_else(|error| panic!("{error}: {written}"));
+        let json = |nodes: &[Node]| nodes.iter().map(Node::to_json).collect::<Vec<_>>();
+        assert_eq!(json(&again), json(nodes));
     }
 }

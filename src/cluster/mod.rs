@@ -7,12 +7,14 @@ pub mod image;
 pub mod logs;
 pub mod names;
 pub mod namespaces;
+pub mod objects;
 pub mod pod_resources;
 pub mod pod_rules;
 pub mod pods;
 pub mod queues;
 pub mod safety;
 pub mod text;
+pub mod yaml;
 
 pub use client::Cluster;
 pub use error::ClusterError;

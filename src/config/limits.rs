@@ -148,8 +148,9 @@ impl RoleLimits {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
+    // A config file of 1 MiB of which a JSON writer escapes every character (six bytes for one), and 64 KiB for the rest.
     /// Bytes in a request's body
-    #[arg(long, env = "MAX_BODY_BYTES", default_value = "2097152", value_name = "N", value_parser = between(1024_usize, 1 << 30))]
+    #[arg(long, env = "MAX_BODY_BYTES", default_value = "6356992", value_name = "N", value_parser = between(1024_usize, 1 << 30))]
     pub max_body_bytes: usize,
     /// Operations in one HTTP request; 0 refuses batches
     #[arg(long, env = "MAX_BATCH", default_value = "0", value_name = "N", value_parser = between(0_usize, 1000))]

@@ -3,23 +3,17 @@
 use async_graphql::Enum;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::cluster::objects::{self, Kind, Object, Workload};
+use crate::cluster::pod_rules;
 use crate::cluster::safety::{self, Payload, Violation};
+use crate::cluster::yaml::{self, Node, Problem};
 use crate::error::{ApiError, ApiErrors, Problems};
-use crate::graphql::names::shown;
 use crate::text_enum;
 
-/// Bytes of YAML in a config file at most.
-pub const MAX_BYTES: usize = 1024 * 1024;
-/// Objects in a config file at most.
-pub const MAX_DOCUMENTS: usize = 64;
-/// Nodes (keys, values, lists, mappings) in a config file at most, those that aliases stand for counted each time.
-const MAX_NODES: usize = 100_000;
-/// Aliases in a config file at most.
-const MAX_ALIASES: usize = 1000;
-/// How deeply lists and mappings may nest.
-const MAX_DEPTH: usize = 64;
+pub use crate::cluster::yaml::{MAX_BYTES, MAX_DOCUMENTS};
+
 /// Problems that are told of a file at most.
 const MAX_PROBLEMS: usize = 50;
 
@@ -63,83 +57,69 @@ text_enum!(ConfigKind {
 });
 
 impl ConfigKind {
-    /// Which rules of pod safety hold for it.
-    const fn payload(self) -> Payload {
-        match self {
-            Self::Pod | Self::Deployment | Self::Job | Self::CronJob | Self::FlashJob => Payload::Pods,
-            Self::Workflow => Payload::Workflow,
-            Self::PersistentVolumeClaim => Payload::Claim,
-            Self::Service | Self::ConfigMap | Self::Ingress => Payload::Other,
-        }
-    }
-
-    /// The `apiVersion` that goes with the kind.
-    pub const fn api_version(self) -> &'static str {
-        match self {
-            Self::Pod | Self::Service | Self::ConfigMap | Self::PersistentVolumeClaim => "v1",
-            Self::Deployment => "apps/v1",
-            Self::Ingress => "networking.k8s.io/v1",
-            Self::Job | Self::CronJob => "batch/v1",
-            Self::FlashJob => "scheduling.flash-sched.io/v1alpha1",
-            Self::Workflow => "argoproj.io/v1alpha1",
+    /// The kind of object that it is in the cluster.
+    pub const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Pod => Self::Pod,
+            Kind::Service => Self::Service,
+            Kind::Deployment => Self::Deployment,
+            Kind::ConfigMap => Self::ConfigMap,
+            Kind::Ingress => Self::Ingress,
+            Kind::Job => Self::Job,
+            Kind::CronJob => Self::CronJob,
+            Kind::FlashJob => Self::FlashJob,
+            Kind::Workflow => Self::Workflow,
+            Kind::PersistentVolumeClaim => Self::PersistentVolumeClaim,
         }
     }
 }
 
 /// One object of a config file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Document {
     /// What it is.
     pub kind: ConfigKind,
-    /// The object as it stands in the file, keys in their order.
-    pub object: Value,
+    node: Node,
+}
+
+impl Document {
+    /// The object as it stands in the file, keys in their order and aliases replaced.
+    pub fn object(&self) -> Value {
+        self.node.to_json()
+    }
 }
 
 /// The objects in `yaml`.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for `field`: with line and column where the YAML does not parse, with the limit and its value where
-/// it is too large, and one for each document that is not of an allowed kind and for everything in one that no pod may
-/// ask for. Which claims may be mounted depends on who runs the document, and is decided then.
+/// `BAD_USER_INPUT` for `field`, each with line and column: where the YAML does not parse or is beyond a limit, and else
+/// one for each document that is not of an allowed kind, for every field that its kind does not have, for every value of
+/// another type, for what the platform does not run, and for everything that no pod may ask for. Which claims may be
+/// mounted depends on who runs the document, and is decided then.
 pub fn parse(yaml: &str, field: &'static str) -> Result<Vec<Document>, ApiErrors> {
-    if yaml.len() > MAX_BYTES {
-        let message = format!("the YAML has {} bytes; it may have {MAX_BYTES}", yaml.len());
-        return Err(ApiError::bad_input(field, message).into());
-    }
-    let options = serde_saphyr::options! {
-        with_snippet: false,
-        strict_booleans: true,
-        budget: serde_saphyr::budget! {
-            max_documents: MAX_DOCUMENTS + 1,
-            max_nodes: MAX_NODES,
-            max_depth: MAX_DEPTH,
-            max_aliases: MAX_ALIASES,
-        },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_NODES },
-    };
-    let objects: Vec<Value> =
-        serde_saphyr::from_multiple_with_options(yaml, options).map_err(|error| unreadable(&error, field))?;
-    if objects.is_empty() {
+    let nodes = yaml::read(yaml).map_err(|error| ApiError::bad_input(field, error.to_string()))?;
+    if nodes.is_empty() {
         return Err(ApiError::bad_input(field, "the YAML has no object in it").into());
     }
-    if objects.len() > MAX_DOCUMENTS {
-        let message = format!("the YAML has more than {MAX_DOCUMENTS} objects, which is the most it may have");
-        return Err(ApiError::bad_input(field, message).into());
-    }
     let mut problems = Problems::default();
-    let mut documents = Vec::with_capacity(objects.len());
     let mut untold = 0;
-    for (index, object) in objects.into_iter().enumerate() {
-        if let Some(document) = problems.take(document(object, index + 1, field)) {
-            for violation in unsafe_parts(&document) {
-                if problems.count() < MAX_PROBLEMS {
-                    let message = format!("document {}, {}: {violation}", index + 1, title(&document));
-                    problems.push(ApiError::bad_input(field, message));
-                } else {
-                    untold += 1;
-                }
+    let mut documents = Vec::with_capacity(nodes.len());
+    for (index, node) in nodes.into_iter().enumerate() {
+        let number = index + 1;
+        let (title, found) = match objects::kind_of(&node) {
+            Err(problem) => (format!("document {number}"), vec![problem]),
+            Ok(kind) => {
+                let told = (format!("document {number}, {}", objects::title(kind, &node)), problems_of(kind, &node));
+                documents.push(Document { kind: ConfigKind::of(kind), node });
+                told
             }
-            documents.push(document);
+        };
+        for problem in found {
+            if problems.count() < MAX_PROBLEMS {
+                problems.push(ApiError::bad_input(field, format!("{title}: {problem}")));
+            } else {
+                untold += 1;
+            }
         }
     }
     if untold > 0 {
@@ -148,170 +128,52 @@ pub fn parse(yaml: &str, field: &'static str) -> Result<Vec<Document>, ApiErrors
     problems.finish().map(|()| documents)
 }
 
-/// What no pod may ask for. Whatever is not the cluster's report is looked at, wherever it stands.
-fn unsafe_parts(document: &Document) -> Vec<Violation> {
-    let Value::Object(content) = &document.object else { return Vec::new() };
-    let looked_at = content.iter().filter(|(key, _)| key.as_str() != "status");
-    let looked_at: Map<String, Value> = looked_at.map(|(key, part)| (key.clone(), part.clone())).collect();
-    safety::violations_in(&Value::Object(looked_at), "", document.kind.payload())
-}
-
-/// Kind and name, as in `Job/train`.
-fn title(document: &Document) -> String {
-    let kind = document.kind.as_str();
-    match document.object.pointer("/metadata/name").and_then(Value::as_str) {
-        Some(name) => format!("{kind}/{}", name.chars().filter(|c| !c.is_control()).take(80).collect::<String>()),
-        None => kind.to_owned(),
-    }
-}
-
-fn unreadable(error: &serde_saphyr::Error, field: &'static str) -> ApiErrors {
-    let place =
-        error.location().map(|place| format!("line {}, column {}: ", place.line(), place.column())).unwrap_or_default();
-    let formatter = serde_saphyr::UserMessageFormatter;
-    let message = too_large(error).unwrap_or_else(|| {
-        let what = serde_saphyr::MessageFormatter::format_message(&formatter, error);
-        if what == RECURSION_LIMIT {
-            return too_deep();
+/// Everything that is wrong with a document of this kind. A path is told once: what is no field of its type, or has
+/// another type, need not be told as unsafe too.
+fn problems_of(kind: Kind, node: &Node) -> Vec<Problem> {
+    let mut problems = match Object::read(kind, node) {
+        Ok(object) => {
+            let mut problems = object.templated_images(node);
+            for (path, template) in object.pod_templates() {
+                let broken = pod_rules::violations(&template, &path);
+                problems.extend(broken.into_iter().map(|violation| placed(violation, node)));
+            }
+            // What can be saved can be submitted.
+            add_untold(&mut problems, Workload::of(object, node).err().unwrap_or_default());
+            problems
         }
-        format!("the YAML cannot be read: {place}{what}")
-    });
-    ApiError::bad_input(field, message).into()
-}
-
-/// What the parser says of brackets that nest deeper than it can follow, which it notices before it counts them.
-const RECURSION_LIMIT: &str = "recursion limit exceeded";
-
-fn too_deep() -> String {
-    format!("the YAML nests more than {MAX_DEPTH} levels deep")
-}
-
-/// Which limit the YAML is beyond, with its value.
-fn too_large(error: &serde_saphyr::Error) -> Option<String> {
-    use serde_saphyr::budget::BudgetBreach;
-    let serde_saphyr::Error::Budget { breach, .. } = error else { return None };
-    Some(match breach {
-        BudgetBreach::Documents { .. } => {
-            format!("the YAML has more than {MAX_DOCUMENTS} objects, which is the most it may have")
-        }
-        BudgetBreach::Nodes { .. } => {
-            format!("the YAML has more than {MAX_NODES} values, which is the most it may have")
-        }
-        BudgetBreach::Depth { .. } => too_deep(),
-        BudgetBreach::Aliases { .. } => format!("the YAML has more than {MAX_ALIASES} aliases"),
-        _ => return None,
-    })
-}
-
-fn document(object: Value, number: usize, field: &'static str) -> Result<Document, ApiError> {
-    let refused = |message: String| ApiError::bad_input(field, format!("document {number}: {message}"));
-    if has_nul(&object) {
-        return Err(refused("a text in it has the character U+0000 (NUL), which no text may have".to_owned()));
-    }
-    let Value::Object(content) = &object else {
-        return Err(refused("it is not a mapping with apiVersion and kind".to_owned()));
+        Err(problems) => problems,
     };
-    let (api_version, kind) = (text(content, "apiVersion"), text(content, "kind"));
-    let (Some(api_version), Some(kind)) = (api_version, kind) else {
-        return Err(refused("it needs an apiVersion and a kind, each a text".to_owned()));
-    };
-    let allowed = || ConfigKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
-    let kind: ConfigKind = kind
-        .parse()
-        .map_err(|_| refused(format!("the kind {} is not allowed; these are: {}", shown(kind), allowed())))?;
-    if api_version != kind.api_version() {
-        return Err(refused(format!(
-            "the apiVersion of a {} is {}, not {}",
-            kind.as_str(),
-            shown(kind.api_version()),
-            shown(api_version)
-        )));
-    }
-    Ok(Document { kind, object })
+    // Whatever is not the cluster's report is looked at, wherever it stands.
+    let found = safety::violations_in(&node.to_json_without(&["status"]), "", payload_of(kind));
+    add_untold(&mut problems, found.into_iter().map(|violation| placed(violation, node)).collect());
+    problems.sort_by_key(|problem| problem.place);
+    problems
 }
 
-/// Whether a text has a U+0000: YAML can write one, PostgreSQL keeps none.
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+/// Which rules of pod safety hold for a kind.
+const fn payload_of(kind: Kind) -> Payload {
+    match kind {
+        Kind::Pod | Kind::Deployment | Kind::Job | Kind::CronJob | Kind::FlashJob => Payload::Pods,
+        Kind::Workflow => Payload::Workflow,
+        Kind::PersistentVolumeClaim => Payload::Claim,
+        Kind::Service | Kind::ConfigMap | Kind::Ingress => Payload::Other,
     }
 }
 
-fn text<'o>(object: &'o Map<String, Value>, key: &str) -> Option<&'o str> {
-    object.get(key)?.as_str()
+/// Adds the problems at paths of which nothing is told yet.
+fn add_untold(problems: &mut Vec<Problem>, more: Vec<Problem>) {
+    let more: Vec<Problem> = more.into_iter().filter(|one| problems.iter().all(|told| told.path != one.path)).collect();
+    problems.extend(more);
+}
+
+fn placed(violation: Violation, node: &Node) -> Problem {
+    Problem { place: node.place_at(&violation.path), path: violation.path, what: violation.why }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn refused(yaml: &str) -> String {
-        parse(yaml, "input.yaml").unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_file_may_have_several_objects() {
-        let yaml = "apiVersion: v1\nkind: ConfigMap\n---\n# nothing\n---\napiVersion: batch/v1\nkind: Job\n";
-        let kinds: Vec<_> = parse(yaml, "input.yaml").unwrap().iter().map(|document| document.kind).collect();
-        assert_eq!(kinds, [ConfigKind::ConfigMap, ConfigKind::Job]);
-    }
-
-    #[test]
-    fn yaml_that_does_not_parse_is_told_with_line_and_column() {
-        let message = refused("apiVersion: v1\nkind: [Pod\nmetadata:\n");
-        assert!(message.starts_with("the YAML cannot be read: line "), "{message}");
-        assert!(message.contains(", column "), "{message}");
-    }
-
-    #[test]
-    fn every_object_that_is_not_allowed_is_told() {
-        let yaml = "apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Job\n---\njust text\n---\nkind: Pod\n";
-        insta::assert_snapshot!(refused(yaml).replace("; document", ";\ndocument"), @r#"
-        document 1: the kind "Secret" is not allowed; these are: Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim;
-        document 2: the apiVersion of a Job is "batch/v1", not "v1";
-        document 3: it is not a mapping with apiVersion and kind;
-        document 4: it needs an apiVersion and a kind, each a text
-        "#);
-    }
-
-    #[test]
-    fn ten_megabytes_and_a_hundred_objects_are_refused_with_the_limit() {
-        insta::assert_snapshot!(refused(&"a".repeat(10_000_000)), @"the YAML has 10000000 bytes; it may have 1048576");
-        let many = "apiVersion: v1\nkind: Pod\n---\n".repeat(MAX_DOCUMENTS + 1);
-        insta::assert_snapshot!(refused(&many), @"the YAML has more than 64 objects, which is the most it may have");
-        insta::assert_snapshot!(refused(""), @"the YAML has no object in it");
-    }
-
-    #[test]
-    fn a_nul_that_yaml_can_write_is_refused_wherever_it_stands() {
-        for object in [r#"metadata: {name: "a\0"}"#, r#"metadata: {"a\0": b}"#, r#"spec: {args: ["\x00"]}"#] {
-            let message = refused(&format!("apiVersion: v1\nkind: Pod\n{object}\n"));
-            assert_eq!(message, "document 1: a text in it has the character U+0000 (NUL), which no text may have");
-        }
-    }
-
-    #[test]
-    fn aliases_that_explode_are_refused() {
-        let mut yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..9 {
-            let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
-            yaml += &format!("a{level}: &a{level} [{aliases}]\n");
-        }
-        assert!(refused(&yaml).starts_with("the YAML cannot be read: "));
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_breaks_the_parser(text in ".{0,200}") {
-            let _ = parse(&text, "input.yaml");
-        }
-    }
-}
+#[path = "documents/tests.rs"]
+mod tests;
 
 #[cfg(test)]
 #[path = "documents/adversarial_tests.rs"]

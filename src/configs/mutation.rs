@@ -31,6 +31,9 @@ pub struct CreateConfigFileInput {
     pub name: String,
     /// One or more Kubernetes objects as YAML, at most 1 MiB. These kinds are allowed: Pod, Service, Deployment,
     /// ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim.
+    ///
+    /// It is read as kubectl reads it: `yes`, `no`, `on` and `off` are booleans, `0644` is an octal number, and a string
+    /// that looks like one of these needs quotes. Fields that a kind does not have are refused.
     pub yaml: String,
     /// What this version is about: at most 500 characters.
     #[graphql(default)]

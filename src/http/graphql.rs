@@ -21,6 +21,9 @@ use crate::http::params::{self, Params};
 use crate::http::service::{GraphqlService, Peer, RequestMeta, Transport};
 use crate::http::{answer, csrf, multipart, rate_headers, request_id, sse, ws};
 
+/// Bytes of a body from which on it is not parsed on the thread that serves.
+const LONG_BODY: usize = 64 << 10;
+
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 /// As many headers as an answer has, and some room.
 pub(super) const HEADERS: usize = 16;
@@ -124,7 +127,15 @@ async fn answer<S: GraphqlService>(
         let settings = endpoint.settings();
         let bytes = tokio::time::timeout(settings.body_timeout, read(&parts.headers, body, settings.max_body_bytes));
         let bytes = bytes.await.map_err(|_| Refused::late(settings.body_timeout))??;
-        params::Body::parse(&bytes, endpoint.settings().max_batch).map_err(bad_request)?
+        let max_batch = settings.max_batch;
+        let parsed = if bytes.len() <= LONG_BODY {
+            params::Body::parse(&bytes, max_batch)
+        } else {
+            // A few megabytes take a while to parse.
+            let parsing = tokio::task::spawn_blocking(move || params::Body::parse(&bytes, max_batch));
+            parsing.await.map_err(|_| Refused::new(StatusCode::SERVICE_UNAVAILABLE, "the server is going down"))?
+        };
+        parsed.map_err(bad_request)?
     };
     let transport = match format {
         Format::Single(_) => Transport::Http,

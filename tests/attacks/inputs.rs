@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::production::Production;
+use crate::support::session::password_of;
 
 /// The codes of the errors; none of them may be the server's own fault, and all come in time.
 async fn codes(query: &str, variables: Value) -> Vec<String> {
@@ -215,4 +216,48 @@ async fn a_last_event_id_that_is_none_is_refused_in_the_stream() {
         assert!(answer.body.contains("is not a cursor of this feed"), "{}", answer.body);
         assert!(answer.body.ends_with("event: complete\ndata:\n\n"), "{}", answer.body);
     }
+}
+
+/// A JSON string in which every character is escaped.
+fn escaped(text: &str) -> String {
+    let units = text.encode_utf16();
+    format!("\"{}\"", units.map(|unit| format!("\\u{unit:04x}")).collect::<String>())
+}
+
+#[tokio::test]
+async fn a_config_file_within_its_limit_can_be_sent_whatever_its_writer_escapes() {
+    let server = Production::server().await;
+    let login = "mutation($i: LoginInput!) { login(input: $i) { accessToken } }";
+    let input = json!({ "i": { "username": "maya", "password": password_of("maya") } });
+    let answer = server.post(&json!({ "query": login, "variables": input }).to_string(), &[]).await.json();
+    let token = format!("Bearer {}", answer["data"]["login"]["accessToken"].as_str().unwrap());
+    let headers = [("authorization", token.as_str())];
+    let query = json!({ "query": "{ projects(filter: { names: [\"detection\"] }) { nodes { id } } }" }).to_string();
+    let answer = server.post(&query, &headers).await.json();
+    let project = &answer["data"]["projects"]["nodes"][0]["id"];
+    let create = "mutation($p: ID!, $n: String!, $y: String!) { createConfigFile(input: { projectId: $p, name: $n, yaml: $y }) { commit { kinds } } }";
+    let begin = "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: '";
+    let room = 1024 * 1024 - begin.len() - 2;
+    for (name, text) in
+        [("ascii", "a".repeat(room)), ("accents", "é".repeat(room / 2)), ("clefs", "𝄞".repeat(room / 4))]
+    {
+        let yaml = escaped(&format!("{begin}{text}'\n"));
+        let body = format!(
+            r#"{{"query": {}, "variables": {{"p": {project}, "n": "{name}", "y": {yaml}}}}}"#,
+            Value::from(create)
+        );
+        let answer = server.post(&body, &headers).await;
+        assert_eq!(
+            answer.json()["data"]["createConfigFile"]["commit"]["kinds"],
+            json!(["CONFIG_MAP"]),
+            "{}",
+            answer.status
+        );
+    }
+    let yaml = escaped(&format!("{begin}{}'\n", "a".repeat(room + 1)));
+    let body =
+        format!(r#"{{"query": {}, "variables": {{"p": {project}, "n": "more", "y": {yaml}}}}}"#, Value::from(create));
+    let answer = server.post(&body, &headers).await;
+    assert_eq!(answer.codes(), ["BAD_USER_INPUT"], "the limit of the file is told, not that of the body");
+    assert!(answer.body.contains("the YAML has 1048577 bytes; it may have 1048576"), "{}", answer.body);
 }

@@ -6,7 +6,8 @@ use super::{World, errors};
 
 const CREATE: &str = "mutation($input: CreateConfigFileInput!) { createConfigFile(input: $input) {
     configFile { name head { id } commits { totalCount } } commit { id kinds yaml sha256 message parent { id } author { username } } } }";
-const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: one\n";
+const POD: &str =
+    "apiVersion: v1\nkind: Pod\nmetadata:\n  name: one\nspec:\n  containers: [{name: main, image: alpine:3.20}]\n";
 
 async fn create(world: &World, who: &str, name: &str, yaml: &str) -> Value {
     let answer =
@@ -52,7 +53,7 @@ async fn yaml_that_does_not_parse_is_told_with_its_place() {
 async fn a_kind_that_is_not_allowed_is_refused() {
     let world = World::new().await;
     let answer = create(&world, "maya", "secret.yaml", "apiVersion: v1\nkind: Secret\n").await;
-    insta::assert_snapshot!(errors(&answer), @r#"BAD_USER_INPUT input.yaml: document 1: the kind "Secret" is not allowed; these are: Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim"#);
+    insta::assert_snapshot!(errors(&answer), @r#"BAD_USER_INPUT input.yaml: document 1: line 2, column 1: the kind "Secret" is not allowed; these are: Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,4 +82,54 @@ async fn a_version_is_found_by_its_id_by_those_who_see_its_project() {
     assert_eq!(found["data"]["node"], json!({ "id": id, "message": "first" }));
     let hidden = world.ask("ben", node, json!({ "id": id })).await;
     assert_eq!(hidden["data"]["node"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_field_and_what_is_no_string_is_told_when_the_file_is_made() {
+    let world = World::new().await;
+    let yaml =
+        format!("{POD}  restartpolicy: Never\n").replace("image: alpine:3.20", "image: a, comand: [b], args: [yes]");
+    let answer = create(&world, "maya", "typo.yaml", &yaml).await;
+    insta::assert_snapshot!(errors(&answer).replace("BAD_USER", "\nBAD_USER"), @r#"
+
+    BAD_USER_INPUT input.yaml: document 1, Pod/one: line 6, column 59: spec.containers[0].args[0] was true (written yes); it must be a string: put it in quotes
+
+    BAD_USER_INPUT input.yaml: document 1, Pod/one: line 7, column 3: spec.restartpolicy is not a field of a pod spec; did you mean "restartPolicy"?
+
+    BAD_USER_INPUT input.yaml: document 1, Pod/one: line 6, column 39: spec.containers[0].comand is not a field of a container; did you mean "command"?
+    "#);
+    let octal = "  volumes: [{name: c, configMap: {name: x, defaultMode: 0644}}]\n";
+    let answer = create(&world, "maya", "octal.yaml", &format!("{POD}{octal}")).await;
+    assert_eq!(answer["errors"], Value::Null, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_saved_is_admitted_as_it_was_read() {
+    let world = World::new().await;
+    let preview = async |name: &str, yaml: &str| {
+        let answer = create(&world, "maya", name, yaml).await;
+        let commit = &answer["data"]["createConfigFile"]["commit"]["id"];
+        assert!(commit.is_string(), "{answer}");
+        let project =
+            world.ask("admin", "{ projects(filter: { names: [\"detection\"] }) { nodes { id } } }", json!({})).await;
+        let input = json!({ "projectId": project["data"]["projects"]["nodes"][0]["id"], "commitId": commit });
+        let query = "mutation($i: SubmitJobInput!) { previewJob(input: $i) { preview { admitted manifests verdicts { rule problems { message } } } } }";
+        let answer = world.ask("maya", query, json!({ "i": input })).await;
+        let preview = answer["data"]["previewJob"]["preview"].clone();
+        assert_eq!(preview["admitted"], true, "{answer}");
+        preview["manifests"][0]["spec"]["tasks"].clone()
+    };
+    let template = "template: {spec: {containers: [{name: main, image: python:3.12, args: ['yes']}], volumes: [{name: s, emptyDir: {}}, {name: c, configMap: {name: x, defaultMode: 0644}}]}}";
+    let indexed = format!(
+        "apiVersion: batch/v1\nkind: Job\nspec: {{completionMode: Indexed, completions: 2, parallelism: 2, {template}}}"
+    );
+    let tasks = preview("indexed.yaml", &indexed).await;
+    assert_eq!(tasks[1]["spec"]["volumes"][1]["configMap"]["defaultMode"], 420);
+    assert_eq!(tasks[1]["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"], "1");
+    assert_eq!(tasks[1]["spec"]["containers"][0]["env"], json!([{ "name": "JOB_COMPLETION_INDEX", "value": "1" }]));
+    let gang = format!(
+        "apiVersion: scheduling.flash-sched.io/v1alpha1\nkind: FlashJob\nspec:\n  minAvailable: 128\n  tasks:\n  - &w {{spec: {{containers: [{{name: main, image: python:3.12}}]}}}}\n{}",
+        "  - *w\n".repeat(127)
+    );
+    assert_eq!(preview("gang.yaml", &gang).await.as_array().unwrap().len(), 128);
 }

@@ -83,7 +83,7 @@ fn operation(field: &str) -> Option<&'static str> {
             "mutation($vision: ID!) { createProject(input: { groupId: $vision, name: \"new\" }) { project { id } } }"
         }
         "createConfigFile" => {
-            "mutation($detection: ID!) { createConfigFile(input: { projectId: $detection, name: \"new\", yaml: \"{apiVersion: v1, kind: Pod}\" }) { commit { id } } }"
+            "mutation($detection: ID!) { createConfigFile(input: { projectId: $detection, name: \"new\", yaml: \"{apiVersion: v1, kind: ConfigMap}\" }) { commit { id } } }"
         }
         "jobEvents" => {
             "subscription($ended: ID!, $start: Cursor!) { jobEvents(filter: { jobIds: [$ended] }, after: $start) { cursor } }"

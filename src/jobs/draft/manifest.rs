@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{EnvVar, PodTemplateSpec};
 use kube::Resource;
 use kube::api::ObjectMeta;
 use serde::Serialize;
 
-use super::Draft;
+use super::{Draft, TaskGroup};
 use crate::cluster::crd::{FlashJob, PREEMPTABLE_ANNOTATION, QUEUE_ANNOTATION};
 use crate::cluster::names::{self, COMMIT_LABEL, JOB_LABEL, PROJECT_LABEL, USER_LABEL};
 use crate::error::ApiError;
@@ -69,13 +69,23 @@ pub fn flash_job(draft: &mut Draft, placement: &Placement<'_>) -> Result<Manifes
     for group in &mut draft.tasks {
         complete(&mut group.template, placement, &labels);
     }
+    let manifest = object(draft, placement, &labels)?;
+    // Tasks that know their number are all different. What is too large already is refused as it is.
+    if draft.indexed && manifest.bytes_in_cluster() <= MAX_BYTES {
+        draft.tell_indexes();
+        return object(draft, placement, &labels);
+    }
+    Ok(manifest)
+}
+
+fn object(draft: &Draft, placement: &Placement<'_>, labels: &BTreeMap<String, String>) -> Result<Manifest, ApiError> {
     let object = Object {
         api_version: FlashJob::api_version(&()),
         kind: FlashJob::kind(&()),
         metadata: ObjectMeta {
             name: Some(names::job_object(placement.job)),
             namespace: Some(placement.namespace.to_owned()),
-            labels: Some(labels),
+            labels: Some(labels.clone()),
             ..ObjectMeta::default()
         },
         spec: ObjectSpec {
@@ -121,6 +131,40 @@ pub fn check_size(manifest: &Manifest, field: &'static str) -> Result<(), ApiErr
     let message =
         format!("the job with its {tasks} would be an object of {bytes} bytes; the cluster takes at most {MAX_BYTES}");
     Err(ApiError::bad_input(field, message))
+}
+
+/// The annotation, and the label, with a pod's number among those of an Indexed Job.
+const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+/// The environment variable with that number.
+const INDEX_ENV: &str = "JOB_COMPLETION_INDEX";
+
+impl Draft {
+    /// Makes each task one of its own that knows its number.
+    fn tell_indexes(&mut self) {
+        let groups = std::mem::take(&mut self.tasks);
+        let tasks = groups.into_iter().flat_map(|group| std::iter::repeat_n(group.template, group.count));
+        let numbered = tasks.enumerate().map(|(index, mut template)| {
+            tell_index(&mut template, index);
+            TaskGroup { template, count: 1 }
+        });
+        self.tasks = numbered.collect();
+    }
+}
+
+/// Tells a task its number as Kubernetes tells the pods of an Indexed Job; a variable of the name is left as it is.
+/// <https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode>
+fn tell_index(task: &mut PodTemplateSpec, index: usize) {
+    let metadata = task.metadata.get_or_insert_default();
+    for map in [&mut metadata.annotations, &mut metadata.labels] {
+        map.get_or_insert_default().insert(INDEX.to_owned(), index.to_string());
+    }
+    let pod = task.spec.get_or_insert_default();
+    for container in pod.init_containers.iter_mut().flatten().chain(&mut pod.containers) {
+        let env = container.env.get_or_insert_default();
+        if env.iter().all(|variable| variable.name != INDEX_ENV) {
+            env.push(EnvVar { name: INDEX_ENV.to_owned(), value: Some(index.to_string()), value_from: None });
+        }
+    }
 }
 
 fn labels(placement: &Placement<'_>) -> BTreeMap<String, String> {
@@ -177,10 +221,9 @@ mod tests {
         }
     }
 
-    fn manifest(spec: JobSpecInput) -> Manifest {
-        let mut draft = Draft::from_spec(spec).unwrap();
+    fn placement() -> Placement<'static> {
         let id = |n| Uuid::from_u128(n);
-        let placement = Placement {
+        Placement {
             job: JobId::from_uuid(id(1)),
             project: ProjectId::from_uuid(id(2)),
             user: UserId::from_uuid(id(3)),
@@ -189,8 +232,11 @@ mod tests {
             queue: "default-batch",
             preemptible: true,
             scheduler: "flash-scheduler",
-        };
-        flash_job(&mut draft, &placement).unwrap()
+        }
+    }
+
+    fn manifest(spec: JobSpecInput) -> Manifest {
+        flash_job(&mut Draft::from_spec(spec).unwrap(), &placement()).unwrap()
     }
 
     #[test]
@@ -216,5 +262,32 @@ mod tests {
         assert_eq!(told(1, &"x".repeat(1_490_000)), Ok(()));
         insta::assert_snapshot!(told(256, &"x".repeat(20_000)).unwrap_err(), @"the job with its 256 tasks would be an object of 5273249 bytes; the cluster takes at most 1500000");
         insta::assert_snapshot!(told(1, &"<".repeat(1_490_000)).unwrap_err(), @"");
+    }
+
+    #[test]
+    fn each_task_of_an_indexed_job_knows_its_number() {
+        let yaml = "apiVersion: batch/v1\nkind: Job\nspec: {completionMode: Indexed, completions: 2, parallelism: 2, template: {spec: {initContainers: [{name: i}], containers: [{name: a, env: [{name: A, value: b}]}, {name: b, env: [{name: JOB_COMPLETION_INDEX, value: mine}]}]}}}";
+        let mut draft = crate::jobs::draft::from_yaml(yaml, "input.commitId").unwrap();
+        let tasks = flash_job(&mut draft, &placement()).unwrap().flash_job().unwrap().spec.tasks;
+        let told = tasks.iter().map(|task| {
+            let pod = task.spec.as_ref().unwrap();
+            let metadata = task.metadata.as_ref().unwrap();
+            let index = |container: &k8s_openapi::api::core::v1::Container| {
+                let env = container.env.iter().flatten().find(|variable| variable.name == INDEX_ENV);
+                env.and_then(|variable| variable.value.clone()).unwrap()
+            };
+            let init = index(&pod.init_containers.as_ref().unwrap()[0]);
+            let labels = (
+                metadata.annotations.as_ref().unwrap()[INDEX].clone(),
+                metadata.labels.as_ref().unwrap()[INDEX].clone(),
+            );
+            (labels, init, pod.containers.iter().map(index).collect::<Vec<_>>())
+        });
+        insta::assert_debug_snapshot!(told.map(|told| format!("{told:?}")).collect::<Vec<_>>(), @r#"
+        [
+            "((\"0\", \"0\"), \"0\", [\"0\", \"mine\"])",
+            "((\"1\", \"1\"), \"1\", [\"1\", \"mine\"])",
+        ]
+        "#);
     }
 }

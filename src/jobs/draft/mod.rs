@@ -21,7 +21,7 @@ use origins::{Door, Origins};
 pub use payload::from_yaml;
 
 /// Tasks of one job at most: the definition of FlashJob has the same limit.
-pub const MAX_TASKS: i32 = 256;
+pub const MAX_TASKS: i32 = crate::cluster::objects::MAX_TASKS;
 
 /// A job as it would be submitted.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +38,8 @@ pub struct Draft {
     pub ttl_seconds: Option<i64>,
     /// How often it is started anew after a failure.
     pub retries: i32,
+    /// Whether each task is told its number, as the pods of an Indexed Job are.
+    pub indexed: bool,
     /// Where each group of tasks has its parts from.
     origins: Vec<Origins>,
 }

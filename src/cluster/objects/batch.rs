@@ -1,0 +1,98 @@
+//! A batch Job as a workload: what of it the platform does, and what it refuses.
+//!
+//! Every field of `JobSpec` is named here, so that a new one does not go unnoticed.
+//! <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/>
+
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+
+use super::workload::{MAX_TASKS, Refusals, Tasks, Workload};
+
+/// How often a job may be started anew.
+const MAX_RETRIES: i32 = 10;
+
+/// What the Job asks to be run; what the platform does not do is noted.
+pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
+    let JobSpec {
+        active_deadline_seconds,
+        backoff_limit,
+        backoff_limit_per_index,
+        completion_mode,
+        completions,
+        managed_by,
+        manual_selector,
+        max_failed_indexes,
+        parallelism,
+        pod_failure_policy,
+        pod_replacement_policy,
+        selector,
+        success_policy,
+        suspend,
+        template,
+        ttl_seconds_after_finished,
+    } = job.spec.unwrap_or_default();
+
+    let parallelism = parallelism.unwrap_or(1);
+    refusals.range("spec.parallelism", parallelism, 1, MAX_TASKS);
+    if let Some(completions) = completions.filter(|&completions| completions != parallelism) {
+        let what = format!(
+            "was {completions}; it must be {parallelism}, the same as parallelism: every task starts at once and runs once"
+        );
+        refusals.refuse("spec.completions", what);
+    }
+    // Kubernetes would try six times more; here a job runs once unless its owner says otherwise.
+    let retries = backoff_limit.unwrap_or(0);
+    refusals.range("spec.backoffLimit", retries, 0, MAX_RETRIES);
+    if let Some(seconds) = active_deadline_seconds {
+        refusals.range("spec.activeDeadlineSeconds", seconds, 1, i64::from(i32::MAX));
+    }
+    if let Some(seconds) = ttl_seconds_after_finished {
+        refusals.range("spec.ttlSecondsAfterFinished", seconds, 0, i32::MAX);
+    }
+    let indexed = match completion_mode.as_deref() {
+        None | Some("" | "NonIndexed") => false,
+        Some("Indexed") => {
+            if completions.is_none() {
+                refusals.refuse("spec.completions", "is missing; an Indexed Job needs it, the same as parallelism");
+            }
+            true
+        }
+        Some(other) => {
+            let what = format!("was {other:?}; it may be NonIndexed or Indexed");
+            refusals.refuse("spec.completionMode", what);
+            false
+        }
+    };
+
+    let mut unsupported = |given: bool, field: &str, why: &str| {
+        if given {
+            refusals.refuse(&format!("spec.{field}"), format!("is not supported: {why}"));
+        }
+    };
+    unsupported(suspend == Some(true), "suspend", "a job starts when it is submitted; submit it when it is to run");
+    unsupported(
+        backoff_limit_per_index.is_some(),
+        "backoffLimitPerIndex",
+        "a job is tried again as a whole; use backoffLimit",
+    );
+    unsupported(max_failed_indexes.is_some(), "maxFailedIndexes", "a job fails with its first task that fails");
+    unsupported(pod_failure_policy.is_some(), "podFailurePolicy", "every failure of a task counts the same");
+    unsupported(success_policy.is_some(), "successPolicy", "a job succeeds when all of its tasks do");
+    unsupported(
+        pod_replacement_policy.is_some(),
+        "podReplacementPolicy",
+        "tasks are replaced together when the last attempt's are gone",
+    );
+    unsupported(managed_by.is_some(), "managedBy", "the platform runs the job itself");
+    unsupported(manual_selector == Some(true), "manualSelector", "the platform chooses the labels that select tasks");
+    unsupported(selector.is_some(), "selector", "the platform chooses the labels that select tasks");
+
+    Workload {
+        name: job.metadata.name,
+        tasks: Tasks::Equal(Box::new(template), usize::try_from(parallelism).unwrap_or(1)),
+        min_available: None,
+        deadline_seconds: active_deadline_seconds,
+        ttl_seconds: ttl_seconds_after_finished.map(i64::from),
+        retries,
+        indexed,
+    }
+}

@@ -1,0 +1,168 @@
+//! Nodes to Kubernetes' types, strictly: every field that a type does not have, and every value of another type, is a
+//! problem. What can be read is read to its end, so that all problems are told at once.
+//!
+//! The rules are the API server's: null is the zero value wherever it stands, and a field's name is compared exactly.
+
+mod value;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{self, DeserializeOwned};
+
+use super::node::{Content, Node};
+use super::problem::{Problem, Step, path_of};
+use super::scalar::Plain;
+use value::Value;
+
+/// Problems of one document that are kept at most.
+const MAX_PROBLEMS: usize = 1000;
+/// Times that a document is read again without what stopped the reading.
+const MAX_ROUNDS: usize = 20;
+/// Bytes that the items of an object's lists and mappings may take in memory: an empty item of a list is three bytes
+/// of YAML and may be a thousand in its type.
+const MAX_MEMORY: usize = 16 * 1024 * 1024;
+
+/// Where a node stands that is read, and how it differs from its type.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Root<'r> {
+    /// The node's path, empty for a document.
+    pub path: &'r str,
+    /// Fields of the node that are left out.
+    pub without: &'r [&'r str],
+    /// A field that may be missing though its type wants it: it is read as null then.
+    pub optional: Option<&'static str>,
+}
+
+/// The object that `node` describes.
+///
+/// # Errors
+/// Everything in it that its type does not have, in the order of the text.
+pub fn typed<T: DeserializeOwned>(node: &Node, root: Root<'_>) -> Result<T, Vec<Problem>> {
+    let null = Node { place: node.place, content: Content::Plain(Plain::Null, "".into()) };
+    let reading = Reading {
+        root,
+        null: &null,
+        steps: RefCell::default(),
+        problems: RefCell::default(),
+        stopped: RefCell::default(),
+        left_out: RefCell::default(),
+        memory: Cell::new(0),
+    };
+    let mut before = Vec::new();
+    loop {
+        let result = T::deserialize(Value { node, reading: &reading, newtype: None });
+        let mut problems = reading.problems.take();
+        let stopped = reading.stopped.take();
+        match (result, stopped) {
+            (Ok(object), None) if problems.is_empty() && before.is_empty() => return Ok(object),
+            // It is left out in the next round, so that what stands behind it is read too.
+            (Err(_), Some((Some(culprit), problem)))
+                if before.len() < MAX_ROUNDS && reading.left_out.borrow_mut().insert(culprit) =>
+            {
+                before.push(problem);
+                reading.steps.take();
+                reading.memory.set(0);
+            }
+            (_, stopped) => {
+                problems.extend(before);
+                problems.extend(stopped.map(|(_, problem)| problem));
+                problems.sort_by(|left, right| (left.place, &left.path).cmp(&(right.place, &right.path)));
+                problems.dedup();
+                return Err(problems);
+            }
+        }
+    }
+}
+
+/// The reading of one document.
+struct Reading<'n> {
+    root: Root<'n>,
+    null: &'n Node,
+    /// The steps to the present node.
+    steps: RefCell<Vec<Step<'n>>>,
+    problems: RefCell<Vec<Problem>>,
+    /// Why the reading could not go on, and the node that can be left out.
+    stopped: RefCell<Option<(Option<*const Node>, Problem)>>,
+    left_out: RefCell<HashSet<*const Node>>,
+    memory: Cell<usize>,
+}
+
+impl<'n> Reading<'n> {
+    fn problem(&self, node: &Node, what: String) -> Problem {
+        Problem { place: node.place, path: path_of(self.root.path, &self.steps.borrow()), what }
+    }
+
+    fn note(&self, problem: Problem) {
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() < MAX_PROBLEMS {
+            problems.push(problem);
+        }
+    }
+
+    fn is_left_out(&self, node: &Node) -> bool {
+        self.left_out.borrow().contains(&std::ptr::from_ref(node))
+    }
+
+    /// Reads what stands one step further.
+    fn at<T>(&self, step: Step<'n>, read: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+        self.steps.borrow_mut().push(step);
+        let result = read();
+        self.steps.borrow_mut().pop();
+        result
+    }
+
+    /// Takes account of one more item of a collection.
+    fn hold<T>(&self, collection: &Node) -> Result<(), Stop> {
+        // What grows is twice as large for a moment.
+        let memory = self.memory.get().saturating_add(2 * size_of::<T>());
+        self.memory.set(memory);
+        if memory <= MAX_MEMORY {
+            return Ok(());
+        }
+        let most = MAX_MEMORY / (1024 * 1024);
+        let what = format!("has too many items: the document would take more than {most} MiB of memory");
+        *self.stopped.borrow_mut() = Some((None, self.problem(collection, what)));
+        Err(Stop::Told)
+    }
+}
+
+/// Why a visitor cannot go on.
+#[derive(Debug)]
+enum Stop {
+    /// It is noted.
+    Told,
+    /// The value has to be something else.
+    Expected(String),
+    /// The value is of the right type and still none.
+    Unfit,
+    /// A field is missing that its type wants.
+    Missing(&'static str),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for Stop {}
+
+impl de::Error for Stop {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self::Unfit
+    }
+
+    fn invalid_type(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::Expected(expected.to_string())
+    }
+
+    fn invalid_value(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::Expected(expected.to_string())
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::Missing(field)
+    }
+}
