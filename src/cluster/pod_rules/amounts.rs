@@ -159,6 +159,10 @@ pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_
             within_limit(name, &kind, request, limit, (&requests, &limits), report);
         }
     }
+    let all = || resources.requests.iter().chain(&resources.limits).flat_map(|list| list.keys());
+    if all().any(|name| name.starts_with("hugepages-")) && !all().any(|name| name == "cpu" || name == "memory") {
+        report.say(at, "has huge pages; it must have cpu or memory as well");
+    }
     let together = pod_resources::of_containers(pod);
     for (name, asked) in together.iter().filter(|(name, _)| is_for_pods(name)) {
         let whole = parsed(&resources.requests, name);

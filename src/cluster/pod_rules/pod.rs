@@ -53,8 +53,7 @@ fn containers(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
 
 fn policies(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let policy = given(&pod.restart_policy);
-    report.choice(&at.field("restartPolicy"), policy.as_deref(), &["Always", "OnFailure", "Never"]);
+    report.choice(&at.field("restartPolicy"), pod.restart_policy.as_deref(), &["Always", "OnFailure", "Never"]);
     let policy = given(&pod.preemption_policy);
     report.choice(&at.field("preemptionPolicy"), policy.as_deref(), &["PreemptLowerPriority", "Never"]);
     report.at_least(&at.field("terminationGracePeriodSeconds"), pod.termination_grace_period_seconds, 0);

@@ -33,7 +33,7 @@ pub fn containers() -> Vec<(Verdict, Value)> {
         (Stricter, with(json!({ "restartPolicy": "Always" }))),
         (Good, init(json!({ "restartPolicy": "Always", "livenessProbe": { "tcpSocket": { "port": 1 } } }))),
         (Both, init(json!({ "restartPolicy": "Sometimes" }))),
-        (Both, init(json!({ "resizePolicy": [{ "resourceName": "cpu", "restartPolicy": "NotRequired" }] }))),
+        (Stricter, init(json!({ "resizePolicy": [{ "resourceName": "cpu", "restartPolicy": "NotRequired" }] }))),
         (
             Both,
             with(

@@ -244,7 +244,7 @@ pub fn placement() -> Vec<(Verdict, Value)> {
         (Both, spread(json!({ "minDomains": 0 }))),
         (Both, spread(json!({ "nodeTaintsPolicy": "Sometimes" }))),
         (Both, spread(json!({ "matchLabelKeys": ["a"] }))),
-        (Both, spread(json!({ "matchLabelKeys": ["a"], "labelSelector": { "matchLabels": { "a": "b" } } }))),
+        (Stricter, spread(json!({ "matchLabelKeys": ["a"], "labelSelector": { "matchLabels": { "a": "b" } } }))),
         (Good, spread(json!({ "matchLabelKeys": ["c"], "labelSelector": { "matchLabels": { "a": "b" } } }))),
     ]
 }
