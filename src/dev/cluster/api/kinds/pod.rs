@@ -120,7 +120,7 @@ fn default_requests(container: &mut Map<String, Value>) {
 
 /// What a pod's containers share is asked for as far as they ask for it, and as it is limited where they do not.
 fn default_shared_requests(spec: &mut Map<String, Value>) {
-    if !spec.get("resources").is_some_and(|shared| shared.as_object().is_some_and(|shared| !shared.is_empty())) {
+    if spec.get("resources").and_then(Value::as_object).is_none_or(Map::is_empty) {
         return;
     }
     let asked = together(&Value::Object(spec.clone()));

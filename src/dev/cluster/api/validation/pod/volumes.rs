@@ -77,11 +77,9 @@ fn source(kind: &str, source: &Value, account: &str, path: &str, errors: &mut Ve
         is_there
     };
     match kind {
-        "emptyDir" => {
-            if source.get("sizeLimit").and_then(quantity).is_some_and(|size| size < 0.0) {
-                let detail = "SizeLimit field must be a valid resource quantity";
-                forbidden(errors, format!("{path}.sizeLimit"), detail);
-            }
+        "emptyDir" if source.get("sizeLimit").and_then(quantity).is_some_and(|size| size < 0.0) => {
+            let detail = "SizeLimit field must be a valid resource quantity";
+            forbidden(errors, format!("{path}.sizeLimit"), detail);
         }
         "hostPath" => {
             if needed("path") && text(source, "path").split('/').any(|part| part == "..") {
@@ -99,11 +97,10 @@ fn source(kind: &str, source: &Value, account: &str, path: &str, errors: &mut Ve
             needed("claimName");
         }
         "csi" => {
-            if needed("driver") {
-                let driver = text(source, "driver");
-                if !is_subdomain(&driver.to_lowercase()) {
-                    invalid(errors, format!("{path}.driver"), &json!(driver), SUBDOMAIN_RULE);
-                }
+            let is_named = needed("driver");
+            let driver = text(source, "driver");
+            if is_named && !is_subdomain(&driver.to_lowercase()) {
+                invalid(errors, format!("{path}.driver"), &json!(driver), SUBDOMAIN_RULE);
             }
         }
         "image" => {
