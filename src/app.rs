@@ -27,7 +27,7 @@ use crate::events::Bus;
 use crate::executor::{Scheduler, Wake};
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::graphql_error;
-use crate::graphql::limits::{CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
+use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
 use crate::graphql::loaders::Loaders;
 use crate::http::{
     Answer, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
@@ -288,7 +288,9 @@ impl App {
         meta: RequestMeta,
     ) -> (Request, Arc<LastCursor>) {
         let request = request.data(caller.clone()).data(ClientAddress(meta.peer.address));
-        schema::with_request_parts(request, loaders, meta.resume_after)
+        let answer = AnswerBytes::new(self.limits(caller).operation.answer_bytes);
+        let (request, cursor) = schema::with_request_parts(request, loaders, meta.resume_after);
+        (request.data(answer), cursor)
     }
 }
 

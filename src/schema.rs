@@ -13,8 +13,8 @@ use crate::error::ApiError;
 use crate::graphql::context::{LastCursor, ResumeAfter};
 use crate::graphql::deprecated::WithoutDeprecated;
 use crate::graphql::executable::Executable;
-use crate::graphql::limits::RateLimitQuery;
 use crate::graphql::limits::directives::list_size;
+use crate::graphql::limits::{AnswerBytes, RateLimitQuery};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::mutation::GroupMutation;
@@ -157,6 +157,7 @@ pub fn with_request_parts(
 ) -> (Request, Arc<LastCursor>) {
     let cursor = Arc::new(LastCursor::default());
     let mut request = request.data(loaders).data(Arc::clone(&cursor)).data(Arc::<Switched>::default());
+    request = request.data(AnswerBytes::default());
     if let Some(after) = resume_after {
         request = request.data(ResumeAfter(after));
     }

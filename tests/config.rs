@@ -102,7 +102,7 @@ fn values_that_contradict_each_other_are_refused() {
 #[test]
 fn the_limits_of_a_role_are_refused_by_name_value_and_what_is_allowed() {
     let refusal_of = |text| refusal(&["serve"], &[("LIMITS_ADMIN", text)]);
-    insta::assert_snapshot!(refusal_of("max_dept=3"), @r#"2: platform: LIMITS_ADMIN was "max_dept=3"; it may be made of these names, of which "max_dept" is none: max_depth, max_cost, max_nodes, max_fields, max_aliases, max_directives, max_tokens, max_root_fields, max_page_size, operation_timeout_seconds, max_operations, max_subscriptions, max_sockets_per_user, rate_limit_points_per_second, rate_limit_burst_points"#);
+    insta::assert_snapshot!(refusal_of("max_dept=3"), @r#"2: platform: LIMITS_ADMIN was "max_dept=3"; it may be made of these names, of which "max_dept" is none: max_depth, max_cost, max_nodes, max_fields, max_aliases, max_directives, max_tokens, max_root_fields, max_page_size, max_list_items, max_answer_bytes, operation_timeout_seconds, max_operations, max_subscriptions, max_sockets_per_user, rate_limit_points_per_second, rate_limit_burst_points"#);
     insta::assert_snapshot!(refusal_of("max_depth=0"), @r#"2: platform: LIMITS_ADMIN was "max_depth=0"; it may be one whose max_depth is a whole number from 1 to 1000, where it is "0""#);
     insta::assert_snapshot!(refusal_of("max_depth"), @r#"2: platform: LIMITS_ADMIN was "max_depth"; it may be NAME=NUMBER,NAME=NUMBER such as max_depth=8,max_cost=500, where "max_depth" is not"#);
     let burst = [

@@ -12,6 +12,7 @@ mod fuzz;
 mod house;
 mod job_logs;
 mod job_path;
+mod memory;
 mod migrations;
 mod postgres_embedded;
 mod rooms;

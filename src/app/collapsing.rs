@@ -10,7 +10,7 @@ use super::App;
 use crate::auth::principal::{Caller, Principal};
 use crate::graphql::collapse::{Collapse, Way};
 use crate::graphql::limits::Prepared;
-use crate::http::{Answer, RequestMeta, SharedAnswer, answer};
+use crate::http::{Answer, GraphqlService as _, RequestMeta, SharedAnswer, answer};
 
 /// The queries of a server that are under way.
 pub(super) type Collapsing = Collapse<EqualQuery, Arc<SharedAnswer>>;
@@ -85,7 +85,7 @@ pub(super) async fn execute(
         let twin = twin(&request, &prepared, &meta);
         async move {
             let response = app.execute_alone(&caller, twin, &prepared, meta).await;
-            shared(&response, &prepared)
+            shared(&response, &prepared, app.limits(&caller).operation.answer_bytes)
         }
     };
     match app.0.collapsing.ask(query, together) {
@@ -109,12 +109,13 @@ fn twin(request: &Request, prepared: &Prepared, meta: &RequestMeta) -> Request {
     }
 }
 
-fn shared(response: &Response, prepared: &Prepared) -> Option<Arc<SharedAnswer>> {
+fn shared(response: &Response, prepared: &Prepared, allowed: u64) -> Option<Arc<SharedAnswer>> {
     let is_plain = response.errors.is_empty() && response.extensions.is_empty() && response.http_headers.is_empty();
-    is_plain.then(|| {
-        let (payload, cost) = (answer::serialize(response).into(), prepared.actual_cost(&response.data));
-        Arc::new(SharedAnswer { payload, cost })
-    })
+    if !is_plain {
+        return None;
+    }
+    let payload = answer::serialize_within(response, usize::try_from(allowed).unwrap_or(usize::MAX)).ok()?;
+    Some(Arc::new(SharedAnswer { payload: payload.into(), cost: prepared.actual_cost(&response.data) }))
 }
 
 #[cfg(test)]

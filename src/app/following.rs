@@ -21,7 +21,7 @@ use crate::graphql::context::LastCursor;
 use crate::graphql::errors::{RequestId, complete, graphql_error, without_suggestions};
 use crate::graphql::feed::{Feed, Item, Part};
 use crate::graphql::likeness::{Likeness, Outline, Place};
-use crate::graphql::limits::Prepared;
+use crate::graphql::limits::{AnswerBytes, Prepared};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::shares::{Broken, Execution, Follower, Shares, Told};
 use crate::http::{Frame, GraphqlService as _, RequestMeta, answer};
@@ -40,7 +40,7 @@ pub(super) fn follow(
 ) -> BoxStream<'static, Frame> {
     let request_id = meta.request_id.clone();
     let Outline { likeness, place } = Outline::of(&mut request);
-    let template = Template::of(app, &request, prepared, request_id.clone());
+    let template = Template::of(app, caller, &request, prepared, request_id.clone());
     let suggests = app.limits(caller).operation.introspection;
     let part = Part::<Caller>::announce();
     let request = request.data(Arc::clone(&part)).data(request_id.clone());
@@ -118,11 +118,13 @@ struct Template {
     operation: Option<String>,
     variables: Variables,
     request_id: RequestId,
+    answer_bytes: u64,
 }
 
 impl Template {
-    fn of(app: &App, request: &Request, prepared: Prepared, request_id: RequestId) -> Self {
+    fn of(app: &App, caller: &Caller, request: &Request, prepared: Prepared, request_id: RequestId) -> Self {
         Self {
+            answer_bytes: app.limits(caller).operation.answer_bytes,
             schema: app.0.schema.clone(),
             db: app.0.db.clone(),
             prepared,
@@ -142,7 +144,7 @@ impl Template {
         let request = request.data(Caller::Anonymous).data(Part::tell(given)).data(Arc::clone(&recorder));
         let request = request.data(self.request_id.clone());
         let (request, cursor) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.lane())), None);
-        let answers = self.schema.execute_stream(request);
+        let answers = self.schema.execute_stream(request.data(AnswerBytes::new(self.answer_bytes)));
         let (request_id, prepared) = (self.request_id.clone(), self.prepared.clone());
         EventExecution { items, answers, recorder, cursor, request_id, prepared }
     }

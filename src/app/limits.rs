@@ -54,6 +54,8 @@ fn caller_limits(role: &RoleLimits, introspection: bool) -> CallerLimits {
             nodes: role.nodes,
             cost: role.cost,
             page_size: role.page_size,
+            list_items: role.list_items,
+            answer_bytes: role.answer_bytes,
             introspection,
         },
         timeout: role.timeout(),

@@ -30,6 +30,10 @@ pub struct RoleLimits {
     pub root_fields: u64,
     /// Rows on one page of a connection.
     pub page_size: u64,
+    /// Items in one list of the input.
+    pub list_items: u64,
+    /// Bytes of an answer.
+    pub answer_bytes: u64,
     /// Seconds a query or mutation gets.
     pub timeout_seconds: u64,
     /// Queries and mutations at once.
@@ -55,7 +59,7 @@ struct Key {
 /// What the rate limit can count with.
 const MOST_POINTS: u64 = u32::MAX as u64;
 
-const KEYS: [Key; 15] = [
+const KEYS: [Key; 17] = [
     Key { name: "max_depth", least: 1, most: 1_000, of: |limits| &mut limits.depth },
     Key { name: "max_cost", least: 1, most: 1_000_000_000, of: |limits| &mut limits.cost },
     Key { name: "max_nodes", least: 1, most: 1_000_000_000, of: |limits| &mut limits.nodes },
@@ -65,6 +69,8 @@ const KEYS: [Key; 15] = [
     Key { name: "max_tokens", least: 10, most: 10_000_000, of: |limits| &mut limits.tokens },
     Key { name: "max_root_fields", least: 1, most: 100_000, of: |limits| &mut limits.root_fields },
     Key { name: "max_page_size", least: 1, most: 100, of: |limits| &mut limits.page_size },
+    Key { name: "max_list_items", least: 1, most: 100_000, of: |limits| &mut limits.list_items },
+    Key { name: "max_answer_bytes", least: 65_536, most: 1 << 30, of: |limits| &mut limits.answer_bytes },
     Key { name: "operation_timeout_seconds", least: 1, most: 3_600, of: |limits| &mut limits.timeout_seconds },
     Key { name: "max_operations", least: 1, most: 1_000_000, of: |limits| &mut limits.operations },
     Key { name: "max_subscriptions", least: 0, most: 1_000_000, of: |limits| &mut limits.subscriptions },
@@ -175,6 +181,12 @@ pub struct LimitSettings {
     /// Rows on one page
     #[arg(long, env = "MAX_PAGE_SIZE", default_value = "100", value_name = "N", value_parser = limit("max_page_size"))]
     pub max_page_size: u64,
+    /// Items in one list of an operation's input
+    #[arg(long, env = "MAX_LIST_ITEMS", default_value = "1000", value_name = "N", value_parser = limit("max_list_items"))]
+    pub max_list_items: u64,
+    /// Bytes of an answer
+    #[arg(long, env = "MAX_ANSWER_BYTES", default_value = "8388608", value_name = "N", value_parser = limit("max_answer_bytes"))]
+    pub max_answer_bytes: u64,
     /// Seconds a query or mutation gets
     #[arg(long, env = "OPERATION_TIMEOUT_SECONDS", default_value = "30", value_name = "N", value_parser = limit("operation_timeout_seconds"))]
     pub operation_timeout_seconds: u64,
@@ -253,6 +265,8 @@ impl LimitSettings {
             tokens: self.max_tokens,
             root_fields: self.max_root_fields,
             page_size: self.max_page_size,
+            list_items: self.max_list_items,
+            answer_bytes: self.max_answer_bytes,
             timeout_seconds: self.operation_timeout_seconds,
             operations: self.max_operations,
             subscriptions: self.max_subscriptions,

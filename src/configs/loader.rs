@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Blob, Commit, ConfigFile};
+use super::model::{Blob, BlobOutline, Commit, ConfigFile};
 use crate::db::coalesce::{ByKey, Read};
 use crate::db::tables::{config_blobs, config_commits, config_files};
 use crate::db::{Lane, prepared, when};
@@ -48,6 +48,25 @@ impl Read for CommitsById {
             .load(&mut conn)
             .await?;
         Ok(found.into_iter().map(|commit| (commit.id, Arc::new(commit))).collect())
+    }
+}
+
+/// What is known of the YAML with a hash without reading it.
+pub enum BlobOutlines {}
+
+impl Read for BlobOutlines {
+    type Key = Vec<u8>;
+    type Value = Arc<BlobOutline>;
+
+    async fn read(lane: &Lane, keys: Vec<Vec<u8>>) -> Result<ByKey<Vec<u8>, Arc<BlobOutline>>, ApiError> {
+        let mut conn = lane.lookup().await?;
+        let bytes = diesel::dsl::sql::<diesel::sql_types::Integer>("octet_length(config_blobs.yaml)");
+        let found: Vec<BlobOutline> = config_blobs::table
+            .filter(config_blobs::sha256.eq_any(keys))
+            .select((config_blobs::sha256, config_blobs::kinds, bytes))
+            .load(&mut conn)
+            .await?;
+        Ok(found.into_iter().map(|blob| (blob.sha256.clone(), Arc::new(blob))).collect())
     }
 }
 

@@ -66,6 +66,17 @@ impl Blob {
     }
 }
 
+/// What is known of a YAML without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct BlobOutline {
+    /// SHA-256 of the YAML.
+    pub sha256: Vec<u8>,
+    /// The kinds of the objects in it, in order.
+    pub kinds: Vec<ConfigKind>,
+    /// How many bytes it has.
+    pub bytes: i32,
+}
+
 /// What submitting a commit needs to know.
 #[derive(Debug, Clone)]
 pub struct Submittable {

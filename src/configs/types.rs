@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::documents::ConfigKind;
 use super::loader::{
-    BlobsByHash, CommitCounts, CommitsById, CommitsOfConfigFile, ConfigFileCounts, ConfigFilesById,
+    BlobOutlines, BlobsByHash, CommitCounts, CommitsById, CommitsOfConfigFile, ConfigFileCounts, ConfigFilesById,
     ConfigFilesOfProject, HeadOfConfigFile,
 };
 use super::model;
@@ -16,7 +16,8 @@ use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connect
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
-use crate::graphql::limits::directives::connection_size;
+use crate::graphql::limits::AnswerExt;
+use crate::graphql::limits::directives::{connection_size, cost};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{CommitId, ConfigId, ProjectId};
@@ -98,9 +99,18 @@ impl ConfigCommit {
         ctx.read::<CommitsById>(id).await?.map(Self).ok_or_else(|| missing(id))
     }
 
-    async fn blob(&self, ctx: &Context<'_>) -> Result<Arc<model::Blob>, ApiError> {
+    async fn outline(&self, ctx: &Context<'_>) -> Result<Arc<model::BlobOutline>, ApiError> {
         let hash = self.0.blob_sha256.clone();
-        ctx.read::<BlobsByHash>(hash).await?.ok_or_else(|| missing(self.0.id))
+        ctx.read::<BlobOutlines>(hash).await?.ok_or_else(|| missing(self.0.id))
+    }
+
+    /// The YAML. How large it is, is known before it is read.
+    async fn text(&self, ctx: &Context<'_>) -> Result<String, ApiError> {
+        let bytes = self.outline(ctx).await?.bytes;
+        ctx.take_answer_bytes(usize::try_from(bytes).unwrap_or(usize::MAX))?;
+        let hash = self.0.blob_sha256.clone();
+        let blob = ctx.read::<BlobsByHash>(hash).await?.ok_or_else(|| missing(self.0.id))?;
+        Ok(blob.yaml.clone())
     }
 }
 
@@ -127,14 +137,16 @@ impl ConfigCommit {
         self.0.blob_sha256.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The YAML exactly as it was sent.
+    /// The YAML exactly as it was sent: up to 1 MiB. All of an answer may be 8 MiB unless the server says otherwise; what would
+    /// be more fails with QUERY_TOO_COMPLEX before it is read.
+    #[graphql(directive = cost::apply("64".to_owned()))]
     async fn yaml(&self, ctx: &Context<'_>) -> ApiResult<String> {
-        self.blob(ctx).await.map(|blob| blob.yaml.clone()).graphql(ctx)
+        self.text(ctx).await.graphql(ctx)
     }
 
     /// The kinds of the objects in the YAML, in order.
     async fn kinds(&self, ctx: &Context<'_>) -> ApiResult<Vec<ConfigKind>> {
-        self.blob(ctx).await.map(|blob| blob.kinds.clone()).graphql(ctx)
+        self.outline(ctx).await.map(|blob| blob.kinds.clone()).graphql(ctx)
     }
 
     /// Who made the version.

@@ -72,6 +72,17 @@ impl Json {
     }
 }
 
+/// The text of a value that is [`Json`].
+pub fn json_text(value: &Value) -> Option<&str> {
+    match value {
+        Value::Object(fields) if fields.len() == 1 => match fields.get(RAW_VALUE_TOKEN) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// A Kubernetes object shown as it is: a JSON value and not a text, so it has no selection and needs no parsing.
 #[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
 impl ScalarType for Json {
@@ -92,6 +103,7 @@ mod tests {
     #[test]
     fn json_is_answered_as_the_text_that_it_is() {
         let json = Json::of_text(r#"{"b":[1.50,"<"],"a":null}"#.to_owned());
+        assert_eq!(json_text(&json.to_value()), Some(json.0.as_str()));
         assert_eq!(serde_json::to_string(&json.to_value()).unwrap(), r#"{"b":[1.50,"<"],"a":null}"#);
     }
 }

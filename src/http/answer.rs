@@ -12,6 +12,7 @@ use serde::ser::{SerializeMap, Serializer};
 use crate::error::ApiError;
 use crate::graphql::errors::{RequestId, graphql_error};
 use crate::graphql::executable::was_executed;
+use crate::graphql::limits::{Limit, Refusal};
 use crate::http::negotiate::MediaType;
 use crate::http::service::{Answer, Frame};
 
@@ -27,6 +28,8 @@ pub struct Answered {
     pub answer: Answer,
     /// Its headers.
     pub headers: HeaderMap,
+    /// Bytes that it may have.
+    pub allowed: usize,
 }
 
 impl Answered {
@@ -41,7 +44,7 @@ impl Answered {
     /// The answer as JSON.
     pub fn payload(&self) -> Cow<'_, str> {
         match &self.answer {
-            Answer::Own(response) => serialize(response).into(),
+            Answer::Own(response) => within(response, self.allowed).into(),
             Answer::Shared(shared) => (&*shared.payload).into(),
         }
     }
@@ -49,7 +52,7 @@ impl Answered {
     /// The answer as the body of a response, copied for nobody.
     pub fn body(&self) -> Body {
         match &self.answer {
-            Answer::Own(response) => serialize(response).into(),
+            Answer::Own(response) => within(response, self.allowed).into(),
             Answer::Shared(shared) => Bytes::from_owner(Text(Arc::clone(&shared.payload))).into(),
         }
     }
@@ -57,6 +60,9 @@ impl Answered {
     /// The answer as the one frame of a stream.
     pub fn frame(&self) -> Frame {
         match &self.answer {
+            Answer::Own(response) if was_executed(response) => {
+                Frame::Next { payload: within(response, self.allowed).into(), cursor: None }
+            }
             Answer::Own(response) => Frame::from_response(response, None),
             Answer::Shared(shared) => Frame::Next { payload: Arc::clone(&shared.payload), cursor: None },
         }
@@ -66,7 +72,55 @@ impl Answered {
 impl From<Response> for Answered {
     fn from(mut response: Response) -> Self {
         let headers = std::mem::take(&mut response.http_headers);
-        Self { answer: response.into(), headers }
+        Self { answer: response.into(), headers, allowed: usize::MAX }
+    }
+}
+
+/// The response as JSON, or what its client is told instead when it is larger than it may be. Large values are refused
+/// before they are read (`graphql::limits::AnswerBytes`); this is for what is large by its number of small ones.
+fn within(response: &Response, allowed: usize) -> String {
+    serialize_within(response, allowed).unwrap_or_else(|actual| {
+        let refused = Refusal::Exceeded { limit: Limit::AnswerBytes, allowed: allowed as u64, actual: actual as u64 };
+        let error = graphql_error(refused.into(), None).into_server_error(Pos::default());
+        let refused = Response::from_errors(vec![error]).without_locations();
+        // It was executed, so there is a `data` entry.
+        to_json(&serde_json::json!({ "errors": refused.errors, "data": null }))
+    })
+}
+
+/// The response as JSON.
+///
+/// # Errors
+/// It is larger than `allowed`: how many bytes it would be.
+pub fn serialize_within(response: &Response, allowed: usize) -> Result<String, usize> {
+    let mut json = Bounded { json: Vec::with_capacity(ROOM), written: 0, allowed };
+    match serde_json::to_writer(&mut json, &Wire(response)) {
+        Ok(()) if json.written > allowed => Err(json.written),
+        Ok(()) => Ok(text(json.json)),
+        Err(error) => Ok(unserializable(&error.to_string())),
+    }
+}
+
+/// Keeps what is written up to a number of bytes, and counts what is beyond.
+struct Bounded {
+    json: Vec<u8>,
+    written: usize,
+    allowed: usize,
+}
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.written = self.written.saturating_add(bytes.len());
+        if self.written <= self.allowed {
+            self.json.extend_from_slice(bytes);
+        } else {
+            self.json = Vec::new();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -89,11 +143,19 @@ const ROOM: usize = 2 << 10;
 /// GraphQL values have string keys and no type that can refuse, so this cannot fail; were it to, the client is told.
 fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
     let mut json = Vec::with_capacity(ROOM);
-    let written = serde_json::to_writer(&mut json, value).map_err(|error| error.to_string());
-    written.and_then(|()| String::from_utf8(json).map_err(|error| error.to_string())).unwrap_or_else(|error| {
-        tracing::error!(error, "an answer could not be serialized");
-        r#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}]}"#.to_owned()
-    })
+    match serde_json::to_writer(&mut json, value) {
+        Ok(()) => text(json),
+        Err(error) => unserializable(&error.to_string()),
+    }
+}
+
+fn text(json: Vec<u8>) -> String {
+    String::from_utf8(json).unwrap_or_else(|error| unserializable(&error.to_string()))
+}
+
+fn unserializable(error: &str) -> String {
+    tracing::error!(error, "an answer could not be serialized");
+    r#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}]}"#.to_owned()
 }
 
 struct Wire<'a>(&'a Response);
@@ -174,6 +236,17 @@ mod tests {
     use super::*;
     use crate::error::Code;
     use async_graphql::{PathSegment, Value};
+
+    #[test]
+    fn an_answer_that_is_too_large_is_told_as_an_error_with_both_numbers() {
+        let answered = Answered::from(Response::new(Value::String("x".repeat(3_000))));
+        assert_eq!(answered.payload().len(), 3_011);
+        let answered = Answered { allowed: 3_010, ..answered };
+        insta::assert_snapshot!(
+            answered.payload(),
+            @r#"{"errors":[{"message":"the operation exceeds the limit \"bytes of the answer\": it has 3011, allowed are 3010","extensions":{"code":"QUERY_TOO_COMPLEX","retryable":false}}],"data":null}"#
+        );
+    }
 
     #[test]
     fn a_request_that_never_ran_has_no_data_entry() {

@@ -127,7 +127,7 @@ impl<S: GraphqlService> Endpoint<S> {
             .into(),
         };
         let actual = match &mut answer {
-            Answer::Shared(shared) => shared.cost.min(usage.cost),
+            Answer::Shared(shared) => shared.cost.saturating_add(usage.input_cost).min(usage.cost),
             Answer::Own(response) => {
                 complete(response, &request_id);
                 if !limits.operation.introspection {
@@ -136,7 +136,9 @@ impl<S: GraphqlService> Endpoint<S> {
                 // Of an operation that ran out of time nobody knows what it took: nothing is given back.
                 match answer::code(response) {
                     Some(code) if code == Code::Timeout.as_str() => usage.cost,
-                    _ if was_executed(response) => prepared.actual_cost(&response.data).min(usage.cost),
+                    _ if was_executed(response) => {
+                        prepared.actual_cost(&response.data).saturating_add(usage.input_cost).min(usage.cost)
+                    }
                     _ => 1,
                 }
             }
@@ -167,7 +169,7 @@ impl<S: GraphqlService> Endpoint<S> {
             took_us = since.elapsed().as_micros() as u64,
             "operation"
         );
-        Answered { answer, headers }
+        Answered { answer, headers, allowed: bytes(limits.operation.answer_bytes) }
     }
 
     /// Runs any operation as a stream of frames: a query is a stream of one. `Err` is a defect.
@@ -196,6 +198,10 @@ impl<S: GraphqlService> Endpoint<S> {
             })
             .boxed()
     }
+}
+
+fn bytes(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// A subscription died of a defect; the log has it.

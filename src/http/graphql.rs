@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::error::{ApiError, Code};
 use crate::graphql::errors::RequestId;
+use crate::graphql::limits::{Limit, Refusal};
 use crate::http::answer::Answered;
 use crate::http::endpoint::Endpoint;
 use crate::http::negotiate::{Format, MediaType, is_utf8, negotiate};
@@ -201,11 +202,18 @@ async fn batch<S: GraphqlService>(
     media_type: MediaType,
 ) -> Response {
     let (mut payload, mut headers) = (String::from("["), HeaderMap::new());
+    let allowed = endpoint.service().limits(caller).operation.answer_bytes;
     for params in list {
         let answered = match endpoint.prepare(caller, params, &meta).await {
             Ok(operation) if operation.kind == Kind::Subscription => {
                 let cause = ApiError::new(Code::BadUserInput, "a batch holds no subscription");
                 answer::refusal(cause, &meta.request_id).into()
+            }
+            // The answers of a batch are one answer.
+            Ok(_) if payload.len() as u64 > allowed => {
+                let actual = payload.len() as u64;
+                let refusal = Refusal::Exceeded { limit: Limit::AnswerBytes, allowed, actual };
+                answer::refusal(refusal.into(), &meta.request_id).into()
             }
             Ok(operation) => endpoint.run(caller, operation, meta.clone()).await,
             Err(response) => Answered::from(*response),

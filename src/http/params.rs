@@ -9,6 +9,14 @@ pub enum InvalidParams {
     /// The body is no JSON.
     #[error("the body is not JSON: {0}")]
     NotJson(String),
+    /// It has more values than a request may have: each takes many times the memory of its text.
+    #[error("the limit \"values in the body\" is exceeded: it has {actual}, allowed are {allowed}")]
+    TooManyValues {
+        /// How many there are.
+        actual: usize,
+        /// How many may be.
+        allowed: usize,
+    },
     /// It is JSON, and not an object.
     #[error("a GraphQL request must be a JSON object")]
     NotAnObject,
@@ -50,6 +58,9 @@ pub struct Params {
     extensions: Map<String, Value>,
 }
 
+/// Values in a body: numbers, texts, lists and objects.
+const MAX_VALUES: usize = 20_000;
+
 /// One request, or several in a list.
 #[derive(Debug)]
 pub enum Body {
@@ -62,6 +73,10 @@ pub enum Body {
 impl Body {
     /// Reads the body of a POST; a batch may have `batch_limit` operations, 0 switches batches off.
     pub fn parse(bytes: &[u8], batch_limit: usize) -> Result<Self, InvalidParams> {
+        let actual = values(bytes);
+        if actual > MAX_VALUES {
+            return Err(InvalidParams::TooManyValues { actual, allowed: MAX_VALUES });
+        }
         let value = serde_json::from_slice(bytes).map_err(|error| InvalidParams::NotJson(error.to_string()))?;
         match value {
             Value::Array(_) if batch_limit == 0 => Err(InvalidParams::BatchOff),
@@ -153,6 +168,21 @@ impl Params {
     }
 }
 
+/// How many values a JSON text has, counted without reading it: one, and one for each comma and opening bracket.
+fn values(json: &[u8]) -> usize {
+    let (mut values, mut in_text, mut escaped) = (1, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    values
+}
+
 fn text(map: &mut Map<String, Value>, parameter: &'static str) -> Result<Option<String>, InvalidParams> {
     match map.remove(parameter) {
         None | Some(Value::Null) => Ok(None),
@@ -204,6 +234,13 @@ mod tests {
         insta::assert_snapshot!(refused(json!({"query": "{a}", "variables": "x"})), @r#""variables" must be an object"#);
         insta::assert_snapshot!(refused(json!({"query": "{a}", "operationName": false})), @r#""operationName" must be a string"#);
         insta::assert_snapshot!(refused(json!({"query": "{a}", "extensions": []})), @r#""extensions" must be an object"#);
+    }
+
+    #[test]
+    fn a_body_of_very_many_values_is_refused_before_it_is_read() {
+        assert_eq!(values(br#"{"a": [1, 2, {}], "b": "x,[{\",", "c": null}"#), 8);
+        let body = format!(r#"{{"query": "{{a}}", "variables": {{"a": [{}0]}}}}"#, "0,".repeat(30_000));
+        insta::assert_snapshot!(Body::parse(body.as_bytes(), 0).unwrap_err(), @r#"the limit "values in the body" is exceeded: it has 30005, allowed are 20000"#);
     }
 
     #[test]

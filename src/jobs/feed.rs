@@ -1,9 +1,12 @@
 //! The feed of job events: whose they are and which of them a subscriber wants.
 
+use std::collections::HashSet;
+
 use async_graphql::InputObject;
 
 use super::phase::JobPhase;
 use crate::auth::policy::Visible;
+use crate::error::ApiError;
 use crate::events::Topics;
 use crate::events::model::JobEvent;
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
@@ -16,13 +19,33 @@ pub struct JobEventFilter {
     pub project_id: Option<ProjectId>,
     /// Events of the jobs of this group's projects only.
     pub group_id: Option<GroupId>,
-    /// Events of these jobs only.
+    /// Events of these jobs only: at most 1000.
     pub job_ids: Option<Vec<JobId>>,
     /// Events after which the job is in one of these phases only.
     pub phases: Option<Vec<JobPhase>>,
     /// Events of your own jobs only.
     #[graphql(default = false)]
     pub mine: bool,
+}
+
+/// Jobs that one subscription may name.
+const MAX_JOBS: usize = 1_000;
+
+impl JobEventFilter {
+    /// The jobs that are named, each once.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for more than may be.
+    pub fn distinct_job_ids(&mut self) -> Result<&[JobId], ApiError> {
+        let Some(ids) = &mut self.job_ids else { return Ok(&[]) };
+        if ids.len() > MAX_JOBS {
+            let message = format!("jobIds has {} ids; it may have at most {MAX_JOBS}", ids.len());
+            return Err(ApiError::bad_input("filter.jobIds", message));
+        }
+        let mut seen = HashSet::with_capacity(ids.len());
+        ids.retain(|id| seen.insert(*id));
+        Ok(ids)
+    }
 }
 
 /// A subscriber's view of the log.

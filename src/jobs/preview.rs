@@ -1,26 +1,43 @@
 //! What a submit would come to, as the API shows it.
 
-use async_graphql::SimpleObject;
+use async_graphql::{ComplexObject, Context, SimpleObject};
 
 use super::admission::AdmissionVerdict;
+use super::model::manifest::Manifest;
 use super::review::{Review, Room};
-use crate::graphql::limits::directives::assumed_list;
+use crate::graphql::limits::AnswerExt;
+use crate::graphql::limits::directives::{assumed_list, cost};
 use crate::graphql::scalars::Json;
+use crate::graphql::{ApiResult, IntoGraphql};
 
 /// What a submit comes to: the verdict on each rule, the objects for the cluster and the room left in the project.
 #[derive(Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct JobPreview {
     /// Whether the job would be accepted: no rule has failed.
     pub admitted: bool,
     /// The verdict on every rule, always in the same order.
     #[graphql(directive = assumed_list::apply(14))]
     pub verdicts: Vec<AdmissionVerdict>,
-    /// The Kubernetes objects exactly as they go to the cluster; of a preview, under an id that only a submit gives. Empty
-    /// when another rule than QUOTA has failed.
-    pub manifests: Vec<Json>,
     /// What the project may have, what its unfinished jobs use and what this job asks for.
     #[graphql(directive = assumed_list::apply(4))]
     pub quota: Vec<QuotaLine>,
+    /// The object for the cluster, equal tasks once.
+    #[graphql(skip)]
+    pub planned: Option<Manifest>,
+}
+
+#[ComplexObject]
+impl JobPreview {
+    /// The Kubernetes objects exactly as they go to the cluster, with all their tasks; of a preview, under an id that only a
+    /// submit gives. Empty when another rule than QUOTA has failed. All of an answer may be 8 MiB unless the server says
+    /// otherwise; what would be more fails with QUERY_TOO_COMPLEX.
+    #[graphql(directive = cost::apply("100".to_owned()))]
+    async fn manifests(&self, ctx: &Context<'_>) -> ApiResult<Vec<Json>> {
+        let Some(manifest) = &self.planned else { return Ok(Vec::new()) };
+        ctx.take_answer_bytes(manifest.bytes()).graphql(ctx)?;
+        Ok(vec![Json::of_text(manifest.expanded().into_owned())])
+    }
 }
 
 /// One limit of a project.
@@ -56,11 +73,7 @@ impl From<Review> for JobPreview {
             admitted: review.findings.are_none(),
             verdicts: review.findings.verdicts(),
             quota: review.rooms.iter().map(QuotaLine::from).collect(),
-            manifests: review
-                .planned
-                .into_iter()
-                .map(|planned| Json::of_text(planned.manifest.expanded().into_owned()))
-                .collect(),
+            planned: review.planned.map(|planned| planned.manifest),
         }
     }
 }

@@ -9,7 +9,7 @@ use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::feed::{JobEventFilter, View};
-use super::loader::JobObject;
+use super::loader::{BriefById, JobObject};
 use super::logs::types::LogChunk;
 use super::logs::{self, Place, Tails};
 use super::model::manifest::Manifest;
@@ -26,6 +26,7 @@ use crate::events::model::JobEvent as Row;
 use crate::events::{Bus, Seq, resume};
 use crate::graphql::context::{LastCursor, RequestExt, ResumeAfter};
 use crate::graphql::feed::{Item, Part};
+use crate::graphql::limits::AnswerBytes;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::Cursor;
 use crate::graphql::{ApiResult, IntoGraphql};
@@ -125,12 +126,14 @@ fn executed<E: Send + Sync + 'static, T: Send + 'static>(
     tell: impl Fn(Arc<E>) -> (String, T) + Send + 'static,
 ) -> Result<BoxStream<'static, ApiResult<T>>, ApiError> {
     let (acting, loaders, last) = (ctx.acting(), ctx.loaders()?, ctx.data_opt::<Arc<LastCursor>>().cloned());
+    let answer = ctx.data_opt::<AnswerBytes>().cloned().unwrap_or_default();
     let events = stream! {
         while let Some(Item { event, reader, .. }) = items.recv().await {
             let Ok(event) = event.downcast::<E>() else { continue };
             acting.switch(reader);
             // What was loaded for the event before may be older than this one.
             loaders.forget();
+            answer.begin();
             let (cursor, told) = tell(event);
             if let Some(last) = &last {
                 last.set(cursor);
@@ -144,12 +147,12 @@ fn executed<E: Send + Sync + 'static, T: Send + 'static>(
 /// The events that the subscriber is told.
 async fn announced(
     ctx: &Context<'_>,
-    filter: JobEventFilter,
+    mut filter: JobEventFilter,
     after: Option<Cursor>,
 ) -> Result<impl Stream<Item = Result<Item<Caller>, ApiError>> + use<>, ApiError> {
     let mut rights = rights(ctx).await?;
     let viewer = rights.caller().principal()?.user;
-    let named = named(ctx, &filter).await?;
+    let named = named(ctx, &mut filter).await?;
     let visible = admitted(rights.caller(), &named)?;
     let mut view = View { viewer, visible, filter };
     let after = resumed(ctx, after).as_deref().map(Seq::from_cursor).transpose()?;
@@ -193,7 +196,7 @@ async fn announced(
 
 /// What a subscriber must be allowed to see of what the filter names, and where in it that stands. Asking for what one
 /// cannot see is an error, not an eternal silence.
-async fn named(ctx: &Context<'_>, filter: &JobEventFilter) -> Result<Box<[(Action, &'static str)]>, ApiError> {
+async fn named(ctx: &Context<'_>, filter: &mut JobEventFilter) -> Result<Box<[(Action, &'static str)]>, ApiError> {
     let mut named = Vec::new();
     if let Some(project) = filter.project_id {
         let not_found = || ApiError::not_found("project", project).at("filter.projectId");
@@ -203,7 +206,12 @@ async fn named(ctx: &Context<'_>, filter: &JobEventFilter) -> Result<Box<[(Actio
     if let Some(group) = filter.group_id {
         named.push((Action::ViewGroup { group }, "filter.groupId"));
     }
-    for job in filter.job_ids.iter().flatten() {
+    let jobs = filter.distinct_job_ids()?;
+    // All are read with the first.
+    for job in jobs {
+        ctx.foresee::<BriefById>(*job)?;
+    }
+    for job in jobs {
         let group = query::group_of(ctx, *job).await.map_err(|error| error.at("filter.jobIds"))?;
         named.push((Action::ViewJob { job: *job, group }, "filter.jobIds"));
     }

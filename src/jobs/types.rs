@@ -6,13 +6,14 @@ use async_graphql::{Context, ID, Object, SelectionField};
 use chrono::{DateTime, Utc};
 
 use super::loader::{
-    BriefById, EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobTasks, JobsAhead, JobsByProject,
+    BriefById, EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobObjectBytes, JobTasks,
+    JobsAhead, JobsByProject,
 };
 use super::model::found::Found;
 use super::model::list::Selection;
 use super::model::manifest::Manifest;
 use super::model::task::Task;
-use super::model::{Columns, ExecutorMode, Job as JobRow, Object as JobObjectRow, Row};
+use super::model::{Columns, ExecutorMode, Job as JobRow, Row};
 use super::phase::JobEventKind;
 pub use super::phase::JobPhase;
 use crate::configs::types::ConfigCommit;
@@ -25,7 +26,8 @@ use crate::graphql::connection::{
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
-use crate::graphql::limits::directives::{assumed_list, connection_size};
+use crate::graphql::limits::AnswerExt;
+use crate::graphql::limits::directives::{assumed_list, connection_size, cost};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::{Cursor, Json};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
@@ -129,9 +131,14 @@ impl Job {
         }
     }
 
-    async fn object(&self, ctx: &Context<'_>) -> Result<Arc<JobObjectRow>, ApiError> {
+    /// The object with all its tasks. How large it is, is known before it is read.
+    async fn object(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
         let id = self.row.id();
-        ctx.read::<JobObject>(id).await?.ok_or_else(|| ApiError::not_found("job", id))
+        let missing = || ApiError::not_found("job", id);
+        let bytes = ctx.read::<JobObjectBytes>(id).await?.ok_or_else(missing)?;
+        ctx.take_answer_bytes(bytes)?;
+        let object = ctx.read::<JobObject>(id).await?.ok_or_else(missing)?;
+        Ok(Json::of_text(Manifest::from(object.kept.clone()).expanded().into_owned()))
     }
 }
 
@@ -266,10 +273,11 @@ impl Job {
         events(ctx, self.row.id(), PageArgs { first, after, last, before }).await.graphql(ctx)
     }
 
-    /// The Kubernetes object exactly as it goes to the cluster.
+    /// The Kubernetes object exactly as it goes to the cluster, with all its tasks: up to 1.5 MB. All of an answer may be 8 MiB
+    /// unless the server says otherwise; what would be more fails with QUERY_TOO_COMPLEX before it is read.
+    #[graphql(directive = cost::apply("100".to_owned()))]
     async fn manifest(&self, ctx: &Context<'_>) -> ApiResult<Json> {
-        let object = self.object(ctx).await.graphql(ctx)?;
-        Ok(Json::of_text(Manifest::from(object.kept.clone()).expanded().into_owned()))
+        self.object(ctx).await.graphql(ctx)
     }
 }
 

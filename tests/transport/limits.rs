@@ -38,6 +38,8 @@ async fn every_refusal_names_the_limit_what_the_operation_has_and_what_is_allowe
         nodes: 30,
         cost: 50,
         page_size: 20,
+        list_items: 30,
+        answer_bytes: 100_000,
         introspection: true,
     };
     let server = Server::limited(HttpSettings::default(), limits).await;

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Name, Positioned, ServerError, Value, Variables};
 
+use super::input::InputLists;
 use super::measure::{self, Usage};
 use super::plan::{OperationPlan, Plan};
 use super::table::CostTable;
@@ -21,6 +22,7 @@ const MIN_COST: u64 = 1;
 pub struct Document {
     text: Arc<str>,
     tokens: u64,
+    lists: InputLists,
     parsed: ExecutableDocument,
     plan: Plan,
     /// As the plan's operations.
@@ -48,7 +50,8 @@ impl Document {
             .iter()
             .map(|(_, operation)| Execution { validity: Validity::unknown(&operation.node), shape: OnceLock::new() });
         let executions = executions.collect();
-        Ok(Self { tokens: tokens::count(&text), text, parsed, plan, executions })
+        let lists = InputLists::of_document(&parsed);
+        Ok(Self { tokens: tokens::count(&text), lists, text, parsed, plan, executions })
     }
 
     /// The text.
@@ -174,7 +177,10 @@ impl Prepared {
         limits.check_tokens(self.document.tokens)?;
         let mut usage = measure::measure(&self.document.plan, self.plan(), variables)
             .map_err(|unsliced| Refusal::UnslicedList(unsliced.0.to_string()))?;
-        usage.cost = usage.cost.max(MIN_COST);
+        let lists = self.document.lists.and(InputLists::of_variables(variables));
+        usage.list_items = lists.longest;
+        usage.input_cost = lists.cost();
+        usage.cost = usage.cost.saturating_add(usage.input_cost).max(MIN_COST);
         limits.check(&usage)?;
         Ok(usage)
     }

@@ -8,6 +8,7 @@ use async_graphql::{Name, Value, Variables};
 
 use super::plan::{FieldKind, FieldStep, Group, OperationPlan, Plan, Size, Slice, Step, When};
 use super::table::as_size;
+use crate::graphql::scalars::json_text;
 
 /// Fragments within fragments: more is told as more fields than any limit allows.
 const MAX_NESTED_FRAGMENTS: usize = 200;
@@ -31,6 +32,10 @@ pub struct Usage {
     pub cost: u64,
     /// The largest page that a list is asked for.
     pub page_size: u64,
+    /// Items of the longest list in its input.
+    pub list_items: u64,
+    /// The part of `cost` that the lists in its input cost, whatever the answer is.
+    pub input_cost: u64,
     /// Whether it asks for the schema.
     pub introspection: bool,
     /// Lists of types within lists of types.
@@ -49,6 +54,8 @@ impl Usage {
             nodes: self.nodes.saturating_add(other.nodes),
             cost: self.cost.saturating_add(other.cost),
             page_size: self.page_size.max(other.page_size),
+            list_items: self.list_items.max(other.list_items),
+            input_cost: self.input_cost.saturating_add(other.input_cost),
             introspection: self.introspection || other.introspection,
             introspection_nesting: self.introspection_nesting.max(other.introspection_nesting),
         }
@@ -244,12 +251,28 @@ fn count(plan: &Plan, group: &Group, parent: &Value, points: &mut u64) {
 }
 
 fn count_value(plan: &Plan, field: &FieldStep, value: &Value, points: &mut u64) {
-    match value {
-        Value::List(items) => items.iter().for_each(|item| count_value(plan, field, item, points)),
-        Value::Object(_) => {
+    match (value, text_bytes(value)) {
+        // The weight is that of the largest text there is.
+        (_, Some(bytes)) => {
+            let by_size = (bytes / BYTES_A_POINT) as u64 + 1;
+            *points = points.saturating_add(field.weight.min(by_size));
+        }
+        (Value::List(items), None) => items.iter().for_each(|item| count_value(plan, field, item, points)),
+        (Value::Object(_), None) => {
             *points = points.saturating_add(field.weight);
             count(plan, &field.below, value, points);
         }
-        _ => *points = points.saturating_add(field.weight),
+        (_, None) => *points = points.saturating_add(field.weight),
+    }
+}
+
+/// Bytes of a text that cost a point together.
+const BYTES_A_POINT: usize = 16 << 10;
+
+/// How long a value is that has no fields and no size of its own.
+fn text_bytes(value: &Value) -> Option<usize> {
+    match value {
+        Value::String(text) => Some(text.len()),
+        value => json_text(value).map(str::len),
     }
 }

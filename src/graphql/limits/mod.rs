@@ -2,10 +2,12 @@
 //! anything runs, and a refusal says which limit it was, what it allows and what the operation has.
 
 pub mod account;
+mod answer;
 mod bucket;
 pub mod deadline;
 pub mod directives;
 mod document;
+mod input;
 mod measure;
 pub(super) mod plan;
 mod rate_limit;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use crate::error::{ApiError, Code};
 
 pub use account::{Account, Accounts, Admission, Principal};
+pub use answer::{AnswerBytes, AnswerExt};
 pub use bucket::{Level, Rate};
 pub use deadline::{Deadline, InTime};
 pub use document::{Document, Prepared};
@@ -78,6 +81,10 @@ pub struct OperationLimits {
     pub cost: u64,
     /// Items that one list may be asked for.
     pub page_size: u64,
+    /// Items that one list of the input may have.
+    pub list_items: u64,
+    /// Bytes that the answer may have, as JSON.
+    pub answer_bytes: u64,
     /// Whether the schema may be asked about itself.
     pub introspection: bool,
 }
@@ -94,6 +101,8 @@ impl Default for OperationLimits {
             nodes: 50_000,
             cost: 100_000,
             page_size: 100,
+            list_items: 1_000,
+            answer_bytes: 8 << 20,
             introspection: true,
         }
     }
@@ -120,6 +129,10 @@ pub enum Limit {
     Cost,
     /// [`OperationLimits::page_size`].
     PageSize,
+    /// [`OperationLimits::list_items`].
+    ListItems,
+    /// [`OperationLimits::answer_bytes`].
+    AnswerBytes,
     /// Lists of types inside lists of types: the schema is a graph with circles.
     IntrospectionNesting,
 }
@@ -137,6 +150,8 @@ impl Limit {
             Self::Nodes => "nodes in the answer",
             Self::Cost => "cost",
             Self::PageSize => "page size",
+            Self::ListItems => "items in an input list",
+            Self::AnswerBytes => "bytes of the answer",
             Self::IntrospectionNesting => "introspection nesting",
         }
     }
@@ -200,6 +215,7 @@ impl OperationLimits {
         within(Limit::Aliases, self.aliases, usage.aliases)?;
         within(Limit::Directives, self.directives, usage.directives)?;
         within(Limit::PageSize, self.page_size, usage.page_size)?;
+        within(Limit::ListItems, self.list_items, usage.list_items)?;
         within(Limit::IntrospectionNesting, MAX_INTROSPECTION_NESTING, usage.introspection_nesting)?;
         within(Limit::Cost, self.cost, usage.cost)?;
         within(Limit::Nodes, self.nodes, usage.nodes)?;

@@ -1,0 +1,76 @@
+//! How many bytes of an answer its large values take: reckoned before they are read, so that nobody builds what is not
+//! sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_graphql::Context;
+
+use super::{Limit, OperationLimits, Refusal, within};
+use crate::error::ApiError;
+
+/// The bytes of one answer: part of what each request carries. Clones count together.
+#[derive(Debug, Clone)]
+pub struct AnswerBytes {
+    taken: Arc<AtomicU64>,
+    allowed: u64,
+}
+
+impl AnswerBytes {
+    /// An answer of at most `allowed` bytes.
+    pub fn new(allowed: u64) -> Self {
+        Self { taken: Arc::default(), allowed }
+    }
+
+    /// Counts `bytes` as the answer's, before they are read.
+    ///
+    /// # Errors
+    /// The answer would be larger than it may be.
+    pub fn take(&self, bytes: usize) -> Result<(), Refusal> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let before = self.taken.fetch_add(bytes, Ordering::Relaxed);
+        within(Limit::AnswerBytes, self.allowed, before.saturating_add(bytes))
+    }
+
+    /// Begins another answer, for the next event of a subscription.
+    pub fn begin(&self) {
+        self.taken.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Default for AnswerBytes {
+    fn default() -> Self {
+        Self::new(OperationLimits::default().answer_bytes)
+    }
+}
+
+/// Large values in resolvers.
+pub trait AnswerExt {
+    /// Counts `bytes` as the answer's. To be called before the value is read.
+    ///
+    /// # Errors
+    /// `QUERY_TOO_COMPLEX` with both numbers: the answer would be larger than it may be.
+    fn take_answer_bytes(&self, bytes: usize) -> Result<(), ApiError>;
+}
+
+impl AnswerExt for Context<'_> {
+    fn take_answer_bytes(&self, bytes: usize) -> Result<(), ApiError> {
+        let missing = || ApiError::internal("the request does not count its answer's bytes");
+        self.data_opt::<AnswerBytes>().ok_or_else(missing)?.take(bytes).map_err(ApiError::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_both_numbers_and_the_next_answer_begins_anew() {
+        let answer = AnswerBytes::new(100);
+        assert_eq!(answer.take(100), Ok(()));
+        insta::assert_snapshot!(answer.clone().take(1).unwrap_err(), @r#"the operation exceeds the limit "bytes of the answer": it has 101, allowed are 100"#);
+        answer.begin();
+        assert_eq!(answer.take(100), Ok(()));
+        assert!(answer.take(usize::MAX).is_err());
+    }
+}
