@@ -76,7 +76,7 @@ impl World {
             db: db.clone(),
             scheduler: "flash-scheduler".into(),
             queues: Queues::default(),
-            executor: std::sync::Arc::new(platform::executor::Scheduler::new(cluster.clone())),
+            executor: Arc::new(platform::executor::Scheduler::new(cluster.clone())),
             gpus: Default::default(),
             wake: Wake::default(),
         };

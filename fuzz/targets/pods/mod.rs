@@ -6,13 +6,17 @@ mod grammar;
 
 use std::sync::LazyLock;
 
+use platform::config::GpuResources;
 use platform::configs::documents::parse;
 use platform::dev::cluster::api::trial::Trial;
 use platform::ids::{JobId, ProjectId, UserId};
-use platform::jobs::draft::{Draft, Placement, from_yaml, manifest, safety};
+use platform::jobs::draft::{Draft, Placement, check as check_draft, from_yaml, manifest};
+use platform::jobs::model::manifest::Manifest;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// Where problems are told.
+const SOURCE: &str = "input.commitId";
 /// Where the pods are tried.
 pub const NAMESPACE: &str = "default";
 /// The queue, and the priority class that goes with it.
@@ -52,24 +56,16 @@ pub fn shown(bytes: &[u8]) -> String {
 /// The FlashJob that a config becomes, if it is admitted: as `submitJob` decides it, but for what is in the database.
 fn admitted(yaml: &str) -> Option<Value> {
     parse(yaml, "input.yaml").ok()?;
-    let draft = from_yaml(yaml, "input.commitId").ok()?;
-    let mut problems = platform::error::Problems::default();
-    let mut index = 0;
-    for group in &draft.tasks {
-        let place = format!("tasks[{index}]");
-        if let Some(pod) = &group.template.spec {
-            safety::check(pod, "input.commitId", &format!("{place}.spec"), &mut problems);
-        }
-        if !platform::cluster::pod_rules::violations(&group.template, &place).is_empty() {
-            return None;
-        }
-        index += group.count;
+    let mut draft = from_yaml(yaml, SOURCE).ok()?;
+    if !check_draft(&draft, SOURCE, &GpuResources::default()).is_empty() {
+        return None;
     }
-    problems.finish().ok()?;
-    Some(made(&draft))
+    let made = made(&mut draft);
+    manifest::check_size(&made, SOURCE).ok()?;
+    Some(serde_json::from_str(&made.expanded()).expect("a FlashJob is JSON"))
 }
 
-fn made(draft: &Draft) -> Value {
+fn made(draft: &mut Draft) -> Manifest {
     let id = Uuid::from_u128;
     let placement = Placement {
         job: JobId::from_uuid(id(1)),
@@ -81,7 +77,7 @@ fn made(draft: &Draft) -> Value {
         preemptible: true,
         scheduler: "flash-scheduler",
     };
-    serde_json::to_value(manifest::flash_job(draft, &placement)).expect("a FlashJob is JSON")
+    manifest::flash_job(draft, &placement).expect("a FlashJob is JSON")
 }
 
 /// The pods that a scheduler makes of a FlashJob, one for each distinct template.

@@ -1,6 +1,6 @@
 //! How long a job that the cluster refuses goes on.
 
-use super::super::tests::{NAME, now, submitted};
+use super::super::tests::{NAME, NAMESPACE, now, submitted};
 use super::*;
 use crate::jobs::life::Seen;
 
@@ -12,12 +12,16 @@ fn after(seconds: i64) -> DateTime<Utc> {
 
 fn seen(version: i64, phase: ObjectPhase, why: Option<(&str, &str)>) -> Seen {
     Seen::Object(ObjectState {
+        namespace: NAMESPACE.into(),
         name: NAME.into(),
         uid: "u".into(),
         version,
+        listed: false,
         phase,
         reason: why.map(|(reason, _)| reason.into()),
         message: why.map(|(_, message)| message.into()),
+        preempted: false,
+        failed: 0,
         deleting: false,
     })
 }
