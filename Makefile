@@ -3,7 +3,7 @@
 CARGO ?= cargo
 # More flags for `platform dev`, as in: make dev ARGS="--ephemeral --port 8090"
 ARGS ?=
-# A part of the benchmark: queries or fan-out
+# A part of the benchmark: queries, submits or fan-out
 BENCH ?=
 # Targets of the fuzzer, all when empty, and the seconds for each; SAVE=yes keeps what reaches new code
 FUZZ ?=
@@ -26,7 +26,7 @@ test: ## Set up, then run every test; the last line counts them
 	@scripts/setup tests
 	@scripts/test
 
-bench: ## Measure the release build beside pgbench; takes some minutes (BENCH=queries or fan-out for a part)
+bench: ## Measure the release build beside pgbench; takes some minutes (BENCH=queries, submits or fan-out for a part)
 	@scripts/setup dev
 	@$(CARGO) bench --locked --quiet --bench load -- $(BENCH)
 

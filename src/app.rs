@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::error::ApiError;
 use crate::events::Bus;
-use crate::executor::{Scheduler, Wake};
+use crate::executor::{Executor, Scheduler, Wake};
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::graphql_error;
 use crate::graphql::limits::{CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
@@ -88,10 +88,11 @@ impl App {
         let queues = Queues::default();
         tasks.spawn("queues", queues.clone().keep(cluster.clone()));
         let wake = Wake::default();
-        worker::spawn(tasks, db.clone(), Arc::new(Scheduler::new(cluster.clone())), wake.clone());
+        let executor: Arc<dyn Executor> = Arc::new(Scheduler::new(cluster.clone()));
+        worker::spawn(tasks, db.clone(), executor.clone(), wake.clone());
         watch::spawn(tasks, db.clone(), cluster.clone());
-        let submitter =
-            Submitter { db: db.clone(), scheduler: config.cluster.scheduler_name.as_str().into(), queues, wake };
+        let scheduler = config.cluster.scheduler_name.as_str().into();
+        let submitter = Submitter { db: db.clone(), scheduler, queues, executor, wake };
         let tails = Tails::new(cluster.clone(), tasks);
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());

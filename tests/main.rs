@@ -4,6 +4,7 @@
 
 mod attacks;
 mod cluster_contract;
+mod cluster_says;
 mod config;
 mod crds;
 mod dependencies;

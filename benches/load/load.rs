@@ -67,6 +67,24 @@ SELECT id, username FROM users WHERE id = ANY(:people::uuid[]);",
     ]
 }
 
+/// Submitting a small job of a random project, and the preview of the same, which asks the cluster too.
+pub fn submits() -> [Workload; 2] {
+    let input = || {
+        let project = ProjectId::from_uuid(seeded(0x9003, 1..=PROJECTS));
+        format!(
+            r#"{{"i":{{"projectId":"{project}","spec":{{"image":"python:3.12","command":["python","train.py"]}}}}}}"#
+        )
+    };
+    let workload = |name, query| Workload { name, query, variables: input, sql: "", keys: None };
+    [
+        workload(
+            "previewJob, with its dry run",
+            "mutation($i: SubmitJobInput!) { previewJob(input: $i) { preview { admitted } } }",
+        ),
+        workload("submitJob", "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id } } }"),
+    ]
+}
+
 /// A random id of the seed, whose ids are numbered.
 fn seeded(kind: u64, numbers: std::ops::RangeInclusive<u32>) -> Uuid {
     let number = u64::from(rand::rng().random_range(numbers));

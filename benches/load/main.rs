@@ -42,10 +42,26 @@ async fn run() -> anyhow::Result<()> {
             println!("{}", row(&workload, &ours, theirs));
         }
     }
+    if wanted("submits") {
+        println!("\n| operation | API ops/s | p50 | p99 | server CPU/op | SQL/op |");
+        println!("|---|--:|--:|--:|--:|--:|");
+        for workload in load::submits() {
+            // Each makes work for the cluster, which is pretended on the same machine.
+            let ours = load::run(&bench, &token, &workload, time / 3).await.context(workload.name)?;
+            println!("{}", without_peer(&workload, &ours));
+        }
+    }
     if wanted("fan-out") {
         fan_out::run(&bench, &token).await?;
     }
     bench.stop().await
+}
+
+/// A row of what pgbench has no like of.
+fn without_peer(workload: &Workload, ours: &Measured) -> String {
+    let Measured { per_second, p50, p99, cpu, statements } = ours;
+    let (name, cpu) = (workload.name, cpu.as_secs_f64() * 1e6);
+    format!("| {name} | {per_second:.0} | {p50:.1?} | {p99:.1?} | {cpu:.0} us | {statements:.2} |")
 }
 
 fn row(workload: &Workload, ours: &Measured, theirs: f64) -> String {

@@ -156,6 +156,7 @@ diesel::table! {
         attempt -> Integer,
         task_counts -> Nullable<Array<Integer>>,
         manifest_bytes -> Nullable<BigInt>,
+        refused_since -> Nullable<Timestamptz>,
     }
 }
 

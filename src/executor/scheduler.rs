@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, ResourceExt};
 
-use super::{Created, Deleted, Executor, Target};
+use super::{Created, Deleted, Executor, Part, Target, Trial, trial};
 use crate::cluster::crd::FlashJob;
 use crate::cluster::names::JOB_LABEL;
 use crate::cluster::{Cluster, ClusterError, namespaces};
@@ -27,6 +27,8 @@ impl Scheduler {
     }
 
     async fn create(&self, target: &Target, job: &FlashJob) -> Result<Created, ClusterError> {
+        let bytes = serde_json::to_vec(job).map_err(|error| ClusterError::Invalid(error.to_string().into()))?.len();
+        super::check_size(bytes)?;
         match self.create_once(target, job).await {
             Err(ClusterError::NotFound(_)) => {
                 // The project's namespace is not there yet, or somebody has removed it.
@@ -69,6 +71,15 @@ impl Scheduler {
 impl Executor for Scheduler {
     fn create<'a>(&'a self, target: &'a Target, job: &'a FlashJob) -> BoxFuture<'a, Result<Created, ClusterError>> {
         self.create(target, job).boxed()
+    }
+
+    fn dry_run<'a>(
+        &'a self,
+        target: &'a Target,
+        job: &'a FlashJob,
+        part: Part,
+    ) -> BoxFuture<'a, Result<Trial, ClusterError>> {
+        trial::run(&self.cluster, target, job, part).boxed()
     }
 
     fn delete<'a>(&'a self, target: &'a Target, uid: Option<&'a str>) -> BoxFuture<'a, Result<Deleted, ClusterError>> {

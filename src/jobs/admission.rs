@@ -37,11 +37,14 @@ pub enum AdmissionRule {
     Size,
     /// The project has room for what all tasks ask for together.
     Quota,
+    /// The cluster would take the job and its pods: it was asked with a dry run, which its admission (Pod Security, limits, policies,
+    /// webhooks) decides like the real thing. Asked by `previewJob` and dry runs only.
+    Cluster,
 }
 
 impl AdmissionRule {
     /// Every rule, in the order that verdicts are given in.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::IdempotencyKey,
         Self::Name,
         Self::Priority,
@@ -56,6 +59,7 @@ impl AdmissionRule {
         Self::PodSafety,
         Self::Size,
         Self::Quota,
+        Self::Cluster,
     ];
 
     /// The rule that a field of a spec or of overrides comes under, such as `input.spec.resources.gpu`.
@@ -80,7 +84,8 @@ pub enum AdmissionOutcome {
     Passed,
     /// It does not hold: `submitJob` would refuse.
     Failed,
-    /// It could not be looked at, because another rule failed.
+    /// It was not looked at: another rule failed, or the cluster, which decides it, was not asked or did not answer. That refuses
+    /// nothing.
     Skipped,
 }
 
@@ -100,7 +105,7 @@ pub struct AdmissionVerdict {
     pub rule: AdmissionRule,
     /// Whether it holds.
     pub outcome: AdmissionOutcome,
-    /// Why it does not hold; empty unless it has failed.
+    /// Why it does not hold, or why the cluster could not be asked; empty otherwise.
     #[graphql(directive = assumed_list::apply(2))]
     pub problems: Vec<AdmissionProblem>,
 }
@@ -110,6 +115,7 @@ pub struct AdmissionVerdict {
 pub struct Findings {
     problems: Vec<(AdmissionRule, ApiError)>,
     skipped: Vec<AdmissionRule>,
+    open: Vec<(AdmissionRule, String)>,
 }
 
 impl Findings {
@@ -145,6 +151,16 @@ impl Findings {
         self.skipped.extend(rules);
     }
 
+    /// Notes that a rule that was skipped was looked at after all.
+    pub fn settle(&mut self, rule: AdmissionRule) {
+        self.skipped.retain(|skipped| *skipped != rule);
+    }
+
+    /// Says why a rule that was skipped could not be looked at.
+    pub fn leave_open(&mut self, rule: AdmissionRule, why: String) {
+        self.open.push((rule, why));
+    }
+
     /// Whether one of these rules does not hold.
     pub fn has_failed(&self, rules: &[AdmissionRule]) -> bool {
         self.problems.iter().any(|(failed, _)| rules.contains(failed))
@@ -163,12 +179,14 @@ impl Findings {
                 field: error.field.as_deref().map(str::to_owned),
                 message: error.message.clone().into_owned(),
             };
-            let problems: Vec<_> = of_rule.map(problem).collect();
+            let mut problems: Vec<_> = of_rule.map(problem).collect();
             let outcome = match (problems.is_empty(), self.skipped.contains(&rule)) {
                 (false, _) => AdmissionOutcome::Failed,
                 (true, true) => AdmissionOutcome::Skipped,
                 (true, false) => AdmissionOutcome::Passed,
             };
+            let open = self.open.iter().filter(|(open, _)| *open == rule);
+            problems.extend(open.map(|(_, why)| AdmissionProblem { field: None, message: why.clone() }));
             AdmissionVerdict { rule, outcome, problems }
         };
         AdmissionRule::ALL.map(verdict).into()

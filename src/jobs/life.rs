@@ -12,6 +12,7 @@ use crate::cluster::pods::TaskPod;
 use crate::events::model::NewEvent;
 use crate::ids::JobId;
 
+pub mod refused;
 mod retry;
 mod waiting;
 
@@ -92,6 +93,14 @@ pub mod reason {
     pub const CLUSTER_UNAVAILABLE: &str = "ClusterUnavailable";
     /// The cluster will not take the object at present.
     pub const CLUSTER_REFUSED: &str = "ClusterRefused";
+    /// A quota of the namespace has no room for the object at present.
+    pub const CLUSTER_QUOTA: &str = "ClusterQuotaExceeded";
+    /// The platform may not create the object.
+    pub const CLUSTER_FORBIDDEN: &str = "ClusterForbidden";
+    /// The cluster has no such kind of object.
+    pub const CLUSTER_KIND_MISSING: &str = "ClusterKindMissing";
+    /// The cluster would not take the job or its pods for as long as it was tried.
+    pub const REJECTED: &str = "Rejected";
     /// The job ran longer than it may.
     pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
     /// Somebody cancelled it.
@@ -156,6 +165,7 @@ impl Life {
                 None => events.extend(self.enter(JobPhase::Failed, why, now)),
             },
         }
+        self.note_refusal(object, now);
         events
     }
 
@@ -279,11 +289,7 @@ impl Life {
             return Vec::new();
         }
         let event = self.wait((Some(why.to_owned()), Some(message)));
-        let sentence = match why {
-            reason::CLUSTER_UNAVAILABLE => "The cluster does not answer; the job is kept and sent when it does.",
-            _ => "The cluster does not take the job at present; it is tried again.",
-        };
-        self.pending_reason = Some(sentence.to_owned());
+        self.pending_reason = Some(refused::sentence(why).to_owned());
         event.into_iter().collect()
     }
 
@@ -332,7 +338,7 @@ impl Life {
             (Some(finished), _) => self.ttl_seconds.map(|seconds| finished + Duration::seconds(seconds)),
             (None, Some(_)) => Some(now),
             (None, None) if self.is_restarting() || self.object_uid.is_none() => Some(now),
-            (None, None) => self.deadline(),
+            (None, None) => self.deadline().into_iter().chain(self.gives_up_at()).min(),
         }
     }
 

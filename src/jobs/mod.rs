@@ -15,5 +15,6 @@ pub mod query;
 pub mod review;
 pub mod service;
 pub mod subscription;
+pub mod trial;
 pub mod types;
 pub mod worker;

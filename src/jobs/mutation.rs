@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object, SimpleObject};
 
+use super::admission::AdmissionRule;
 use super::input::{CancelJobInput, SubmitJobInput};
 use super::preview::JobPreview;
 use super::service::Submitter;
@@ -44,6 +45,9 @@ impl JobMutation {
     /// Says what `submitJob` would do with the same input, and changes nothing: the verdict on every rule, the objects for
     /// the cluster, and what is left of the project's quota. `dryRun` is of no effect here.
     ///
+    /// When every other rule holds, the cluster is asked as well, with a dry run of the job and its pods (rule CLUSTER). That takes
+    /// at most a few seconds; a cluster that does not answer refuses nothing.
+    ///
     /// What is wrong with the input is no error but a rule that has FAILED.
     ///
     /// Fails with NOT_FOUND for a project or commit that you cannot see.
@@ -57,6 +61,9 @@ impl JobMutation {
     }
 
     /// Submits a job. It is kept before this answers: whatever happens to the server or the cluster, it runs once.
+    ///
+    /// This does not wait for the cluster. A job that the cluster does not take becomes FAILED with the cluster's words as its
+    /// message and the reason `Invalid` or `Rejected`; `previewJob` tells beforehand.
     ///
     /// Two tasks with a GPU each, from an image:
     ///
@@ -106,7 +113,10 @@ fn submitter<'c>(ctx: &Context<'c>) -> Result<&'c Submitter, ApiError> {
 }
 
 async fn preview(ctx: &Context<'_>, input: SubmitJobInput) -> Result<JobPreview, ApiErrors> {
-    Ok(submitter(ctx)?.review(&ctx.caller(), input).await?.into())
+    let submitter = submitter(ctx)?;
+    let mut review = submitter.review(&ctx.caller(), input).await?;
+    submitter.ask_cluster(&mut review).await?;
+    Ok(review.into())
 }
 
 async fn submit(ctx: &Context<'_>, input: SubmitJobInput) -> Result<SubmitJobPayload, ApiErrors> {
@@ -116,6 +126,7 @@ async fn submit(ctx: &Context<'_>, input: SubmitJobInput) -> Result<SubmitJobPay
     let submitter = submitter(ctx)?;
     let mut review = submitter.review(&ctx.caller(), input).await?;
     std::mem::take(&mut review.findings).before_quota()?;
+    review.findings.skip(&[AdmissionRule::Cluster]);
     let planned = review.planned.as_ref().ok_or_else(|| ApiError::internal("a submit without problems has no plan"))?;
     let id = submitter.submit(planned, ctx.request_id()).await?;
     let job = Job::load(ctx, id).await?;

@@ -13,11 +13,14 @@ pub struct JobPreview {
     /// Whether the job would be accepted: no rule has failed.
     pub admitted: bool,
     /// The verdict on every rule, always in the same order.
-    #[graphql(directive = assumed_list::apply(14))]
+    #[graphql(directive = assumed_list::apply(15))]
     pub verdicts: Vec<AdmissionVerdict>,
     /// The Kubernetes objects exactly as they go to the cluster; of a preview, under an id that only a submit gives. Empty
-    /// when another rule than QUOTA has failed.
+    /// when another rule than QUOTA or CLUSTER has failed.
     pub manifests: Vec<Json>,
+    /// What would keep the job waiting though the cluster takes it, such as a Secret that its pods need and the project's
+    /// namespace does not have. Empty in the answer of a `submitJob` that is no dry run, which does not ask the cluster.
+    pub warnings: Vec<String>,
     /// What the project may have, what its unfinished jobs use and what this job asks for.
     #[graphql(directive = assumed_list::apply(4))]
     pub quota: Vec<QuotaLine>,
@@ -55,6 +58,7 @@ impl From<Review> for JobPreview {
         Self {
             admitted: review.findings.are_none(),
             verdicts: review.findings.verdicts(),
+            warnings: review.warnings,
             quota: review.rooms.iter().map(QuotaLine::from).collect(),
             manifests: review
                 .planned

@@ -11,6 +11,7 @@ use super::model::submit::{self, Quota};
 use super::service::Submitter;
 use crate::auth::policy::{self, Action};
 use crate::auth::principal::Caller;
+use crate::cluster::crd::FlashJob;
 use crate::cluster::names;
 use crate::configs::model::submittable;
 use crate::error::{ApiError, ApiErrors, Code, Problems};
@@ -44,6 +45,8 @@ pub struct Review {
     pub findings: Findings,
     /// The project's limits, with what this job asks for.
     pub rooms: Vec<Room>,
+    /// What would keep the job waiting though it is taken.
+    pub warnings: Vec<String>,
     /// What would be submitted; `None` when another rule than the quota's does not hold.
     pub planned: Option<Planned>,
 }
@@ -73,6 +76,16 @@ pub struct Planned {
     pub draft: Draft,
     /// The idempotency key, and the hash of everything that belongs to the request.
     pub key: Option<(String, Vec<u8>)>,
+}
+
+impl Planned {
+    /// The object for the cluster.
+    ///
+    /// # Errors
+    /// It is none: a fault of the program.
+    pub fn flash_job(&self) -> Result<FlashJob, ApiError> {
+        self.manifest.flash_job().map_err(ApiError::internal)
+    }
 }
 
 /// One limit of a project, and what becomes of it.
@@ -137,6 +150,7 @@ impl Submitter {
         let mut conn = self.db.connection().await?;
         let project = find_project(&mut conn, caller, input.project_id).await?;
         let mut findings = Findings::default();
+        findings.skip(&[AdmissionRule::Cluster]);
         let key = idempotency(&input, &mut findings);
         let priority = input.priority.unwrap_or(0);
         if !(0..=MAX_PRIORITY).contains(&priority) {
@@ -198,7 +212,7 @@ impl Submitter {
         let manifest = manifest::flash_job(&mut draft, &placement)?;
         findings.take(AdmissionRule::Size, manifest::check_size(&manifest, field));
         if !findings.are_none() {
-            return Ok(Review { findings, rooms, planned: None });
+            return Ok(Review { findings, rooms, warnings: Vec::new(), planned: None });
         }
         for room in &rooms {
             findings.take(AdmissionRule::Quota, room.check());
@@ -206,7 +220,7 @@ impl Submitter {
         let name = input.name.or_else(|| draft.name.clone()).unwrap_or_else(|| "job".to_owned());
         let commit = input.commit_id;
         let planned = Planned { id, user, manifest, demand, name, queue, priority, commit, draft, key, project };
-        Ok(Review { findings, rooms, planned: Some(planned) })
+        Ok(Review { findings, rooms, warnings: Vec::new(), planned: Some(planned) })
     }
 }
 

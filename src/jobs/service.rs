@@ -16,7 +16,7 @@ use crate::cluster::queues::Queues;
 use crate::db::Db;
 use crate::error::{ApiError, ApiErrors};
 use crate::events::model::{NewEvent, append};
-use crate::executor::Wake;
+use crate::executor::{Executor, Wake};
 use crate::ids::JobId;
 
 const MAX_REASON: usize = 500;
@@ -30,6 +30,8 @@ pub struct Submitter {
     pub scheduler: std::sync::Arc<str>,
     /// The cluster's queues.
     pub queues: Queues,
+    /// Asks the cluster about jobs.
+    pub executor: std::sync::Arc<dyn Executor>,
     /// Wakes the submit worker.
     pub wake: Wake,
 }

@@ -17,19 +17,20 @@ use super::model::manifest::Manifest;
 use super::model::observed::{self, Life};
 use super::phase::JobPhase;
 use crate::cluster::ClusterError;
+use crate::cluster::crd::FlashJob;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 use crate::events::model::NewEvent;
-use crate::executor::{Deleted, Executor, Target, Wake};
+use crate::executor::{Created, Deleted, Executor, Objection, Part, Target, Wake};
 use crate::tasks::Tasks;
 
 /// Jobs that are worked on at a time.
 const AT_ONCE: usize = 16;
-/// How long the cluster is asked for one job before it is tried again later.
+/// How long the cluster is asked for one job before it is tried again later, beside the few seconds of its dry run.
 const CALLS: Duration = Duration::from_secs(20);
 /// Longer than the calls and what is written after them, so that a claim outlives its work; a job whose worker died
 /// waits for no longer.
-const LEASE_SECONDS: i64 = 30;
+const LEASE_SECONDS: i64 = 35;
 /// What work in hand gets when the server stops, so that the next one need not wait for the end of its claims.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often work is looked for that nobody rang for: what a crash left behind, deadlines, retries.
@@ -123,7 +124,8 @@ impl Worker {
             Need::CheckDeadline => {
                 let check = |life: &mut Life, now| {
                     life.next_attempt_at = life.due(now);
-                    life.overdue(now)
+                    let over = life.overdue(now);
+                    if over.is_empty() { life.give_up(now) } else { over }
                 };
                 self.change(&due, check).await.map(drop)
             }
@@ -135,10 +137,9 @@ impl Worker {
     }
 
     async fn create(&self, due: &Due) -> Result<(), ApiError> {
-        // Equal tasks that the row keeps once are expanded here, for as long as the call takes.
-        let job = Manifest::from(due.kept.clone()).flash_job();
-        let outcome = match job {
-            Ok(job) => in_time(self.executor.create(&target(due), &job)).await,
+        // Equal tasks that the row keeps once are expanded here, for as long as the calls take.
+        let outcome = match Manifest::from(due.kept.clone()).flash_job() {
+            Ok(job) => self.send(&target(due), &job).await,
             Err(malformed) => Err(ClusterError::Invalid(malformed.to_string().into())),
         };
         let label = if outcome.is_ok() { "created" } else { "failed" };
@@ -148,27 +149,38 @@ impl Worker {
             Err(ClusterError::Invalid(refusal)) => {
                 self.change(due, |life, now| life.invalid(refusal.message, now)).await.map(drop)
             }
-            Err(error @ (ClusterError::Away(_) | ClusterError::Unconfigured(_))) => {
-                self.put_off(due, reason::CLUSTER_UNAVAILABLE, error).await
+            Err(ClusterError::Denied(refusal)) => {
+                let pause = pause(due.submit_attempts, rand::rng().random_range(0.5..1.0));
+                self.change(due, |life, now| life.denied(refusal.message, now, now + pause)).await.map(drop)
             }
-            Err(
-                error @ (ClusterError::AlreadyExists(_)
-                | ClusterError::Conflict(_)
-                | ClusterError::NotFound(_)
-                | ClusterError::KindMissing(_)
-                | ClusterError::Denied(_)
-                | ClusterError::OverQuota(_)
-                | ClusterError::Forbidden(_)
-                | ClusterError::Refused(_)),
-            ) => self.put_off(due, reason::CLUSTER_REFUSED, error).await,
+            Err(error) => self.put_off(due, why_not_now(&error), error).await,
         }
+    }
+
+    /// Creates the object, unless the cluster says beforehand that it would not take the pods: nobody would see that but in the
+    /// scheduler's words. Where it cannot be asked, the create tells what is the matter.
+    async fn send(&self, target: &Target, job: &FlashJob) -> Result<Created, ClusterError> {
+        match self.executor.dry_run(target, job, Part::Pods).await {
+            Ok(trial) => {
+                let worst = trial.objections.into_iter().min_by_key(|objection| !objection.is_final);
+                if let Some(Objection { is_final, refusal, .. }) = worst {
+                    return Err(if is_final { ClusterError::Invalid(refusal) } else { ClusterError::Denied(refusal) });
+                }
+            }
+            Err(error) => tracing::debug!(job = %target.job, %error, "the pods of a job could not be tried"),
+        }
+        in_time(self.executor.create(target, job)).await
     }
 
     /// The cluster has an object. A claim that ran out before it was used may have made one that nobody wants any more:
     /// the job has gone over to another attempt, or has ended.
     async fn created(&self, due: &Due, uid: &str) -> Result<(), ApiError> {
         let name = &due.object_name;
-        let life = self.change(due, |life, now| life.created(name, uid, now)).await?;
+        let taken = |life: &mut Life, now| {
+            life.not_denied();
+            life.created(name, uid, now)
+        };
+        let life = self.change(due, taken).await?;
         if life.is_some_and(|life| !life.is_in_cluster_as(name, uid)) {
             tracing::warn!(job = %due.id, object = name, "an object was made too late and is removed");
             if let Err(error) = in_time(self.executor.delete(&target(due), Some(uid))).await {
@@ -203,7 +215,11 @@ impl Worker {
     async fn put_off(&self, due: &Due, why: &'static str, error: ClusterError) -> Result<(), ApiError> {
         tracing::info!(job = %due.id, %error, attempt = due.submit_attempts, "tried again later");
         let pause = pause(due.submit_attempts, rand::rng().random_range(0.5..1.0));
-        self.change(due, |life, now| life.put_off(why, error.to_string(), now, now + pause)).await.map(drop)
+        let put_off = |life: &mut Life, now: DateTime<Utc>| {
+            life.not_denied();
+            life.put_off(why, error.to_string(), now, now + pause)
+        };
+        self.change(due, put_off).await.map(drop)
     }
 
     async fn change(
@@ -219,6 +235,22 @@ impl Worker {
 async fn in_time<T>(calls: BoxFuture<'_, Result<T, ClusterError>>) -> Result<T, ClusterError> {
     let late = |_| Err(ClusterError::Away(format!("it was not done within {} s", CALLS.as_secs())));
     tokio::time::timeout(CALLS, calls).await.unwrap_or_else(late)
+}
+
+/// The word for why a job is not created now but may be later.
+fn why_not_now(error: &ClusterError) -> &'static str {
+    match error {
+        ClusterError::Away(_) | ClusterError::Unconfigured(_) => reason::CLUSTER_UNAVAILABLE,
+        ClusterError::OverQuota(_) => reason::CLUSTER_QUOTA,
+        ClusterError::Forbidden(_) => reason::CLUSTER_FORBIDDEN,
+        ClusterError::KindMissing(_) => reason::CLUSTER_KIND_MISSING,
+        ClusterError::AlreadyExists(_)
+        | ClusterError::Conflict(_)
+        | ClusterError::NotFound(_)
+        | ClusterError::Refused(_)
+        | ClusterError::Invalid(_)
+        | ClusterError::Denied(_) => reason::CLUSTER_REFUSED,
+    }
 }
 
 fn target(due: &Due) -> Target {

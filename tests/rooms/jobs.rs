@@ -48,6 +48,11 @@ async fn commit(world: &World, name: &str, yaml: &str) -> Value {
 fn verdicts(preview: &Value) -> String {
     let mut lines = String::new();
     for verdict in preview["verdicts"].as_array().unwrap_or_else(|| panic!("{preview}")) {
+        // These tests have no cluster that could be asked.
+        if verdict["rule"] == "CLUSTER" {
+            assert_eq!(verdict["outcome"], "SKIPPED", "{verdict}");
+            continue;
+        }
         if verdict["outcome"] != "PASSED" {
             lines += &format!("{} {}\n", verdict["rule"].as_str().unwrap(), verdict["outcome"].as_str().unwrap());
         }
@@ -69,7 +74,7 @@ async fn a_preview_shows_the_verdicts_the_manifest_and_what_is_left_and_changes_
     let answer = world.ask("ada", PREVIEW, input(&world, json!({ "name": "train", "spec": spec })).await).await;
     let preview = &answer["data"]["previewJob"]["preview"];
     assert_eq!((&preview["admitted"], verdicts(preview)), (&json!(true), String::new()), "{answer}");
-    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 14);
+    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 15);
     let manifest = &preview["manifests"][0];
     assert_eq!((&manifest["kind"], &manifest["spec"]["minAvailable"]), (&json!("FlashJob"), &json!(2)));
     assert_eq!(manifest["spec"]["tasks"][1]["spec"]["schedulerName"], "flash-scheduler");

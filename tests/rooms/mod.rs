@@ -69,13 +69,14 @@ impl World {
         let bus = Bus::start(&tasks, &db, Duration::from_secs(3600));
         bus.tip().wait_for(Option::is_some).await.unwrap();
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &auth, &limits);
+        let cluster = cluster_that_is_away(&url).await;
         let submitter = Submitter {
             db: db.clone(),
             scheduler: "flash-scheduler".into(),
             queues: Queues::default(),
+            executor: Arc::new(platform::executor::Scheduler::new(cluster.clone())),
             wake: Wake::default(),
         };
-        let cluster = cluster_that_is_away(&url).await;
         let tails = Tails::new(cluster.clone(), &tasks);
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());

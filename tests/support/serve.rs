@@ -159,6 +159,16 @@ impl Serve {
         eventually(condition, holds).await;
     }
 
+    /// Runs a statement on the server's database.
+    pub async fn execute(&self, statement: &str) {
+        self.sql.batch_execute(statement).await.unwrap();
+    }
+
+    /// A client of the cluster itself, which the proxy does not stand before.
+    pub fn client(&self) -> Client {
+        self.objects.clone().into_client()
+    }
+
     /// Waits until so many objects are there.
     pub async fn until_objects(&self, count: usize) {
         eventually("the objects are there", || async { self.objects().await.len() == count }).await;

@@ -32,6 +32,7 @@ pub(super) fn submitted() -> Life {
         next_attempt_at: Some(now()),
         started_at: None,
         finished_at: None,
+        refused_since: None,
     }
 }
 

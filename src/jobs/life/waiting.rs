@@ -1,6 +1,7 @@
 //! Why a job waits, as one sentence that a person understands.
 
 use super::reason;
+use super::refused::{POD_REJECTED, is_quota};
 use crate::cluster::pods::{CLAIM_NOT_BOUND, UNSCHEDULABLE};
 use crate::jobs::model::task::{Task, TaskState};
 
@@ -13,11 +14,11 @@ pub(super) fn of_object(word: Option<&str>, message: Option<&str>) -> Option<Str
     let message = message?;
     match word {
         // The API server's own words, for administrators: exceeded quota: platform, requested: pods=1, used: pods=5000 …
-        Some("PodRejected") if message.contains("exceeded quota") => Some(
+        Some(POD_REJECTED) if is_quota(message) => Some(
             "The quota of the project's namespace is used up; it starts when other pods of the project have ended."
                 .to_owned(),
         ),
-        Some("PodRejected") => Some(format!("The cluster does not take its pods: {}", as_sentence(message))),
+        Some(POD_REJECTED) => Some(format!("The cluster does not take its pods: {}", as_sentence(message))),
         Some(reason::PREEMPTED) => Some(as_sentence(PREEMPTED)),
         _ => Some(as_sentence(message)),
     }

@@ -52,6 +52,7 @@ pub struct Life {
     pub next_attempt_at: Option<DateTime<Utc>>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    pub refused_since: Option<DateTime<Utc>>,
 }
 
 /// Takes in what was seen, in order, in one transaction: one statement for all rows, one for all events. Observations
@@ -129,12 +130,12 @@ async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> 
                 pending_reason = new.pending_reason, preemptions = new.preemptions, tasks = new.tasks,
                 object_uid = new.object_uid, object_version = new.object_version,
                 next_attempt_at = new.next_attempt_at, started_at = new.started_at, finished_at = new.finished_at,
-                attempt = new.attempt, object_name = new.object_name,
+                attempt = new.attempt, object_name = new.object_name, refused_since = new.refused_since,
                 manifest = CASE WHEN jobs.object_name = new.object_name THEN jobs.manifest
                                 ELSE jsonb_set(jobs.manifest, '{metadata,name}', to_jsonb(new.object_name)) END
-         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
               AS new (id, phase, reason, message, pending_reason, preemptions, tasks, object_uid, object_version,
-                      next_attempt_at, started_at, finished_at, attempt, object_name)
+                      next_attempt_at, started_at, finished_at, attempt, object_name, refused_since)
          WHERE jobs.id = new.id",
     )
     .bind::<Array<SqlUuid>, _>(lives.iter().map(|life| life.id).collect::<Vec<_>>())
@@ -151,6 +152,7 @@ async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> 
     .bind::<Array<Nullable<Timestamptz>>, _>(lives.iter().map(|life| life.finished_at).collect::<Vec<_>>())
     .bind::<Array<Integer>, _>(lives.iter().map(|life| life.attempt).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(lives.iter().map(|life| life.object_name.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(lives.iter().map(|life| life.refused_since).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)

@@ -1,0 +1,281 @@
+//! Asking the cluster whether it would take a job: a dry run that is strict about fields, of the object and of its pods.
+//!
+//! The API server decides a dry run like the real thing, admission included, and keeps nothing. What it cannot tell: an object too
+//! large for etcd passes, and a quota is asked about one pod and not about all.
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run>
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource;
+use serde::Serialize;
+
+use super::Target;
+use super::references::{self, Reference};
+use crate::cluster::crd::FlashJob;
+use crate::cluster::error::Refusal;
+use crate::cluster::{Cluster, ClusterError, namespaces};
+
+/// Pods that are tried at a time.
+const AT_ONCE: usize = 8;
+/// How long a trial may take in all.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The labels that the scheduler adds to the pods of a job.
+const JOB_NAME_LABEL: &str = "scheduling.flash-sched.io/job-name";
+const TASK_INDEX_LABEL: &str = "scheduling.flash-sched.io/task-index";
+/// The owner of a pod has a uid, and an object that was not made has none.
+const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What the cluster says of a job that it was only asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// What it says against the job; empty when it would take it.
+    pub objections: Vec<Objection>,
+    /// Sentences about what would keep the job waiting though the cluster takes it.
+    pub warnings: Vec<String>,
+}
+
+/// Something that the cluster says against a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objection {
+    /// The first task whose pod it is about; `None` where it is the job's object.
+    pub task: Option<usize>,
+    /// Whether it will say the same the next time; otherwise a change of the cluster may settle it.
+    pub is_final: bool,
+    /// Its words.
+    pub refusal: Refusal,
+}
+
+/// Which part of a job is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Its pods: one for each template that differs.
+    Pods,
+    /// Its object, its pods, and whether what they refer to is there.
+    Whole,
+}
+
+/// Tries a job. The namespace is made when it is missing.
+///
+/// # Errors
+/// The cluster could not be asked, or not within a few seconds; nothing is known of the job then.
+pub(super) async fn run(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part) -> Result<Trial, ClusterError> {
+    let tried = async {
+        match try_once(cluster, target, job, part).await {
+            Err(ClusterError::NotFound(_)) => {
+                namespaces::ensure(cluster, &target.namespace, target.project).await?;
+                try_once(cluster, target, job, part).await
+            }
+            answer => answer,
+        }
+    };
+    let late = |_| Err(ClusterError::Away(format!("no answer within {} s", PATIENCE.as_secs())));
+    tokio::time::timeout(PATIENCE, tried).await.unwrap_or_else(late)
+}
+
+async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part) -> Result<Trial, ClusterError> {
+    let pods = distinct(&job.spec.tasks);
+    let object = async {
+        match part {
+            Part::Pods => Ok(()),
+            Part::Whole => dry_run::<FlashJob>(cluster, &target.namespace, job).await,
+        }
+    };
+    let calls: Vec<_> = pods
+        .iter()
+        .map(|&(task, template)| {
+            let pod = pod_of(target, task, template);
+            async move { (Some(task), dry_run(cluster, &target.namespace, &pod).await) }
+        })
+        .collect();
+    let pods_tried = stream::iter(calls).buffered(AT_ONCE).collect::<Vec<_>>();
+    let (object, mut answers, missing) = tokio::join!(object, pods_tried, missing(cluster, target, &pods, part));
+    answers.insert(0, (None, object));
+
+    let mut trial = Trial::default();
+    let mut unknown = None;
+    for (task, answer) in answers {
+        let mut object = |refusal, is_final| trial.objections.push(Objection { task, is_final, refusal });
+        match answer {
+            // One of that name is there: an earlier attempt whose answer was lost.
+            Ok(()) | Err(ClusterError::AlreadyExists(_) | ClusterError::Conflict(_)) => {}
+            Err(ClusterError::Invalid(refusal)) => object(refusal, true),
+            Err(ClusterError::Denied(refusal)) => object(refusal, false),
+            Err(ClusterError::OverQuota(words)) => {
+                let sentence = format!("The quota of the project's namespace has no room at present: {words}");
+                if trial.warnings.is_empty() {
+                    trial.warnings.push(sentence);
+                }
+            }
+            Err(
+                error @ (ClusterError::Away(_)
+                | ClusterError::NotFound(_)
+                | ClusterError::KindMissing(_)
+                | ClusterError::Forbidden(_)
+                | ClusterError::Refused(_)
+                | ClusterError::Unconfigured(_)),
+            ) => unknown = unknown.or(Some(error)),
+        }
+    }
+    trial.warnings.extend(missing);
+    match unknown {
+        // What is known to be refused stays so, whatever the others come to.
+        Some(error) if trial.objections.is_empty() => Err(error),
+        Some(_) | None => Ok(trial),
+    }
+}
+
+/// The templates that differ, each with the first task that has it. Equal ones mostly stand side by side.
+fn distinct(tasks: &[PodTemplateSpec]) -> Vec<(usize, &PodTemplateSpec)> {
+    let mut distinct: Vec<(usize, &PodTemplateSpec)> = Vec::new();
+    for (task, template) in tasks.iter().enumerate() {
+        if !distinct.iter().rev().any(|(_, known)| *known == template) {
+            distinct.push((task, template));
+        }
+    }
+    distinct
+}
+
+/// The pod of a task as the scheduler makes it.
+fn pod_of(target: &Target, task: usize, template: &PodTemplateSpec) -> Pod {
+    let metadata = template.metadata.clone().unwrap_or_default();
+    let mut labels = metadata.labels.unwrap_or_default();
+    labels.insert(JOB_NAME_LABEL.to_owned(), target.name.clone());
+    labels.insert(TASK_INDEX_LABEL.to_owned(), task.to_string());
+    let owner = OwnerReference {
+        api_version: FlashJob::api_version(&()).into_owned(),
+        kind: FlashJob::kind(&()).into_owned(),
+        name: target.name.clone(),
+        uid: NO_UID.to_owned(),
+        controller: Some(true),
+        ..OwnerReference::default()
+    };
+    Pod {
+        metadata: ObjectMeta {
+            name: Some(format!("{}-{task}", target.name)),
+            namespace: Some(target.namespace.clone()),
+            labels: Some(labels),
+            annotations: metadata.annotations,
+            owner_references: Some(vec![owner]),
+            ..ObjectMeta::default()
+        },
+        spec: template.spec.clone(),
+        status: None,
+    }
+}
+
+/// Creates an object in a dry run in which a field that the API server does not know is an error.
+async fn dry_run<K>(cluster: &Cluster, namespace: &str, object: &K) -> Result<(), ClusterError>
+where
+    K: Resource<DynamicType = ()> + Serialize,
+{
+    let malformed = |error: &dyn std::error::Error| ClusterError::Invalid(Refusal::from(error.to_string()));
+    let body = serde_json::to_vec(object).map_err(|error| malformed(&error))?;
+    super::check_size(body.len())?;
+    // The client's own parameters have no strictness for a create.
+    let path = format!("{}?dryRun=All&fieldValidation=Strict", K::url_path(&(), Some(namespace)));
+    let request = http::Request::post(path)
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(body)
+        .map_err(|error| malformed(&error))?;
+    cluster.call(cluster.client().request_text(request)).await.map(drop)
+}
+
+/// Sentences about what the pods need and the namespace has not. What the platform may not look for is passed over.
+async fn missing(cluster: &Cluster, target: &Target, pods: &[(usize, &PodTemplateSpec)], part: Part) -> Vec<String> {
+    if part == Part::Pods {
+        return Vec::new();
+    }
+    let mut named = BTreeSet::new();
+    let mut needed: Vec<(usize, Reference)> = Vec::new();
+    for (task, template) in pods {
+        for reference in template.spec.iter().flat_map(references::of_pod) {
+            if named.insert(reference.clone()) {
+                needed.push((*task, reference));
+            }
+        }
+    }
+    let calls: Vec<_> = needed
+        .into_iter()
+        .map(|(task, reference)| async move {
+            let is_missing = references::is_missing(cluster, &target.namespace, &reference).await;
+            let (kind, name) = (reference.kind.name(), &reference.name);
+            is_missing.then(|| {
+                format!(
+                    "Task {task} needs the {kind} \"{name}\", which is not in the project's namespace; it waits until it is there"
+                )
+            })
+        })
+        .collect();
+    stream::iter(calls).buffered(AT_ONCE).filter_map(std::future::ready).collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{JobId, ProjectId};
+    use serde_json::json;
+
+    fn template(image: &str) -> PodTemplateSpec {
+        let template = json!({
+            "metadata": { "labels": { "a": "b" }, "annotations": { "c": "d" } },
+            "spec": { "containers": [{ "name": "main", "image": image }], "priorityClassName": "default-batch" },
+        });
+        serde_json::from_value(template).unwrap()
+    }
+
+    #[test]
+    fn equal_templates_are_tried_once_each_as_the_first_task_that_has_it() {
+        let tasks = ["x", "x", "y", "x", "y", "z"].map(template);
+        assert_eq!(distinct(&tasks).into_iter().map(|(task, _)| task).collect::<Vec<_>>(), [0, 2, 5]);
+    }
+
+    #[test]
+    fn a_pod_is_tried_with_all_that_the_scheduler_gives_it() {
+        let target = Target {
+            job: JobId::from_uuid(uuid::Uuid::from_u128(1)),
+            project: ProjectId::from_uuid(uuid::Uuid::from_u128(2)),
+            namespace: "proj-x".to_owned(),
+            name: "job-y".to_owned(),
+        };
+        insta::assert_json_snapshot!(pod_of(&target, 3, &template("x")), @r#"
+        {
+          "apiVersion": "v1",
+          "kind": "Pod",
+          "metadata": {
+            "annotations": {
+              "c": "d"
+            },
+            "labels": {
+              "a": "b",
+              "scheduling.flash-sched.io/job-name": "job-y",
+              "scheduling.flash-sched.io/task-index": "3"
+            },
+            "name": "job-y-3",
+            "namespace": "proj-x",
+            "ownerReferences": [
+              {
+                "apiVersion": "scheduling.flash-sched.io/v1alpha1",
+                "controller": true,
+                "kind": "FlashJob",
+                "name": "job-y",
+                "uid": "00000000-0000-0000-0000-000000000000"
+              }
+            ]
+          },
+          "spec": {
+            "containers": [
+              {
+                "image": "x",
+                "name": "main"
+              }
+            ],
+            "priorityClassName": "default-batch"
+          }
+        }
+        "#);
+    }
+}
