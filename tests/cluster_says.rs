@@ -264,6 +264,9 @@ async fn a_cluster_that_does_not_know_the_kind_is_told_apart_and_gets_the_job_wh
     let mut serve = Serve::prepare().await;
     serve.run().await;
     let maya = serve.log_in("maya").await;
+    // With the first job all that the server makes sure of at its start is there.
+    let data = maya.ask(SUBMIT, input(&maya).await).await;
+    serve.until(data["submitJob"]["job"]["id"].as_str().unwrap(), "phase = 'QUEUED'").await;
     let definitions = Api::<CustomResourceDefinition>::all(serve.client());
     let name = "flashjobs.scheduling.flash-sched.io";
     let mut definition = definitions.get(name).await.unwrap();

@@ -17,12 +17,14 @@ use super::Target;
 use super::references::{self, Reference};
 use crate::cluster::crd::FlashJob;
 use crate::cluster::error::Refusal;
-use crate::cluster::{Cluster, ClusterError, namespaces};
+use crate::cluster::{Cluster, ClusterError, namespaces, queues};
 
 /// Pods that are tried at a time.
 const AT_ONCE: usize = 8;
 /// How long a trial may take in all.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// When a trial is made again that came too early.
+const SOON: Duration = Duration::from_millis(100);
 /// The labels that the scheduler adds to the pods of a job.
 const JOB_NAME_LABEL: &str = "scheduling.flash-sched.io/job-name";
 const TASK_INDEX_LABEL: &str = "scheduling.flash-sched.io/task-index";
@@ -64,16 +66,32 @@ pub enum Part {
 /// The cluster could not be asked, or not within a few seconds; nothing is known of the job then.
 pub(super) async fn run(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part) -> Result<Trial, ClusterError> {
     let tried = async {
-        match try_once(cluster, target, job, part).await {
-            Err(ClusterError::NotFound(_)) => {
-                namespaces::ensure(cluster, &target.namespace, target.project).await?;
-                try_once(cluster, target, job, part).await
+        let mut has_namespace = false;
+        loop {
+            match try_once(cluster, target, job, part).await {
+                Err(ClusterError::NotFound(_)) if !has_namespace => {
+                    has_namespace = true;
+                    namespaces::ensure(cluster, &target.namespace, target.project).await?;
+                }
+                // A server that has just started makes sure of the queues' classes, and may be asked before it has; the API server
+                // hears of them a moment later.
+                Ok(trial) if trial.objections.iter().any(|objection| lacks_own_class(&objection.refusal)) => {
+                    queues::ensure(cluster).await?;
+                    tokio::time::sleep(SOON).await;
+                }
+                answer => return answer,
             }
-            answer => answer,
         }
     };
     let late = |_| Err(ClusterError::Away(format!("no answer within {} s", PATIENCE.as_secs())));
     tokio::time::timeout(PATIENCE, tried).await.unwrap_or_else(late)
+}
+
+/// Whether a pod is refused for the priority class of a queue that every cluster has.
+fn lacks_own_class(refusal: &Refusal) -> bool {
+    let of_queue =
+        |queue: queues::Queue| refusal.message.contains(&format!("no PriorityClass with name {} ", queue.name));
+    queues::QUEUES.into_iter().any(of_queue)
 }
 
 async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part) -> Result<Trial, ClusterError> {
@@ -231,6 +249,15 @@ mod tests {
     fn equal_templates_are_tried_once_each_as_the_first_task_that_has_it() {
         let tasks = ["x", "x", "y", "x", "y", "z"].map(template);
         assert_eq!(distinct(&tasks).into_iter().map(|(task, _)| task).collect::<Vec<_>>(), [0, 2, 5]);
+    }
+
+    #[test]
+    fn only_the_class_of_an_own_queue_is_made_sure_of() {
+        let refusal = |class: &str| {
+            Refusal::from(format!("pods \"x\" is forbidden: no PriorityClass with name {class} was found"))
+        };
+        assert!(lacks_own_class(&refusal("default-batch")));
+        assert!(!lacks_own_class(&refusal("default-batch-2")));
     }
 
     #[test]
