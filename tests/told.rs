@@ -194,7 +194,7 @@ async fn a_job_cancelled_while_its_pod_is_deleted_by_force(told: &Told) {
 }
 
 async fn a_pod_that_only_bears_the_labels(told: &Told) {
-    let job = told.submit("labels", &pod(r#"{sim.platform/duration: "60s"}"#)).await;
+    let job = told.submit("labels", &pod(r#"{sim.platform/duration: "1h"}"#)).await;
     told.until_phase(&job, "RUNNING").await;
     let elsewhere = Api::<Pod>::namespaced(told.client.clone(), "default");
     let inside = told.pods(&job).await;
