@@ -142,7 +142,7 @@ impl Told {
 }
 
 async fn a_pod_that_somebody_deletes(told: &Told) {
-    let job = told.submit("deleted", &pod(r#"{sim.platform/duration: "30s"}"#)).await;
+    let job = told.submit("deleted", &pod(r#"{sim.platform/duration: "90s"}"#)).await;
     let pod = told.until_phase(&job, "RUNNING").await["tasks"][0]["pod"].as_str().unwrap().to_owned();
     told.pods(&job).await.delete(&pod, &DeleteParams::default()).await.unwrap();
     told.until(&job, "queued again", |job| {
@@ -159,7 +159,7 @@ async fn a_pod_that_somebody_deletes(told: &Told) {
 }
 
 async fn a_pod_that_is_evicted_as_by_a_drain(told: &Told) {
-    let job = told.submit("drained", &pod(r#"{sim.platform/duration: "30s"}"#)).await;
+    let job = told.submit("drained", &pod(r#"{sim.platform/duration: "90s"}"#)).await;
     let pod = told.until_phase(&job, "RUNNING").await["tasks"][0]["pod"].as_str().unwrap().to_owned();
     told.pods(&job).await.evict(&pod, &EvictParams::default()).await.unwrap();
     told.until(&job, "queued again", |job| {
@@ -171,7 +171,7 @@ async fn a_pod_that_is_evicted_as_by_a_drain(told: &Told) {
 }
 
 async fn a_flash_job_whose_phase_is_taken_away(told: &Told) {
-    let job = told.submit("null", &pod(r#"{sim.platform/duration: "40s"}"#)).await;
+    let job = told.submit("null", &pod(r#"{sim.platform/duration: "90s"}"#)).await;
     told.until_phase(&job, "RUNNING").await;
     let objects = told.api::<FlashJob>(&job).await;
     let name = job.replace('_', "-");
@@ -194,7 +194,7 @@ async fn a_job_cancelled_while_its_pod_is_deleted_by_force(told: &Told) {
 }
 
 async fn a_pod_that_only_bears_the_labels(told: &Told) {
-    let job = told.submit("labels", &pod(r#"{sim.platform/duration: "60s"}"#)).await;
+    let job = told.submit("labels", &pod(r#"{sim.platform/duration: "1h"}"#)).await;
     told.until_phase(&job, "RUNNING").await;
     let elsewhere = Api::<Pod>::namespaced(told.client.clone(), "default");
     let inside = told.pods(&job).await;
