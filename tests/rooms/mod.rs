@@ -77,10 +77,7 @@ impl World {
             scheduler: "flash-scheduler".into(),
             queues: Queues::default(),
             executor: Arc::new(platform::executor::Scheduler::new(cluster.clone())),
-<<<<<<< ours
             gpus: Default::default(),
-=======
->>>>>>> theirs
             wake: Wake::default(),
         };
         let tails = Tails::new(cluster.clone(), &tasks);
