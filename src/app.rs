@@ -96,11 +96,11 @@ impl App {
         worker::spawn(tasks, db.clone(), executor.clone(), wake.clone());
         let watch = watch::spawn(tasks, db.clone(), cluster.clone());
         let scheduler = config.cluster.scheduler_name.as_str().into();
-        let gpus = config.cluster.gpu_resources.clone().into();
-        let submitter = Submitter { db: db.clone(), scheduler, queues, executor, gpus, wake };
+        let gpus = Arc::new(config.cluster.gpu_resources.clone());
+        let submitter = Submitter { db: db.clone(), scheduler, queues, executor, gpus: Arc::clone(&gpus), wake };
         let tails = Tails::new(cluster.clone(), tasks);
         let schema = schema::build(|builder| {
-            let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());
+            let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone()).data(Arc::clone(&gpus));
             builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone())
         });
         let limits = LimitsByRole::new(&config);

@@ -2,6 +2,7 @@
 //! again.
 
 use platform::cluster::yaml::{self, Node};
+use platform::config::GpuResources;
 use platform::configs::documents::{MAX_BYTES, MAX_DOCUMENTS, parse};
 
 pub fn check(bytes: &[u8]) {
@@ -9,7 +10,7 @@ pub fn check(bytes: &[u8]) {
     if let Ok(nodes) = yaml::read(&yaml) {
         reads_as_json(&nodes);
     }
-    let documents = match parse(&yaml, "input.yaml") {
+    let documents = match parse(&yaml, "input.yaml", &GpuResources::default()) {
         Ok(documents) => documents,
         Err(refused) => {
             assert!(refused.0.iter().all(|error| error.field.as_deref() == Some("input.yaml")));

@@ -9,6 +9,7 @@ use crate::cluster::objects::{self, Kind, Object, Workload};
 use crate::cluster::pod_rules;
 use crate::cluster::safety::{self, Payload, Violation};
 use crate::cluster::yaml::{self, Node, Problem};
+use crate::config::GpuResources;
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::text_enum;
 
@@ -95,8 +96,8 @@ impl Document {
 /// `BAD_USER_INPUT` for `field`, each with line and column: where the YAML does not parse or is beyond a limit, and else
 /// one for each document that is not of an allowed kind, for every field that its kind does not have, for every value of
 /// another type, for what the platform does not run, and for everything that no pod may ask for. Which claims may be
-/// mounted depends on who runs the document, and is decided then.
-pub fn parse(yaml: &str, field: &'static str) -> Result<Vec<Document>, ApiErrors> {
+/// mounted depends on who runs the document, and is decided then. `gpus` says which devices the platform counts.
+pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec<Document>, ApiErrors> {
     let nodes = yaml::read(yaml).map_err(|error| ApiError::bad_input(field, error.to_string()))?;
     if nodes.is_empty() {
         return Err(ApiError::bad_input(field, "the YAML has no object in it").into());
@@ -109,7 +110,8 @@ pub fn parse(yaml: &str, field: &'static str) -> Result<Vec<Document>, ApiErrors
         let (title, found) = match objects::kind_of(&node) {
             Err(problem) => (format!("document {number}"), vec![problem]),
             Ok(kind) => {
-                let told = (format!("document {number}, {}", objects::title(kind, &node)), problems_of(kind, &node));
+                let told =
+                    (format!("document {number}, {}", objects::title(kind, &node)), problems_of(kind, &node, gpus));
                 documents.push(Document { kind: ConfigKind::of(kind), node });
                 told
             }
@@ -130,15 +132,22 @@ pub fn parse(yaml: &str, field: &'static str) -> Result<Vec<Document>, ApiErrors
 
 /// Everything that is wrong with a document of this kind. A path is told once: what is no field of its type, or has
 /// another type, need not be told as unsafe too.
-fn problems_of(kind: Kind, node: &Node) -> Vec<Problem> {
+fn problems_of(kind: Kind, node: &Node, gpus: &GpuResources) -> Vec<Problem> {
     let mut problems = match Object::read(kind, node) {
         Ok(object) => {
             let mut problems = object.templated_images(node);
             for (path, template) in object.pod_templates() {
-                let broken = pod_rules::violations(&template, &path);
+                // What can be saved can be submitted.
+                let broken = match kind.runs() {
+                    true => {
+                        let mut broken = pod_rules::task_violations(&template, &path);
+                        broken.extend(pod_rules::uncounted(&template, &path, gpus));
+                        broken
+                    }
+                    false => pod_rules::violations(&template, &path),
+                };
                 problems.extend(broken.into_iter().map(|violation| placed(violation, node)));
             }
-            // What can be saved can be submitted.
             add_untold(&mut problems, Workload::of(object, node).err().unwrap_or_default());
             problems
         }

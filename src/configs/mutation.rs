@@ -1,5 +1,7 @@
 //! Making config files.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{SubsecRound, Utc};
 use diesel_async::AsyncConnection;
@@ -10,6 +12,7 @@ use super::types::{ConfigCommit, ConfigFile};
 use crate::audit::model::{Entry, record};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action};
+use crate::config::GpuResources;
 use crate::db::is_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::context::RequestExt;
@@ -76,11 +79,11 @@ struct Parsed {
     blob: Blob,
 }
 
-fn parse(input: CreateConfigFileInput) -> Result<Parsed, ApiErrors> {
+fn parse(input: CreateConfigFileInput, gpus: &GpuResources) -> Result<Parsed, ApiErrors> {
     let mut problems = Problems::default();
     let name = problems.take(names::name(input.name, "-._", "input.name"));
     let message = problems.take(names::prose(input.message, MAX_MESSAGE, "input.message"));
-    let kinds = match documents::parse(&input.yaml, "input.yaml") {
+    let kinds = match documents::parse(&input.yaml, "input.yaml", gpus) {
         Ok(documents) => documents.into_iter().map(|document| document.kind).collect(),
         Err(ApiErrors(errors)) => {
             errors.into_iter().for_each(|error| problems.push(error));
@@ -98,8 +101,10 @@ fn parse(input: CreateConfigFileInput) -> Result<Parsed, ApiErrors> {
 async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<CreateConfigFilePayload, ApiErrors> {
     let actor = ctx.caller().principal()?.user;
     let project = input.project_id;
+    let gpus = ctx.data_opt::<Arc<GpuResources>>().cloned();
+    let gpus = gpus.ok_or_else(|| ApiError::internal("the request carries no list of GPUs"))?;
     // A megabyte of YAML takes a while to parse.
-    let parsed = tokio::task::spawn_blocking(move || parse(input)).await.map_err(ApiError::internal)?;
+    let parsed = tokio::task::spawn_blocking(move || parse(input, &gpus)).await.map_err(ApiError::internal)?;
     let not_found = || ApiError::not_found("project", project).at("input.projectId");
     let group = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?.group_id;
     policy::check(&ctx.caller(), Action::CreateConfigFile { project, group })

@@ -245,7 +245,9 @@ async fn source(
             let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
             policy::check(caller, Action::ViewCommit { commit, group: source.group }).map_err(|_| not_found())?;
             if source.project == project {
-                from_yaml(&source.yaml, "input.commitId").map_err(ApiErrors::from)
+                // A megabyte of YAML takes a while to read.
+                let drafted = move || from_yaml(&source.yaml, "input.commitId");
+                tokio::task::spawn_blocking(drafted).await.map_err(ApiError::internal)?
             } else {
                 Err(ApiError::bad_input("input.commitId", "the commit belongs to another project").into())
             }

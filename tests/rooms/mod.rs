@@ -83,6 +83,7 @@ impl World {
         let tails = Tails::new(cluster.clone(), &tasks);
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());
+            let builder = builder.data(Arc::new(platform::config::GpuResources::default()));
             builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone())
         });
         let costs = CostTable::read(&schema::sdl()).unwrap();

@@ -55,7 +55,7 @@ pub fn shown(bytes: &[u8]) -> String {
 
 /// The FlashJob that a config becomes, if it is admitted: as `submitJob` decides it, but for what is in the database.
 fn admitted(yaml: &str) -> Option<Value> {
-    parse(yaml, "input.yaml").ok()?;
+    parse(yaml, "input.yaml", &GpuResources::default()).ok()?;
     let mut draft = from_yaml(yaml, SOURCE).ok()?;
     if !check_draft(&draft, SOURCE, &GpuResources::default()).is_empty() {
         return None;

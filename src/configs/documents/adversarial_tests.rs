@@ -3,7 +3,7 @@
 use super::*;
 
 fn refused(yaml: &str) -> String {
-    parse(yaml, "input.yaml")
+    parse(yaml, "input.yaml", &GpuResources::default())
         .map(|documents| format!("accepted: {documents:?}"))
         .unwrap_or_else(|error| error.to_string())
 }
@@ -50,7 +50,7 @@ fn every_kind_that_makes_pods_is_looked_at_where_it_keeps_them() {
 #[test]
 fn null_and_values_of_another_type_hide_nothing() {
     for harmless in ["{hostNetwork: null}", "{hostNetwork: ~}", "{hostPID: false}", "{volumes: null}"] {
-        assert!(parse(&job(harmless), "input.yaml").is_ok(), "{harmless}");
+        assert!(parse(&job(harmless), "input.yaml", &GpuResources::default()).is_ok(), "{harmless}");
     }
     for harmful in [
         "{hostNetwork: yes}",
@@ -111,7 +111,7 @@ fn characters_that_yaml_does_not_have_are_refused_with_their_place() {
     insta::assert_snapshot!(refused("apiVersion: v1\nkind: Po\0d\n"), @r"the YAML cannot be read: line 2, column 9: the character \u{0} (U+0000) cannot stand here");
     assert!(!refused("apiVersion: v1\nkind: \u{7}Pod\n").starts_with("accepted"));
     assert!(
-        parse("\u{feff}apiVersion: v1\nkind: ConfigMap\n", "input.yaml").is_ok(),
+        parse("\u{feff}apiVersion: v1\nkind: ConfigMap\n", "input.yaml", &GpuResources::default()).is_ok(),
         "a byte order mark is not part of the text"
     );
 }
@@ -121,7 +121,7 @@ fn a_flood_of_problems_is_told_in_part() {
     let ports = vec!["{containerPort: 1, hostPort: 1}"; 40].join(", ");
     let documents =
         vec![job(&format!("{{initContainers: [{{name: b, image: c, ports: [{ports}]}}]}}")); 10].join("---\n");
-    let errors = parse(&documents, "input.yaml").unwrap_err().0;
+    let errors = parse(&documents, "input.yaml", &GpuResources::default()).unwrap_err().0;
     assert_eq!(errors.len(), MAX_PROBLEMS + 1);
     insta::assert_snapshot!(errors.last().unwrap(), @"350 more problems like these are not shown");
 }

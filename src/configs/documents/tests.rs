@@ -5,20 +5,21 @@ use proptest::prelude::*;
 use super::*;
 
 fn refused(yaml: &str) -> String {
-    parse(yaml, "input.yaml").map_or_else(
+    parse(yaml, "input.yaml", &GpuResources::default()).map_or_else(
         |error| error.0.iter().map(|error| format!("{error}\n")).collect(),
         |documents| format!("accepted: {documents:?}"),
     )
 }
 
 fn accepted(yaml: &str) {
-    parse(yaml, "input.yaml").unwrap_or_else(|error| panic!("{yaml}: {error}"));
+    parse(yaml, "input.yaml", &GpuResources::default()).unwrap_or_else(|error| panic!("{yaml}: {error}"));
 }
 
 #[test]
 fn a_file_may_have_several_objects() {
     let yaml = "apiVersion: v1\nkind: ConfigMap\n---\n# nothing\n---\napiVersion: v1\nkind: Service\n";
-    let kinds: Vec<_> = parse(yaml, "input.yaml").unwrap().iter().map(|document| document.kind).collect();
+    let kinds: Vec<_> =
+        parse(yaml, "input.yaml", &GpuResources::default()).unwrap().iter().map(|document| document.kind).collect();
     assert_eq!(kinds, [ConfigKind::ConfigMap, ConfigKind::Service]);
 }
 
@@ -118,6 +119,6 @@ fn a_gang_may_be_written_as_one_task_and_its_aliases() {
 proptest! {
     #[test]
     fn no_text_breaks_the_parser(text in ".{0,200}") {
-        let _ = parse(&text, "input.yaml");
+        let _ = parse(&text, "input.yaml", &GpuResources::default());
     }
 }

@@ -27,9 +27,10 @@ pub fn check(draft: &Draft, source: &'static str, gpus: &GpuResources) -> Vec<(A
         rules.extend(pod_rules::uncounted(&tasks.template, &place, gpus));
         rules.extend(without_image(tasks.template.spec.as_ref(), &place));
         let paths: HashSet<_> = rules.iter().map(|violation| violation.path.clone()).collect();
-        let of_safety = tasks.template.spec.as_ref().map(|pod| safety::violations(pod, &format!("{place}.spec")));
         // What is no image is told once.
-        let of_safety = of_safety.into_iter().flatten().filter(|violation| !paths.contains(&violation.path));
+        let of_safety = safety::violations(&tasks.template, &place)
+            .into_iter()
+            .filter(|violation| !paths.contains(&violation.path));
         let of_rules = rules.into_iter().map(|violation| (None, violation));
         for (rule, violation) in of_rules.chain(of_safety.map(|violation| (Some(AdmissionRule::PodSafety), violation)))
         {

@@ -1,21 +1,23 @@
 //! The pod safety of a job's tasks: the rules of [`cluster::safety`](crate::cluster::safety), and what only holds once a
 //! pod is to run: it mounts only claims that are bound for the caller.
 
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 use crate::cluster::safety::{self, Violation};
 
-/// Everything in `pod`, which stands at `place`, that is not allowed.
-pub fn violations(pod: &PodSpec, place: &str) -> Vec<Violation> {
-    let mut found = match serde_json::to_value(pod) {
+/// Everything in `template`, which stands at `place`, that is not allowed: in its labels and annotations too, because some
+/// switch things on.
+pub fn violations(template: &PodTemplateSpec, place: &str) -> Vec<Violation> {
+    let mut found = match serde_json::to_value(template) {
         Ok(payload) => safety::violations(&payload, place),
         Err(error) => vec![Violation { path: place.to_owned(), why: format!("cannot be read: {error}") }],
     };
-    for (index, volume) in pod.volumes.iter().flatten().enumerate() {
+    let volumes = template.spec.iter().flat_map(|pod| pod.volumes.iter().flatten());
+    for (index, volume) in volumes.enumerate() {
         if let Some(claim) = &volume.persistent_volume_claim {
             let name: String = claim.claim_name.chars().take(80).collect();
             let why = format!("names the claim {name:?}, which is not bound for you");
-            found.push(Violation { path: format!("{place}.volumes[{index}]"), why });
+            found.push(Violation { path: format!("{place}.spec.volumes[{index}]"), why });
         }
     }
     found
@@ -26,7 +28,8 @@ mod tests {
     use super::*;
 
     fn problems(pod: serde_json::Value) -> String {
-        let found = violations(&serde_json::from_value(pod).unwrap(), "tasks[0].spec");
+        let template = serde_json::json!({ "metadata": { "labels": { "team": "vision" } }, "spec": pod });
+        let found = violations(&serde_json::from_value(template).unwrap(), "tasks[0]");
         found.iter().map(|violation| format!("{violation}\n")).collect()
     }
 
