@@ -137,6 +137,9 @@ fn problems_of(kind: Kind, node: &Node, gpus: &GpuResources) -> Vec<Problem> {
         Ok(object) => {
             let mut problems = object.templated_images(node);
             for (path, template) in object.pod_templates() {
+                if problems.len() > MAX_PROBLEMS {
+                    break;
+                }
                 // What can be saved can be submitted.
                 let broken = match kind.runs() {
                     true => {
@@ -146,7 +149,7 @@ fn problems_of(kind: Kind, node: &Node, gpus: &GpuResources) -> Vec<Problem> {
                     }
                     false => pod_rules::violations(&template, &path),
                 };
-                problems.extend(broken.into_iter().map(|violation| placed(violation, node)));
+                add_untold(&mut problems, broken.into_iter().map(|violation| placed(violation, node)).collect());
             }
             add_untold(&mut problems, Workload::of(object, node).err().unwrap_or_default());
             problems

@@ -94,8 +94,9 @@ fn what_cannot_be_submitted_cannot_be_saved() {
     document 1, Job/train: line 5, column 3: spec.suspend is not supported: a job starts when it is submitted; submit it when it is to run
     document 1, Job/train: line 6, column 3: spec.backoffLimit was 50; it may be 0 to 10
     document 1, Job/train: line 7, column 3: spec.completions was 3; it must be 1, the same as parallelism: every task starts at once and runs once
-    document 2, Pod: line 12, column 8: spec.containers is missing or empty: every task needs a container
+    document 2, Pod: line 12, column 8: spec.containers must have at least one container
     document 3, FlashJob: line 16, column 34: spec.tasks[0].replicas is not a field of a pod template spec
+    document 3, FlashJob: line 16, column 77: spec.tasks[0].spec.containers[0].image was "{{image}}", which is not an image reference: the part "{{image}}" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
     document 4, Pod: line 20, column 31: spec.containers[0].image was "{{image}}"; only a Workflow may have "{{" in an image
     "#);
 }

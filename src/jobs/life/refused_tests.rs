@@ -80,7 +80,7 @@ fn a_job_whose_pods_are_taken_after_all_goes_on() {
     let mut life = submitted();
     life.observe(&rejected(1), now());
     life.observe(&seen(2, ObjectPhase::Running, None), after(30));
-    assert_eq!((life.refused_since, life.next_attempt_at), (None, None));
+    assert_eq!((life.refused_since, life.next_attempt_at), (None, Some(after(35))), "its pods are looked for");
     assert!(life.give_up(after(600)).is_empty());
 }
 
