@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
+use super::choices::{Choices, NUMBERS, TEXTS};
+
 /// What pods are put together of: those that are taken, those that break a rule, and those that are not safe.
 static TABLES: LazyLock<[Vec<Value>; 3]> = LazyLock::new(|| {
     [
@@ -18,88 +20,43 @@ static TABLES: LazyLock<[Vec<Value>; 3]> = LazyLock::new(|| {
     })
 });
 
-/// Texts that are easily taken for something else.
-const TEXTS: [&str; 36] = [
-    "",
-    "a",
-    "A",
-    "a b",
-    "a.b",
-    "a/b",
-    "-a",
-    "a-",
-    "..",
-    "../a",
-    "/",
-    "/a",
-    "/a/../b",
-    "{{a}}",
-    "$(A)",
-    "true",
-    "null",
-    "1",
-    "-1",
-    "0x1F",
-    "1e3",
-    "1Gi",
-    "512MB",
-    "500m",
-    "1n",
-    "9223372036854775808",
-    "Always",
-    "Never",
-    "Foo",
-    "ä",
-    "\n",
-    "\u{0}",
-    "kubernetes.io/hostname",
-    "platform.job-id",
-    "default",
-    "requests.cpu",
-];
-const NUMBERS: [i64; 14] =
-    [0, 1, -1, 2, 299, 512, 600, 65_535, 65_536, 70_000, 2_147_483_647, 2_147_483_648, 1 << 53, i64::MAX];
-
-/// The choices that the bytes make; when they are used up the first of every choice is taken.
-struct Choices<'b>(&'b [u8]);
-
-impl Choices<'_> {
-    fn next(&mut self) -> usize {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        usize::from(*first)
-    }
-
-    fn of<'t, T>(&mut self, choices: &'t [T]) -> &'t T {
-        let large = if choices.len() > 256 { self.next() * 256 } else { 0 };
-        &choices[(large + self.next()) % choices.len()]
-    }
-}
-
 /// A Pod, a Job or a FlashJob.
-pub fn document(bytes: &[u8]) -> Value {
-    let mut choices = Choices(bytes);
-    let kind = choices.next() % 3;
-    let mut pod = pod(&mut choices);
+pub fn document(choices: &mut Choices<'_>) -> Value {
+    let kind = choices.below(3);
+    let mut pod = pod(choices);
     let template = |pod: &Value| json!({"metadata": pod["metadata"], "spec": pod["spec"]});
     match kind {
         0 => {
-            pod["metadata"]["name"] = json!("p");
+            if let Some(metadata) = pod["metadata"].as_object_mut() {
+                metadata.insert("name".to_owned(), json!("p"));
+            }
             pod
         }
         1 => {
-            let spec = json!({"parallelism": 1 + choices.next() % 3, "template": template(&pod)});
+            let tasks = 1 + choices.below(3);
+            let mut spec = json!({"parallelism": tasks, "template": template(&pod)});
+            merge(&mut spec, &job(tasks, choices));
             json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec})
         }
         _ => {
             let mut tasks = vec![template(&pod)];
             for _ in 0..choices.next() % 3 {
                 let again = choices.next() % 2 == 0;
-                tasks.push(if again { tasks[0].clone() } else { template(&self::pod(&mut choices)) });
+                tasks.push(if again { tasks[0].clone() } else { template(&self::pod(choices)) });
             }
             let spec = json!({"minAvailable": 1 + choices.next() % tasks.len(), "tasks": tasks});
             json!({"apiVersion": "scheduling.flash-sched.io/v1alpha1", "kind": "FlashJob", "metadata": {"name": "f"}, "spec": spec})
         }
+    }
+}
+
+/// Fields of a Job beside its template.
+fn job(tasks: usize, choices: &mut Choices<'_>) -> Value {
+    match choices.below(6) {
+        1 => json!({"completions": tasks, "completionMode": "Indexed"}),
+        2 => json!({"activeDeadlineSeconds": choices.of(&NUMBERS), "ttlSecondsAfterFinished": choices.of(&NUMBERS)}),
+        3 => json!({"backoffLimit": choices.of(&NUMBERS)}),
+        _ => json!({}),
     }
 }
 
@@ -128,7 +85,8 @@ fn pod(choices: &mut Choices<'_>) -> Value {
     }
     for _ in 0..(choices.next() % 8).saturating_sub(4) {
         let steps = choices.next();
-        alter(&mut pod["spec"], steps, choices);
+        let part = if choices.below(8) == 7 { "metadata" } else { "spec" };
+        alter(&mut pod[part], steps, choices);
     }
     pod
 }
