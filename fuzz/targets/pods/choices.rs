@@ -1,5 +1,7 @@
 //! What bytes choose: they are read one after the other, and each decides one thing.
 
+use serde_json::{Value, json};
+
 /// Texts that are easily taken for something else.
 pub const TEXTS: [&str; 36] = [
     "",
@@ -63,5 +65,16 @@ impl Choices<'_> {
     pub fn of<'t, T>(&mut self, choices: &'t [T]) -> &'t T {
         let large = if choices.len() > 256 { self.next() * 256 } else { 0 };
         &choices[(large + self.next()) % choices.len()]
+    }
+}
+
+/// A value that hardly belongs anywhere.
+pub fn odd(choices: &mut Choices<'_>) -> Value {
+    match choices.next() % 8 {
+        0..=2 => json!(choices.of(&TEXTS)),
+        3 | 4 => json!(choices.of(&NUMBERS)),
+        5 => json!(choices.next() % 2 == 0),
+        6 => Value::Null,
+        _ => [json!([]), json!({}), json!(["a", "a"]), json!(1.5)][choices.next() % 4].clone(),
     }
 }

@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-use super::choices::{Choices, NUMBERS, TEXTS};
+use super::choices::{Choices, NUMBERS, TEXTS, odd};
+use super::types::Type;
 
 /// What pods are put together of: those that are taken, those that break a rule, and those that are not safe.
-static TABLES: LazyLock<[Vec<Value>; 3]> = LazyLock::new(|| {
+pub static TABLES: LazyLock<[Vec<Value>; 3]> = LazyLock::new(|| {
     [
         include_str!("../../../tests/cluster_contract/pod_tables/valid.yaml"),
         include_str!("../../../tests/cluster_contract/pod_tables/safety.yaml"),
@@ -85,8 +86,11 @@ fn pod(choices: &mut Choices<'_>) -> Value {
     }
     for _ in 0..(choices.next() % 8).saturating_sub(4) {
         let steps = choices.next();
-        let part = if choices.below(8) == 7 { "metadata" } else { "spec" };
-        alter(&mut pod[part], steps, choices);
+        let (part, name) = match choices.below(8) {
+            7 => ("metadata", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
+            _ => ("spec", "io.k8s.api.core.v1.PodSpec"),
+        };
+        alter(&mut pod[part], Type::named(name), steps, choices);
     }
     pod
 }
@@ -105,14 +109,14 @@ fn merge(whole: &mut Value, more: &Value) {
     }
 }
 
-/// Makes a value somewhere within odd.
-fn alter(value: &mut Value, steps: usize, choices: &mut Choices<'_>) {
+/// Makes a value of this type odd somewhere within, or gives it one more field.
+fn alter(value: &mut Value, kind: Type, steps: usize, choices: &mut Choices<'_>) {
     let here = steps == 0 || choices.next() % 4 == 0;
     match value {
         Value::Object(members) if !here && !members.is_empty() => {
             let which = choices.next() % members.len();
-            if let Some((_, member)) = members.iter_mut().nth(which) {
-                alter(member, steps - 1, choices);
+            if let Some((name, member)) = members.iter_mut().nth(which) {
+                alter(member, kind.field(name), steps - 1, choices);
             }
         }
         Value::Array(items) if !here && !items.is_empty() => {
@@ -121,23 +125,14 @@ fn alter(value: &mut Value, steps: usize, choices: &mut Choices<'_>) {
                 let again = items[which].clone();
                 items.push(again);
             } else {
-                alter(&mut items[which], steps - 1, choices);
+                alter(&mut items[which], kind.item(), steps - 1, choices);
             }
         }
-        Value::Object(members) if choices.next() % 2 == 0 => {
-            let key = (*choices.of(&TEXTS)).to_owned();
-            members.insert(key, odd(choices));
+        Value::Object(members) if choices.next() % 8 != 7 => {
+            let more = kind.some_field(0, choices);
+            let (name, member) = more.unwrap_or_else(|| ((*choices.of(&TEXTS)).to_owned(), odd(choices)));
+            members.insert(name, member);
         }
         _ => *value = odd(choices),
-    }
-}
-
-fn odd(choices: &mut Choices<'_>) -> Value {
-    match choices.next() % 8 {
-        0..=2 => json!(choices.of(&TEXTS)),
-        3 | 4 => json!(choices.of(&NUMBERS)),
-        5 => json!(choices.next() % 2 == 0),
-        6 => Value::Null,
-        _ => [json!([]), json!({}), json!(["a", "a"]), json!(1.5)][choices.next() % 4].clone(),
     }
 }

@@ -5,6 +5,7 @@
 mod choices;
 mod fields;
 mod grammar;
+mod types;
 
 use std::sync::LazyLock;
 
