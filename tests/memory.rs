@@ -186,7 +186,9 @@ async fn a_list_of_large_objects_is_refused_before_they_are_read() {
         stage.commit("a file of 1 MB", &format!("{yaml}# {n}\n")).await.unwrap();
     }
     let files = |fields: &str| {
-        format!("{{ projects {{ nodes {{ configFiles(first: 100) {{ nodes {{ head {{ {fields} }} }} }} }} }} }}")
+        format!(
+            "{{ projects(first: 5) {{ nodes {{ configFiles(first: 30) {{ nodes {{ head {{ {fields} }} }} }} }} }} }}"
+        )
     };
     let told = stage.ask("20 files of 1 MB", &files("yaml"), json!({})).await;
     assert!(told.contains("bytes of the answer"), "{told}");

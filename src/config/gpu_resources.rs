@@ -102,7 +102,7 @@ fn matched(pattern: &[Token], text: &str) -> Option<Option<u32>> {
         }
         Some((Token::Number, rest)) => {
             let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-            let number = text[..digits].parse::<u32>().ok().filter(|number| *number <= MOST)?;
+            let number = text[..digits].parse::<u32>().ok().filter(|number| (1..=MOST).contains(number))?;
             matched(rest, &text[digits..]).map(|_| Some(number))
         }
     }

@@ -1,5 +1,7 @@
 //! The YAML of a config file as the objects in it: parsed within bounds, each of a kind that is allowed.
 
+use std::collections::HashSet;
+
 use async_graphql::Enum;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
@@ -173,9 +175,10 @@ const fn payload_of(kind: Kind) -> Payload {
     }
 }
 
-/// Adds the problems at paths of which nothing is told yet.
+/// Adds the problems at paths of which nothing is told yet, nor of a part of them.
 fn add_untold(problems: &mut Vec<Problem>, more: Vec<Problem>) {
-    let more: Vec<Problem> = more.into_iter().filter(|one| problems.iter().all(|told| told.path != one.path)).collect();
+    let told: HashSet<&str> = problems.iter().flat_map(|problem| safety::self_and_above(&problem.path)).collect();
+    let more: Vec<Problem> = more.into_iter().filter(|one| !told.contains(one.path.as_str())).collect();
     problems.extend(more);
 }
 

@@ -223,7 +223,7 @@ async fn missing(cluster: &Cluster, target: &Target, pods: &[(usize, &PodTemplat
             let (kind, name) = (reference.kind.name(), &reference.name);
             is_missing.then(|| {
                 format!(
-                    "Task {task} needs the {kind} \"{name}\", which is not in the project's namespace; it waits until it is there"
+                    "Task {task} needs the {kind} \"{name}\", which is not in the project's namespace; it waits until it is there (a submit makes nothing but the job itself)"
                 )
             })
         })

@@ -26,13 +26,13 @@ impl<T> IntoGraphql<T> for Result<T, ApiError> {
 
 impl<T> IntoGraphql<T> for Result<T, ApiErrors> {
     fn graphql(self, ctx: &Context<'_>) -> ApiResult<T> {
-        self.map_err(|ApiErrors(errors)| {
-            let mut errors = errors.into_iter();
-            let first = errors.next().unwrap_or_else(|| ApiError::internal("a failure without an error"));
+        self.map_err(|ApiErrors(mut errors)| {
+            // The executor puts the one that is returned behind those that are added.
+            let last = errors.pop().unwrap_or_else(|| ApiError::internal("a failure without an error"));
             for error in errors {
                 ctx.add_error(told(error, ctx).into_server_error(ctx.item.pos));
             }
-            told(first, ctx)
+            told(last, ctx)
         })
     }
 }

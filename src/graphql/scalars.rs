@@ -2,14 +2,14 @@
 
 use async_graphql::{InputValueError, InputValueResult, Name, Scalar, ScalarType, Value};
 
-use crate::error::Code;
-use crate::quantity::Quantity as Amount;
-
 /// An amount of a resource as Kubernetes writes it: a number with an optional suffix, such as `"500m"` (half a CPU),
 /// `"2"`, `"1.5Gi"` (binary: Ki, Mi, Gi, Ti, Pi, Ei) or `"10G"` (decimal: k, M, G, T, P, E). It is kept as written and
 /// compared by value: `"1Gi"` equals `"1024Mi"`. A whole number may also be written without quotes: `cpu: 2`.
+///
+/// The text is not read here: one that is no amount is a problem of its field among the others, told where amounts are
+/// checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quantity(pub Amount);
+pub struct Quantity(pub String);
 
 /// An amount of a resource as Kubernetes writes it: a number with an optional suffix, such as `"500m"` (half a CPU),
 /// `"2"`, `"1.5Gi"` (binary: Ki, Mi, Gi, Ti, Pi, Ei) or `"10G"` (decimal: k, M, G, T, P, E). It is kept as written and
@@ -20,19 +20,16 @@ pub struct Quantity(pub Amount);
 )]
 impl ScalarType for Quantity {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let text = match value {
-            Value::String(text) => text,
+        match value {
+            Value::String(text) => Ok(Self(text)),
             // `cpu: 2` is what people write first.
-            Value::Number(number) => number.to_string(),
-            other => return Err(InputValueError::expected_type(other)),
-        };
-        text.parse()
-            .map(Self)
-            .map_err(|error| InputValueError::custom(error).with_extension("code", Code::BadUserInput.as_str()))
+            Value::Number(number) => Ok(Self(number.to_string())),
+            other => Err(InputValueError::expected_type(other)),
+        }
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_string())
+        Value::String(self.0.clone())
     }
 }
 

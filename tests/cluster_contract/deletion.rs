@@ -1,6 +1,6 @@
 //! Finalizers, owners and namespaces: how objects go.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt};
@@ -19,6 +19,30 @@ fn owned_by(owner: &ConfigMap) -> Value {
 }
 
 contract! {
+    async fn a_shorter_grace_counts_from_when_the_deletion_was_asked_for(arena: Arena) {
+        let pod = json!({"metadata": {"name": "a", "finalizers": ["example.com/hold"],
+            "annotations": {"sim.platform/duration": "forever"}},
+            "spec": {"terminationGracePeriodSeconds": 40, "containers": [{"name": "a", "image": "alpine:3.20"}]}});
+        arena.create::<Pod>(pod).await;
+        let runs = |pod: Option<&Pod>| pod.and_then(|pod| pod.status.as_ref()?.phase.as_deref()) == Some("Running");
+        arena.until("a", runs).await;
+        let asked = |pod: &Pod| {
+            let meta = &pod.metadata;
+            let gone = meta.deletion_timestamp.as_ref().expect("it goes").0.as_second();
+            gone - meta.deletion_grace_period_seconds.expect("a grace")
+        };
+        let api = arena.api::<Pod>();
+        api.delete("a", &DeleteParams::default()).await.unwrap();
+        let first = asked(&api.get("a").await.unwrap());
+        // The kubelet deletes it at last, with a grace of 0.
+        let stopped = |pod: Option<&Pod>| pod.is_some_and(|pod| pod.metadata.deletion_grace_period_seconds == Some(0));
+        let last = arena.until("a", stopped).await;
+        assert_eq!(asked(&last), first);
+        let patch = json!({"metadata": {"finalizers": null}});
+        api.patch("a", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+        arena.until_gone::<Pod>("a").await;
+    }
+
     async fn a_finalizer_holds_an_object_until_it_is_removed(arena: Arena) {
         let api = arena.api::<ConfigMap>();
         arena.create::<ConfigMap>(json!({"metadata": {"name": "a", "finalizers": ["example.com/hold"]}})).await;

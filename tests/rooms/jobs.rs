@@ -131,7 +131,6 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
     LIFETIME FAILED
       input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it may be 1 to 2147483647
       input.spec.retries: retries was 11; it may be 0 to 10
-    SIZE SKIPPED
     QUOTA SKIPPED
     "#);
     // What the preview shows is what the submit refuses with.

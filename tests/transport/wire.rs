@@ -188,10 +188,7 @@ async fn a_body_is_json_in_utf_8_and_nothing_else() {
             "a number beyond all",
             format!(r#"{{"query":"{{ hello }}","variables":{{"a":1e{}}}}}"#, "9".repeat(50)).into_bytes(),
         ),
-        (
-            "deep lists",
-            format!(r#"{{"query":"{{ hello }}","variables":{{"a":{}}}}}"#, "[".repeat(100_000)).into_bytes(),
-        ),
+        ("deep lists", format!(r#"{{"query":"{{ hello }}","variables":{{"a":{}}}}}"#, "[".repeat(10_000)).into_bytes()),
         ("two objects", format!("{HELLO}{HELLO}").into_bytes()),
     ];
     for (what, body) in bodies {

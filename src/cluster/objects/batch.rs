@@ -23,7 +23,8 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
         max_failed_indexes,
         parallelism,
         pod_failure_policy,
-        pod_replacement_policy,
+        // Tasks are replaced together, when the last attempt's are gone: what either value asks for holds.
+        pod_replacement_policy: _,
         selector,
         success_policy,
         suspend,
@@ -77,11 +78,6 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
     unsupported(max_failed_indexes.is_some(), "maxFailedIndexes", "a job fails with its first task that fails");
     unsupported(pod_failure_policy.is_some(), "podFailurePolicy", "every failure of a task counts the same");
     unsupported(success_policy.is_some(), "successPolicy", "a job succeeds when all of its tasks do");
-    unsupported(
-        pod_replacement_policy.is_some(),
-        "podReplacementPolicy",
-        "tasks are replaced together when the last attempt's are gone",
-    );
     unsupported(managed_by.is_some(), "managedBy", "the platform runs the job itself");
     unsupported(manual_selector == Some(true), "manualSelector", "the platform chooses the labels that select tasks");
     unsupported(selector.is_some(), "selector", "the platform chooses the labels that select tasks");

@@ -115,7 +115,6 @@ fn every_field_of_a_job_is_done_or_refused_by_name() {
         "managedBy: kueue.x-k8s.io/multikueue",
         "manualSelector: true",
         "selector: {matchLabels: {a: b}}",
-        "podReplacementPolicy: Failed",
         "backoffLimit: 50",
         "backoffLimit: -1",
         "parallelism: 0",
@@ -136,7 +135,6 @@ fn every_field_of_a_job_is_done_or_refused_by_name() {
     line 3, column 3: spec.managedBy is not supported: the platform runs the job itself
     line 3, column 3: spec.manualSelector is not supported: the platform chooses the labels that select tasks
     line 3, column 3: spec.selector is not supported: the platform chooses the labels that select tasks
-    line 3, column 3: spec.podReplacementPolicy is not supported: tasks are replaced together when the last attempt's are gone
     line 3, column 3: spec.backoffLimit was 50; it may be 0 to 10
     line 3, column 3: spec.backoffLimit was -1; it may be 0 to 10
     line 3, column 3: spec.parallelism was 0; it may be 1 to 256

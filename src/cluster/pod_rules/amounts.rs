@@ -10,6 +10,9 @@ use super::report::{At, Report, quoted};
 use crate::cluster::pod_resources::{self, NANOS, is_for_pods};
 use crate::quantity::Quantity;
 
+/// Kubernetes counts whole resources and bytes in 64 bits.
+const MOST: i128 = i64::MAX as i128;
+
 type List = BTreeMap<String, ApiQuantity>;
 
 /// What is known of a resource by its name.
@@ -114,6 +117,14 @@ fn within_limit(
     }
 }
 
+/// Whether a container of the pod, or the pod as a whole, asks for huge pages.
+pub(super) fn has_huge_pages(pod: &PodSpec) -> bool {
+    let containers = pod.containers.iter().chain(pod.init_containers.iter().flatten());
+    let resources = containers.filter_map(|container| container.resources.as_ref()).chain(&pod.resources);
+    let mut lists = resources.flat_map(|resources| resources.requests.iter().chain(&resources.limits));
+    lists.any(|list| list.keys().any(|name| name.starts_with("hugepages-")))
+}
+
 fn of_kind(name: &str, quantity: &ApiQuantity, at: &At<'_>, report: &mut Report) {
     let Some(kind) = Kind::of(name) else {
         let why = "is not a resource; use cpu, memory, ephemeral-storage, hugepages- and a size, or a name with a domain \
@@ -123,6 +134,10 @@ fn of_kind(name: &str, quantity: &ApiQuantity, at: &At<'_>, report: &mut Report)
     };
     let Some(amount) = amount(quantity, at, report) else { return };
     let part = amount.nanos() % NANOS;
+    if amount.nanos() > MOST * NANOS {
+        report.say(at, format!("was {amount}; it may be at most {MOST}"));
+        return;
+    }
     match kind {
         Kind::Cpu => {}
         // Kubernetes takes half a byte, written by mistake as 500m, and no container starts with it.

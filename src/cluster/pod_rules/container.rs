@@ -155,7 +155,7 @@ pub(super) fn mount_path<'p>(path: &'p str, seen: &mut HashSet<&'p str>, at: &At
 fn mount(mount: &VolumeMount, at: &At<'_>, report: &mut Report) {
     let below = [("subPath", &mount.sub_path), ("subPathExpr", &mount.sub_path_expr)];
     let given = |path: &&Option<String>| path.as_deref().is_some_and(|path| !path.is_empty());
-    if below.iter().filter(|(_, path)| given(&path)).count() > 1 {
+    if below.iter().filter(|(_, path)| given(path)).count() > 1 {
         report.say(&at.field("subPathExpr"), "is not allowed together with a subPath");
     }
     for (name, path) in below {

@@ -33,7 +33,7 @@ pub(super) fn of_pod(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
     let policy = context.supplemental_groups_policy.as_deref();
     report.choice(&at.field("supplementalGroupsPolicy"), policy, &["Merge", "Strict"]);
     let policy = context.se_linux_change_policy.as_deref();
-    report.choice(&at.field("seLinuxChangePolicy"), policy, &["MountOption", "Recursive"]);
+    report.choice(&at.field("seLinuxChangePolicy"), policy, &["Recursive"]);
     if let Some(seccomp) = &context.seccomp_profile {
         profile(&seccomp.type_, seccomp.localhost_profile.as_deref(), &at.field("seccompProfile"), report);
     }

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use k8s_openapi::api::core::v1::{EphemeralVolumeSource, PodSpec, Volume, VolumeProjection};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::files;
 use super::names::{LABEL, SUBDOMAIN};
 use super::report::{At, Report, quoted};
-use super::{amounts, selectors};
+use super::{amounts, metadata, selectors};
 
 pub(super) fn check(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
     let at = at.field("volumes");
@@ -39,6 +40,11 @@ fn sources(volume: &Volume, pod: &PodSpec, at: &At<'_>, report: &mut Report) {
             medium.strip_prefix("HugePages-").is_some_and(|size| size.parse::<crate::quantity::Quantity>().is_ok());
         if !is_pages {
             report.one_of(&at.field("medium"), medium, &["", "Memory", "HugePages"]);
+        }
+        // The API server takes it; the kubelet cannot mount it.
+        if medium.starts_with("HugePages") && !amounts::has_huge_pages(pod) {
+            let why = format!("was {}, but no container of the pod has huge pages", quoted(medium));
+            report.say(&at.field("medium"), why);
         }
     }
     if let Some(map) = &volume.config_map {
@@ -132,6 +138,14 @@ fn ephemeral(ephemeral: &EphemeralVolumeSource, at: &At<'_>, report: &mut Report
         report.missing(&at);
         return;
     };
+    if let Some(given) = &template.metadata {
+        let at = at.field("metadata");
+        metadata::check(given, None, &at, report);
+        let others = ObjectMeta { labels: None, annotations: None, ..given.clone() };
+        if others != ObjectMeta::default() {
+            report.say(&at, "may have labels and annotations only");
+        }
+    }
     let (claim, at) = (&template.spec, at.field("spec"));
     let modes = claim.access_modes.as_deref().unwrap_or_default();
     if modes.is_empty() {

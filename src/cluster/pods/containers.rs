@@ -125,15 +125,16 @@ fn of_pod(pod: &Pod) -> Vec<One<'_>> {
     init.chain(main).collect()
 }
 
-/// The init container that failed, else whichever of the others failed first, else any that ended, else what one that
-/// never began was waiting for.
+/// The init container that failed, else whichever of the others failed first, else any that ended, else a sidecar that
+/// failed, else what one that never began was waiting for.
 fn cause_of_end(all: &[One<'_>]) -> Option<Telling> {
     let of = |role: Role| all.iter().filter(move |one| one.role == role);
     let init = of(Role::Init).find_map(|one| Some((one, one.failure()?)));
     let failed = of(Role::Main).filter_map(|one| Some((one, one.failure()?)));
     let first = || failed.min_by_key(|(_, ended)| seconds(ended.finished_at.as_ref()).unwrap_or(i64::MAX));
     let ended = || of(Role::Main).find_map(|one| Some((one, one.end()?)));
-    match init.or_else(first).or_else(ended) {
+    let beside = || of(Role::Sidecar).find_map(|one| Some((one, one.failure()?)));
+    match init.or_else(first).or_else(ended).or_else(beside) {
         Some((one, ended)) => Some(Telling::ended(one, ended)),
         None => all.iter().find(|one| unusual(one).is_some()).map(waiting),
     }

@@ -60,6 +60,11 @@ pub fn violations(payload: &Value, path: &str) -> Vec<Violation> {
     violations_in(payload, path, Payload::Pods)
 }
 
+/// A path and those of everything that it is a part of, but not of lists: `a.b[0].c`, `a.b[0]`, `a`.
+pub fn self_and_above(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(above, _)| above))
+}
+
 /// [`violations`] of a payload of this kind.
 pub fn violations_in(payload: &Value, path: &str, kind: Payload) -> Vec<Violation> {
     let mut walk = Walk { templated: kind == Payload::Workflow, found: Vec::new() };

@@ -16,8 +16,8 @@ use super::problem::{Problem, Step, path_of};
 use super::scalar::Plain;
 use value::Value;
 
-/// Problems of one document that are kept at most.
-const MAX_PROBLEMS: usize = 1000;
+/// Problems of one document that are kept at most: more than are ever told of a file.
+const MAX_PROBLEMS: usize = 200;
 /// Times that a document is read again without what stopped the reading.
 const MAX_ROUNDS: usize = 20;
 /// Bytes that the items of an object's lists and mappings may take in memory: an empty item of a list is three bytes
@@ -99,6 +99,11 @@ impl<'n> Reading<'n> {
         if problems.len() < MAX_PROBLEMS {
             problems.push(problem);
         }
+    }
+
+    /// Whether one more problem would be kept: what one says is not always cheap to find out.
+    fn has_room(&self) -> bool {
+        self.problems.borrow().len() < MAX_PROBLEMS
     }
 
     fn is_left_out(&self, node: &Node) -> bool {

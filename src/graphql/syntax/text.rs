@@ -102,8 +102,8 @@ pub(super) fn block(raw: &str) -> String {
     let indentation = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
     let is_blank = |line: &&str| indentation(line) == line.len();
     let common = lines.iter().skip(1).filter(|line| !is_blank(line)).map(|line| indentation(line)).min().unwrap_or(0);
-    let from = lines.iter().position(|line| !is_blank(&line)).unwrap_or(lines.len());
-    let to = lines.iter().rposition(|line| !is_blank(&line)).map_or(from, |last| last + 1);
+    let from = lines.iter().position(|line| !is_blank(line)).unwrap_or(lines.len());
+    let to = lines.iter().rposition(|line| !is_blank(line)).map_or(from, |last| last + 1);
     let kept = lines.iter().enumerate().take(to).skip(from);
     let kept = kept.map(|(index, line)| if index == 0 { line } else { line.get(common..).unwrap_or_default() });
     kept.collect::<Vec<_>>().join("\n").replace("\\\"\"\"", "\"\"\"")

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use async_graphql::{Name, Pos};
+use async_graphql::Name;
 
 use super::{Scope, Scopes, Validator};
 
@@ -53,7 +53,7 @@ impl<'a> Validator<'a> {
             return;
         }
         let spreads = |name: &Name| by_name.get(name).map_or(&[][..], |scope| &scope.spreads);
-        let mut path: Vec<(&Name, std::slice::Iter<'_, (&Name, Pos, usize)>)> = vec![(start, spreads(start).iter())];
+        let mut path = vec![(start, spreads(start).iter())];
         seen.insert(start, Seen::Open);
         while let Some((name, rest)) = path.last_mut() {
             let Some((next, pos, _)) = rest.next() else {

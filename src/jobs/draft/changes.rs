@@ -15,6 +15,7 @@ use crate::cluster::pod_rules;
 use crate::error::{ApiError, Problems};
 use crate::graphql::scalars::Quantity;
 use crate::jobs::input::{EnvVarInput, JobOverridesInput, MountInput, ResourcesInput};
+use crate::quantity::Quantity as Amount;
 
 const MAX_RETRIES: i32 = 10;
 const MAX_GPUS: i32 = 64;
@@ -177,7 +178,9 @@ fn in_range(wanted: &ResourcesInput, root: &str, problems: &mut Problems) -> Res
         ("memoryLimit", &mut wanted.memory_limit),
     ];
     for (field, quantity) in fields {
-        if let Some(Quantity(amount)) = quantity
+        // What is no amount is told with the pods that it is written into.
+        if let Some(Quantity(written)) = quantity
+            && let Ok(amount) = written.parse::<Amount>()
             && (amount.is_zero() || amount.is_negative())
         {
             let message = format!("{field} was {amount}; it must be more than 0");
@@ -212,7 +215,7 @@ fn merge_resources(container: &mut Container, wanted: &ResourcesInput, origins: 
             }
         }
     };
-    let written = |Quantity(amount): &Quantity| Some(ApiQuantity(amount.to_string()));
+    let written = |Quantity(amount): &Quantity| Some(ApiQuantity(amount.clone()));
     if let Some(cpu) = &wanted.cpu {
         set("requests", "cpu", written(cpu), "resources.cpu");
     }
@@ -239,7 +242,7 @@ fn merge_resources(container: &mut Container, wanted: &ResourcesInput, origins: 
     if let (Some(memory), None) = (&wanted.memory, &wanted.memory_limit)
         && (!limits.contains_key("memory") || origins.field("resources.limits.memory") == Some("resources.memory"))
     {
-        limits.insert("memory".to_owned(), ApiQuantity(memory.0.to_string()));
+        limits.insert("memory".to_owned(), ApiQuantity(memory.0.clone()));
         origins.set("resources.limits.memory", door, "resources.memory");
     }
     resources.requests = (!requests.is_empty()).then_some(requests);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::origins::Origin;
 use super::{Draft, safety};
 use crate::cluster::pod_rules;
-use crate::cluster::safety::Violation;
+use crate::cluster::safety::{Violation, self_and_above};
 use crate::config::GpuResources;
 use crate::error::ApiError;
 use crate::jobs::admission::AdmissionRule;
@@ -26,11 +26,12 @@ pub fn check(draft: &Draft, source: &'static str, gpus: &GpuResources) -> Vec<(A
         let mut rules = pod_rules::task_violations(&tasks.template, &place);
         rules.extend(pod_rules::uncounted(&tasks.template, &place, gpus));
         rules.extend(without_image(tasks.template.spec.as_ref(), &place));
-        let paths: HashSet<_> = rules.iter().map(|violation| violation.path.clone()).collect();
-        // What is no image is told once.
+        let paths: HashSet<String> =
+            rules.iter().flat_map(|violation| self_and_above(&violation.path)).map(str::to_owned).collect();
+        // What is told already, or of a part of it, is told once.
         let of_safety = safety::violations(&tasks.template, &place)
             .into_iter()
-            .filter(|violation| !paths.contains(&violation.path));
+            .filter(|violation| !paths.contains(violation.path.as_str()));
         let of_rules = rules.into_iter().map(|violation| (None, violation));
         for (rule, violation) in of_rules.chain(of_safety.map(|violation| (Some(AdmissionRule::PodSafety), violation)))
         {

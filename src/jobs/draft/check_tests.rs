@@ -34,7 +34,7 @@ fn env(pairs: &[(&str, &str)]) -> Option<Vec<EnvVarInput>> {
 }
 
 fn quantity(text: &str) -> Option<Quantity> {
-    Some(Quantity(text.parse().unwrap()))
+    Some(Quantity(text.to_owned()))
 }
 
 /// The resources of the first task's container.

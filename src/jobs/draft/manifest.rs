@@ -108,10 +108,9 @@ pub fn check_overrides(overrides: &JobOverridesInput, draft: &Draft) -> Result<(
     if bytes <= MAX_BYTES {
         return Ok(());
     }
-    let message = format!(
-        "the overrides would take {bytes} bytes in the {different} different tasks of the job's object; the cluster takes \
-         an object of at most {MAX_BYTES}"
-    );
+    let tasks = if different == 1 { String::new() } else { format!(" in the {different} different tasks") };
+    let message =
+        format!("the overrides would take {bytes} bytes{tasks}; the cluster takes an object of at most {MAX_BYTES}");
     Err(ApiError::bad_input("input.overrides", message))
 }
 

@@ -46,9 +46,7 @@ pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
 }
 
 fn read(kind: objects::Kind, node: &Node) -> Result<Option<Workload>, Vec<Problem>> {
-    let object = Object::read(kind, node)?;
-    let templated = object.templated_images(node);
-    if templated.is_empty() { Workload::of(object, node) } else { Err(templated) }
+    Workload::of(Object::read(kind, node)?, node)
 }
 
 fn draft(workload: Workload) -> Draft {

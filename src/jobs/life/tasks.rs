@@ -8,6 +8,9 @@ use crate::cluster::pods::{FAILED_MOUNT, TaskPod, stop};
 use crate::jobs::model::task::{self, Task, TaskState};
 use crate::jobs::phase::{JobEventKind, JobPhase};
 
+const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
+
 impl Life {
     /// The uid of its object is known now. What pods of another one said meanwhile is forgotten.
     pub(super) fn know_object(&mut self, uid: &str) {
@@ -230,7 +233,10 @@ fn takes_over(before: &Task, task: &Task, pod: &TaskPod) -> bool {
 /// An end stays: a pod that ended by itself and is deleted later was not stopped, and one that was stopped does not run.
 fn keep(before: &Task, task: &mut Task) {
     let ended = before.has_ended() && !(task.has_ended() && before.exit_code.is_none());
-    let stopped = before.state == TaskState::Stopped && matches!(task.state, TaskState::Waiting | TaskState::Running);
+    // Killed is how a program ends that is stopped.
+    let killed = task.state == TaskState::Failed && matches!(task.signal, Some(SIGKILL | SIGTERM));
+    let goes_on = matches!(task.state, TaskState::Waiting | TaskState::Running);
+    let stopped = before.state == TaskState::Stopped && (goes_on || killed);
     if ended || stopped {
         task.state = before.state;
         task.reason.clone_from(&before.reason);

@@ -238,6 +238,7 @@ impl<'n> MapAccess<'n> for Fields<'_, 'n> {
                 continue;
             }
             match self.of {
+                Some(of) if !of.fields.contains(&key) && !reading.has_room() => {}
                 Some(of) if !of.fields.contains(&key) => {
                     let mut what = format!("is not a field of {}", words::of_type(of.name));
                     if let Some(near) = words::nearest(key, of.fields) {

@@ -208,11 +208,21 @@ fn grace(write: &Write<'_>, old: &Value, options: &DeleteOptions) -> i64 {
     }
 }
 
+/// When the deletion of an object that goes was asked for.
+fn asked_at(value: &Value) -> Option<DateTime<Utc>> {
+    let meta = object::meta(value);
+    let gone = meta.get("deletionTimestamp")?.as_str()?.parse::<DateTime<Utc>>().ok()?;
+    let grace = meta.get("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
+    Some(gone - Duration::seconds(grace.clamp(0, LONGEST_GRACE)))
+}
+
 fn mark(value: &mut Value, now: DateTime<Utc>, grace: i64) {
     if !object::is_terminating(value) {
         metadata::advance_generation(value);
     }
-    let at = now + Duration::seconds(grace.min(LONGEST_GRACE));
+    // A shorter period counts from when the deletion was asked for first.
+    let asked = asked_at(value).unwrap_or(now);
+    let at = asked + Duration::seconds(grace.min(LONGEST_GRACE));
     let meta = object::meta_mut(value);
     meta.insert("deletionTimestamp".to_owned(), json!(object::timestamp(at)));
     meta.insert("deletionGracePeriodSeconds".to_owned(), json!(grace));

@@ -229,8 +229,9 @@ fn hold_room(nodes: &mut BTreeMap<String, NodeRoom>, pod: &Pod, leaving: bool) {
 fn task_of(pod: &Pod) -> Option<(String, usize)> {
     let owner =
         pod.owner_references().iter().find(|owner| owner.kind == "FlashJob" && owner.controller == Some(true))?;
-    let task = pod.labels().get(TASK_LABEL)?.parse().ok()?;
-    Some((owner.uid.clone(), task))
+    let task: usize = pod.labels().get(TASK_LABEL)?.parse().ok()?;
+    // Whoever may create pods can write labels and owners: its own pods bear the name that it gave them.
+    (pod.name_any() == format!("{}-{task}", owner.name)).then(|| (owner.uid.clone(), task))
 }
 
 fn job_of(object: &FlashJob, pods: &BTreeMap<usize, Arc<Pod>>, assumed: &Assumed, nodes: &Nodes) -> Job {

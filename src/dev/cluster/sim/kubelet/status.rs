@@ -156,7 +156,11 @@ fn container_status(course: &Course, stage: &Stage, taken: &Taken) -> ContainerS
         exit_code: exit.code(),
         reason: Some(exit.reason().to_owned()),
         message: course.start_error.clone().filter(|_| exit == Exit::NotStarted),
-        started_at: course.runs.get(run).map(|run| taken.at(run.start)),
+        // As containerd stamps what never started.
+        started_at: match exit {
+            Exit::NotStarted => Some(Time(Timestamp::UNIX_EPOCH)),
+            _ => course.runs.get(run).map(|run| taken.at(run.start)),
+        },
         finished_at: Some(taken.at(at)),
         container_id: id(run),
         ..ContainerStateTerminated::default()

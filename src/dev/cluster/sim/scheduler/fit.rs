@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn a_cordoned_node_takes_only_who_tolerates_that() {
         let cordoned = json!({"metadata": {"name": "a"}, "spec": {"unschedulable": true}});
-        insta::assert_snapshot!(chosen(json!({}), &[cordoned.clone()]).unwrap_err(), @"0/1 nodes are available: 1 node(s) were unschedulable.");
+        insta::assert_snapshot!(chosen(json!({}), std::slice::from_ref(&cordoned)).unwrap_err(), @"0/1 nodes are available: 1 node(s) were unschedulable.");
         let tolerations = json!([{"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}]);
         assert_eq!(chosen(json!({"tolerations": tolerations}), &[cordoned]), Ok("a".to_owned()));
     }
