@@ -134,7 +134,7 @@ async fn the_cluster_is_asked(cluster: &str) {
     let token = maya.commit("token", yaml).await;
     let preview = maya.preview(&token).await;
     let sentence =
-        "Task 0 needs the Secret \"hf-token\", which is not in the project's namespace; it waits until it is there";
+        "Task 0 needs the Secret \"hf-token\", which is not in the project's namespace; it waits until it is there (a submit makes nothing but the job itself)";
     assert_eq!((&preview["admitted"], &preview["warnings"]), (&json!(true), &json!([sentence])), "{preview:#}");
     make(&Api::<Secret>::namespaced(client.clone(), &namespace), json!({ "metadata": { "name": "hf-token" } })).await;
     assert_eq!(maya.preview(&token).await["warnings"], json!([]));

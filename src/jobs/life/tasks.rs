@@ -233,10 +233,14 @@ fn takes_over(before: &Task, task: &Task, pod: &TaskPod) -> bool {
 /// An end stays: a pod that ended by itself and is deleted later was not stopped, and one that was stopped does not run.
 fn keep(before: &Task, task: &mut Task) {
     let ended = before.has_ended() && !(task.has_ended() && before.exit_code.is_none());
+    let stopped = before.state == TaskState::Stopped && matches!(task.state, TaskState::Waiting | TaskState::Running);
     // Killed is how a program ends that is stopped.
     let killed = task.state == TaskState::Failed && matches!(task.signal, Some(SIGKILL | SIGTERM));
-    let goes_on = matches!(task.state, TaskState::Waiting | TaskState::Running);
-    let stopped = before.state == TaskState::Stopped && (goes_on || killed);
+    let was_going = before.leaving && before.reason.as_deref().is_some_and(stop::is_word);
+    if killed && (was_going || before.state == TaskState::Stopped) {
+        task.state = TaskState::Stopped;
+        task.reason.clone_from(&before.reason);
+    }
     if ended || stopped {
         task.state = before.state;
         task.reason.clone_from(&before.reason);
