@@ -137,7 +137,8 @@ fn of_kind(name: &str, quantity: &ApiQuantity, at: &At<'_>, report: &mut Report)
 
 /// What a pod asks for as a whole, beside what its containers do.
 pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_>, report: &mut Report) {
-    if resources.claims.iter().flatten().next().is_some() {
+    // Kubernetes refuses an empty list too.
+    if resources.claims.is_some() {
         report.say(&at.field("claims"), "is not allowed for a pod as a whole");
     }
     let (requests, limits) = (at.field("requests"), at.field("limits"));

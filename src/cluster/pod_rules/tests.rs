@@ -28,6 +28,13 @@ fn told(violations: Vec<Violation>) -> String {
 }
 
 #[test]
+fn a_pod_as_a_whole_has_no_list_of_claims_even_an_empty_one() {
+    let limits = json!({ "cpu": 2 });
+    assert_snapshot!(of_pod(json!({ "resources": { "limits": limits, "claims": [] } })), @"tasks[0].spec.resources.claims is not allowed for a pod as a whole");
+    assert_eq!(of_pod(json!({ "resources": { "limits": limits } })), "");
+}
+
+#[test]
 fn amounts_are_quantities_that_are_not_negative_and_within_their_limits() {
     let resources = |requests: Value, limits: Value| {
         of_container(json!({ "resources": { "requests": requests, "limits": limits } }))
