@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{EphemeralVolumeSource, PodSpec, Volume, VolumeP
 use super::files;
 use super::names::{LABEL, SUBDOMAIN};
 use super::report::{At, Report, quoted};
-use super::{amounts, selectors};
+use super::{amounts, metadata, selectors};
 
 pub(super) fn check(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
     let at = at.field("volumes");
@@ -132,6 +132,9 @@ fn ephemeral(ephemeral: &EphemeralVolumeSource, at: &At<'_>, report: &mut Report
         report.missing(&at);
         return;
     };
+    if let Some(metadata) = &template.metadata {
+        metadata::of_claim_template(metadata, &at.field("metadata"), report);
+    }
     let (claim, at) = (&template.spec, at.field("spec"));
     let modes = claim.access_modes.as_deref().unwrap_or_default();
     if modes.is_empty() {
@@ -144,17 +147,25 @@ fn ephemeral(ephemeral: &EphemeralVolumeSource, at: &At<'_>, report: &mut Report
     if modes.len() > 1 && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
         report.say(&at.field("accessModes"), "has ReadWriteOncePod; it may not have other modes then");
     }
-    let requests = at.field("resources");
-    let requests = requests.field("requests");
-    let asked = claim.resources.as_ref().and_then(|resources| resources.requests.as_ref()?.get("storage"));
-    let storage = requests.key("storage");
-    match asked {
-        None => report.missing(&storage),
-        Some(size) => {
-            if amounts::amount(size, &storage, report).is_some_and(|size| size.is_zero()) {
-                report.say(&storage, "was 0; it must be more than 0");
+    let resources = at.field("resources");
+    let (requests, limits) = (resources.field("requests"), resources.field("limits"));
+    let mut has_size = false;
+    // The API server reads every amount, also of what no claim has.
+    for (name, amount) in claim.resources.iter().flat_map(|resources| resources.requests.iter().flatten()) {
+        let at = requests.key(name);
+        let amount = amounts::amount(amount, &at, report);
+        if name == "storage" {
+            has_size = true;
+            if amount.is_some_and(|size| size.is_zero()) {
+                report.say(&at, "was 0; it must be more than 0");
             }
         }
+    }
+    for (name, amount) in claim.resources.iter().flat_map(|resources| resources.limits.iter().flatten()) {
+        amounts::amount(amount, &limits.key(name), report);
+    }
+    if !has_size {
+        report.missing(&requests.key("storage"));
     }
     if let Some(class) = claim.storage_class_name.as_deref().filter(|class| !class.is_empty()) {
         report.form(&at.field("storageClassName"), class, &SUBDOMAIN);
