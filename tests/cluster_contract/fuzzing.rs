@@ -3,6 +3,7 @@
 //! A few hundred with every run; `FUZZ_SECONDS` searches longer (`make fuzz FUZZ=pods`) and keeps what breaks the rule in
 //! `fuzz/broken`.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -32,13 +33,16 @@ fn requests(namespace: &str, input: &[u8]) -> Vec<(String, Value)> {
     std::iter::once((path, job)).chain(pods).collect()
 }
 
-/// Tries a round of inputs; answers how many objects that were, and what was refused.
-async fn round(arena: &Place, inputs: &[Vec<u8>]) -> (usize, Vec<String>) {
+/// Tries a round of inputs, but for objects that were tried before; answers how many objects that were, and what was
+/// refused.
+async fn round(arena: &Place, inputs: &[Vec<u8>], known: &mut HashSet<[u8; 32]>) -> (usize, Vec<String>) {
     let (mut owners, mut asked) = (Vec::new(), Vec::new());
     for input in inputs {
-        for request in requests(&arena.namespace, input) {
-            owners.push(input);
-            asked.push(request);
+        for (path, object) in requests(&arena.namespace, input) {
+            if known.insert(Sha256::digest(object.to_string()).into()) {
+                owners.push(input);
+                asked.push((path, object));
+            }
         }
     }
     let count = asked.len();
@@ -74,16 +78,18 @@ contract! {
         let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
         let seed = if until.is_some() { rand::random() } else { 1 };
         let mut random = StdRng::seed_from_u64(seed);
-        let (mut count, mut broken) = round(&arena, &corpus).await;
+        let mut known = HashSet::new();
+        let (mut count, mut broken) = round(&arena, &corpus, &mut known).await;
         loop {
             let inputs: Vec<Vec<u8>> = (0..ROUND).map(|_| {
-                if random.random_range(0..4) == 0 {
-                    (0..random.random_range(1..80)).map(|_| random.random()).collect()
+                // What is kept is short: long inputs make larger pods.
+                if random.random_range(0..4) != 0 {
+                    (0..random.random_range(8..160)).map(|_| random.random()).collect()
                 } else {
                     mutated(&corpus, &mut random)
                 }
             }).collect();
-            let (more, refused) = round(&arena, &inputs).await;
+            let (more, refused) = round(&arena, &inputs, &mut known).await;
             count += more;
             broken.extend(refused);
             if until.is_none_or(|until| Instant::now() > until) || broken.len() > 20 {

@@ -107,6 +107,13 @@ fn within_limit(
         return;
     };
     let Ok(allowed) = Quantity::try_from(limit) else { return };
+    // Where a `Quantity` ends, at 2^63-1, the API server still compares decimal amounts.
+    let is_beyond = asked == allowed && asked.units() >= i128::from(i64::MAX);
+    if is_beyond && asked.as_str() != allowed.as_str() {
+        let why = format!("was {allowed} and the request {asked}; amounts this large must be the same");
+        report.say(&limits.key(name), why);
+        return;
+    }
     if kind.can_be_overcommitted() {
         if asked > allowed {
             let why = format!("was {allowed}; it may not be less than the request, which is {asked}");
@@ -152,7 +159,8 @@ fn of_kind(name: &str, quantity: &ApiQuantity, at: &At<'_>, report: &mut Report)
 
 /// What a pod asks for as a whole, beside what its containers do.
 pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_>, report: &mut Report) {
-    if resources.claims.iter().flatten().next().is_some() {
+    // Kubernetes refuses an empty list too.
+    if resources.claims.is_some() {
         report.say(&at.field("claims"), "is not allowed for a pod as a whole");
     }
     let (requests, limits) = (at.field("requests"), at.field("limits"));

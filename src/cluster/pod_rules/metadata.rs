@@ -30,6 +30,19 @@ pub(super) fn check(metadata: &ObjectMeta, pod: Option<&PodSpec>, at: &At<'_>, r
     }
 }
 
+/// The metadata of a claim that comes and goes with its pod, for which the pod's name stands.
+pub(super) fn of_claim_template(metadata: &ObjectMeta, at: &At<'_>, report: &mut Report) {
+    check(metadata, None, at, report);
+    let plain = ObjectMeta {
+        labels: metadata.labels.clone(),
+        annotations: metadata.annotations.clone(),
+        ..ObjectMeta::default()
+    };
+    if *metadata != plain {
+        report.say(at, "has more than labels and annotations, which is all that the template of a claim may have");
+    }
+}
+
 fn key_form(key: &str, at: &At<'_>, report: &mut Report) {
     // Kubernetes takes capitals in the domain of an annotation only; the platform takes them nowhere.
     if !(QUALIFIED.fits)(key) {

@@ -28,6 +28,13 @@ fn told(violations: Vec<Violation>) -> String {
 }
 
 #[test]
+fn a_pod_as_a_whole_has_no_list_of_claims_even_an_empty_one() {
+    let limits = json!({ "cpu": 2 });
+    assert_snapshot!(of_pod(json!({ "resources": { "limits": limits, "claims": [] } })), @"tasks[0].spec.resources.claims is not allowed for a pod as a whole");
+    assert_eq!(of_pod(json!({ "resources": { "limits": limits } })), "");
+}
+
+#[test]
 fn amounts_are_quantities_that_are_not_negative_and_within_their_limits() {
     let resources = |requests: Value, limits: Value| {
         of_container(json!({ "resources": { "requests": requests, "limits": limits } }))
@@ -41,6 +48,7 @@ fn amounts_are_quantities_that_are_not_negative_and_within_their_limits() {
         assert!(resources(none(), json!({ "memory": amount })).contains("which is not a quantity"), "{amount}");
     }
     assert_snapshot!(resources(json!({ "cpu": 2 }), json!({ "cpu": 1 })), @"tasks[0].spec.containers[0].resources.limits.cpu was 1; it may not be less than the request, which is 2");
+    assert_snapshot!(resources(json!({ "memory": "9223372036854775808" }), json!({ "memory": "9223372036854775807" })), @"tasks[0].spec.containers[0].resources.limits.memory was 9223372036854775807 and the request 9223372036854775808; amounts this large must be the same");
     assert_snapshot!(resources(json!({ "cpu": "-1" }), none()), @"tasks[0].spec.containers[0].resources.requests.cpu was -1; it may not be negative");
     assert_snapshot!(resources(none(), json!({ "nvidia.com/gpu": "-8" })), @r#"tasks[0].spec.containers[0].resources.limits["nvidia.com/gpu"] was -8; it may not be negative"#);
     assert_snapshot!(resources(none(), json!({ "nvidia.com/gpu": "500m" })), @r#"tasks[0].spec.containers[0].resources.limits["nvidia.com/gpu"] was 500m; it must be a whole number"#);
@@ -111,6 +119,23 @@ fn what_linux_cannot_start_is_refused() {
     assert_eq!(of_container(json!({ "args": [long[1..]], "env": [{ "name": "A", "value": long[3..] }] })), "");
     assert_snapshot!(of_container(json!({ "env": [{ "name": "A", "value": long[2..] }] })), @"tasks[0].spec.containers[0].env[0].value has 131072 bytes; Linux starts no program with one of more than 131071");
     assert_snapshot!(of_container(json!({ "command": ["a\0b"] })), @"tasks[0].spec.containers[0].command[0] has the character U+0000 (NUL), which no argument or variable can have");
+}
+
+#[test]
+fn the_template_of_a_claim_has_amounts_that_can_be_read_and_no_name() {
+    let claim = |metadata: Value, resources: Value| {
+        let template =
+            json!({ "metadata": metadata, "spec": { "accessModes": ["ReadWriteOnce"], "resources": resources } });
+        of_pod(json!({ "volumes": [{ "name": "v", "ephemeral": { "volumeClaimTemplate": template } }] }))
+    };
+    let plain = json!({ "requests": { "storage": "1Gi" } });
+    assert_eq!(claim(json!({ "labels": { "a": "b" } }), plain.clone()), "");
+    assert!(
+        claim(json!({}), json!({ "requests": { "storage": "1Gi", "x": "" } })).contains("requests.x was \"\", which")
+    );
+    let limited = json!({ "requests": { "storage": "1Gi" }, "limits": { "x": "1 Gi" } });
+    assert!(claim(json!({}), limited).contains("limits.x was \"1 Gi\", which is not a quantity"));
+    assert_snapshot!(claim(json!({ "name": "a" }), plain), @"tasks[0].spec.volumes[0].ephemeral.volumeClaimTemplate.metadata has more than labels and annotations, which is all that the template of a claim may have");
 }
 
 #[test]

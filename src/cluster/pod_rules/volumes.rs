@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use k8s_openapi::api::core::v1::{EphemeralVolumeSource, PodSpec, Volume, VolumeProjection};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::files;
 use super::names::{LABEL, SUBDOMAIN};
@@ -138,13 +137,8 @@ fn ephemeral(ephemeral: &EphemeralVolumeSource, at: &At<'_>, report: &mut Report
         report.missing(&at);
         return;
     };
-    if let Some(given) = &template.metadata {
-        let at = at.field("metadata");
-        metadata::check(given, None, &at, report);
-        let others = ObjectMeta { labels: None, annotations: None, ..given.clone() };
-        if others != ObjectMeta::default() {
-            report.say(&at, "may have labels and annotations only");
-        }
+    if let Some(metadata) = &template.metadata {
+        metadata::of_claim_template(metadata, &at.field("metadata"), report);
     }
     let (claim, at) = (&template.spec, at.field("spec"));
     let modes = claim.access_modes.as_deref().unwrap_or_default();
@@ -158,17 +152,25 @@ fn ephemeral(ephemeral: &EphemeralVolumeSource, at: &At<'_>, report: &mut Report
     if modes.len() > 1 && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
         report.say(&at.field("accessModes"), "has ReadWriteOncePod; it may not have other modes then");
     }
-    let requests = at.field("resources");
-    let requests = requests.field("requests");
-    let asked = claim.resources.as_ref().and_then(|resources| resources.requests.as_ref()?.get("storage"));
-    let storage = requests.key("storage");
-    match asked {
-        None => report.missing(&storage),
-        Some(size) => {
-            if amounts::amount(size, &storage, report).is_some_and(|size| size.is_zero()) {
-                report.say(&storage, "was 0; it must be more than 0");
+    let resources = at.field("resources");
+    let (requests, limits) = (resources.field("requests"), resources.field("limits"));
+    let mut has_size = false;
+    // The API server reads every amount, also of what no claim has.
+    for (name, amount) in claim.resources.iter().flat_map(|resources| resources.requests.iter().flatten()) {
+        let at = requests.key(name);
+        let amount = amounts::amount(amount, &at, report);
+        if name == "storage" {
+            has_size = true;
+            if amount.is_some_and(|size| size.is_zero()) {
+                report.say(&at, "was 0; it must be more than 0");
             }
         }
+    }
+    for (name, amount) in claim.resources.iter().flat_map(|resources| resources.limits.iter().flatten()) {
+        amounts::amount(amount, &limits.key(name), report);
+    }
+    if !has_size {
+        report.missing(&requests.key("storage"));
     }
     if let Some(class) = claim.storage_class_name.as_deref().filter(|class| !class.is_empty()) {
         report.form(&at.field("storageClassName"), class, &SUBDOMAIN);

@@ -180,9 +180,13 @@ fn labels(placement: &Placement<'_>) -> BTreeMap<String, String> {
 
 fn complete(task: &mut PodTemplateSpec, placement: &Placement<'_>, labels: &BTreeMap<String, String>) {
     let metadata = task.metadata.get_or_insert_default();
-    // A template's own name would clash between tasks, and its namespace is the project's.
-    metadata.name = None;
-    metadata.namespace = None;
+    // The rest is the identity of one object: its name would clash between tasks, its namespace is the project's, and the
+    // API server takes no resourceVersion or uid of an object that it is to make.
+    *metadata = ObjectMeta {
+        labels: metadata.labels.take(),
+        annotations: metadata.annotations.take(),
+        ..ObjectMeta::default()
+    };
     metadata.labels.get_or_insert_default().extend(labels.clone());
     let annotations = metadata.annotations.get_or_insert_default();
     annotations.insert(QUEUE_ANNOTATION.to_owned(), placement.queue.to_owned());
@@ -241,6 +245,18 @@ mod tests {
     #[test]
     fn a_spec_becomes_a_flash_job_with_the_contract_s_labels_and_annotations() {
         insta::assert_json_snapshot!(manifest(spec(2, None)).flash_job().unwrap());
+    }
+
+    #[test]
+    fn a_task_keeps_nothing_of_its_metadata_but_labels_and_annotations() {
+        let yaml = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, generateName: Never, namespace: b, resourceVersion: '7', uid: u, generation: 3, creationTimestamp: '2026-01-01T00:00:00Z', labels: {team: vision}, annotations: {note: x}}\nspec: {containers: [{name: a, image: b}]}";
+        let mut draft = crate::jobs::draft::from_yaml(yaml, "input.commitId").unwrap();
+        let tasks = flash_job(&mut draft, &placement()).unwrap().flash_job().unwrap().spec.tasks;
+        let metadata = tasks.into_iter().next().unwrap().metadata.unwrap();
+        let (labels, annotations) = (metadata.labels.clone().unwrap(), metadata.annotations.clone().unwrap());
+        assert_eq!((labels["team"].as_str(), annotations["note"].as_str()), ("vision", "x"));
+        let kept = ObjectMeta { labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() };
+        assert_eq!(metadata, kept);
     }
 
     #[test]

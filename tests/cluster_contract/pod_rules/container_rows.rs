@@ -169,7 +169,17 @@ pub fn volumes() -> Vec<(Verdict, Value)> {
     let ephemeral = |spec: Value| volume(json!({ "ephemeral": { "volumeClaimTemplate": { "spec": spec } } }));
     let storage =
         |size: &str| json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": size } } });
+    let named = |metadata: Value| {
+        let template = json!({ "metadata": metadata, "spec": storage("1Gi") });
+        volume(json!({ "ephemeral": { "volumeClaimTemplate": template } }))
+    };
     vec![
+        (Good, named(json!({ "labels": { "a": "b" }, "annotations": { "a": "b c" } }))),
+        (Both, named(json!({ "labels": { "a": "b c" } }))),
+        (Both, named(json!({ "annotations": { "a b": "c" } }))),
+        (Both, named(json!({ "name": "a" }))),
+        (Both, named(json!({ "generateName": "a" }))),
+        (Both, named(json!({ "finalizers": ["a.b/c"] }))),
         (Good, volume(json!({ "emptyDir": { "sizeLimit": "1Gi", "medium": "Memory" } }))),
         (Both, volume(json!({ "emptyDir": { "sizeLimit": "-1Gi" } }))),
         (Both, volume(json!({ "emptyDir": { "sizeLimit": "1GiB" } }))),
@@ -212,6 +222,18 @@ pub fn volumes() -> Vec<(Verdict, Value)> {
         (Good, ephemeral(storage("1Gi"))),
         (Both, ephemeral(storage("0"))),
         (Both, ephemeral(storage("-1"))),
+        (
+            Both,
+            ephemeral(
+                json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi", "x": "" } } }),
+            ),
+        ),
+        (
+            Both,
+            ephemeral(
+                json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": 1 }, "limits": { "x": "1 Gi" } } }),
+            ),
+        ),
         (Both, ephemeral(json!({ "resources": { "requests": { "storage": "1Gi" } } }))),
         (Both, ephemeral(json!({ "accessModes": ["Foo"], "resources": { "requests": { "storage": "1Gi" } } }))),
         (Both, ephemeral(json!({ "accessModes": ["ReadWriteOnce"] }))),

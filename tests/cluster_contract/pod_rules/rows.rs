@@ -150,6 +150,9 @@ pub fn resources() -> Vec<(Verdict, Value)> {
         (Both, whole(json!({ "hugepages-2Mi": "2Mi", "cpu": 1 }), json!({ "hugepages-2Mi": "4Mi" }), none())),
         (Both, whole(json!({ "hugepages-2Mi": "2Mi" }), json!({ "hugepages-2Mi": "2Mi" }), none())),
         (Both, pod(json!({ "resources": { "claims": [{ "name": "a" }] } }))),
+        (Both, requests(json!({ "memory": "9223372036854775808" }), json!({ "memory": "9223372036854775807" }))),
+        (Good, requests(json!({ "memory": "9223372036854775808" }), json!({ "memory": "9223372036854775808" }))),
+        (Both, pod(json!({ "resources": { "claims": [], "limits": { "cpu": 1 } } }))),
         (Stricter, pod(json!({ "resourceClaims": [{ "name": "a", "resourceClaimName": "b" }] }))),
         (Both, with(json!({ "resources": { "claims": [{ "name": "a" }] } }))),
     ]

@@ -84,7 +84,7 @@ fn used_claims(spec: &Value, resources: &Value, path: &str, errors: &mut Vec<Fie
 pub fn of_pod(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let Some(resources) = some(spec, "resources") else { return };
     let path = format!("{path}.resources");
-    if list(resources, "claims").next().is_some() {
+    if some(resources, "claims").is_some() {
         forbidden(errors, format!("{path}.claims"), "claims may not be set for Resources at pod-level");
     }
     used_claims(spec, resources, &path, errors);
