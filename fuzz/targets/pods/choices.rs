@@ -73,7 +73,7 @@ pub fn odd(choices: &mut Choices<'_>) -> Value {
     match choices.next() % 8 {
         0..=2 => json!(choices.of(&TEXTS)),
         3 | 4 => json!(choices.of(&NUMBERS)),
-        5 => json!(choices.next() % 2 == 0),
+        5 => json!(choices.next().is_multiple_of(2)),
         6 => Value::Null,
         _ => [json!([]), json!({}), json!(["a", "a"]), json!(1.5)][choices.next() % 4].clone(),
     }

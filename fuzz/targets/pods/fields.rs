@@ -106,5 +106,5 @@ fn list(choices: &mut Choices<'_>, item: impl Fn(&mut Choices<'_>) -> Value) -> 
 
 /// A text that may stand here, and now and then any.
 fn text(usual: &[&'static str], choices: &mut Choices<'_>) -> &'static str {
-    if choices.below(8) == 7 { *choices.of(&TEXTS) } else { *choices.of(usual) }
+    choices.of::<&str>(if choices.below(8) == 7 { &TEXTS } else { usual })
 }

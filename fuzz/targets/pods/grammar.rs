@@ -42,7 +42,7 @@ pub fn document(choices: &mut Choices<'_>) -> Value {
         _ => {
             let mut tasks = vec![template(&pod)];
             for _ in 0..choices.next() % 3 {
-                let again = choices.next() % 2 == 0;
+                let again = choices.next().is_multiple_of(2);
                 tasks.push(if again { tasks[0].clone() } else { template(&self::pod(choices)) });
             }
             let spec = json!({"minAvailable": 1 + choices.next() % tasks.len(), "tasks": tasks});
@@ -111,7 +111,7 @@ fn merge(whole: &mut Value, more: &Value) {
 
 /// Makes a value of this type odd somewhere within, or gives it one more field.
 fn alter(value: &mut Value, kind: Type, steps: usize, choices: &mut Choices<'_>) {
-    let here = steps == 0 || choices.next() % 4 == 0;
+    let here = steps == 0 || choices.next().is_multiple_of(4);
     match value {
         Value::Object(members) if !here && !members.is_empty() => {
             let which = choices.next() % members.len();
@@ -121,7 +121,7 @@ fn alter(value: &mut Value, kind: Type, steps: usize, choices: &mut Choices<'_>)
         }
         Value::Array(items) if !here && !items.is_empty() => {
             let which = choices.next() % items.len();
-            if choices.next() % 4 == 0 {
+            if choices.next().is_multiple_of(4) {
                 let again = items[which].clone();
                 items.push(again);
             } else {
