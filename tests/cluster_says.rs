@@ -133,8 +133,7 @@ async fn the_cluster_is_asked(cluster: &str) {
     let yaml = "apiVersion: v1\nkind: Pod\nmetadata: {name: token}\nspec:\n  containers:\n  - name: main\n    image: python:3.12\n    envFrom: [{secretRef: {name: hf-token}}, {configMapRef: {name: maybe, optional: true}}]\n";
     let token = maya.commit("token", yaml).await;
     let preview = maya.preview(&token).await;
-    let sentence =
-        "Task 0 needs the Secret \"hf-token\", which is not in the project's namespace; it waits until it is there (a submit makes nothing but the job itself)";
+    let sentence = "Task 0 needs the Secret \"hf-token\", which is not in the project's namespace; it waits until it is there (a submit makes nothing but the job itself)";
     assert_eq!((&preview["admitted"], &preview["warnings"]), (&json!(true), &json!([sentence])), "{preview:#}");
     make(&Api::<Secret>::namespaced(client.clone(), &namespace), json!({ "metadata": { "name": "hf-token" } })).await;
     assert_eq!(maya.preview(&token).await["warnings"], json!([]));

@@ -106,5 +106,6 @@ fn list(choices: &mut Choices<'_>, item: impl Fn(&mut Choices<'_>) -> Value) -> 
 
 /// A text that may stand here, and now and then any.
 fn text(usual: &[&'static str], choices: &mut Choices<'_>) -> &'static str {
-    choices.of::<&str>(if choices.below(8) == 7 { &TEXTS } else { usual })
+    let any = choices.below(8) == 7;
+    choices.of::<&str>(if any { &TEXTS } else { usual })
 }
