@@ -92,11 +92,11 @@ async fn what_is_no_field_and_what_is_no_string_is_told_when_the_file_is_made() 
     let answer = create(&world, "maya", "typo.yaml", &yaml).await;
     insta::assert_snapshot!(errors(&answer).replace("BAD_USER", "\nBAD_USER"), @r#"
 
+    BAD_USER_INPUT input.yaml: document 1, Pod/one: line 6, column 39: spec.containers[0].comand is not a field of a container; did you mean "command"?
+
     BAD_USER_INPUT input.yaml: document 1, Pod/one: line 6, column 59: spec.containers[0].args[0] was true (written yes); it must be a string: put it in quotes
 
     BAD_USER_INPUT input.yaml: document 1, Pod/one: line 7, column 3: spec.restartpolicy is not a field of a pod spec; did you mean "restartPolicy"?
-
-    BAD_USER_INPUT input.yaml: document 1, Pod/one: line 6, column 39: spec.containers[0].comand is not a field of a container; did you mean "command"?
     "#);
     let octal = "  volumes: [{name: c, configMap: {name: x, defaultMode: 0644}}]\n";
     let answer = create(&world, "maya", "octal.yaml", &format!("{POD}{octal}")).await;

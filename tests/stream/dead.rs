@@ -33,7 +33,11 @@ async fn a_listening_connection_that_died_in_silence_is_replaced_and_what_it_mis
     });
     assert_eq!(told.await.expect("the event is told"), "SUBMITTED");
     assert!(bus.silence() < Duration::from_secs(10));
-    // The pool's connections died with it, and are replaced as well.
+    // The pool's connections died with it, and are replaced as well; those in use when whoever uses them has given up.
+    let since = Instant::now();
+    while !timeout(Duration::from_secs(3), db.ping()).await.is_ok_and(|pinged| pinged.is_ok()) {
+        assert!(since.elapsed() < NOTICED, "the pool has connections again");
+    }
     for _ in 0..16 {
         assert!(timeout(Duration::from_secs(3), db.ping()).await.is_ok_and(|pinged| pinged.is_ok()));
     }

@@ -93,6 +93,14 @@ pub fn default_field(object: &mut Map<String, Value>, field: &str, value: impl F
     }
 }
 
+/// [`default_field`] of a text that is no pointer in Go's type: one that is empty is one that is not there.
+pub fn default_text(object: &mut Map<String, Value>, field: &str, value: impl FnOnce() -> Value) {
+    if object.get(field).and_then(Value::as_str) == Some("") {
+        object.shift_remove(field);
+    }
+    default_field(object, field, value);
+}
+
 /// Removes null members, as decoding into a typed object does; lists and maps inside are cleaned too.
 pub fn drop_nulls(value: &mut Value) {
     match value {

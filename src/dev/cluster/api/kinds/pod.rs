@@ -1,16 +1,16 @@
 //! Pods: their defaults and their class of service.
 
-use crate::dev::cluster::api::object::{default_field, member_mut, object_mut};
+use crate::dev::cluster::api::object::{default_field, default_text, member_mut, object_mut};
 use crate::dev::cluster::api::validation::together;
 use serde_json::{Map, Value, json};
 
 /// Fills in what every pod spec has.
 pub fn default_spec(spec: &mut Map<String, Value>) {
-    default_field(spec, "restartPolicy", || json!("Always"));
+    default_text(spec, "restartPolicy", || json!("Always"));
     default_field(spec, "terminationGracePeriodSeconds", || json!(30));
-    default_field(spec, "dnsPolicy", || json!("ClusterFirst"));
+    default_text(spec, "dnsPolicy", || json!("ClusterFirst"));
     default_field(spec, "securityContext", || json!({}));
-    default_field(spec, "schedulerName", || json!("default-scheduler"));
+    default_text(spec, "schedulerName", || json!("default-scheduler"));
     if let Some(account) = spec.get("serviceAccountName").cloned() {
         default_field(spec, "serviceAccount", || account);
     }
@@ -39,12 +39,12 @@ fn default_host_ports(container: &mut Value) {
 
 fn default_container(container: &mut Map<String, Value>) {
     default_field(container, "resources", || json!({}));
-    default_field(container, "terminationMessagePath", || json!("/dev/termination-log"));
-    default_field(container, "terminationMessagePolicy", || json!("File"));
+    default_text(container, "terminationMessagePath", || json!("/dev/termination-log"));
+    default_text(container, "terminationMessagePolicy", || json!("File"));
     let image = container.get("image").and_then(Value::as_str).unwrap_or_default().to_owned();
-    default_field(container, "imagePullPolicy", || json!(pull_policy(&image)));
+    default_text(container, "imagePullPolicy", || json!(pull_policy(&image)));
     for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-        default_field(object_mut(port), "protocol", || json!("TCP"));
+        default_text(object_mut(port), "protocol", || json!("TCP"));
     }
     for variable in container.get_mut("env").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(field) = variable.pointer_mut("/valueFrom/fieldRef") {
