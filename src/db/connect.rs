@@ -8,12 +8,12 @@ use diesel_async::AsyncPgConnection;
 use tokio_postgres::NoTls;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::trust::Trust;
 use crate::config::{DatabaseUrl, SslMode};
 
 /// Connects. The connection's own task ends with it.
 pub(super) async fn establish(url: &DatabaseUrl) -> ConnectionResult<AsyncPgConnection> {
-    let mut config: tokio_postgres::Config = url.expose().parse().map_err(refused)?;
-    notice_death(&mut config);
+    let config = config(url)?;
     match url.ssl_mode() {
         SslMode::Disable => {
             let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
@@ -24,6 +24,40 @@ pub(super) async fn establish(url: &DatabaseUrl) -> ConnectionResult<AsyncPgConn
             AsyncPgConnection::try_from_client_and_connection(client, connection).await
         }
     }
+}
+
+/// Connects for a pool: the connection ends when it is no longer trusted, even in the middle of a statement.
+pub(super) async fn establish_trusted(url: &DatabaseUrl, trust: &Trust) -> ConnectionResult<AsyncPgConnection> {
+    let (config, trusted) = (config(url)?, trust.while_it_lasts());
+    let client = match url.ssl_mode() {
+        SslMode::Disable => {
+            let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
+            tokio::spawn(drive(connection, trusted));
+            client
+        }
+        mode @ (SslMode::Prefer | SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => {
+            let (client, connection) = config.connect(tls(mode)?).await.map_err(refused)?;
+            tokio::spawn(drive(connection, trusted));
+            client
+        }
+    };
+    AsyncPgConnection::try_from(client).await
+}
+
+/// Moves the bytes of a connection until its client is dropped or `trusted` ends, which fails what is in flight.
+async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>, trusted: impl Future<Output = ()>) {
+    tokio::select! {
+        ended = connection => if let Err(error) = ended {
+            tracing::debug!(error = %super::error_chain(&error), "a connection to the database ended");
+        },
+        () = trusted => tracing::debug!("a connection to the database is ended: one as old was found dead"),
+    }
+}
+
+fn config(url: &DatabaseUrl) -> ConnectionResult<tokio_postgres::Config> {
+    let mut config: tokio_postgres::Config = url.expose().parse().map_err(refused)?;
+    notice_death(&mut config);
+    Ok(config)
 }
 
 /// Has the kernel notice within half a minute that the other end is gone without a word. What the URL says goes first.

@@ -114,8 +114,8 @@ impl Db {
         }
     }
 
-    /// Has every connection of the pools replaced before it is used again. To be called when one did not answer: it may
-    /// have died without knowing it, and the others with it.
+    /// Has every connection of the pools replaced before it is used again, and those in use ended within ten seconds. To be
+    /// called when one did not answer: it may have died without knowing it, and the others with it.
     pub fn renew(&self) {
         self.0.trust.renew();
     }
@@ -169,14 +169,14 @@ fn pool(
     size: u32,
     setup: Option<&'static str>,
 ) -> Result<Pool<AsyncPgConnection>, ApiError> {
-    let (url, statements) = (url.clone(), Arc::clone(statements));
+    let (url, statements, trusted) = (url.clone(), Arc::clone(statements), trust.clone());
     let mut manager = ManagerConfig::default();
     // The default pings at every checkout, which costs as much as a read; a dead connection shows at its first use.
     manager.recycling_method = RecyclingMethod::Fast;
     manager.custom_setup = Box::new(move |_| {
-        let (url, statements) = (url.clone(), Arc::clone(&statements));
+        let (url, statements, trusted) = (url.clone(), Arc::clone(&statements), trusted.clone());
         async move {
-            let mut connection = connect::establish(&url).await?;
+            let mut connection = connect::establish_trusted(&url, &trusted).await?;
             if let Some(setup) = setup {
                 let set = connection.batch_execute(setup).await;
                 set.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;

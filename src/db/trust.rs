@@ -1,14 +1,19 @@
 //! Which connections of the pools are used again: those made since one was last found to be dead.
 //!
 //! A connection may be dead and not know it, as when a proxy on the way swallows its bytes. Whoever finds one out by a
-//! time-out has all that are as old replaced, also those that are in use now and come back later.
+//! time-out has all that are as old replaced. Those in use have a while left for the statement that they run, and are
+//! ended then: who waits for an answer of a dead one would wait for ever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{Hook, HookError};
+use tokio::sync::watch;
+
+/// How long a connection that is no longer trusted may still be in use.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// The age up to which connections are trusted. Clones are the same.
 #[derive(Debug, Clone)]
@@ -19,16 +24,31 @@ struct Since {
     beginning: Instant,
     /// Connections that were made before so many microseconds from the beginning are not used again.
     micros: AtomicU64,
+    renewals: watch::Sender<()>,
 }
 
 impl Trust {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Since { beginning: Instant::now(), micros: AtomicU64::new(0) }))
+        let (beginning, renewals) = (Instant::now(), watch::Sender::default());
+        Self(Arc::new(Since { beginning, micros: AtomicU64::new(0), renewals }))
     }
 
     /// From now on none is used that was made before.
     pub(super) fn renew(&self) {
         self.0.micros.fetch_max(self.micros(Instant::now()), Ordering::SeqCst);
+        self.0.renewals.send_replace(());
+    }
+
+    /// Ends when a connection made now must not be in use any more.
+    pub(super) fn while_it_lasts(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut renewed = self.0.renewals.subscribe();
+        async move {
+            match renewed.changed().await {
+                Ok(()) => tokio::time::sleep(GRACE).await,
+                // The pools are gone; the connection ends when whoever has it lets it go.
+                Err(_) => std::future::pending().await,
+            }
+        }
     }
 
     fn covers(&self, created: Instant) -> bool {
@@ -51,8 +71,6 @@ impl Trust {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -64,5 +82,16 @@ mod tests {
         trust.renew();
         assert!(!trust.covers(before));
         assert!(trust.covers(Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_in_use_has_ten_seconds_left_when_it_is_no_longer_trusted() {
+        let trust = Trust::new();
+        let before = trust.while_it_lasts();
+        trust.renew();
+        let (renewed, after) = (tokio::time::Instant::now(), trust.while_it_lasts());
+        before.await;
+        assert_eq!(renewed.elapsed(), GRACE);
+        assert!(tokio::time::timeout(GRACE * 10, after).await.is_err(), "one made since is trusted");
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use diesel_async::SimpleAsyncConnection;
 use futures::StreamExt;
-use platform::error::Code;
+use platform::db::Db;
+use platform::error::{ApiError, Code};
 use platform::events::{Seq, Topics, resume};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
@@ -33,14 +35,35 @@ async fn a_listening_connection_that_died_in_silence_is_replaced_and_what_it_mis
     });
     assert_eq!(told.await.expect("the event is told"), "SUBMITTED");
     assert!(bus.silence() < Duration::from_secs(10));
-    // The pool's connections died with it, and are replaced as well; those in use when whoever uses them has given up.
-    let since = Instant::now();
-    while !timeout(Duration::from_secs(3), db.ping()).await.is_ok_and(|pinged| pinged.is_ok()) {
-        assert!(since.elapsed() < NOTICED, "the pool has connections again");
-    }
-    for _ in 0..16 {
-        assert!(timeout(Duration::from_secs(3), db.ping()).await.is_ok_and(|pinged| pinged.is_ok()));
-    }
+    // The pool's connections died with it, and are replaced as well.
+    let replaced = async { while db.ping().await.is_err() {} };
+    timeout(NOTICED, replaced).await.expect("the pool has connections again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_an_answer_over_a_dead_connection_is_told_and_the_pool_is_whole_again() {
+    let stage = Stage::set().await;
+    let (db, _) = stage.feed();
+    let job = stage.submit().await;
+    stage.reach(job, "QUEUED").await;
+    // Every connection of the pool dies in the middle of a statement, those that the worker and the watch use too.
+    let asking: Vec<_> = (0..8).map(|_| tokio::spawn(asked_for_long(db.clone()))).collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stage.database_proxy().freeze();
+    let told = async {
+        for asked in asking {
+            assert_eq!(asked.await.unwrap(), Err(Code::DatabaseUnavailable));
+        }
+    };
+    timeout(NOTICED * 2, told).await.expect("nobody waits for ever");
+    let another = stage.submit().await;
+    stage.reach(another, "QUEUED").await;
+}
+
+async fn asked_for_long(db: Db) -> Result<(), Code> {
+    let mut connection = db.connection().await.map_err(|error| error.code)?;
+    let answered = connection.batch_execute("SELECT pg_sleep(2)").await;
+    answered.map_err(|error| ApiError::from(error).code)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
