@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::dev::{Dev, pod};
 
-const JOB: &str = "query($id: ID!) { job(id: $id) { phase reason startedAt pendingReason preemptions
+const JOB: &str = "query($id: ID!) { job(id: $id) { phase reason message startedAt pendingReason preemptions
     project { namespace }
     tasks { index state pod container reason message exitCode signal startedAt }
     events(first: 50) { nodes { kind phase reason message } } } }";
