@@ -62,12 +62,16 @@ fn step(life: &mut Life, step: &Step) -> Vec<NewEvent> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    See(Seen),
+    See(Box<Seen>),
     Restart,
     Created,
     Removed,
     Cancel,
     Later,
+}
+
+fn see(seen: Seen) -> Step {
+    Step::See(Box::new(seen))
 }
 
 /// The objects of the first attempt and of the second.
@@ -119,9 +123,9 @@ fn any_pod() -> impl Strategy<Value = Seen> {
 
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => any_pod().prop_map(Step::See),
-        5 => any_object().prop_map(Step::See),
-        1 => "u2?".prop_map(|uid| Step::See(Seen::Gone(ObjectRef { name: NAME.into(), uid: Some(uid) }))),
+        8 => any_pod().prop_map(see),
+        5 => any_object().prop_map(see),
+        1 => "u2?".prop_map(|uid| see(Seen::Gone(ObjectRef { name: NAME.into(), uid: Some(uid) }))),
         2 => Just(Step::Restart),
         2 => Just(Step::Created),
         1 => Just(Step::Removed),
