@@ -18,6 +18,7 @@ use self::limits::{LimitsByRole, documents};
 use crate::auth::Authenticator;
 use crate::auth::attempts::ClientAddress;
 use crate::auth::principal::Caller;
+use crate::change;
 use crate::cluster::Cluster;
 use crate::cluster::queues::Queues;
 use crate::config::Config;
@@ -37,7 +38,7 @@ use crate::jobs::logs::Tails;
 use crate::jobs::service::Submitter;
 use crate::jobs::worker;
 use crate::schema::{self, Schema, event_cursor};
-use crate::tasks::Tasks;
+use crate::tasks::{Standing, Tasks};
 use crate::watch;
 
 use collapsing::Collapsing;
@@ -67,6 +68,7 @@ struct Parts {
     collapsing: Collapsing,
     following: Following,
     demo_users: serde_json::Value,
+    tasks: Tasks,
 }
 
 impl App {
@@ -90,7 +92,10 @@ impl App {
         let bus = Bus::start(tasks, &db, config.events.retention);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
         let queues = Queues::default();
-        tasks.spawn("queues", queues.clone().keep(cluster.clone()));
+        let kept = (queues.clone(), cluster.clone());
+        tasks.supervise("queues", move || kept.0.clone().keep(kept.1.clone()));
+        let keys = db.clone();
+        tasks.supervise("idempotency keys", move || change::forget_old_keys(keys.clone()));
         let wake = Wake::default();
         let executor: Arc<dyn Executor> = Arc::new(Scheduler::new(cluster.clone()));
         worker::spawn(tasks, db.clone(), executor.clone(), wake.clone());
@@ -118,6 +123,7 @@ impl App {
             collapsing: Collapsing::default(),
             following: Following::default(),
             demo_users,
+            tasks: tasks.clone(),
         };
         Ok(Self(Arc::new(parts)))
     }
@@ -149,6 +155,21 @@ impl App {
         threads.join().await;
         Ok(())
     }
+}
+
+/// Whether all background work runs, and how often some of it had to be begun again.
+fn background(tasks: &[Standing]) -> Result<String, String> {
+    let down: Vec<_> =
+        tasks.iter().filter_map(|task| Some(format!("the {} is down: {}", task.name, task.down.as_ref()?))).collect();
+    if !down.is_empty() {
+        return Err(down.join("; "));
+    }
+    let restarted = tasks.iter().filter(|task| task.restarts > 0);
+    let restarted: Vec<_> = restarted.map(|task| format!("{} {}", task.name, task.restarts)).collect();
+    Ok(match restarted.is_empty() {
+        true => format!("{} tasks run", tasks.len()),
+        false => format!("{} tasks run; restarts: {}", tasks.len(), restarted.join(", ")),
+    })
 }
 
 /// What the schema's fields cost.
@@ -268,8 +289,12 @@ impl GraphqlService for App {
         let watch = check("watch", async {
             self.0.watch.check().map(Some).map_err(|message| ApiError::new(Code::DatabaseUnavailable, message))
         });
-        let (database, migrations, cluster, events, watch) = tokio::join!(database, migrations, cluster, events, watch);
-        vec![database, migrations, cluster, events, watch]
+        let background = check("background", async {
+            background(&self.0.tasks.standing()).map(Some).map_err(|message| ApiError::new(Code::Internal, message))
+        });
+        let (database, migrations, cluster, events, watch, background) =
+            tokio::join!(database, migrations, cluster, events, watch, background);
+        vec![database, migrations, cluster, events, watch, background]
     }
 
     fn render_metrics(&self) -> String {

@@ -9,7 +9,8 @@
 //! | [`http`] | the transports: HTTP, WebSocket, health, metrics, the playground |
 //! | [`schema`] | the three roots, what a request carries, the SDL |
 //! | [`watch`] | the cluster's changes, reconciled into rows and events |
-//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`audit`] | one room a domain |
+//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] | one room a domain |
+//! | [`change`] | the one construct of every mutation: policy, transaction, audit, events, idempotency key |
 //! | [`executor`] | how a job reaches the cluster |
 //! | [`auth`] | passwords, tokens, sessions, the policy table |
 //! | [`events`] | the event log, LISTEN/NOTIFY, the bus, resume |
@@ -21,8 +22,8 @@
 //! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are the ground floor: everyone may use them.
 
 pub mod app;
-pub mod audit;
 pub mod auth;
+pub mod change;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -12,13 +12,14 @@ use std::{
 use regex::Regex;
 
 /// From the roof to the cellar. Each room may know those below it, but not those beside it.
-const FLOORS: [&[&str]; 13] = [
+const FLOORS: [&[&str]; 14] = [
     &["cli"],
     &["app"],
     &["http"],
     &["schema"],
     &["watch"],
     DOMAINS,
+    &["change"],
     &["executor"],
     &["auth"],
     &["events"],

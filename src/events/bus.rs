@@ -60,8 +60,9 @@ impl Bus {
             tip: watch::Sender::new(None),
             heard: Arc::new(Mutex::new(Instant::now())),
         };
-        tasks.spawn("event listener", listen::run(db.clone(), bus.clone()));
-        tasks.spawn("event retention", retention::run(db.clone(), retention));
+        listen::spawn(tasks, db, &bus);
+        let log = db.clone();
+        tasks.supervise("event retention", move || retention::run(log.clone(), retention));
         bus
     }
 

@@ -18,7 +18,7 @@ use super::query;
 use super::types::JobEvent;
 use crate::auth::Authenticator;
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::Caller;
 use crate::auth::rights::Rights;
 use crate::cluster::Cluster;
@@ -216,15 +216,15 @@ async fn announced(
 
 /// What a subscriber must be allowed to see of what the filter names, and where in it that stands. Asking for what one
 /// cannot see is an error, not an eternal silence.
-async fn named(ctx: &Context<'_>, filter: &mut JobEventFilter) -> Result<Box<[(Action, &'static str)]>, ApiError> {
+async fn named(ctx: &Context<'_>, filter: &mut JobEventFilter) -> Result<Box<[(Action, Scope, &'static str)]>, ApiError> {
     let mut named = Vec::new();
     if let Some(project) = filter.project_id {
         let not_found = || ApiError::not_found("project", project).at("filter.projectId");
         let found = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?;
-        named.push((Action::ViewProject { project, group: found.group_id }, "filter.projectId"));
+        named.push((Action::ViewProject, Scope::within(found.group_id, project), "filter.projectId"));
     }
     if let Some(group) = filter.group_id {
-        named.push((Action::ViewGroup { group }, "filter.groupId"));
+        named.push((Action::ViewGroup, Scope::group(group), "filter.groupId"));
     }
     let jobs = filter.distinct_job_ids()?;
     // All are read with the first.
@@ -233,15 +233,15 @@ async fn named(ctx: &Context<'_>, filter: &mut JobEventFilter) -> Result<Box<[(A
     }
     for job in jobs {
         let group = query::group_of(ctx, *job).await.map_err(|error| error.at("filter.jobIds"))?;
-        named.push((Action::ViewJob { job: *job, group }, "filter.jobIds"));
+        named.push((Action::ViewJob, Scope::within(group, *job), "filter.jobIds"));
     }
     Ok(named.into())
 }
 
 /// What the subscriber sees, if that is all that the filter names.
-fn admitted(caller: &Caller, named: &[(Action, &'static str)]) -> Result<policy::Visible, ApiError> {
-    for (action, field) in named {
-        policy::check(caller, *action).map_err(|error| error.at(*field))?;
+fn admitted(caller: &Caller, named: &[(Action, Scope, &'static str)]) -> Result<policy::Visible, ApiError> {
+    for (action, scope, field) in named {
+        policy::check(caller, *action, *scope).map_err(|error| error.at(*field))?;
     }
     policy::visible(caller)
 }
@@ -265,8 +265,8 @@ async fn job_logs(
     }
     let rights = rights(ctx).await?;
     let group = query::group_of(ctx, id).await.map_err(|error| error.at("jobId"))?;
-    let action = Action::ViewJob { job: id, group };
-    policy::check(rights.caller(), action).map_err(|error| error.at("jobId"))?;
+    let scope = Scope::within(group, id);
+    policy::check(rights.caller(), Action::ViewJob, scope).map_err(|error| error.at("jobId"))?;
     let object = ctx.read::<JobObject>(id).await?.ok_or_else(|| ApiError::not_found("job", id).at("jobId"))?;
 
     let mut problems = Problems::default();
@@ -301,7 +301,7 @@ async fn job_logs(
         cluster: part::<Cluster>(ctx)?.clone(),
         tails: part::<Tails>(ctx)?.clone(),
         rights,
-        action,
+        scope,
         namespace: object.namespace.clone(),
         stages: wanted.unwrap_or_else(|| Stages::of_one("")),
         tail: tail_lines.filter(|_| after.is_none()).and_then(|lines| usize::try_from(lines).ok()),

@@ -42,7 +42,8 @@ const LONGEST_PAUSE_MS: i64 = 8_000;
 
 /// Starts the worker. Whoever commits work for it rings `wake`.
 pub fn spawn(tasks: &Tasks, db: Db, executor: Arc<dyn Executor>, wake: Wake) {
-    tasks.spawn("submit worker", run(Worker { db, executor, wake }, tasks.clone()));
+    let (worker, of_jobs) = (Worker { db, executor, wake }, tasks.clone());
+    tasks.supervise("submit worker", move || run(worker.clone(), of_jobs.clone()));
 }
 
 /// Claims what is due as long as hands are free. Each job is a task of its own: the connection and the locks that it holds

@@ -18,11 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Stands for leader for as long as the server runs.
 pub(super) async fn stand(db: Db, cluster: Cluster, health: Health) {
     loop {
+        // It may have led before, and panicked.
+        health.leads(false);
+        metrics::gauge!("platform_watch_leader").set(0.0);
         if let Err(error) = term(&db, &cluster, &health).await {
             tracing::warn!(error = %error_chain(&error), "the watch lost its database connection");
         }
-        health.leads(false);
-        metrics::gauge!("platform_watch_leader").set(0.0);
         tokio::time::sleep(PULSE).await;
     }
 }

@@ -28,7 +28,8 @@ const COUNT: Duration = Duration::from_secs(15);
 /// Starts standing for leader; the leader watches. How that goes is told by what is returned.
 pub fn spawn(tasks: &Tasks, db: Db, cluster: Cluster) -> Health {
     let health = Health::default();
-    tasks.spawn("watch", leader::stand(db, cluster, health.clone()));
+    let told = health.clone();
+    tasks.supervise("watch", move || leader::stand(db.clone(), cluster.clone(), told.clone()));
     health
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use platform::auth::Authenticator;
-use platform::auth::policy::Action;
+use platform::auth::policy::Scope;
 use platform::auth::principal::Caller;
 use platform::auth::rights::Rights;
 use platform::cluster::Cluster;
@@ -286,7 +286,7 @@ impl Stage {
             tails: logs::Tails::new(cluster.clone(), &Tasks::default()),
             cluster,
             rights: Rights::of(&authenticator, Caller::Anonymous).await.unwrap(),
-            action: Action::ViewJob { job, group: GroupId::generate() },
+            scope: Scope::within(GroupId::generate(), job),
             namespace: project_namespace(self.project),
             stages: logs::Stages::of_one("main"),
             place: Place::start(job, 0),

@@ -15,7 +15,7 @@ use super::cursor::Place;
 use super::readings::{Heard as Told, Readings};
 use super::stages::Stages;
 use super::tails::{Passage, Tails};
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::Caller;
 use crate::auth::rights::Rights;
 use crate::cluster::logs::{After, Line};
@@ -62,8 +62,8 @@ pub struct Request {
     pub tails: Tails,
     /// What the client may.
     pub rights: Rights,
-    /// What they must be allowed to do, all the time.
-    pub action: Action,
+    /// What they must be allowed to see, all the time.
+    pub scope: Scope,
     /// The namespace of the pods.
     pub namespace: String,
     /// The containers to read.
@@ -299,7 +299,7 @@ impl Reader {
     async fn judge(&mut self) -> Result<(), ApiError> {
         let looked = self.request.rights.look().await;
         looked.map_err(|error| self.resumable(error))?;
-        policy::check(self.request.rights.caller(), self.request.action)
+        policy::check(self.request.rights.caller(), Action::ViewJob, self.request.scope).map(drop)
     }
 
     fn resumable(&self, error: ApiError) -> ApiError {
