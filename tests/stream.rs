@@ -4,6 +4,7 @@
 mod dead;
 mod refused;
 mod stage;
+mod supervision;
 
 use std::time::Duration;
 

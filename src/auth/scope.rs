@@ -72,10 +72,9 @@ impl shares::Scope for Scope {
                 .visible
                 .as_ref()
                 .is_none_or(|visible| policy::visible(reader).map_err(|error| error.code) == *visible)
-            && self
-                .decisions
-                .iter()
-                .all(|((action, scope), verdict)| policy::check(reader, *action, *scope).err().map(|error| error.code) == *verdict)
+            && self.decisions.iter().all(|((action, scope), verdict)| {
+                policy::check(reader, *action, *scope).err().map(|error| error.code) == *verdict
+            })
     }
 
     fn is_personal(&self) -> bool {
@@ -208,7 +207,7 @@ mod tests {
             first in any_caller(), other in any_caller(), actions in proptest::collection::vec(any_action(), 0..6)
         ) {
             let verdicts = |caller: &Caller| -> Vec<_> {
-                actions.iter().map(|(action, scope)| policy::check(caller, *action, *scope).map_err(|error| error.code)).collect()
+                actions.iter().map(|(action, scope)| policy::check(caller, *action, *scope).map(drop).map_err(|error| error.code)).collect()
             };
             let scope = scope_of(&first, &actions);
             prop_assert!(scope.holds_for(&first));

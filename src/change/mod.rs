@@ -91,7 +91,9 @@ impl Change {
     where
         F: AsyncFnOnce(&mut Writes<'_>) -> Result<Done<T>, ApiErrors>,
     {
-        self.transact(None, work).await?.map_err(|_| ApiError::internal("a change without a key was made before").into())
+        self.transact(None, work)
+            .await?
+            .map_err(|_| ApiError::internal("a change without a key was made before").into())
     }
 
     /// As [`Change::commit`], for what makes the thing with this id. Where the same caller used `key` before, nothing is

@@ -58,10 +58,7 @@ pub(super) struct KeyUse<'a> {
 
 /// Writes the use, unless there was one before: then its hash and its thing. A concurrent use of the same key waits for
 /// this transaction.
-pub(super) async fn use_key(
-    conn: &mut AsyncPgConnection,
-    used: &KeyUse<'_>,
-) -> QueryResult<Option<(Vec<u8>, Uuid)>> {
+pub(super) async fn use_key(conn: &mut AsyncPgConnection, used: &KeyUse<'_>) -> QueryResult<Option<(Vec<u8>, Uuid)>> {
     let inserted =
         diesel::insert_into(idempotency_keys::table).values(used).on_conflict_do_nothing().execute(conn).await?;
     if inserted == 1 {

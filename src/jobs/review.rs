@@ -219,7 +219,8 @@ impl Submitter {
         }
         let name = input.name.or_else(|| draft.name.clone()).unwrap_or_else(|| "job".to_owned());
         let commit = input.commit_id;
-        let planned = Planned { id, user, permit, manifest, demand, name, queue, priority, commit, draft, key, project };
+        let planned =
+            Planned { id, user, permit, manifest, demand, name, queue, priority, commit, draft, key, project };
         Ok(Review { findings, rooms, warnings: Vec::new(), planned: Some(planned) })
     }
 }

@@ -75,13 +75,16 @@ impl Submitter {
         drop(conn);
         let change = Change::new(&self.db, permit, request_id);
         let cancel = async |writes: &mut Writes<'_>| {
-            let job = model::lock(writes.conn(), input.id).await?.ok_or_else(|| ApiError::not_found("job", input.id))?;
+            let job =
+                model::lock(writes.conn(), input.id).await?.ok_or_else(|| ApiError::not_found("job", input.id))?;
             if job.phase == JobPhase::Cancelled || job.cancel_requested_at.is_some() {
                 return Ok(Done::nothing());
             }
             if job.phase.is_terminal() {
                 let phase = job.phase.as_str();
-                return Err(ApiError::conflict(format!("the job is {phase} already and stays so")).at("input.id").into());
+                return Err(ApiError::conflict(format!("the job is {phase} already and stays so"))
+                    .at("input.id")
+                    .into());
             }
             submit::request_cancel(writes, job.id, reason).await?;
             writes.tell(NewEvent {

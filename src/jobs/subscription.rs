@@ -216,7 +216,10 @@ async fn announced(
 
 /// What a subscriber must be allowed to see of what the filter names, and where in it that stands. Asking for what one
 /// cannot see is an error, not an eternal silence.
-async fn named(ctx: &Context<'_>, filter: &mut JobEventFilter) -> Result<Box<[(Action, Scope, &'static str)]>, ApiError> {
+async fn named(
+    ctx: &Context<'_>,
+    filter: &mut JobEventFilter,
+) -> Result<Box<[(Action, Scope, &'static str)]>, ApiError> {
     let mut named = Vec::new();
     if let Some(project) = filter.project_id {
         let not_found = || ApiError::not_found("project", project).at("filter.projectId");

@@ -66,8 +66,7 @@ impl ProjectMutation {
 async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreateProjectPayload, ApiErrors> {
     let group = input.group_id;
     let project = parse(input);
-    let change =
-        ctx.change(Action::CreateProject, Scope::group(group)).map_err(|error| error.at("input.groupId"))?;
+    let change = ctx.change(Action::CreateProject, Scope::group(group)).map_err(|error| error.at("input.groupId"))?;
     if ctx.read::<GroupsById>(group).await?.is_none() {
         return Err(ApiError::not_found("group", group).at("input.groupId").into());
     }

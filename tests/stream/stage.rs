@@ -155,6 +155,17 @@ impl Stage {
         self
     }
 
+    /// Has a background task of the server panic.
+    pub fn break_task(&self, name: &'static str) {
+        self.server.as_ref().unwrap().tasks.break_task(name);
+    }
+
+    /// How often a background task of the server was begun again.
+    pub fn restarts(&self, name: &str) -> u64 {
+        let standing = self.server.as_ref().unwrap().tasks.standing();
+        standing.iter().find(|task| task.name == name).unwrap().restarts
+    }
+
     pub fn feed(&self) -> (Db, Bus) {
         let server = self.server.as_ref().unwrap();
         (server.db.clone(), server.bus.clone())

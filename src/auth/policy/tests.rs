@@ -22,52 +22,70 @@ fn caller(user: UserId, platform_role: PlatformRole, role: Option<GroupRole>) ->
     }))
 }
 
-/// Everybody whom a rule tells apart.
-fn everybody() -> [(&'static str, Caller); 8] {
+/// Everybody whom a rule tells apart: nobody, a stranger, the owner outside the group, a member, the owner as a member, a
+/// manager, a group admin, a platform admin.
+fn everybody() -> [Caller; 8] {
     let other = UserId::generate();
     [
-        ("anonymous", Caller::Anonymous),
-        ("stranger", caller(other, PlatformRole::User, None)),
-        ("owner outside the group", caller(OWNER, PlatformRole::User, None)),
-        ("member", caller(other, PlatformRole::User, Some(Member))),
-        ("owner", caller(OWNER, PlatformRole::User, Some(Member))),
-        ("manager", caller(other, PlatformRole::User, Some(Manager))),
-        ("group admin", caller(other, PlatformRole::User, Some(GroupRole::Admin))),
-        ("platform admin", caller(other, PlatformRole::Admin, None)),
+        Caller::Anonymous,
+        caller(other, PlatformRole::User, None),
+        caller(OWNER, PlatformRole::User, None),
+        caller(other, PlatformRole::User, Some(Member)),
+        caller(OWNER, PlatformRole::User, Some(Member)),
+        caller(other, PlatformRole::User, Some(Manager)),
+        caller(other, PlatformRole::User, Some(GroupRole::Admin)),
+        caller(other, PlatformRole::Admin, None),
     ]
 }
 
-/// Who may do each action to a thing of the owner's in the group, and what the others are told.
+/// What everybody is told who does an action to a thing of the owner's in the group: `+` they may, `-` FORBIDDEN,
+/// `?` NOT_FOUND, `!` UNAUTHENTICATED.
 #[test]
 fn each_action_has_one_row() {
     let scope = Scope::within(GROUP, JOB).by(OWNER);
     let mut table = String::new();
     for action in Action::ALL {
-        let verdicts = everybody().map(|(who, caller)| match check(&caller, *action, scope) {
-            Ok(_) => format!("+{who}"),
-            Err(error) if error.code == Code::NotFound => format!("?{who}"),
-            Err(error) if error.code == Code::Forbidden => format!("-{who}"),
-            Err(_) => format!("!{who}"),
+        let verdicts = everybody().map(|caller| match check(&caller, *action, scope) {
+            Ok(_) => "+",
+            Err(error) if error.code == Code::NotFound => "?",
+            Err(error) if error.code == Code::Forbidden => "-",
+            Err(_) => "!",
         });
-        table.push_str(&format!("{}: {}\n", action.name(), verdicts.join(" ")));
+        table.push_str(&format!("{:<16} {}\n", action.name(), verdicts.join(" ")));
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @"
+    viewSelf         ! + + + + + + +
+    viewUser         ! ? + ? + ? ? +
+    viewUserPrivate  ! ? + ? + ? ? +
+    logout           ! ? + ? + ? ? +
+    createAdmin      ! - - - - - - +
+    createGroup      ! - - - - - - +
+    viewGroup        ! ? ? + + + + +
+    createProject    ! ? ? - - + + +
+    viewProject      ! ? ? + + + + +
+    createConfigFile ! ? ? - - + + +
+    viewConfigFile   ! ? ? + + + + +
+    viewCommit       ! ? ? + + + + +
+    submitJob        ! ? ? + + + + +
+    viewJob          ! ? ? + + + + +
+    cancelJob        ! ? ? - + + + +
+    ");
 }
 
 #[test]
 fn who_may_not_know_of_a_thing_is_told_that_it_is_not_there() {
     let stranger = caller(UserId::generate(), PlatformRole::User, None);
     let verdict = check(&stranger, Action::CancelJob, Scope::within(GROUP, JOB).by(OWNER)).unwrap_err();
-    insta::assert_snapshot!(verdict, @"");
+    insta::assert_snapshot!(verdict, @r#"there is no job "job_00000000000000000000000002" that you can see"#);
 }
 
 #[test]
 fn who_sees_a_thing_is_told_who_may_do_this_to_it() {
     let member = caller(UserId::generate(), PlatformRole::User, Some(Member));
     let verdict = check(&member, Action::CancelJob, Scope::within(GROUP, JOB).by(OWNER)).unwrap_err();
-    insta::assert_snapshot!(verdict, @"");
+    insta::assert_snapshot!(verdict, @"only the person who submitted a job and managers of its group may cancel it");
     let verdict = check(&member, Action::CreateGroup, Scope::PLATFORM).unwrap_err();
-    insta::assert_snapshot!(verdict, @"");
+    insta::assert_snapshot!(verdict, @"only platform admins may create groups");
 }
 
 #[test]
