@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::dev::{Dev, pod};
 
-const JOB: &str = "query($id: ID!) { job(id: $id) { phase reason startedAt pendingReason preemptions
+const JOB: &str = "query($id: ID!) { job(id: $id) { phase reason message startedAt pendingReason preemptions
     project { namespace }
     tasks { index state pod container reason message exitCode signal startedAt }
     events(first: 50) { nodes { kind phase reason message } } } }";
@@ -71,6 +71,19 @@ impl Told {
     {
         let namespace = self.job(id).await["project"]["namespace"].as_str().unwrap().to_owned();
         Api::namespaced(self.client.clone(), &namespace)
+    }
+
+    /// Waits until the pod's first container was started again so many times.
+    async fn until_started_again(&self, job: &str, pod: &str, times: i32) {
+        let pods = self.pods(job).await;
+        for _ in 0..600 {
+            let status = pods.get(pod).await.unwrap().status.unwrap();
+            if status.container_statuses.unwrap()[0].restart_count >= times {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{pod} was not started {times} times again");
     }
 
     /// All lines of a log, `container: text` each, and how it ended. The connection is dropped after each chunk.
@@ -230,6 +243,7 @@ async fn two_containers_with_different_ends(told: &Told) {
     assert_eq!(told.log(&job, Some("b")).await, (vec!["b: three".to_owned()], "COMPLETE".to_owned()));
     let job_of = told.until_phase(&job, "FAILED").await;
     assert_eq!((&job_of["tasks"][0]["container"], &job_of["tasks"][0]["exitCode"]), (&json!("b"), &json!(4)));
+    said_in_the_same_words(&job_of, "task 0 failed: container b: Error, exit code 4");
     let mut socket = told.dev.subscribe(&told.token, FOLLOW, json!({ "job": job, "container": "c" })).await;
     let refused = match socket.next().await {
         Ok(payload) => payload.to_string(),
@@ -239,6 +253,86 @@ async fn two_containers_with_different_ends(told: &Told) {
     assert!(refused.contains("BAD_USER_INPUT") && refused.contains("\"container\""), "{refused}");
 }
 
+/// The job's message, and the event of its task if that was heard before the job's end.
+fn said_in_the_same_words(job: &Value, sentence: &str) {
+    assert_eq!(job["message"], sentence, "{job}");
+    for event in job["events"]["nodes"].as_array().unwrap() {
+        let message = event["message"].as_str().unwrap_or_default();
+        assert!(!message.starts_with("task 0 failed") || message == sentence, "{job}");
+    }
+}
+
+async fn a_sidecar_beside_the_task(told: &Told) {
+    let spec = json!({
+        "initContainers": [{ "name": "proxy", "image": "busybox", "restartPolicy": "Always" }],
+        "containers": [{ "name": "main", "image": "busybox" }],
+    });
+    for (code, phase) in [(0, "SUCCEEDED"), (4, "FAILED")] {
+        let annotations = json!({
+            "sim.platform/log.proxy": "listening", "sim.platform/log": "done", "sim.platform/exit-code": code.to_string(),
+        });
+        let job = told.submit(&format!("sidecar-{code}"), &pod_of(&annotations, &spec)).await;
+        told.until_phase(&job, "RUNNING").await;
+        let job_of = told.until_phase(&job, phase).await;
+        let job_of = if code == 0 {
+            job_of
+        } else {
+            told.until(&job, "ended", |job| job["tasks"][0]["state"] == "FAILED").await
+        };
+        let task = &job_of["tasks"][0];
+        // It is stopped with 137, which says nothing of the task.
+        assert_eq!((&task["container"], &task["exitCode"]), (&json!("main"), &json!(code)), "{job_of}");
+        let (mut lines, end) = told.log(&job, None).await;
+        lines.sort();
+        assert_eq!((lines, end.as_str()), (["main: done", "proxy: listening"].map(str::to_owned).into(), "COMPLETE"));
+        if code != 0 {
+            said_in_the_same_words(&job_of, "task 0 failed: container main: Error, exit code 4");
+        }
+    }
+}
+
+async fn an_init_container_and_a_sidecar_that_are_read_alone_before_the_task_runs(told: &Told) {
+    let annotations = json!({
+        "sim.platform/log.proxy": "listening", "sim.platform/log.setup": "loading", "sim.platform/duration.setup": "forever",
+    });
+    let spec = json!({
+        "initContainers": [
+            { "name": "proxy", "image": "busybox", "restartPolicy": "Always" }, { "name": "setup", "image": "busybox" },
+        ],
+        "containers": [{ "name": "main", "image": "busybox" }],
+    });
+    let job = told.submit("early", &pod_of(&annotations, &spec)).await;
+    for (container, text) in [("setup", "loading"), ("proxy", "listening")] {
+        let variables = json!({ "job": job, "container": container });
+        let payload = told.dev.subscribe(&told.token, FOLLOW, variables).await.next().await.unwrap();
+        assert_eq!(payload["data"]["jobLogs"]["lines"][0]["text"], text, "{payload}");
+    }
+    told.cancel(&job).await;
+}
+
+async fn a_container_whose_first_run_is_no_longer_kept(told: &Told) {
+    let annotations = json!({
+        "sim.platform/log": "it crashes", "sim.platform/exit-code": "1", "sim.platform/duration": "2s",
+    });
+    let spec = json!({ "restartPolicy": "OnFailure", "containers": [{ "name": "main", "image": "busybox" }] });
+    let job = told.submit("lost", &pod_of(&annotations, &spec)).await;
+    let name = told.until_phase(&job, "RUNNING").await["tasks"][0]["pod"].as_str().unwrap().to_owned();
+    told.until_started_again(&job, &name, 2).await;
+    // Followed late: the cluster keeps two runs, and there were three.
+    let mut socket = told.dev.subscribe(&told.token, FOLLOW, json!({ "job": job })).await;
+    let payload = socket.next().await.unwrap();
+    assert_eq!(payload["data"]["jobLogs"]["lines"][0]["text"], "it crashes", "{payload}");
+    told.cancel(&job).await;
+    loop {
+        let payload = socket.next().await.unwrap();
+        let chunk = &payload["data"]["jobLogs"];
+        if !chunk["end"].is_null() {
+            assert_eq!(chunk["end"], "INCOMPLETE", "{payload}");
+            return;
+        }
+    }
+}
+
 async fn a_container_that_was_started_again(told: &Told) {
     let annotations = json!({
         "sim.platform/log": "it crashes", "sim.platform/exit-code": "1", "sim.platform/duration": "2s",
@@ -246,14 +340,7 @@ async fn a_container_that_was_started_again(told: &Told) {
     let spec = json!({ "restartPolicy": "OnFailure", "containers": [{ "name": "main", "image": "busybox" }] });
     let job = told.submit("again", &pod_of(&annotations, &spec)).await;
     let name = told.until_phase(&job, "RUNNING").await["tasks"][0]["pod"].as_str().unwrap().to_owned();
-    let pods = told.pods(&job).await;
-    for _ in 0..300 {
-        let status = pods.get(&name).await.unwrap().status.unwrap();
-        if status.container_statuses.unwrap()[0].restart_count > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    told.until_started_again(&job, &name, 1).await;
     // Followed late: the run before and the present one.
     let mut socket = told.dev.subscribe(&told.token, FOLLOW, json!({ "job": job })).await;
     let mut lines = 0;
@@ -305,6 +392,9 @@ async fn what_is_told_is_what_happened(cluster: &str) {
         a_job_cancelled_while_its_pod_is_deleted_by_force(&told),
         a_pod_that_only_bears_the_labels(&told),
         two_containers_with_different_ends(&told),
+        a_sidecar_beside_the_task(&told),
+        an_init_container_and_a_sidecar_that_are_read_alone_before_the_task_runs(&told),
+        a_container_whose_first_run_is_no_longer_kept(&told),
         a_container_that_was_started_again(&told),
         a_secret_and_a_config_map_that_are_missing(&told),
     );

@@ -1,6 +1,7 @@
 //! A task's pod, reduced to what is kept of it.
 
 mod containers;
+pub mod ending;
 mod stopping;
 
 use k8s_openapi::api::core::v1::{Pod, PodCondition, PodStatus};
@@ -124,13 +125,7 @@ impl TaskPod {
         let status = pod.status.as_ref();
         let state = PodState::of(status);
         let telling = containers::telling(pod, state.is_end());
-        let stopped = stopping::why(pod, state.is_end(), &telling);
-        // The pod's own reason, such as Evicted, says more than its containers'.
-        let reason = status
-            .and_then(|status| status.reason.clone())
-            .or_else(|| stopped.map(str::to_owned))
-            .or(telling.reason)
-            .or_else(|| status.and_then(unplaced));
+        let (stopped, reason) = Self::why(pod, state.is_end(), &telling);
         Some(Self {
             job,
             task,
@@ -160,6 +155,14 @@ impl TaskPod {
 }
 
 impl TaskPod {
+    /// Why it was stopped, if it was, and the reason of where it stands. The pod's own, such as Evicted, says more than its
+    /// containers'.
+    fn why(pod: &Pod, ended: bool, telling: &containers::Telling) -> (Option<&'static str>, Option<String>) {
+        let (status, stopped) = (pod.status.as_ref(), stopping::why(pod, ended, telling));
+        let own = status.and_then(|status| status.reason.clone()).or_else(|| stopped.map(str::to_owned));
+        (stopped, own.or_else(|| telling.reason.clone()).or_else(|| status.and_then(unplaced)))
+    }
+
     /// Whether its containers are being made, and nothing else is told of what it waits for.
     pub fn is_being_created(&self) -> bool {
         let usual = [containers::CREATING, INITIALIZING];

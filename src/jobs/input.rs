@@ -54,6 +54,8 @@ pub struct JobSpecInput {
     /// How many tasks must be able to start together. Default: all of them.
     pub min_available: Option<i32>,
     /// Seconds the job may run before it is stopped and FAILED with reason DeadlineExceeded; without limit when left out.
+    /// They count from `startedAt`, when its first task started. Time in the queue before that does not count, so a job that
+    /// never starts never ends by it; time after that does, also while it waits between preemptions or retries.
     pub active_deadline_seconds: Option<i32>,
     /// Seconds after its end at which the job's objects are removed from the cluster; the job itself stays here.
     pub ttl_seconds_after_finished: Option<i32>,
@@ -83,7 +85,7 @@ pub struct JobOverridesInput {
     pub replicas: Option<i32>,
     /// How many tasks must be able to start together.
     pub min_available: Option<i32>,
-    /// Seconds the job may run.
+    /// Seconds the job may run, from when its first task started.
     pub active_deadline_seconds: Option<i32>,
     /// Seconds after its end at which the job's objects are removed from the cluster.
     pub ttl_seconds_after_finished: Option<i32>,

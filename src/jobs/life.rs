@@ -1,7 +1,8 @@
 //! What happens to a job after it was submitted: each thing seen or done becomes a change of the row and its events.
 //!
 //! Pure: no database, no cluster, no clock of its own. The submit worker and the watch both go through here, under the
-//! row's lock, so whichever of them learns something first tells it, and the other adds nothing.
+//! row's lock, so whichever of them learns something first tells it, and the other adds nothing. What becomes of the tasks
+//! on the way is told by [`Life::telling`], which every change of a row goes through.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -15,6 +16,7 @@ mod placed;
 pub mod refused;
 mod retry;
 mod tasks;
+mod tellings;
 mod waiting;
 
 use waiting::as_sentence;
@@ -127,11 +129,11 @@ type Why = (Option<String>, Option<String>);
 impl Life {
     /// Takes in what the watch has seen.
     pub fn observe(&mut self, seen: &Seen, now: DateTime<Utc>) -> Vec<NewEvent> {
-        match seen {
-            Seen::Object(object) => self.observe_object(object, now),
-            Seen::Gone(object) => self.gone(object, now),
-            Seen::Pod(pod) => self.observe_pod(pod, now),
-        }
+        self.telling(|life| match seen {
+            Seen::Object(object) => life.observe_object(object, now),
+            Seen::Gone(object) => life.gone(object, now),
+            Seen::Pod(pod) => life.observe_pod(pod, now),
+        })
     }
 
     fn observe_object(&mut self, object: &ObjectState, now: DateTime<Utc>) -> Vec<NewEvent> {
@@ -389,3 +391,11 @@ mod told_tests;
 #[cfg(test)]
 #[path = "life/retry_tests.rs"]
 mod retry_tests;
+
+#[cfg(test)]
+#[path = "life/ended_tests.rs"]
+mod ended_tests;
+
+#[cfg(test)]
+#[path = "life/tellings_tests.rs"]
+mod tellings_tests;

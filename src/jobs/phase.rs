@@ -46,7 +46,10 @@ pub enum JobEventKind {
     CancelRequested,
     /// The phase is the same, the reason why the job waits is another.
     Waiting,
-    /// A task started or ended; the phase of the job is the same.
+    /// The state of a task is another: it started, ended, was stopped, or is being prepared anew; or its program crashed and
+    /// is started again. The phase of the job is the same. Each is told once, and before the event of the job that stops
+    /// or ends the task, if one does. After the job's end nothing more is told, though `tasks` may still learn how they
+    /// ended.
     TaskChanged,
     /// An attempt failed, and because retries are left the next one is started.
     Retrying,

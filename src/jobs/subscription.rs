@@ -66,10 +66,15 @@ impl JobSubscription {
     /// Of a task with several containers all are read: init containers one after the other, then the others together, each
     /// line as it comes; `container` reads one alone. Of a container that was started again the run before is told first, as
     /// far as the cluster keeps it; the end INCOMPLETE says that lines are missing.
+    /// A container that is not in the job's manifest, as a webhook of the cluster may add one, is not read.
     ///
     /// It waits for a task that has not begun, goes on with the next pod when the task is stopped and started anew, and
     /// completes after a last chunk that says how the log ended. With the cursor of the last chunk you got it goes on
     /// behind that chunk. If you read slowly, the log waits for you; no other subscription does.
+    ///
+    /// Lines are told in the order in which they were written, whatever their times. In a log of more than 5000 lines a
+    /// cursor reaches back one minute before the newest time, less where very much is written: a line that comes after the
+    /// cursor with a time further back, as when the clock of a node is set back, is told to who follows and not to who resumes.
     ///
     /// CLUSTER_UNAVAILABLE: the cluster does not answer; resume after the cursor in the error. NOT_FOUND ends it when
     /// you may no longer see the job.

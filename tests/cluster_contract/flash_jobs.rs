@@ -86,7 +86,7 @@ contract! {
         let failed = arena.until("a", phase(FlashJobPhase::Failed)).await;
         let why = conditions(&failed).find(|it| it.type_ == "Failed").unwrap();
         assert_eq!(why.reason, "TaskFailed");
-        assert_eq!(why.message, "task 1 (pod a-1) failed: container main: Error, exit code 9");
+        assert_eq!(why.message, "task 1 failed: Error, exit code 9");
         arena.until_gone::<Pod>("a-0").await;
     }
 

@@ -94,6 +94,41 @@ contract! {
         assert!(span(0).1 <= span(1).0);
     }
 
+    async fn a_sidecar_starts_in_its_turn_and_ends_after_the_containers(arena: Arena) {
+        let mut object = pod("a", json!({}));
+        object["spec"]["initContainers"] = json!([
+            {"name": "proxy", "image": "i", "restartPolicy": "Always"}, {"name": "setup", "image": "i"},
+        ]);
+        arena.create::<Pod>(object).await;
+        let running = arena.until("a", phase("Running")).await.status.unwrap();
+        let proxy = &running.init_container_statuses.unwrap()[0];
+        assert!(proxy.ready && proxy.state.as_ref().unwrap().running.is_some(), "{proxy:?}");
+        assert!(running.conditions.unwrap().iter().any(|it| it.type_ == "Ready" && it.status == "True"));
+        let done = arena.until("a", phase("Succeeded")).await;
+        let main = ended(&done, 0);
+        let inits = done.status.unwrap().init_container_statuses.unwrap();
+        let [proxy, setup] = [0, 1].map(|index| inits[index].state.clone().unwrap().terminated.unwrap());
+        assert!(proxy.started_at.unwrap().0 <= setup.started_at.unwrap().0);
+        assert!(setup.finished_at.unwrap().0 <= main.started_at.unwrap().0);
+        assert!(main.finished_at.unwrap().0 <= proxy.finished_at.unwrap().0);
+    }
+
+    async fn a_sidecar_that_fails_is_started_again_and_is_not_the_pod_s_end(arena: Arena) {
+        let script = json!({
+            "sim.platform/duration.proxy": "500ms", "sim.platform/exit-code.proxy": "3", "sim.platform/duration": "forever",
+        });
+        let mut object = pod("a", script);
+        object["spec"]["initContainers"] = json!([{"name": "proxy", "image": "i", "restartPolicy": "Always"}]);
+        arena.create::<Pod>(object).await;
+        let again = arena.until("a", |pod: Option<&Pod>| {
+            let statuses = pod.and_then(|pod| pod.status.as_ref()?.init_container_statuses.as_ref());
+            statuses.is_some_and(|statuses| statuses[0].restart_count > 0)
+        }).await.status.unwrap();
+        assert_eq!(again.phase.as_deref(), Some("Running"));
+        let last = again.init_container_statuses.unwrap()[0].last_state.clone().unwrap();
+        assert_eq!(last.terminated.unwrap().exit_code, 3);
+    }
+
     async fn a_failing_container_is_restarted_on_failure(arena: Arena) {
         let mut object = pod("a", json!({"sim.platform/exit-code": "1", "sim.platform/duration": "500ms"}));
         object["spec"]["restartPolicy"] = json!("OnFailure");

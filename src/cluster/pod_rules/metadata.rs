@@ -1,6 +1,6 @@
 //! Labels and annotations of a pod.
 
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{PodSpec, SeccompProfile};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::names::{LABEL_VALUE, QUALIFIED, RELATIVE_PATH};
@@ -66,6 +66,13 @@ fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mu
             if !is_profile {
                 let allowed = "\"runtime/default\" or \"localhost/\" and the name of a profile";
                 report.say(at, format!("was {}; it must be {allowed}", quoted(value)));
+            } else if let Some(profile) = pod.and_then(|pod| seccomp_field(pod, key))
+                && !is_annotated(profile, value)
+            {
+                report.say(
+                    at,
+                    format!("was {}, but the seccompProfile is another; leave one of the two out", quoted(value)),
+                );
             }
         }
         key if key.starts_with(APPARMOR) => {
@@ -87,6 +94,26 @@ fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mu
             }
         }
         _ => {}
+    }
+}
+
+/// The profile in the fields of what the annotation is for: the pod, or one of its containers.
+fn seccomp_field<'p>(pod: &'p PodSpec, key: &str) -> Option<&'p SeccompProfile> {
+    let Some(named) = key.strip_prefix(SECCOMP_OF_CONTAINER) else {
+        return pod.security_context.as_ref()?.seccomp_profile.as_ref();
+    };
+    let mut containers = pod.init_containers.iter().flatten().chain(&pod.containers);
+    containers.find(|container| container.name == named)?.security_context.as_ref()?.seccomp_profile.as_ref()
+}
+
+/// Whether an annotation names the same profile, as Kubernetes' `validateSeccompAnnotationsAndFieldsMatch` has it.
+fn is_annotated(profile: &SeccompProfile, annotation: &str) -> bool {
+    match profile.type_.as_str() {
+        "Unconfined" => annotation == "unconfined",
+        "RuntimeDefault" => ["runtime/default", "docker/default"].contains(&annotation),
+        "Localhost" => annotation.strip_prefix("localhost/") == profile.localhost_profile.as_deref(),
+        // What is no type is told where it stands.
+        _ => true,
     }
 }
 

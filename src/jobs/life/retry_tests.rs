@@ -43,7 +43,8 @@ fn a_failed_job_is_queued_again_and_its_next_object_has_another_name() {
     let mut life = retrying(1);
     life.observe(&running(NAME, "u1", 1), now());
     let told = see(&mut life, state(NAME, "u1", 2, ObjectPhase::Failed));
-    let event = &told[0];
+    let [task, event] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(task.message.as_deref(), Some("task 0 was stopped: its job is started again"));
     assert_eq!((event.kind, event.phase, event.previous_phase), ("RETRYING", "QUEUED", Some("RUNNING")));
     assert_eq!(event.message.as_deref(), Some("attempt 1 of 2 failed: task 0 failed"));
     assert_eq!(life.pending_reason.as_deref(), Some("Attempt 1 of 2 failed; the next one is being started."));

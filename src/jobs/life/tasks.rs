@@ -1,15 +1,19 @@
 //! What pods say becomes the job's tasks, and the tasks say whether the job runs.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use super::{Life, NewEvent, placed, reason, waiting};
 use crate::cluster::names;
 use crate::cluster::pods::{FAILED_MOUNT, TaskPod, stop};
 use crate::jobs::model::task::{self, Task, TaskState};
-use crate::jobs::phase::{JobEventKind, JobPhase};
+use crate::jobs::phase::JobPhase;
 
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
+/// The reason of a container that was killed for its memory, and not because it was stopped.
+const OUT_OF_MEMORY: &str = "OOMKilled";
+/// How far the clock of a node may be behind the platform's.
+const SKEW: Duration = Duration::seconds(5);
 
 impl Life {
     /// The uid of its object is known now. What pods of another one said meanwhile is forgotten.
@@ -47,16 +51,6 @@ impl Life {
         }
         let mut events = self.steps_to_work(before.as_ref(), &task, now);
         self.tell_what_tasks_wait_for(waited_for.as_deref());
-        if !self.phase.is_terminal() && is_worth_telling(before.as_ref(), &task) {
-            events.push(NewEvent {
-                job: self.id,
-                kind: JobEventKind::TaskChanged.as_str(),
-                phase: self.phase.as_str(),
-                previous_phase: None,
-                reason: task.reason.clone(),
-                message: Some(task.sentence()),
-            });
-        }
         if self.follows(&task) {
             let replaced = before.filter(|before| before.uid != task.uid);
             events.extend(self.fall_back(replaced.as_ref(), now));
@@ -115,14 +109,34 @@ impl Life {
         {
             task.reason = Some(word.to_owned());
         }
+        let since = self.ended_from_outside();
         if let Some(before) = same_pod.filter(|_| !went_back) {
-            keep(before, task);
+            keep(before, task, since);
             let unmounted = before.reason.as_deref() == Some(FAILED_MOUNT) && !pod.mounted && pod.is_being_created();
             if unmounted && task.state == TaskState::Waiting && !pod.gone {
                 // The pod's status does not say so, and the event is not told again for a while.
                 task.reason.clone_from(&before.reason);
                 task.message.clone_from(&before.message);
             }
+        }
+        let had_ended = same_pod.is_some_and(|before| !went_back && before.has_ended());
+        if task.attempt == self.attempt && !had_ended && since.is_some_and(|since| was_ended(task, since)) {
+            end_task(task);
+        }
+    }
+
+    /// Since when it has an end that is not its tasks' doing: somebody cancelled it or deleted its object, its time was
+    /// over, or the cluster took no more of it.
+    fn ended_from_outside(&self) -> Option<DateTime<Utc>> {
+        let outside = [reason::DELETED, reason::DEADLINE_EXCEEDED, reason::REJECTED];
+        match self.phase {
+            JobPhase::Submitted | JobPhase::Queued | JobPhase::Running | JobPhase::Cancelled => {
+                self.cancel_requested_at
+            }
+            JobPhase::Failed => {
+                self.finished_at.filter(|_| self.reason.as_deref().is_some_and(|word| outside.contains(&word)))
+            }
+            JobPhase::Succeeded => None,
         }
     }
 
@@ -194,8 +208,11 @@ impl Life {
 
     /// Its tasks end with it. Their pods may still tell how.
     pub(super) fn end_tasks(&mut self) {
+        let (since, attempt) = (self.ended_from_outside(), self.attempt);
         for task in &mut self.tasks.0 {
+            let with_job = task.attempt == attempt && since.is_some_and(|since| was_ended(task, since));
             match task.state {
+                _ if with_job => end_task(task),
                 TaskState::Running => stop_task(task, task::JOB_ENDED),
                 TaskState::Waiting => {
                     let said = waiting::of_task(task).is_some();
@@ -217,6 +234,29 @@ fn stop_task(task: &mut Task, why: &str) {
     task.message = None;
 }
 
+/// A task that had come to an end, or to a stop that its pod explains, was stopped because its job was ended.
+fn end_task(task: &mut Task) {
+    (task.state, task.reason, task.message) = (TaskState::Stopped, Some(task::JOB_ENDED.to_owned()), None);
+}
+
+/// Whether a task that is over was ended by what ended its job then. Nodes and API servers tell the time in whole seconds.
+fn was_ended(task: &Task, since: DateTime<Utc>) -> bool {
+    let after = |slack: Duration| task.finished_at.is_none_or(|finished| finished + slack >= since);
+    match task.state {
+        TaskState::Succeeded | TaskState::Failed => {
+            let later = task.finished_at.is_some_and(|finished| finished.timestamp() > since.timestamp());
+            later || was_killed(task) && after(SKEW)
+        }
+        TaskState::Stopped => task.reason.as_deref() == Some(stop::POD_DELETED) && after(SKEW),
+        TaskState::Waiting | TaskState::Running => false,
+    }
+}
+
+/// Killed is how a program ends that is stopped.
+fn was_killed(task: &Task) -> bool {
+    matches!(task.signal, Some(SIGKILL | SIGTERM)) && task.reason.as_deref() != Some(OUT_OF_MEMORY)
+}
+
 /// Whether what a pod says now takes the place of what is known of its task.
 fn takes_over(before: &Task, task: &Task, pod: &TaskPod) -> bool {
     if before.attempt != task.attempt {
@@ -231,13 +271,16 @@ fn takes_over(before: &Task, task: &Task, pod: &TaskPod) -> bool {
 }
 
 /// An end stays: a pod that ended by itself and is deleted later was not stopped, and one that was stopped does not run.
-fn keep(before: &Task, task: &mut Task) {
+/// `since` is when the job was ended from outside: what had ended well before was not stopped with it.
+fn keep(before: &Task, task: &mut Task, since: Option<DateTime<Utc>>) {
     let ended = before.has_ended() && !(task.has_ended() && before.exit_code.is_none());
     let stopped = before.state == TaskState::Stopped && matches!(task.state, TaskState::Waiting | TaskState::Running);
-    // Killed is how a program ends that is stopped.
-    let killed = task.state == TaskState::Failed && matches!(task.signal, Some(SIGKILL | SIGTERM));
+    let killed = task.state == TaskState::Failed && was_killed(task);
     let was_going = before.leaving && before.reason.as_deref().is_some_and(stop::is_word);
-    if killed && (was_going || before.state == TaskState::Stopped) {
+    let with_job = before.reason.as_deref() == Some(task::JOB_ENDED);
+    let stopped_before = before.state == TaskState::Stopped
+        && !(with_job && since.is_some_and(|since| task.finished_at.is_some_and(|finished| finished + SKEW < since)));
+    if killed && (was_going || stopped_before) {
         task.state = TaskState::Stopped;
         task.reason.clone_from(&before.reason);
     }
@@ -251,12 +294,4 @@ fn keep(before: &Task, task: &mut Task) {
     if before.state == TaskState::Stopped && task.state == TaskState::Stopped {
         task.reason.clone_from(&before.reason);
     }
-}
-
-/// Whether there is something to tell: its state is another, or its program crashed and is started again.
-fn is_worth_telling(before: Option<&Task>, task: &Task) -> bool {
-    let Some(before) = before else { return task.state != TaskState::Waiting };
-    let moved = before.state != task.state || before.uid != task.uid && task.state != TaskState::Waiting;
-    let restarted = task.state == TaskState::Running && task.is_restarted() && !before.is_restarted();
-    moved && task.state != TaskState::Waiting || restarted
 }

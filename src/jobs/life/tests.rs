@@ -88,7 +88,13 @@ fn each_change_is_told_once() {
         object(4, ObjectPhase::Succeeded),
         object(4, ObjectPhase::Succeeded),
     ];
-    let expected = ["PHASE_CHANGED QUEUED", "PHASE_CHANGED RUNNING", "TASK_CHANGED RUNNING", "PHASE_CHANGED SUCCEEDED"];
+    let expected = [
+        "PHASE_CHANGED QUEUED",
+        "PHASE_CHANGED RUNNING",
+        "TASK_CHANGED RUNNING",
+        "TASK_CHANGED RUNNING",
+        "PHASE_CHANGED SUCCEEDED",
+    ];
     assert_eq!(told(&mut life, &seen), expected);
     assert_eq!((life.started_at, life.finished_at), (Some(now()), Some(now())));
 }
@@ -113,7 +119,8 @@ fn preemption_queues_the_job_again_and_is_counted() {
     let preempted = waiting(3, "Preempted", "stopped to make room");
     let next = TaskPod { uid: Some("next".into()), ..task_pod(9, PodState::Running) };
     let seen = [pod(2, PodState::Running), preempted, object(4, ObjectPhase::Running), Seen::Pod(next)];
-    let expected = ["PREEMPTED QUEUED", "WAITING QUEUED", "PHASE_CHANGED RUNNING", "TASK_CHANGED RUNNING"];
+    let expected =
+        ["TASK_CHANGED RUNNING", "PREEMPTED QUEUED", "WAITING QUEUED", "PHASE_CHANGED RUNNING", "TASK_CHANGED RUNNING"];
     assert_eq!(told(&mut life, &seen)[3..], expected);
     assert_eq!(life.preemptions, 1);
 }
@@ -210,6 +217,20 @@ fn a_job_fails_when_it_runs_longer_than_it_may() {
     assert_eq!(life.next_attempt_at, Some(now() + Duration::seconds(60)));
     assert!(life.overdue(now() + Duration::seconds(59)).is_empty());
     assert_eq!(life.overdue(now() + Duration::seconds(60)).len(), 1);
+    assert_eq!((life.phase, life.reason.as_deref()), (JobPhase::Failed, Some("DeadlineExceeded")));
+}
+
+#[test]
+fn time_in_the_queue_is_not_counted_before_a_job_has_started_and_is_after() {
+    let later = |hours: i64| now() + Duration::hours(hours);
+    let mut life = Life { deadline_seconds: Some(7200), ..submitted() };
+    life.created(NAME, "u", now());
+    life.observe(&waiting(1, "GangShort", "gang short by 1 of 1"), now());
+    assert_eq!((life.overdue(later(1000)), life.deadline()), (Vec::new(), None));
+    life.observe(&pod(2, PodState::Running), later(1000));
+    life.observe(&waiting(3, "Preempted", "stopped to make room"), later(1001));
+    assert_eq!((life.phase, life.deadline()), (JobPhase::Queued, Some(later(1002))));
+    life.overdue(later(1002));
     assert_eq!((life.phase, life.reason.as_deref()), (JobPhase::Failed, Some("DeadlineExceeded")));
 }
 

@@ -96,7 +96,7 @@ fn a_deleted_pod_is_told_as_what_it_is_and_is_no_preemption() {
     assert!(pod(&mut life, leaving(2, PodState::Running)).is_empty(), "it still runs");
     // The object's status may be heard before or after its pods.
     let told = see(&mut life, state(2, ObjectPhase::Pending));
-    assert_eq!(told, ["PHASE_CHANGED QUEUED PodDeleted"]);
+    assert_eq!(told, ["TASK_CHANGED RUNNING PodDeleted", "PHASE_CHANGED QUEUED PodDeleted"]);
     assert_eq!(
         life.pending_reason.as_deref(),
         Some("Task 0 was stopped: its pod was deleted; it runs again as soon as the cluster starts a new pod for it.")
@@ -105,7 +105,7 @@ fn a_deleted_pod_is_told_as_what_it_is_and_is_no_preemption() {
     assert!(pod(&mut life, ended.clone()).is_empty());
     assert_eq!((life.tasks.0[0].state, life.tasks.0[0].exit_code), (TaskState::Stopped, Some(137)));
     assert!(pod(&mut life, gone(ended)).is_empty());
-    assert!(pod(&mut life, next_pod(9, PodState::Starting)).is_empty());
+    assert_eq!(pod(&mut life, next_pod(9, PodState::Starting)), ["TASK_CHANGED QUEUED"], "prepared anew");
     let told = pod(&mut life, next_pod(10, PodState::Running));
     assert_eq!(told, ["PHASE_CHANGED RUNNING", "TASK_CHANGED RUNNING"]);
     assert_eq!(life.preemptions, 0);
@@ -243,7 +243,8 @@ fn a_list_is_the_truth_even_where_the_cluster_went_back() {
     assert_eq!((life.tasks.0[0].state, life.tasks.0[0].version), (TaskState::Running, 20));
     see(&mut life, ObjectState { listed: true, ..state(10, ObjectPhase::Running) });
     assert_eq!(life.object_version, Some(10));
-    assert_eq!(see(&mut life, state(11, ObjectPhase::Succeeded)), ["PHASE_CHANGED SUCCEEDED"]);
+    let told = see(&mut life, state(11, ObjectPhase::Succeeded));
+    assert_eq!(told, ["TASK_CHANGED RUNNING", "PHASE_CHANGED SUCCEEDED"]);
 }
 
 #[test]

@@ -59,14 +59,14 @@ pub enum Next {
     End(LogEnd),
 }
 
-/// What the reader does next. `has_init`: there is something to read before the task's own containers begin.
-pub fn next(sight: &Sight, place: &Place, progress: Progress, has_init: bool) -> Next {
+/// What the reader does next. `early`: there is something to read before the task's own containers begin.
+pub fn next(sight: &Sight, place: &Place, progress: Progress, early: bool) -> Next {
     let over = sight.phase.is_terminal();
     let pod = sight.task.as_ref().and_then(|task| Some((task, task.pod.clone()?, task.uid.clone()?)));
     let Some((task, pod, uid)) = pod else {
         return if over { Next::End(LogEnd::Complete) } else { Next::Wait };
     };
-    let began = task.started_at.is_some() || has_init && task.node.is_some();
+    let began = task.started_at.is_some() || early && task.node.is_some();
     let ended = match task.state {
         TaskState::Waiting | TaskState::Stopped if !began && over => return Next::End(LogEnd::Complete),
         TaskState::Waiting | TaskState::Stopped if !began => return Next::Wait,

@@ -210,7 +210,7 @@ impl Reader {
 
     async fn next(&self) -> Result<Next, ApiError> {
         let sight = self.sight().await.map_err(|error| self.resumable(error))?;
-        Ok(course::next(&sight, self.place(), self.progress, self.request.stages.has_init()))
+        Ok(course::next(&sight, self.place(), self.progress, self.request.stages.begins_early()))
     }
 
     /// Whether the pod that is read is still the task's, and runs.

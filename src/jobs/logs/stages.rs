@@ -5,44 +5,53 @@ use crate::cluster::logs::{After, Glance};
 
 /// The containers of a task in the order in which they are read. Those of one stage are read together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stages(Vec<Vec<String>>);
+pub struct Stages {
+    all: Vec<Vec<String>>,
+    /// Those that run before the task's own containers do.
+    early: Vec<String>,
+}
 
 impl Stages {
-    /// Init containers run one after the other. `main` are the others, those beside which they go on included.
-    pub fn new(init: Vec<String>, main: Vec<String>) -> Self {
+    /// Init containers run one after the other. `main` are the others, and `sidecars` those that begin before and go on
+    /// beside them.
+    pub fn new(init: Vec<String>, sidecars: Vec<String>, mut main: Vec<String>) -> Self {
+        let early = [init.clone(), sidecars.clone()].concat();
+        main.extend(sidecars);
         let stages = init.into_iter().map(|name| vec![name]).chain([main]);
-        Self(stages.filter(|stage| !stage.is_empty()).collect())
+        Self { all: stages.filter(|stage| !stage.is_empty()).collect(), early }
     }
 
-    /// Only this container.
+    /// Only this container, one of the task's own.
     pub fn of_one(container: &str) -> Self {
-        Self(vec![vec![container.to_owned()]])
+        Self { all: vec![vec![container.to_owned()]], early: Vec::new() }
     }
 
     /// Only the named one, if the task has it.
     pub fn only(&self, container: &str) -> Option<Self> {
-        self.names().any(|name| name == container).then(|| Self::of_one(container))
+        let early = self.early.iter().filter(|name| *name == container).cloned().collect();
+        self.names().any(|name| name == container).then(|| Self { early, ..Self::of_one(container) })
     }
 
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().flatten().map(String::as_str)
+        self.all.iter().flatten().map(String::as_str)
     }
 
-    /// Whether something runs before the last stage.
-    pub(super) fn has_init(&self) -> bool {
-        self.0.len() > 1
+    /// Whether what is read first runs before the task's own containers do. Where sidecars are read together with those,
+    /// all wait for the task: a log that cannot be opened yet is asked for ever more rarely.
+    pub(super) fn begins_early(&self) -> bool {
+        self.all.first().is_some_and(|stage| stage.iter().all(|name| self.early.contains(name)))
     }
 
     /// The strands that a reader begins a stage with.
     fn strands(&self, stage: usize) -> Vec<Strand> {
-        self.0.get(stage).into_iter().flatten().map(|name| Strand::of(name)).collect()
+        self.all.get(stage).into_iter().flatten().map(|name| Strand::of(name)).collect()
     }
 
     /// Which stage a place is in.
     fn stage_of(&self, place: &Place) -> usize {
         let first =
-            place.strands.iter().find_map(|strand| self.0.iter().position(|stage| stage.contains(&strand.container)));
+            place.strands.iter().find_map(|strand| self.all.iter().position(|stage| stage.contains(&strand.container)));
         first.unwrap_or(0)
     }
 
@@ -52,7 +61,7 @@ impl Stages {
         if let [only] = place.strands.as_mut_slice()
             && only.container.is_empty()
         {
-            only.container = self.0.last().and_then(|stage| stage.first()).cloned().unwrap_or_default();
+            only.container = self.all.last().and_then(|stage| stage.first()).cloned().unwrap_or_default();
         }
         let stage = self.stage_of(place);
         let known = std::mem::take(&mut place.strands);
@@ -66,7 +75,7 @@ impl Stages {
 
     /// Whether a place is in the last stage.
     pub(super) fn is_last(&self, place: &Place) -> bool {
-        self.stage_of(place) + 1 >= self.0.len()
+        self.stage_of(place) + 1 >= self.all.len()
     }
 
     /// Goes on to the next stage; false if this was the last.
@@ -81,7 +90,7 @@ impl Stages {
 
     /// Goes to the last stage that has begun.
     pub(super) fn go_to_last_begun(&self, place: &mut Place, has_begun: impl Fn(&str) -> bool) {
-        let stage = self.0.iter().rposition(|stage| stage.iter().any(|name| has_begun(name))).unwrap_or(0);
+        let stage = self.all.iter().rposition(|stage| stage.iter().any(|name| has_begun(name))).unwrap_or(0);
         place.strands = self.strands(stage);
     }
 }
@@ -139,7 +148,7 @@ mod tests {
 
     #[test]
     fn init_containers_are_read_one_after_the_other_and_the_others_together() {
-        let stages = Stages::new(vec!["setup".into(), "fetch".into()], vec!["a".into(), "b".into()]);
+        let stages = Stages::new(vec!["setup".into(), "fetch".into()], Vec::new(), vec!["a".into(), "b".into()]);
         let mut place = Place::start(JobId::from_uuid(uuid::Uuid::nil()), 0);
         let names = |place: &Place| place.strands.iter().map(|strand| strand.container.clone()).collect::<Vec<_>>();
         stages.enter(&mut place);
@@ -157,5 +166,18 @@ mod tests {
         assert_eq!(stages.only("c"), None);
         stages.go_to_last_begun(&mut place, |name| name == "setup" || name == "fetch");
         assert_eq!(names(&place), ["fetch"]);
+    }
+
+    #[test]
+    fn what_runs_before_the_task_is_read_before() {
+        let all = |init: &[&str], sidecars: &[&str]| {
+            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            Stages::new(owned(init), owned(sidecars), owned(&["a"]))
+        };
+        let stages = all(&["setup"], &["proxy"]);
+        assert_eq!(stages.names().collect::<Vec<_>>(), ["setup", "a", "proxy"]);
+        let early = ["setup", "proxy", "a"].map(|name| stages.only(name).map(|only| only.begins_early()));
+        assert_eq!(early, [Some(true), Some(true), Some(false)]);
+        assert!(stages.begins_early() && !all(&[], &["proxy"]).begins_early() && !all(&[], &[]).begins_early());
     }
 }

@@ -38,7 +38,6 @@ pub fn stages(manifest: &Manifest, task: i32) -> Option<Stages> {
     };
     // An init container that is always restarted goes on beside the others.
     let goes_on = |container: &Value| container["restartPolicy"] == "Always";
-    let mut main = named("containers", &|_| true);
-    main.extend(named("initContainers", &goes_on));
-    Some(Stages::new(named("initContainers", &|container| !goes_on(container)), main))
+    let init = named("initContainers", &|container| !goes_on(container));
+    Some(Stages::new(init, named("initContainers", &goes_on), named("containers", &|_| true)))
 }

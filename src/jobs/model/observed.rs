@@ -98,7 +98,7 @@ pub async fn change(
 ) -> QueryResult<Option<Life>> {
     conn.transaction(async |conn| {
         let Some(mut life) = lock(conn, vec![job]).await?.remove(&job) else { return Ok(None) };
-        let events = change(&mut life);
+        let events = life.telling(change);
         save(conn, &[&life]).await?;
         append(conn, &events).await?;
         Ok(Some(life))

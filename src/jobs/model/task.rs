@@ -4,6 +4,7 @@ use async_graphql::{Enum, SimpleObject};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::pods::ending::{self, End};
 use crate::cluster::pods::{Owner, PodState, TaskPod, stop};
 use crate::ids::JobId;
 
@@ -205,16 +206,21 @@ impl Task {
     pub fn sentence(&self) -> String {
         let index = self.index;
         match (self.state, &self.node) {
-            (TaskState::Waiting, _) => format!("task {index} is being prepared"),
+            (TaskState::Waiting, _) => Self::being_prepared(index),
             (TaskState::Running, _) if self.is_restarted() => {
                 format!("task {index} has ended and is started again: {}", self.end())
             }
             (TaskState::Running, Some(node)) => format!("task {index} runs on {node}"),
             (TaskState::Running, None) => format!("task {index} runs"),
             (TaskState::Succeeded, _) => format!("task {index} succeeded"),
-            (TaskState::Failed, _) => format!("task {index} failed: {}", self.end()),
+            (TaskState::Failed, _) => ending::failed(index, &self.end()),
             (TaskState::Stopped, _) => format!("task {index} was stopped: {}", self.why_stopped()),
         }
+    }
+
+    /// The sentence about a task that does not run yet.
+    pub fn being_prepared(index: i32) -> String {
+        format!("task {index} is being prepared")
     }
 
     /// Whether its program ended and the kubelet starts it again after a pause.
@@ -232,21 +238,22 @@ impl Task {
             Some(JOB_ENDED) => "its job has ended",
             Some(PREEMPTED) => "its job made room for one of a higher queue",
             Some(RETRYING) => "its job is started again",
+            Some(stop::POD_DELETED) => "its pod was deleted",
+            // What it waited for when its job ended.
+            Some(_) | None if !self.leaving && !self.gone => "its job has ended",
             Some(_) | None => "its pod was deleted",
         }
     }
 
     /// How its program ended, and which one where there are several.
-    fn end(&self) -> String {
-        let reason = self.reason.as_deref().unwrap_or("Error");
-        let how = match (self.exit_code, self.signal) {
-            (_, Some(signal)) => format!("{reason}, ended by signal {signal}"),
-            (Some(code), None) => format!("{reason}, exit code {code}"),
-            (None, None) => reason.to_owned(),
-        };
-        match self.place() {
-            Some(place) => format!("{place}: {how}"),
-            None => how,
+    fn end(&self) -> End<'_> {
+        End {
+            container: self.container.as_deref(),
+            in_init: self.in_init,
+            reason: self.reason.as_deref(),
+            message: self.message.as_deref(),
+            exit_code: self.exit_code,
+            signal: self.signal,
         }
     }
 
@@ -276,7 +283,7 @@ mod tests {
         task 0 failed: Error, exit code 3
         task 0 failed: init container setup: Error, exit code 3
         task 0 failed: container side: Error, exit code 3
-        task 0 failed: container side: OOMKilled, ended by signal 9
+        task 0 failed: container side: OOMKilled, exit code 137 (signal 9)
         task 0 has ended and is started again: CrashLoopBackOff, exit code 3
         task 0 was stopped: its pod was deleted
         task 0 was stopped: its pod was evicted, as when its node is drained

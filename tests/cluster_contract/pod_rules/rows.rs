@@ -79,6 +79,21 @@ fn labelled(labels: Value, annotations: Value) -> Value {
     pod
 }
 
+/// A profile both as an annotation and as a field, of the pod or of a container.
+fn seccomp_twice(holder: &str, annotation: &str, profile: Value) -> Value {
+    let context = json!({ "seccompProfile": profile });
+    let (key, mut pod) = match holder {
+        "pod" => ("seccomp.security.alpha.kubernetes.io/pod".to_owned(), pod(json!({ "securityContext": context }))),
+        container => {
+            let mut pod = pod(json!({}));
+            pod["spec"]["containers"][0]["securityContext"] = context;
+            (format!("container.seccomp.security.alpha.kubernetes.io/{container}"), pod)
+        }
+    };
+    pod["metadata"] = json!({ "annotations": { key: annotation } });
+    pod
+}
+
 fn node_affinity(term: Value) -> Value {
     let required = json!({ "nodeSelectorTerms": [term] });
     pod(json!({ "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": required } } }))
@@ -180,6 +195,11 @@ pub fn metadata() -> Vec<(Verdict, Value)> {
         (Both, labelled(none(), json!({ "kubernetes.io/config.mirror": "x" }))),
         (Both, labelled(none(), json!({ "controller.kubernetes.io/pod-deletion-cost": "many" }))),
         (Both, labelled(none(), json!({ "seccomp.security.alpha.kubernetes.io/pod": "foo" }))),
+        (Both, seccomp_twice("pod", "runtime/default", json!({ "type": "Localhost", "localhostProfile": "a" }))),
+        (Both, seccomp_twice("pod", "localhost/b", json!({ "type": "Localhost", "localhostProfile": "a" }))),
+        (Both, seccomp_twice("a", "localhost/a", json!({ "type": "RuntimeDefault" }))),
+        (Good, seccomp_twice("pod", "localhost/a", json!({ "type": "Localhost", "localhostProfile": "a" }))),
+        (Good, seccomp_twice("a", "docker/default", json!({ "type": "RuntimeDefault" }))),
         (Good, labelled(none(), json!({ "controller.kubernetes.io/pod-deletion-cost": "-7" }))),
         (Both, labelled(none(), json!({ "container.apparmor.security.beta.kubernetes.io/nobody": "runtime/default" }))),
         (Both, labelled(none(), json!({ "container.apparmor.security.beta.kubernetes.io/a": "foo" }))),

@@ -13,6 +13,7 @@ use super::super::scheduler::fit::{eligible, is_open};
 use super::snapshot::{Job, JobKey, NodeRoom, Queue, Reach, Snapshot, Task, TaskState};
 use super::status::{Tally, is_final};
 use crate::cluster::crd::{ClusterResourceQueue, FlashJob, FlashJobStatus, QUEUE_ANNOTATION};
+use crate::cluster::pods::ending;
 
 /// The label with the name of a task pod's job.
 pub const JOB_LABEL: &str = "scheduling.flash-sched.io/job-name";
@@ -266,27 +267,10 @@ fn tally(pods: &BTreeMap<usize, Arc<Pod>>, assumed: &Assumed) -> Tally {
             Some("Succeeded") => tally.succeeded += 1,
             Some("Failed") => {
                 tally.failed += 1;
-                tally.first_failure.get_or_insert_with(|| failure_of(*task, pod));
+                tally.first_failure.get_or_insert_with(|| ending::of_pod(*task, pod));
             }
             _ => {}
         }
     }
     tally
-}
-
-fn failure_of(task: usize, pod: &Pod) -> String {
-    let name = pod.name_any();
-    let Some(status) = &pod.status else { return format!("task {task} (pod {name}) failed") };
-    if let Some(reason) = &status.reason {
-        let message = status.message.as_deref().unwrap_or_default();
-        return format!("task {task} (pod {name}) failed: {reason}: {message}");
-    }
-    let statuses = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
-    let ended = statuses.filter_map(|status| Some((&status.name, status.state.as_ref()?.terminated.as_ref()?)));
-    let (container, ended) = match ended.into_iter().find(|(_, ended)| ended.exit_code != 0) {
-        Some(found) => found,
-        None => return format!("task {task} (pod {name}) failed"),
-    };
-    let reason = ended.reason.as_deref().unwrap_or("Error");
-    format!("task {task} (pod {name}) failed: container {container}: {reason}, exit code {}", ended.exit_code)
 }

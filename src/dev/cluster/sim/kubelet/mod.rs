@@ -25,14 +25,12 @@ use super::control::gone_is_fine;
 use super::recorder::{Note, Recorder};
 use super::speed::Speed;
 use references::Hold;
+use script::Role;
 pub use server::ServeError;
 pub(super) use server::serve;
 pub use status::is_finished;
 use status::{Taken, status_at};
-use timeline::{Exit, Timeline};
-
-/// How long pretend containers take to stop when asked to.
-const STOPPING: Duration = Duration::from_millis(200);
+use timeline::{Exit, STOPPING, Timeline, is_sidecar};
 
 /// A pod as our kubelet knows it.
 #[derive(Debug)]
@@ -221,7 +219,10 @@ async fn delete(pod: &Pod, life: &Life, kubelet: &Kubelet) -> Result<Action, kub
             }
         });
         if first {
-            for container in life.pod.spec.iter().flat_map(|spec| &spec.containers) {
+            let spec = life.pod.spec.iter();
+            let sidecars =
+                spec.clone().flat_map(|spec| spec.init_containers.iter().flatten().filter(|it| is_sidecar(it)));
+            for container in spec.flat_map(|spec| &spec.containers).chain(sidecars) {
                 let message = format!("Stopping container {}", container.name);
                 kubelet.recorder.tell(&life.pod, "kubelet", Note::normal("Killing", message));
             }
@@ -280,8 +281,18 @@ fn notes(timeline: &Timeline, since: Option<Duration>, until: Duration) -> Vec<N
             }
         }
     }
+    if let Some(retire) = timeline.retire.filter(|retire| fresh(*retire) && *retire < end) {
+        let sidecars = timeline.containers.iter().filter(|course| course.role == Role::Sidecar);
+        let stopped =
+            sidecars.filter(|course| course.runs.last().is_some_and(|run| run.end.is_none_or(|end| end > retire)));
+        notes.extend(stopped.map(|course| Note::normal("Killing", format!("Stopping container {}", course.name))));
+    }
     if let Some(cut) = timeline.cut.as_ref().filter(|cut| fresh(cut.at)) {
         notes.push(Note::warning(cut.reason, cut.message.clone()));
     }
     notes
 }
+
+#[cfg(test)]
+#[path = "sidecar_tests.rs"]
+mod sidecar_tests;

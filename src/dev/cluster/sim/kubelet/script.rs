@@ -70,6 +70,8 @@ pub struct BadAnnotation {
 pub enum Role {
     /// An init container: short, and deaf to annotations without its name.
     Init,
+    /// An init container that runs beside the others until they have ended; deaf to annotations without its name.
+    Sidecar,
     /// A container of a pod that is expected to end.
     Task,
     /// A container of a pod that is always restarted.
@@ -78,7 +80,7 @@ pub enum Role {
 
 impl Script {
     /// Reads the script of one container. `sim.platform/duration.NAME` speaks to the container of that name only and wins
-    /// over `sim.platform/duration`, which speaks to all but init containers; the other annotations likewise.
+    /// over `sim.platform/duration`, which speaks to all but init containers and sidecars; the other annotations likewise.
     pub fn read(annotations: &BTreeMap<String, String>, container: &str, role: Role) -> (Self, Vec<BadAnnotation>) {
         let mut reader = Reader { annotations, container, role, bad: Vec::new() };
         let duration = reader.parse(DURATION, "a duration such as 90s or 1m30s, or forever", |text| match text {
@@ -98,7 +100,7 @@ impl Script {
             duration: duration.unwrap_or(match role {
                 Role::Init => Some(DEFAULT_INIT_RUN),
                 Role::Task => Some(DEFAULT_RUN),
-                Role::Service => None,
+                Role::Sidecar | Role::Service => None,
             }),
             exit_code: exit_code.unwrap_or(0),
             oom: reader.parse(OOM, "true or false", |text| text.parse().ok()).unwrap_or(false),
@@ -125,7 +127,7 @@ impl<'a> Reader<'a> {
             return Some((own, value));
         }
         match self.role {
-            Role::Init => None,
+            Role::Init | Role::Sidecar => None,
             Role::Task | Role::Service => self.annotations.get(key).map(|value| (key.to_owned(), value.as_str())),
         }
     }

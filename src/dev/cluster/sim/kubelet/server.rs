@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::timeline::Timeline;
+use super::timeline::{Course, Timeline};
 use super::{Kubelet, Life};
 
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -142,7 +142,7 @@ fn written(
         return Err((StatusCode::NOT_FOUND, format!("container {container:?} is not in the pod")));
     };
     let course = &timeline.containers[index];
-    let end = end_of(&life, &timeline);
+    let end = end_of(&life, &timeline, course);
     let Some(mut run) = course.run_at(now.min(end)) else {
         let message = format!("container {container:?} in pod {:?} is waiting to start", life.pod.metadata.name);
         return Err((StatusCode::BAD_REQUEST, message));
@@ -172,7 +172,7 @@ fn written(
         let course = &timeline.containers[index];
         let mut stopped = life.stopped.subscribe();
         for (moment, text) in course.lines(run).filter(|(moment, _)| wanted(moment)).skip(skip) {
-            let end = end_of(&life, &timeline);
+            let end = end_of(&life, &timeline, course);
             if moment >= end || moment > now && !follow {
                 break;
             }
@@ -188,7 +188,7 @@ fn written(
         }
         if follow {
             // The stream ends with the container, not with its last line.
-            let over = course.runs[run].end.unwrap_or(Duration::MAX).min(end_of(&life, &timeline));
+            let over = course.runs[run].end.unwrap_or(Duration::MAX).min(end_of(&life, &timeline, course));
             let wait = over.saturating_sub(life.elapsed()).min(Duration::from_secs(30 * 24 * 3600));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -198,10 +198,11 @@ fn written(
     })
 }
 
-/// When the containers are ended from outside.
-fn end_of(life: &Life, timeline: &Timeline) -> Duration {
+/// When a container is ended from outside.
+fn end_of(life: &Life, timeline: &Timeline, course: &Course) -> Duration {
     let cut = timeline.cut.as_ref().map(|cut| cut.at);
-    [cut, *life.stopped.borrow()].into_iter().flatten().min().unwrap_or(Duration::MAX)
+    let pod = [cut, *life.stopped.borrow()].into_iter().flatten().min();
+    timeline.end_of(course, pod).unwrap_or(Duration::MAX)
 }
 
 /// There is nothing to step into, and nothing that listens.

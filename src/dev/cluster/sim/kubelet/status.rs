@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
+use super::script::Role;
 use super::timeline::{Course, Cut, Exit, Timeline};
 
 /// A pod taken up by a kubelet: when, and where it runs.
@@ -40,17 +41,25 @@ enum Stage {
 pub fn status_at(timeline: &Timeline, taken: &Taken, elapsed: Duration, stopped: Option<Duration>) -> PodStatus {
     let cut = timeline.cut.as_ref().filter(|cut| cut.at <= elapsed);
     let end = [stopped, cut.map(|cut| cut.at)].into_iter().flatten().min();
-    let inits_done = timeline.containers.iter().filter(|course| course.init).all(|course| {
-        matches!(stage(course, elapsed, end, true), Stage::Ended { exit: Exit::Code(0), backing_off: false, .. })
+    let stage_of = |course: &Course, inits_done: bool| {
+        let end = timeline.end_of(course, end).filter(|end| *end <= elapsed);
+        stage(course, elapsed, end, inits_done)
+    };
+    let inits_done = timeline.containers.iter().all(|course| match course.role {
+        Role::Init => {
+            matches!(stage_of(course, true), Stage::Ended { exit: Exit::Code(0), backing_off: false, .. })
+        }
+        Role::Sidecar => course.started_at().is_some_and(|at| at <= end.unwrap_or(elapsed).min(elapsed)),
+        Role::Task | Role::Service => true,
     });
-    let staged: Vec<_> =
-        timeline.containers.iter().map(|course| (course, stage(course, elapsed, end, inits_done))).collect();
+    let staged: Vec<_> = timeline.containers.iter().map(|course| (course, stage_of(course, inits_done))).collect();
     let phase = phase(&staged, cut, end.is_some());
-    let (inits, mains): (Vec<_>, Vec<_>) = staged.iter().partition(|(course, _)| course.init);
+    let (inits, mains): (Vec<_>, Vec<_>) = staged.iter().partition(|(course, _)| !course.is_main());
     let statuses = |of: Vec<&(&Course, Stage)>| -> Vec<_> {
         of.into_iter().map(|(course, stage)| container_status(course, stage, taken)).collect()
     };
-    let ready = phase == "Running" && mains.iter().all(|(_, stage)| matches!(stage, Stage::Running(_)));
+    let mut stay = staged.iter().filter(|(course, _)| course.role != Role::Init);
+    let ready = phase == "Running" && stay.all(|(_, stage)| matches!(stage, Stage::Running(_)));
     let (inits, mains) = (statuses(inits), statuses(mains));
     let changed = [Some(Duration::ZERO), end].into_iter().flatten().chain(timeline.moments());
     let since = changed.filter(|moment| *moment <= elapsed).max().unwrap_or_default();
@@ -118,7 +127,7 @@ fn stage(course: &Course, elapsed: Duration, end: Option<Duration>, inits_done: 
             (_, None) => Stage::Running(index),
         };
     }
-    let not_yet = if inits_done && !course.init { "ContainerCreating" } else { "PodInitializing" };
+    let not_yet = if inits_done && course.is_main() { "ContainerCreating" } else { "PodInitializing" };
     match (&course.pull_error, course.pull_at) {
         (Some((message, backs_off_at)), Some(_)) if moment >= *backs_off_at => {
             Stage::Waiting("ImagePullBackOff", Some(format!("Back-off pulling image {:?}: {message}", course.image)))
@@ -136,17 +145,26 @@ fn stage(course: &Course, elapsed: Duration, end: Option<Duration>, inits_done: 
 fn phase(staged: &[(&Course, Stage)], cut: Option<&Cut>, ended: bool) -> &'static str {
     let over = |stage: &Stage| matches!(stage, Stage::Ended { backing_off: false, .. });
     let failed = |stage: &Stage| matches!(stage, Stage::Ended { exit, backing_off: false, .. } if exit.code() != 0);
-    let mut mains = staged.iter().filter(|(course, _)| !course.init).map(|(_, stage)| stage);
-    if cut.is_some() || staged.iter().any(|(course, stage)| course.init && failed(stage)) {
+    let mut mains = staged.iter().filter(|(course, _)| course.is_main()).map(|(_, stage)| stage);
+    let init_failed = staged.iter().any(|(course, stage)| course.role == Role::Init && failed(stage));
+    // A pod does not end before all its containers have.
+    let goes_on =
+        staged.iter().any(|(course, stage)| course.role == Role::Sidecar && matches!(stage, Stage::Running(_)));
+    if cut.is_some() || init_failed && !goes_on {
         "Failed"
     } else if mains.clone().all(over) {
-        if mains.any(failed) { "Failed" } else { "Succeeded" }
+        match mains.any(failed) {
+            _ if goes_on => "Running",
+            true => "Failed",
+            false => "Succeeded",
+        }
     } else if ended {
         "Failed"
-    } else if mains.any(|stage| !matches!(stage, Stage::Waiting(..))) {
-        "Running"
-    } else {
+    } else if mains.any(|stage| matches!(stage, Stage::Waiting(..))) {
+        // One that never ran yet holds the phase back, whatever the others do.
         "Pending"
+    } else {
+        "Running"
     }
 }
 
@@ -199,7 +217,7 @@ fn container_status(course: &Course, stage: &Stage, taken: &Taken) -> ContainerS
         image: course.image.clone(),
         image_id: if run.is_some() { format!("sim://{}", course.image) } else { String::new() },
         container_id: run.and_then(id),
-        ready: running || course.init && succeeded,
+        ready: running || course.role == Role::Init && succeeded,
         started: Some(running),
         restart_count: run.and_then(|run| i32::try_from(run).ok()).unwrap_or(0),
         state: Some(state),

@@ -12,6 +12,8 @@ use super::super::speed::Speed;
 use super::references::{Hold, free_at, mounted_at};
 use super::script::{BadAnnotation, EVICT, LogScript, Role, Script};
 
+/// How long pretend containers take to stop when asked to.
+pub const STOPPING: Duration = Duration::from_millis(200);
 const FIRST_BACKOFF: Duration = Duration::from_secs(10);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 /// Real time between the lines of a container that runs until it is stopped.
@@ -24,6 +26,8 @@ pub struct Timeline {
     pub containers: Vec<Course>,
     /// The moment the pod is ended from outside, if it is.
     pub cut: Option<Cut>,
+    /// When the sidecars are stopped because what they ran beside has ended.
+    pub retire: Option<Duration>,
     /// Annotations that mean nothing.
     pub bad: Vec<BadAnnotation>,
 }
@@ -35,8 +39,8 @@ pub struct Course {
     pub name: String,
     /// Its image.
     pub image: String,
-    /// Whether it is an init container.
-    pub init: bool,
+    /// What it is to its pod.
+    pub role: Role,
     /// When its image pull begins; `None` if its turn never comes.
     pub pull_at: Option<Duration>,
     /// When its image is there, or the pull fails.
@@ -140,7 +144,7 @@ impl Timeline {
     pub fn of(pod: &Pod, speed: Speed, until: Duration, holds: &[Hold]) -> Self {
         let no_annotations = BTreeMap::new();
         let annotations = pod.metadata.annotations.as_ref().unwrap_or(&no_annotations);
-        let mut timeline = Self { containers: Vec::new(), cut: None, bad: Vec::new() };
+        let mut timeline = Self { containers: Vec::new(), cut: None, retire: None, bad: Vec::new() };
         let Some(spec) = &pod.spec else { return timeline };
         let policy = RestartPolicy::of(spec);
         let mut layout = Layout { annotations, speed, until, holds, bad: Vec::new() };
@@ -149,8 +153,13 @@ impl Timeline {
         let init_policy = if policy == RestartPolicy::Always { RestartPolicy::OnFailure } else { policy };
         let mut turn = mounted_at(holds).ok();
         for container in spec.init_containers.iter().flatten() {
-            let course = layout.course(container, Role::Init, turn, init_policy);
-            turn = course.succeeded_at();
+            let (role, policy) = match is_sidecar(container) {
+                true => (Role::Sidecar, RestartPolicy::Always),
+                false => (Role::Init, init_policy),
+            };
+            let course = layout.course(container, role, turn, policy);
+            // Startup probes are not played: a container has started when it runs.
+            turn = if role == Role::Sidecar { course.started_at() } else { course.succeeded_at() };
             timeline.containers.push(course);
         }
         let role = if policy == RestartPolicy::Always { Role::Service } else { Role::Task };
@@ -160,7 +169,41 @@ impl Timeline {
         timeline.bad = layout.bad;
         timeline.bad.dedup();
         timeline.cut = timeline.first_cut(spec, annotations, speed);
+        timeline.retire_sidecars(speed);
         timeline
+    }
+
+    /// Sidecars are not started again once what they run beside has ended, and are stopped then.
+    fn retire_sidecars(&mut self, speed: Speed) {
+        let Some(over) = self.finished_at().into_iter().chain(self.init_failed_at()).min() else { return };
+        let mut retire = None;
+        for course in self.containers.iter_mut().filter(|course| course.role == Role::Sidecar) {
+            course.runs.retain(|run| run.start <= over);
+            let Some(last) = course.runs.last_mut() else { continue };
+            if last.end.is_none_or(|end| end > over) {
+                last.restarts = false;
+                retire = Some(over + speed.scale(STOPPING));
+            }
+        }
+        self.retire = retire.or_else(|| self.has_sidecar().then_some(over));
+    }
+
+    fn has_sidecar(&self) -> bool {
+        self.containers.iter().any(|course| course.role == Role::Sidecar)
+    }
+
+    /// When a container is ended by what happens to its pod, given when the pod is.
+    pub fn end_of(&self, course: &Course, pod: Option<Duration>) -> Option<Duration> {
+        let retire = self.retire.filter(|_| course.role == Role::Sidecar);
+        pod.into_iter().chain(retire).min()
+    }
+
+    /// When an init container has failed for good.
+    fn init_failed_at(&self) -> Option<Duration> {
+        let inits = self.containers.iter().filter(|course| course.role == Role::Init);
+        let ends =
+            inits.filter_map(|course| course.runs.last().filter(|run| !run.restarts && run.exit.code() != 0)?.end);
+        ends.min()
     }
 
     fn first_cut(&self, spec: &PodSpec, annotations: &BTreeMap<String, String>, speed: Speed) -> Option<Cut> {
@@ -179,9 +222,9 @@ impl Timeline {
         (!over).then_some(cut)
     }
 
-    /// The containers that are not init containers.
+    /// The containers that are neither init containers nor sidecars.
     pub fn main(&self) -> impl Iterator<Item = &Course> {
-        self.containers.iter().filter(|course| !course.init)
+        self.containers.iter().filter(|course| course.is_main())
     }
 
     /// When the last container ends for good, if they all do.
@@ -192,7 +235,7 @@ impl Timeline {
 
     /// Every moment at which something changes, in order.
     pub fn moments(&self) -> Vec<Duration> {
-        let mut moments: Vec<_> = self.containers.iter().flat_map(Course::moments).collect();
+        let mut moments: Vec<_> = self.containers.iter().flat_map(Course::moments).chain(self.retire).collect();
         if let Some(cut) = &self.cut {
             moments.retain(|moment| *moment < cut.at);
             moments.push(cut.at);
@@ -206,6 +249,11 @@ impl Timeline {
     pub fn next_change(&self, elapsed: Duration) -> Option<Duration> {
         self.moments().into_iter().find(|moment| *moment > elapsed)
     }
+}
+
+/// Whether an init container goes on beside the others.
+pub fn is_sidecar(container: &Container) -> bool {
+    container.restart_policy.as_deref() == Some("Always")
 }
 
 struct Layout<'a> {
@@ -230,7 +278,7 @@ impl Layout<'_> {
         Course {
             name: container.name.clone(),
             image: container.image.clone().unwrap_or_default(),
-            init: role == Role::Init,
+            role,
             pull_at: turn,
             pulled_at,
             pull_error: script.pull_error.map(|message| (message, backs_off_at)),
@@ -266,6 +314,16 @@ impl Layout<'_> {
 }
 
 impl Course {
+    /// Whether the pod's phase is about it.
+    pub fn is_main(&self) -> bool {
+        matches!(self.role, Role::Task | Role::Service)
+    }
+
+    /// When it ran first.
+    pub fn started_at(&self) -> Option<Duration> {
+        self.runs.first().filter(|run| run.exit != Exit::NotStarted).map(|run| run.start)
+    }
+
     fn succeeded_at(&self) -> Option<Duration> {
         self.runs.last().filter(|run| !run.restarts && run.exit.code() == 0)?.end
     }

@@ -111,10 +111,40 @@ pub fn annotations(meta: &Value, spec: &Value, path: &str, spec_path: &str, erro
                 let at = format!("{path}.annotations.{key}");
                 invalid(errors, at, value, "must be a valid seccomp profile");
             }
+            seccomp_agrees(spec, key, profile, spec_path, errors);
         } else if key == MIRROR && text(spec, "nodeName").is_empty() {
             let detail = "must set spec.nodeName if mirror pod annotation is set";
             invalid(errors, at(key), value, detail);
         }
+    }
+}
+
+/// `validateSeccompAnnotationsAndFields`: an annotation and the field beside it name the same profile.
+fn seccomp_agrees(spec: &Value, key: &str, profile: &str, path: &str, errors: &mut Vec<FieldError>) {
+    let (holder, path) = match key.strip_prefix(SECCOMP) {
+        None => (spec, path.to_owned()),
+        Some(name) => {
+            let lists = ["initContainers", "containers", "ephemeralContainers"];
+            let mut all = lists.iter().flat_map(|field| list(spec, field).map(move |(at, one)| (*field, at, one)));
+            let found = all.find(|(_, _, container)| text(container, "name") == name);
+            let Some((field, index, container)) = found else { return };
+            (container, format!("{path}.{field}[{index}]"))
+        }
+    };
+    let Some(field) = holder.pointer("/securityContext/seccompProfile") else { return };
+    let same_type = match text(field, "type") {
+        "Unconfined" => profile == "unconfined",
+        "RuntimeDefault" => matches!(profile, "runtime/default" | "docker/default"),
+        "Localhost" => profile.starts_with("localhost/"),
+        _ => true,
+    };
+    let path = format!("{path}.securityContext.seccompProfile");
+    if !same_type {
+        forbidden(errors, format!("{path}.type"), "seccomp type in annotation and field must match");
+    } else if text(field, "type") == "Localhost"
+        && profile.strip_prefix("localhost/") != Some(text(field, "localhostProfile"))
+    {
+        forbidden(errors, format!("{path}.localhostProfile"), "seccomp profile in annotation and field must match");
     }
 }
 

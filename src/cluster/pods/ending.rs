@@ -1,0 +1,67 @@
+//! How a task's program ended, in words: the same ones whoever tells of it.
+
+use std::fmt::{Display, Formatter, Result};
+
+use k8s_openapi::api::core::v1::Pod;
+
+use super::{TaskPod, containers, stop};
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct End<'t> {
+    /// Its container, where the pod has several.
+    pub container: Option<&'t str>,
+    /// Whether that is an init container.
+    pub in_init: bool,
+    /// The machine-readable why; what is said to it is told where the pod was stopped.
+    pub reason: Option<&'t str>,
+    /// The sentence to the reason.
+    pub message: Option<&'t str>,
+    /// What it returned.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+}
+
+impl Display for End<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Self { container, in_init, reason, message, exit_code, signal } = *self;
+        if let Some(container) = container {
+            write!(f, "{} {container}: ", if in_init { "init container" } else { "container" })?;
+        }
+        f.write_str(reason.unwrap_or("Error"))?;
+        match (exit_code, signal) {
+            (Some(code), Some(signal)) => write!(f, ", exit code {code} (signal {signal})"),
+            (Some(code), None) => write!(f, ", exit code {code}"),
+            (None, Some(signal)) => write!(f, ", signal {signal}"),
+            (None, None) => Ok(()),
+        }?;
+        match message.filter(|message| !message.is_empty() && reason.is_some_and(stop::is_word)) {
+            Some(message) => write!(f, ": {message}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The sentence about a task that failed.
+pub fn failed(task: impl Display, end: &End<'_>) -> String {
+    format!("task {task} failed: {end}")
+}
+
+/// The sentence about a task whose pod, whoever controls it, has failed.
+pub fn of_pod(task: impl Display, pod: &Pod) -> String {
+    let telling = containers::telling(pod, true);
+    let (_, reason) = TaskPod::why(pod, true, &telling);
+    let status = pod.status.as_ref();
+    failed(
+        task,
+        &End {
+            container: telling.container.as_deref().filter(|_| containers::count(pod) > 1),
+            in_init: telling.in_init,
+            reason: reason.as_deref(),
+            message: status.and_then(|status| status.message.as_deref()).or(telling.message.as_deref()),
+            exit_code: telling.exit_code,
+            signal: telling.signal,
+        },
+    )
+}
