@@ -23,8 +23,9 @@ use crate::cluster::queues::Queues;
 use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::error::{ApiError, Code};
-use crate::events::{self, Bus};
+use crate::events::{self, Bus, Lines};
 use crate::executor::{Executor, Scheduler, Wake};
+use crate::feeds::{Audience, Channel};
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::graphql_error;
 use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
@@ -33,7 +34,8 @@ use crate::http::{
     Answer, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
     ReadinessCheck, RequestMeta, Revocation, Threads, Transport, router, serve,
 };
-use crate::jobs::logs::Tails;
+use crate::jobs::event::JobEvent;
+use crate::jobs::logs::{Chunk, Tails};
 use crate::jobs::service::Submitter;
 use crate::jobs::worker;
 use crate::schema::{self, Schema, event_cursor};
@@ -41,7 +43,6 @@ use crate::tasks::Tasks;
 use crate::watch;
 
 use collapsing::Collapsing;
-use following::Following;
 
 /// The log is looked at every few seconds; a replica that has not managed to for this long tells its subscribers nothing.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
@@ -65,7 +66,6 @@ struct Parts {
     documents: DocumentSettings,
     limits: LimitsByRole,
     collapsing: Collapsing,
-    following: Following,
     demo_users: serde_json::Value,
 }
 
@@ -87,7 +87,9 @@ impl App {
             }
         }
         let cluster = Cluster::new(&config.cluster).await?;
-        let bus = Bus::start(tasks, &db, config.events.retention);
+        let mut lines = Lines::default();
+        let job_events = Channel::new(lines.open::<JobEvent>());
+        let bus = Bus::start(tasks, &db, config.events.retention, lines);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
         let queues = Queues::default();
         tasks.spawn("queues", queues.clone().keep(cluster.clone()));
@@ -99,9 +101,11 @@ impl App {
         let gpus = Arc::new(config.cluster.gpu_resources.clone());
         let submitter = Submitter { db: db.clone(), scheduler, queues, executor, gpus: Arc::clone(&gpus), wake };
         let tails = Tails::new(cluster.clone(), tasks);
+        let log_chunks = Audience::<Chunk>::default();
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone()).data(Arc::clone(&gpus));
-            builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone())
+            let builder = builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone());
+            builder.data(job_events.clone()).data(log_chunks.clone())
         });
         let limits = LimitsByRole::new(&config);
         let parts = Parts {
@@ -116,7 +120,6 @@ impl App {
             documents,
             limits,
             collapsing: Collapsing::default(),
-            following: Following::default(),
             demo_users,
         };
         Ok(Self(Arc::new(parts)))

@@ -11,8 +11,9 @@
 //! | [`watch`] | the cluster's changes, reconciled into rows and events |
 //! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`audit`] | one room a domain |
 //! | [`executor`] | how a job reaches the cluster |
+//! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
 //! | [`auth`] | passwords, tokens, sessions, the policy table |
-//! | [`events`] | the event log, LISTEN/NOTIFY, the bus, resume |
+//! | [`events`] | the one event log of all rooms, LISTEN/NOTIFY, the bus, resume |
 //! | [`cluster`] | everything that speaks Kubernetes |
 //! | [`graphql`] | the toolkit every room builds with |
 //! | [`db`] | pools, coalescers, transactions, migrations |
@@ -33,6 +34,7 @@ pub mod dev;
 pub mod error;
 pub mod events;
 pub mod executor;
+pub mod feeds;
 pub mod graphql;
 pub mod groups;
 pub mod http;

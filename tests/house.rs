@@ -12,7 +12,7 @@ use std::{
 use regex::Regex;
 
 /// From the roof to the cellar. Each room may know those below it, but not those beside it.
-const FLOORS: [&[&str]; 13] = [
+const FLOORS: [&[&str]; 14] = [
     &["cli"],
     &["app"],
     &["http"],
@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 13] = [
     &["watch"],
     DOMAINS,
     &["executor"],
+    &["feeds"],
     &["auth"],
     &["events"],
     &["cluster"],

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod draft;
+pub mod event;
 pub mod feed;
 pub mod input;
 pub mod life;

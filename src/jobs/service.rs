@@ -3,6 +3,7 @@
 use chrono::{SubsecRound, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
+use super::event::{JobEvent, about};
 use super::input::CancelJobInput;
 use super::model::submit::{self, KeyClaim, NewJob};
 use super::model::{self, ExecutorMode};
@@ -15,7 +16,7 @@ use crate::cluster::names;
 use crate::cluster::queues::Queues;
 use crate::db::Db;
 use crate::error::{ApiError, ApiErrors};
-use crate::events::model::{NewEvent, append};
+use crate::events::model::append;
 use crate::executor::{Executor, Wake};
 use crate::ids::JobId;
 
@@ -90,15 +91,14 @@ impl Submitter {
                 request_id,
             };
             record(conn, entry).await?;
-            let event = NewEvent {
-                job: job.id,
-                kind: JobEventKind::CancelRequested.as_str(),
-                phase: job.phase.as_str(),
+            let event = JobEvent {
+                kind: JobEventKind::CancelRequested,
+                phase: job.phase,
                 previous_phase: None,
                 reason: None,
                 message: reason.map(str::to_owned),
             };
-            Ok(append(conn, &[event]).await?)
+            Ok(append(conn, &[(about(job.id, job.project_id, group, job.submitted_by), event)]).await?)
         })
         .await?;
         self.wake.now();
@@ -159,14 +159,14 @@ async fn write(conn: &mut AsyncPgConnection, planned: &Planned, request_id: Opti
         request_id,
     };
     record(conn, entry).await?;
-    let event = NewEvent {
-        job: planned.id,
-        kind: JobEventKind::Submitted.as_str(),
-        phase: JobPhase::Submitted.as_str(),
+    let event = JobEvent {
+        kind: JobEventKind::Submitted,
+        phase: JobPhase::Submitted,
         previous_phase: None,
         reason: None,
         message: None,
     };
-    append(conn, &[event]).await?;
+    let about = about(planned.id, planned.project.id, planned.project.group_id, planned.user);
+    append(conn, &[(about, event)]).await?;
     Ok(planned.id)
 }

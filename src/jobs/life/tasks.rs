@@ -49,9 +49,8 @@ impl Life {
         self.tell_what_tasks_wait_for(waited_for.as_deref());
         if !self.phase.is_terminal() && is_worth_telling(before.as_ref(), &task) {
             events.push(NewEvent {
-                job: self.id,
-                kind: JobEventKind::TaskChanged.as_str(),
-                phase: self.phase.as_str(),
+                kind: JobEventKind::TaskChanged,
+                phase: self.phase,
                 previous_phase: None,
                 reason: task.reason.clone(),
                 message: Some(task.sentence()),
