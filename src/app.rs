@@ -37,6 +37,7 @@ use crate::http::{
 use crate::jobs::event::JobEvent;
 use crate::jobs::logs::{Chunk, Tails};
 use crate::jobs::service::Submitter;
+use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
 use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::Tasks;
@@ -96,7 +97,8 @@ impl App {
         let wake = Wake::default();
         let executor: Arc<dyn Executor> = Arc::new(Scheduler::new(cluster.clone()));
         worker::spawn(tasks, db.clone(), executor.clone(), wake.clone());
-        let watch = watch::spawn(tasks, db.clone(), cluster.clone());
+        let rooms = watch::Rooms::default().with::<Jobs>();
+        let watch = watch::spawn(tasks, db.clone(), cluster.clone(), rooms);
         let scheduler = config.cluster.scheduler_name.as_str().into();
         let gpus = Arc::new(config.cluster.gpu_resources.clone());
         let submitter = Submitter { db: db.clone(), scheduler, queues, executor, gpus: Arc::clone(&gpus), wake };

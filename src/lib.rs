@@ -12,6 +12,7 @@
 //! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`audit`] | one room a domain |
 //! | [`executor`] | how a job reaches the cluster |
 //! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
+//! | [`reconcile`] | what a room brings to the watch |
 //! | [`auth`] | passwords, tokens, sessions, the policy table |
 //! | [`events`] | the one event log of all rooms, LISTEN/NOTIFY, the bus, resume |
 //! | [`cluster`] | everything that speaks Kubernetes |
@@ -42,6 +43,7 @@ pub mod ids;
 pub mod jobs;
 pub mod projects;
 pub mod quantity;
+pub mod reconcile;
 pub mod schema;
 pub mod tasks;
 pub mod users;

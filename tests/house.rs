@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 14] = [
     &["watch"],
     DOMAINS,
     &["executor"],
-    &["feeds"],
+    &["feeds", "reconcile"],
     &["auth"],
     &["events"],
     &["cluster"],

@@ -18,4 +18,5 @@ pub mod service;
 pub mod subscription;
 pub mod trial;
 pub mod types;
+pub mod watched;
 pub mod worker;

@@ -23,6 +23,7 @@ use platform::executor::{Scheduler, Wake};
 use platform::ids::{GroupId, JobId, ProjectId, UserId};
 use platform::jobs::event::JobEvent;
 use platform::jobs::logs::{self, Place};
+use platform::jobs::watched::Jobs;
 use platform::jobs::worker;
 use platform::tasks::Tasks;
 use platform::watch;
@@ -118,7 +119,7 @@ impl Stage {
         let line = lines.open::<JobEvent>();
         let bus = Bus::start(&tasks, &db, self.config.events.retention, lines);
         worker::spawn(&tasks, db.clone(), Arc::new(Scheduler::new(cluster.clone())), Wake::default());
-        let watch = watch::spawn(&tasks, db.clone(), cluster);
+        let watch = watch::spawn(&tasks, db.clone(), cluster, watch::Rooms::default().with::<Jobs>());
         self.server = Some(Server { tasks, db, bus, line, watch });
         self
     }
@@ -144,7 +145,7 @@ impl Stage {
         let tasks = Tasks::default();
         let db = Db::new(&DatabaseConfig::for_dev(direct), &tasks).unwrap();
         let cluster = Cluster::new(&self.config.cluster).await.unwrap();
-        let watch = watch::spawn(&tasks, db.clone(), cluster);
+        let watch = watch::spawn(&tasks, db.clone(), cluster, watch::Rooms::default().with::<Jobs>());
         (tasks, db, watch)
     }
 
@@ -337,8 +338,7 @@ impl Stage {
 
     /// The kinds of the job's events after the first, in order; what its tasks did is left out.
     pub async fn kinds(&self, job: JobId) -> Vec<String> {
-        let query =
-            "SELECT payload ->> 'kind' FROM events
+        let query = "SELECT payload ->> 'kind' FROM events
              WHERE subject = $1 AND payload ->> 'kind' NOT IN ('SUBMITTED', 'TASK_CHANGED') ORDER BY seq";
         self.sql.query(query, &[&job.uuid()]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
