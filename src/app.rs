@@ -24,8 +24,9 @@ use crate::cluster::queues::Queues;
 use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::error::{ApiError, Code};
-use crate::events::{self, Bus};
+use crate::events::{self, Bus, Lines};
 use crate::executor::{Executor, Scheduler, Wake};
+use crate::feeds::{Audience, Channel};
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::graphql_error;
 use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
@@ -34,15 +35,16 @@ use crate::http::{
     Answer, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
     ReadinessCheck, RequestMeta, Revocation, Threads, Transport, router, serve,
 };
-use crate::jobs::logs::Tails;
+use crate::jobs::event::JobEvent;
+use crate::jobs::logs::{Chunk, Tails};
 use crate::jobs::service::Submitter;
+use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
 use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::{Standing, Tasks};
 use crate::watch;
 
 use collapsing::Collapsing;
-use following::Following;
 
 /// The log is looked at every few seconds; a replica that has not managed to for this long tells its subscribers nothing.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
@@ -66,7 +68,6 @@ struct Parts {
     documents: DocumentSettings,
     limits: LimitsByRole,
     collapsing: Collapsing,
-    following: Following,
     demo_users: serde_json::Value,
     tasks: Tasks,
 }
@@ -89,7 +90,9 @@ impl App {
             }
         }
         let cluster = Cluster::new(&config.cluster).await?;
-        let bus = Bus::start(tasks, &db, config.events.retention);
+        let mut lines = Lines::default();
+        let job_events = Channel::new(lines.open::<JobEvent>());
+        let bus = Bus::start(tasks, &db, config.events.retention, lines);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
         let queues = Queues::default();
         let kept = (queues.clone(), cluster.clone());
@@ -99,14 +102,17 @@ impl App {
         let wake = Wake::default();
         let executor: Arc<dyn Executor> = Arc::new(Scheduler::new(cluster.clone()));
         worker::spawn(tasks, db.clone(), executor.clone(), wake.clone());
-        let watch = watch::spawn(tasks, db.clone(), cluster.clone());
+        let rooms = watch::Rooms::default().with::<Jobs>();
+        let watch = watch::spawn(tasks, db.clone(), cluster.clone(), rooms);
         let scheduler = config.cluster.scheduler_name.as_str().into();
         let gpus = Arc::new(config.cluster.gpu_resources.clone());
         let submitter = Submitter { db: db.clone(), scheduler, queues, executor, gpus: Arc::clone(&gpus), wake };
         let tails = Tails::new(cluster.clone(), tasks);
+        let log_chunks = Audience::<Chunk>::default();
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone()).data(Arc::clone(&gpus));
-            builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone())
+            let builder = builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone());
+            builder.data(job_events.clone()).data(log_chunks.clone())
         });
         let limits = LimitsByRole::new(&config);
         let parts = Parts {
@@ -121,7 +127,6 @@ impl App {
             documents,
             limits,
             collapsing: Collapsing::default(),
-            following: Following::default(),
             demo_users,
             tasks: tasks.clone(),
         };

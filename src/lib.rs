@@ -12,8 +12,10 @@
 //! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] | one room a domain |
 //! | [`change`] | the one construct of every mutation: policy, transaction, audit, events, idempotency key |
 //! | [`executor`] | how a job reaches the cluster |
+//! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
+//! | [`reconcile`] | what a room brings to the watch |
 //! | [`auth`] | passwords, tokens, sessions, the policy table |
-//! | [`events`] | the event log, LISTEN/NOTIFY, the bus, resume |
+//! | [`events`] | the one event log of all rooms, LISTEN/NOTIFY, the bus, resume |
 //! | [`cluster`] | everything that speaks Kubernetes |
 //! | [`graphql`] | the toolkit every room builds with |
 //! | [`db`] | pools, coalescers, transactions, migrations |
@@ -34,6 +36,7 @@ pub mod dev;
 pub mod error;
 pub mod events;
 pub mod executor;
+pub mod feeds;
 pub mod graphql;
 pub mod groups;
 pub mod http;
@@ -41,6 +44,7 @@ pub mod ids;
 pub mod jobs;
 pub mod projects;
 pub mod quantity;
+pub mod reconcile;
 pub mod schema;
 pub mod tasks;
 pub mod users;

@@ -21,6 +21,7 @@ const FLOORS: [&[&str]; 14] = [
     DOMAINS,
     &["change"],
     &["executor"],
+    &["feeds", "reconcile"],
     &["auth"],
     &["events"],
     &["cluster"],
@@ -31,7 +32,7 @@ const FLOORS: [&[&str]; 14] = [
 
 /// The rooms with a subject of their own. Of each other they may know what [`SHARED`] lists.
 const DOMAINS: &[&str] =
-    &["audit", "configs", "groups", "images", "jobs", "projects", "requests", "storage", "users", "workflows"];
+    &["configs", "groups", "images", "jobs", "projects", "requests", "storage", "users", "workflows"];
 
 /// The parts of a domain room that other domain rooms may know.
 const SHARED: [&str; 3] = ["model", "loader", "types"];

@@ -13,6 +13,7 @@ pub use key::Key;
 pub use keys::forget_old_keys;
 
 use async_graphql::Context;
+use diesel::QueryResult;
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use serde_json::Value;
 use uuid::Uuid;
@@ -21,7 +22,8 @@ use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Permit, Scope};
 use crate::db::Db;
 use crate::error::{ApiError, ApiErrors};
-use crate::events::model::{NewEvent, append};
+use crate::events::model::{Record, append_records};
+use crate::events::{About, Event};
 use crate::graphql::context::RequestExt;
 use crate::ids::{Id, Kind};
 
@@ -62,7 +64,7 @@ impl<T> Done<T> {
 /// The transaction of a change.
 pub struct Writes<'c> {
     conn: &'c mut AsyncPgConnection,
-    events: Vec<NewEvent>,
+    events: Vec<Record>,
 }
 
 impl Writes<'_> {
@@ -72,8 +74,12 @@ impl Writes<'_> {
     }
 
     /// Tells of the change. Events are appended at the end of the transaction, in this order: appending excludes others.
-    pub fn tell(&mut self, event: NewEvent) {
-        self.events.push(event);
+    ///
+    /// # Errors
+    /// The event has no JSON form, which is a defect.
+    pub fn tell<E: Event>(&mut self, about: About, event: &E) -> QueryResult<()> {
+        self.events.push(Record::of(about, event)?);
+        Ok(())
     }
 }
 
@@ -152,7 +158,7 @@ impl Change {
             model::record(conn, &model::Entry { actor, action, subject, detail, request_id }).await?;
         }
         if !events.is_empty() {
-            append(conn, &events).await?;
+            append_records(conn, &events).await?;
         }
         Ok(Ok(value))
     }

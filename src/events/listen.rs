@@ -114,11 +114,11 @@ async fn grown(listener: &mut AsyncPgConnection, bus: &Bus) -> Result<(), ApiErr
 /// Puts everything after `seen` on the bus.
 async fn catch_up(listener: &mut AsyncPgConnection, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiError> {
     loop {
-        let events = answered(model::after(listener, seen.unwrap_or_default(), PAGE)).await?;
-        let full = events.len() as i64 == PAGE;
-        for event in events {
-            *seen = Some(Seq(event.seq));
-            bus.publish(event);
+        let rows = answered(model::after(listener, seen.unwrap_or_default(), PAGE)).await?;
+        let full = rows.len() as i64 == PAGE;
+        for row in &rows {
+            *seen = Some(row.seq());
+            bus.publish(row);
         }
         if !full {
             return Ok(());

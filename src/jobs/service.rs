@@ -3,6 +3,7 @@
 use chrono::{SubsecRound, Utc};
 use serde_json::{Value, json};
 
+use super::event::{JobEvent, about};
 use super::input::CancelJobInput;
 use super::model::submit::{self, NewJob};
 use super::model::{self, ExecutorMode};
@@ -15,7 +16,6 @@ use crate::cluster::names;
 use crate::cluster::queues::Queues;
 use crate::db::Db;
 use crate::error::{ApiError, ApiErrors};
-use crate::events::model::NewEvent;
 use crate::executor::{Executor, Wake};
 use crate::ids::JobId;
 
@@ -87,14 +87,14 @@ impl Submitter {
                     .into());
             }
             submit::request_cancel(writes, job.id, reason).await?;
-            writes.tell(NewEvent {
-                job: job.id,
-                kind: JobEventKind::CancelRequested.as_str(),
-                phase: job.phase.as_str(),
+            let event = JobEvent {
+                kind: JobEventKind::CancelRequested,
+                phase: job.phase,
                 previous_phase: None,
                 reason: None,
                 message: reason.map(str::to_owned),
-            });
+            };
+            writes.tell(about(job.id, job.project_id, group, job.submitted_by), &event)?;
             Ok(Done::to(job.id, json!({ "reason": reason })))
         };
         change.commit(cancel).await?;
@@ -139,13 +139,13 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
         submitted_at: Utc::now().trunc_subsecs(6),
     };
     submit::insert(writes, &job).await?;
-    writes.tell(NewEvent {
-        job: planned.id,
-        kind: JobEventKind::Submitted.as_str(),
-        phase: JobPhase::Submitted.as_str(),
+    let event = JobEvent {
+        kind: JobEventKind::Submitted,
+        phase: JobPhase::Submitted,
         previous_phase: None,
         reason: None,
         message: None,
-    });
+    };
+    writes.tell(about(planned.id, planned.project.id, planned.project.group_id, planned.user), &event)?;
     Ok(json!({ "project": planned.project.id.to_string(), "queue": planned.queue }))
 }

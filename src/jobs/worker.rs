@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use rand::RngExt;
 use tokio::sync::Semaphore;
 
+use super::event::JobEvent as NewEvent;
 use super::life::{ObjectRef, reason};
 use super::model::due::{self, Due};
 use super::model::manifest::Manifest;
@@ -20,7 +21,6 @@ use crate::cluster::ClusterError;
 use crate::cluster::crd::FlashJob;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
-use crate::events::model::NewEvent;
 use crate::executor::{Created, Deleted, Executor, Objection, Part, Target, Wake};
 use crate::tasks::Tasks;
 
