@@ -1,7 +1,9 @@
 //! Kubernetes quantities: `500m`, `10Gi`, `1e3`.
 //!
 //! A quantity is kept as it was written and compared by its value, so `1Gi` equals `1024Mi`. The rules are apimachinery's:
-//! a value is exact to a billionth, what is finer rounds away from zero, and nothing is greater than 2^63 - 1.
+//! a value is exact to a billionth, what is finer rounds away from zero, and nothing is greater than 2^63 - 1. Kubernetes
+//! caps only what is written with `Ki` and the like and keeps decimal amounts beyond; here these are capped too, so that
+//! sums have room, and `cluster/pod_rules/amounts.rs` does not let two of them be told apart.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cmp::Ordering;

@@ -15,6 +15,7 @@ mod fuzzing;
 mod jobs;
 mod kubectl;
 mod listing;
+mod object_rules;
 mod pod_rules;
 mod pod_safety;
 mod pod_tables;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{LimitRange, ResourceQuota, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, ResourceQuota, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -133,10 +133,21 @@ async fn the_cluster_is_asked(cluster: &str) {
     let yaml = "apiVersion: v1\nkind: Pod\nmetadata: {name: token}\nspec:\n  containers:\n  - name: main\n    image: python:3.12\n    envFrom: [{secretRef: {name: hf-token}}, {configMapRef: {name: maybe, optional: true}}]\n";
     let token = maya.commit("token", yaml).await;
     let preview = maya.preview(&token).await;
-    let sentence = "Task 0 needs the Secret \"hf-token\", which is not in the project's namespace; it waits until it is there (a submit makes nothing but the job itself)";
+    let sentence = "Task 0 needs the Secret \"hf-token\", which is not in the project's namespace, and waits until it is there: submitJob creates the job alone, not the other objects of a config file";
     assert_eq!((&preview["admitted"], &preview["warnings"]), (&json!(true), &json!([sentence])), "{preview:#}");
     make(&Api::<Secret>::namespaced(client.clone(), &namespace), json!({ "metadata": { "name": "hf-token" } })).await;
     assert_eq!(maya.preview(&token).await["warnings"], json!([]));
+
+    // So is a key that a Secret or a ConfigMap does not have.
+    let yaml = "apiVersion: v1\nkind: Pod\nmetadata: {name: key}\nspec:\n  containers:\n  - name: main\n    image: python:3.12\n    env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: hf-token, key: token}}}]\n  volumes: [{name: v, configMap: {name: settings, items: [{key: a, path: a}, {key: b, path: b}]}}]\n";
+    let key = maya.commit("key", yaml).await;
+    let settings = json!({ "metadata": { "name": "settings" }, "data": { "a": "x" } });
+    make(&Api::<ConfigMap>::namespaced(client.clone(), &namespace), settings).await;
+    let sentences = [
+        "Task 0 needs the key \"token\" of the Secret \"hf-token\", which has none of that name, and waits until it is there",
+        "Task 0 needs the key \"b\" of the ConfigMap \"settings\", which has none of that name, and waits until it is there",
+    ];
+    assert_eq!(maya.preview(&key).await["warnings"], json!(sentences));
 
     // A limit of the namespace is the cluster's verdict, in its words; who submits all the same is told the same at the end.
     let limits = json!({ "metadata": { "name": "most" }, "spec": { "limits": [{ "type": "Container", "max": { "cpu": "1" } }] } });

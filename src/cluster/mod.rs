@@ -7,6 +7,7 @@ pub mod image;
 pub mod logs;
 pub mod names;
 pub mod namespaces;
+pub mod object_rules;
 pub mod objects;
 pub mod pod_resources;
 pub mod pod_rules;

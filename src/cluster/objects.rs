@@ -3,7 +3,7 @@
 mod batch;
 #[cfg(test)]
 mod tests;
-mod workflow;
+pub(in crate::cluster) mod workflow;
 mod workload;
 
 use std::borrow::Cow;
@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use super::crd::FlashJob;
 use super::yaml::{Content, Node, Problem, Root, shown, typed};
 
+pub use workflow::Workflow;
 pub use workload::{MAX_TASKS, Tasks, Workload};
 
 /// A kind of object.
@@ -129,8 +130,16 @@ pub enum Object {
     Deployment(Box<Deployment>),
     /// A batch job on a schedule.
     CronJob(Box<CronJob>),
-    /// What has no pods, or pods that only Argo puts together. It was held against its type, and nobody asks for more.
-    Other,
+    /// A stable address for pods.
+    Service(Box<Service>),
+    /// Settings and small files.
+    ConfigMap(Box<ConfigMap>),
+    /// Routes from outside.
+    Ingress(Box<Ingress>),
+    /// A claim for storage.
+    Claim(Box<PersistentVolumeClaim>),
+    /// A graph of pods that only Argo puts together.
+    Workflow(Box<Workflow>),
 }
 
 /// Kind and name, as in `Job/train`.
@@ -180,15 +189,32 @@ impl Object {
             Kind::FlashJob => Self::FlashJob(Box::new(whole(node)?)),
             Kind::Deployment => Self::Deployment(Box::new(whole(node)?)),
             Kind::CronJob => Self::CronJob(Box::new(whole(node)?)),
-            Kind::Service => whole::<Service>(node).map(|_| Self::Other)?,
-            Kind::ConfigMap => whole::<ConfigMap>(node).map(|_| Self::Other)?,
-            Kind::Ingress => whole::<Ingress>(node).map(|_| Self::Other)?,
-            Kind::PersistentVolumeClaim => whole::<PersistentVolumeClaim>(node).map(|_| Self::Other)?,
-            Kind::Workflow => workflow::check(node).map(|()| Self::Other)?,
+            Kind::Service => Self::Service(Box::new(whole(node)?)),
+            Kind::ConfigMap => Self::ConfigMap(Box::new(whole(node)?)),
+            Kind::Ingress => Self::Ingress(Box::new(whole(node)?)),
+            Kind::PersistentVolumeClaim => Self::Claim(Box::new(whole(node)?)),
+            Kind::Workflow => Self::Workflow(Box::new(Workflow::read(node)?)),
         })
     }
 
-    /// The pods that it makes, each with its path in the object; of equal ones that stand side by side the first.
+    /// Its own metadata.
+    pub fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Self::Pod(pod) => &pod.metadata,
+            Self::Job(job) => &job.metadata,
+            Self::FlashJob(job) => &job.metadata,
+            Self::Deployment(deployment) => &deployment.metadata,
+            Self::CronJob(cron) => &cron.metadata,
+            Self::Service(service) => &service.metadata,
+            Self::ConfigMap(map) => &map.metadata,
+            Self::Ingress(ingress) => &ingress.metadata,
+            Self::Claim(claim) => &claim.metadata,
+            Self::Workflow(workflow) => &workflow.metadata,
+        }
+    }
+
+    /// The pods that it makes, each with its path in the object; of equal ones that stand side by side the first. Those of
+    /// a Workflow stand in parts ([`Workflow::pods`]).
     pub fn pod_templates(&self) -> Vec<(String, Cow<'_, PodTemplateSpec>)> {
         let one = |path: &str, template| vec![(path.to_owned(), template)];
         match self {
@@ -211,7 +237,7 @@ impl Object {
                 let path = |index| format!("spec.tasks[{index}]");
                 tasks.into_iter().map(|(index, task)| (path(index), Cow::Borrowed(task))).collect()
             }
-            Self::Other => Vec::new(),
+            Self::Service(_) | Self::ConfigMap(_) | Self::Ingress(_) | Self::Claim(_) | Self::Workflow(_) => Vec::new(),
         }
     }
 

@@ -7,6 +7,7 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde_json::Value;
 
+use crate::cluster::object_rules;
 use crate::cluster::objects::{self, Kind, Object, Workload};
 use crate::cluster::pod_rules;
 use crate::cluster::safety::{self, Payload, Violation};
@@ -105,6 +106,7 @@ pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec
         return Err(ApiError::bad_input(field, "the YAML has no object in it").into());
     }
     let mut problems = Problems::default();
+    let mut named = HashSet::new();
     let mut untold = 0;
     let mut documents = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.into_iter().enumerate() {
@@ -112,8 +114,14 @@ pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec
         let (title, found) = match objects::kind_of(&node) {
             Err(problem) => (format!("document {number}"), vec![problem]),
             Ok(kind) => {
-                let told =
-                    (format!("document {number}, {}", objects::title(kind, &node)), problems_of(kind, &node, gpus));
+                let mut found = problems_of(kind, &node, gpus);
+                let name = node.at("metadata.name").and_then(Node::text).filter(|name| !name.is_empty());
+                if let Some(name) = name.filter(|name| !named.insert((kind.as_str(), (*name).to_owned()))) {
+                    let what = format!("was {}, which another {} of the file has", yaml::shown(name), kind.as_str());
+                    let path = "metadata.name".to_owned();
+                    found.push(Problem { place: node.place_at(&path), path, what });
+                }
+                let told = (format!("document {number}, {}", objects::title(kind, &node)), found);
                 documents.push(Document { kind: ConfigKind::of(kind), node });
                 told
             }
@@ -153,6 +161,8 @@ fn problems_of(kind: Kind, node: &Node, gpus: &GpuResources) -> Vec<Problem> {
                 };
                 add_untold(&mut problems, broken.into_iter().map(|violation| placed(violation, node)).collect());
             }
+            let broken = object_rules::violations(kind, &object, node);
+            add_untold(&mut problems, broken.into_iter().map(|violation| placed(violation, node)).collect());
             add_untold(&mut problems, Workload::of(object, node).err().unwrap_or_default());
             problems
         }
@@ -193,3 +203,7 @@ mod tests;
 #[cfg(test)]
 #[path = "documents/adversarial_tests.rs"]
 mod adversarial_tests;
+
+#[cfg(test)]
+#[path = "documents/object_tests.rs"]
+mod object_tests;

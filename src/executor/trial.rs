@@ -4,7 +4,7 @@
 //! large for etcd passes, and a quota is asked about one pod and not about all.
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run>
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -14,13 +14,15 @@ use kube::Resource;
 use serde::Serialize;
 
 use super::Target;
-use super::references::{self, Reference};
+use super::references::{self, Key, Kind, Missing, Reference};
 use crate::cluster::crd::FlashJob;
 use crate::cluster::error::Refusal;
 use crate::cluster::{Cluster, ClusterError, namespaces, queues};
 
 /// Pods that are tried at a time.
 const AT_ONCE: usize = 8;
+/// Missing keys that one sentence names.
+const MAX_KEYS: usize = 5;
 /// How long a trial may take in all.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// When a trial is made again that came too early.
@@ -207,28 +209,52 @@ async fn missing(cluster: &Cluster, target: &Target, pods: &[(usize, &PodTemplat
     if part == Part::Pods {
         return Vec::new();
     }
-    let mut named = BTreeSet::new();
-    let mut needed: Vec<(usize, Reference)> = Vec::new();
+    // Each object once, as the first task that needs it; its keys in order.
+    let mut places = HashMap::new();
+    let mut needed: Vec<(usize, (Kind, String), BTreeSet<Key>)> = Vec::new();
     for (task, template) in pods {
-        for reference in template.spec.iter().flat_map(references::of_pod) {
-            if named.insert(reference.clone()) {
-                needed.push((*task, reference));
-            }
+        for Reference { kind, name, key } in template.spec.iter().flat_map(references::of_pod) {
+            let object = (kind, name);
+            let place = *places.entry(object.clone()).or_insert_with(|| {
+                needed.push((*task, object, BTreeSet::new()));
+                needed.len() - 1
+            });
+            needed[place].2.extend(key);
         }
     }
     let calls: Vec<_> = needed
         .into_iter()
-        .map(|(task, reference)| async move {
-            let is_missing = references::is_missing(cluster, &target.namespace, &reference).await;
-            let (kind, name) = (reference.kind.name(), &reference.name);
-            is_missing.then(|| {
-                format!(
-                    "Task {task} needs the {kind} \"{name}\", which is not in the project's namespace; it waits until it is there (a submit makes nothing but the job itself)"
-                )
-            })
+        .map(|(task, (kind, name), keys)| async move {
+            let missing = references::missing(cluster, &target.namespace, (kind, &name), keys.iter()).await;
+            missing_sentence(task, kind.name(), &name, &missing)
         })
         .collect();
     stream::iter(calls).buffered(AT_ONCE).filter_map(std::future::ready).collect().await
+}
+
+/// What is told of an object that a task needs, if something of it is missing.
+fn missing_sentence(task: usize, kind: &str, name: &str, missing: &Missing) -> Option<String> {
+    match missing {
+        Missing::Nothing => None,
+        Missing::Object => Some(format!(
+            "Task {task} needs the {kind} \"{name}\", which is not in the project's namespace, and waits until it is there: \
+             submitJob creates the job alone, not the other objects of a config file"
+        )),
+        Missing::Keys(keys) => {
+            let shown: Vec<String> = keys.iter().take(MAX_KEYS).map(|key| format!("{key:?}")).collect();
+            let more = if keys.len() > shown.len() {
+                format!(" and {} more", keys.len() - shown.len())
+            } else {
+                String::new()
+            };
+            let (keys, they) = if keys.len() == 1 { ("key", "it is") } else { ("keys", "they are") };
+            let shown = shown.join(", ");
+            Some(format!(
+                "Task {task} needs the {keys} {shown}{more} of the {kind} \"{name}\", which has none of that name, and waits \
+                 until {they} there"
+            ))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -243,6 +269,20 @@ mod tests {
             "spec": { "containers": [{ "name": "main", "image": image }], "priorityClassName": "default-batch" },
         });
         serde_json::from_value(template).unwrap()
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_a_sentence() {
+        let keys = |count: usize| Missing::Keys((1..=count).map(|n| format!("k{n}")).collect());
+        let told = [Missing::Object, keys(1), keys(2), keys(8)];
+        let told = told.map(|missing| missing_sentence(0, "Secret", "token", &missing).unwrap());
+        insta::assert_snapshot!(told.join("\n"), @r#"
+    Task 0 needs the Secret "token", which is not in the project's namespace, and waits until it is there: submitJob creates the job alone, not the other objects of a config file
+    Task 0 needs the key "k1" of the Secret "token", which has none of that name, and waits until it is there
+    Task 0 needs the keys "k1", "k2" of the Secret "token", which has none of that name, and waits until they are there
+    Task 0 needs the keys "k1", "k2", "k3", "k4", "k5" and 3 more of the Secret "token", which has none of that name, and waits until they are there
+    "#);
+        assert_eq!(missing_sentence(0, "Secret", "token", &Missing::Nothing), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 
-use super::workload::{MAX_TASKS, Refusals, Tasks, Workload};
+use super::workload::{MAX_TASKS, Refusals, Tasks, Workload, name_of};
 
 /// How often a job may be started anew.
 const MAX_RETRIES: i32 = 10;
@@ -83,7 +83,7 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
     unsupported(selector.is_some(), "selector", "the platform chooses the labels that select tasks");
 
     Workload {
-        name: job.metadata.name,
+        name: name_of(&job.metadata),
         tasks: Tasks::Equal(Box::new(template), usize::try_from(parallelism).unwrap_or(1)),
         min_available: None,
         deadline_seconds: active_deadline_seconds,

@@ -89,7 +89,7 @@ fn a_field_that_its_kind_does_not_have_is_told_in_every_kind() {
 
 #[test]
 fn the_parts_of_a_workflow_that_are_kubernetes_own_are_strict() {
-    let workflow = "metadata: {label: {}}\nspec:\n  entrypoint: a\n  whatever: 1\n  volumes: [{name: v, emptydir: {}}]\n  templateDefaults: {container: {imag: x}}\n  templates:\n  - name: a\n    container: {comand: [a], image: '{{inputs.parameters.image}}'}\n    retryStrategy: {limit: 2}\n  - name: b\n    script: {image: a, source: echo, sourc: b}\n    initContainers: [{name: i, mirrorVolumeMounts: true, arg: []}]\n    sidecars: [{name: i, args: [1]}]\n  - name: c\n    containerSet: {containers: [{name: x, dependencies: [y], image: 1}]}\n  - name: d\n    dag: {tasks: [{name: t, inline: {container: {env: [{name: A, value: 1}]}}}]}\n  - name: e\n    steps: [[{name: s, inline: {container: {workingdir: /}}}]]\n";
+    let workflow = "metadata: {label: {}}\nspec:\n  entrypoint: a\n  parallelism: 1\n  volumes: [{name: v, emptydir: {}}]\n  templateDefaults: {container: {imag: x}}\n  templates:\n  - name: a\n    container: {comand: [a], image: '{{inputs.parameters.image}}'}\n    retryStrategy: {limit: 2}\n  - name: b\n    script: {image: a, source: echo, sourc: b}\n    initContainers: [{name: i, mirrorVolumeMounts: true, arg: []}]\n    sidecars: [{name: i, args: [1]}]\n  - name: c\n    containerSet: {containers: [{name: x, dependencies: [z], image: 1}]}\n  - name: d\n    dag: {tasks: [{name: t, inline: {container: {env: [{name: A, value: 1}]}}}]}\n  - name: e\n    steps: [[{name: s, inline: {container: {workingdir: /}}}]]\n";
     insta::assert_snapshot!(told(Kind::Workflow, workflow), @r#"
     line 1, column 12: metadata.label is not a field of metadata; did you mean "labels"?
     line 5, column 23: spec.volumes[0].emptydir is not a field of a volume; did you mean "emptyDir"?
@@ -170,8 +170,8 @@ fn a_gang_is_as_large_as_its_tasks_at_most() {
         told(Kind::FlashJob, &format!("spec: {{minAvailable: {gang}, tasks: [{tasks}]}}"))
     };
     insta::assert_snapshot!([gang(2, 1), gang(0, 1), gang(1, 0), gang(1, 257)].concat(), @"
-    line 1, column 8: spec.minAvailable was 2; it may be 1 to 1, the number of tasks
-    line 1, column 8: spec.minAvailable was 0; it may be 1 to 1, the number of tasks
+    line 1, column 8: spec.minAvailable was 2; it must be 1, the number of tasks
+    line 1, column 8: spec.minAvailable was 0; it must be 1, the number of tasks
     line 1, column 25: spec.tasks has 0 tasks; it may have 1 to 256
     line 1, column 25: spec.tasks has 257 tasks; it may have 1 to 256
     ");

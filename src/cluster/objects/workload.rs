@@ -1,6 +1,7 @@
 //! What a Pod, a Job or a FlashJob asks to be run, or why the platform cannot run it.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use kube::api::ObjectMeta;
 
 use super::{Object, batch, spec_path, template_of};
 use crate::cluster::crd::FlashJob;
@@ -12,7 +13,7 @@ pub const MAX_TASKS: i32 = 256;
 /// What is to be run.
 #[derive(Debug, Clone)]
 pub struct Workload {
-    /// The document's name, if it has one.
+    /// The document's name, or the beginning of one that it asks for.
     pub name: Option<String>,
     /// Its tasks.
     pub tasks: Tasks,
@@ -65,7 +66,7 @@ impl Workload {
     /// Everything that the platform does not do, with place and path.
     pub fn of(object: Object, node: &Node) -> Result<Option<Self>, Vec<Problem>> {
         let mut refusals = Refusals { node, problems: Vec::new() };
-        if !matches!(object, Object::Deployment(_) | Object::CronJob(_) | Object::Other) {
+        if matches!(object, Object::Pod(_) | Object::Job(_) | Object::FlashJob(_)) {
             for (path, template) in object.pod_templates() {
                 if template.spec.as_ref().is_none_or(|pod| pod.containers.is_empty()) {
                     let path = format!("{}.containers", spec_path(&path));
@@ -75,7 +76,7 @@ impl Workload {
         }
         let workload = match object {
             Object::Pod(pod) => Self {
-                name: pod.metadata.name.clone(),
+                name: name_of(&pod.metadata),
                 tasks: Tasks::Equal(Box::new(template_of(&pod)), 1),
                 min_available: None,
                 deadline_seconds: None,
@@ -85,10 +86,22 @@ impl Workload {
             },
             Object::Job(job) => batch::workload(*job, &mut refusals),
             Object::FlashJob(job) => of_flash_job(*job, &mut refusals),
-            Object::Deployment(_) | Object::CronJob(_) | Object::Other => return Ok(None),
+            Object::Deployment(_)
+            | Object::CronJob(_)
+            | Object::Service(_)
+            | Object::ConfigMap(_)
+            | Object::Ingress(_)
+            | Object::Claim(_)
+            | Object::Workflow(_) => return Ok(None),
         };
         if refusals.problems.is_empty() { Ok(Some(workload)) } else { Err(refusals.problems) }
     }
+}
+
+/// The name that a document gives its job: `generateName` is the beginning of one, and the job is told apart by its id.
+pub(super) fn name_of(metadata: &ObjectMeta) -> Option<String> {
+    let given = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+    given(&metadata.name).or_else(|| given(&metadata.generate_name))
 }
 
 fn of_flash_job(job: FlashJob, refusals: &mut Refusals<'_>) -> Workload {
@@ -96,14 +109,15 @@ fn of_flash_job(job: FlashJob, refusals: &mut Refusals<'_>) -> Workload {
     if (1..=MAX_TASKS).contains(&count) {
         let gang = job.spec.min_available;
         if !(1..=count).contains(&gang) {
-            let what = format!("was {gang}; it may be 1 to {count}, the number of tasks");
+            let allowed = if count == 1 { "must be 1".to_owned() } else { format!("may be 1 to {count}") };
+            let what = format!("was {gang}; it {allowed}, the number of tasks");
             refusals.refuse("spec.minAvailable", what);
         }
     } else {
         refusals.refuse("spec.tasks", format!("has {count} tasks; it may have 1 to {MAX_TASKS}"));
     }
     Workload {
-        name: job.metadata.name,
+        name: name_of(&job.metadata),
         tasks: Tasks::Each(job.spec.tasks),
         min_available: Some(job.spec.min_available),
         deadline_seconds: None,

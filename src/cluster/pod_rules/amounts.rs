@@ -54,7 +54,7 @@ pub(super) fn is_extended(name: &str) -> bool {
 }
 
 /// An amount that is a quantity and not negative.
-pub(super) fn amount(quantity: &ApiQuantity, at: &At<'_>, report: &mut Report) -> Option<Quantity> {
+pub(in crate::cluster) fn amount(quantity: &ApiQuantity, at: &At<'_>, report: &mut Report) -> Option<Quantity> {
     match Quantity::try_from(quantity) {
         Ok(amount) if amount.is_negative() => {
             report.say(at, format!("was {amount}; it may not be negative"));

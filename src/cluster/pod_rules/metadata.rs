@@ -1,4 +1,4 @@
-//! Labels and annotations of a pod.
+//! Labels and annotations: of any object, and those of a pod that Kubernetes reads itself.
 
 use k8s_openapi::api::core::v1::{PodSpec, SeccompProfile};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -13,17 +13,26 @@ const SECCOMP_OF_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.
 const APPARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 pub(super) fn check(metadata: &ObjectMeta, pod: Option<&PodSpec>, at: &At<'_>, report: &mut Report) {
+    of_object(metadata, at, report);
+    let annotations = at.field("annotations");
+    for (key, value) in metadata.annotations.iter().flatten() {
+        known(key, value, pod, &annotations.key(key), report);
+    }
+}
+
+/// Labels and annotations of any object.
+pub(in crate::cluster) fn of_object(metadata: &ObjectMeta, at: &At<'_>, report: &mut Report) {
     let labels = at.field("labels");
     for (key, value) in metadata.labels.iter().flatten() {
-        key_form(key, &labels, report);
+        key_form(key, key, &labels, report);
         report.form(&labels.key(key), value, &LABEL_VALUE);
     }
     let annotations = at.field("annotations");
     let mut size = 0_usize;
     for (key, value) in metadata.annotations.iter().flatten() {
         size = size.saturating_add(key.len()).saturating_add(value.len());
-        key_form(key, &annotations, report);
-        known(key, value, pod, &annotations.key(key), report);
+        // Kubernetes takes capitals in the domain of an annotation, though not of a label.
+        key_form(key, &key.to_ascii_lowercase(), &annotations, report);
     }
     if size > MAX_ANNOTATIONS {
         report.say(&annotations, format!("have {size} bytes together; they may have {MAX_ANNOTATIONS}"));
@@ -43,9 +52,9 @@ pub(super) fn of_claim_template(metadata: &ObjectMeta, at: &At<'_>, report: &mut
     }
 }
 
-fn key_form(key: &str, at: &At<'_>, report: &mut Report) {
-    // Kubernetes takes capitals in the domain of an annotation only; the platform takes them nowhere.
-    if !(QUALIFIED.fits)(key) {
+/// `checked` is the key as its form is checked.
+fn key_form(key: &str, checked: &str, at: &At<'_>, report: &mut Report) {
+    if !(QUALIFIED.fits)(checked) {
         report.say(at, format!("have the key {}; it must be {}", quoted(key), QUALIFIED.allowed));
     }
 }

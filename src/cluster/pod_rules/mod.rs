@@ -5,18 +5,19 @@
 //! what only holds for the tasks of a job. What the cluster alone can know (whether a Secret exists, whether a runtime
 //! class does) is not here. Where a rule is stricter than Kubernetes', it says why.
 
-mod amounts;
+pub(super) mod amounts;
+pub(super) mod claim;
 mod container;
 mod env;
 mod files;
-mod metadata;
-mod names;
+pub(super) mod metadata;
+pub(super) mod names;
 mod placement;
 mod pod;
 mod probes;
-mod report;
+pub(super) mod report;
 mod security;
-mod selectors;
+pub(super) mod selectors;
 mod task;
 mod volumes;
 

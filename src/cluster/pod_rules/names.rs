@@ -5,31 +5,37 @@ use super::report::Form;
 use crate::cluster::names::{check_label, check_subdomain};
 
 /// Containers, volumes, host names.
-pub(super) const LABEL: Form = Form {
+pub(in crate::cluster) const LABEL: Form = Form {
     fits: |text| check_label(text).is_ok(),
     allowed: "1 to 63 lower-case letters, digits and '-', with a letter or a digit at both ends",
 };
 
+/// Services.
+pub(in crate::cluster) const LABEL_OF_LETTER: Form = Form {
+    fits: |text| check_label(text).is_ok() && text.starts_with(|first: char| first.is_ascii_lowercase()),
+    allowed: "1 to 63 lower-case letters, digits and '-', with a letter first and a letter or a digit last",
+};
+
 /// Most objects.
-pub(super) const SUBDOMAIN: Form = Form {
+pub(in crate::cluster) const SUBDOMAIN: Form = Form {
     fits: |text| check_subdomain(text).is_ok(),
     allowed: "at most 253 lower-case letters, digits, '-' and '.', with a letter or a digit at both ends and around every '.'",
 };
 
 /// Keys of labels and annotations, and names of resources: a name, after an optional domain.
-pub(super) const QUALIFIED: Form = Form {
+pub(in crate::cluster) const QUALIFIED: Form = Form {
     fits: is_qualified,
     allowed: "at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends, after an optional domain such as example.com/",
 };
 
 /// Values of labels.
-pub(super) const LABEL_VALUE: Form = Form {
+pub(in crate::cluster) const LABEL_VALUE: Form = Form {
     fits: |text| text.is_empty() || is_name(text),
     allowed: "empty, or at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends",
 };
 
 /// Keys of ConfigMaps and Secrets.
-pub(super) const CONFIG_KEY: Form = Form {
+pub(in crate::cluster) const CONFIG_KEY: Form = Form {
     fits: |text| {
         (1..=253).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
@@ -41,7 +47,7 @@ pub(super) const CONFIG_KEY: Form = Form {
 
 /// Environment variables. Kubernetes takes any printable ASCII but '=' since 1.34; the platform keeps to what it took
 /// before, because shells cannot read more.
-pub(super) const VARIABLE: Form = Form {
+pub(in crate::cluster) const VARIABLE: Form = Form {
     fits: |text| {
         !text.is_empty()
             && !text.starts_with(|first: char| first.is_ascii_digit())
@@ -53,7 +59,7 @@ pub(super) const VARIABLE: Form = Form {
 };
 
 /// Names of ports (IANA service names).
-pub(super) const PORT_NAME: Form = Form {
+pub(in crate::cluster) const PORT_NAME: Form = Form {
     fits: |text| {
         (1..=15).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -66,7 +72,7 @@ pub(super) const PORT_NAME: Form = Form {
 };
 
 /// Paths in a container. Kubernetes takes more, but a runtime cannot use them.
-pub(super) const ABSOLUTE_PATH: Form = Form {
+pub(in crate::cluster) const ABSOLUTE_PATH: Form = Form {
     fits: |text| {
         text.starts_with('/')
             && text.len() <= 4096
@@ -77,7 +83,7 @@ pub(super) const ABSOLUTE_PATH: Form = Form {
 };
 
 /// Paths of files below a volume.
-pub(super) const RELATIVE_PATH: Form = Form {
+pub(in crate::cluster) const RELATIVE_PATH: Form = Form {
     fits: |text| {
         !text.is_empty()
             && !text.starts_with('/')
@@ -90,13 +96,13 @@ pub(super) const RELATIVE_PATH: Form = Form {
 };
 
 /// Header fields of HTTP.
-pub(super) const HEADER: Form = Form {
+pub(in crate::cluster) const HEADER: Form = Form {
     fits: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
     allowed: "letters, digits and '-'",
 };
 
 /// Addresses. One of IPv4 that is written as one of IPv6 is read in different ways.
-pub(super) const ADDRESS: Form = Form {
+pub(in crate::cluster) const ADDRESS: Form = Form {
     fits: |text| match text.parse::<std::net::IpAddr>() {
         Ok(std::net::IpAddr::V6(address)) => address.to_ipv4_mapped().is_none(),
         Ok(std::net::IpAddr::V4(_)) => true,
@@ -106,7 +112,7 @@ pub(super) const ADDRESS: Form = Form {
 };
 
 /// Domains to search: names that may have '_' and end with '.'.
-pub(super) const SEARCH_DOMAIN: Form = Form {
+pub(in crate::cluster) const SEARCH_DOMAIN: Form = Form {
     fits: |text| {
         let text = if text == "." { return true } else { text.strip_suffix('.').unwrap_or(text) };
         check_subdomain(&text.replace('_', "a")).is_ok()
@@ -115,7 +121,7 @@ pub(super) const SEARCH_DOMAIN: Form = Form {
 };
 
 /// Paths of profiles that the node keeps.
-pub(super) const PROFILE: Form = Form {
+pub(in crate::cluster) const PROFILE: Form = Form {
     fits: |text| !text.trim().is_empty() && text.trim() == text && text.len() <= 4095 && (RELATIVE_PATH.fits)(text),
     allowed: "the name of a profile on the node: a relative path without \"..\"",
 };

@@ -9,7 +9,7 @@ const MAX_SHOWN: usize = 80;
 
 /// A place in a pod. The path is only put together when something is told of it.
 #[derive(Clone, Copy)]
-pub(super) struct At<'a> {
+pub(in crate::cluster) struct At<'a> {
     outer: Option<&'a At<'a>>,
     step: Step<'a>,
 }
@@ -65,7 +65,7 @@ pub fn key_step(key: &str) -> String {
 }
 
 /// A text as it stands in a sentence, cut where it is long.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::cluster) fn quoted(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
@@ -73,7 +73,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// What a text must look like.
-pub(super) struct Form {
+pub(in crate::cluster) struct Form {
     /// Whether a text does.
     pub fits: fn(&str) -> bool,
     /// What is allowed, to be read behind "it must be".
@@ -82,7 +82,7 @@ pub(super) struct Form {
 
 /// The violations found so far.
 #[derive(Default)]
-pub(super) struct Report {
+pub(in crate::cluster) struct Report {
     found: Vec<Violation>,
 }
 
@@ -92,6 +92,17 @@ impl Report {
         if self.found.len() < MAX_VIOLATIONS {
             self.found.push(Violation { path: at.path(), why: why.into() });
         }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Takes what another has found, as far as there is room.
+    pub fn take(&mut self, other: Self) {
+        let room = MAX_VIOLATIONS.saturating_sub(self.found.len());
+        self.found.extend(other.found.into_iter().take(room));
     }
 
     /// Whether there is no room for more.
@@ -154,7 +165,7 @@ impl Report {
 }
 
 /// `a, b or c`, each in quotation marks.
-pub(super) fn listed(words: &[&str]) -> String {
+pub(in crate::cluster) fn listed(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),

@@ -1,12 +1,15 @@
 //! Selectors of labels and of nodes, and the toleration of taints.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{NodeSelectorRequirement, NodeSelectorTerm, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::names::{LABEL_VALUE, QUALIFIED, SUBDOMAIN};
 use super::report::{At, Report, quoted};
 
-pub(super) fn labels(selector: &LabelSelector, at: &At<'_>, report: &mut Report) {
+/// A selector of labels.
+pub(in crate::cluster) fn labels(selector: &LabelSelector, at: &At<'_>, report: &mut Report) {
     let match_labels = at.field("matchLabels");
     for (key, value) in selector.match_labels.iter().flatten() {
         if !(QUALIFIED.fits)(key) {
@@ -26,6 +29,24 @@ pub(super) fn labels(selector: &LabelSelector, at: &At<'_>, report: &mut Report)
             report.form(&at.item(index), value, &LABEL_VALUE);
         }
     }
+}
+
+/// Whether a selector that keeps to the rules selects what has these labels.
+pub(in crate::cluster) fn selects(selector: &LabelSelector, labels: Option<&BTreeMap<String, String>>) -> bool {
+    let label = |key: &String| labels.and_then(|labels| labels.get(key));
+    let mut equal = selector.match_labels.iter().flatten();
+    let mut expressions = selector.match_expressions.iter().flatten();
+    equal.all(|(key, value)| label(key) == Some(value))
+        && expressions.all(|expression| {
+            let (value, values) = (label(&expression.key), expression.values.as_deref().unwrap_or_default());
+            match expression.operator.as_str() {
+                "In" => value.is_some_and(|value| values.contains(value)),
+                "NotIn" => value.is_none_or(|value| !values.contains(value)),
+                "Exists" => value.is_some(),
+                "DoesNotExist" => value.is_none(),
+                _ => false,
+            }
+        })
 }
 
 /// How many values an operator takes.

@@ -19,3 +19,4 @@ pub use problem::{Place, Problem, shown};
 pub use reader::{MAX_BYTES, MAX_DOCUMENTS, Unreadable, read};
 pub use scalar::Plain;
 pub use typed::{Root, typed};
+pub(in crate::cluster) use words::nearest;

@@ -142,6 +142,15 @@ impl Node {
         place
     }
 
+    /// What stands at this path below it, if something does.
+    pub fn at(&self, path: &str) -> Option<&Self> {
+        let (mut here, mut rest) = (self, path);
+        while !rest.is_empty() {
+            (here, _, rest) = here.step(rest)?;
+        }
+        Some(here)
+    }
+
     /// What the first step of a path leads to, its place, and the rest of the path.
     fn step<'p>(&self, path: &'p str) -> Option<(&Self, Place, &'p str)> {
         if let Content::List(list) = &self.content {

@@ -10,6 +10,7 @@ pub(super) fn of_type(name: &str) -> String {
         "ObjectMeta" => return "metadata".to_owned(),
         "EnvVar" => return "an environment variable".to_owned(),
         "ResourceRequirements" | "VolumeResourceRequirements" => return "resource requirements".to_owned(),
+        "Inputs" | "Outputs" | "Arguments" | "Metrics" => return name.to_lowercase(),
         "EnvVarSource" => return "the source of an environment variable".to_owned(),
         _ => {}
     }
@@ -46,8 +47,8 @@ pub(super) fn expected(by_visitor: &str) -> String {
     }
 }
 
-/// The field that was meant by `key`, if one is near.
-pub(super) fn nearest<'f>(key: &str, fields: &[&'f str]) -> Option<&'f str> {
+/// The field, or another name, that was meant by `key`, if one is near.
+pub(in crate::cluster) fn nearest<'f>(key: &str, fields: &[&'f str]) -> Option<&'f str> {
     let lower = key.to_lowercase();
     if lower.chars().count() > 64 {
         return None;

@@ -27,11 +27,11 @@ fn every_kind_that_makes_pods_is_looked_at_where_it_keeps_them() {
     let pod = "{containers: [{name: a, image: b, securityContext: {privileged: true}}]}";
     let kinds = [
         format!("apiVersion: v1\nkind: Pod\nspec: {pod}"),
-        format!("apiVersion: apps/v1\nkind: Deployment\nspec: {{template: {{spec: {pod}}}}}"),
+        format!("apiVersion: apps/v1\nkind: Deployment\nspec: {{selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}, spec: {pod}}}}}"),
         format!("apiVersion: batch/v1\nkind: Job\nspec: {{template: {{spec: {pod}}}}}"),
-        format!("apiVersion: batch/v1\nkind: CronJob\nspec: {{jobTemplate: {{spec: {{template: {{spec: {pod}}}}}}}}}"),
+        format!("apiVersion: batch/v1\nkind: CronJob\nspec: {{schedule: '@daily', jobTemplate: {{spec: {{template: {{spec: {}}}}}}}}}", pod.replacen('{', "{restartPolicy: Never, ", 1)),
         format!("apiVersion: scheduling.flash-sched.io/v1alpha1\nkind: FlashJob\nspec: {{minAvailable: 1, tasks: [{{spec: {{containers: [{{name: a}}]}}}}, {{spec: {pod}}}]}}"),
-        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {templates: [{container: {image: b, securityContext: {privileged: true}}}]}".to_owned(),
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {entrypoint: a, templates: [{name: a, container: {image: b, securityContext: {privileged: true}}}]}".to_owned(),
     ];
     let told: Vec<String> = kinds
         .iter()
@@ -39,11 +39,11 @@ fn every_kind_that_makes_pods_is_looked_at_where_it_keeps_them() {
         .collect();
     insta::assert_snapshot!(told.join("\n"), @"
     document 1, Pod: line 3, column 59: spec.containers[0].securityContext.privileged …
-    document 1, Deployment: line 3, column 77: spec.template.spec.containers[0].securityContext.privileged …
+    document 1, Deployment: line 3, column 138: spec.template.spec.containers[0].securityContext.privileged …
     document 1, Job: line 3, column 77: spec.template.spec.containers[0].securityContext.privileged …
-    document 1, CronJob: line 3, column 98: spec.jobTemplate.spec.template.spec.containers[0].securityContext.privileged …
+    document 1, CronJob: line 3, column 140: spec.jobTemplate.spec.template.spec.containers[0].securityContext.privileged …
     document 1, FlashJob: line 3, column 127: spec.tasks[1].spec.containers[0].securityContext.privileged …
-    document 1, Workflow: line 3, column 61: spec.templates[0].container.securityContext.privileged …
+    document 1, Workflow: line 3, column 85: spec.templates[0].container.securityContext.privileged …
     ");
 }
 
@@ -123,7 +123,7 @@ fn a_flood_of_problems_is_told_in_part() {
         vec![job(&format!("{{initContainers: [{{name: b, image: c, ports: [{ports}]}}]}}")); 10].join("---\n");
     let errors = parse(&documents, "input.yaml", &GpuResources::default()).unwrap_err().0;
     assert_eq!(errors.len(), MAX_PROBLEMS + 1);
-    insta::assert_snapshot!(errors.last().unwrap(), @"350 more problems like these are not shown");
+    insta::assert_snapshot!(errors.last().unwrap(), @"359 more problems like these are not shown");
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn accepted(yaml: &str) {
 
 #[test]
 fn a_file_may_have_several_objects() {
-    let yaml = "apiVersion: v1\nkind: ConfigMap\n---\n# nothing\n---\napiVersion: v1\nkind: Service\n";
+    let yaml = "apiVersion: v1\nkind: ConfigMap\n---\n# nothing\n---\napiVersion: v1\nkind: Service\nspec: {ports: [{port: 80}]}\n";
     let kinds: Vec<_> =
         parse(yaml, "input.yaml", &GpuResources::default()).unwrap().iter().map(|document| document.kind).collect();
     assert_eq!(kinds, [ConfigKind::ConfigMap, ConfigKind::Service]);

@@ -167,6 +167,10 @@ pub fn resources() -> Vec<(Verdict, Value)> {
         (Both, pod(json!({ "resources": { "claims": [{ "name": "a" }] } }))),
         (Both, requests(json!({ "memory": "9223372036854775808" }), json!({ "memory": "9223372036854775807" }))),
         (Good, requests(json!({ "memory": "9223372036854775808" }), json!({ "memory": "9223372036854775808" }))),
+        (Both, requests(json!({ "memory": "20E" }), json!({ "memory": "10E" }))),
+        // Both are the greatest amount here; Kubernetes tells decimal ones apart.
+        (Stricter, requests(json!({ "memory": "10E" }), json!({ "memory": "20E" }))),
+        (Good, requests(json!({ "memory": "16Ei" }), json!({ "memory": "16Ei" }))),
         (Both, pod(json!({ "resources": { "claims": [], "limits": { "cpu": 1 } } }))),
         (Stricter, pod(json!({ "resourceClaims": [{ "name": "a", "resourceClaimName": "b" }] }))),
         (Both, with(json!({ "resources": { "claims": [{ "name": "a" }] } }))),
@@ -190,7 +194,9 @@ pub fn metadata() -> Vec<(Verdict, Value)> {
         (Both, labelled(json!({ "a": "x".repeat(64) }), none())),
         (Both, labelled(json!({ "Example.com/x": "" }), none())),
         (Both, labelled(none(), json!({ "a b": "x" }))),
-        (Stricter, labelled(none(), json!({ "Example.com/x": "" }))),
+        // Kubernetes reads the keys of annotations in lower case.
+        (Good, labelled(none(), json!({ "Example.com/X": "" }))),
+        (Both, labelled(none(), json!({ "Example com/x": "" }))),
         (Both, labelled(none(), json!({ "a": "x".repeat(262_144) }))),
         (Both, labelled(none(), json!({ "kubernetes.io/config.mirror": "x" }))),
         (Both, labelled(none(), json!({ "controller.kubernetes.io/pod-deletion-cost": "many" }))),

@@ -125,7 +125,17 @@ fn default_shared_requests(spec: &mut Map<String, Value>) {
     }
     let asked = together(&Value::Object(spec.clone()));
     let Some(shared) = spec.get_mut("resources") else { return };
-    let limits = shared.get("limits").and_then(Value::as_object).cloned().unwrap_or_default();
+    let listed = |list: &str| shared.get(list).and_then(Value::as_object).cloned().unwrap_or_default();
+    let (given, mut limits) = (listed("requests"), listed("limits"));
+    // Huge pages cannot be overcommitted: what the containers ask for is the limit too.
+    if !given.is_empty() || !limits.is_empty() {
+        for (resource, amount) in asked.iter().filter(|(resource, _)| resource.starts_with("hugepages-")) {
+            if !given.contains_key(resource) {
+                default_field(member_mut(shared, "limits"), resource, || json!(amount.to_string()));
+                default_field(&mut limits, resource, || json!(amount.to_string()));
+            }
+        }
+    }
     let requests = member_mut(shared, "requests");
     let known = |resource: &str| matches!(resource, "cpu" | "memory") || resource.starts_with("hugepages-");
     for (resource, amount) in asked.into_iter().filter(|(resource, _)| known(resource)) {

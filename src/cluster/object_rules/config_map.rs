@@ -1,0 +1,33 @@
+//! A ConfigMap: its keys and how much it may hold.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use crate::cluster::pod_rules::names::CONFIG_KEY;
+use crate::cluster::pod_rules::report::{At, Report, quoted};
+
+/// Bytes of all values together.
+const MAX_BYTES: usize = 1024 * 1024;
+
+pub(super) fn check(map: &ConfigMap, at: &At<'_>, report: &mut Report) {
+    let mut bytes = 0_usize;
+    let key = |key: &str, at: &At<'_>, report: &mut Report| {
+        if !(CONFIG_KEY.fits)(key) {
+            report.say(at, format!("has the key {}; it must be {}", quoted(key), CONFIG_KEY.allowed));
+        }
+    };
+    let (data, binary) = (at.field("data"), at.field("binaryData"));
+    for (name, value) in map.data.iter().flatten() {
+        key(name, &data, report);
+        bytes = bytes.saturating_add(value.len());
+    }
+    for (name, value) in map.binary_data.iter().flatten() {
+        key(name, &binary, report);
+        bytes = bytes.saturating_add(value.0.len());
+        if map.data.as_ref().is_some_and(|data| data.contains_key(name)) {
+            report.say(&binary.key(name), "is a key of data too; a key may stand in one of them");
+        }
+    }
+    if bytes > MAX_BYTES {
+        report.say(&data, format!("has {bytes} bytes together with binaryData; it may have {MAX_BYTES}"));
+    }
+}
