@@ -12,7 +12,7 @@ use std::{
 use regex::Regex;
 
 /// From the roof to the cellar. Each room may know those below it, but not those beside it.
-const FLOORS: [&[&str]; 14] = [
+const FLOORS: [&[&str]; 15] = [
     &["cli"],
     &["app"],
     &["http"],

@@ -249,7 +249,7 @@ pub async fn of_subjects<E: Event>(
          ) AS events"
     ))
     .bind::<Array<SqlUuid>, _>(subjects)
-    .bind::<Array<Text>, _>(events.iter().map(|event| event.kind).collect::<Vec<_>>())
+    .bind::<Text, _>(E::KIND)
     .bind::<Nullable<BigInt>, _>(part.after)
     .bind::<Nullable<BigInt>, _>(part.before)
     .bind::<BigInt, _>(part.limit)

@@ -7,6 +7,7 @@ use platform::app::App;
 use platform::config::{Config, DevParts, JwtKeys};
 use platform::dev::cluster::api::{self, EmbeddedApi};
 use platform::events::{Topics, resume};
+use platform::jobs::phase::JobPhase;
 use platform::tasks::Tasks;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -23,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_watch_the_worker_and_the_listener_come_back_and_lose_nothing() {
     let stage = Stage::set().await;
-    let (db, bus) = stage.feed();
-    let mut feed = Box::pin(resume::follow(db, bus, Topics::Everything, None));
+    let (db, line) = stage.feed();
+    let mut feed = Box::pin(resume::follow(db, &line, Topics::Everything, None));
     assert!(futures::poll!(feed.next()).is_pending());
     let job = stage.submit().await;
     stage.reach(job, "QUEUED").await;
@@ -45,7 +46,7 @@ async fn the_watch_the_worker_and_the_listener_come_back_and_lose_nothing() {
             let event = feed.next().await.unwrap().unwrap();
             assert!(seen < Some(event.seq), "told once and in order");
             seen = Some(event.seq);
-            if event.job_id == job && event.phase == "SUCCEEDED" {
+            if event.subject() == job && event.event.phase == JobPhase::Succeeded {
                 break;
             }
         }
