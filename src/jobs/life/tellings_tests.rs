@@ -183,8 +183,9 @@ proptest! {
 }
 
 fn told(events: &[NewEvent]) -> Vec<String> {
-    let what =
-        |event: &NewEvent| format!("{} {}: {}", event.kind.as_str(), event.phase.as_str(), event.message.as_deref().unwrap_or("-"));
+    let what = |event: &NewEvent| {
+        format!("{} {}: {}", event.kind.as_str(), event.phase.as_str(), event.message.as_deref().unwrap_or("-"))
+    };
     events.iter().map(what).collect()
 }
 

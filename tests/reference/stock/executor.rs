@@ -2,18 +2,22 @@
 
 use std::any::TypeId;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_graphql::{Data, Executor, Pos, Request, Response, Schema};
 use async_stream::stream;
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _};
 use platform::auth::principal::Caller;
+use platform::auth::scope::Scope;
 use platform::error::ApiError;
 use platform::graphql::errors::{RequestId, graphql_error};
-use platform::graphql::feed::Part;
+use platform::graphql::feed::{Left, Operation, Running};
+use platform::graphql::likeness::{Likeness, Outline};
 use platform::graphql::loaders::Loaders;
+use platform::graphql::shares::Told;
 use platform::schema::{self, Mutation, Query, Subscription};
-use tokio::sync::mpsc;
 
 use super::loaders::StockLoaders;
 use super::parts::Parts;
@@ -79,20 +83,17 @@ impl Executor for StockExecutor {
         }
     }
 
-    /// The resolvers of feeds play two parts (`graphql::feed`); here both are for one subscriber, who shares nothing.
+    /// A feed's resolver leaves the events of its subscriber (`graphql::feed`), who shares their execution with nobody here.
     fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
         let said = session.and_then(|data| data.get(&TypeId::of::<Caller>())?.downcast_ref::<Caller>().cloned());
         let caller = self.caller.clone().or(said).unwrap_or(Caller::Anonymous);
         let stock = self.stock.clone();
-        let mut again = Request::new(request.query.clone()).variables(request.variables.clone());
-        again.operation_name.clone_from(&request.operation_name);
+        let again = Again { stock: stock.clone(), caller: caller.clone(), request: copy(&request) };
         stream! {
-            let part = Part::<Caller>::announce();
-            let (items, given) = mpsc::channel(1);
-            let asked = stock.complete(request.data(Arc::clone(&part)), caller.clone()).await;
-            let told = stock.complete(again.data(Part::tell(given)), caller).await;
-            let (asked, told) = match asked.and_then(|asked| Ok((asked, told?))) {
-                Ok(requests) => requests,
+            let left = Arc::<Left<Scope>>::default();
+            let likeness = again.likeness();
+            let asked = match stock.complete(request.data(Arc::clone(&left)), caller).await {
+                Ok(asked) => asked,
                 Err(error) => {
                     yield refused(error);
                     return;
@@ -102,24 +103,71 @@ impl Executor for StockExecutor {
             while let Some(answer) = answers.next().await {
                 yield answer;
             }
-            let Some(mut feed) = part.left() else { return };
-            let mut answers = stock.0.schema.execute_stream(told);
-            while let Some(item) = feed.next().await {
-                match item {
-                    Ok(item) => {
-                        let sent = items.send(item).await;
-                        let Some(answer) = answers.next().await else { return };
+            let (Some(feed), Some(likeness)) = (left.take(), likeness) else { return };
+            let mut told = feed.follow(likeness, Box::new(again));
+            while let Some(answer) = told.next().await {
+                yield match answer {
+                    Ok(rendition) => serde_json::from_str(&rendition.told.payload).unwrap(),
+                    Err(error) => refused(error),
+                };
+            }
+        }
+        .boxed()
+    }
+}
+
+fn copy(request: &Request) -> Request {
+    let mut copy = Request::new(request.query.clone()).variables(request.variables.clone());
+    copy.operation_name.clone_from(&request.operation_name);
+    copy
+}
+
+/// What it takes to execute a subscription for its events.
+struct Again {
+    stock: Stock,
+    caller: Caller,
+    request: Request,
+}
+
+impl Again {
+    /// Like no other; `None` for what does not parse, which has no feed.
+    fn likeness(&self) -> Option<Likeness> {
+        static SUBSCRIBERS: AtomicU64 = AtomicU64::new(0);
+        let document = async_graphql::parser::parse_query(&self.request.query).ok()?;
+        let mut request = copy(&self.request);
+        request.query.push_str(&format!("# {}", SUBSCRIBERS.fetch_add(1, Ordering::Relaxed)));
+        Some(Outline::of(&request, &document).likeness)
+    }
+}
+
+impl Operation<Scope> for Again {
+    fn start(&self, put: Box<dyn FnOnce(Request) -> Request + '_>) -> Box<dyn Running<Scope>> {
+        let (stock, caller, request) = (self.stock.clone(), self.caller.clone(), put(copy(&self.request)));
+        let answers = stream! {
+            match stock.complete(request, caller).await {
+                Ok(request) => {
+                    let mut answers = stock.0.schema.execute_stream(request);
+                    while let Some(answer) = answers.next().await {
                         yield answer;
-                        if sent.is_err() {
-                            return;
-                        }
-                    }
-                    Err(error) => {
-                        yield refused(error);
-                        return;
                     }
                 }
+                Err(error) => yield refused(error),
             }
+        };
+        Box::new(Events(answers.boxed()))
+    }
+}
+
+struct Events(BoxStream<'static, Response>);
+
+impl Running<Scope> for Events {
+    fn begin(&mut self) {}
+
+    fn answer(&mut self) -> BoxFuture<'_, Option<Told<Scope>>> {
+        async {
+            let response = self.0.next().await?;
+            let payload = serde_json::to_string(&response).unwrap().into();
+            Some(Told { payload, cursor: None, scope: Scope::default(), sound: response.errors.is_empty() })
         }
         .boxed()
     }

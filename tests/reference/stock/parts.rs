@@ -11,9 +11,11 @@ use platform::config::{
     AuthConfig, BcryptCost, Config, DatabaseConfig, DatabaseUrl, DevParts, GpuResources, JwtKeys, LoginRates,
 };
 use platform::db::Db;
-use platform::events::Bus;
+use platform::events::{Bus, Lines};
 use platform::executor::{Scheduler, Wake};
-use platform::jobs::logs::Tails;
+use platform::feeds::{Audience, Channel};
+use platform::jobs::event::JobEvent;
+use platform::jobs::logs::{Chunk, Tails};
 use platform::jobs::service::Submitter;
 use platform::schema::SchemaBuilder;
 use platform::tasks::Tasks;
@@ -27,6 +29,7 @@ pub struct Parts {
     cluster: Cluster,
     submitter: Submitter,
     tails: Tails,
+    job_events: Channel<JobEvent>,
 }
 
 impl Parts {
@@ -37,7 +40,9 @@ impl Parts {
         let cluster = cluster_that_is_away(&url).await?;
         let config = DatabaseConfig { pool_size: connections, ..DatabaseConfig::for_dev(url) };
         let db = Db::new(&config, tasks)?;
-        let bus = Bus::start(tasks, &db, Duration::from_secs(3_600));
+        let mut lines = Lines::default();
+        let job_events = Channel::new(lines.open::<JobEvent>());
+        let bus = Bus::start(tasks, &db, Duration::from_secs(3_600), lines);
         bus.tip().wait_for(Option::is_some).await?;
         let auth = AuthConfig {
             jwt_keys: JwtKeys::random(),
@@ -56,14 +61,15 @@ impl Parts {
             wake: Wake::default(),
         };
         let tails = Tails::new(cluster.clone(), tasks);
-        Ok(Self { db, authenticator, bus, cluster, submitter, tails })
+        Ok(Self { db, authenticator, bus, cluster, submitter, tails, job_events })
     }
 
     /// Puts them into a schema.
     pub fn put_in(&self, builder: SchemaBuilder) -> SchemaBuilder {
         let builder = builder.data(self.db.clone()).data(self.bus.clone()).data(self.cluster.clone());
         let builder = builder.data(Arc::new(GpuResources::default())).data(self.authenticator.clone());
-        builder.data(self.submitter.clone()).data(self.tails.clone())
+        let builder = builder.data(self.submitter.clone()).data(self.tails.clone());
+        builder.data(self.job_events.clone()).data(Audience::<Chunk>::default())
     }
 }
 
