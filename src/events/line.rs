@@ -85,10 +85,13 @@ impl<E> Clone for Line<E> {
     }
 }
 
+/// Feeds by their numbers.
+type Inboxes<E> = HashMap<u64, Arc<Inbox<Logged<E>>>>;
+
 /// Who is on a line, by what they want to hear of.
 #[derive(Debug)]
 struct Members<E> {
-    by_topic: HashMap<Topic, HashMap<u64, Arc<Inbox<Logged<E>>>>>,
+    by_topic: HashMap<Topic, Inboxes<E>>,
     count: usize,
     next: u64,
     closed: bool,

@@ -73,8 +73,10 @@ type Outcome<S> = Result<Arc<Rendition<S>>, Broken>;
 type UnderWay<S> = Shared<BoxFuture<'static, Outcome<S>>>;
 type Start<S, E> = Box<dyn Fn() -> Box<dyn Execution<S, E>> + Send + Sync>;
 
-/// The shares of events that are an `E` that have subscribers, by what makes their subscribers alike.
-pub struct Shares<K, S: Scope, E>(Arc<Mutex<HashMap<K, Weak<Share<S, E>>>>>);
+/// The shares that have subscribers, by what makes their subscribers alike.
+pub struct Shares<K, S: Scope, E>(Arc<Mutex<ByLikeness<K, S, E>>>);
+
+type ByLikeness<K, S, E> = HashMap<K, Weak<Share<S, E>>>;
 
 impl<K, S: Scope, E> Clone for Shares<K, S, E> {
     fn clone(&self) -> Self {
