@@ -18,13 +18,15 @@ use self::limits::{LimitsByRole, documents};
 use crate::auth::Authenticator;
 use crate::auth::attempts::ClientAddress;
 use crate::auth::principal::Caller;
+use crate::change;
 use crate::cluster::Cluster;
 use crate::cluster::queues::Queues;
 use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::error::{ApiError, Code};
-use crate::events::{self, Bus};
+use crate::events::{self, Bus, Lines};
 use crate::executor::{Executor, Scheduler, Wake};
+use crate::feeds::{Audience, Channel};
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::graphql_error;
 use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
@@ -33,15 +35,16 @@ use crate::http::{
     Answer, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
     ReadinessCheck, RequestMeta, Revocation, Threads, Transport, router, serve,
 };
-use crate::jobs::logs::Tails;
+use crate::jobs::event::JobEvent;
+use crate::jobs::logs::{Chunk, Tails};
 use crate::jobs::service::Submitter;
+use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
 use crate::schema::{self, Schema, event_cursor};
-use crate::tasks::Tasks;
+use crate::tasks::{Standing, Tasks};
 use crate::watch;
 
 use collapsing::Collapsing;
-use following::Following;
 
 /// The log is looked at every few seconds; a replica that has not managed to for this long tells its subscribers nothing.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
@@ -65,8 +68,8 @@ struct Parts {
     documents: DocumentSettings,
     limits: LimitsByRole,
     collapsing: Collapsing,
-    following: Following,
     demo_users: serde_json::Value,
+    tasks: Tasks,
 }
 
 impl App {
@@ -87,21 +90,29 @@ impl App {
             }
         }
         let cluster = Cluster::new(&config.cluster).await?;
-        let bus = Bus::start(tasks, &db, config.events.retention);
+        let mut lines = Lines::default();
+        let job_events = Channel::new(lines.open::<JobEvent>());
+        let bus = Bus::start(tasks, &db, config.events.retention, lines);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
         let queues = Queues::default();
-        tasks.spawn("queues", queues.clone().keep(cluster.clone()));
+        let kept = (queues.clone(), cluster.clone());
+        tasks.supervise("queues", move || kept.0.clone().keep(kept.1.clone()));
+        let keys = db.clone();
+        tasks.supervise("idempotency keys", move || change::forget_old_keys(keys.clone()));
         let wake = Wake::default();
         let executor: Arc<dyn Executor> = Arc::new(Scheduler::new(cluster.clone()));
         worker::spawn(tasks, db.clone(), executor.clone(), wake.clone());
-        let watch = watch::spawn(tasks, db.clone(), cluster.clone());
+        let rooms = watch::Rooms::default().with::<Jobs>();
+        let watch = watch::spawn(tasks, db.clone(), cluster.clone(), rooms);
         let scheduler = config.cluster.scheduler_name.as_str().into();
         let gpus = Arc::new(config.cluster.gpu_resources.clone());
         let submitter = Submitter { db: db.clone(), scheduler, queues, executor, gpus: Arc::clone(&gpus), wake };
         let tails = Tails::new(cluster.clone(), tasks);
+        let log_chunks = Audience::<Chunk>::default();
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone()).data(Arc::clone(&gpus));
-            builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone())
+            let builder = builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone());
+            builder.data(job_events.clone()).data(log_chunks.clone())
         });
         let limits = LimitsByRole::new(&config);
         let parts = Parts {
@@ -116,8 +127,8 @@ impl App {
             documents,
             limits,
             collapsing: Collapsing::default(),
-            following: Following::default(),
             demo_users,
+            tasks: tasks.clone(),
         };
         Ok(Self(Arc::new(parts)))
     }
@@ -149,6 +160,21 @@ impl App {
         threads.join().await;
         Ok(())
     }
+}
+
+/// Whether all background work runs, and how often some of it had to be begun again.
+fn background(tasks: &[Standing]) -> Result<String, String> {
+    let down: Vec<_> =
+        tasks.iter().filter_map(|task| Some(format!("the {} is down: {}", task.name, task.down.as_ref()?))).collect();
+    if !down.is_empty() {
+        return Err(down.join("; "));
+    }
+    let restarted = tasks.iter().filter(|task| task.restarts > 0);
+    let restarted: Vec<_> = restarted.map(|task| format!("{} {}", task.name, task.restarts)).collect();
+    Ok(match restarted.is_empty() {
+        true => format!("{} tasks run", tasks.len()),
+        false => format!("{} tasks run; restarts: {}", tasks.len(), restarted.join(", ")),
+    })
 }
 
 /// What the schema's fields cost.
@@ -268,8 +294,12 @@ impl GraphqlService for App {
         let watch = check("watch", async {
             self.0.watch.check().map(Some).map_err(|message| ApiError::new(Code::DatabaseUnavailable, message))
         });
-        let (database, migrations, cluster, events, watch) = tokio::join!(database, migrations, cluster, events, watch);
-        vec![database, migrations, cluster, events, watch]
+        let background = check("background", async {
+            background(&self.0.tasks.standing()).map(Some).map_err(|message| ApiError::new(Code::Internal, message))
+        });
+        let (database, migrations, cluster, events, watch, background) =
+            tokio::join!(database, migrations, cluster, events, watch, background);
+        vec![database, migrations, cluster, events, watch, background]
     }
 
     fn render_metrics(&self) -> String {

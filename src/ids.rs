@@ -33,6 +33,8 @@ const SUFFIX_LEN: usize = 26;
 pub trait Kind: 'static {
     /// The part before the underscore.
     const PREFIX: &'static str;
+    /// The word for it in messages.
+    const NOUN: &'static str;
 }
 
 /// The id of a `K`. A `uuid` column reads and writes it as it is.
@@ -175,12 +177,13 @@ pub fn parse_suffix(text: &str) -> Option<Uuid> {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident, $id:ident, $prefix:literal;)*) => {$(
+    ($($(#[$doc:meta])* $kind:ident, $id:ident, $prefix:literal, $noun:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub enum $kind {}
         impl Kind for $kind {
             const PREFIX: &'static str = $prefix;
+            const NOUN: &'static str = $noun;
         }
         #[doc = concat!("An id that begins with `", $prefix, "_`.")]
         pub type $id = Id<$kind>;
@@ -189,21 +192,21 @@ macro_rules! kinds {
 
 kinds! {
     /// A person.
-    UserKind, UserId, "user";
+    UserKind, UserId, "user", "user";
     /// A log-in that can be refreshed and ended.
-    SessionKind, SessionId, "session";
+    SessionKind, SessionId, "session", "session";
     /// A group of people.
-    GroupKind, GroupId, "group";
+    GroupKind, GroupId, "group", "group";
     /// A group's project.
-    ProjectKind, ProjectId, "project";
+    ProjectKind, ProjectId, "project", "project";
     /// A versioned config file.
-    ConfigKind, ConfigId, "config";
+    ConfigKind, ConfigId, "config", "config file";
     /// One version of a config file.
-    CommitKind, CommitId, "commit";
+    CommitKind, CommitId, "commit", "commit";
     /// A job.
-    JobKind, JobId, "job";
+    JobKind, JobId, "job", "job";
     /// An entry of the audit log.
-    AuditKind, AuditId, "audit";
+    AuditKind, AuditId, "audit", "audit entry";
 }
 
 #[cfg(test)]

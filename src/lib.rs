@@ -9,10 +9,13 @@
 //! | [`http`] | the transports: HTTP, WebSocket, health, metrics, the playground |
 //! | [`schema`] | the three roots, what a request carries, the SDL |
 //! | [`watch`] | the cluster's changes, reconciled into rows and events |
-//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`audit`] | one room a domain |
+//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] | one room a domain |
+//! | [`change`] | the one construct of every mutation: policy, transaction, audit, events, idempotency key |
 //! | [`executor`] | how a job reaches the cluster |
+//! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
+//! | [`reconcile`] | what a room brings to the watch |
 //! | [`auth`] | passwords, tokens, sessions, the policy table |
-//! | [`events`] | the event log, LISTEN/NOTIFY, the bus, resume |
+//! | [`events`] | the one event log of all rooms, LISTEN/NOTIFY, the bus, resume |
 //! | [`cluster`] | everything that speaks Kubernetes |
 //! | [`graphql`] | the toolkit every room builds with |
 //! | [`db`] | pools, coalescers, transactions, migrations |
@@ -21,8 +24,8 @@
 //! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are the ground floor: everyone may use them.
 
 pub mod app;
-pub mod audit;
 pub mod auth;
+pub mod change;
 pub mod cli;
 pub mod cluster;
 pub mod config;
@@ -33,6 +36,7 @@ pub mod dev;
 pub mod error;
 pub mod events;
 pub mod executor;
+pub mod feeds;
 pub mod graphql;
 pub mod groups;
 pub mod http;
@@ -40,6 +44,7 @@ pub mod ids;
 pub mod jobs;
 pub mod projects;
 pub mod quantity;
+pub mod reconcile;
 pub mod schema;
 pub mod tasks;
 pub mod users;

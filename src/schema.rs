@@ -64,7 +64,8 @@ pub struct Subscription(JobSubscription);
 /// The executable schema.
 pub type Schema = Executable<Query, Mutation, Subscription>;
 
-type SchemaBuilder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
+/// What a schema is built with.
+pub type SchemaBuilder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
 
 /// Ids that one `nodes` query may ask for.
 const MAX_NODES: usize = 100;
@@ -149,7 +150,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError> {
 }
 
 /// The schema without what a running server adds to it.
-fn builder() -> SchemaBuilder {
+pub fn builder() -> SchemaBuilder {
     // Sizes are measured before execution (graphql::limits); the executor's own limits stay out of the way.
     async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .override_output_type_description::<DateTime<Utc>>(

@@ -12,14 +12,16 @@ use std::{
 use regex::Regex;
 
 /// From the roof to the cellar. Each room may know those below it, but not those beside it.
-const FLOORS: [&[&str]; 13] = [
+const FLOORS: [&[&str]; 15] = [
     &["cli"],
     &["app"],
     &["http"],
     &["schema"],
     &["watch"],
     DOMAINS,
+    &["change"],
     &["executor"],
+    &["feeds", "reconcile"],
     &["auth"],
     &["events"],
     &["cluster"],
@@ -30,7 +32,7 @@ const FLOORS: [&[&str]; 13] = [
 
 /// The rooms with a subject of their own. Of each other they may know what [`SHARED`] lists.
 const DOMAINS: &[&str] =
-    &["audit", "configs", "groups", "images", "jobs", "projects", "requests", "storage", "users", "workflows"];
+    &["configs", "groups", "images", "jobs", "projects", "requests", "storage", "users", "workflows"];
 
 /// The parts of a domain room that other domain rooms may know.
 const SHARED: [&str; 3] = ["model", "loader", "types"];

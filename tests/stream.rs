@@ -2,8 +2,10 @@
 //! plays the scheduler, so that it decides what happens when; faults are made by proxies that can be cut.
 
 mod dead;
+mod kinds;
 mod refused;
 mod stage;
+mod supervision;
 
 use std::time::Duration;
 
@@ -38,14 +40,15 @@ async fn resuming_after_any_cursor_gives_the_rest_once_and_in_order() {
     let object = stage.object_name(job).await;
     stage.say(&object, json!({ "phase": "Running" })).await;
     stage.reach(job, "RUNNING").await;
-    let (db, bus) = stage.feed();
+    let (db, line) = stage.feed();
     let mut feeds = Vec::new();
     for seen in 0..=3 {
-        feeds.push((seen, Box::pin(resume::follow(db.clone(), bus.clone(), Topics::Jobs(vec![job]), Some(Seq(seen))))));
+        feeds.push((seen, Box::pin(resume::follow(db.clone(), &line, Topics::subjects(&[job]), Some(Seq(seen))))));
     }
     stage.report(job, json!({ "phase": "Succeeded" })).await;
     for (seen, feed) in feeds {
-        let rest: Vec<_> = feed.take(4 - seen as usize).map(|event| event.unwrap().phase.clone()).collect().await;
+        let rest: Vec<_> =
+            feed.take(4 - seen as usize).map(|event| event.unwrap().event.phase.as_str()).collect().await;
         assert_eq!(rest, LIFE[seen as usize..], "after {seen}");
     }
 }
@@ -57,13 +60,13 @@ async fn a_cursor_older_than_the_log_is_expired_at_once() {
     stage.reach(job, "QUEUED").await;
     stage
         .execute(
-            "WITH gone AS (DELETE FROM job_events RETURNING seq)
+            "WITH gone AS (DELETE FROM events RETURNING seq)
              UPDATE event_horizon SET seq = (SELECT max(seq) FROM gone)",
         )
         .await;
-    let (db, bus) = stage.feed();
+    let (db, line) = stage.feed();
     let refused =
-        Box::pin(resume::follow(db, bus, Topics::Everything, Some(Seq(0)))).next().await.unwrap().unwrap_err();
+        Box::pin(resume::follow(db, &line, Topics::Everything, Some(Seq(0)))).next().await.unwrap().unwrap_err();
     assert_eq!(refused.code, Code::ResumeExpired);
 }
 

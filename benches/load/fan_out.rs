@@ -9,8 +9,11 @@ use futures::future::try_join_all;
 use futures::{SinkExt, StreamExt};
 use platform::config::{DatabaseConfig, DatabaseUrl};
 use platform::db::Db;
-use platform::events::model::{NewEvent, append};
+use platform::events::model::append;
 use platform::ids::JobId;
+use platform::jobs::event::{JobEvent, about};
+use platform::jobs::model;
+use platform::jobs::phase::{JobEventKind, JobPhase};
 use platform::tasks::Tasks;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -178,17 +181,18 @@ async fn tell(bench: &Bench, events: usize) -> anyhow::Result<()> {
     let url: DatabaseUrl = bench.database_url().parse().map_err(anyhow::Error::msg)?;
     let db = Db::new(&DatabaseConfig::for_dev(url), &tasks)?;
     let mut conn = db.connection().await?;
-    let event = NewEvent {
-        job: job(),
-        kind: "WAITING",
-        phase: "SUCCEEDED",
+    let (found, group) = model::find(&mut conn, job()).await?.context("the job is not seeded")?;
+    let event = JobEvent {
+        kind: JobEventKind::Waiting,
+        phase: JobPhase::Succeeded,
         previous_phase: None,
         reason: Some("Measured".into()),
         message: None,
     };
+    let event = [(about(found.id, found.project_id, group, found.submitted_by), event)];
     let mut next = Instant::now();
     for _ in 0..events {
-        conn.transaction(async |conn| append(conn, std::slice::from_ref(&event)).await).await?;
+        conn.transaction(async |conn| append(conn, &event).await).await?;
         next += PAUSE;
         tokio::time::sleep_until(next.into()).await;
     }

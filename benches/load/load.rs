@@ -9,7 +9,7 @@ use rand::RngExt;
 use uuid::Uuid;
 
 use crate::CONNECTIONS;
-use crate::server::Bench;
+use crate::server::Target;
 use crate::wire::Connection;
 
 /// Jobs, projects and groups of the `bench` seed.
@@ -98,18 +98,18 @@ pub struct Measured {
     pub p99: Duration,
     /// Of the server, an operation.
     pub cpu: Duration,
-    /// An operation.
-    pub statements: f64,
+    /// An operation, of a server that counts them.
+    pub statements: Option<f64>,
 }
 
 /// Runs one kind of operation for `time`, after a fifth of it to warm up.
-pub async fn run(bench: &Bench, token: &str, workload: &Workload, time: Duration) -> anyhow::Result<Measured> {
-    hammer(bench, token, workload, time / 5).await?;
-    let (cpu, statements) = (bench.cpu()?, bench.counter("platform_sql_statements_total").await?);
+pub async fn run(target: Target, token: &str, workload: &Workload, time: Duration) -> anyhow::Result<Measured> {
+    hammer(target, token, workload, time / 5).await?;
+    let (cpu, before) = (target.cpu()?, target.counter("platform_sql_statements_total").await?);
     let since = Instant::now();
-    let mut took = hammer(bench, token, workload, time).await?;
-    let (elapsed, cpu) = (since.elapsed(), bench.cpu()? - cpu);
-    let statements = bench.counter("platform_sql_statements_total").await? - statements;
+    let mut took = hammer(target, token, workload, time).await?;
+    let (elapsed, cpu) = (since.elapsed(), target.cpu()? - cpu);
+    let after = target.counter("platform_sql_statements_total").await?;
     ensure!(!took.is_empty(), "nothing was answered");
     took.sort_unstable();
     let operations = u32::try_from(took.len())?;
@@ -118,17 +118,17 @@ pub async fn run(bench: &Bench, token: &str, workload: &Workload, time: Duration
         p50: took[took.len() / 2],
         p99: took[took.len() * 99 / 100],
         cpu: cpu / operations,
-        statements: statements / f64::from(operations),
+        statements: after.zip(before).map(|(after, before)| (after - before) / f64::from(operations)),
     })
 }
 
-async fn hammer(bench: &Bench, token: &str, workload: &Workload, time: Duration) -> anyhow::Result<Vec<Duration>> {
+async fn hammer(target: Target, token: &str, workload: &Workload, time: Duration) -> anyhow::Result<Vec<Duration>> {
     let end = Instant::now() + time;
     let headers = format!("authorization: Bearer {token}\r\n");
     let query = serde_json::to_string(workload.query)?;
     let (headers, query) = (&headers, &query);
     let connections = (0..CONNECTIONS).map(|_| async move {
-        let mut connection = Connection::open(bench.address()).await?;
+        let mut connection = Connection::open(target.address).await?;
         let mut took = Vec::new();
         while Instant::now() < end {
             let body = format!(r#"{{"query":{query},"variables":{}}}"#, (workload.variables)());

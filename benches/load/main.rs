@@ -1,4 +1,5 @@
-//! The benchmark behind `make bench`: the release server over the `bench` seed, beside pgbench on the same database.
+//! The benchmark behind `make bench`: the release server over the `bench` seed, beside the stock way to serve the same
+//! rooms (`tests/reference`) and pgbench on the same database.
 //!
 //! Everything is on, as in production: authentication, permissions, limits, metrics. Load generator, server and
 //! PostgreSQL share the machine, so figures compare within one run only. Prints Markdown tables.
@@ -7,6 +8,9 @@ mod fan_out;
 mod load;
 mod pgbench;
 mod server;
+#[path = "../../tests/reference/stock/mod.rs"]
+mod stock;
+mod stock_server;
 mod wire;
 
 use std::time::Duration;
@@ -16,10 +20,17 @@ use anyhow::Context;
 use load::{Measured, Workload};
 use server::Bench;
 
+/// As the server has it, for the stock one runs in this program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Connections of both load generators.
 const CONNECTIONS: usize = 32;
 
 fn main() -> anyhow::Result<()> {
+    if let Some(order) = stock_server::Order::of_environment() {
+        return order.serve();
+    }
     // The clients leave the other cores to what is measured.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run())
@@ -32,22 +43,29 @@ async fn run() -> anyhow::Result<()> {
     let seconds = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
     let time = Duration::from_secs(seconds);
     let bench = Bench::start().await?;
-    let token = bench.log_in("admin").await?;
+    let target = bench.target()?;
+    let token = bench.log_in(target, "admin").await?;
     if wanted("queries") {
-        println!("\n| operation | API ops/s | p50 | p99 | server CPU/op | SQL/op | pgbench ops/s | ratio |");
-        println!("|---|--:|--:|--:|--:|--:|--:|--:|");
+        let stock = stock_server::Stock::start(bench.database_url()).await?;
+        let stock_token = bench.log_in(stock.target(), "admin").await?;
+        println!(
+            "\n| operation | API ops/s | p50 | p99 | server CPU/op | SQL/op | stock ops/s | stock CPU/op | pgbench ops/s | ratio |"
+        );
+        println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
         for workload in load::workloads() {
-            let ours = load::run(&bench, &token, &workload, time).await.context(workload.name)?;
+            let ours = load::run(target, &token, &workload, time).await.context(workload.name)?;
+            let stock = load::run(stock.target(), &stock_token, &workload, time).await.context("the stock server")?;
             let theirs = pgbench::run(&bench, &workload, time).await.context(workload.name)?;
-            println!("{}", row(&workload, &ours, theirs));
+            println!("{}", row(&workload, &ours, &stock, theirs));
         }
+        stock.stop().await?;
     }
     if wanted("submits") {
         println!("\n| operation | API ops/s | p50 | p99 | server CPU/op | SQL/op |");
         println!("|---|--:|--:|--:|--:|--:|");
         for workload in load::submits() {
             // Each makes work for the cluster, which is pretended on the same machine.
-            let ours = load::run(&bench, &token, &workload, time / 3).await.context(workload.name)?;
+            let ours = load::run(target, &token, &workload, time / 3).await.context(workload.name)?;
             println!("{}", without_peer(&workload, &ours));
         }
     }
@@ -60,15 +78,12 @@ async fn run() -> anyhow::Result<()> {
 /// A row of what pgbench has no like of.
 fn without_peer(workload: &Workload, ours: &Measured) -> String {
     let Measured { per_second, p50, p99, cpu, statements } = ours;
-    let (name, cpu) = (workload.name, cpu.as_secs_f64() * 1e6);
+    let (name, cpu, statements) = (workload.name, cpu.as_secs_f64() * 1e6, statements.unwrap_or_default());
     format!("| {name} | {per_second:.0} | {p50:.1?} | {p99:.1?} | {cpu:.0} us | {statements:.2} |")
 }
 
-fn row(workload: &Workload, ours: &Measured, theirs: f64) -> String {
-    let Measured { per_second, p50, p99, cpu, statements } = ours;
-    let (name, ratio) = (workload.name, per_second / theirs * 100.0);
-    format!(
-        "| {name} | {per_second:.0} | {p50:.1?} | {p99:.1?} | {:.0} us | {statements:.2} | {theirs:.0} | {ratio:.0} % |",
-        cpu.as_secs_f64() * 1e6,
-    )
+fn row(workload: &Workload, ours: &Measured, stock: &Measured, theirs: f64) -> String {
+    let (ratio, stock_cpu) = (ours.per_second / theirs * 100.0, stock.cpu.as_secs_f64() * 1e6);
+    let (alone, stock) = (without_peer(workload, ours), stock.per_second);
+    format!("{alone} {stock:.0} | {stock_cpu:.0} us | {theirs:.0} | {ratio:.0} % |")
 }

@@ -101,33 +101,26 @@ impl Bench {
         &self.ready.database_url
     }
 
-    /// An access token.
-    pub async fn log_in(&self, username: &str) -> anyhow::Result<String> {
+    /// An access token of one of the servers.
+    pub async fn log_in(&self, target: Target, username: &str) -> anyhow::Result<String> {
         let user = self.ready.users.iter().find(|user| user.username == username).context("no such user")?;
         let query = "mutation($input: LoginInput!) { login(input: $input) { accessToken } }";
         let input = json!({ "input": { "username": user.username, "password": user.password } });
-        let mut connection = Connection::open(self.address).await?;
+        let mut connection = Connection::open(target.address).await?;
         let answer = connection.post("", &json!({ "query": query, "variables": input }).to_string()).await?;
         let answer: Value = serde_json::from_str(answer)?;
         let token = answer["data"]["login"]["accessToken"].as_str();
         Ok(token.with_context(|| format!("no token: {answer}"))?.to_owned())
     }
 
-    /// The value of a counter of the server, its labels added up.
-    pub async fn counter(&self, name: &str) -> anyhow::Result<f64> {
-        let mut connection = Connection::open(self.address).await?;
-        let (_, text) = connection.get("/metrics").await?;
-        let values = text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next());
-        Ok(values.filter_map(|value| value.parse::<f64>().ok()).sum())
+    /// The server, as what is measured.
+    pub fn target(&self) -> anyhow::Result<Target> {
+        Ok(Target { address: self.address, process: self.serve.id().context("the server has ended")? })
     }
 
     /// The processor time that the server has used.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(self.proc("stat")?)?;
-        // proc(5): utime and stime are the 14th and 15th field; the 2nd, in parentheses, may hold spaces.
-        let fields: Vec<&str> = stat.rsplit_once(')').context("no process name")?.1.split_whitespace().collect();
-        let ticks = fields[11].parse::<u32>()? + fields[12].parse::<u32>()?;
-        Ok(TICK * ticks)
+        self.target()?.cpu()
     }
 
     /// The memory that the server has in use, in bytes.
@@ -151,6 +144,34 @@ impl Bench {
         }
         self.dev.wait().await?;
         Ok(())
+    }
+}
+
+/// A server under load.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The id of its process.
+    pub process: u32,
+}
+
+impl Target {
+    /// The value of a counter, its labels added up; none of a server without metrics.
+    pub async fn counter(&self, name: &str) -> anyhow::Result<Option<f64>> {
+        let mut connection = Connection::open(self.address).await?;
+        let (200, text) = connection.get("/metrics").await? else { return Ok(None) };
+        let values = text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next());
+        Ok(Some(values.filter_map(|value| value.parse::<f64>().ok()).sum()))
+    }
+
+    /// The processor time that it has used.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process))?;
+        // proc(5): utime and stime are the 14th and 15th field; the 2nd, in parentheses, may hold spaces.
+        let fields: Vec<&str> = stat.rsplit_once(')').context("no process name")?.1.split_whitespace().collect();
+        let ticks = fields[11].parse::<u32>()? + fields[12].parse::<u32>()?;
+        Ok(TICK * ticks)
     }
 }
 

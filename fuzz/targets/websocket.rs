@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use platform::http::Frame;
 use platform::http::ws::protocol::{Action, Close, Event, Protocol, Ticket};
+use platform::http::ws::sub_protocol::SubProtocol;
 use serde_json::{Value, json};
 
 const MAX_OPERATIONS: usize = 3;
@@ -12,16 +13,21 @@ const MAX_OPERATIONS: usize = 3;
 /// A longer life of a socket shows nothing that a shorter one does not.
 const MAX_BYTES: usize = 300;
 
-/// Bytes are read as steps: an opcode, and what the step needs.
+/// Both sub-protocols live through the same steps.
 pub fn check(bytes: &[u8]) {
-    let mut model = Model::default();
+    live(Model::new(SubProtocol::Transport), bytes);
+    live(Model::new(SubProtocol::Legacy), bytes);
+}
+
+/// Bytes are read as steps: an opcode, and what the step needs.
+fn live(mut model: Model, bytes: &[u8]) {
     let mut bytes = bytes.iter().copied().take(MAX_BYTES);
     while let Some(opcode) = bytes.next() {
         let mut small = || bytes.next().unwrap_or_default() % 4;
         match opcode % 14 {
             0 => model.say(&json!({ "type": "connection_init", "payload": { "authorization": "t" } })),
-            1 | 2 => model.say(&json!({ "type": "subscribe", "id": id(small()), "payload": { "query": "{ a }" } })),
-            3 => model.say(&json!({ "type": "complete", "id": id(small()) })),
+            1 | 2 => model.say(&json!({ "type": model.start, "id": id(small()), "payload": { "query": "{ a }" } })),
+            3 => model.say(&json!({ "type": model.stop, "id": id(small()) })),
             4 => model.say(&json!({ "type": "ping", "payload": { "n": small() } })),
             5 => model.say(&json!({ "type": "pong" })),
             6 => model.accept(),
@@ -61,73 +67,103 @@ enum Phase {
 
 struct Model {
     socket: Protocol,
+    legacy: bool,
+    start: &'static str,
+    stop: &'static str,
     phase: Phase,
     open: BTreeMap<String, Ticket>,
+    /// Operations that came before the acknowledgement, in their order.
+    waiting: Vec<String>,
     /// Operations that are over: what they still say is dropped.
     over: Vec<Ticket>,
     last_ticket: Option<Ticket>,
     unanswered: u8,
 }
 
-impl Default for Model {
-    fn default() -> Self {
+impl Model {
+    fn new(spoken: SubProtocol) -> Self {
+        let legacy = spoken == SubProtocol::Legacy;
         Self {
-            socket: Protocol::new(MAX_OPERATIONS),
+            socket: Protocol::new(spoken, MAX_OPERATIONS),
+            legacy,
+            start: if legacy { "start" } else { "subscribe" },
+            stop: if legacy { "stop" } else { "complete" },
             phase: Phase::default(),
             open: BTreeMap::new(),
+            waiting: Vec::new(),
             over: Vec::new(),
             last_ticket: None,
             unanswered: 0,
         }
     }
-}
 
-impl Model {
     /// A message of which the protocol says what follows.
     fn say(&mut self, message: &Value) {
         let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
-        let id = text("id");
-        let expected = match (text("type").as_str(), self.phase) {
+        let (kind, id) = (text("type"), text("id"));
+        let runs = self.open.contains_key(&id) || self.waiting.contains(&id);
+        let full = self.open.len() + self.waiting.len() == MAX_OPERATIONS;
+        let waits = self.legacy && self.phase == Phase::Authenticating;
+        let expected = match (kind.as_str(), self.phase) {
             (_, Phase::Closed) => String::new(),
             ("connection_init", Phase::Opened) => "authenticate".to_owned(),
             ("connection_init", _) => self.closing(4429),
-            ("subscribe", Phase::Ready) if self.open.contains_key(&id) => self.closing(4409),
-            ("subscribe", Phase::Ready) if self.open.len() == MAX_OPERATIONS => "error ".to_owned() + &id,
-            ("subscribe", Phase::Ready) => "start".to_owned(),
-            ("subscribe", _) => self.closing(4401),
-            ("complete", _) => {
-                if self.open.contains_key(&id) {
-                    "stop".to_owned()
-                } else {
-                    String::new()
-                }
-            }
-            ("ping", _) => "pong".to_owned(),
+            ("start", Phase::Ready) if runs => "stop, start".to_owned(),
+            ("start", Phase::Authenticating) if runs => "stop".to_owned(),
+            ("subscribe", Phase::Ready) if runs => self.closing(4409),
+            ("start" | "subscribe", phase) if full && (phase == Phase::Ready || waits) => format!("error {id}"),
+            ("start" | "subscribe", Phase::Ready) => "start".to_owned(),
+            ("start", Phase::Authenticating) => String::new(),
+            ("start" | "subscribe", _) => self.closing(4401),
+            ("stop", _) if runs => format!("stop, complete {id}"),
+            ("complete", _) if runs => "stop".to_owned(),
+            ("ping", _) if !self.legacy => "pong".to_owned(),
+            ("ping" | "pong", _) if self.legacy => self.closing(4400),
             _ => String::new(),
         };
         self.unanswered = 0;
         let actions = self.socket.on(Event::Text(message.to_string()));
         self.compare(&actions, &expected);
-        match expected.as_str() {
-            "authenticate" => self.phase = Phase::Authenticating,
-            "stop" => self.over.extend(self.open.remove(&id)),
-            "start" => {
-                let [Action::Start(ticket, params)] = &actions[..] else { panic!("{actions:?}") };
-                assert_eq!(params.query(), Some("{ a }"));
-                assert!(self.last_ticket < Some(*ticket), "a ticket was given twice");
-                self.last_ticket = Some(*ticket);
-                self.open.insert(id, *ticket);
-            }
-            _ => {}
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if kind == "connection_init" {
+            self.phase = Phase::Authenticating;
+        } else if kind == self.stop || (kind == self.start && expected.contains("stop")) {
+            self.over.extend(self.open.remove(&id));
+            self.waiting.retain(|waiting| *waiting != id);
+        }
+        if let Some(Action::Start(ticket, params)) = actions.last() {
+            assert_eq!(params.query(), Some("{ a }"));
+            self.started(id, *ticket);
+        } else if kind == self.start && waits && !expected.starts_with("error") {
+            self.waiting.push(id);
         }
     }
 
+    fn started(&mut self, id: String, ticket: Ticket) {
+        assert!(self.last_ticket < Some(ticket), "a ticket was given twice");
+        self.last_ticket = Some(ticket);
+        self.open.insert(id, ticket);
+    }
+
     fn accept(&mut self) {
-        let expected = if self.phase == Phase::Authenticating { "connection_ack" } else { "" };
+        let expected = match (self.phase, self.legacy) {
+            (Phase::Authenticating, false) => "connection_ack".to_owned(),
+            (Phase::Authenticating, true) => "connection_ack, ka".to_owned() + &", start".repeat(self.waiting.len()),
+            _ => String::new(),
+        };
         let actions = self.socket.on(Event::Accepted { ack: json!({}) });
-        self.compare(&actions, expected);
-        if expected == "connection_ack" {
+        self.compare(&actions, &expected);
+        if self.phase == Phase::Authenticating {
             self.phase = Phase::Ready;
+            let starts = actions.iter().filter_map(|action| match action {
+                Action::Start(ticket, _) => Some(*ticket),
+                _ => None,
+            });
+            for (id, ticket) in std::mem::take(&mut self.waiting).into_iter().zip(starts) {
+                self.started(id, ticket);
+            }
         }
     }
 
@@ -142,6 +178,7 @@ impl Model {
         let refused = matches!(frame, Frame::Refused { .. });
         let expected = match &id {
             Some(id) if refused => format!("error {id}, stop"),
+            Some(id) if self.legacy => format!("data {id}"),
             Some(id) => format!("next {id}"),
             None => String::new(),
         };
@@ -166,6 +203,7 @@ impl Model {
         let expected = match self.phase {
             Phase::Closed => String::new(),
             _ if self.unanswered == 2 => self.closing(1001),
+            Phase::Ready if self.legacy => "frame-ping, ka".to_owned(),
             Phase::Ready => "frame-ping, ping".to_owned(),
             _ => "frame-ping".to_owned(),
         };
@@ -183,6 +221,10 @@ impl Model {
     /// Anything: what follows keeps the rules, and the model takes it over.
     fn any(&mut self, event: Event) {
         if matches!(event, Event::Text(_)) {
+            // What waits there has no ticket yet that could be taken over.
+            if self.legacy && self.phase == Phase::Authenticating {
+                return;
+            }
             self.unanswered = 0;
         }
         let was_closed = self.phase == Phase::Closed;
@@ -206,21 +248,26 @@ impl Model {
                 Action::Stop(ticket) => {
                     let before = self.open.len();
                     self.open.retain(|_, open| open != ticket);
-                    assert_eq!(self.open.len() + 1, before, "{ticket:?} did not run");
-                    self.over.push(*ticket);
+                    if self.open.len() == before {
+                        assert!(self.waiting.pop().is_some(), "{ticket:?} did not run");
+                    } else {
+                        self.over.push(*ticket);
+                    }
                 }
                 Action::Close(close) => {
                     assert_eq!(place + 1, actions.len(), "{actions:?}");
-                    assert!(close.reason().len() <= 123 && self.open.is_empty());
+                    assert!(close.reason().len() <= 123 && self.open.is_empty() && self.waiting.is_empty());
                     self.phase = Phase::Closed;
                 }
             }
         }
     }
 
-    /// What a close is foretold as: every operation is stopped first.
+    /// What a close is foretold as: every operation is stopped first, and the older protocol has a word for why.
     fn closing(&self, code: u16) -> String {
-        "stop, ".repeat(self.open.len()) + &format!("close {code}")
+        let stops = "stop, ".repeat(self.open.len() + self.waiting.len());
+        let told = self.legacy && (self.phase != Phase::Ready || code == 4400);
+        format!("{stops}{}close {code}", if told { "connection_error, " } else { "" })
     }
 
     fn compare(&mut self, actions: &[Action], expected: &str) {
@@ -239,6 +286,7 @@ impl Model {
         if expected.contains("close ") {
             self.phase = Phase::Closed;
             self.over.extend(std::mem::take(&mut self.open).into_values());
+            self.waiting.clear();
         }
     }
 

@@ -7,11 +7,9 @@
 use std::sync::Arc;
 
 use async_graphql::{Pos, Request, Response, Variables};
-use async_stream::stream;
 use futures::future::{self, BoxFuture};
 use futures::stream::{self, BoxStream};
-use futures::{FutureExt, Stream, StreamExt};
-use tokio::sync::mpsc;
+use futures::{FutureExt, StreamExt};
 
 use super::App;
 use crate::auth::principal::Caller;
@@ -19,16 +17,13 @@ use crate::auth::scope::{Scope, ScopeRecorder};
 use crate::error::ApiError;
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::{RequestId, complete, graphql_error, without_suggestions};
-use crate::graphql::feed::{Feed, Item, Part};
-use crate::graphql::likeness::{Likeness, Outline, Place};
+use crate::graphql::feed::{Left, Operation, Running};
+use crate::graphql::likeness::{Outline, Place};
 use crate::graphql::limits::{AnswerBytes, Prepared};
 use crate::graphql::loaders::Loaders;
-use crate::graphql::shares::{Broken, Execution, Follower, Shares, Told};
+use crate::graphql::shares::Told;
 use crate::http::{Frame, GraphqlService as _, RequestMeta, answer};
 use crate::schema;
-
-/// The shares of a server's subscriptions.
-pub(super) type Following = Shares<Likeness, Scope>;
 
 /// What `caller` is told.
 pub(super) fn follow(
@@ -42,8 +37,8 @@ pub(super) fn follow(
     let Outline { likeness, place } = Outline::of(&request, prepared.document().parsed());
     let template = Template::of(app, caller, &request, prepared, request_id.clone());
     let suggests = app.limits(caller).operation.introspection;
-    let part = Part::<Caller>::announce();
-    let request = request.data(Arc::clone(&part)).data(request_id.clone());
+    let left = Arc::<Left<Scope>>::default();
+    let request = request.data(Arc::clone(&left)).data(request_id.clone());
     let (request, cursor) = app.complete(caller, request, Arc::new(Loaders::new(app.0.db.lane())), meta);
     let begins_after = Arc::clone(&cursor);
     let responses = app.0.schema.execute_stream(request);
@@ -57,13 +52,17 @@ pub(super) fn follow(
         prepared.shape().settle(&mut response);
         Frame::from_response(&response, cursor.get())
     });
-    let following = app.0.following.clone();
-    let events = future::lazy(move |_| match part.left() {
+    let events = future::lazy(move |_| match left.take() {
         Some(feed) => {
-            let follower = following.join(likeness, move || Box::new(template.start()));
             let begun = begins_after.get().map(|cursor| Frame::Begun { cursor });
-            let follows = Follows { feed: Some(feed), follower, place, request_id };
-            stream::iter(begun).chain(follows.frames()).boxed()
+            let told = feed.follow(likeness, Box::new(template)).map(move |answer| match answer {
+                Ok(rendition) => {
+                    let told = &rendition.told;
+                    Frame::Next { payload: Arc::clone(&told.payload), cursor: told.cursor.clone() }
+                }
+                Err(error) => ended(error, &place, &request_id),
+            });
+            stream::iter(begun).chain(told).boxed()
         }
         None => stream::empty().boxed(),
     });
@@ -71,46 +70,12 @@ pub(super) fn follow(
     answers.boxed().chain(events.boxed().flatten_stream()).boxed()
 }
 
-/// One subscriber that follows a feed.
-struct Follows {
-    /// `None` when it has ended with an error.
-    feed: Option<Feed<Caller>>,
-    follower: Follower<Scope>,
-    place: Place,
-    request_id: RequestId,
-}
-
-impl Follows {
-    fn frames(mut self) -> impl Stream<Item = Frame> + Send {
-        stream! {
-            while let Some(frame) = self.next().await {
-                yield frame;
-            }
-        }
-    }
-
-    async fn next(&mut self) -> Option<Frame> {
-        let item = match self.feed.as_mut()?.next().await? {
-            Ok(item) => item,
-            Err(error) => return Some(self.ended(error)),
-        };
-        match self.follower.tell(item).await {
-            Ok(rendition) => {
-                let told = &rendition.told;
-                Some(Frame::Next { payload: Arc::clone(&told.payload), cursor: told.cursor.clone() })
-            }
-            Err(Broken) => Some(self.ended(ApiError::internal("an event could not be executed"))),
-        }
-    }
-
-    /// The last frame, which tells `error`.
-    fn ended(&mut self, error: ApiError) -> Frame {
-        self.feed = None;
-        let cursor = error.cursor.as_deref().map(Arc::from);
-        let error = graphql_error(error, Some(&self.request_id)).into_server_error(Pos::default());
-        let response = Response::from_errors(vec![self.place.put(error)]);
-        Frame::Next { payload: answer::serialize(&response).into(), cursor }
-    }
+/// The last frame of a feed, which tells `error`.
+fn ended(error: ApiError, place: &Place, request_id: &RequestId) -> Frame {
+    let cursor = error.cursor.as_deref().map(Arc::from);
+    let error = graphql_error(error, Some(request_id)).into_server_error(Pos::default());
+    let response = Response::from_errors(vec![place.put(error)]);
+    Frame::Next { payload: answer::serialize(&response).into(), cursor }
 }
 
 /// What it takes to execute a subscription for others.
@@ -136,26 +101,26 @@ impl Template {
             request_id,
         }
     }
+}
 
-    fn start(&self) -> EventExecution {
-        let (items, given) = mpsc::channel(1);
+impl Operation<Scope> for Template {
+    fn start(&self, put: Box<dyn FnOnce(Request) -> Request + '_>) -> Box<dyn Running<Scope>> {
         let recorder = Arc::<ScopeRecorder>::default();
         let mut request = Request::new("").variables(self.variables.clone());
         request.operation_name = self.operation.clone();
         request.set_parsed_query(self.prepared.executable(&self.variables));
         // Nobody's, until an event says whose it is.
-        let request = request.data(Caller::Anonymous).data(Part::tell(given)).data(Arc::clone(&recorder));
+        let request = put(request.data(Caller::Anonymous).data(Arc::clone(&recorder)));
         let request = request.data(self.request_id.clone());
         let (request, cursor) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.lane())), None);
         let answers = self.schema.execute_stream(request.data(AnswerBytes::new(self.answer_bytes)));
         let (request_id, prepared) = (self.request_id.clone(), self.prepared.clone());
-        EventExecution { items, answers, recorder, cursor, request_id, prepared }
+        Box::new(EventExecution { answers, recorder, cursor, request_id, prepared })
     }
 }
 
 /// One operation of the schema that executes the events it is given.
 struct EventExecution {
-    items: mpsc::Sender<Item<Caller>>,
     answers: BoxStream<'static, Response>,
     recorder: Arc<ScopeRecorder>,
     cursor: Arc<LastCursor>,
@@ -163,11 +128,13 @@ struct EventExecution {
     prepared: Prepared,
 }
 
-impl Execution<Scope> for EventExecution {
-    fn tell(&mut self, item: Item<Caller>) -> BoxFuture<'_, Option<Told<Scope>>> {
+impl Running<Scope> for EventExecution {
+    fn begin(&mut self) {
+        drop(self.recorder.take());
+    }
+
+    fn answer(&mut self) -> BoxFuture<'_, Option<Told<Scope>>> {
         async {
-            drop(self.recorder.take());
-            self.items.send(item).await.ok()?;
             let mut response = self.answers.next().await?;
             complete(&mut response, &self.request_id);
             self.prepared.shape().settle(&mut response);

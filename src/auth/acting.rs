@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::QueryPathSegment;
 
-use super::policy::{self, Action, Visible};
+use super::policy::{self, Action, Permit, Scope, Visible};
 use super::principal::Caller;
 use super::scope::ScopeRecorder;
 use crate::error::ApiError;
@@ -38,11 +38,11 @@ impl CallerExt for async_graphql::Context<'_> {
 
 /// Policy for whoever a field is executed for, noted where the answer is shared with others.
 pub trait PolicyExt {
-    /// Whether the caller may do `action`.
+    /// Whether the caller may do `action` to what `scope` says.
     ///
     /// # Errors
     /// As [`policy::check`].
-    fn check(&self, action: Action) -> Result<(), ApiError>;
+    fn check(&self, action: Action, scope: Scope) -> Result<Permit, ApiError>;
 
     /// What the caller sees of lists and feeds.
     ///
@@ -52,11 +52,11 @@ pub trait PolicyExt {
 }
 
 impl PolicyExt for async_graphql::Context<'_> {
-    fn check(&self, action: Action) -> Result<(), ApiError> {
+    fn check(&self, action: Action, scope: Scope) -> Result<Permit, ApiError> {
         let caller = caller_of(self);
-        let verdict = policy::check(&caller, action);
+        let verdict = policy::check(&caller, action, scope);
         if let Some(recorder) = self.data_opt::<Arc<ScopeRecorder>>() {
-            recorder.read_verdict(&caller, action, &verdict);
+            recorder.read_verdict(&caller, (action, scope), verdict.as_ref().err().map(|error| error.code));
         }
         verdict
     }

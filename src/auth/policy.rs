@@ -1,93 +1,15 @@
 //! Who may do what: the only place where a permission is decided.
 //!
-//! An [`Action`] carries what its rule reads, [`Action::rule`] is the table, [`check`] the verdict. A thing in a group
-//! that the caller is not in does not exist for them: NOT_FOUND, never FORBIDDEN.
+//! An [`Action`] is a name and one row of the table below; a [`Scope`] says what it is about; [`check`] is the verdict. A
+//! thing in a group that the caller is not in does not exist for them: NOT_FOUND, never FORBIDDEN.
+
+mod scope;
+
+pub use scope::Scope;
 
 use crate::auth::principal::{Caller, GroupRole, Principal};
 use crate::error::ApiError;
-use crate::ids::{CommitId, ConfigId, GroupId, JobId, ProjectId, UserId};
-
-/// Something a caller wants to do, with what the rule needs to know about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// See one's own account.
-    ViewSelf,
-    /// See a person; `shares_group` is whether the caller is in a group with them.
-    ViewUser {
-        /// The person.
-        user: UserId,
-        /// Whether caller and person are in a group together.
-        shares_group: bool,
-    },
-    /// See a person's e-mail address and whether the account is disabled.
-    ViewUserPrivate {
-        /// The person.
-        user: UserId,
-    },
-    /// Create a group.
-    CreateGroup,
-    /// See a group, its members and its projects.
-    ViewGroup {
-        /// The group.
-        group: GroupId,
-    },
-    /// Create a project in a group.
-    CreateProject {
-        /// The group.
-        group: GroupId,
-    },
-    /// See a project and its config files.
-    ViewProject {
-        /// The project.
-        project: ProjectId,
-        /// The group it belongs to.
-        group: GroupId,
-    },
-    /// Create a config file, or a new version of one.
-    CreateConfigFile {
-        /// The project.
-        project: ProjectId,
-        /// The group it belongs to.
-        group: GroupId,
-    },
-    /// See a config file and its versions.
-    ViewConfigFile {
-        /// The config file.
-        config: ConfigId,
-        /// The group its project belongs to.
-        group: GroupId,
-    },
-    /// See one version of a config file, or submit it.
-    ViewCommit {
-        /// The version.
-        commit: CommitId,
-        /// The group its project belongs to.
-        group: GroupId,
-    },
-    /// Submit a job in a project, or see what a submit would do.
-    SubmitJob {
-        /// The project.
-        project: ProjectId,
-        /// The group it belongs to.
-        group: GroupId,
-    },
-    /// See a job, its events and its log.
-    ViewJob {
-        /// The job.
-        job: JobId,
-        /// The group its project belongs to.
-        group: GroupId,
-    },
-    /// Cancel a job.
-    CancelJob {
-        /// The job.
-        job: JobId,
-        /// The group its project belongs to.
-        group: GroupId,
-        /// Who submitted it.
-        submitted_by: UserId,
-    },
-}
+use crate::ids::{GroupId, UserId};
 
 /// What a caller must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,102 +18,159 @@ enum Rule {
     LoggedIn,
     /// A platform admin; others are told that they may not.
     PlatformAdmin,
-    /// This person, or a platform admin; for others it does not exist.
-    Oneself(UserId),
+    /// The person that it is about, or a platform admin; for others it does not exist.
+    Oneself,
+    /// The person that it is about, or somebody in a group with them.
+    OneselfOrFellow,
     /// Somebody in the group with at least this role.
-    InGroup(GroupId, GroupRole),
-    /// Somebody in the group with at least this role, or this person while in the group.
-    InGroupOrOwner(GroupId, GroupRole, UserId),
+    InGroup(GroupRole),
+    /// Somebody in the group with at least this role, or the owner while in the group.
+    InGroupOrOwner(GroupRole),
+}
+
+/// One row of the table: what an action needs, and what a caller is told who sees the thing but may not do this to it.
+struct Row {
+    name: &'static str,
+    rule: Rule,
+    refusal: &'static str,
+}
+
+macro_rules! table {
+    ($($(#[doc = $doc:literal])+ $action:ident: $rule:expr, $refusal:literal;)+) => {
+        /// Something that a caller wants to do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action {
+            $($(#[doc = $doc])+ $action,)+
+        }
+
+        impl Action {
+            /// All actions, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$action),+];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(Self::$action => Row { name: stringify!($action), rule: $rule, refusal: $refusal },)+
+                }
+            }
+        }
+    };
+}
+
+use GroupRole::{Manager, Member};
+use Rule::{InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, PlatformAdmin};
+
+// The table. Platform admins may do everything in it.
+table! {
+    /// See one's own account.
+    ViewSelf: LoggedIn, "only people who have logged in have an account to see";
+    /// See a person.
+    ViewUser: OneselfOrFellow, "only people who share a group with somebody may see them";
+    /// See a person's e-mail address and whether the account is disabled.
+    ViewUserPrivate: Oneself, "only the person and platform admins may see this";
+    /// Log out of one's own session.
+    Logout: Oneself, "only the person whose session it is may end it";
+    /// Create the account of a platform admin.
+    CreateAdmin: PlatformAdmin, "only platform admins may create accounts";
+    /// Create a group.
+    CreateGroup: PlatformAdmin, "only platform admins may create groups";
+    /// See a group, its members and its projects.
+    ViewGroup: InGroup(Member), "only members of the group may see it";
+    /// Create a project in a group.
+    CreateProject: InGroup(Manager), "only managers and admins of the group may create projects in it";
+    /// See a project and its config files.
+    ViewProject: InGroup(Member), "only members of the project's group may see it";
+    /// Create a config file, or a new version of one.
+    CreateConfigFile: InGroup(Manager), "only managers and admins of the group may create config files";
+    /// See a config file and its versions.
+    ViewConfigFile: InGroup(Member), "only members of the project's group may see its config files";
+    /// See one version of a config file, or submit it.
+    ViewCommit: InGroup(Member), "only members of the project's group may see its config files";
+    /// Submit a job in a project, or see what a submit would do.
+    SubmitJob: InGroup(Member), "only members of the project's group may submit jobs in it";
+    /// See a job, its events and its log.
+    ViewJob: InGroup(Member), "only members of the project's group may see its jobs";
+    /// Cancel a job.
+    CancelJob: InGroupOrOwner(Manager), "only the person who submitted a job and managers of its group may cancel it";
 }
 
 impl Action {
-    /// The table. Platform admins may do everything in it.
-    fn rule(self) -> Rule {
-        use GroupRole::{Manager, Member};
-        match self {
-            Self::ViewSelf => Rule::LoggedIn,
-            Self::ViewUser { shares_group: true, .. } => Rule::LoggedIn,
-            Self::ViewUser { shares_group: false, user } => Rule::Oneself(user),
-            Self::ViewUserPrivate { user } => Rule::Oneself(user),
-            Self::CreateGroup => Rule::PlatformAdmin,
-            Self::ViewGroup { group } => Rule::InGroup(group, Member),
-            Self::CreateProject { group } => Rule::InGroup(group, Manager),
-            Self::ViewProject { group, .. } => Rule::InGroup(group, Member),
-            Self::CreateConfigFile { group, .. } => Rule::InGroup(group, Manager),
-            Self::ViewConfigFile { group, .. } => Rule::InGroup(group, Member),
-            Self::ViewCommit { group, .. } => Rule::InGroup(group, Member),
-            Self::SubmitJob { group, .. } => Rule::InGroup(group, Member),
-            Self::ViewJob { group, .. } => Rule::InGroup(group, Member),
-            Self::CancelJob { group, submitted_by, .. } => Rule::InGroupOrOwner(group, Manager, submitted_by),
-        }
+    /// The name as mutations are called: `createProject`.
+    pub fn name(self) -> String {
+        let mut name = self.row().name.to_owned();
+        name[..1].make_ascii_lowercase();
+        name
+    }
+
+    fn forbidden(self) -> ApiError {
+        ApiError::forbidden(self.row().refusal)
     }
 
     /// What the caller is told who may not know that the thing exists.
-    fn not_found(self) -> ApiError {
-        match self {
-            Self::ViewSelf | Self::CreateGroup => self.forbidden(),
-            Self::ViewUser { user, .. } | Self::ViewUserPrivate { user } => ApiError::not_found("user", user),
-            Self::ViewGroup { group } | Self::CreateProject { group } => ApiError::not_found("group", group),
-            Self::ViewProject { project, .. }
-            | Self::CreateConfigFile { project, .. }
-            | Self::SubmitJob { project, .. } => ApiError::not_found("project", project),
-            Self::ViewConfigFile { config, .. } => ApiError::not_found("config file", config),
-            Self::ViewCommit { commit, .. } => ApiError::not_found("commit", commit),
-            Self::ViewJob { job, .. } | Self::CancelJob { job, .. } => ApiError::not_found("job", job),
-        }
-    }
-
-    /// What the caller is told who sees the thing but may not do this to it.
-    fn forbidden(self) -> ApiError {
-        ApiError::forbidden(match self {
-            Self::CreateGroup => "only platform admins may create groups",
-            Self::CreateProject { .. } => "only managers and admins of the group may create projects in it",
-            Self::CreateConfigFile { .. } => "only managers and admins of the group may create config files",
-            Self::CancelJob { .. } => "only the person who submitted a job and managers of its group may cancel it",
-            Self::ViewSelf
-            | Self::ViewUser { .. }
-            | Self::ViewUserPrivate { .. }
-            | Self::ViewGroup { .. }
-            | Self::ViewProject { .. }
-            | Self::ViewConfigFile { .. }
-            | Self::ViewCommit { .. }
-            | Self::SubmitJob { .. }
-            | Self::ViewJob { .. } => "you may not do this",
-        })
+    fn not_found(self, scope: &Scope) -> ApiError {
+        scope.not_found().unwrap_or_else(|| self.forbidden())
     }
 }
 
-/// Whether `caller` may do `action`.
+/// That somebody may do something. Only this room gives permits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permit {
+    actor: Option<UserId>,
+    action: Action,
+}
+
+impl Permit {
+    /// What whoever runs the program itself does: they may do everything, and are no person of the platform.
+    pub const fn of_operator(action: Action) -> Self {
+        Self { actor: None, action }
+    }
+
+    /// Who may; nobody for the operator.
+    pub const fn actor(self) -> Option<UserId> {
+        self.actor
+    }
+
+    /// What they may do.
+    pub const fn action(self) -> Action {
+        self.action
+    }
+}
+
+/// Whether `caller` may do `action` to what `scope` says.
 ///
 /// # Errors
 /// `UNAUTHENTICATED` without a log-in, `NOT_FOUND` for what the caller may not know of, `FORBIDDEN` otherwise.
-pub fn check(caller: &Caller, action: Action) -> Result<(), ApiError> {
+pub fn check(caller: &Caller, action: Action, scope: Scope) -> Result<Permit, ApiError> {
     let principal = caller.principal()?;
-    if principal.is_platform_admin() {
-        return Ok(());
+    if !principal.is_platform_admin() {
+        decide(principal, action, scope)?;
     }
-    match action.rule() {
-        Rule::LoggedIn => Ok(()),
-        Rule::PlatformAdmin => Err(action.forbidden()),
-        Rule::Oneself(user) if user == principal.user => Ok(()),
-        Rule::Oneself(_) => Err(action.not_found()),
-        Rule::InGroup(group, least) => in_group(principal, action, group, least, false),
-        Rule::InGroupOrOwner(group, least, owner) => in_group(principal, action, group, least, owner == principal.user),
+    Ok(Permit { actor: Some(principal.user), action })
+}
+
+fn decide(principal: &Principal, action: Action, scope: Scope) -> Result<(), ApiError> {
+    let is_owner = scope.owner == Some(principal.user);
+    match action.row().rule {
+        LoggedIn => Ok(()),
+        PlatformAdmin => Err(action.forbidden()),
+        Oneself if is_owner => Ok(()),
+        OneselfOrFellow if is_owner || scope.shares_group => Ok(()),
+        Oneself | OneselfOrFellow => Err(action.not_found(&scope)),
+        InGroup(least) => match role(principal, scope.group) {
+            None => Err(action.not_found(&scope)),
+            Some(role) if role >= least => Ok(()),
+            Some(_) => Err(action.forbidden()),
+        },
+        InGroupOrOwner(least) => match role(principal, scope.group) {
+            None => Err(action.not_found(&scope)),
+            Some(role) if role >= least || is_owner => Ok(()),
+            Some(_) => Err(action.forbidden()),
+        },
     }
 }
 
-fn in_group(
-    principal: &Principal,
-    action: Action,
-    group: GroupId,
-    least: GroupRole,
-    owns: bool,
-) -> Result<(), ApiError> {
-    match principal.groups.get(&group) {
-        None => Err(action.not_found()),
-        Some(role) if *role >= least || owns => Ok(()),
-        Some(_) => Err(action.forbidden()),
-    }
+/// The role in the group that the scope is in; a scope outside of every group is nobody's.
+fn role(principal: &Principal, group: Option<GroupId>) -> Option<GroupRole> {
+    principal.groups.get(&group?).copied()
 }
 
 /// What a caller sees of lists and feeds.
@@ -224,3 +203,7 @@ pub fn visible(caller: &Caller) -> Result<Visible, ApiError> {
     }
     Ok(Visible::Groups(principal.groups.keys().copied().collect()))
 }
+
+#[cfg(test)]
+#[path = "policy/tests.rs"]
+mod tests;

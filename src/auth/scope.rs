@@ -7,6 +7,9 @@ use super::principal::{Caller, Principal};
 use crate::error::{ApiError, Code};
 use crate::graphql::shares;
 
+/// What policy was asked: an action, and what it is about.
+pub type Asked = (Action, policy::Scope);
+
 /// Decisions that are worth comparing; an answer that depends on more holds for its own reader only.
 const MOST_DECISIONS: usize = 64;
 
@@ -25,10 +28,10 @@ impl ScopeRecorder {
         self.scope().reader = Some(caller.clone());
     }
 
-    /// The answer depends on what policy says to `action`.
-    pub fn read_verdict(&self, caller: &Caller, action: Action, verdict: &Result<(), ApiError>) {
+    /// The answer depends on what policy says to this.
+    pub fn read_verdict(&self, caller: &Caller, asked: Asked, refused: Option<Code>) {
         let mut scope = self.scope();
-        let decision = (action, verdict.as_ref().err().map(|error| error.code));
+        let decision = (asked, refused);
         if scope.decisions.contains(&decision) {
             return;
         }
@@ -55,7 +58,7 @@ impl ScopeRecorder {
 /// What was read.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
-    decisions: Vec<(Action, Option<Code>)>,
+    decisions: Vec<(Asked, Option<Code>)>,
     visible: Option<Result<Visible, Code>>,
     reader: Option<Caller>,
 }
@@ -69,10 +72,9 @@ impl shares::Scope for Scope {
                 .visible
                 .as_ref()
                 .is_none_or(|visible| policy::visible(reader).map_err(|error| error.code) == *visible)
-            && self
-                .decisions
-                .iter()
-                .all(|(action, verdict)| policy::check(reader, *action).err().map(|error| error.code) == *verdict)
+            && self.decisions.iter().all(|((action, scope), verdict)| {
+                policy::check(reader, *action, *scope).err().map(|error| error.code) == *verdict
+            })
     }
 
     fn is_personal(&self) -> bool {
@@ -119,10 +121,11 @@ mod tests {
     }
 
     /// The scope of an execution for `reader` that asks policy about `actions`.
-    fn scope_of(reader: &Caller, actions: &[Action]) -> Scope {
+    fn scope_of(reader: &Caller, actions: &[Asked]) -> Scope {
         let recorder = ScopeRecorder::default();
-        for action in actions {
-            recorder.read_verdict(reader, *action, &policy::check(reader, *action));
+        for (action, scope) in actions {
+            let refused = policy::check(reader, *action, *scope).err().map(|error| error.code);
+            recorder.read_verdict(reader, (*action, *scope), refused);
         }
         recorder.take()
     }
@@ -150,8 +153,8 @@ mod tests {
     #[test]
     fn too_many_decisions_hold_for_their_reader_only() {
         let reader = caller(UserId::generate(), PlatformRole::Admin, &[]);
-        let actions: Vec<_> =
-            (0..=MOST_DECISIONS).map(|_| Action::ViewUserPrivate { user: UserId::generate() }).collect();
+        let somebody = |_| (Action::ViewUserPrivate, policy::Scope::person(UserId::generate()));
+        let actions: Vec<_> = (0..=MOST_DECISIONS).map(somebody).collect();
         let scope = scope_of(&reader, &actions);
         assert!(scope.is_personal() && scope.holds_for(&reader));
         assert!(!scope.holds_for(&caller(UserId::generate(), PlatformRole::Admin, &[])));
@@ -187,13 +190,13 @@ mod tests {
         ]
     }
 
-    fn any_action() -> impl Strategy<Value = Action> {
+    fn any_action() -> impl Strategy<Value = Asked> {
         let group = proptest::sample::select(groups());
         let user = proptest::sample::select(people());
         prop_oneof![
-            user.prop_map(|user| Action::ViewUserPrivate { user }),
-            group.clone().prop_map(|group| Action::ViewGroup { group }),
-            group.prop_map(|group| Action::CreateProject { group }),
+            user.prop_map(|user| (Action::ViewUserPrivate, policy::Scope::person(user))),
+            group.clone().prop_map(|group| (Action::ViewGroup, policy::Scope::group(group))),
+            group.prop_map(|group| (Action::CreateProject, policy::Scope::group(group))),
         ]
     }
 
@@ -204,7 +207,7 @@ mod tests {
             first in any_caller(), other in any_caller(), actions in proptest::collection::vec(any_action(), 0..6)
         ) {
             let verdicts = |caller: &Caller| -> Vec<_> {
-                actions.iter().map(|action| policy::check(caller, *action).map_err(|error| error.code)).collect()
+                actions.iter().map(|(action, scope)| policy::check(caller, *action, *scope).map(drop).map_err(|error| error.code)).collect()
             };
             let scope = scope_of(&first, &actions);
             prop_assert!(scope.holds_for(&first));

@@ -1,9 +1,13 @@
 //! The client of one cluster: made from a kubeconfig or the pod's own account.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
+use k8s_openapi::NamespaceResourceScope;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
 
 use super::error::ClusterError;
 use crate::config::ClusterConfig;
@@ -54,6 +58,29 @@ impl Cluster {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(ClusterError::Away(format!("no answer within {} s", PATIENCE.as_secs()))),
         }
+    }
+
+    /// The object of this name; `None` if there is none.
+    ///
+    /// # Errors
+    /// The call's.
+    pub async fn find<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, ClusterError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        self.call(Api::<K>::namespaced(self.client(), namespace).get_opt(name)).await
+    }
+
+    /// The uid of the object of this name, without the rest of it; `None` if there is none.
+    ///
+    /// # Errors
+    /// The call's.
+    pub async fn uid_of<K>(&self, namespace: &str, name: &str) -> Result<Option<String>, ClusterError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        let found = self.call(Api::<K>::namespaced(self.client(), namespace).get_metadata_opt(name)).await?;
+        Ok(found.and_then(|found| found.metadata.uid))
     }
 
     /// The version of the API server, as `major.minor`.

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::documents::ConfigKind;
 use crate::auth::policy::Visible;
+use crate::change::Writes;
 use crate::db::tables::{config_blobs, config_commits, config_files, projects};
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, OrderDirection};
@@ -169,8 +170,8 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
 ///
 /// # Errors
 /// The database's; `config_files_project_name_key` is the constraint of a name that is taken in the project.
-pub async fn insert(conn: &mut AsyncPgConnection, file: &ConfigFile, commit: &Commit, blob: &Blob) -> QueryResult<()> {
-    diesel::insert_into(config_files::table).values(file).execute(conn).await?;
-    diesel::insert_into(config_blobs::table).values(blob).on_conflict_do_nothing().execute(conn).await?;
-    diesel::insert_into(config_commits::table).values(commit).execute(conn).await.map(drop)
+pub async fn insert(writes: &mut Writes<'_>, file: &ConfigFile, commit: &Commit, blob: &Blob) -> QueryResult<()> {
+    diesel::insert_into(config_files::table).values(file).execute(writes.conn()).await?;
+    diesel::insert_into(config_blobs::table).values(blob).on_conflict_do_nothing().execute(writes.conn()).await?;
+    diesel::insert_into(config_commits::table).values(commit).execute(writes.conn()).await.map(drop)
 }

@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{SubsecRound, Utc};
-use diesel_async::AsyncConnection;
+use serde_json::json;
 
 use super::documents;
 use super::model::{self, Blob};
 use super::types::{ConfigCommit, ConfigFile};
-use crate::audit::model::{Entry, record};
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{Action, Scope};
+use crate::change::{ChangeExt, Done};
 use crate::config::GpuResources;
 use crate::db::is_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
-use crate::graphql::context::RequestExt;
 use crate::graphql::limits::directives::cost;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql, names};
@@ -107,31 +106,24 @@ async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<Creat
     let parsed = tokio::task::spawn_blocking(move || parse(input, &gpus)).await.map_err(ApiError::internal)?;
     let not_found = || ApiError::not_found("project", project).at("input.projectId");
     let group = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?.group_id;
-    policy::check(&ctx.caller(), Action::CreateConfigFile { project, group })
+    let change = ctx
+        .change(Action::CreateConfigFile, Scope::within(group, project))
         .map_err(|error| error.at("input.projectId"))?;
     let parsed = parsed?;
     let (file, commit) = rows(project, actor, parsed.name, parsed.message, &parsed.blob);
-    let request_id = ctx.request_id();
-    let mut conn = ctx.db()?.connection().await?;
-    conn.transaction(async |conn| {
-        model::insert(conn, &file, &commit, &parsed.blob).await?;
-        let entry = Entry {
-            actor: Some(actor),
-            action: "createConfigFile",
-            subject: file.id.to_string(),
-            detail: serde_json::json!({ "name": file.name, "project": project.to_string() }),
-            request_id,
-        };
-        record(conn, entry).await
-    })
-    .await
-    .map_err(|error| match error {
-        error if is_taken(&error, "config_files_project_name_key") => {
-            let name = names::shown(&file.name);
-            ApiError::conflict(format!("there is a config file {name} in this project already")).at("input.name")
-        }
-        error => error.into(),
-    })?;
+    change
+        .commit(async |writes| {
+            model::insert(writes, &file, &commit, &parsed.blob).await.map_err(|error| match error {
+                error if is_taken(&error, "config_files_project_name_key") => {
+                    let name = names::shown(&file.name);
+                    ApiError::conflict(format!("there is a config file {name} in this project already"))
+                        .at("input.name")
+                }
+                error => error.into(),
+            })?;
+            Ok(Done::to(file.id, json!({ "name": file.name, "project": project.to_string() })))
+        })
+        .await?;
     Ok(CreateConfigFilePayload { config_file: file.into(), commit: commit.into() })
 }
 

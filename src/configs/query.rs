@@ -6,7 +6,7 @@ use super::loader::{CommitsById, ConfigFilesById};
 use super::model::{self, Selection};
 use super::types::{ConfigCommit, ConfigFile};
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{self, Action, Scope};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
@@ -70,7 +70,7 @@ pub async fn find(ctx: &Context<'_>, id: ConfigId) -> Result<ConfigFile, ApiErro
     let not_found = || ApiError::not_found("config file", id);
     let file = ctx.read::<ConfigFilesById>(id).await?.ok_or_else(not_found)?;
     let project = ctx.read::<ProjectsById>(file.project_id).await?.ok_or_else(not_found)?;
-    policy::check(&ctx.caller(), Action::ViewConfigFile { config: id, group: project.group_id })?;
+    policy::check(&ctx.caller(), Action::ViewConfigFile, Scope::within(project.group_id, id))?;
     Ok(ConfigFile(file))
 }
 
@@ -84,7 +84,7 @@ pub async fn find_commit(ctx: &Context<'_>, id: CommitId) -> Result<ConfigCommit
     let commit = ctx.read::<CommitsById>(id).await?.ok_or_else(not_found)?;
     let file = ctx.read::<ConfigFilesById>(commit.config_file_id).await?.ok_or_else(not_found)?;
     let project = ctx.read::<ProjectsById>(file.project_id).await?.ok_or_else(not_found)?;
-    policy::check(&ctx.caller(), Action::ViewCommit { commit: id, group: project.group_id })?;
+    policy::check(&ctx.caller(), Action::ViewCommit, Scope::within(project.group_id, id))?;
     Ok(ConfigCommit(commit))
 }
 

@@ -161,17 +161,14 @@ diesel::table! {
 }
 
 diesel::table! {
-    job_events (seq) {
+    events (seq) {
         seq -> BigInt,
-        job_id -> Uuid,
-        project_id -> Uuid,
-        group_id -> Uuid,
-        submitted_by -> Uuid,
         kind -> Text,
-        phase -> Text,
-        previous_phase -> Nullable<Text>,
-        reason -> Nullable<Text>,
-        message -> Nullable<Text>,
+        subject -> Uuid,
+        project -> Nullable<Uuid>,
+        group -> Nullable<Uuid>,
+        person -> Nullable<Uuid>,
+        payload -> Jsonb,
         at -> Timestamptz,
     }
 }
@@ -198,5 +195,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     config_files,
     config_commits,
     jobs,
-    job_events,
+    events,
 );

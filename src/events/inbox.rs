@@ -5,27 +5,36 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::model::JobEvent;
-
 /// Events that a subscriber may be behind before it is told that it does not keep up.
 const BACKLOG: usize = 4096;
 
 /// The queue of one subscriber.
-#[derive(Debug, Default)]
-pub(super) struct Inbox {
-    queue: Mutex<Queue>,
+#[derive(Debug)]
+pub(super) struct Inbox<T> {
+    queue: Mutex<Queue<T>>,
     news: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    events: VecDeque<Arc<JobEvent>>,
+impl<T> Default for Inbox<T> {
+    fn default() -> Self {
+        Self { queue: Mutex::new(Queue::of(State::Open)), news: Notify::default() }
+    }
+}
+
+#[derive(Debug)]
+struct Queue<T> {
+    events: VecDeque<Arc<T>>,
     state: State,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+impl<T> Queue<T> {
+    const fn of(state: State) -> Self {
+        Self { events: VecDeque::new(), state }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    #[default]
     Open,
     Overflowed,
     Restored,
@@ -34,9 +43,9 @@ enum State {
 
 /// What a subscriber finds in its inbox.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum News<T> {
     /// The next event.
-    Event(Arc<JobEvent>),
+    Event(Arc<T>),
     /// It was too far behind: what follows the last event it took is in the log only.
     Overflowed,
     /// The log was restored to an earlier state: what it tells from now on does not follow on what was told.
@@ -45,9 +54,9 @@ pub(super) enum News {
     Closed,
 }
 
-impl Inbox {
+impl<T> Inbox<T> {
     /// Puts an event in, unless the inbox is full: then everything in it is given up.
-    pub(super) fn put(&self, event: &Arc<JobEvent>) {
+    pub(super) fn put(&self, event: &Arc<T>) {
         let mut queue = self.queue();
         if queue.state != State::Open {
             return;
@@ -55,7 +64,7 @@ impl Inbox {
         if queue.events.len() < BACKLOG {
             queue.events.push_back(Arc::clone(event));
         } else {
-            *queue = Queue { events: VecDeque::new(), state: State::Overflowed };
+            *queue = Queue::of(State::Overflowed);
         }
         drop(queue);
         self.news.notify_one();
@@ -65,7 +74,7 @@ impl Inbox {
     pub(super) fn restored(&self) {
         let mut queue = self.queue();
         if queue.state != State::Closed {
-            *queue = Queue { events: VecDeque::new(), state: State::Restored };
+            *queue = Queue::of(State::Restored);
         }
         drop(queue);
         self.news.notify_one();
@@ -82,7 +91,7 @@ impl Inbox {
     }
 
     /// Waits for what comes next.
-    pub(super) async fn take(&self) -> News {
+    pub(super) async fn take(&self) -> News<T> {
         loop {
             if let Some(news) = self.look() {
                 return news;
@@ -110,7 +119,7 @@ impl Inbox {
         heard
     }
 
-    fn look(&self) -> Option<News> {
+    fn look(&self) -> Option<News<T>> {
         let mut queue = self.queue();
         match queue.events.pop_front() {
             Some(event) => {
@@ -129,7 +138,7 @@ impl Inbox {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, Queue<T>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -137,22 +146,9 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{GroupId, JobId, ProjectId, UserId};
 
-    fn event(seq: i64) -> Arc<JobEvent> {
-        Arc::new(JobEvent {
-            seq,
-            job_id: JobId::generate(),
-            project_id: ProjectId::generate(),
-            group_id: GroupId::generate(),
-            submitted_by: UserId::generate(),
-            kind: "PHASE_CHANGED".into(),
-            phase: "RUNNING".into(),
-            previous_phase: None,
-            reason: None,
-            message: None,
-            at: chrono::Utc::now(),
-        })
+    fn event(number: i64) -> Arc<i64> {
+        Arc::new(number)
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use super::cursor::Seq;
 use super::model::{self, EVENTS_CHANNEL, REVOCATIONS_CHANNEL};
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
+use crate::tasks::Tasks;
 
 /// Events read in one statement.
 const PAGE: i64 = 1000;
@@ -26,13 +27,19 @@ const LOOK: Duration = Duration::from_secs(3);
 /// A connection that has not answered by then is dead.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Feeds the bus for as long as the server runs, connecting again when the database was away.
-pub(super) async fn run(db: Db, bus: Bus) {
-    let bus = ClosedAtTheEnd(bus);
-    let mut seen = None;
+/// Feeds the bus for as long as the server runs.
+pub(super) fn spawn(tasks: &Tasks, db: &Db, bus: &Bus) {
+    let (db, bus) = (db.clone(), ClosedAtTheEnd(bus.clone()));
+    tasks.supervise("event listener", move || run(db.clone(), bus.0.clone()));
+}
+
+/// Connects again when the database was away.
+async fn run(db: Db, bus: Bus) {
+    // What was handed out by a run that panicked is not handed out again, and what it missed is.
+    let mut seen = *bus.tip().borrow();
     let mut pause = Duration::from_millis(50);
     loop {
-        if let Err(error) = follow(&db, &bus.0, &mut seen).await {
+        if let Err(error) = follow(&db, &bus, &mut seen).await {
             tracing::warn!(error = %error_chain(&error), "the event listener lost the database");
             // What has happened to this connection has happened to others.
             db.renew();
@@ -107,11 +114,11 @@ async fn grown(listener: &mut AsyncPgConnection, bus: &Bus) -> Result<(), ApiErr
 /// Puts everything after `seen` on the bus.
 async fn catch_up(listener: &mut AsyncPgConnection, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiError> {
     loop {
-        let events = answered(model::after(listener, seen.unwrap_or_default(), PAGE)).await?;
-        let full = events.len() as i64 == PAGE;
-        for event in events {
-            *seen = Some(Seq(event.seq));
-            bus.publish(event);
+        let rows = answered(model::after(listener, seen.unwrap_or_default(), PAGE)).await?;
+        let full = rows.len() as i64 == PAGE;
+        for row in &rows {
+            *seen = Some(row.seq());
+            bus.publish(row);
         }
         if !full {
             return Ok(());

@@ -1,11 +1,14 @@
 //! The event log and everything between it and a subscriber: LISTEN/NOTIFY, the in-process bus, resume.
 //!
-//! A change and its event are one transaction. [`log`] appends in commit order, [`listen`] reads what is new once per
-//! replica, [`bus`] hands it to every feed of the process, and [`resume`] joins the log and the bus without a gap.
+//! A change and its events are one transaction. What a room tells is a type of its own ([`event`]); [`model::append`]
+//! writes it in commit order, the listener reads what is new once per replica, the [`bus`] hands it to the feeds on its
+//! kind's [`line`], and [`resume`] joins the log and the line without a gap. Nothing in here knows any of the rooms.
 
 pub mod bus;
 pub mod cursor;
+pub mod event;
 mod inbox;
+pub mod line;
 mod listen;
 pub mod loader;
 pub mod model;
@@ -13,6 +16,8 @@ pub mod resume;
 mod retention;
 pub mod topic;
 
-pub use bus::{Bus, Member, Notice, Revision};
+pub use bus::{Bus, Notice, Revision};
 pub use cursor::Seq;
+pub use event::{About, Event, Logged};
+pub use line::{Line, Lines, Member};
 pub use topic::Topics;

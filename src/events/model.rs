@@ -1,15 +1,22 @@
 //! The event log's rows: appended in commit order, read in pages, forgotten after the retention.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
+use diesel::deserialize::{FromSql, FromSqlRow};
+use diesel::pg::{Pg, PgValue};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
+use diesel::result::Error;
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
 
 use super::cursor::Seq;
+use super::event::{About, Event, Logged};
 use super::topic::Topics;
-use crate::db::prepared;
-use crate::db::tables::job_events;
-use crate::ids::{GroupId, JobId, ProjectId, UserId};
+use crate::db::tables::events;
+use crate::db::{prepared, when};
+use crate::ids::{GroupId, Id, ProjectId, UserId};
 
 /// The advisory lock under which events get their numbers: held until commit, so numbers are in commit order.
 const APPEND_LOCK: i64 = 0x706c_6174_6576_7473;
@@ -18,49 +25,60 @@ pub const EVENTS_CHANNEL: &str = "platform_events";
 /// The channel that says that a session has ended or a person was disabled; the payload is the id.
 pub const REVOCATIONS_CHANNEL: &str = "platform_revocations";
 
-/// An event of a job, as the log has it.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, QueryableByName)]
-#[diesel(table_name = job_events, check_for_backend(diesel::pg::Pg))]
-pub struct JobEvent {
-    /// Its number.
-    pub seq: i64,
-    /// The job.
-    pub job_id: JobId,
-    /// The job's project.
-    pub project_id: ProjectId,
-    /// The project's group.
-    pub group_id: GroupId,
-    /// Who submitted the job.
-    pub submitted_by: UserId,
-    /// What it tells, by the name of its kind.
-    pub kind: String,
-    /// The phase after it.
-    pub phase: String,
-    /// The phase before it, where that was another.
-    pub previous_phase: Option<String>,
-    /// The machine-readable why.
-    pub reason: Option<String>,
-    /// The sentence to the reason.
-    pub message: Option<String>,
-    /// When it was written.
-    pub at: DateTime<Utc>,
+/// A payload as it came, to be read as what its kind says it is.
+#[derive(Debug, Clone, FromSqlRow)]
+pub(super) struct Payload(Box<[u8]>);
+
+impl FromSql<Jsonb, Pg> for Payload {
+    fn from_sql(bytes: PgValue<'_>) -> diesel::deserialize::Result<Self> {
+        // The first byte is the version of the format, which has been 1 ever since there is one.
+        match bytes.as_bytes() {
+            [1, json @ ..] => Ok(Self(json.into())),
+            _ => Err("this is no jsonb that is known".into()),
+        }
+    }
 }
 
-/// An event to append. Project, group and submitter are taken from the job's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewEvent {
-    /// The job.
-    pub job: JobId,
-    /// What it tells.
-    pub kind: &'static str,
-    /// The phase after it.
-    pub phase: &'static str,
-    /// The phase before it, where that was another.
-    pub previous_phase: Option<&'static str>,
-    /// The machine-readable why.
-    pub reason: Option<String>,
-    /// The sentence to the reason.
-    pub message: Option<String>,
+/// An event of any kind, as the log has it.
+#[derive(Debug, Clone, Queryable, Selectable, QueryableByName)]
+#[diesel(table_name = events, check_for_backend(Pg))]
+pub(super) struct Row {
+    seq: i64,
+    pub(super) kind: String,
+    subject: Uuid,
+    project: Option<ProjectId>,
+    group: Option<GroupId>,
+    person: Option<UserId>,
+    payload: Payload,
+    at: DateTime<Utc>,
+}
+
+impl Row {
+    pub(super) const fn seq(&self) -> Seq {
+        Seq(self.seq)
+    }
+
+    /// The event, if it is one that this version can read.
+    pub(super) fn read<E: Event>(&self) -> Option<Logged<E>> {
+        let Self { seq, kind, subject, project, group, person, payload, at } = self;
+        match serde_json::from_slice(&payload.0) {
+            Ok(event) if kind == E::KIND => {
+                let about = About { subject: *subject, project: *project, group: *group, person: *person };
+                Some(Logged { seq: Seq(*seq), at: *at, about, event })
+            }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(seq, kind, %error, "an event that this version cannot read is passed over");
+                None
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(seq: i64, kind: &str, payload: &str) -> Self {
+        let (kind, payload) = (kind.to_owned(), Payload(payload.as_bytes().into()));
+        Self { seq, kind, subject: Uuid::now_v7(), project: None, group: None, person: None, payload, at: Utc::now() }
+    }
 }
 
 /// Appends events, in order, and wakes every replica when the transaction commits.
@@ -69,32 +87,56 @@ pub struct NewEvent {
 ///
 /// # Errors
 /// The database's.
-pub async fn append(conn: &mut AsyncPgConnection, events: &[NewEvent]) -> QueryResult<()> {
+pub async fn append<E: Event>(conn: &mut AsyncPgConnection, events: &[(About, E)]) -> QueryResult<()> {
+    let records = events.iter().map(|(about, event)| Record::of(*about, event)).collect::<QueryResult<Vec<_>>>()?;
+    append_records(conn, &records).await
+}
+
+/// An event of whatever kind, as the log keeps it.
+#[derive(Debug)]
+pub struct Record {
+    kind: &'static str,
+    about: About,
+    payload: serde_json::Value,
+}
+
+impl Record {
+    /// The event.
+    ///
+    /// # Errors
+    /// It has no JSON form, which is a defect.
+    pub fn of<E: Event>(about: About, event: &E) -> QueryResult<Self> {
+        let payload = serde_json::to_value(event).map_err(|error| Error::SerializationError(error.into()))?;
+        Ok(Self { kind: E::KIND, about, payload })
+    }
+}
+
+/// As [`append`], for events of several kinds.
+///
+/// # Errors
+/// The database's.
+pub async fn append_records(conn: &mut AsyncPgConnection, events: &[Record]) -> QueryResult<()> {
     if events.is_empty() {
         return Ok(());
     }
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(APPEND_LOCK).execute(conn).await?;
-    let column = |of: fn(&NewEvent) -> Option<&str>| events.iter().map(of).collect::<Vec<_>>();
-    // Numbered by nextval() over the ordered input, so events of one call keep their order.
+    let owners = |of: fn(&About) -> Option<Uuid>| events.iter().map(|event| of(&event.about)).collect::<Vec<_>>();
+    // Numbered by the column's default over the ordered input, so events of one call keep their order.
     diesel::sql_query(
-        "INSERT INTO job_events
-             (seq, job_id, project_id, group_id, submitted_by, kind, phase, previous_phase, reason, message, at)
-         SELECT nextval('job_events_seq'), new.*, clock_timestamp() FROM (
-             SELECT jobs.id, jobs.project_id, projects.group_id, jobs.submitted_by,
-                    given.kind, given.phase, given.previous_phase, given.reason, given.message
+        "INSERT INTO events (kind, subject, project, \"group\", person, payload, at)
+         SELECT new.*, clock_timestamp() FROM (
+             SELECT given.kind, given.subject, given.project, given.\"group\", given.person, given.payload
              FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
-                  AS given (job_id, kind, phase, previous_phase, reason, message, place)
-             JOIN jobs ON jobs.id = given.job_id
-             JOIN projects ON projects.id = jobs.project_id
+                  AS given (kind, subject, project, \"group\", person, payload, place)
              ORDER BY given.place
          ) AS new",
     )
-    .bind::<Array<SqlUuid>, _>(events.iter().map(|event| event.job).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(events.iter().map(|event| event.kind).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(events.iter().map(|event| event.phase).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(column(|event| event.previous_phase))
-    .bind::<Array<Nullable<Text>>, _>(column(|event| event.reason.as_deref()))
-    .bind::<Array<Nullable<Text>>, _>(column(|event| event.message.as_deref()))
+    .bind::<Array<SqlUuid>, _>(events.iter().map(|event| event.about.subject).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(owners(|about| about.project.map(Id::uuid)))
+    .bind::<Array<Nullable<SqlUuid>>, _>(owners(|about| about.group.map(Id::uuid)))
+    .bind::<Array<Nullable<SqlUuid>>, _>(owners(|about| about.person.map(Id::uuid)))
+    .bind::<Array<Jsonb>, _>(events.iter().map(|event| &event.payload).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     notify(conn, EVENTS_CHANNEL, "").await
@@ -125,45 +167,117 @@ pub(super) async fn listen(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     Ok(())
 }
 
-/// Events after `after` in order, at most `limit`.
+/// Events of any kind after `after` in order, at most `limit`.
 ///
 /// # Errors
 /// The database's.
-pub async fn after(conn: &mut AsyncPgConnection, after: Seq, limit: i64) -> QueryResult<Vec<JobEvent>> {
-    job_events::table
-        .filter(job_events::seq.gt(after.0))
-        .order(job_events::seq.asc())
+pub(super) async fn after(conn: &mut AsyncPgConnection, after: Seq, limit: i64) -> QueryResult<Vec<Row>> {
+    events::table
+        .filter(events::seq.gt(after.0))
+        .order(events::seq.asc())
         .limit(limit)
-        .select(JobEvent::as_select())
+        .select(Row::as_select())
         .load(conn)
         .await
 }
 
-/// Events of these topics after `after` and up to `tip`, in order, at most `limit`.
+/// A page of the log.
+pub(super) struct Page<E> {
+    /// Its events, without those that this version cannot read.
+    pub(super) events: Vec<Logged<E>>,
+    /// Up to where it reaches; `None` if there is nothing.
+    pub(super) reached: Option<Seq>,
+}
+
+/// Events that are an `E`, of these topics, after `after` and up to `tip`, in order, at most `limit`.
 ///
 /// # Errors
 /// The database's.
-pub async fn between(
+pub(super) async fn between<E: Event>(
     conn: &mut AsyncPgConnection,
     topics: &Topics,
     after: Seq,
     tip: Seq,
     limit: i64,
-) -> QueryResult<Vec<JobEvent>> {
-    let events = job_events::table
-        .filter(job_events::seq.gt(after.0).and(job_events::seq.le(tip.0)))
-        .order(job_events::seq.asc())
+) -> QueryResult<Page<E>> {
+    let wanted = events::table
+        .filter(events::kind.eq(E::KIND).and(events::seq.gt(after.0)).and(events::seq.le(tip.0)))
+        .order(events::seq.asc())
         .limit(limit)
-        .select(JobEvent::as_select())
+        .select(Row::as_select())
         .into_boxed();
-    let events = match topics {
-        Topics::Jobs(jobs) => events.filter(job_events::job_id.eq_any(jobs)),
-        Topics::Project(project) => events.filter(job_events::project_id.eq(project)),
-        Topics::Groups(groups) => events.filter(job_events::group_id.eq_any(groups)),
-        Topics::Submitter(user) => events.filter(job_events::submitted_by.eq(user)),
-        Topics::Everything => events,
+    let wanted = match topics {
+        Topics::Subjects(subjects) => wanted.filter(events::subject.eq_any(subjects)),
+        Topics::Project(project) => wanted.filter(events::project.eq(project)),
+        Topics::Groups(groups) => wanted.filter(events::group.eq_any(groups)),
+        Topics::Person(person) => wanted.filter(events::person.eq(person)),
+        Topics::Everything => wanted,
     };
-    events.load(conn).await
+    let rows: Vec<Row> = wanted.load(conn).await?;
+    Ok(Page { reached: rows.last().map(Row::seq), events: rows.iter().filter_map(Row::read).collect() })
+}
+
+/// A part of what happened to each of several things.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Part {
+    /// After this number only.
+    pub after: Option<i64>,
+    /// Before this number only.
+    pub before: Option<i64>,
+    /// The last ones, newest first; the first ones, oldest first, otherwise.
+    pub newest_first: bool,
+    /// So many at most.
+    pub limit: i64,
+}
+
+/// The part of what happened to each of `subjects`, in one statement: a lateral join reads no more of any than is shown.
+///
+/// # Errors
+/// The database's.
+pub async fn of_subjects<E: Event>(
+    conn: &mut AsyncPgConnection,
+    subjects: &[Id<E::Subject>],
+    part: Part,
+) -> QueryResult<HashMap<Id<E::Subject>, Vec<Logged<E>>>> {
+    let order = if part.newest_first { "DESC" } else { "ASC" };
+    let (above, below) = (when(part.after.is_some(), "seq > $3"), when(part.before.is_some(), "seq < $4"));
+    let rows: Vec<Row> = prepared(format!(
+        "SELECT events.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
+            SELECT * FROM events
+            WHERE subject = parent.id AND kind = $2 AND {above} AND {below}
+            ORDER BY seq {order} LIMIT $5
+         ) AS events"
+    ))
+    .bind::<Array<SqlUuid>, _>(subjects)
+    .bind::<Text, _>(E::KIND)
+    .bind::<Nullable<BigInt>, _>(part.after)
+    .bind::<Nullable<BigInt>, _>(part.before)
+    .bind::<BigInt, _>(part.limit)
+    .load(conn)
+    .await?;
+    let mut found: HashMap<_, Vec<Logged<E>>> = HashMap::with_capacity(subjects.len());
+    for event in rows.iter().filter_map(Row::read::<E>) {
+        found.entry(event.subject()).or_default().push(event);
+    }
+    Ok(found)
+}
+
+/// How many events each of `subjects` has; those that have none are left out.
+///
+/// # Errors
+/// The database's.
+pub async fn counts_of_subjects<E: Event>(
+    conn: &mut AsyncPgConnection,
+    subjects: &[Id<E::Subject>],
+) -> QueryResult<HashMap<Id<E::Subject>, i64>> {
+    let ids: Vec<Uuid> = subjects.iter().map(|id| id.uuid()).collect();
+    let rows: Vec<(Uuid, i64)> = events::table
+        .filter(events::kind.eq(E::KIND).and(events::subject.eq_any(ids)))
+        .group_by(events::subject)
+        .select((events::subject, diesel::dsl::count_star()))
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|(subject, count)| (Id::from_uuid(subject), count)).collect())
 }
 
 /// From where to where the log reaches, at one moment.
@@ -183,7 +297,7 @@ pub struct Extent {
 /// # Errors
 /// The database's.
 pub async fn extent(conn: &mut AsyncPgConnection) -> QueryResult<Extent> {
-    prepared("SELECT seq AS forgotten, greatest(seq, (SELECT max(seq) FROM job_events)) AS tip FROM event_horizon")
+    prepared("SELECT seq AS forgotten, greatest(seq, (SELECT max(seq) FROM events)) AS tip FROM event_horizon")
         .get_result(conn)
         .await
 }
@@ -194,7 +308,7 @@ pub async fn extent(conn: &mut AsyncPgConnection) -> QueryResult<Extent> {
 /// The database's.
 pub async fn forget(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
     diesel::sql_query(
-        "WITH gone AS (DELETE FROM job_events WHERE at < $1 RETURNING seq)
+        "WITH gone AS (DELETE FROM events WHERE at < $1 RETURNING seq)
          UPDATE event_horizon SET seq = greatest(seq, (SELECT max(seq) FROM gone))
          WHERE EXISTS (SELECT FROM gone)",
     )

@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
-use super::bus::{Bus, Member};
 use super::cursor::Seq;
+use super::event::{Event, Logged};
 use super::inbox::News;
-use super::model::{self, Extent, JobEvent};
+use super::line::{Line, Member};
+use super::model::{self, Extent, Page};
 use super::topic::Topics;
 use crate::db::Db;
 use crate::error::{ApiError, Code};
@@ -20,28 +21,28 @@ use futures::{Stream, StreamExt as _};
 /// Events scanned in one statement.
 const PAGE: i64 = 500;
 
-/// Follows these topics of the log from `after`, or from now on. Ends with an error only; the caller filters further.
-pub fn follow(
+/// Follows these topics of the line's events from `after`, or from now on. Ends with an error only; the caller filters
+/// further.
+pub fn follow<E: Event>(
     db: Db,
-    bus: Bus,
+    line: &Line<E>,
     topics: Topics,
     after: Option<Seq>,
-) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
-    let live = bus.join(&topics);
-    follow_from(db, bus, topics, live, after)
+) -> impl Stream<Item = Result<Arc<Logged<E>>, ApiError>> + Send + use<E> {
+    let live = line.join(&topics);
+    follow_from(db, topics, live, after)
 }
 
-/// Follows these topics of the log from `after`, or else all that comes to `live`, which has joined the bus for them.
-pub fn follow_from(
+/// Follows these topics of the log from `after`, or else all that comes to `live`, which has joined the line for them.
+pub fn follow_from<E: Event>(
     db: Db,
-    bus: Bus,
     topics: Topics,
-    live: Member,
+    live: Member<E>,
     after: Option<Seq>,
-) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
+) -> impl Stream<Item = Result<Arc<Logged<E>>, ApiError>> + Send + use<E> {
     stream! {
         // A subscriber is idle for nearly all of its life: what it needs of the database for a moment is not kept with it.
-        let (mut last, tip) = match Box::pin(start(&db, &bus, &live, after)).await {
+        let (mut last, tip) = match Box::pin(start(&db, &live, after)).await {
             Ok(start) => start,
             Err(error) => {
                 ended("refused");
@@ -54,7 +55,7 @@ pub fn follow_from(
             while let Some(event) = missed.next().await {
                 match event {
                     Ok(event) => {
-                        last = Seq(event.seq);
+                        last = event.seq;
                         yield Ok(event);
                     }
                     Err(error) => {
@@ -66,9 +67,9 @@ pub fn follow_from(
         }
         loop {
             match live.take().await {
-                News::Event(event) if Seq(event.seq) <= last => {}
+                News::Event(event) if event.seq <= last => {}
                 News::Event(event) => {
-                    last = Seq(event.seq);
+                    last = event.seq;
                     yield Ok(event);
                 }
                 News::Overflowed => {
@@ -93,20 +94,18 @@ pub fn follow_from(
 }
 
 /// What the log has after `last`, up to `tip`.
-fn missed(
+fn missed<E: Event>(
     db: Db,
     topics: Topics,
     mut last: Seq,
     tip: Seq,
-) -> impl Stream<Item = Result<Arc<JobEvent>, ApiError>> + Send {
+) -> impl Stream<Item = Result<Arc<Logged<E>>, ApiError>> + Send {
     try_stream! {
         while last < tip {
-            let page = scan(&db, &topics, last, tip).await?;
-            if page.is_empty() {
-                break;
-            }
-            for event in page {
-                last = Seq(event.seq);
+            let page = scan::<E>(&db, &topics, last, tip).await?;
+            let Some(reached) = page.reached else { break };
+            last = reached;
+            for event in page.events {
                 yield Arc::new(event);
             }
         }
@@ -119,16 +118,9 @@ fn ended(reason: &'static str) {
 
 /// Where the subscriber begins and how far it scans: from the cursor it has up to where the log reaches, which is read
 /// after joining the bus, so that later events are waiting in `live`; or where it joined, with nothing to scan.
-async fn start(db: &Db, bus: &Bus, live: &Member, after: Option<Seq>) -> Result<(Seq, Seq), ApiError> {
+async fn start<E>(db: &Db, live: &Member<E>, after: Option<Seq>) -> Result<(Seq, Seq), ApiError> {
     let Some(after) = after else {
-        let joined = match live.since() {
-            Some(joined) => joined,
-            None => {
-                let mut tip = bus.tip();
-                let reached = tip.wait_for(Option::is_some).await.map_err(ApiError::internal)?;
-                reached.unwrap_or_default()
-            }
-        };
+        let joined = live.since().await;
         return Ok((joined, joined));
     };
     // The database's own word and not the bus's: another replica may have told an event that this one has yet to hear of.
@@ -150,6 +142,6 @@ fn restored() -> ApiError {
     )
 }
 
-async fn scan(db: &Db, topics: &Topics, after: Seq, tip: Seq) -> Result<Vec<JobEvent>, ApiError> {
+async fn scan<E: Event>(db: &Db, topics: &Topics, after: Seq, tip: Seq) -> Result<Page<E>, ApiError> {
     Ok(model::between(&mut *db.connection().await?, topics, after, tip, PAGE).await?)
 }

@@ -1,58 +1,61 @@
 //! What a feed is about: an event wakes those whose topic it belongs to, and nobody else.
 
-use super::model::JobEvent;
-use crate::ids::{GroupId, JobId, ProjectId, UserId};
+use uuid::Uuid;
 
-/// Some of the log's events.
+use super::event::About;
+use crate::ids::{GroupId, Id, Kind, ProjectId, UserId};
+
+/// Some of the events of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// One job's.
-    Job(JobId),
-    /// Those of a project's jobs.
+    /// Those about one thing.
+    Subject(Uuid),
+    /// Those about what belongs to a project.
     Project(ProjectId),
-    /// Those of the jobs of a group's projects.
+    /// Those about what belongs to a group.
     Group(GroupId),
-    /// Those of the jobs that somebody submitted.
-    Submitter(UserId),
+    /// Those about what is somebody's.
+    Person(UserId),
     /// All.
     Everything,
 }
 
-/// The topics of one kind that a feed is about: no event belongs to two of them.
+/// The topics of one sort that a feed is about: no event belongs to two of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Topics {
-    /// These jobs' events.
-    Jobs(Vec<JobId>),
-    /// One project's.
+    /// What happens to these things.
+    Subjects(Vec<Uuid>),
+    /// One project's events.
     Project(ProjectId),
     /// These groups'.
     Groups(Vec<GroupId>),
     /// One person's.
-    Submitter(UserId),
+    Person(UserId),
     /// All events.
     Everything,
 }
 
 impl Topics {
+    /// What happens to these things.
+    pub fn subjects<K: Kind>(ids: &[Id<K>]) -> Self {
+        Self::Subjects(ids.iter().map(|id| id.uuid()).collect())
+    }
+
     /// One by one.
     pub(super) fn each(&self) -> Vec<Topic> {
         match self {
-            Self::Jobs(jobs) => jobs.iter().copied().map(Topic::Job).collect(),
+            Self::Subjects(subjects) => subjects.iter().copied().map(Topic::Subject).collect(),
             Self::Project(project) => vec![Topic::Project(*project)],
             Self::Groups(groups) => groups.iter().copied().map(Topic::Group).collect(),
-            Self::Submitter(user) => vec![Topic::Submitter(*user)],
+            Self::Person(person) => vec![Topic::Person(*person)],
             Self::Everything => vec![Topic::Everything],
         }
     }
 }
 
 /// Every topic that an event belongs to.
-pub(super) fn of(event: &JobEvent) -> [Topic; 5] {
-    [
-        Topic::Everything,
-        Topic::Group(event.group_id),
-        Topic::Project(event.project_id),
-        Topic::Job(event.job_id),
-        Topic::Submitter(event.submitted_by),
-    ]
+pub(super) fn of(about: &About) -> impl Iterator<Item = Topic> {
+    let About { subject, project, group, person } = *about;
+    let owners = [project.map(Topic::Project), group.map(Topic::Group), person.map(Topic::Person)];
+    [Topic::Everything, Topic::Subject(subject)].into_iter().chain(owners.into_iter().flatten())
 }

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
 
 use async_graphql::indexmap::IndexMap;
@@ -15,6 +16,8 @@ use async_graphql::registry::Registry;
 use async_graphql::{ContextSelectionSet, Name, ObjectType, OutputType, Positioned, ServerResult, Value};
 use futures::FutureExt as _;
 use futures::future::join_all;
+
+use super::loaders::Loaders;
 
 /// An object that is resolved in this way. In the schema it is the object itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +173,10 @@ impl<'a> Begun<'a> {
 
 /// The selection, if it is of fields that each have a name of their own, and nothing else.
 fn plain_fields<'a>(ctx: &ContextSelectionSet<'a>) -> Option<Vec<&'a Positioned<Field>>> {
+    // With loaders of another make, whose waits are not told apart from others, the executor answers alone.
+    if ctx.data_opt::<Arc<Loaders>>().is_some_and(|loaders| loaders.are_others()) {
+        return None;
+    }
     let selected = &ctx.item.node.items;
     let mut fields = Vec::<&Positioned<Field>>::with_capacity(selected.len());
     for selection in selected {

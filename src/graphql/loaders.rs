@@ -15,6 +15,7 @@ use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::oneshot;
 
 use super::limits::Deadline;
+use super::other_loaders::{self, OtherLoaders};
 use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Coalescer, Read, ReadFailed};
 use crate::error::ApiError;
@@ -31,12 +32,24 @@ pub struct Loaders {
     drivers: AtomicUsize,
     /// The deadline that has passed.
     late: OnceLock<Deadline>,
+    /// What reads in their place.
+    others: Option<Arc<dyn OtherLoaders>>,
 }
 
 impl Loaders {
     /// Loaders that know nothing yet: what was read for another request is not seen in this one.
     pub fn new(lane: Lane) -> Self {
-        Self { lane, by_read: Mutex::default(), drivers: AtomicUsize::new(0), late: OnceLock::new() }
+        Self { lane, by_read: Mutex::default(), drivers: AtomicUsize::new(0), late: OnceLock::new(), others: None }
+    }
+
+    /// Loaders of another make, for a request that the executor answers alone.
+    pub fn of_another_make(lane: Lane, others: Arc<dyn OtherLoaders>) -> Self {
+        Self { others: Some(others), ..Self::new(lane) }
+    }
+
+    /// Whether these are loaders of another make.
+    pub(super) const fn are_others(&self) -> bool {
+        self.others.is_some()
     }
 
     /// What belongs to `key`, read together with what other fields of this level ask for. To be asked from the task
@@ -45,6 +58,9 @@ impl Loaders {
     /// # Errors
     /// The read failed.
     pub async fn read<R: Read>(&self, key: R::Key) -> Result<Option<R::Value>, ApiError> {
+        if let Some(others) = &self.others {
+            return other_loaders::read::<R>(&**others, key).await;
+        }
         let late = |deadline: &Deadline| deadline.passed();
         if let Some(deadline) = self.late.get() {
             return Err(late(deadline));
@@ -64,7 +80,7 @@ impl Loaders {
     /// Has what belongs to `key` read with the next wave, for a field that will ask for it.
     pub fn foresee<R: Read>(&self, key: R::Key) {
         // Who comes after the deadline is told so when they ask.
-        if self.late.get().is_none() {
+        if self.late.get().is_none() && self.others.is_none() {
             self.asks::<R, _>(|asks| asks.foresee(key));
         }
     }
@@ -72,6 +88,9 @@ impl Loaders {
     /// Forgets what was read, for the next event of a subscription or the next of several mutations.
     pub fn forget(&self) {
         self.known().clear();
+        if let Some(others) = &self.others {
+            others.forget();
+        }
     }
 
     /// Counts as a driver until the guard is dropped.

@@ -20,6 +20,7 @@ pub mod loaders;
 pub mod names;
 pub mod nesting;
 pub mod nul;
+pub mod other_loaders;
 pub mod scalars;
 pub mod shape;
 #[cfg(test)]

@@ -37,9 +37,9 @@ pub trait Scope: Send + Sync + 'static {
 }
 
 /// An operation that executes events one after another.
-pub trait Execution<S: Scope>: Send + 'static {
+pub trait Execution<S: Scope, E>: Send + 'static {
     /// Executes `item`; `None` when the operation has ended.
-    fn tell(&mut self, item: Item<S::Reader>) -> BoxFuture<'_, Option<Told<S>>>;
+    fn tell(&mut self, item: Item<S::Reader, E>) -> BoxFuture<'_, Option<Told<S>>>;
 }
 
 /// What an execution answered.
@@ -71,26 +71,28 @@ pub struct Broken;
 
 type Outcome<S> = Result<Arc<Rendition<S>>, Broken>;
 type UnderWay<S> = Shared<BoxFuture<'static, Outcome<S>>>;
-type Start<S> = Box<dyn Fn() -> Box<dyn Execution<S>> + Send + Sync>;
+type Start<S, E> = Box<dyn Fn() -> Box<dyn Execution<S, E>> + Send + Sync>;
 
 /// The shares that have subscribers, by what makes their subscribers alike.
-pub struct Shares<K, S: Scope>(Arc<Mutex<HashMap<K, Weak<Share<S>>>>>);
+pub struct Shares<K, S: Scope, E>(Arc<Mutex<ByLikeness<K, S, E>>>);
 
-impl<K, S: Scope> Clone for Shares<K, S> {
+type ByLikeness<K, S, E> = HashMap<K, Weak<Share<S, E>>>;
+
+impl<K, S: Scope, E> Clone for Shares<K, S, E> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<K, S: Scope> Default for Shares<K, S> {
+impl<K, S: Scope, E> Default for Shares<K, S, E> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<K: Hash + Eq, S: Scope> Shares<K, S> {
+impl<K: Hash + Eq, S: Scope, E: Send + Sync + 'static> Shares<K, S, E> {
     /// Joins the share of `key`; `start` makes its executions if it is the first subscriber of it.
-    pub fn join(&self, key: K, start: impl Fn() -> Box<dyn Execution<S>> + Send + Sync + 'static) -> Follower<S> {
+    pub fn join(&self, key: K, start: impl Fn() -> Box<dyn Execution<S, E>> + Send + Sync + 'static) -> Follower<S, E> {
         let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let share = shares.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
             if shares.len() == shares.capacity() {
@@ -105,12 +107,12 @@ impl<K: Hash + Eq, S: Scope> Shares<K, S> {
 }
 
 /// What equal subscribers have in common.
-struct Share<S: Scope> {
-    start: Start<S>,
+struct Share<S: Scope, E> {
+    start: Start<S, E>,
     clock: AtomicU64,
     /// The events that were told of late, by their numbers.
     events: Mutex<VecDeque<(i64, Event<S>)>>,
-    idle: Mutex<Vec<Box<dyn Execution<S>>>>,
+    idle: Mutex<Vec<Box<dyn Execution<S, E>>>>,
 }
 
 /// One event in a share.
@@ -125,8 +127,8 @@ impl<S: Scope> Default for Event<S> {
     }
 }
 
-impl<S: Scope> Share<S> {
-    fn new(start: Start<S>) -> Self {
+impl<S: Scope, E: Send + Sync + 'static> Share<S, E> {
+    fn new(start: Start<S, E>) -> Self {
         Self { start, clock: AtomicU64::new(1), events: Mutex::default(), idle: Mutex::default() }
     }
 
@@ -134,7 +136,7 @@ impl<S: Scope> Share<S> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Box<dyn Execution<S>>>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Box<dyn Execution<S, E>>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -143,7 +145,7 @@ impl<S: Scope> Share<S> {
     }
 
     /// Executes `item` and keeps the outcome, unless the last subscriber leaves in the meantime.
-    async fn execute(share: Weak<Self>, item: Item<S::Reader>) -> Outcome<S> {
+    async fn execute(share: Weak<Self>, item: Item<S::Reader, E>) -> Outcome<S> {
         let number = item.number;
         let (mut execution, began) = {
             let share = share.upgrade().ok_or(Broken)?;
@@ -190,18 +192,18 @@ enum Step<S: Scope> {
 }
 
 /// One subscriber in its share.
-pub struct Follower<S: Scope> {
-    share: Arc<Share<S>>,
+pub struct Follower<S: Scope, E> {
+    share: Arc<Share<S, E>>,
     /// The share's clock when what it was told last had been executed: it is told nothing that was read before that.
     seen: u64,
 }
 
-impl<S: Scope> Follower<S> {
+impl<S: Scope, E: Send + Sync + 'static> Follower<S, E> {
     /// What this subscriber is told of `item`.
     ///
     /// # Errors
     /// The execution panicked, or its operation has ended: a defect.
-    pub async fn tell(&mut self, item: Item<S::Reader>) -> Result<Arc<Rendition<S>>, Broken> {
+    pub async fn tell(&mut self, item: Item<S::Reader, E>) -> Result<Arc<Rendition<S>>, Broken> {
         let rendition = loop {
             match self.step(&item) {
                 Step::Told(rendition) => break rendition,
@@ -222,7 +224,7 @@ impl<S: Scope> Follower<S> {
         rendition.began >= self.seen && rendition.told.scope.holds_for(reader)
     }
 
-    fn step(&self, item: &Item<S::Reader>) -> Step<S> {
+    fn step(&self, item: &Item<S::Reader, E>) -> Step<S> {
         let mut events = self.share.events();
         let place = events.iter().rposition(|(number, _)| *number == item.number).unwrap_or_else(|| {
             if events.len() == EVENTS_KEPT {

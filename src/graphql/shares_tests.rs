@@ -58,7 +58,7 @@ impl Stage {
         Self { leave: Arc::new(Semaphore::new(0)), ..Self::new() }
     }
 
-    fn join(&self, shares: &Shares<&'static str, Read>) -> Follower<Read> {
+    fn join(&self, shares: &Shares<&'static str, Read, ()>) -> Follower<Read, ()> {
         let stage = self.clone();
         shares.join("document", move || Box::new(stage.clone()))
     }
@@ -68,8 +68,8 @@ impl Stage {
     }
 }
 
-impl Execution<Read> for Stage {
-    fn tell(&mut self, item: Item<Reader>) -> BoxFuture<'_, Option<Told<Read>>> {
+impl Execution<Read, ()> for Stage {
+    fn tell(&mut self, item: Item<Reader, ()>) -> BoxFuture<'_, Option<Told<Read>>> {
         async move {
             let count = self.executions.fetch_add(1, Ordering::SeqCst) + 1;
             self.leave.acquire().await.unwrap().forget();
@@ -86,11 +86,11 @@ impl Execution<Read> for Stage {
     }
 }
 
-fn item(number: i64, reader: Reader) -> Item<Reader> {
+fn item(number: i64, reader: Reader) -> Item<Reader, ()> {
     Item { number, event: Arc::new(()), reader }
 }
 
-async fn told(follower: &mut Follower<Read>, number: i64, reader: Reader) -> String {
+async fn told(follower: &mut Follower<Read, ()>, number: i64, reader: Reader) -> String {
     follower.tell(item(number, reader)).await.unwrap().told.payload.to_string()
 }
 

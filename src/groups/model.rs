@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::auth::policy::Visible;
 use crate::auth::principal::GroupRole;
+use crate::change::Writes;
 use crate::db::tables::{group_members, groups};
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, OrderDirection};
@@ -125,6 +126,6 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
 ///
 /// # Errors
 /// The database's; `groups_name_key` is the constraint of a name that is taken.
-pub async fn insert(conn: &mut AsyncPgConnection, group: &Group) -> QueryResult<()> {
-    diesel::insert_into(groups::table).values(group).execute(conn).await.map(drop)
+pub async fn insert(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
+    diesel::insert_into(groups::table).values(group).execute(writes.conn()).await.map(drop)
 }

@@ -2,16 +2,14 @@
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{SubsecRound, Utc};
-use diesel_async::AsyncConnection;
+use serde_json::json;
 
 use super::model;
 use super::types::Group;
-use crate::audit::model::{Entry, record};
-use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{Action, Scope};
+use crate::change::{ChangeExt, Done};
 use crate::db::is_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
-use crate::graphql::context::RequestExt;
 use crate::graphql::limits::directives::cost;
 use crate::graphql::names::{self, MAX_DESCRIPTION};
 use crate::graphql::{ApiResult, IntoGraphql};
@@ -56,29 +54,20 @@ impl GroupMutation {
 
 async fn create(ctx: &Context<'_>, input: CreateGroupInput) -> Result<CreateGroupPayload, ApiErrors> {
     let group = parse(input);
-    policy::check(&ctx.caller(), Action::CreateGroup)?;
+    let change = ctx.change(Action::CreateGroup, Scope::PLATFORM)?;
     let group = group?;
-    let actor = ctx.caller().principal()?.user;
-    let request_id = ctx.request_id();
-    let mut conn = ctx.db()?.connection().await?;
-    conn.transaction(async |conn| {
-        model::insert(conn, &group).await?;
-        let entry = Entry {
-            actor: Some(actor),
-            action: "createGroup",
-            subject: group.id.to_string(),
-            detail: serde_json::json!({ "name": group.name }),
-            request_id,
-        };
-        record(conn, entry).await
-    })
-    .await
-    .map_err(|error| match error {
-        error if is_taken(&error, "groups_name_key") => {
-            ApiError::conflict(format!("there is a group {} already", names::shown(&group.name))).at("input.name")
-        }
-        error => error.into(),
-    })?;
+    change
+        .commit(async |writes| {
+            model::insert(writes, &group).await.map_err(|error| match error {
+                error if is_taken(&error, "groups_name_key") => {
+                    let name = names::shown(&group.name);
+                    ApiError::conflict(format!("there is a group {name} already")).at("input.name")
+                }
+                error => error.into(),
+            })?;
+            Ok(Done::to(group.id, json!({ "name": group.name })))
+        })
+        .await?;
     Ok(CreateGroupPayload { group: group.into() })
 }
 

@@ -6,7 +6,7 @@ use super::loader::{GroupPages, GroupsById};
 use super::model::{self, Selection, SortBy};
 use super::types::Group;
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{self, Action, Scope};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
@@ -83,7 +83,7 @@ impl GroupQuery {
 /// # Errors
 /// `NOT_FOUND` if there is none that the caller may know of.
 pub async fn find(ctx: &Context<'_>, id: GroupId) -> Result<Group, ApiError> {
-    policy::check(&ctx.caller(), Action::ViewGroup { group: id })?;
+    policy::check(&ctx.caller(), Action::ViewGroup, Scope::group(id))?;
     let group = ctx.read::<GroupsById>(id).await?.ok_or_else(|| ApiError::not_found("group", id))?;
     Ok(Group(group))
 }

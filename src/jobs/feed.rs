@@ -1,15 +1,23 @@
 //! The feed of job events: whose they are and which of them a subscriber wants.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use async_graphql::InputObject;
+use async_graphql::{Context, InputObject};
 
+use super::event::JobEvent;
+use super::loader::BriefById;
 use super::phase::JobPhase;
-use crate::auth::policy::Visible;
+use super::{query, types};
+use crate::auth::acting::CallerExt;
+use crate::auth::policy::{self, Action, Scope, Visible};
+use crate::auth::principal::Caller;
 use crate::error::ApiError;
-use crate::events::Topics;
-use crate::events::model::JobEvent;
+use crate::events::{Logged, Topics};
+use crate::feeds::Feed;
+use crate::graphql::loaders::ReadExt;
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
+use crate::projects::loader::ProjectsById;
 
 /// Which events; conditions that are left out do not count, several are joined by "and". What ends a group's jobs:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", phases: [SUCCEEDED, FAILED, CANCELLED]}`.
@@ -48,41 +56,92 @@ impl JobEventFilter {
     }
 }
 
-/// A subscriber's view of the log.
+/// A subscriber's view of what happens to jobs.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// Who subscribes.
-    pub viewer: UserId,
-    /// What they see.
-    pub visible: Visible,
-    /// What they want of it.
-    pub filter: JobEventFilter,
+    viewer: UserId,
+    filter: JobEventFilter,
+    /// What the subscriber must be allowed to see of what the filter names, and where in it that stands.
+    named: Box<[(Action, Scope, &'static str)]>,
+    /// What they see at present.
+    visible: Visible,
 }
 
 impl View {
-    /// The fewest events that may have to be told.
-    pub fn topics(&self) -> Topics {
+    /// The view of `caller`, who sees nothing until it is admitted. Asking for what one cannot see is an error, not an
+    /// eternal silence.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for what the filter names and is not there, `BAD_USER_INPUT` for too much of it.
+    pub async fn open(ctx: &Context<'_>, mut filter: JobEventFilter) -> Result<Self, ApiError> {
+        let viewer = ctx.caller().principal()?.user;
+        let named = named(ctx, &mut filter).await?;
+        Ok(Self { viewer, filter, named, visible: Visible::Groups(Vec::new()) })
+    }
+}
+
+impl Feed for View {
+    type Event = JobEvent;
+    type Node = types::JobEvent;
+
+    fn admit(&mut self, caller: &Caller) -> Result<(), ApiError> {
+        for (action, scope, field) in &self.named {
+            policy::check(caller, *action, *scope).map_err(|error| error.at(*field))?;
+        }
+        self.visible = policy::visible(caller)?;
+        Ok(())
+    }
+
+    fn topics(&self) -> Topics {
         let JobEventFilter { project_id, group_id, job_ids, mine, .. } = &self.filter;
         match (job_ids, project_id, group_id, &self.visible) {
-            (Some(jobs), ..) => Topics::Jobs(jobs.clone()),
+            (Some(jobs), ..) => Topics::subjects(jobs),
             (None, Some(project), ..) => Topics::Project(*project),
-            (None, None, ..) if *mine => Topics::Submitter(self.viewer),
+            (None, None, ..) if *mine => Topics::Person(self.viewer),
             (None, None, Some(group), _) => Topics::Groups(vec![*group]),
             (None, None, None, Visible::Groups(groups)) => Topics::Groups(groups.clone()),
             (None, None, None, Visible::Everything) => Topics::Everything,
         }
     }
 
-    /// Whether the subscriber is told `event`.
-    pub fn shows(&self, event: &JobEvent) -> bool {
+    fn shows(&self, Logged { about, event, .. }: &Logged<JobEvent>) -> bool {
         let JobEventFilter { project_id, group_id, job_ids, phases, mine } = &self.filter;
-        self.visible.includes(event.group_id)
-            && project_id.is_none_or(|project| project == event.project_id)
-            && group_id.is_none_or(|group| group == event.group_id)
-            && job_ids.as_ref().is_none_or(|jobs| jobs.contains(&event.job_id))
-            && phases.as_ref().is_none_or(|phases| phases.iter().any(|phase| phase.as_str() == event.phase))
-            && (!mine || event.submitted_by == self.viewer)
+        about.group.is_some_and(|group| self.visible.includes(group))
+            && project_id.is_none_or(|project| about.project == Some(project))
+            && group_id.is_none_or(|group| about.group == Some(group))
+            && job_ids.as_ref().is_none_or(|jobs| jobs.iter().any(|job| job.uuid() == about.subject))
+            && phases.as_ref().is_none_or(|phases| phases.contains(&event.phase))
+            && (!mine || about.person == Some(self.viewer))
     }
+
+    fn node(event: Arc<Logged<JobEvent>>) -> types::JobEvent {
+        types::JobEvent(event)
+    }
+}
+
+async fn named(
+    ctx: &Context<'_>,
+    filter: &mut JobEventFilter,
+) -> Result<Box<[(Action, Scope, &'static str)]>, ApiError> {
+    let mut named = Vec::new();
+    if let Some(project) = filter.project_id {
+        let not_found = || ApiError::not_found("project", project).at("filter.projectId");
+        let found = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?;
+        named.push((Action::ViewProject, Scope::within(found.group_id, project), "filter.projectId"));
+    }
+    if let Some(group) = filter.group_id {
+        named.push((Action::ViewGroup, Scope::group(group), "filter.groupId"));
+    }
+    let jobs = filter.distinct_job_ids()?;
+    // All are read with the first.
+    for job in jobs {
+        ctx.foresee::<BriefById>(*job)?;
+    }
+    for job in jobs {
+        let group = query::group_of(ctx, *job).await.map_err(|error| error.at("filter.jobIds"))?;
+        named.push((Action::ViewJob, Scope::within(group, *job), "filter.jobIds"));
+    }
+    Ok(named.into())
 }
 
 #[cfg(test)]
@@ -90,31 +149,32 @@ mod tests {
     use super::*;
     use chrono::Utc;
 
-    fn event() -> JobEvent {
-        JobEvent {
-            seq: 1,
-            job_id: JobId::generate(),
-            project_id: ProjectId::generate(),
-            group_id: GroupId::generate(),
-            submitted_by: UserId::generate(),
-            kind: "PHASE_CHANGED".into(),
-            phase: "RUNNING".into(),
-            previous_phase: Some("QUEUED".into()),
+    use crate::events::Seq;
+    use crate::jobs::event::about;
+    use crate::jobs::phase::JobEventKind;
+
+    fn event() -> Logged<JobEvent> {
+        let about = about(JobId::generate(), ProjectId::generate(), GroupId::generate(), UserId::generate());
+        let event = JobEvent {
+            kind: JobEventKind::PhaseChanged,
+            phase: JobPhase::Running,
+            previous_phase: Some(JobPhase::Queued),
             reason: None,
             message: None,
-            at: Utc::now(),
-        }
+        };
+        Logged { seq: Seq(1), at: Utc::now(), about, event }
     }
 
     fn view(visible: Visible, filter: JobEventFilter) -> View {
-        View { viewer: UserId::generate(), visible, filter }
+        View { viewer: UserId::generate(), filter, named: Box::default(), visible }
     }
 
     #[test]
     fn another_group_s_events_are_never_shown() {
         let event = event();
+        let group = event.about.group.unwrap();
         assert!(!view(Visible::Groups(vec![GroupId::generate()]), JobEventFilter::default()).shows(&event));
-        assert!(view(Visible::Groups(vec![event.group_id]), JobEventFilter::default()).shows(&event));
+        assert!(view(Visible::Groups(vec![group]), JobEventFilter::default()).shows(&event));
         assert!(view(Visible::Everything, JobEventFilter::default()).shows(&event));
     }
 
@@ -125,7 +185,7 @@ mod tests {
         let none = JobEventFilter::default();
         assert!(shows(JobEventFilter { phases: Some(vec![JobPhase::Running]), ..none.clone() }));
         assert!(!shows(JobEventFilter { phases: Some(vec![JobPhase::Queued]), ..none.clone() }));
-        assert!(shows(JobEventFilter { job_ids: Some(vec![event.job_id]), ..none.clone() }));
+        assert!(shows(JobEventFilter { job_ids: Some(vec![event.subject()]), ..none.clone() }));
         assert!(!shows(JobEventFilter { job_ids: Some(vec![]), ..none.clone() }));
         assert!(!shows(JobEventFilter { mine: true, ..none.clone() }));
         assert!(!shows(JobEventFilter { project_id: Some(ProjectId::generate()), ..none }));

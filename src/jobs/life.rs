@@ -6,10 +6,10 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::event::JobEvent as NewEvent;
 use super::model::observed::Life;
 use super::phase::{JobEventKind, JobPhase};
 use crate::cluster::pods::TaskPod;
-use crate::events::model::NewEvent;
 use crate::ids::JobId;
 
 mod placed;
@@ -340,14 +340,7 @@ impl Life {
         }
         self.reason.clone_from(&reason);
         self.message.clone_from(&message);
-        Some(NewEvent {
-            job: self.id,
-            kind: JobEventKind::Waiting.as_str(),
-            phase: self.phase.as_str(),
-            previous_phase: None,
-            reason,
-            message,
-        })
+        Some(NewEvent { kind: JobEventKind::Waiting, phase: self.phase, previous_phase: None, reason, message })
     }
 
     /// Takes a step of its life, if it is one.
@@ -369,14 +362,7 @@ impl Life {
             self.end_tasks();
         }
         self.next_attempt_at = self.due(now);
-        Some(NewEvent {
-            job: self.id,
-            kind: JobEventKind::PhaseChanged.as_str(),
-            phase: to.as_str(),
-            previous_phase: Some(from.as_str()),
-            reason,
-            message,
-        })
+        Some(NewEvent { kind: JobEventKind::PhaseChanged, phase: to, previous_phase: Some(from), reason, message })
     }
 }
 

@@ -8,8 +8,12 @@ use crate::auth::policy::Visible;
 use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::error::ApiError;
+use crate::events::Logged;
+use crate::events::model::{self as log, Part};
 use crate::graphql::connection::Page;
+use crate::graphql::cursor::{Position, SortValue};
 use crate::ids::{JobId, ProjectId};
+use crate::jobs::event::JobEvent;
 use crate::jobs::model::found::{self, Found};
 use crate::jobs::model::list::{self, Selection};
 use crate::jobs::model::observed::Tasks;
@@ -141,20 +145,28 @@ pub enum EventsByJob {}
 
 impl Read for EventsByJob {
     type Key = (JobId, Page);
-    type Value = Arc<Vec<crate::events::model::JobEvent>>;
+    type Value = Arc<Vec<Logged<JobEvent>>>;
     const CONNECTIONS: usize = 2;
 
     async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
         let mut connection = lane.lookup().await?;
         let mut found = ByKey::default();
         for (page, jobs) in grouped(keys.iter().map(|(id, page)| (page, *id))) {
-            let mut pages = list::events_of_jobs(&mut connection, &jobs, page).await?;
+            let mut pages = log::of_subjects(&mut connection, &jobs, part(page)).await?;
             for job in jobs {
                 found.insert((job, page.clone()), Arc::new(pages.remove(&job).unwrap_or_default()));
             }
         }
         Ok(found)
     }
+}
+
+fn part(page: &Page) -> Part {
+    let number = |position: &Option<Position>| match position.as_ref()?.value {
+        SortValue::Number(number) => Some(number),
+        SortValue::Time(_) | SortValue::Text(_) => None,
+    };
+    Part { after: number(&page.after), before: number(&page.before), newest_first: page.backward, limit: page.limit }
 }
 
 /// How many events a job has.
@@ -165,7 +177,7 @@ impl Read for EventCountByJob {
     type Value = i64;
 
     async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, i64>, ApiError> {
-        let mut counts = list::event_counts(&mut *lane.lookup().await?, &keys).await?;
+        let mut counts = log::counts_of_subjects::<JobEvent>(&mut *lane.lookup().await?, &keys).await?;
         Ok(keys.into_iter().map(|job| (job, counts.remove(&job).unwrap_or(0))).collect())
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod draft;
+pub mod event;
 pub mod feed;
 pub mod input;
 pub mod life;
@@ -17,4 +18,5 @@ pub mod service;
 pub mod subscription;
 pub mod trial;
 pub mod types;
+pub mod watched;
 pub mod worker;

@@ -7,7 +7,7 @@ use super::model::list::{self, Selection};
 use super::phase::JobPhase;
 use super::types::{Job, columns, position};
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{self, Action, Scope};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
@@ -90,7 +90,7 @@ impl JobQuery {
 pub async fn find(ctx: &Context<'_>, id: JobId) -> Result<Job, ApiError> {
     ctx.caller().principal()?;
     let (job, group) = Job::with_group(ctx, id).await?;
-    policy::check(&ctx.caller(), Action::ViewJob { job: id, group })?;
+    policy::check(&ctx.caller(), Action::ViewJob, Scope::within(group, id))?;
     Ok(job)
 }
 

@@ -1,7 +1,6 @@
 //! Looking at a submit before anything is written: every rule is tried, and what passes is a plan.
 
 use diesel_async::AsyncPgConnection;
-use sha2::{Digest, Sha256};
 
 use super::admission::{AdmissionRule, Findings};
 use super::draft::{self, Demand, Draft, Placement, from_yaml, manifest};
@@ -9,8 +8,9 @@ use super::input::{JobSpecInput, SubmitJobInput};
 use super::model::manifest::Manifest;
 use super::model::submit::{self, Quota};
 use super::service::Submitter;
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{self, Action, Permit, Scope};
 use crate::auth::principal::Caller;
+use crate::change::Key;
 use crate::cluster::crd::FlashJob;
 use crate::cluster::names;
 use crate::configs::model::submittable;
@@ -22,7 +22,6 @@ use crate::projects::model::{self as project_model, Project};
 const DEFAULT_BATCH: &str = "default-batch";
 const CONFIG_JOB: &str = "configfile-job";
 const MAX_PRIORITY: i32 = 1000;
-const MAX_KEY: usize = 200;
 
 /// The rules that nothing can be said about without a draft.
 const OF_DRAFT: [AdmissionRule; 9] = [
@@ -61,6 +60,8 @@ pub struct Planned {
     pub project: Project,
     /// Who submits it.
     pub user: UserId,
+    /// That they may.
+    pub permit: Permit,
     /// The object for the cluster.
     pub manifest: Manifest,
     /// What its tasks ask for together.
@@ -75,8 +76,8 @@ pub struct Planned {
     pub commit: Option<CommitId>,
     /// Its tasks and rules.
     pub draft: Draft,
-    /// The idempotency key, and the hash of everything that belongs to the request.
-    pub key: Option<(String, Vec<u8>)>,
+    /// The idempotency key.
+    pub key: Option<Key>,
 }
 
 impl Planned {
@@ -149,10 +150,11 @@ impl Submitter {
     pub async fn review(&self, caller: &Caller, input: SubmitJobInput) -> Result<Review, ApiError> {
         let user = caller.principal()?.user;
         let mut conn = self.db.connection().await?;
-        let project = find_project(&mut conn, caller, input.project_id).await?;
+        let (project, permit) = find_project(&mut conn, caller, input.project_id).await?;
         let mut findings = Findings::default();
         findings.skip(&[AdmissionRule::Cluster]);
-        let key = idempotency(&input, &mut findings);
+        let key = input.idempotency_key.as_deref().map(|key| Key::of(key, &input));
+        let key = key.and_then(|key| findings.take(AdmissionRule::IdempotencyKey, key));
         let priority = input.priority.unwrap_or(0);
         if !(0..=MAX_PRIORITY).contains(&priority) {
             let message = format!("priority was {priority}; it may be 0 to {MAX_PRIORITY}");
@@ -217,17 +219,22 @@ impl Submitter {
         }
         let name = input.name.or_else(|| draft.name.clone()).unwrap_or_else(|| "job".to_owned());
         let commit = input.commit_id;
-        let planned = Planned { id, user, manifest, demand, name, queue, priority, commit, draft, key, project };
+        let planned =
+            Planned { id, user, permit, manifest, demand, name, queue, priority, commit, draft, key, project };
         Ok(Review { findings, rooms, warnings: Vec::new(), planned: Some(planned) })
     }
 }
 
-async fn find_project(conn: &mut AsyncPgConnection, caller: &Caller, id: ProjectId) -> Result<Project, ApiError> {
+async fn find_project(
+    conn: &mut AsyncPgConnection,
+    caller: &Caller,
+    id: ProjectId,
+) -> Result<(Project, Permit), ApiError> {
     let not_found = || ApiError::not_found("project", id).at("input.projectId");
     let project = project_model::find(conn, id).await?.ok_or_else(not_found)?;
-    policy::check(caller, Action::SubmitJob { project: id, group: project.group_id })
+    let permit = policy::check(caller, Action::SubmitJob, Scope::within(project.group_id, id))
         .map_err(|error| error.at("input.projectId"))?;
-    Ok(project)
+    Ok((project, permit))
 }
 
 /// The draft that the commit or the spec describes; what is wrong with its own fields is noted.
@@ -243,7 +250,7 @@ async fn source(
         (Some(commit), None) => {
             let not_found = || ApiError::not_found("commit", commit).at("input.commitId");
             let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
-            policy::check(caller, Action::ViewCommit { commit, group: source.group }).map_err(|_| not_found())?;
+            policy::check(caller, Action::ViewCommit, Scope::within(source.group, commit)).map_err(|_| not_found())?;
             if source.project == project {
                 // A megabyte of YAML takes a while to read.
                 let drafted = move || from_yaml(&source.yaml, "input.commitId");
@@ -266,19 +273,6 @@ async fn source(
         }
     };
     Ok(findings.take_fields(drafted))
-}
-
-/// The key and the hash of everything that belongs to the request.
-fn idempotency(input: &SubmitJobInput, findings: &mut Findings) -> Option<(String, Vec<u8>)> {
-    let key = input.idempotency_key.clone()?;
-    let length = key.chars().count();
-    if !(1..=MAX_KEY).contains(&length) {
-        let message = format!("idempotencyKey has {length} characters; it may have 1 to {MAX_KEY}");
-        findings.note(AdmissionRule::IdempotencyKey, ApiError::bad_input("input.idempotencyKey", message));
-        return None;
-    }
-    // The debug form has every field; only this program compares it, and a change of form refuses a repeat at worst.
-    Some((key, Sha256::digest(format!("{input:?}")).to_vec()))
 }
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
 //! Submitting what was reviewed, and cancelling: each one transaction with row, event and audit.
 
 use chrono::{SubsecRound, Utc};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use serde_json::{Value, json};
 
+use super::event::{JobEvent, about};
 use super::input::CancelJobInput;
-use super::model::submit::{self, KeyClaim, NewJob};
+use super::model::submit::{self, NewJob};
 use super::model::{self, ExecutorMode};
 use super::phase::{JobEventKind, JobPhase};
 use super::review::{Planned, Room};
-use crate::audit::model::{Entry, record};
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::Caller;
+use crate::change::{Change, Done, Writes};
 use crate::cluster::names;
 use crate::cluster::queues::Queues;
 use crate::db::Db;
 use crate::error::{ApiError, ApiErrors};
-use crate::events::model::{NewEvent, append};
 use crate::executor::{Executor, Wake};
 use crate::ids::JobId;
 
@@ -45,8 +45,8 @@ impl Submitter {
     /// # Errors
     /// `QUOTA_EXCEEDED`, `CONFLICT` for a key used for another input, or the database's.
     pub async fn submit(&self, planned: &Planned, request_id: Option<&str>) -> Result<JobId, ApiErrors> {
-        let mut conn = self.db.connection().await?;
-        let id = conn.transaction(async |conn| write(conn, planned, request_id).await).await?;
+        let change = Change::new(&self.db, planned.permit, request_id);
+        let id = change.create(planned.key.as_ref(), planned.id, async |writes| write(writes, planned).await).await?;
         self.wake.now();
         Ok(id)
     }
@@ -61,7 +61,7 @@ impl Submitter {
         input: CancelJobInput,
         request_id: Option<&str>,
     ) -> Result<JobId, ApiErrors> {
-        let actor = caller.principal()?.user;
+        caller.principal()?;
         let reason = input.reason.as_deref();
         if let Some(count) = reason.map(|reason| reason.chars().count()).filter(|count| *count > MAX_REASON) {
             let message = format!("reason has {count} characters; it may have {MAX_REASON}");
@@ -70,55 +70,43 @@ impl Submitter {
         let mut conn = self.db.connection().await?;
         let found = model::find(&mut conn, input.id).await?;
         let (job, group) = found.ok_or_else(|| ApiError::not_found("job", input.id).at("input.id"))?;
-        let action = Action::CancelJob { job: job.id, group, submitted_by: job.submitted_by };
-        policy::check(caller, action).map_err(|error| error.at("input.id"))?;
-        conn.transaction(async |conn| {
-            let job = model::lock(conn, input.id).await?.ok_or_else(|| ApiError::not_found("job", input.id))?;
+        let scope = Scope::within(group, job.id).by(job.submitted_by);
+        let permit = policy::check(caller, Action::CancelJob, scope).map_err(|error| error.at("input.id"))?;
+        drop(conn);
+        let change = Change::new(&self.db, permit, request_id);
+        let cancel = async |writes: &mut Writes<'_>| {
+            let job =
+                model::lock(writes.conn(), input.id).await?.ok_or_else(|| ApiError::not_found("job", input.id))?;
             if job.phase == JobPhase::Cancelled || job.cancel_requested_at.is_some() {
-                return Ok(());
+                return Ok(Done::nothing());
             }
             if job.phase.is_terminal() {
                 let phase = job.phase.as_str();
-                return Err(ApiError::conflict(format!("the job is {phase} already and stays so")).at("input.id"));
+                return Err(ApiError::conflict(format!("the job is {phase} already and stays so"))
+                    .at("input.id")
+                    .into());
             }
-            submit::request_cancel(conn, job.id, reason).await?;
-            let entry = Entry {
-                actor: Some(actor),
-                action: "cancelJob",
-                subject: job.id.to_string(),
-                detail: serde_json::json!({ "reason": reason }),
-                request_id,
-            };
-            record(conn, entry).await?;
-            let event = NewEvent {
-                job: job.id,
-                kind: JobEventKind::CancelRequested.as_str(),
-                phase: job.phase.as_str(),
+            submit::request_cancel(writes, job.id, reason).await?;
+            let event = JobEvent {
+                kind: JobEventKind::CancelRequested,
+                phase: job.phase,
                 previous_phase: None,
                 reason: None,
                 message: reason.map(str::to_owned),
             };
-            Ok(append(conn, &[event]).await?)
-        })
-        .await?;
+            writes.tell(about(job.id, job.project_id, group, job.submitted_by), &event)?;
+            Ok(Done::to(job.id, json!({ "reason": reason })))
+        };
+        change.commit(cancel).await?;
         self.wake.now();
         Ok(input.id)
     }
 }
 
-async fn write(conn: &mut AsyncPgConnection, planned: &Planned, request_id: Option<&str>) -> Result<JobId, ApiErrors> {
-    if let Some((key, hash)) = &planned.key {
-        match submit::claim_key(conn, planned.user, "submitJob", key, hash, planned.id.uuid()).await? {
-            KeyClaim::First => {}
-            KeyClaim::Repeated(job) => return Ok(JobId::from_uuid(job)),
-            KeyClaim::Other => {
-                let message = "this idempotencyKey was used for a submit with another input";
-                return Err(ApiError::conflict(message).at("input.idempotencyKey").into());
-            }
-        }
-    }
-    if let Some(quota) = submit::lock_quota(conn, planned.project.id).await? {
-        let (used, jobs) = submit::usage(conn, planned.project.id).await?;
+/// Writes the job if the project has room for it; what the audit log is told of it.
+async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiErrors> {
+    if let Some(quota) = submit::lock_quota(writes.conn(), planned.project.id).await? {
+        let (used, jobs) = submit::usage(writes.conn(), planned.project.id).await?;
         let rooms = Room::all(Some(&quota), used, jobs, planned.demand);
         let beyond: Vec<_> = rooms.iter().filter_map(|room| room.check().err()).collect();
         if !beyond.is_empty() {
@@ -150,23 +138,14 @@ async fn write(conn: &mut AsyncPgConnection, planned: &Planned, request_id: Opti
         retry_limit: planned.draft.retries,
         submitted_at: Utc::now().trunc_subsecs(6),
     };
-    submit::insert(conn, &job).await?;
-    let entry = Entry {
-        actor: Some(planned.user),
-        action: "submitJob",
-        subject: planned.id.to_string(),
-        detail: serde_json::json!({ "project": planned.project.id.to_string(), "queue": planned.queue }),
-        request_id,
-    };
-    record(conn, entry).await?;
-    let event = NewEvent {
-        job: planned.id,
-        kind: JobEventKind::Submitted.as_str(),
-        phase: JobPhase::Submitted.as_str(),
+    submit::insert(writes, &job).await?;
+    let event = JobEvent {
+        kind: JobEventKind::Submitted,
+        phase: JobPhase::Submitted,
         previous_phase: None,
         reason: None,
         message: None,
     };
-    append(conn, &[event]).await?;
-    Ok(planned.id)
+    writes.tell(about(planned.id, planned.project.id, planned.project.group_id, planned.user), &event)?;
+    Ok(json!({ "project": planned.project.id.to_string(), "queue": planned.queue }))
 }

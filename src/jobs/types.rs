@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, SelectionField};
 use chrono::{DateTime, Utc};
 
+use super::event::JobEvent as Happened;
 use super::loader::{
     BriefById, EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobObjectBytes, JobTasks,
     JobsAhead, JobsByProject,
@@ -18,8 +19,7 @@ use super::phase::JobEventKind;
 pub use super::phase::JobPhase;
 use crate::configs::types::ConfigCommit;
 use crate::error::{ApiError, ApiErrors};
-use crate::events::Seq;
-use crate::events::model::JobEvent as EventRow;
+use crate::events::Logged;
 use crate::graphql::connection::{
     Connection, Page, PageArgs, TotalCount, argument, connection, nodes_select_only, selects_only,
 };
@@ -289,7 +289,7 @@ async fn events(ctx: &Context<'_>, job: JobId, args: PageArgs) -> Result<Connect
         let loaders = Arc::clone(&loaders);
         async move { Ok(loaders.read::<EventCountByJob>(job).await?.unwrap_or(0)) }
     });
-    let position = |event: &Arc<EventRow>| Position::numbered(event.seq, event.job_id.uuid());
+    let position = |event: &Arc<Logged<Happened>>| Position::numbered(event.seq.0, event.about.subject);
     let rows = rows.iter().cloned().map(Arc::new).collect();
     Ok(connection(&page, rows, position, JobEvent, total))
 }
@@ -348,14 +348,14 @@ pub fn position(job: &Row) -> Position {
 
 /// Something that happened to a job.
 #[derive(Debug, Clone)]
-pub struct JobEvent(pub Arc<EventRow>);
+pub struct JobEvent(pub Arc<Logged<Happened>>);
 
 /// Something that happened to a job.
 #[Object]
 impl JobEvent {
     /// Where the event stands in the feed: `jobEvents(after:)` resumes behind it.
     async fn cursor(&self) -> Cursor {
-        Cursor(Seq(self.0.seq).cursor())
+        Cursor(self.0.seq.cursor())
     }
 
     /// When it happened.
@@ -364,32 +364,32 @@ impl JobEvent {
     }
 
     /// What happened.
-    async fn kind(&self, ctx: &Context<'_>) -> ApiResult<JobEventKind> {
-        self.0.kind.parse().map_err(ApiError::internal).graphql(ctx)
+    async fn kind(&self) -> JobEventKind {
+        self.0.event.kind
     }
 
     /// The job's phase after it.
-    async fn phase(&self, ctx: &Context<'_>) -> ApiResult<JobPhase> {
-        self.0.phase.parse().map_err(ApiError::internal).graphql(ctx)
+    async fn phase(&self) -> JobPhase {
+        self.0.event.phase
     }
 
     /// The job's phase before it, where that was another one.
-    async fn previous_phase(&self, ctx: &Context<'_>) -> ApiResult<Option<JobPhase>> {
-        self.0.previous_phase.as_deref().map(str::parse).transpose().map_err(ApiError::internal).graphql(ctx)
+    async fn previous_phase(&self) -> Option<JobPhase> {
+        self.0.event.previous_phase
     }
 
     /// Why it happened, in one word for programs.
     async fn reason(&self) -> Option<&str> {
-        self.0.reason.as_deref()
+        self.0.event.reason.as_deref()
     }
 
     /// The sentence to the reason.
     async fn message(&self) -> Option<&str> {
-        self.0.message.as_deref()
+        self.0.event.message.as_deref()
     }
 
     /// The job as it is now: at least as new as the event.
     async fn job(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Job>> {
-        Job::load(ctx, self.0.job_id).await.map(AtOnce).graphql(ctx)
+        Job::load(ctx, self.0.subject()).await.map(AtOnce).graphql(ctx)
     }
 }

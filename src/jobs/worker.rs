@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use rand::RngExt;
 use tokio::sync::Semaphore;
 
+use super::event::JobEvent as NewEvent;
 use super::life::{ObjectRef, reason};
 use super::model::due::{self, Due};
 use super::model::manifest::Manifest;
@@ -20,7 +21,6 @@ use crate::cluster::ClusterError;
 use crate::cluster::crd::FlashJob;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
-use crate::events::model::NewEvent;
 use crate::executor::{Created, Deleted, Executor, Objection, Part, Target, Wake};
 use crate::tasks::Tasks;
 
@@ -42,7 +42,8 @@ const LONGEST_PAUSE_MS: i64 = 8_000;
 
 /// Starts the worker. Whoever commits work for it rings `wake`.
 pub fn spawn(tasks: &Tasks, db: Db, executor: Arc<dyn Executor>, wake: Wake) {
-    tasks.spawn("submit worker", run(Worker { db, executor, wake }, tasks.clone()));
+    let (worker, of_jobs) = (Worker { db, executor, wake }, tasks.clone());
+    tasks.supervise("submit worker", move || run(worker.clone(), of_jobs.clone()));
 }
 
 /// Claims what is due as long as hands are free. Each job is a task of its own: the connection and the locks that it holds

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::auth::policy::Visible;
+use crate::change::Writes;
 use crate::db::tables::projects;
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, OrderDirection};
@@ -118,6 +119,6 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
 ///
 /// # Errors
 /// The database's; `projects_group_name_key` is the constraint of a name that is taken in the group.
-pub async fn insert(conn: &mut AsyncPgConnection, project: &Project) -> QueryResult<()> {
-    diesel::insert_into(projects::table).values(project).execute(conn).await.map(drop)
+pub async fn insert(writes: &mut Writes<'_>, project: &Project) -> QueryResult<()> {
+    diesel::insert_into(projects::table).values(project).execute(writes.conn()).await.map(drop)
 }

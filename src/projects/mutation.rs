@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{SubsecRound, Utc};
-use diesel_async::AsyncConnection;
+use serde_json::json;
 
 use super::model;
 use super::types::Project;
-use crate::audit::model::{Entry, record};
-use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{Action, Scope};
+use crate::change::{ChangeExt, Done};
 use crate::cluster::{Cluster, namespaces};
 use crate::db::is_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
-use crate::graphql::context::RequestExt;
 use crate::graphql::limits::directives::cost;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::names::{self, MAX_DESCRIPTION};
@@ -68,33 +66,23 @@ impl ProjectMutation {
 async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreateProjectPayload, ApiErrors> {
     let group = input.group_id;
     let project = parse(input);
-    policy::check(&ctx.caller(), Action::CreateProject { group }).map_err(|error| error.at("input.groupId"))?;
+    let change = ctx.change(Action::CreateProject, Scope::group(group)).map_err(|error| error.at("input.groupId"))?;
     if ctx.read::<GroupsById>(group).await?.is_none() {
         return Err(ApiError::not_found("group", group).at("input.groupId").into());
     }
     let project = project?;
-    let actor = ctx.caller().principal()?.user;
-    let request_id = ctx.request_id();
-    let mut conn = ctx.db()?.connection().await?;
-    conn.transaction(async |conn| {
-        model::insert(conn, &project).await?;
-        let entry = Entry {
-            actor: Some(actor),
-            action: "createProject",
-            subject: project.id.to_string(),
-            detail: serde_json::json!({ "name": project.name, "group": group.to_string() }),
-            request_id,
-        };
-        record(conn, entry).await
-    })
-    .await
-    .map_err(|error| match error {
-        error if is_taken(&error, "projects_group_name_key") => {
-            let name = names::shown(&project.name);
-            ApiError::conflict(format!("there is a project {name} in this group already")).at("input.name")
-        }
-        error => error.into(),
-    })?;
+    change
+        .commit(async |writes| {
+            model::insert(writes, &project).await.map_err(|error| match error {
+                error if is_taken(&error, "projects_group_name_key") => {
+                    let name = names::shown(&project.name);
+                    ApiError::conflict(format!("there is a project {name} in this group already")).at("input.name")
+                }
+                error => error.into(),
+            })?;
+            Ok(Done::to(project.id, json!({ "name": project.name, "group": group.to_string() })))
+        })
+        .await?;
     make_namespace(ctx, &project).await;
     Ok(CreateProjectPayload { project: project.into() })
 }

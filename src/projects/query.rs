@@ -6,7 +6,7 @@ use super::loader::{ProjectPages, ProjectsById};
 use super::model::{self, Selection, SortBy};
 use super::types::Project;
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{self, Action, Scope};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
@@ -89,7 +89,7 @@ pub async fn find(ctx: &Context<'_>, id: ProjectId) -> Result<Project, ApiError>
     // Nobody is shown them who may not see the project, and all others need not wait twice.
     foresee_jobs_of_project(ctx, id)?;
     let project = ctx.read::<ProjectsById>(id).await?.ok_or_else(|| ApiError::not_found("project", id))?;
-    policy::check(&ctx.caller(), Action::ViewProject { project: id, group: project.group_id })?;
+    policy::check(&ctx.caller(), Action::ViewProject, Scope::within(project.group_id, id))?;
     Ok(Project(project))
 }
 

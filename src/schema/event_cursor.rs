@@ -26,6 +26,14 @@ pub async fn read_first(request: Request, prepared: &Prepared, db: &Db) -> Resul
     if !prepared.document().text().contains(FIELD) {
         return Ok(request);
     }
+    read(request, db).await
+}
+
+/// The same, whether the request may ask for it or not.
+///
+/// # Errors
+/// The database's.
+pub async fn read(request: Request, db: &Db) -> Result<Request, ApiError> {
     Ok(request.data(EventCursor(events::loader::tip(&db.lane()).await?)))
 }
 

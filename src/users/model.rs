@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::auth::policy::Visible;
 use crate::auth::principal::PlatformRole;
+use crate::change::Writes;
 use crate::db::tables::{group_members, users};
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, OrderDirection};
@@ -140,10 +141,10 @@ pub async fn is_in_one_of(conn: &mut AsyncPgConnection, user: UserId, groups: &[
 ///
 /// # Errors
 /// The database's; `users_username_key` is the constraint of a name that is taken.
-pub async fn insert(conn: &mut AsyncPgConnection, user: &User, password_hash: &str) -> QueryResult<()> {
+pub async fn insert(writes: &mut Writes<'_>, user: &User, password_hash: &str) -> QueryResult<()> {
     diesel::insert_into(users::table)
         .values((user, users::password_hash.eq(password_hash)))
-        .execute(conn)
+        .execute(writes.conn())
         .await
         .map(drop)
 }

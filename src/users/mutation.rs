@@ -1,15 +1,15 @@
 //! Logging in and out.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
-use diesel_async::AsyncConnection;
+use serde_json::json;
 
 use super::types::{SessionPayload, User};
-use crate::audit::model::{Entry, record};
 use crate::auth::acting::CallerExt;
 use crate::auth::attempts::ClientAddress;
+use crate::auth::policy::{Action, Scope};
 use crate::auth::{Authenticator, Credentials, OpenSession, model};
-use crate::error::ApiError;
-use crate::graphql::context::RequestExt;
+use crate::change::{ChangeExt, Done};
+use crate::error::{ApiError, ApiErrors};
 use crate::graphql::limits::directives::cost;
 use crate::graphql::{ApiResult, IntoGraphql};
 
@@ -107,22 +107,15 @@ async fn told(ctx: &Context<'_>, session: OpenSession) -> Result<SessionPayload,
     })
 }
 
-async fn logout(ctx: &Context<'_>) -> Result<LogoutPayload, ApiError> {
+async fn logout(ctx: &Context<'_>) -> Result<LogoutPayload, ApiErrors> {
     let caller = ctx.caller();
     let principal = caller.principal()?;
-    let request_id = ctx.request_id();
-    let mut conn = ctx.db()?.connection().await?;
-    conn.transaction(async |conn| {
-        model::end(conn, principal.session).await?;
-        let entry = Entry {
-            actor: Some(principal.user),
-            action: "logout",
-            subject: principal.session.to_string(),
-            detail: serde_json::json!({}),
-            request_id,
-        };
-        record(conn, entry).await
-    })
-    .await?;
+    let session = principal.session;
+    ctx.change(Action::Logout, Scope::owned(principal.user, session))?
+        .commit(async |writes| {
+            model::end(writes.conn(), session).await?;
+            Ok(Done::to(session, json!({})))
+        })
+        .await?;
     Ok(LogoutPayload { ended: true })
 }

@@ -7,7 +7,7 @@ use super::model::{self, Selection, SortBy};
 use super::service;
 use super::types::User;
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{self, Action, Scope};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
@@ -86,7 +86,7 @@ impl UserQuery {
 }
 
 async fn viewer(ctx: &Context<'_>) -> Result<User, ApiError> {
-    policy::check(&ctx.caller(), Action::ViewSelf)?;
+    policy::check(&ctx.caller(), Action::ViewSelf, Scope::PLATFORM)?;
     User::load(ctx, ctx.caller().principal()?.user).await
 }
 
@@ -96,7 +96,7 @@ async fn viewer(ctx: &Context<'_>) -> Result<User, ApiError> {
 /// `NOT_FOUND` if there is none that the caller may know of.
 pub async fn find(ctx: &Context<'_>, id: UserId) -> Result<User, ApiError> {
     let shares_group = service::shares_group(ctx.db()?, &ctx.caller(), id).in_time(ctx).await?;
-    policy::check(&ctx.caller(), Action::ViewUser { user: id, shares_group })?;
+    policy::check(&ctx.caller(), Action::ViewUser, Scope::person(id).among(shares_group))?;
     let user = ctx.read::<UsersById>(id).await?.ok_or_else(|| ApiError::not_found("user", id))?;
     Ok(User(user))
 }

@@ -1,13 +1,13 @@
 //! What is more than one statement about people.
 
 use chrono::{SubsecRound, Utc};
-use diesel_async::AsyncConnection;
+use serde_json::json;
 
 use super::model::{self, User};
-use crate::audit::model::{Entry, record};
 use crate::auth::passwords::{NewPassword, Passwords};
-use crate::auth::policy::{self, Visible};
+use crate::auth::policy::{self, Action, Permit, Visible};
 use crate::auth::principal::{Caller, PlatformRole};
+use crate::change::{Change, Done};
 use crate::db::{Db, is_taken};
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::names;
@@ -51,25 +51,18 @@ pub async fn create_admin(db: &Db, passwords: &Passwords, admin: NewAdmin) -> Re
         created_at: Utc::now().trunc_subsecs(6),
     };
     let id = user.id;
-    let mut conn = db.connection().await?;
-    conn.transaction(async |conn| {
-        model::insert(conn, &user, &hash).await?;
-        let entry = Entry {
-            actor: None,
-            action: "adminCreate",
-            subject: user.id.to_string(),
-            detail: serde_json::json!({ "username": user.username }),
-            request_id: None,
-        };
-        record(conn, entry).await
-    })
-    .await
-    .map_err(|error| match error {
-        error if is_taken(&error, "users_username_key") => {
-            ApiError::conflict(format!("there is a user {} already", names::shown(&user.username))).at("username")
-        }
-        error => error.into(),
-    })?;
+    Change::new(db, Permit::of_operator(Action::CreateAdmin), None)
+        .commit(async |writes| {
+            model::insert(writes, &user, &hash).await.map_err(|error| match error {
+                error if is_taken(&error, "users_username_key") => {
+                    let name = names::shown(&user.username);
+                    ApiError::conflict(format!("there is a user {name} already")).at("username")
+                }
+                error => error.into(),
+            })?;
+            Ok(Done::to(user.id, json!({ "username": user.username })))
+        })
+        .await?;
     Ok(id)
 }
 

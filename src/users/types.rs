@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::loader::UsersById;
 use super::model;
 use crate::auth::acting::PolicyExt;
-use crate::auth::policy::Action;
+use crate::auth::policy::{Action, Scope};
 use crate::auth::principal::PlatformRole;
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};
@@ -39,7 +39,7 @@ impl User {
     }
 
     fn is_private_to(&self, ctx: &Context<'_>) -> bool {
-        ctx.check(Action::ViewUserPrivate { user: self.0.id }).is_err()
+        ctx.check(Action::ViewUserPrivate, Scope::person(self.0.id)).is_err()
     }
 }
 

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::clean::clean;
-use super::health::Health;
+use super::health::RoomHealth;
 use super::settle::{Store, settle};
-use crate::jobs::life::Observation;
+use crate::reconcile::Reconciler;
 
 const LARGEST: usize = 500;
 const LONGEST: Duration = Duration::from_millis(20);
@@ -15,29 +14,43 @@ const LONGEST: Duration = Duration::from_millis(20);
 const QUEUE: usize = 4 * LARGEST;
 
 /// An observation and when it was made.
-pub(super) type Timed = (Instant, Observation);
+pub(super) type Timed<O> = (Instant, O);
 
-/// Where the watches put what they see.
-#[derive(Clone)]
-pub(super) struct Sink(mpsc::Sender<Timed>);
+/// Where the watches of a room put what they see.
+pub(super) struct Sink<R: Reconciler>(mpsc::Sender<Timed<R::Observation>>);
 
-impl Sink {
-    /// Takes an observation, cleaned of what PostgreSQL cannot store. Waits while the database is behind. False when
-    /// nobody takes observations any more.
-    pub(super) async fn put(&self, observation: Observation) -> bool {
-        self.0.send((Instant::now(), clean(observation))).await.is_ok()
+impl<R: Reconciler> Clone for Sink<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 
-/// The queue between the watches and the database.
-pub(super) fn queue() -> (Sink, mpsc::Receiver<Timed>) {
+impl<R: Reconciler> Sink<R> {
+    /// Takes observations, cleaned of what PostgreSQL cannot store. Waits while the database is behind. False when nobody
+    /// takes observations any more.
+    pub(super) async fn put_all(&self, observations: impl IntoIterator<Item = R::Observation, IntoIter: Send>) -> bool {
+        for observation in observations {
+            if self.0.send((Instant::now(), R::clean(observation))).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// The queue between the watches of a room and the database.
+pub(super) fn queue<R: Reconciler>() -> (Sink<R>, mpsc::Receiver<Timed<R::Observation>>) {
     let (sink, seen) = mpsc::channel(QUEUE);
     (Sink(sink), seen)
 }
 
 /// Writes batches until the watches end. While the database is away a batch is tried again and nothing is dropped; an
 /// observation that the database refuses is set aside, so that it holds up no other.
-pub(super) async fn run(store: impl Store, mut seen: mpsc::Receiver<Timed>, health: Health) {
+pub(super) async fn run<R: Reconciler>(
+    store: impl Store<Observation = R::Observation>,
+    mut seen: mpsc::Receiver<Timed<R::Observation>>,
+    health: RoomHealth,
+) {
     while let Some(batch) = gather(&mut seen).await {
         let first = batch.first().map_or_else(Instant::now, |(when, _)| *when);
         let observations: Vec<_> = batch.into_iter().map(|(_, observation)| observation).collect();
@@ -45,8 +58,8 @@ pub(super) async fn run(store: impl Store, mut seen: mpsc::Receiver<Timed>, heal
         health.begun(first);
         for (place, cause) in settle(&store, &observations, &health).await {
             metrics::counter!("platform_watch_set_aside_total").increment(1);
-            if let Some(Observation { job, .. }) = observations.get(place) {
-                tracing::error!(%job, cause, "an observation that the database refuses was set aside");
+            if let Some(subject) = observations.get(place).map(R::subject) {
+                tracing::error!(room = R::ROOM, %subject, cause, "an observation that the database refuses was set aside");
             }
         }
         health.settled();
@@ -54,7 +67,7 @@ pub(super) async fn run(store: impl Store, mut seen: mpsc::Receiver<Timed>, heal
     }
 }
 
-async fn gather(seen: &mut mpsc::Receiver<Timed>) -> Option<Vec<Timed>> {
+async fn gather<O>(seen: &mut mpsc::Receiver<Timed<O>>) -> Option<Vec<Timed<O>>> {
     let mut batch = vec![seen.recv().await?];
     let end = tokio::time::Instant::now() + LONGEST;
     while batch.len() < LARGEST {
@@ -68,20 +81,44 @@ async fn gather(seen: &mut mpsc::Receiver<Timed>) -> Option<Vec<Timed>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::ids::JobId;
-    use crate::jobs::life::{ObjectRef, Seen};
+    use std::fmt::Display;
 
-    fn observation() -> Observation {
-        Observation { job: JobId::generate(), seen: Seen::Gone(ObjectRef { name: "job".into(), uid: None }) }
+    use diesel::QueryResult;
+    use diesel_async::AsyncPgConnection;
+
+    use super::*;
+    use crate::reconcile::Kinds;
+
+    /// A room that observes numbers.
+    enum Numbers {}
+
+    impl Reconciler for Numbers {
+        type Observation = u32;
+        const ROOM: &'static str = "numbers";
+
+        fn kinds(_: &mut impl Kinds<u32>) {}
+
+        fn clean(observation: u32) -> u32 {
+            observation
+        }
+
+        fn subject(observation: &u32) -> impl Display {
+            *observation
+        }
+
+        async fn apply(_: &mut AsyncPgConnection, _: &[u32]) -> QueryResult<()> {
+            Ok(())
+        }
+
+        async fn measure(_: &mut AsyncPgConnection) -> QueryResult<()> {
+            Ok(())
+        }
     }
 
     #[tokio::test]
     async fn a_batch_ends_at_500_or_after_a_moment() {
-        let (sink, mut seen) = queue();
-        for _ in 0..LARGEST + 2 {
-            assert!(sink.put(observation()).await);
-        }
+        let (sink, mut seen) = queue::<Numbers>();
+        assert!(sink.put_all(0..502).await);
         assert_eq!(gather(&mut seen).await.unwrap().len(), LARGEST);
         assert_eq!(gather(&mut seen).await.unwrap().len(), 2);
         drop(sink);

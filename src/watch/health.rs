@@ -1,5 +1,6 @@
 //! How the watch fares, for `/ready` and the metrics.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,12 @@ pub struct Health(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     leads: bool,
+    rooms: BTreeMap<&'static str, Writing>,
+}
+
+/// How it goes with what was seen for one room.
+#[derive(Debug, Default, Clone, Copy)]
+struct Writing {
     /// When the oldest observation was made that is not written yet.
     oldest: Option<Instant>,
     /// Since when nothing could be written.
@@ -31,31 +38,20 @@ impl Health {
         *self.state() = State { leads, ..State::default() };
     }
 
-    /// A batch is to be written, whose first observation was made then.
-    pub(super) fn begun(&self, oldest: Instant) {
-        self.state().oldest = Some(oldest);
-    }
-
-    /// The database did not take what it was given.
-    pub(super) fn failed(&self) {
-        metrics::counter!("platform_watch_write_failures_total").increment(1);
-        self.state().failing_since.get_or_insert_with(Instant::now);
-    }
-
-    /// The database took something.
-    pub(super) fn wrote(&self) {
-        self.state().failing_since = None;
-    }
-
-    /// The batch is settled.
-    pub(super) fn settled(&self) {
-        let mut state = self.state();
-        (state.oldest, state.failing_since) = (None, None);
+    /// How a room fares.
+    pub(super) fn of(&self, room: &'static str) -> RoomHealth {
+        RoomHealth { health: self.clone(), room }
     }
 
     /// How long the oldest observation has waited to be written.
     pub fn behind(&self) -> Duration {
-        self.state().oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed())
+        self.state()
+            .rooms
+            .values()
+            .filter_map(|room| room.oldest)
+            .map(|oldest| oldest.elapsed())
+            .max()
+            .unwrap_or_default()
     }
 
     /// How it stands, for `/ready`.
@@ -68,7 +64,8 @@ impl Health {
         if !state.leads {
             return Ok("another replica watches the cluster".to_owned());
         }
-        let failing = state.failing_since.map(|since| since.elapsed()).filter(|failing| *failing >= UNWRITTEN);
+        let failing = state.rooms.values().filter_map(|room| room.failing_since).map(|since| since.elapsed()).max();
+        let failing = failing.filter(|failing| *failing >= UNWRITTEN);
         match failing {
             Some(failing) => Err(format!(
                 "nothing that the watch sees could be written for {} s; it is {behind:.1} s behind",
@@ -80,6 +77,42 @@ impl Health {
     }
 }
 
+/// What is known of one room's part of it.
+#[derive(Debug, Clone)]
+pub(super) struct RoomHealth {
+    health: Health,
+    room: &'static str,
+}
+
+impl RoomHealth {
+    fn note(&self, note: impl FnOnce(&mut Writing)) {
+        note(self.health.state().rooms.entry(self.room).or_default());
+    }
+
+    /// A batch is to be written, whose first observation was made then.
+    pub(super) fn begun(&self, oldest: Instant) {
+        self.note(|room| room.oldest = Some(oldest));
+    }
+
+    /// The database did not take what it was given.
+    pub(super) fn failed(&self) {
+        metrics::counter!("platform_watch_write_failures_total").increment(1);
+        self.note(|room| {
+            room.failing_since.get_or_insert_with(Instant::now);
+        });
+    }
+
+    /// The database took something.
+    pub(super) fn wrote(&self) {
+        self.note(|room| room.failing_since = None);
+    }
+
+    /// The batch is settled.
+    pub(super) fn settled(&self) {
+        self.note(|room| *room = Writing::default());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,18 +121,21 @@ mod tests {
     fn only_a_leader_that_cannot_write_for_some_seconds_or_is_behind_is_unhealthy() {
         let health = Health::default();
         let long_ago = Instant::now().checked_sub(BEHIND).unwrap();
-        health.begun(long_ago);
+        health.of("jobs").begun(long_ago);
         insta::assert_snapshot!(health.check().unwrap(), @"another replica watches the cluster");
         health.leads(true);
         insta::assert_snapshot!(health.check().unwrap(), @"this replica watches the cluster, 0.0 s behind");
-        health.begun(long_ago);
+        let (jobs, others) = (health.of("jobs"), health.of("others"));
+        jobs.begun(long_ago);
+        others.begun(Instant::now());
+        others.settled();
         insta::assert_snapshot!(health.check().unwrap_err(), @"the watch is 30.0 s behind");
-        health.begun(Instant::now());
-        health.failed();
+        jobs.begun(Instant::now());
+        jobs.failed();
         assert!(health.check().is_ok(), "one failure is tried again");
-        health.state().failing_since = Instant::now().checked_sub(UNWRITTEN);
+        jobs.note(|room| room.failing_since = Instant::now().checked_sub(UNWRITTEN));
         insta::assert_snapshot!(health.check().unwrap_err(), @"nothing that the watch sees could be written for 5 s; it is 0.0 s behind");
-        health.wrote();
+        jobs.wrote();
         assert!(health.check().is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
-use super::{Health, lead, model};
+use super::{Health, Rooms, lead, model};
 use crate::cluster::Cluster;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
@@ -16,19 +16,20 @@ const PULSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Stands for leader for as long as the server runs.
-pub(super) async fn stand(db: Db, cluster: Cluster, health: Health) {
+pub(super) async fn stand(db: Db, cluster: Cluster, rooms: Rooms, health: Health) {
     loop {
-        if let Err(error) = term(&db, &cluster, &health).await {
-            tracing::warn!(error = %error_chain(&error), "the watch lost its database connection");
-        }
+        // It may have led before, and panicked.
         health.leads(false);
         metrics::gauge!("platform_watch_leader").set(0.0);
+        if let Err(error) = term(&db, &cluster, &rooms, &health).await {
+            tracing::warn!(error = %error_chain(&error), "the watch lost its database connection");
+        }
         tokio::time::sleep(PULSE).await;
     }
 }
 
 /// Waits for the lock, leads, and ends with the connection.
-async fn term(db: &Db, cluster: &Cluster, health: &Health) -> Result<(), ApiError> {
+async fn term(db: &Db, cluster: &Cluster, rooms: &Rooms, health: &Health) -> Result<(), ApiError> {
     let mut conn = db.dedicated().await?;
     answered(model::prepare(&mut conn)).await?;
     while !answered(model::try_lock(&mut conn)).await? {
@@ -38,7 +39,7 @@ async fn term(db: &Db, cluster: &Cluster, health: &Health) -> Result<(), ApiErro
     health.leads(true);
     metrics::gauge!("platform_watch_leader").set(1.0);
     tokio::select! {
-        () = lead(db.clone(), cluster.clone(), health.clone()) => Ok(()),
+        () = lead(db.clone(), cluster.clone(), rooms.clone(), health.clone()) => Ok(()),
         lost = pulse(&mut conn) => lost,
     }
 }

@@ -1,19 +1,18 @@
 //! Gets a batch written though something in it cannot be: what the database refuses is halved until the observation
 //! that it refuses stands alone, and that one is set aside. The others are written, in order.
 
+use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use chrono::Utc;
 use diesel::result::{DatabaseErrorKind, Error};
 use futures::FutureExt;
 
-use super::health::Health;
+use super::health::RoomHealth;
 use super::model;
 use crate::db::{Db, discard, error_chain};
 use crate::error::{ApiError, Code};
-use crate::jobs::life::Observation;
-use crate::jobs::model::observed;
+use crate::reconcile::Reconciler;
 
 /// Between two tries while the database is away.
 const RETRY: Duration = Duration::from_millis(500);
@@ -37,8 +36,11 @@ pub(super) enum Failure {
 
 /// Where observations are written.
 pub(super) trait Store: Sync {
+    /// What is written.
+    type Observation: Sync;
+
     /// Writes all of them, or none.
-    fn write(&self, observations: &[Observation]) -> impl Future<Output = Result<(), Failure>> + Send;
+    fn write(&self, observations: &[Self::Observation]) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Whether anything at all can be written now.
     fn takes_writes(&self) -> impl Future<Output = bool> + Send;
@@ -48,7 +50,7 @@ pub(super) trait Store: Sync {
 pub(super) type SetAside = Vec<(usize, String)>;
 
 /// Writes what can be written of `batch`, waiting for the database as long as it is away.
-pub(super) async fn settle(store: &impl Store, batch: &[Observation], health: &Health) -> SetAside {
+pub(super) async fn settle<S: Store>(store: &S, batch: &[S::Observation], health: &RoomHealth) -> SetAside {
     let (mut aside, mut doubtful) = (SetAside::new(), Vec::new());
     let whole = 0..batch.len();
     let mut parts = vec![whole];
@@ -85,7 +87,7 @@ pub(super) async fn settle(store: &impl Store, batch: &[Observation], health: &H
 }
 
 /// Writes once. Where the database may be to blame it is asked whether it takes anything else; if not, it is away.
-async fn attempt(store: &impl Store, observations: &[Observation], health: &Health) -> Result<(), Failure> {
+async fn attempt<S: Store>(store: &S, observations: &[S::Observation], health: &RoomHealth) -> Result<(), Failure> {
     let failure = match store.write(observations).await {
         Ok(()) => {
             health.wrote();
@@ -102,13 +104,27 @@ async fn attempt(store: &impl Store, observations: &[Observation], health: &Heal
     Err(failure)
 }
 
-impl Store for Db {
-    async fn write(&self, observations: &[Observation]) -> Result<(), Failure> {
-        let mut conn = self.connection().await.map_err(|error| Failure::Away(error_chain(&error)))?;
+/// The rows of a room.
+pub(super) struct Rows<R> {
+    db: Db,
+    room: PhantomData<fn() -> R>,
+}
+
+impl<R> Rows<R> {
+    pub(super) const fn new(db: Db) -> Self {
+        Self { db, room: PhantomData }
+    }
+}
+
+impl<R: Reconciler> Store for Rows<R> {
+    type Observation = R::Observation;
+
+    async fn write(&self, observations: &[R::Observation]) -> Result<(), Failure> {
+        let mut conn = self.db.connection().await.map_err(|error| Failure::Away(error_chain(&error)))?;
         // An observation that nobody thought of must not end the watch: it would be seen again after each restart.
-        let applied = AssertUnwindSafe(observed::apply(&mut conn, observations, Utc::now())).catch_unwind();
+        let applied = AssertUnwindSafe(R::apply(&mut conn, observations)).catch_unwind();
         match tokio::time::timeout(PATIENCE, applied).await {
-            Ok(Ok(Ok(_))) => Ok(()),
+            Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(judge(error)),
             Ok(Err(_)) => {
                 discard(conn);
@@ -116,14 +132,14 @@ impl Store for Db {
             }
             Err(_) => {
                 discard(conn);
-                self.renew();
+                self.db.renew();
                 Err(Failure::Away(format!("no answer within {} s", PATIENCE.as_secs())))
             }
         }
     }
 
     async fn takes_writes(&self) -> bool {
-        let Ok(mut conn) = self.connection().await else { return false };
+        let Ok(mut conn) = self.db.connection().await else { return false };
         match tokio::time::timeout(PATIENCE, model::try_writing(&mut conn)).await {
             Ok(tried) => tried.is_ok(),
             Err(_) => {

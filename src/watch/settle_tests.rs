@@ -5,11 +5,10 @@ use std::sync::Mutex;
 
 use proptest::prelude::*;
 
+use super::super::health::Health;
 use super::*;
-use crate::ids::JobId;
-use crate::jobs::life::{ObjectRef, Seen};
 
-/// A database that refuses observations by their names.
+/// A database of numbers that refuses some of them.
 #[derive(Default)]
 struct Fussy {
     written: Mutex<Vec<usize>>,
@@ -23,23 +22,11 @@ struct Fussy {
     writes: Mutex<usize>,
 }
 
-fn batch(size: usize) -> Vec<Observation> {
-    let seen = |number: usize| Seen::Gone(ObjectRef { name: number.to_string(), uid: None });
-    (0..size).map(|number| Observation { job: JobId::generate(), seen: seen(number) }).collect()
-}
-
-fn numbers(observations: &[Observation]) -> Vec<usize> {
-    let number = |observation: &Observation| match &observation.seen {
-        Seen::Gone(object) => object.name.parse().unwrap(),
-        Seen::Object(_) | Seen::Pod(_) => unreachable!(),
-    };
-    observations.iter().map(number).collect()
-}
-
 impl Store for Fussy {
-    async fn write(&self, observations: &[Observation]) -> Result<(), Failure> {
+    type Observation = usize;
+
+    async fn write(&self, given: &[usize]) -> Result<(), Failure> {
         *self.writes.lock().unwrap() += 1;
-        let given = numbers(observations);
         let counted_down = |count: &Mutex<usize>| {
             let mut count = count.lock().unwrap();
             let was = *count;
@@ -69,7 +56,7 @@ impl Store for Fussy {
 
 fn settled(store: &Fussy, size: usize) -> Vec<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let aside = runtime.block_on(settle(store, &batch(size), &Health::default()));
+    let aside = runtime.block_on(settle(store, &(0..size).collect::<Vec<_>>(), &Health::default().of("numbers")));
     aside.into_iter().map(|(place, _)| place).collect()
 }
 

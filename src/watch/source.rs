@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::MissedTickBehavior;
 
 use crate::cluster::Cluster;
-use crate::cluster::names::JOB_LABEL;
 use crate::db::error_chain;
+use crate::reconcile::Selector;
 
 /// The first minor version of Kubernetes 1 whose streaming lists are on by default.
 const STREAMING_LISTS: u32 = 32;
@@ -23,26 +23,20 @@ const STREAMING_LISTS: u32 = 32;
 /// How often it is asked whether the cluster has gone back to an older state.
 const LOOK_BACK: Duration = Duration::from_secs(5);
 
-/// Events of a kind that bears a job's label, for ever: errors are logged and the watch begins again after a pause.
-pub(super) async fn events<K>(cluster: &Cluster, kind: &'static str) -> impl Stream<Item = Event<K>> + Send + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    let config = config_for(cluster, watcher::Config::default().labels(JOB_LABEL)).await;
-    follow(Api::all(cluster.client()), kind, config)
-}
-
-/// Events of a kind whose fields are as the selector says, for ever.
-pub(super) async fn events_where<K>(
+/// Events of the selected objects of a kind, for ever: errors are logged and the watch begins again after a pause.
+pub(super) async fn events<K>(
     cluster: &Cluster,
     kind: &'static str,
-    fields: &str,
+    selector: Selector,
 ) -> impl Stream<Item = Event<K>> + Send + use<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let config = config_for(cluster, watcher::Config::default().fields(fields)).await;
-    follow(Api::all(cluster.client()), kind, config)
+    let config = match selector {
+        Selector::Labels(labels) => watcher::Config::default().labels(&labels),
+        Selector::Fields(fields) => watcher::Config::default().fields(&fields),
+    };
+    follow(Api::all(cluster.client()), kind, config_for(cluster, config).await)
 }
 
 async fn config_for(cluster: &Cluster, config: watcher::Config) -> watcher::Config {

@@ -96,8 +96,8 @@ test('a token that is none is refused with 4403', async () => {
   await assert.rejects(once({ query: VIEWER }, stranger), ({ code }) => code === 4403);
 });
 
-test('the server knows its sub-protocol only', async () => {
-  const socket = new WebSocket(wsUrl, 'graphql-ws');
+test('a sub-protocol that the server does not know is refused', async () => {
+  const socket = new WebSocket(wsUrl, 'mqtt');
   const end = await new Promise((resolve) => {
     socket.on('close', (code) => resolve(code));
     socket.on('unexpected-response', (_, response) => resolve(response.statusCode));

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from gql import Client, gql
-from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
+from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError, TransportServerError
 from gql.transport.httpx import HTTPXTransport
 from gql.transport.websockets import WebsocketsTransport
 
@@ -28,14 +28,14 @@ def over_http(platform, token) -> Client:
     return Client(transport=HTTPXTransport(platform.graphql_url, headers={"authorization": f"Bearer {token}"}, timeout=30))
 
 
-def over_websocket(platform, token) -> Client:
-    """By itself gql offers an older protocol too, and takes that when the server's header is not in capitals as its own."""
-    transport = WebsocketsTransport(
-        platform.ws_url,
-        init_payload={"authorization": f"Bearer {token}"},
-        subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
-    )
-    return Client(transport=transport)
+def over_websocket(platform, token, **options) -> Client:
+    """By itself gql offers both sub-protocols and speaks the older one where the server's headers are in lower case."""
+    init_payload = {"authorization": f"Bearer {token}"}
+    return Client(transport=WebsocketsTransport(platform.ws_url, init_payload=init_payload, **options))
+
+
+NEWER = {"subprotocols": [WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL]}
+OLDER = {"subprotocols": [WebsocketsTransport.APOLLO_SUBPROTOCOL]}
 
 
 def submit(platform, token) -> dict:
@@ -47,11 +47,11 @@ def submit(platform, token) -> dict:
     return {"filter": {"jobIds": [submitted["id"]]}, "after": submitted["events"]["nodes"][0]["cursor"]}
 
 
-async def watch(platform, token, variables, enough) -> list[dict]:
+async def watch(platform, token, variables, enough, **options) -> list[dict]:
     """The events of a job, until `enough` of them came, from one connection."""
     seen = []
     WATCH.variable_values = variables
-    async with over_websocket(platform, token) as session:
+    async with over_websocket(platform, token, **options) as session:
         async for event in session.subscribe(WATCH):
             seen.append(event["jobEvents"])
             if enough(seen):
@@ -75,18 +75,42 @@ def test_a_refusal_has_its_code(platform, token):
     assert refused.value.errors[0]["extensions"]["code"] == "NOT_FOUND"
 
 
-def test_a_query_over_the_socket(platform, token):
-    async def run():
-        async with over_websocket(platform, token) as session:
-            return await session.execute(VIEWER)
+@pytest.mark.parametrize("options", [{}, NEWER, OLDER], ids=["as it comes", "newer", "older"])
+class TestEachSubProtocol:
+    def test_a_query_over_the_socket(self, platform, token, options):
+        async def run():
+            async with over_websocket(platform, token, **options) as session:
+                return await session.execute(VIEWER)
 
-    assert asyncio.run(run())["viewer"]["username"] == "ada"
+        assert asyncio.run(run())["viewer"]["username"] == "ada"
 
+    def test_a_job_is_watched_to_its_end(self, platform, token, options):
+        variables = submit(platform, token)
+        over = lambda seen: seen[-1]["phase"] == "SUCCEEDED"  # noqa: E731
+        events = asyncio.run(watch(platform, token, variables, over, **options))
+        assert phases(events) == PHASES
 
-def test_a_job_is_watched_to_its_end(platform, token):
-    variables = submit(platform, token)
-    events = asyncio.run(watch(platform, token, variables, lambda seen: seen[-1]["phase"] == "SUCCEEDED"))
-    assert phases(events) == PHASES
+    def test_a_refused_operation_leaves_the_socket_to_the_others(self, platform, token, options):
+        async def run():
+            async with over_websocket(platform, token, **options) as session:
+                with pytest.raises(TransportQueryError) as refused:
+                    await session.execute(gql("{ nothing }"))
+                return refused.value.errors[0], await session.execute(VIEWER)
+
+        error, answer = asyncio.run(run())
+        assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+        assert answer["viewer"]["username"] == "ada"
+
+    def test_a_subscription_is_stopped_and_another_begins(self, platform, token, options):
+        async def run():
+            async with over_websocket(platform, token, **options) as session:
+                for _ in range(2):
+                    WATCH.variable_values = submit(platform, token)
+                    async for event in session.subscribe(WATCH):
+                        break
+                return await session.execute(VIEWER)
+
+        assert asyncio.run(run())["viewer"]["username"] == "ada"
 
 
 def test_a_subscription_resumes_behind_the_last_cursor(platform, token):
@@ -98,10 +122,24 @@ def test_a_subscription_resumes_behind_the_last_cursor(platform, token):
 
 
 def test_a_token_that_is_none_opens_no_socket(platform):
-    async def run():
-        async with over_websocket(platform, "not-a-token") as session:
+    async def run(**options):
+        async with over_websocket(platform, "not-a-token", **options) as session:
             await session.execute(VIEWER)
 
-    with pytest.raises(TransportConnectionFailed) as refused:
-        asyncio.run(run())
-    assert refused.value.__cause__.rcvd.code == 4403
+    for options in ({}, NEWER):
+        with pytest.raises(TransportConnectionFailed) as refused:
+            asyncio.run(run(**options))
+        assert refused.value.__cause__.rcvd.code == 4403
+    with pytest.raises(TransportServerError, match="the access token is not one of this server"):
+        asyncio.run(run(**OLDER))
+
+
+def test_signs_of_life_keep_an_idle_socket_open(platform, token):
+    """Every 15 seconds; the ack's own one is the first."""
+
+    async def run():
+        async with over_websocket(platform, token, **OLDER, keep_alive_timeout=18) as session:
+            await asyncio.sleep(20)
+            return await session.execute(VIEWER)
+
+    assert asyncio.run(run())["viewer"]["username"] == "ada"

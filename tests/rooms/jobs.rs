@@ -298,7 +298,7 @@ async fn the_same_key_gives_the_first_answer_again_even_when_there_is_no_room_an
     assert!(first["data"]["submitJob"]["job"]["id"].is_string(), "{first}");
     assert_eq!(first["data"]["submitJob"]["job"]["id"], second["data"]["submitJob"]["job"]["id"], "{second}");
     let other = json!({ "idempotencyKey": "once", "spec": { "image": "python:3.13" } });
-    insta::assert_snapshot!(refused(&world, "ada", other).await, @"CONFLICT input.idempotencyKey: this idempotencyKey was used for a submit with another input");
+    insta::assert_snapshot!(refused(&world, "ada", other).await, @"CONFLICT input.idempotencyKey: this idempotencyKey was used with another input");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,20 +18,27 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_graphql::{Request, Variables};
-use futures::StreamExt;
+use async_graphql::{Request, Response, Variables};
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use platform::auth::Authenticator;
 use platform::auth::principal::Caller;
+use platform::auth::scope::{Scope, ScopeRecorder};
 use platform::cluster::Cluster;
 use platform::cluster::queues::Queues;
 use platform::config::{AuthConfig, BcryptCost, Config, DatabaseConfig, DatabaseUrl, DevParts, JwtKeys, LoginRates};
 use platform::db::Db;
-use platform::events::Bus;
+use platform::events::{Bus, Lines};
 use platform::executor::Wake;
-use platform::graphql::feed::Part;
+use platform::feeds::{Audience, Channel};
+use platform::graphql::feed::{Left, Operation, Running};
+use platform::graphql::likeness::Outline;
 use platform::graphql::limits::{CostTable, Document, NotChosen, Prepared};
 use platform::graphql::loaders::Loaders;
-use platform::jobs::logs::Tails;
+use platform::graphql::shares::Told;
+use platform::jobs::event::JobEvent;
+use platform::jobs::logs::{Chunk, Tails};
 use platform::jobs::service::Submitter;
 use platform::schema::{self, Schema};
 use platform::tasks::Tasks;
@@ -68,7 +75,9 @@ impl World {
             refresh_token_life: Duration::from_secs(3600),
         };
         let limits = LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None };
-        let bus = Bus::start(&tasks, &db, Duration::from_secs(3600));
+        let mut lines = Lines::default();
+        let job_events = Channel::new(lines.open::<JobEvent>());
+        let bus = Bus::start(&tasks, &db, Duration::from_secs(3600), lines);
         bus.tip().wait_for(Option::is_some).await.unwrap();
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &auth, &limits);
         let cluster = cluster_that_is_away(&url).await;
@@ -84,7 +93,8 @@ impl World {
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());
             let builder = builder.data(Arc::new(platform::config::GpuResources::default()));
-            builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone())
+            let builder = builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone());
+            builder.data(job_events.clone()).data(Audience::<Chunk>::default())
         });
         let costs = CostTable::read(&schema::sdl()).unwrap();
         Self { db, url, authenticator, schema, costs, documents: Mutex::default(), _tasks: tasks }
@@ -135,21 +145,27 @@ impl World {
         serde_json::to_value(answer).unwrap()
     }
 
-    /// The first that a subscription tells, which comes at once. Of a feed it is the event's number: its execution is not
-    /// the subscriber's own.
+    /// The first that a subscription tells, which comes at once.
     pub async fn first_of(&self, username: &str, query: &str, variables: Value) -> Value {
         let caller = self.caller(username).await;
-        let part = Part::<Caller>::announce();
-        let request =
-            Request::new(query).variables(Variables::from_json(variables)).data(caller).data(Arc::clone(&part));
+        let left = Arc::<Left<Scope>>::default();
+        let variables = Variables::from_json(variables);
+        let request = Request::new(query).variables(variables.clone()).data(caller).data(Arc::clone(&left));
+        let outline = Outline::of(&request, Document::parse(query.into(), &self.costs).unwrap().parsed());
         let (request, _) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.lane())), None);
         let mut answers = Box::pin(self.schema.execute_stream(request));
         let first = async {
             if let Some(answer) = answers.next().await {
                 return serde_json::to_value(answer).unwrap();
             }
-            match part.left().unwrap().next().await.unwrap() {
-                Ok(item) => json!({ "data": { "number": item.number } }),
+            let again = Again {
+                schema: self.schema.clone(),
+                db: self.db.clone(),
+                query: query.to_owned(),
+                variables: variables.clone(),
+            };
+            match left.take().unwrap().follow(outline.likeness, Box::new(again)).next().await.unwrap() {
+                Ok(rendition) => serde_json::from_str(&rendition.told.payload).unwrap(),
                 Err(error) => json!({ "errors": [{ "extensions": { "code": error.code.as_str() } }] }),
             }
         };
@@ -192,6 +208,44 @@ async fn cluster_that_is_away(database: &DatabaseUrl) -> Cluster {
 pub const LOGIN: &str =
     "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken user { username } } }";
 
+/// A subscription that is executed once more, for its events.
+struct Again {
+    schema: Schema,
+    db: Db,
+    query: String,
+    variables: Variables,
+}
+
+impl Operation<Scope> for Again {
+    fn start(&self, put: Box<dyn FnOnce(Request) -> Request + '_>) -> Box<dyn Running<Scope>> {
+        let recorder = Arc::<ScopeRecorder>::default();
+        let request = Request::new(&self.query).variables(self.variables.clone());
+        let request = put(request.data(Caller::Anonymous).data(Arc::clone(&recorder)));
+        let (request, _) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.lane())), None);
+        Box::new(Answering { answers: self.schema.execute_stream(request).boxed(), recorder })
+    }
+}
+
+struct Answering {
+    answers: BoxStream<'static, Response>,
+    recorder: Arc<ScopeRecorder>,
+}
+
+impl Running<Scope> for Answering {
+    fn begin(&mut self) {
+        drop(self.recorder.take());
+    }
+
+    fn answer(&mut self) -> BoxFuture<'_, Option<Told<Scope>>> {
+        async {
+            let answer = self.answers.next().await?;
+            let payload = serde_json::to_string(&answer).unwrap().into();
+            Some(Told { payload, cursor: None, scope: self.recorder.take(), sound: answer.errors.is_empty() })
+        }
+        .boxed()
+    }
+}
+
 /// Groups `extra-…`, each with a member, a project, a config file in it and a job with two events.
 pub async fn more_groups(world: &World, count: usize) {
     let statement = format!(
@@ -205,8 +259,8 @@ pub async fn more_groups(world: &World, count: usize) {
          INSERT INTO jobs (id, project_id, submitted_by, config_commit_id, name, queue, priority, executor, phase, manifest, namespace, object_name, next_attempt_at)
          SELECT gen_random_uuid(), f.project_id, c.author_id, c.id, 'job', 'default-batch', 0, 'SCHEDULER', 'QUEUED', '{{}}', 'extra', c.id::text, NULL
          FROM config_commits c JOIN config_files f ON f.id = c.config_file_id WHERE f.name = 'file';
-         INSERT INTO job_events (seq, job_id, project_id, group_id, submitted_by, kind, phase)
-         SELECT nextval('job_events_seq'), j.id, p.id, p.group_id, j.submitted_by, 'PHASE_CHANGED', told.phase
+         INSERT INTO events (kind, subject, project, \"group\", person, payload)
+         SELECT 'job', j.id, p.id, p.group_id, j.submitted_by, jsonb_build_object('kind', 'PHASE_CHANGED', 'phase', told.phase)
          FROM jobs j JOIN projects p ON p.id = j.project_id, unnest('{{SUBMITTED,QUEUED}}'::text[]) told (phase) WHERE j.name = 'job'"
     );
     sql(&world.url, &statement).await;

@@ -18,23 +18,23 @@ const NOTICED: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listening_connection_that_died_in_silence_is_replaced_and_what_it_missed_is_told() {
     let stage = Stage::set().await;
-    let (db, bus) = stage.feed();
+    let (db, line) = stage.feed();
     let before = stage.submit().await;
     stage.reach(before, "QUEUED").await;
-    let mut feed = Box::pin(resume::follow(db.clone(), bus.clone(), Topics::Everything, None));
+    let mut feed = Box::pin(resume::follow(db.clone(), &line, Topics::Everything, None));
     assert!(futures::poll!(feed.next()).is_pending());
     stage.database_proxy().freeze();
     let missed = stage.submit().await;
     let told = timeout(NOTICED, async {
         loop {
             let event = feed.next().await.unwrap().unwrap();
-            if event.job_id == missed {
-                return event.phase.clone();
+            if event.subject() == missed {
+                return event.event.phase.as_str();
             }
         }
     });
     assert_eq!(told.await.expect("the event is told"), "SUBMITTED");
-    assert!(bus.silence() < Duration::from_secs(10));
+    assert!(stage.bus().silence() < Duration::from_secs(10));
     // The pool's connections died with it, and are replaced as well.
     let replaced = async { while db.ping().await.is_err() {} };
     timeout(NOTICED, replaced).await.expect("the pool has connections again");
@@ -92,21 +92,21 @@ async fn a_cursor_beyond_the_end_of_the_log_is_expired_at_once() {
     let stage = Stage::set().await;
     let job = stage.submit().await;
     stage.reach(job, "QUEUED").await;
-    let (db, bus) = stage.feed();
+    let (db, line) = stage.feed();
     let Seq(tip) = stage.tip().await;
     for beyond in [tip + 1, tip + 1_000_000, i64::MAX] {
-        let mut feed = Box::pin(resume::follow(db.clone(), bus.clone(), Topics::Everything, Some(Seq(beyond))));
+        let mut feed = Box::pin(resume::follow(db.clone(), &line, Topics::Everything, Some(Seq(beyond))));
         let refused = timeout(NOTICED, feed.next()).await.expect("at once").unwrap().unwrap_err();
         assert_eq!(refused.code, Code::ResumeExpired, "{beyond}");
     }
-    let mut feed = Box::pin(resume::follow(db, bus, Topics::Everything, Some(Seq(tip))));
+    let mut feed = Box::pin(resume::follow(db, &line, Topics::Everything, Some(Seq(tip))));
     assert!(timeout(Duration::from_millis(300), feed.next()).await.is_err(), "the newest cursor is good");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_that_another_replica_gave_out_a_moment_ago_is_good() {
     let stage = Stage::set().await;
-    let (_, bus) = stage.feed();
+    let (_, line) = stage.feed();
     let (tasks, direct, _) = stage.another().await;
     let first = stage.submit().await;
     stage.reach(first, "QUEUED").await;
@@ -114,8 +114,8 @@ async fn a_cursor_that_another_replica_gave_out_a_moment_ago_is_good() {
     stage.database_proxy().freeze();
     let second = stage.submit().await;
     let tip = stage.tip().await;
-    assert!(*bus.tip().borrow() < Some(tip));
-    let mut feed = Box::pin(resume::follow(direct, bus, Topics::Jobs(vec![second]), Some(tip)));
+    assert!(*stage.bus().tip().borrow() < Some(tip));
+    let mut feed = Box::pin(resume::follow(direct, &line, Topics::subjects(&[second]), Some(tip)));
     assert!(timeout(Duration::from_millis(300), feed.next()).await.is_err(), "it is accepted and tells nothing twice");
     assert!(tasks.shutdown(NOTICED).await);
 }
@@ -125,16 +125,14 @@ async fn who_follows_the_log_is_told_that_it_was_restored_to_an_earlier_state() 
     let stage = Stage::set().await;
     let job = stage.submit().await;
     stage.reach(job, "QUEUED").await;
-    let (db, bus) = stage.feed();
+    let (db, line) = stage.feed();
     let Seq(tip) = stage.tip().await;
-    bus.tip().wait_for(|heard| *heard >= Some(Seq(tip))).await.unwrap();
-    let mut feed = Box::pin(resume::follow(db, bus.clone(), Topics::Everything, None));
+    stage.bus().tip().wait_for(|heard| *heard >= Some(Seq(tip))).await.unwrap();
+    let mut feed = Box::pin(resume::follow(db, &line, Topics::Everything, None));
     assert!(futures::poll!(feed.next()).is_pending());
-    stage
-        .execute(&format!("DELETE FROM job_events WHERE seq = {tip}; SELECT setval('job_events_seq', {tip} - 1)"))
-        .await;
+    stage.execute(&format!("DELETE FROM events WHERE seq = {tip}; SELECT setval('job_events_seq', {tip} - 1)")).await;
     let told = timeout(NOTICED, feed.next()).await.expect("it is told").unwrap().unwrap_err();
     assert_eq!(told.code, Code::ResumeExpired);
     assert!(feed.next().await.is_none());
-    assert!(*bus.tip().borrow() < Some(Seq(tip)));
+    assert!(*stage.bus().tip().borrow() < Some(Seq(tip)));
 }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use platform::auth::Authenticator;
-use platform::auth::policy::Action;
+use platform::auth::policy::Scope;
 use platform::auth::principal::Caller;
 use platform::auth::rights::Rights;
 use platform::cluster::Cluster;
@@ -18,10 +18,12 @@ use platform::cluster::queues;
 use platform::config::{Config, DatabaseConfig, DevParts, JwtKeys};
 use platform::db::Db;
 use platform::dev::cluster::api::{self, EmbeddedApi};
-use platform::events::{Bus, Seq};
+use platform::events::{Bus, Line, Lines, Seq};
 use platform::executor::{Scheduler, Wake};
 use platform::ids::{GroupId, JobId, ProjectId, UserId};
+use platform::jobs::event::JobEvent;
 use platform::jobs::logs::{self, Place};
+use platform::jobs::watched::Jobs;
 use platform::jobs::worker;
 use platform::tasks::Tasks;
 use platform::watch;
@@ -53,6 +55,7 @@ struct Server {
     tasks: Tasks,
     db: Db,
     bus: Bus,
+    line: Line<JobEvent>,
     watch: watch::Health,
 }
 
@@ -112,10 +115,12 @@ impl Stage {
         let tasks = Tasks::default();
         let db = Db::new(&self.config.database, &tasks).unwrap();
         let cluster = Cluster::new(&self.config.cluster).await.unwrap();
-        let bus = Bus::start(&tasks, &db, self.config.events.retention);
+        let mut lines = Lines::default();
+        let line = lines.open::<JobEvent>();
+        let bus = Bus::start(&tasks, &db, self.config.events.retention, lines);
         worker::spawn(&tasks, db.clone(), Arc::new(Scheduler::new(cluster.clone())), Wake::default());
-        let watch = watch::spawn(&tasks, db.clone(), cluster);
-        self.server = Some(Server { tasks, db, bus, watch });
+        let watch = watch::spawn(&tasks, db.clone(), cluster, watch::Rooms::default().with::<Jobs>());
+        self.server = Some(Server { tasks, db, bus, line, watch });
         self
     }
 
@@ -140,13 +145,13 @@ impl Stage {
         let tasks = Tasks::default();
         let db = Db::new(&DatabaseConfig::for_dev(direct), &tasks).unwrap();
         let cluster = Cluster::new(&self.config.cluster).await.unwrap();
-        let watch = watch::spawn(&tasks, db.clone(), cluster);
+        let watch = watch::spawn(&tasks, db.clone(), cluster, watch::Rooms::default().with::<Jobs>());
         (tasks, db, watch)
     }
 
     /// Where the log stands.
     pub async fn tip(&self) -> Seq {
-        Seq(self.sql.query_one("SELECT max(seq) FROM job_events", &[]).await.unwrap().get(0))
+        Seq(self.sql.query_one("SELECT max(seq) FROM events", &[]).await.unwrap().get(0))
     }
 
     pub async fn stop_server(mut self) -> Self {
@@ -155,9 +160,25 @@ impl Stage {
         self
     }
 
-    pub fn feed(&self) -> (Db, Bus) {
+    /// Has a background task of the server panic.
+    pub fn break_task(&self, name: &'static str) {
+        self.server.as_ref().unwrap().tasks.break_task(name);
+    }
+
+    /// How often a background task of the server was begun again.
+    pub fn restarts(&self, name: &str) -> u64 {
+        let standing = self.server.as_ref().unwrap().tasks.standing();
+        standing.iter().find(|task| task.name == name).unwrap().restarts
+    }
+
+    /// What it takes to follow the server's events.
+    pub fn feed(&self) -> (Db, Line<JobEvent>) {
         let server = self.server.as_ref().unwrap();
-        (server.db.clone(), server.bus.clone())
+        (server.db.clone(), server.line.clone())
+    }
+
+    pub fn bus(&self) -> Bus {
+        self.server.as_ref().unwrap().bus.clone()
     }
 
     pub fn database_proxy(&self) -> &Proxy {
@@ -197,8 +218,8 @@ impl Stage {
             "INSERT INTO jobs (id, project_id, submitted_by, name, queue, priority, executor, phase, manifest, namespace, object_name)
              VALUES ('{id}', '{project}', '{user}', 'train', 'default-batch', 0, 'SCHEDULER', 'SUBMITTED', '{manifest}', '{namespace}', '{name}');
              SELECT pg_advisory_xact_lock({lock});
-             INSERT INTO job_events (seq, job_id, project_id, group_id, submitted_by, kind, phase)
-             SELECT nextval('job_events_seq'), '{id}', id, group_id, '{user}', 'SUBMITTED', 'SUBMITTED' FROM projects;
+             INSERT INTO events (kind, subject, project, \"group\", person, payload)
+             SELECT 'job', '{id}', id, group_id, '{user}', '{{\"kind\": \"SUBMITTED\", \"phase\": \"SUBMITTED\"}}' FROM projects;
              NOTIFY platform_events",
             id = job.uuid(),
             project = self.project.uuid(),
@@ -279,20 +300,20 @@ impl Stage {
 
     /// The log of the job's only task, as somebody reads it who may.
     pub async fn log_of(&self, job: JobId) -> logs::Request {
-        let (db, bus) = self.feed();
-        let authenticator = Authenticator::new(db.clone(), bus.clone(), &self.config.auth, &self.config.limits.logins);
+        let (db, line) = self.feed();
+        let authenticator = Authenticator::new(db.clone(), self.bus(), &self.config.auth, &self.config.limits.logins);
         let cluster = Cluster::new(&self.config.cluster).await.unwrap();
         logs::Request {
             tails: logs::Tails::new(cluster.clone(), &Tasks::default()),
             cluster,
             rights: Rights::of(&authenticator, Caller::Anonymous).await.unwrap(),
-            action: Action::ViewJob { job, group: GroupId::generate() },
+            scope: Scope::within(GroupId::generate(), job),
             namespace: project_namespace(self.project),
             stages: logs::Stages::of_one("main"),
             place: Place::start(job, 0),
             tail: None,
             db,
-            bus,
+            line,
         }
     }
 
@@ -321,14 +342,15 @@ impl Stage {
 
     /// The phases that the job's events tell, in order; what its tasks did is left out.
     pub async fn phases(&self, job: JobId) -> Vec<String> {
-        let query = "SELECT phase FROM job_events WHERE job_id = $1 AND kind <> 'TASK_CHANGED' ORDER BY seq";
+        let query = "SELECT payload ->> 'phase' FROM events
+             WHERE subject = $1 AND payload ->> 'kind' <> 'TASK_CHANGED' ORDER BY seq";
         self.sql.query(query, &[&job.uuid()]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
     /// The kinds of the job's events after the first, in order; what its tasks did is left out.
     pub async fn kinds(&self, job: JobId) -> Vec<String> {
-        let query =
-            "SELECT kind FROM job_events WHERE job_id = $1 AND kind NOT IN ('SUBMITTED', 'TASK_CHANGED') ORDER BY seq";
+        let query = "SELECT payload ->> 'kind' FROM events
+             WHERE subject = $1 AND payload ->> 'kind' NOT IN ('SUBMITTED', 'TASK_CHANGED') ORDER BY seq";
         self.sql.query(query, &[&job.uuid()]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 

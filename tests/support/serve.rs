@@ -204,7 +204,7 @@ impl Serve {
         let id = job.parse::<platform::ids::JobId>().unwrap().uuid();
         let rows = self
             .sql
-            .query("SELECT phase FROM job_events WHERE job_id = $1 AND kind NOT IN ('WAITING', 'TASK_CHANGED') ORDER BY seq", &[&id])
+            .query("SELECT payload ->> 'phase' FROM events WHERE subject = $1 AND payload ->> 'kind' NOT IN ('WAITING', 'TASK_CHANGED') ORDER BY seq", &[&id])
             .await
             .unwrap();
         rows.iter().map(|row| row.get(0)).collect()
@@ -212,21 +212,23 @@ impl Serve {
 
     /// The jobs and phases of the event log after the first `count` events, in order.
     pub async fn log_after(&self, count: i64) -> Vec<(String, String)> {
-        let rows =
-            self.sql.query("SELECT job_id, phase FROM job_events ORDER BY seq OFFSET $1", &[&count]).await.unwrap();
+        let rows = self
+            .sql
+            .query("SELECT subject, payload ->> 'phase' FROM events ORDER BY seq OFFSET $1", &[&count])
+            .await
+            .unwrap();
         rows.iter().map(|row| (platform::ids::JobId::from_uuid(row.get(0)).to_string(), row.get(1))).collect()
     }
 
     /// The jobs and numbers of the event log after the first `count` events, in order.
     pub async fn numbers_after(&self, count: i64) -> Vec<(String, i64)> {
-        let rows =
-            self.sql.query("SELECT job_id, seq FROM job_events ORDER BY seq OFFSET $1", &[&count]).await.unwrap();
+        let rows = self.sql.query("SELECT subject, seq FROM events ORDER BY seq OFFSET $1", &[&count]).await.unwrap();
         rows.iter().map(|row| (platform::ids::JobId::from_uuid(row.get(0)).to_string(), row.get(1))).collect()
     }
 
     /// How many events the log has.
     pub async fn log_length(&self) -> i64 {
-        self.sql.query_one("SELECT count(*) FROM job_events", &[]).await.unwrap().get(0)
+        self.sql.query_one("SELECT count(*) FROM events", &[]).await.unwrap().get(0)
     }
 }
 

@@ -4,6 +4,7 @@ mod documents;
 mod drain;
 mod frames;
 mod http;
+mod legacy;
 mod limits;
 mod probes;
 mod specification;

@@ -216,12 +216,12 @@ pub(super) async fn past_job(transaction: &Transaction<'_>, job: &PastJob, manif
     }
     transaction
         .execute(
-            "INSERT INTO job_events (seq, job_id, project_id, group_id, submitted_by, kind, phase, previous_phase,
-                                     reason, message, at)
-             SELECT nextval('job_events_seq'), jobs.id, jobs.project_id, projects.group_id, jobs.submitted_by,
-                    story.kind, story.phase, story.previous_phase,
-                    CASE WHEN story.phase = jobs.phase THEN jobs.reason END,
-                    CASE WHEN story.phase = jobs.phase THEN jobs.message END,
+            "INSERT INTO events (kind, subject, project, \"group\", person, payload, at)
+             SELECT 'job', jobs.id, jobs.project_id, projects.group_id, jobs.submitted_by,
+                    jsonb_strip_nulls(jsonb_build_object(
+                        'kind', story.kind, 'phase', story.phase, 'previousPhase', story.previous_phase,
+                        'reason', CASE WHEN story.phase = jobs.phase THEN jobs.reason END,
+                        'message', CASE WHEN story.phase = jobs.phase THEN jobs.message END)),
                     story.at
                FROM jobs
                JOIN projects ON projects.id = jobs.project_id

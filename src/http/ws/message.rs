@@ -1,10 +1,12 @@
-//! The messages of `graphql-transport-ws`: what a client may say, read strictly, and how ours are written.
+//! The messages of a socket: what a client may say in either sub-protocol, read strictly, and how those of ours are
+//! written that `graphql-transport-ws` has.
 
 use std::fmt::Write as _;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::sub_protocol::SubProtocol;
 use crate::http::params::Params;
 
 /// The longest operation id we accept: every event carries it back.
@@ -19,18 +21,20 @@ pub enum ClientMessage {
     Ping(Option<Map<String, Value>>),
     /// `pong`.
     Pong,
-    /// `subscribe`.
+    /// `subscribe`, or the older `start`.
     Subscribe {
         /// The operation's name on this socket.
         id: String,
         /// The operation.
         params: Box<Params>,
     },
-    /// `complete`: no more of this operation.
+    /// `complete`, or the older `stop`: no more of this operation.
     Complete {
         /// The operation's name on this socket.
         id: String,
     },
+    /// The older `connection_terminate`: no more of this socket.
+    Terminate,
 }
 
 #[derive(Deserialize)]
@@ -44,24 +48,32 @@ struct Envelope {
 }
 
 impl ClientMessage {
-    /// Reads a message, or says what is wrong with it: the reason of a close with 4400.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Reads a message and what is spoken after it, or says what is wrong: the reason of a close with 4400.
+    pub fn parse(text: &str, spoken: SubProtocol) -> Result<(Self, SubProtocol), String> {
         let envelope: Envelope =
             serde_json::from_str(text).map_err(|_| "Invalid message: not a JSON object with a type".to_owned())?;
-        match envelope.kind.as_str() {
-            "connection_init" => Ok(Self::Init(object(envelope.payload, "connection_init")?.unwrap_or_default())),
-            "ping" => Ok(Self::Ping(object(envelope.payload, "ping")?)),
-            "pong" => object(envelope.payload, "pong").map(|_| Self::Pong),
-            "subscribe" => {
+        let spoken = spoken.decided_by(&envelope.kind);
+        Self::read(envelope, spoken).map(|message| (message, spoken))
+    }
+
+    fn read(envelope: Envelope, spoken: SubProtocol) -> Result<Self, String> {
+        use SubProtocol::{Legacy, Transport};
+        match (spoken, envelope.kind.as_str()) {
+            (_, "connection_init") => Ok(Self::Init(object(envelope.payload, "connection_init")?.unwrap_or_default())),
+            (Transport, "ping") => Ok(Self::Ping(object(envelope.payload, "ping")?)),
+            (Transport, "pong") => object(envelope.payload, "pong").map(|_| Self::Pong),
+            (Transport, "subscribe") | (Legacy, "start") => {
                 let id = operation_id(envelope.id)?;
-                let payload = envelope.payload.ok_or("Invalid message: subscribe without payload")?;
+                let kind = envelope.kind;
+                let payload = envelope.payload.ok_or_else(|| format!("Invalid message: {kind} without payload"))?;
                 let params = Params::from_json(payload).map_err(|error| format!("Invalid message: {error}"))?;
                 Ok(Self::Subscribe { id, params: Box::new(params) })
             }
-            "complete" => operation_id(envelope.id).map(|id| Self::Complete { id }),
-            kind => {
+            (Transport, "complete") | (Legacy, "stop") => operation_id(envelope.id).map(|id| Self::Complete { id }),
+            (Legacy, "connection_terminate") => Ok(Self::Terminate),
+            (_, kind) => {
                 let kind: String = kind.chars().take(40).collect();
-                Err(format!("Invalid message: unknown type {kind:?}; this socket speaks graphql-transport-ws"))
+                Err(format!("Invalid message: unknown type {kind:?}; this socket speaks {spoken}"))
             }
         }
     }
@@ -108,16 +120,6 @@ fn with_payload(kind: &str, payload: Option<&Value>) -> String {
     )
 }
 
-/// `next`: an event's payload is shared, only the frame around it is written for each subscriber.
-pub fn next(id: &str, payload: &str) -> String {
-    spliced("next", id, payload)
-}
-
-/// `error`: the operation never ran.
-pub fn error(id: &str, errors: &str) -> String {
-    spliced("error", id, errors)
-}
-
 /// `complete`.
 pub fn complete(id: &str) -> String {
     let mut text = String::with_capacity(id.len() + 32);
@@ -127,7 +129,8 @@ pub fn complete(id: &str) -> String {
     text
 }
 
-fn spliced(kind: &str, id: &str, payload: &str) -> String {
+/// A message of an operation: an event's payload is shared, only the frame around it is written for each subscriber.
+pub fn spliced(kind: &str, id: &str, payload: &str) -> String {
     let mut text = String::with_capacity(payload.len() + id.len() + 40);
     let _ = write!(text, r#"{{"type":"{kind}","id":"#);
     push_quoted(&mut text, id);
@@ -154,7 +157,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn refused(text: &str) -> String {
-        ClientMessage::parse(text).unwrap_err()
+        ClientMessage::parse(text, SubProtocol::Transport).unwrap_err()
     }
 
     #[test]
@@ -169,20 +172,32 @@ mod tests {
     }
 
     #[test]
+    fn each_protocol_has_words_that_the_other_has_not() {
+        let said = |text: &str, spoken| ClientMessage::parse(text, spoken).unwrap_err();
+        let start = r#"{"type":"start","id":"1","payload":{"query":"{a}"}}"#;
+        insta::assert_snapshot!(said(start, SubProtocol::Transport), @r#"Invalid message: unknown type "start"; this socket speaks graphql-transport-ws"#);
+        insta::assert_snapshot!(said(r#"{"type":"ping"}"#, SubProtocol::Legacy), @r#"Invalid message: unknown type "ping"; this socket speaks graphql-ws"#);
+        insta::assert_snapshot!(said(r#"{"type":"shout"}"#, SubProtocol::Either), @r#"Invalid message: unknown type "shout"; this socket speaks graphql-transport-ws or graphql-ws"#);
+        insta::assert_snapshot!(said(r#"{"type":"start","id":"1"}"#, SubProtocol::Either), @"Invalid message: start without payload");
+    }
+
+    #[test]
     fn an_event_is_spliced_around_the_shared_payload() {
-        insta::assert_snapshot!(next("1", r#"{"data":{"a":1}}"#), @r#"{"type":"next","id":"1","payload":{"data":{"a":1}}}"#);
+        insta::assert_snapshot!(spliced("next", "1", r#"{"data":{"a":1}}"#), @r#"{"type":"next","id":"1","payload":{"data":{"a":1}}}"#);
         insta::assert_snapshot!(complete("a\"b"), @r#"{"type":"complete","id":"a\"b"}"#);
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in any::<String>()) {
-            let _ = ClientMessage::parse(&text);
+            for spoken in [SubProtocol::Transport, SubProtocol::Legacy, SubProtocol::Either] {
+                let _ = ClientMessage::parse(&text, spoken);
+            }
         }
 
         #[test]
         fn any_id_comes_back_as_it_was(id in any::<String>()) {
-            let message: Value = serde_json::from_str(&next(&id, "null")).unwrap();
+            let message: Value = serde_json::from_str(&spliced("next", &id, "null")).unwrap();
             prop_assert_eq!(message["id"].as_str(), Some(id.as_str()));
         }
     }

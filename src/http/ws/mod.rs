@@ -1,8 +1,11 @@
-//! GraphQL over WebSocket: the `graphql-transport-ws` sub-protocol at the endpoint's own path.
+//! GraphQL over WebSocket at the endpoint's own path: the sub-protocol `graphql-transport-ws`, and the older `graphql-ws`
+//! for clients that know no other.
 
+mod legacy;
 mod message;
 pub mod protocol;
 mod socket;
+pub mod sub_protocol;
 
 use axum::extract::FromRequestParts as _;
 use axum::extract::ws::WebSocketUpgrade;
@@ -15,8 +18,7 @@ use crate::http::endpoint::Endpoint;
 use crate::http::graphql::credentials;
 use crate::http::service::{GraphqlService, RequestMeta};
 use crate::http::threads;
-
-const SUB_PROTOCOL: &str = "graphql-transport-ws";
+use sub_protocol::SubProtocol;
 
 /// The least that is read from a socket at once; most sockets are idle, so each keeps little.
 const READ_BUFFER_BYTES: usize = 4 << 10;
@@ -31,7 +33,7 @@ pub fn is_upgrade(parts: &Parts) -> bool {
     upgrade || parts.method == Method::CONNECT
 }
 
-/// Answers the upgrade. A client that does not offer the sub-protocol is told so by a close with 4406, because a
+/// Answers the upgrade. A client that offers none of the sub-protocols is told so by a close with 4406, because a
 /// browser shows its page no other kind of refusal.
 pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts, meta: RequestMeta) -> Response {
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
@@ -44,16 +46,17 @@ pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts,
     };
     let max_message = endpoint.settings().socket.max_message_bytes;
     let mut upgrade = upgrade
-        .protocols([SUB_PROTOCOL])
+        .protocols(SubProtocol::NAMES)
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .max_message_size(max_message)
         .max_frame_size(max_message);
-    let spoken = upgrade.selected_protocol().is_some();
+    let offered = upgrade.requested_protocols().filter_map(|name| name.to_str().ok());
+    let spoken = SubProtocol::choose(offered);
     // A browser gives up a socket whose sub-protocol is not taken up, and would never see the close.
     let offered = upgrade.requested_protocols().next().cloned();
-    if let (false, Some(offered)) = (spoken, offered) {
+    if let (None, Some(offered)) = (spoken, offered) {
         upgrade.set_selected_protocol(offered);
     }
     // The socket is counted from here, so that a drain waits for it and its thread gets no more than its part.
@@ -61,8 +64,8 @@ pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts,
     let counted = (sockets.token(), threads::seat());
     upgrade.on_upgrade(move |websocket| {
         // In a task of its own: that of the upgrade is larger than an idle socket has to be.
-        if spoken {
-            let served = socket::serve(endpoint, websocket, meta, credentials);
+        if let Some(spoken) = spoken {
+            let served = socket::serve(endpoint, spoken, websocket, meta, credentials);
             sockets.spawn(served.map(|()| drop(counted)));
         } else {
             sockets.spawn(socket::refuse_sub_protocol(websocket).map(|()| drop(counted)));

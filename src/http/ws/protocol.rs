@@ -1,4 +1,4 @@
-//! The state machine of a `graphql-transport-ws` socket: events in, actions out, no I/O and no clock in here.
+//! The state machine of a socket, the same for both sub-protocols: events in, actions out, no I/O and no clock in here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::message::{self, ClientMessage};
+use super::sub_protocol::SubProtocol;
 use crate::http::params::Params;
 use crate::http::service::Frame;
 
@@ -35,6 +36,8 @@ pub enum Close {
     TooManySockets(usize),
     /// 1001: the peer has not answered two pings.
     Dead,
+    /// 1000: the client asked for it.
+    Terminated,
 }
 
 impl Close {
@@ -51,6 +54,7 @@ impl Close {
             Self::Restart { .. } => 1012,
             Self::TooManySockets(_) => 1013,
             Self::Dead => 1001,
+            Self::Terminated => 1000,
         }
     }
 
@@ -66,6 +70,7 @@ impl Close {
             Self::Restart { retry_after_ms } => format!(r#"{{"retryAfterMs":{retry_after_ms}}}"#),
             Self::TooManySockets(allowed) => format!("Too many sockets: at most {allowed} a user"),
             Self::Dead => "No answer to two pings".to_owned(),
+            Self::Terminated => String::new(),
         };
         reason.truncate(reason.floor_char_boundary(123));
         reason
@@ -146,10 +151,13 @@ struct Operation {
 /// A socket, from opened to closed.
 #[derive(Debug)]
 pub struct Protocol {
+    spoken: SubProtocol,
     phase: Phase,
     max_operations: usize,
     operations: HashMap<Ticket, Operation>,
     tickets: HashMap<Arc<str>, Ticket>,
+    /// Operations that came before the acknowledgement, which only the older protocol allows.
+    waiting: Vec<(Ticket, Box<Params>)>,
     next_ticket: u64,
     unanswered_pings: u8,
 }
@@ -159,12 +167,14 @@ const MAX_UNANSWERED_PINGS: u8 = 2;
 
 impl Protocol {
     /// A socket that was just opened and may have this many operations at once.
-    pub fn new(max_operations: usize) -> Self {
+    pub fn new(spoken: SubProtocol, max_operations: usize) -> Self {
         Self {
+            spoken,
             phase: Phase::Opened,
             max_operations,
             operations: HashMap::new(),
             tickets: HashMap::new(),
+            waiting: Vec::new(),
             next_ticket: 0,
             unanswered_pings: 0,
         }
@@ -178,8 +188,11 @@ impl Protocol {
         match event {
             Event::Text(text) => {
                 self.unanswered_pings = 0;
-                match ClientMessage::parse(&text) {
-                    Ok(message) => self.on_message(message),
+                match ClientMessage::parse(&text, self.spoken) {
+                    Ok((message, spoken)) => {
+                        self.spoken = spoken;
+                        self.on_message(message)
+                    }
                     Err(reason) => self.close(Close::BadMessage(reason)),
                 }
             }
@@ -188,10 +201,7 @@ impl Protocol {
                 self.unanswered_pings = 0;
                 Vec::new()
             }
-            Event::Accepted { ack } if self.phase == Phase::Authenticating => {
-                self.phase = Phase::Ready;
-                vec![Action::Send(message::ack(&ack))]
-            }
+            Event::Accepted { ack } if self.phase == Phase::Authenticating => self.on_accepted(&ack),
             Event::Accepted { .. } => Vec::new(),
             Event::Refused(close) => self.close(close),
             Event::InitTimeout if self.phase == Phase::Opened => self.close(Close::InitTimeout),
@@ -218,6 +228,13 @@ impl Protocol {
         self.phase == Phase::Closed
     }
 
+    fn on_accepted(&mut self, ack: &Value) -> Vec<Action> {
+        self.phase = Phase::Ready;
+        let said = self.spoken.acknowledgement(ack).into_iter().map(Action::Send);
+        let waited = std::mem::take(&mut self.waiting).into_iter();
+        said.chain(waited.map(|(ticket, params)| Action::Start(ticket, params))).collect()
+    }
+
     fn on_message(&mut self, message: ClientMessage) -> Vec<Action> {
         match (message, self.phase) {
             (ClientMessage::Init(payload), Phase::Opened) => {
@@ -228,30 +245,51 @@ impl Protocol {
             (ClientMessage::Ping(payload), _) => vec![Action::Send(message::pong(payload))],
             (ClientMessage::Pong, _) => Vec::new(),
             (ClientMessage::Subscribe { id, params }, Phase::Ready) => self.subscribe(id, params),
+            // subscriptions-transport-ws starts what it has right behind its connection_init.
+            (ClientMessage::Subscribe { id, params }, Phase::Authenticating) if self.spoken == SubProtocol::Legacy => {
+                self.subscribe(id, params)
+            }
             (ClientMessage::Subscribe { .. }, _) => self.close(Close::Unauthorized),
-            // An operation may have ended while this was on its way, so an unknown id is no fault.
-            (ClientMessage::Complete { id }, _) => match self.tickets.get(id.as_str()).copied() {
-                Some(ticket) => {
-                    self.forget(ticket);
-                    vec![Action::Stop(ticket)]
-                }
-                None => Vec::new(),
-            },
+            (ClientMessage::Complete { id }, _) => self.stop(&id),
+            (ClientMessage::Terminate, _) => self.close(Close::Terminated),
+        }
+    }
+
+    /// An operation may have ended while its end was on its way, so an unknown id is no fault.
+    fn stop(&mut self, id: &str) -> Vec<Action> {
+        let Some(ticket) = self.tickets.get(id).copied() else { return Vec::new() };
+        self.forget(ticket);
+        match self.spoken {
+            SubProtocol::Transport | SubProtocol::Either => vec![Action::Stop(ticket)],
+            // Clients of the older protocol may wait for it.
+            SubProtocol::Legacy => vec![Action::Stop(ticket), Action::Send(message::complete(id))],
         }
     }
 
     fn subscribe(&mut self, id: String, params: Box<Params>) -> Vec<Action> {
-        if self.tickets.contains_key(id.as_str()) {
-            return self.close(Close::IdInUse(id));
+        let mut actions = Vec::with_capacity(1);
+        match self.tickets.get(id.as_str()).copied() {
+            // What subscriptions-transport-ws does: the new operation takes the place of the old one.
+            Some(ticket) if self.spoken == SubProtocol::Legacy => {
+                self.forget(ticket);
+                actions.push(Action::Stop(ticket));
+            }
+            Some(_) => return self.close(Close::IdInUse(id)),
+            None => {}
         }
         if self.operations.len() >= self.max_operations {
-            return vec![Action::Send(message::error(&id, &too_many(self.max_operations)))];
+            return vec![Action::Send(self.spoken.error(&id, &too_many(self.max_operations)))];
         }
         let (id, ticket) = (Arc::<str>::from(id), Ticket(self.next_ticket));
         self.next_ticket += 1;
         self.tickets.insert(Arc::clone(&id), ticket);
         self.operations.insert(ticket, Operation { id, cursor: None });
-        vec![Action::Start(ticket, params)]
+        if self.phase == Phase::Ready {
+            actions.push(Action::Start(ticket, params));
+        } else {
+            self.waiting.push((ticket, params));
+        }
+        actions
     }
 
     fn on_frame(&mut self, ticket: Ticket, frame: Frame) -> Vec<Action> {
@@ -265,12 +303,12 @@ impl Protocol {
             Frame::Next { payload, cursor } => match self.operations.get_mut(&ticket) {
                 Some(operation) => {
                     operation.cursor = cursor.or(operation.cursor.take());
-                    vec![Action::Send(message::next(&operation.id, &payload))]
+                    vec![Action::Send(self.spoken.next(&operation.id, &payload))]
                 }
                 None => Vec::new(),
             },
             Frame::Refused { errors } => match self.forget(ticket) {
-                Some(operation) => vec![Action::Send(message::error(&operation.id, &errors)), Action::Stop(ticket)],
+                Some(operation) => vec![Action::Send(self.spoken.error(&operation.id, &errors)), Action::Stop(ticket)],
                 None => Vec::new(),
             },
         }
@@ -282,14 +320,12 @@ impl Protocol {
         }
         self.unanswered_pings += 1;
         // Browsers answer WebSocket's ping by themselves; proxies and GraphQL clients count the protocol's own.
-        match self.phase {
-            Phase::Ready => vec![Action::Ping, Action::Send(message::ping(None))],
-            Phase::Opened | Phase::Authenticating | Phase::Closed => vec![Action::Ping],
-        }
+        let keep_alive = if self.phase == Phase::Ready { self.spoken.keep_alive() } else { None };
+        [Action::Ping].into_iter().chain(keep_alive.map(Action::Send)).collect()
     }
 
     /// A `complete` would tell a client that its subscription is over for good, and it would not come back. So the
-    /// cursors are told in a ping, which every client ignores that does not know it, and the close makes it retry.
+    /// cursors are told in another message, and the close makes it retry.
     fn on_drained(&mut self, retry_after_ms: u64) -> Vec<Action> {
         let mut actions = Vec::with_capacity(2);
         if self.phase == Phase::Ready {
@@ -298,8 +334,7 @@ impl Protocol {
                 .values()
                 .filter_map(|operation| Some((operation.id.to_string(), Value::from(operation.cursor.as_deref()?))))
                 .collect();
-            let hint = serde_json::json!({ "draining": true, "retryAfterMs": retry_after_ms, "cursors": cursors });
-            actions.push(Action::Send(message::ping(Some(&hint))));
+            actions.extend(self.spoken.draining(retry_after_ms, cursors).map(Action::Send));
         }
         actions.extend(self.close(Close::Restart { retry_after_ms }));
         actions
@@ -308,15 +343,24 @@ impl Protocol {
     fn forget(&mut self, ticket: Ticket) -> Option<Operation> {
         let operation = self.operations.remove(&ticket)?;
         self.tickets.remove(&operation.id);
+        self.waiting.retain(|(waiting, _)| *waiting != ticket);
         Some(operation)
     }
 
     fn close(&mut self, close: Close) -> Vec<Action> {
+        let refused = match &close {
+            Close::Terminated => false,
+            Close::BadMessage(_) => true,
+            _ => self.phase != Phase::Ready,
+        };
+        let told = if refused { self.spoken.refusal(&close.reason()) } else { None };
         self.phase = Phase::Closed;
         self.tickets.clear();
+        self.waiting.clear();
         let mut running: Vec<Ticket> = self.operations.drain().map(|(ticket, _)| ticket).collect();
         running.sort_unstable();
-        running.into_iter().map(Action::Stop).chain([Action::Close(close)]).collect()
+        let stopped = running.into_iter().map(Action::Stop);
+        stopped.chain(told.map(Action::Send)).chain([Action::Close(close)]).collect()
     }
 }
 
@@ -328,6 +372,9 @@ fn too_many(allowed: usize) -> String {
     .to_string()
 }
 
+#[cfg(test)]
+#[path = "legacy_tests.rs"]
+mod legacy_tests;
 #[cfg(test)]
 #[path = "protocol_tests.rs"]
 mod tests;

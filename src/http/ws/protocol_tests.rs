@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 const SUBSCRIBE: &str = r#"{"type":"subscribe","id":"1","payload":{"query":"subscription { tick }"}}"#;
-const INIT: &str = r#"{"type":"connection_init"}"#;
+pub(super) const INIT: &str = r#"{"type":"connection_init"}"#;
 
-fn said(actions: Vec<Action>) -> String {
+pub(super) fn said(actions: Vec<Action>) -> String {
     let words = actions.into_iter().map(|action| match action {
         Action::Send(text) => format!("send {text}"),
         Action::Ping => "ping".to_owned(),
@@ -21,24 +21,24 @@ fn said(actions: Vec<Action>) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-fn text(protocol: &mut Protocol, text: &str) -> String {
+pub(super) fn text(protocol: &mut Protocol, text: &str) -> String {
     said(protocol.on(Event::Text(text.to_owned())))
 }
 
 fn ready() -> Protocol {
-    let mut protocol = Protocol::new(2);
+    let mut protocol = Protocol::new(SubProtocol::Transport, 2);
     protocol.on(Event::Text(INIT.to_owned()));
     protocol.on(Event::Accepted { ack: json!({}) });
     protocol
 }
 
-fn event(payload: &str, cursor: Option<&str>) -> Frame {
+pub(super) fn event(payload: &str, cursor: Option<&str>) -> Frame {
     Frame::Next { payload: payload.into(), cursor: cursor.map(Into::into) }
 }
 
 #[test]
 fn a_subscription_from_init_to_complete() {
-    let mut socket = Protocol::new(2);
+    let mut socket = Protocol::new(SubProtocol::Transport, 2);
     let init = r#"{"type":"connection_init","payload":{"authorization":"Bearer t"}}"#;
     insta::assert_snapshot!(text(&mut socket, init), @r#"authenticate {"authorization":"Bearer t"}"#);
     insta::assert_snapshot!(said(socket.on(Event::Accepted { ack: json!({"a": 1}) })), @r#"send {"type":"connection_ack","payload":{"a":1}}"#);
@@ -58,10 +58,10 @@ fn a_refused_operation_gets_error_and_nothing_after_it() {
 
 #[test]
 fn every_breach_has_its_close_code() {
-    insta::assert_snapshot!(text(&mut Protocol::new(2), "?"), @"close 4400 Invalid message: not a JSON object with a type");
-    insta::assert_snapshot!(said(Protocol::new(2).on(Event::Binary)), @"close 4400 Invalid message: binary");
-    insta::assert_snapshot!(text(&mut Protocol::new(2), SUBSCRIBE), @"close 4401 Unauthorized");
-    insta::assert_snapshot!(said(Protocol::new(2).on(Event::InitTimeout)), @"close 4408 Connection initialisation timeout");
+    insta::assert_snapshot!(text(&mut Protocol::new(SubProtocol::Transport, 2), "?"), @"close 4400 Invalid message: not a JSON object with a type");
+    insta::assert_snapshot!(said(Protocol::new(SubProtocol::Transport, 2).on(Event::Binary)), @"close 4400 Invalid message: binary");
+    insta::assert_snapshot!(text(&mut Protocol::new(SubProtocol::Transport, 2), SUBSCRIBE), @"close 4401 Unauthorized");
+    insta::assert_snapshot!(said(Protocol::new(SubProtocol::Transport, 2).on(Event::InitTimeout)), @"close 4408 Connection initialisation timeout");
     insta::assert_snapshot!(text(&mut ready(), INIT), @"close 4429 Too many initialisation requests");
     let refused = Event::Refused(Close::Forbidden("Forbidden".to_owned()));
     insta::assert_snapshot!(said(ready().on(refused)), @"close 4403 Forbidden");
@@ -73,21 +73,21 @@ fn every_breach_has_its_close_code() {
 
 #[test]
 fn an_operation_before_the_acknowledgement_is_unauthorized_even_after_init() {
-    let mut socket = Protocol::new(2);
+    let mut socket = Protocol::new(SubProtocol::Transport, 2);
     text(&mut socket, INIT);
     insta::assert_snapshot!(text(&mut socket, SUBSCRIBE), @"close 4401 Unauthorized");
 }
 
 #[test]
 fn init_in_time_makes_the_time_out_void() {
-    let mut socket = Protocol::new(2);
+    let mut socket = Protocol::new(SubProtocol::Transport, 2);
     text(&mut socket, INIT);
     insta::assert_snapshot!(said(socket.on(Event::InitTimeout)), @"");
 }
 
 #[test]
 fn ping_is_answered_with_its_payload_even_before_init() {
-    let mut socket = Protocol::new(2);
+    let mut socket = Protocol::new(SubProtocol::Transport, 2);
     insta::assert_snapshot!(text(&mut socket, r#"{"type":"ping","payload":{"n":1}}"#), @r#"send {"type":"pong","payload":{"n":1}}"#);
 }
 
@@ -168,7 +168,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn the_socket_agrees_with_a_model_of_open_ids(steps in proptest::collection::vec(step(), 0..60)) {
-        let mut socket = Protocol::new(3);
+        let mut socket = Protocol::new(SubProtocol::Transport, 3);
         socket.on(Event::Text(INIT.to_owned()));
         socket.on(Event::Accepted { ack: json!({}) });
         let mut open: HashMap<u8, Ticket> = HashMap::new();

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::protocol::{Action, Close, Event, Protocol, Ticket};
+use super::sub_protocol::SubProtocol;
 use crate::error::{ApiError, Code};
 use crate::graphql::limits::Admission;
 use crate::http::answer;
@@ -34,7 +35,8 @@ const DRAIN_STEP: Duration = Duration::from_millis(50);
 
 /// Closes a socket whose client speaks another sub-protocol.
 pub(super) async fn refuse_sub_protocol(mut socket: WebSocket) {
-    close(&mut socket, 4406, "Subprotocol not acceptable: offer graphql-transport-ws".to_owned()).await;
+    let reason = format!("Subprotocol not acceptable: offer {}", SubProtocol::Either);
+    close(&mut socket, 4406, reason).await;
 }
 
 async fn close(socket: &mut WebSocket, code: u16, reason: String) {
@@ -47,6 +49,7 @@ async fn close(socket: &mut WebSocket, code: u16, reason: String) {
 /// Serves a socket until it is closed by either end. What is returned is as large as every idle socket is.
 pub(super) fn serve<S: GraphqlService>(
     endpoint: Endpoint<S>,
+    spoken: SubProtocol,
     websocket: WebSocket,
     meta: RequestMeta,
     credentials: Option<String>,
@@ -58,7 +61,7 @@ pub(super) fn serve<S: GraphqlService>(
     signals.push(after(settings.ping_every, Signal::PingDue));
     signals.push(drained(endpoint.clone()).map(|()| Signal::DrainDue).boxed());
     let mut socket = Socket {
-        protocol: Protocol::new(settings.max_operations),
+        protocol: Protocol::new(spoken, settings.max_operations),
         websocket,
         operations: SelectAll::new(),
         running: HashMap::new(),
@@ -370,7 +373,7 @@ mod tests {
     use crate::app::App;
 
     /// The size of what `start` returns, without starting it.
-    fn returned<A, B, C, D, F>(_start: fn(A, B, C, D) -> F) -> usize {
+    fn returned<A, B, C, D, E, F>(_start: fn(A, B, C, D, E) -> F) -> usize {
         size_of::<F>()
     }
 

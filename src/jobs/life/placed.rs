@@ -78,10 +78,9 @@ impl Life {
         self.pending_reason = self.message.as_deref().map(waiting::as_sentence);
         self.next_attempt_at = self.due(now);
         NewEvent {
-            job: self.id,
-            kind: JobEventKind::Preempted.as_str(),
-            phase: JobPhase::Queued.as_str(),
-            previous_phase: (from != JobPhase::Queued).then_some(from.as_str()),
+            kind: JobEventKind::Preempted,
+            phase: JobPhase::Queued,
+            previous_phase: (from != JobPhase::Queued).then_some(from),
             reason: self.reason.clone(),
             message: self.message.clone(),
         }

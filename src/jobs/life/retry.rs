@@ -47,10 +47,9 @@ impl Life {
         self.stop_tasks(task::RETRYING);
         self.next_attempt_at = Some(now);
         Some(NewEvent {
-            job: self.id,
-            kind: JobEventKind::Retrying.as_str(),
-            phase: JobPhase::Queued.as_str(),
-            previous_phase: (from != JobPhase::Queued).then_some(from.as_str()),
+            kind: JobEventKind::Retrying,
+            phase: JobPhase::Queued,
+            previous_phase: (from != JobPhase::Queued).then_some(from),
             reason: Some(reason::RETRYING.to_owned()),
             message: Some(message),
         })

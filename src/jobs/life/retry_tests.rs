@@ -45,7 +45,10 @@ fn a_failed_job_is_queued_again_and_its_next_object_has_another_name() {
     let told = see(&mut life, state(NAME, "u1", 2, ObjectPhase::Failed));
     let [task, event] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(task.message.as_deref(), Some("task 0 was stopped: its job is started again"));
-    assert_eq!((event.kind, event.phase, event.previous_phase), ("RETRYING", "QUEUED", Some("RUNNING")));
+    assert_eq!(
+        (event.kind, event.phase, event.previous_phase),
+        (JobEventKind::Retrying, JobPhase::Queued, Some(JobPhase::Running))
+    );
     assert_eq!(event.message.as_deref(), Some("attempt 1 of 2 failed: task 0 failed"));
     assert_eq!(life.pending_reason.as_deref(), Some("Attempt 1 of 2 failed; the next one is being started."));
     assert_eq!((life.attempt, life.is_restarting(), life.next_attempt_at), (2, true, Some(now())));
@@ -56,7 +59,7 @@ fn a_failed_job_is_queued_again_and_its_next_object_has_another_name() {
 
     life.created(&format!("{NAME}-retry-1"), "u2", now());
     let told = see(&mut life, state(&format!("{NAME}-retry-1"), "u2", 9, ObjectPhase::Failed));
-    assert_eq!(told.last().unwrap().phase, "FAILED");
+    assert_eq!(told.last().unwrap().phase, JobPhase::Failed);
     assert_eq!((life.phase, life.reason.as_deref()), (JobPhase::Failed, Some("TaskFailed")));
 }
 
@@ -312,7 +315,7 @@ impl Model {
         if !self.life.is_restarting() && !self.life.phase.is_terminal() {
             assert_eq!(self.life.object_name, names::job_attempt(self.life.id, self.life.attempt));
         }
-        let told = self.events.iter().filter(|event| event.kind == "RETRYING").count();
+        let told = self.events.iter().filter(|event| event.kind == JobEventKind::Retrying).count();
         assert_eq!(told, usize::try_from(self.life.attempt - 1).unwrap());
     }
 }
@@ -336,7 +339,7 @@ proptest! {
         }
         model.settle();
         prop_assert!(model.life.phase.is_terminal(), "{:?}", model.life);
-        let ends = model.events.iter().filter(|event| ["SUCCEEDED", "FAILED", "CANCELLED"].contains(&event.phase));
+        let ends = model.events.iter().filter(|event| event.phase.is_terminal());
         prop_assert_eq!(ends.count(), 1);
         if model.life.phase == JobPhase::Failed {
             prop_assert_eq!(model.life.attempt, retries + 1, "no retry is left unused");

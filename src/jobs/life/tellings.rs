@@ -21,7 +21,7 @@ impl Life {
             return events;
         }
         let place = events.iter().position(stops_tasks).unwrap_or(events.len());
-        let phase = events.get(..place).and_then(<[NewEvent]>::last).map_or(phase.as_str(), |event| event.phase);
+        let phase = events.get(..place).and_then(<[NewEvent]>::last).map_or(phase, |event| event.phase);
         let rest = events.split_off(place);
         events.extend(self.became(&before, phase));
         events.extend(rest);
@@ -38,10 +38,9 @@ impl Life {
         self.tasks.0.iter().map(of).collect()
     }
 
-    fn became(&self, before: &[Known], phase: &'static str) -> Vec<NewEvent> {
+    fn became(&self, before: &[Known], phase: JobPhase) -> Vec<NewEvent> {
         let event = |reason: Option<String>, message: String| NewEvent {
-            job: self.id,
-            kind: JobEventKind::TaskChanged.as_str(),
+            kind: JobEventKind::TaskChanged,
             phase,
             previous_phase: None,
             reason,
@@ -60,11 +59,9 @@ impl Life {
 
 /// Whether tasks stop or end by what the event tells.
 fn stops_tasks(event: &NewEvent) -> bool {
-    let leaves_work = event.previous_phase == Some(JobPhase::Running.as_str());
-    let is_end = event.phase.parse().is_ok_and(JobPhase::is_terminal);
-    leaves_work
-        || is_end
-        || [JobEventKind::Preempted, JobEventKind::Retrying].iter().any(|it| it.as_str() == event.kind)
+    event.previous_phase == Some(JobPhase::Running)
+        || event.phase.is_terminal()
+        || matches!(event.kind, JobEventKind::Preempted | JobEventKind::Retrying)
 }
 
 /// Whether its state is another, another pod is in that state, or its program crashed and is started again. A task of

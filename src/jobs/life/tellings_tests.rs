@@ -16,7 +16,7 @@ struct Client(BTreeMap<i32, (TaskState, Option<String>)>);
 
 impl Client {
     fn hear(&mut self, event: &NewEvent) {
-        if event.kind != JobEventKind::TaskChanged.as_str() {
+        if event.kind != JobEventKind::TaskChanged {
             return;
         }
         let told = event.message.as_deref().and_then(|message| message.strip_prefix("task ")).unwrap();
@@ -152,7 +152,7 @@ proptest! {
         for next in steps {
             let (before, was_over) = (shown(&life), life.phase.is_terminal());
             let events = step(&mut life, &next);
-            let of_tasks = events.iter().filter(|event| event.kind == JobEventKind::TaskChanged.as_str());
+            let of_tasks = events.iter().filter(|event| event.kind == JobEventKind::TaskChanged);
             let changed = shown(&life);
             if was_over {
                 prop_assert!(events.is_empty(), "nothing is told after a job's end");
@@ -167,7 +167,7 @@ proptest! {
             let mut phase = None;
             for event in &events {
                 prop_assert!(phase.is_none_or(|phase| event.previous_phase.is_none_or(|before| before == phase)));
-                if event.kind == JobEventKind::TaskChanged.as_str() {
+                if event.kind == JobEventKind::TaskChanged {
                     prop_assert!(phase.is_none_or(|phase| phase == event.phase), "the job's phase is the same");
                 }
                 phase = Some(event.phase);
@@ -183,8 +183,9 @@ proptest! {
 }
 
 fn told(events: &[NewEvent]) -> Vec<String> {
-    let what =
-        |event: &NewEvent| format!("{} {}: {}", event.kind, event.phase, event.message.as_deref().unwrap_or("-"));
+    let what = |event: &NewEvent| {
+        format!("{} {}: {}", event.kind.as_str(), event.phase.as_str(), event.message.as_deref().unwrap_or("-"))
+    };
     events.iter().map(what).collect()
 }
 

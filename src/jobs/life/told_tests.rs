@@ -30,7 +30,10 @@ fn pod(life: &mut Life, pod: TaskPod) -> Vec<String> {
 
 fn told(events: Vec<NewEvent>) -> Vec<String> {
     let reason = |event: &NewEvent| event.reason.clone().unwrap_or_default();
-    events.iter().map(|event| format!("{} {} {}", event.kind, event.phase, reason(event)).trim().to_owned()).collect()
+    events
+        .iter()
+        .map(|event| format!("{} {} {}", event.kind.as_str(), event.phase.as_str(), reason(event)).trim().to_owned())
+        .collect()
 }
 
 /// The pod while it is being deleted.

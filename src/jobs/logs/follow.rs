@@ -15,15 +15,16 @@ use super::cursor::Place;
 use super::readings::{Heard as Told, Readings};
 use super::stages::Stages;
 use super::tails::{Passage, Tails};
-use crate::auth::policy::{self, Action};
+use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::Caller;
 use crate::auth::rights::Rights;
 use crate::cluster::logs::{After, Line};
 use crate::cluster::{Cluster, ClusterError};
 use crate::db::Db;
 use crate::error::ApiError;
-use crate::events::{Bus, Member, Topics};
+use crate::events::{Line as Events, Member, Topics};
 use crate::graphql::feed::Item;
+use crate::jobs::event::JobEvent;
 use crate::jobs::model::log;
 
 /// How long a reader waits without news before it looks again, for the case that it missed some.
@@ -55,15 +56,15 @@ pub struct Request {
     /// The database.
     pub db: Db,
     /// Says when to look again.
-    pub bus: Bus,
+    pub line: Events<JobEvent>,
     /// Where the pods are.
     pub cluster: Cluster,
     /// The logs that are read for several.
     pub tails: Tails,
     /// What the client may.
     pub rights: Rights,
-    /// What they must be allowed to do, all the time.
-    pub action: Action,
+    /// What they must be allowed to see, all the time.
+    pub scope: Scope,
     /// The namespace of the pods.
     pub namespace: String,
     /// The containers to read.
@@ -76,9 +77,9 @@ pub struct Request {
 
 /// Reads until the task has ended for good. An error is the last item; it bears the cursor to resume after. What several
 /// are told alike has the same number for all of them.
-pub fn follow(request: Request) -> impl Stream<Item = Result<Item<Caller>, ApiError>> + Send {
+pub fn follow(request: Request) -> impl Stream<Item = Result<Item<Caller, Chunk>, ApiError>> + Send {
     stream! {
-        let news = request.bus.join(&Topics::Jobs(vec![request.place.job]));
+        let news = request.line.join(&Topics::subjects(&[request.place.job]));
         let mut reader = Reader { request, progress: Progress::Open, told: false, failures: 0, pod: None };
         loop {
             let (pod, uid, ended) = match reader.next().await {
@@ -235,7 +236,7 @@ impl Reader {
         stages.enter(place);
     }
 
-    fn chunk(&mut self, strand: usize, Passage { number, lines }: Passage) -> Item<Caller> {
+    fn chunk(&mut self, strand: usize, Passage { number, lines }: Passage) -> Item<Caller, Chunk> {
         (self.failures, self.told) = (0, false);
         let Request { place, tails, rights, .. } = &mut self.request;
         place.missing |= lines.iter().any(|line| line.after_gap);
@@ -253,7 +254,7 @@ impl Reader {
         Item { number, event: Arc::new(chunk), reader: rights.caller().clone() }
     }
 
-    fn end(mut self, end: LogEnd) -> Item<Caller> {
+    fn end(mut self, end: LogEnd) -> Item<Caller, Chunk> {
         self.request.place.whole = self.place().pod.is_some() && end == LogEnd::Complete;
         let Request { place, rights, tails, .. } = self.request;
         let end = if place.missing && end == LogEnd::Complete { LogEnd::Incomplete } else { end };
@@ -282,7 +283,7 @@ impl Reader {
     }
 
     /// Waits for news of the job, at most `pause`.
-    async fn wait(&mut self, news: &Member, pause: Duration) -> Result<(), ApiError> {
+    async fn wait(&mut self, news: &Member<JobEvent>, pause: Duration) -> Result<(), ApiError> {
         let end = Instant::now() + pause;
         loop {
             tokio::select! {
@@ -299,7 +300,7 @@ impl Reader {
     async fn judge(&mut self) -> Result<(), ApiError> {
         let looked = self.request.rights.look().await;
         looked.map_err(|error| self.resumable(error))?;
-        policy::check(self.request.rights.caller(), self.request.action)
+        policy::check(self.request.rights.caller(), Action::ViewJob, self.request.scope).map(drop)
     }
 
     fn resumable(&self, error: ApiError) -> ApiError {

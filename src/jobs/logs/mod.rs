@@ -4,6 +4,7 @@ mod chunks;
 mod course;
 mod cursor;
 mod follow;
+pub mod open;
 mod readings;
 mod stages;
 mod tails;

@@ -10,9 +10,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{BRIEF_COLUMNS, Brief, COLUMNS, Columns, Job, Row};
 use crate::auth::policy::Visible;
-use crate::db::tables::{job_events, jobs, projects};
+use crate::db::tables::{jobs, projects};
 use crate::db::{prepared, prepared_rows, when};
-use crate::events::model::JobEvent;
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::{Position, SortValue};
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
@@ -247,54 +246,4 @@ pub async fn jobs_ahead(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryRes
     .load(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.id, row.ahead)).collect())
-}
-
-/// The page of each of `parents`' events, oldest first, in one statement.
-///
-/// # Errors
-/// The database's.
-pub async fn events_of_jobs(
-    conn: &mut AsyncPgConnection,
-    parents: &[JobId],
-    page: &Page,
-) -> QueryResult<HashMap<JobId, Vec<JobEvent>>> {
-    let seq = |position: &Option<Position>| match position.as_ref().map(|position| &position.value) {
-        Some(SortValue::Number(seq)) => Some(*seq),
-        Some(SortValue::Time(_) | SortValue::Text(_)) | None => None,
-    };
-    let order = if page.backward { "DESC" } else { "ASC" };
-    let (after, before) = (seq(&page.after), seq(&page.before));
-    let (above, below) = (when(after.is_some(), "seq > $2"), when(before.is_some(), "seq < $3"));
-    let rows: Vec<JobEvent> = prepared(format!(
-        "SELECT job_events.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
-            SELECT * FROM job_events
-            WHERE job_id = parent.id AND {above} AND {below}
-            ORDER BY seq {order} LIMIT $4
-         ) AS job_events"
-    ))
-    .bind::<Array<SqlUuid>, _>(parents)
-    .bind::<Nullable<BigInt>, _>(after)
-    .bind::<Nullable<BigInt>, _>(before)
-    .bind::<BigInt, _>(page.limit)
-    .load(conn)
-    .await?;
-    let mut pages: HashMap<JobId, Vec<JobEvent>> = HashMap::with_capacity(parents.len());
-    for event in rows {
-        pages.entry(event.job_id).or_default().push(event);
-    }
-    Ok(pages)
-}
-
-/// How many events each of `parents` has.
-///
-/// # Errors
-/// The database's.
-pub async fn event_counts(conn: &mut AsyncPgConnection, parents: &[JobId]) -> QueryResult<HashMap<JobId, i64>> {
-    let rows: Vec<(JobId, i64)> = job_events::table
-        .filter(job_events::job_id.eq_any(parents))
-        .group_by(job_events::job_id)
-        .select((job_events::job_id, diesel::dsl::count_star()))
-        .load(conn)
-        .await?;
-    Ok(rows.into_iter().collect())
 }

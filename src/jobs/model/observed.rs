@@ -12,9 +12,11 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::task::Task;
 use crate::cluster::pods::TaskPod;
-use crate::db::tables::jobs;
-use crate::events::model::{NewEvent, append};
-use crate::ids::JobId;
+use crate::db::tables::{jobs, projects};
+use crate::events::About;
+use crate::events::model::append;
+use crate::ids::{GroupId, JobId, ProjectId, UserId};
+use crate::jobs::event::{JobEvent, about};
 use crate::jobs::life::{Observation, Seen};
 use crate::jobs::phase::JobPhase;
 
@@ -68,15 +70,15 @@ pub async fn apply(
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
     conn.transaction(async |conn| {
-        let mut lives = lock(conn, observations.iter().map(|observation| observation.job).collect()).await?;
+        let (mut lives, abouts) = lock(conn, observations.iter().map(|observation| observation.job).collect()).await?;
         let counts = task_counts(conn, observations, &lives).await?;
         let before = lives.clone();
         let mut events = Vec::new();
         for Observation { job, seen } in observations {
-            if let Some(life) = lives.get_mut(job)
+            if let (Some(life), Some(about)) = (lives.get_mut(job), abouts.get(job))
                 && is_possible(seen, counts.get(job))
             {
-                events.extend(life.observe(seen, now));
+                events.extend(life.observe(seen, now).into_iter().map(|event| (*about, event)));
             }
         }
         let changed: Vec<&Life> = lives.values().filter(|life| differs(life, before.get(&life.id))).collect();
@@ -94,11 +96,12 @@ pub async fn apply(
 pub async fn change(
     conn: &mut AsyncPgConnection,
     job: JobId,
-    change: impl FnOnce(&mut Life) -> Vec<NewEvent> + Send,
+    change: impl FnOnce(&mut Life) -> Vec<JobEvent> + Send,
 ) -> QueryResult<Option<Life>> {
     conn.transaction(async |conn| {
-        let Some(mut life) = lock(conn, vec![job]).await?.remove(&job) else { return Ok(None) };
-        let events = life.telling(change);
+        let (mut lives, abouts) = lock(conn, vec![job]).await?;
+        let (Some(mut life), Some(about)) = (lives.remove(&job), abouts.get(&job)) else { return Ok(None) };
+        let events: Vec<_> = life.telling(change).into_iter().map(|event| (*about, event)).collect();
         save(conn, &[&life]).await?;
         append(conn, &events).await?;
         Ok(Some(life))
@@ -143,16 +146,26 @@ fn is_possible(seen: &Seen, tasks: Option<&usize>) -> bool {
     }
 }
 
-async fn lock(conn: &mut AsyncPgConnection, ids: Vec<JobId>) -> QueryResult<HashMap<JobId, Life>> {
+/// The jobs that there are, and what events of theirs are about.
+type Locked = (HashMap<JobId, Life>, HashMap<JobId, About>);
+
+async fn lock(conn: &mut AsyncPgConnection, ids: Vec<JobId>) -> QueryResult<Locked> {
+    // Not joined, so that the projects are not locked as well.
+    let project = projects::table.filter(projects::id.eq(jobs::project_id));
+    let group = project.select(projects::group_id).single_value().assume_not_null();
     // In the order of ids, so that two who lock several jobs never wait for each other in a circle.
-    let lives: Vec<Life> = jobs::table
+    let rows: Vec<(Life, ProjectId, GroupId, UserId)> = jobs::table
         .filter(jobs::id.eq_any(ids))
         .order(jobs::id.asc())
-        .select(Life::as_select())
+        .select((Life::as_select(), jobs::project_id, group, jobs::submitted_by))
         .for_update()
         .load(conn)
         .await?;
-    Ok(lives.into_iter().map(|life| (life.id, life)).collect())
+    let found = rows.into_iter().map(|(life, project, group, submitted_by)| {
+        let id = life.id;
+        ((id, life), (id, about(id, project, group, submitted_by)))
+    });
+    Ok(found.unzip())
 }
 
 async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> {

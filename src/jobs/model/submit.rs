@@ -6,7 +6,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::ExecutorMode;
 use super::manifest::JsonText;
-use crate::db::tables::{idempotency_keys, jobs, project_quotas};
+use crate::change::Writes;
+use crate::db::tables::{jobs, project_quotas};
 use crate::ids::{CommitId, JobId, ProjectId, UserId};
 use crate::jobs::draft::Demand;
 use crate::jobs::phase::JobPhase;
@@ -43,8 +44,8 @@ pub struct NewJob<'a> {
 ///
 /// # Errors
 /// The database's.
-pub async fn insert(conn: &mut AsyncPgConnection, job: &NewJob<'_>) -> QueryResult<()> {
-    diesel::insert_into(jobs::table).values(job).execute(conn).await.map(drop)
+pub async fn insert(writes: &mut Writes<'_>, job: &NewJob<'_>) -> QueryResult<()> {
+    diesel::insert_into(jobs::table).values(job).execute(writes.conn()).await.map(drop)
 }
 
 /// What a project may have at a time; `None` is no limit.
@@ -98,60 +99,15 @@ pub async fn usage(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryRes
     Ok((used, i64::try_from(rows.len()).unwrap_or(i64::MAX)))
 }
 
-/// The outcome of claiming an idempotency key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyClaim {
-    /// It is the first use: go on.
-    First,
-    /// The same request came before and made this.
-    Repeated(uuid::Uuid),
-    /// The key was used for another request.
-    Other,
-}
-
-/// Claims `key` for `subject`; a concurrent claim of the same key waits for this transaction.
-///
-/// # Errors
-/// The database's.
-pub async fn claim_key(
-    conn: &mut AsyncPgConnection,
-    user: UserId,
-    mutation: &str,
-    key: &str,
-    input_hash: &[u8],
-    subject: uuid::Uuid,
-) -> QueryResult<KeyClaim> {
-    let claimed = diesel::insert_into(idempotency_keys::table)
-        .values((
-            idempotency_keys::user_id.eq(user),
-            idempotency_keys::mutation.eq(mutation),
-            idempotency_keys::key.eq(key),
-            idempotency_keys::input_hash.eq(input_hash),
-            idempotency_keys::subject_id.eq(subject),
-        ))
-        .on_conflict_do_nothing()
-        .execute(conn)
-        .await?;
-    if claimed == 1 {
-        return Ok(KeyClaim::First);
-    }
-    let (hash, subject): (Vec<u8>, uuid::Uuid) = idempotency_keys::table
-        .find((user, mutation, key))
-        .select((idempotency_keys::input_hash, idempotency_keys::subject_id))
-        .first(conn)
-        .await?;
-    Ok(if hash == input_hash { KeyClaim::Repeated(subject) } else { KeyClaim::Other })
-}
-
 /// Marks the job as to be cancelled and due for the submit worker at once. The reason is shown at the end.
 ///
 /// # Errors
 /// The database's.
-pub async fn request_cancel(conn: &mut AsyncPgConnection, job: JobId, reason: Option<&str>) -> QueryResult<()> {
+pub async fn request_cancel(writes: &mut Writes<'_>, job: JobId, reason: Option<&str>) -> QueryResult<()> {
     let now = diesel::dsl::now;
     diesel::update(jobs::table.find(job))
         .set((jobs::cancel_requested_at.eq(now), jobs::next_attempt_at.eq(now), jobs::message.eq(reason)))
-        .execute(conn)
+        .execute(writes.conn())
         .await
         .map(drop)
 }

@@ -1,112 +1,70 @@
-//! The watch of FlashJobs: what each says of its job, and which have vanished while nobody looked.
+//! What a FlashJob says of its job, and which have vanished while nobody looked.
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::runtime::watcher::Event;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 
-use super::batch::Sink;
-use super::source;
 use crate::cluster::Cluster;
 use crate::cluster::crd::{FlashJob, FlashJobPhase};
 use crate::cluster::names::JOB_LABEL;
-use crate::db::{Db, error_chain};
-use crate::error::ApiError;
 use crate::ids::JobId;
 use crate::jobs::life::{ObjectPhase, ObjectRef, ObjectState, Observation, Seen, reason};
 use crate::jobs::model::observed::{self, Expected};
+use crate::reconcile::{Selector, Watched};
 
 const RETRY: Duration = Duration::from_millis(500);
-/// Missing objects that are asked for at a time.
-const ASKED_AT_ONCE: usize = 16;
 
-/// Follows all FlashJobs of ours. After a restart or a 410 the list is compared with the table, and what the table has and
-/// the list has not is asked for by name. The list alone proves nothing: the client begins a streaming list before it says
-/// so, and what is created between that and our reading of the table is in the table only.
-pub(super) async fn follow(db: Db, cluster: Cluster, sink: Sink) {
-    let mut events = pin!(source::events::<FlashJob>(&cluster, "FlashJob").await);
-    let mut expected = HashMap::new();
-    while let Some(event) = events.next().await {
-        let goes_on = match event {
-            Event::Init => {
-                expected = in_cluster(&db).await;
-                true
+/// The FlashJobs of all jobs.
+pub(super) enum FlashJobs {}
+
+impl Watched for FlashJobs {
+    type Object = FlashJob;
+    type Observation = Observation;
+    type Key = JobId;
+    type Expected = Expected;
+    const KIND: &'static str = "FlashJob";
+
+    fn selector() -> Selector {
+        Selector::Labels(JOB_LABEL.to_owned())
+    }
+
+    fn key(object: &FlashJob) -> Option<JobId> {
+        job_of(object)
+    }
+
+    async fn seen(_: &Cluster, object: FlashJob, listed: bool) -> Option<Observation> {
+        let seen = Seen::Object(ObjectState { listed, ..state(&object) });
+        Some(Observation { job: job_of(&object)?, seen })
+    }
+
+    fn deleted(object: FlashJob) -> Option<Observation> {
+        let seen = Seen::Gone(ObjectRef { name: object.name_any(), uid: object.uid() });
+        Some(Observation { job: job_of(&object)?, seen })
+    }
+
+    async fn expected(conn: &mut AsyncPgConnection) -> QueryResult<HashMap<JobId, Expected>> {
+        let expected = observed::in_cluster(conn).await?;
+        Ok(expected.into_iter().map(|expected| (expected.job, expected)).collect())
+    }
+
+    /// Asked for by name: the list alone proves nothing.
+    async fn vanished(cluster: &Cluster, Expected { job, namespace, name, uid }: Expected) -> Option<Observation> {
+        let found = loop {
+            match cluster.uid_of::<FlashJob>(&namespace, &name).await {
+                Ok(found) => break found,
+                Err(error) => {
+                    tracing::warn!(%job, %error, "the watch cannot tell whether a job's object is there");
+                    tokio::time::sleep(RETRY).await;
+                }
             }
-            Event::InitApply(object) => match job_of(&object) {
-                Some(job) => {
-                    expected.remove(&job);
-                    put(&sink, job, Seen::Object(ObjectState { listed: true, ..state(&object) })).await
-                }
-                None => true,
-            },
-            Event::InitDone => tell_vanished(&cluster, &sink, expected.drain().map(|(_, missing)| missing)).await,
-            Event::Apply(object) => match job_of(&object) {
-                Some(job) => put(&sink, job, Seen::Object(state(&object))).await,
-                None => true,
-            },
-            Event::Delete(object) => match job_of(&object) {
-                Some(job) => {
-                    put(&sink, job, Seen::Gone(ObjectRef { name: object.name_any(), uid: object.uid() })).await
-                }
-                None => true,
-            },
         };
-        if !goes_on {
-            return;
-        }
+        let seen = Seen::Gone(ObjectRef { name, uid: Some(uid.clone()) });
+        (found != Some(uid)).then_some(Observation { job, seen })
     }
-}
-
-async fn put(sink: &Sink, job: JobId, seen: Seen) -> bool {
-    sink.put(Observation { job, seen }).await
-}
-
-/// Tells which of the objects that the list had not are not in the cluster.
-async fn tell_vanished(cluster: &Cluster, sink: &Sink, missing: impl Iterator<Item = Expected>) -> bool {
-    let asked = stream::iter(missing)
-        .map(|missing| async move { has_vanished(cluster, &missing).await.then_some(missing) })
-        .buffer_unordered(ASKED_AT_ONCE);
-    let mut vanished = pin!(asked.filter_map(std::future::ready));
-    while let Some(Expected { job, name, uid, .. }) = vanished.next().await {
-        if !put(sink, job, Seen::Gone(ObjectRef { name, uid: Some(uid) })).await {
-            return false;
-        }
-    }
-    true
-}
-
-async fn has_vanished(cluster: &Cluster, missing: &Expected) -> bool {
-    let objects = Api::<FlashJob>::namespaced(cluster.client(), &missing.namespace);
-    loop {
-        match cluster.call(objects.get_metadata_opt(&missing.name)).await {
-            Ok(found) => return found.is_none_or(|found| found.uid().as_ref() != Some(&missing.uid)),
-            Err(error) => {
-                tracing::warn!(job = %missing.job, %error, "the watch cannot tell whether a job's object is there");
-                tokio::time::sleep(RETRY).await;
-            }
-        }
-    }
-}
-
-async fn in_cluster(db: &Db) -> HashMap<JobId, Expected> {
-    loop {
-        match read(db).await {
-            Ok(expected) => return expected,
-            Err(error) => {
-                tracing::warn!(error = %error_chain(&error), "the watch waits for the database");
-                tokio::time::sleep(RETRY).await;
-            }
-        }
-    }
-}
-
-async fn read(db: &Db) -> Result<HashMap<JobId, Expected>, ApiError> {
-    let expected = observed::in_cluster(&mut *db.connection().await?).await?;
-    Ok(expected.into_iter().map(|expected| (expected.job, expected)).collect())
 }
 
 fn job_of(object: &FlashJob) -> Option<JobId> {

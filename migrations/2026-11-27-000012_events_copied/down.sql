@@ -1,0 +1,2 @@
+-- job_events has them all.
+DELETE FROM events;

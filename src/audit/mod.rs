@@ -1,3 +1,0 @@
-//! Who changed what, and when.
-
-pub mod model;

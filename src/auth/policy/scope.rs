@@ -1,0 +1,70 @@
+//! What an action is about, as far as the rules read it.
+
+use uuid::Uuid;
+
+use crate::error::ApiError;
+use crate::ids::{self, GroupId, Id, Kind, UserId};
+
+/// What an action is about: the thing, and who has to do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// `None` for the platform itself.
+    subject: Option<Subject>,
+    pub(super) group: Option<GroupId>,
+    pub(super) owner: Option<UserId>,
+    pub(super) shares_group: bool,
+}
+
+/// A thing with an id, of whatever kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Subject {
+    noun: &'static str,
+    prefix: &'static str,
+    uuid: Uuid,
+}
+
+impl Scope {
+    /// The platform itself.
+    pub const PLATFORM: Self = Self { subject: None, group: None, owner: None, shares_group: false };
+
+    /// A person.
+    pub fn person(user: UserId) -> Self {
+        Self { owner: Some(user), ..Self::of(user) }
+    }
+
+    /// A group.
+    pub fn group(group: GroupId) -> Self {
+        Self::within(group, group)
+    }
+
+    /// Something that belongs to a group.
+    pub fn within<K: Kind>(group: GroupId, id: Id<K>) -> Self {
+        Self { group: Some(group), ..Self::of(id) }
+    }
+
+    /// Something that belongs to a person alone.
+    pub fn owned<K: Kind>(owner: UserId, id: Id<K>) -> Self {
+        Self::of(id).by(owner)
+    }
+
+    /// The same, made by a person.
+    pub const fn by(self, owner: UserId) -> Self {
+        Self { owner: Some(owner), ..self }
+    }
+
+    /// The same; `shares_group` is whether the caller is in a group together with the person that it is about.
+    pub const fn among(self, shares_group: bool) -> Self {
+        Self { shares_group, ..self }
+    }
+
+    fn of<K: Kind>(id: Id<K>) -> Self {
+        let subject = Subject { noun: K::NOUN, prefix: K::PREFIX, uuid: id.uuid() };
+        Self { subject: Some(subject), ..Self::PLATFORM }
+    }
+
+    /// What is said of it to somebody who may not know of it; `None` for the platform, which everybody knows.
+    pub(super) fn not_found(&self) -> Option<ApiError> {
+        let Subject { noun, prefix, uuid } = self.subject?;
+        Some(ApiError::not_found(noun, format_args!("{prefix}_{}", ids::suffix(uuid))))
+    }
+}

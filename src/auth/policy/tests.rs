@@ -1,0 +1,103 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::Utc;
+
+use super::*;
+use crate::auth::principal::PlatformRole;
+use crate::error::Code;
+use crate::ids::{JobId, SessionId, UserId};
+
+const GROUP: GroupId = GroupId::from_uuid(uuid::Uuid::from_u128(1));
+const JOB: JobId = JobId::from_uuid(uuid::Uuid::from_u128(2));
+const OWNER: UserId = UserId::from_uuid(uuid::Uuid::from_u128(3));
+
+fn caller(user: UserId, platform_role: PlatformRole, role: Option<GroupRole>) -> Caller {
+    Caller::Known(Arc::new(Principal {
+        user,
+        session: SessionId::generate(),
+        platform_role,
+        groups: role.map(|role| (GROUP, role)).into_iter().collect::<BTreeMap<_, _>>(),
+        expires_at: Utc::now(),
+    }))
+}
+
+/// Everybody whom a rule tells apart: nobody, a stranger, the owner outside the group, a member, the owner as a member, a
+/// manager, a group admin, a platform admin.
+fn everybody() -> [Caller; 8] {
+    let other = UserId::generate();
+    [
+        Caller::Anonymous,
+        caller(other, PlatformRole::User, None),
+        caller(OWNER, PlatformRole::User, None),
+        caller(other, PlatformRole::User, Some(Member)),
+        caller(OWNER, PlatformRole::User, Some(Member)),
+        caller(other, PlatformRole::User, Some(Manager)),
+        caller(other, PlatformRole::User, Some(GroupRole::Admin)),
+        caller(other, PlatformRole::Admin, None),
+    ]
+}
+
+/// What everybody is told who does an action to a thing of the owner's in the group: `+` they may, `-` FORBIDDEN,
+/// `?` NOT_FOUND, `!` UNAUTHENTICATED.
+#[test]
+fn each_action_has_one_row() {
+    let scope = Scope::within(GROUP, JOB).by(OWNER);
+    let mut table = String::new();
+    for action in Action::ALL {
+        let verdicts = everybody().map(|caller| match check(&caller, *action, scope) {
+            Ok(_) => "+",
+            Err(error) if error.code == Code::NotFound => "?",
+            Err(error) if error.code == Code::Forbidden => "-",
+            Err(_) => "!",
+        });
+        table.push_str(&format!("{:<16} {}\n", action.name(), verdicts.join(" ")));
+    }
+    insta::assert_snapshot!(table, @"
+    viewSelf         ! + + + + + + +
+    viewUser         ! ? + ? + ? ? +
+    viewUserPrivate  ! ? + ? + ? ? +
+    logout           ! ? + ? + ? ? +
+    createAdmin      ! - - - - - - +
+    createGroup      ! - - - - - - +
+    viewGroup        ! ? ? + + + + +
+    createProject    ! ? ? - - + + +
+    viewProject      ! ? ? + + + + +
+    createConfigFile ! ? ? - - + + +
+    viewConfigFile   ! ? ? + + + + +
+    viewCommit       ! ? ? + + + + +
+    submitJob        ! ? ? + + + + +
+    viewJob          ! ? ? + + + + +
+    cancelJob        ! ? ? - + + + +
+    ");
+}
+
+#[test]
+fn who_may_not_know_of_a_thing_is_told_that_it_is_not_there() {
+    let stranger = caller(UserId::generate(), PlatformRole::User, None);
+    let verdict = check(&stranger, Action::CancelJob, Scope::within(GROUP, JOB).by(OWNER)).unwrap_err();
+    insta::assert_snapshot!(verdict, @r#"there is no job "job_00000000000000000000000002" that you can see"#);
+}
+
+#[test]
+fn who_sees_a_thing_is_told_who_may_do_this_to_it() {
+    let member = caller(UserId::generate(), PlatformRole::User, Some(Member));
+    let verdict = check(&member, Action::CancelJob, Scope::within(GROUP, JOB).by(OWNER)).unwrap_err();
+    insta::assert_snapshot!(verdict, @"only the person who submitted a job and managers of its group may cancel it");
+    let verdict = check(&member, Action::CreateGroup, Scope::PLATFORM).unwrap_err();
+    insta::assert_snapshot!(verdict, @"only platform admins may create groups");
+}
+
+#[test]
+fn a_fellow_is_seen_and_a_stranger_is_not() {
+    let member = caller(UserId::generate(), PlatformRole::User, Some(Member));
+    let person = Scope::person(OWNER);
+    assert!(check(&member, Action::ViewUser, person.among(true)).is_ok());
+    assert_eq!(check(&member, Action::ViewUser, person.among(false)).unwrap_err().code, Code::NotFound);
+}
+
+#[test]
+fn what_belongs_to_no_group_is_nobody_s_by_their_role() {
+    let admin = caller(UserId::generate(), PlatformRole::User, Some(GroupRole::Admin));
+    assert_eq!(check(&admin, Action::ViewJob, Scope::PLATFORM).unwrap_err().code, Code::Forbidden);
+}

@@ -1,0 +1,181 @@
+//! The one construct of every mutation: what policy permits, in one transaction with its audit entry, its events and its
+//! idempotency key.
+//!
+//! Whatever a mutation writes, it writes through [`Writes`], and only a [`Change`] has those. A change begins with a
+//! [`Permit`], which only the policy gives; it ends with what the audit log is told. So there is no mutation that asks for
+//! no permission, or that leaves no trace.
+
+mod key;
+mod keys;
+mod model;
+
+pub use key::Key;
+pub use keys::forget_old_keys;
+
+use async_graphql::Context;
+use diesel::QueryResult;
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::auth::acting::CallerExt;
+use crate::auth::policy::{self, Action, Permit, Scope};
+use crate::db::Db;
+use crate::error::{ApiError, ApiErrors};
+use crate::events::model::{Record, append_records};
+use crate::events::{About, Event};
+use crate::graphql::context::RequestExt;
+use crate::ids::{Id, Kind};
+
+/// A change that is permitted.
+#[must_use = "nothing is changed before it is committed"]
+pub struct Change {
+    db: Db,
+    permit: Permit,
+    request_id: Option<String>,
+}
+
+/// What a change has done, for the audit log.
+#[derive(Debug)]
+pub struct Done<T = ()> {
+    entry: Option<(String, Value)>,
+    value: T,
+}
+
+impl Done {
+    /// The thing with this id was changed; `detail` is what is worth knowing about it.
+    pub fn to<K: Kind>(id: Id<K>, detail: Value) -> Self {
+        Self { entry: Some((id.to_text(), detail)), value: () }
+    }
+
+    /// All was as wanted already: there is nothing to tell.
+    pub const fn nothing() -> Self {
+        Self { entry: None, value: () }
+    }
+}
+
+impl<T> Done<T> {
+    /// The same, with what the mutation goes on with.
+    pub fn with<V>(self, value: V) -> Done<V> {
+        Done { entry: self.entry, value }
+    }
+}
+
+/// The transaction of a change.
+pub struct Writes<'c> {
+    conn: &'c mut AsyncPgConnection,
+    events: Vec<Record>,
+}
+
+impl Writes<'_> {
+    /// The connection.
+    pub const fn conn(&mut self) -> &mut AsyncPgConnection {
+        self.conn
+    }
+
+    /// Tells of the change. Events are appended at the end of the transaction, in this order: appending excludes others.
+    ///
+    /// # Errors
+    /// The event has no JSON form, which is a defect.
+    pub fn tell<E: Event>(&mut self, about: About, event: &E) -> QueryResult<()> {
+        self.events.push(Record::of(about, event)?);
+        Ok(())
+    }
+}
+
+impl Change {
+    /// A change by whom `permit` was given to, in the request with this id.
+    pub fn new(db: &Db, permit: Permit, request_id: Option<&str>) -> Self {
+        Self { db: db.clone(), permit, request_id: request_id.map(str::to_owned) }
+    }
+
+    /// Does the `work` and writes the audit entry and the events with it, or changes nothing.
+    ///
+    /// # Errors
+    /// What the work says, and the database's.
+    pub async fn commit<T, F>(self, work: F) -> Result<T, ApiErrors>
+    where
+        F: AsyncFnOnce(&mut Writes<'_>) -> Result<Done<T>, ApiErrors>,
+    {
+        self.transact(None, work)
+            .await?
+            .map_err(|_| ApiError::internal("a change without a key was made before").into())
+    }
+
+    /// As [`Change::commit`], for what makes the thing with this id. Where the same caller used `key` before, nothing is
+    /// done, and the id is that of what was made then.
+    ///
+    /// # Errors
+    /// `CONFLICT` for a key that was used with another input, what the work says, and the database's.
+    pub async fn create<K, F>(self, key: Option<&Key>, id: Id<K>, work: F) -> Result<Id<K>, ApiErrors>
+    where
+        K: Kind,
+        F: AsyncFnOnce(&mut Writes<'_>) -> Result<Value, ApiErrors>,
+    {
+        let work = async |writes: &mut Writes<'_>| Ok(Done::to(id, work(writes).await?));
+        let before = self.transact(key.map(|key| (key, id.uuid())), work).await?;
+        Ok(before.map_or_else(Id::from_uuid, |()| id))
+    }
+
+    /// What the work says, or what was made before with the key, which is claimed for a thing with that id.
+    async fn transact<T, F>(self, key: Option<(&Key, Uuid)>, work: F) -> Result<Result<T, Uuid>, ApiErrors>
+    where
+        F: AsyncFnOnce(&mut Writes<'_>) -> Result<Done<T>, ApiErrors>,
+    {
+        type Transaction = AnsiTransactionManager;
+        let mut conn = self.db.connection().await?;
+        // Not `transaction`, whose bounds a closure of any kind cannot be shown to meet. A connection that is dropped in
+        // between is not used again.
+        Transaction::begin_transaction(&mut *conn).await?;
+        let performed = self.perform(&mut conn, key, work).await;
+        match &performed {
+            Ok(_) => Transaction::commit_transaction(&mut *conn).await?,
+            Err(_) => Transaction::rollback_transaction(&mut *conn).await?,
+        }
+        performed
+    }
+
+    async fn perform<T, F>(
+        &self,
+        conn: &mut AsyncPgConnection,
+        key: Option<(&Key, Uuid)>,
+        work: F,
+    ) -> Result<Result<T, Uuid>, ApiErrors>
+    where
+        F: AsyncFnOnce(&mut Writes<'_>) -> Result<Done<T>, ApiErrors>,
+    {
+        if let Some((key, subject)) = key
+            && let Some(first) = key::claim(conn, self.permit, key, subject).await?
+        {
+            return Ok(Err(first));
+        }
+        let mut writes = Writes { conn, events: Vec::new() };
+        let Done { entry, value } = work(&mut writes).await?;
+        let Writes { conn, events } = writes;
+        if let Some((subject, detail)) = entry {
+            let (actor, action) = (self.permit.actor(), &self.permit.action().name());
+            let request_id = self.request_id.as_deref();
+            model::record(conn, &model::Entry { actor, action, subject, detail, request_id }).await?;
+        }
+        if !events.is_empty() {
+            append_records(conn, &events).await?;
+        }
+        Ok(Ok(value))
+    }
+}
+
+/// A change by whoever a field is executed for.
+pub trait ChangeExt {
+    /// Asks the policy.
+    ///
+    /// # Errors
+    /// As [`policy::check`].
+    fn change(&self, action: Action, scope: Scope) -> Result<Change, ApiError>;
+}
+
+impl ChangeExt for Context<'_> {
+    fn change(&self, action: Action, scope: Scope) -> Result<Change, ApiError> {
+        let permit = policy::check(&self.caller(), action, scope)?;
+        Ok(Change::new(self.db()?, permit, self.request_id()))
+    }
+}

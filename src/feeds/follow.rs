@@ -1,0 +1,89 @@
+//! The one driver of every feed: what the log has for a subscriber, as long as they may have it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_stream::stream;
+use futures::{Stream, StreamExt};
+
+use super::Feed;
+use crate::auth::principal::Caller;
+use crate::auth::rights::Rights;
+use crate::db::Db;
+use crate::error::ApiError;
+use crate::events::{Line, Logged, Member, Seq, Topics, resume};
+use crate::graphql::feed::Item;
+
+type Events<E> = Pin<Box<dyn Stream<Item = Result<Arc<Logged<E>>, ApiError>> + Send>>;
+
+/// A subscriber that has joined the line.
+pub(super) struct Follower<F: Feed> {
+    feed: F,
+    rights: Rights,
+    db: Db,
+    line: Line<F::Event>,
+    topics: Topics,
+    live: Member<F::Event>,
+    /// The cursor to resume after, if the subscriber has one.
+    after: Option<Seq>,
+    /// What was told last, or where the feed begins.
+    last: Seq,
+}
+
+impl<F: Feed> Follower<F> {
+    /// Joins, to be told what is after `after`, or what comes from now on.
+    pub(super) async fn join(feed: F, rights: Rights, db: Db, line: Line<F::Event>, after: Option<Seq>) -> Self {
+        let topics = feed.topics();
+        let live = line.join(&topics);
+        let last = match after {
+            Some(after) => after,
+            None => live.since().await,
+        };
+        Self { feed, rights, db, line, topics, live, after, last }
+    }
+
+    /// After what the feed begins.
+    pub(super) const fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// The events that the subscriber is told. An error is the last item.
+    pub(super) fn items(self) -> impl Stream<Item = Result<Item<Caller, Logged<F::Event>>, ApiError>> + Send {
+        let Self { mut feed, mut rights, db, line, mut topics, live, after, mut last } = self;
+        stream! {
+            let mut events: Events<F::Event> = Box::pin(resume::follow_from(db.clone(), topics.clone(), live, after));
+            loop {
+                let event = tokio::select! {
+                    biased;
+                    () = rights.may_have_changed() => None,
+                    event = events.next() => Some(event),
+                };
+                match event {
+                    None => match Box::pin(rights.look()).await.and_then(|()| feed.admit(rights.caller())) {
+                        Ok(()) if topics == feed.topics() => {}
+                        Ok(()) => {
+                            // Other events are wanted now. What was on its way is read from the log.
+                            topics = feed.topics();
+                            let live = line.join(&topics);
+                            events = Box::pin(resume::follow_from(db.clone(), topics.clone(), live, Some(last)));
+                        }
+                        Err(error) => {
+                            yield Err(error);
+                            return;
+                        }
+                    },
+                    Some(None) => return,
+                    Some(Some(Err(error))) => {
+                        yield Err(error);
+                        return;
+                    }
+                    Some(Some(Ok(event))) if feed.shows(&event) => {
+                        last = event.seq;
+                        yield Ok(Item { number: event.seq.0, event, reader: rights.caller().clone() });
+                    }
+                    Some(Some(Ok(_))) => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What the resolver of a subscription has to do whatever it tells: the two parts that it plays, and where it begins.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+use async_stream::stream;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+
+use super::Audience;
+use crate::auth::Authenticator;
+use crate::auth::acting::CallerExt;
+use crate::auth::principal::Caller;
+use crate::auth::rights::Rights;
+use crate::auth::scope::Scope;
+use crate::error::ApiError;
+use crate::graphql::ApiResult;
+use crate::graphql::context::{LastCursor, RequestExt, ResumeAfter};
+use crate::graphql::feed::{Feed, Given, Item, Left};
+use crate::graphql::limits::AnswerBytes;
+use crate::graphql::scalars::Cursor;
+
+/// What the request or the schema carries.
+///
+/// # Errors
+/// It does not, which is a defect.
+pub fn part<'c, T: Send + Sync + 'static>(ctx: &Context<'c>) -> Result<&'c T, ApiError> {
+    let missing = || ApiError::internal(format!("the request carries no {}", std::any::type_name::<T>()));
+    ctx.data_opt::<T>().ok_or_else(missing)
+}
+
+/// The subscriber's rights, which are heard of from now on.
+///
+/// # Errors
+/// `UNAUTHENTICATED`, or that it cannot be found out.
+pub async fn rights(ctx: &Context<'_>) -> Result<Rights, ApiError> {
+    let caller = ctx.caller();
+    caller.principal()?;
+    Rights::of(part::<Authenticator>(ctx)?, caller).await
+}
+
+/// The cursor to resume after: the argument, or what the transport says.
+pub fn resumed(ctx: &Context<'_>, after: Option<Cursor>) -> Option<String> {
+    after.map(|Cursor(text)| text).or_else(|| ctx.data_opt::<ResumeAfter>().map(|after| after.0.to_string()))
+}
+
+/// Tells the transport where the feed begins, so that a client that is cut off before its first event can resume there.
+pub fn begins_after(ctx: &Context<'_>, cursor: String) {
+    if let Some(last) = ctx.data_opt::<Arc<LastCursor>>() {
+        last.set(cursor);
+    }
+}
+
+/// Leaves a subscriber's feed, to be told together with the others in `audience`.
+///
+/// # Errors
+/// There is no place to leave it, which is a defect.
+pub fn leave<E: Send + Sync + 'static>(
+    ctx: &Context<'_>,
+    feed: Feed<Caller, E>,
+    audience: Audience<E>,
+) -> Result<(), ApiError> {
+    part::<Arc<Left<Scope>>>(ctx)?.leave(feed, audience);
+    Ok(())
+}
+
+/// If this is an execution that subscribers share: what it tells of the events that it is given, each as its reader sees
+/// it. `tell` gives an event's cursor, and what the client is told.
+///
+/// # Errors
+/// The request carries no loaders, which is a defect.
+pub fn executed<E: Send + Sync + 'static, T: Send + 'static>(
+    ctx: &Context<'_>,
+    tell: impl Fn(Arc<E>) -> (String, T) + Send + 'static,
+) -> Result<Option<BoxStream<'static, ApiResult<T>>>, ApiError> {
+    let Some(mut items) = ctx.data_opt::<Given<Caller, E>>().and_then(Given::take) else { return Ok(None) };
+    let (acting, loaders, last) = (ctx.acting(), ctx.loaders()?, ctx.data_opt::<Arc<LastCursor>>().cloned());
+    let answer = ctx.data_opt::<AnswerBytes>().cloned().unwrap_or_default();
+    let events = stream! {
+        while let Some(Item { event, reader, .. }) = items.recv().await {
+            acting.switch(reader);
+            // What was loaded for the event before may be older than this one.
+            loaders.forget();
+            answer.begin();
+            let (cursor, told) = tell(event);
+            if let Some(last) = &last {
+                last.set(cursor);
+            }
+            yield Ok(told);
+        }
+    };
+    Ok(Some(events.boxed()))
+}

@@ -1,0 +1,125 @@
+//! The two sub-protocols of a socket, how one of them is chosen, and what is said in each.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::{legacy, message};
+
+/// What a socket speaks. Both protocols come down to the same commands, so [`super::protocol`] serves both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubProtocol {
+    /// `graphql-transport-ws`, the protocol of the library graphql-ws.
+    Transport,
+    /// `graphql-ws`, the older protocol of subscriptions-transport-ws.
+    Legacy,
+    /// The client offered both. It was told `graphql-transport-ws`, but Python's gql looks for the answer in a header
+    /// in capitals and speaks the older one when a server or a proxy writes it in lower case. So the first message
+    /// that only one of the two has decides, and until then nothing is said that only one has.
+    Either,
+}
+
+impl SubProtocol {
+    /// The names for the handshake, the preferred one first.
+    pub const NAMES: [&str; 2] = [Self::TRANSPORT, Self::LEGACY];
+
+    const TRANSPORT: &str = "graphql-transport-ws";
+    const LEGACY: &str = "graphql-ws";
+
+    /// What is spoken with a client that offers these; `None` when it offers neither protocol.
+    pub fn choose<'o>(offered: impl Iterator<Item = &'o str>) -> Option<Self> {
+        offered.fold(None, |chosen, name| match (chosen, name) {
+            (None | Some(Self::Transport), Self::TRANSPORT) => Some(Self::Transport),
+            (None | Some(Self::Legacy), Self::LEGACY) => Some(Self::Legacy),
+            (Some(_), Self::TRANSPORT | Self::LEGACY) => Some(Self::Either),
+            _ => chosen,
+        })
+    }
+
+    /// What is spoken after a client's message of this type.
+    pub(super) fn decided_by(self, kind: &str) -> Self {
+        match (self, kind) {
+            (Self::Either, "subscribe" | "complete" | "ping" | "pong") => Self::Transport,
+            (Self::Either, "start" | "stop" | "connection_terminate") => Self::Legacy,
+            _ => self,
+        }
+    }
+
+    /// The acknowledgement. The older protocol has a sign of life right behind it.
+    pub(super) fn acknowledgement(self, payload: &Value) -> Vec<String> {
+        let ack = message::ack(payload);
+        match self {
+            Self::Transport | Self::Either => vec![ack],
+            Self::Legacy => vec![ack, legacy::keep_alive()],
+        }
+    }
+
+    /// What a client that was acknowledged hears at intervals.
+    pub(super) fn keep_alive(self) -> Option<String> {
+        match self {
+            Self::Transport => Some(message::ping(None)),
+            Self::Legacy => Some(legacy::keep_alive()),
+            Self::Either => None,
+        }
+    }
+
+    /// What is told before a socket is closed for good, if the protocol has a message for it: to a client that was not
+    /// acknowledged, or whose message was none.
+    pub(super) fn refusal(self, reason: &str) -> Option<String> {
+        (self == Self::Legacy).then(|| legacy::connection_error(reason))
+    }
+
+    /// Where each operation may be resumed when the server goes away. A `ping` with a payload is ignored by clients
+    /// that do not know it; the older protocol has no place for it.
+    pub(super) fn draining(self, retry_after_ms: u64, cursors: Map<String, Value>) -> Option<String> {
+        let hint = || serde_json::json!({ "draining": true, "retryAfterMs": retry_after_ms, "cursors": cursors });
+        (self == Self::Transport).then(|| message::ping(Some(&hint())))
+    }
+
+    /// An event of an operation, or its result.
+    pub(super) fn next(self, id: &str, payload: &str) -> String {
+        message::spliced(if self == Self::Legacy { "data" } else { "next" }, id, payload)
+    }
+
+    /// An operation never ran: these errors, a JSON array, say why.
+    pub(super) fn error(self, id: &str, errors: &str) -> String {
+        match self {
+            Self::Legacy => message::spliced("error", id, &legacy::one_error(errors)),
+            Self::Transport | Self::Either => message::spliced("error", id, errors),
+        }
+    }
+}
+
+impl fmt::Display for SubProtocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport => formatter.write_str(Self::TRANSPORT),
+            Self::Legacy => formatter.write_str(Self::LEGACY),
+            Self::Either => write!(formatter, "{} or {}", Self::TRANSPORT, Self::LEGACY),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_offers_both_may_speak_either() {
+        let chosen = |offer: &str| SubProtocol::choose(offer.split(", "));
+        assert_eq!(chosen("graphql-transport-ws"), Some(SubProtocol::Transport));
+        assert_eq!(chosen("graphql-ws"), Some(SubProtocol::Legacy));
+        assert_eq!(chosen("graphql-ws, graphql-transport-ws"), Some(SubProtocol::Either));
+        assert_eq!(chosen("graphql-transport-ws, graphql-ws"), Some(SubProtocol::Either));
+        assert_eq!(chosen("mqtt, graphql-ws, graphql-ws"), Some(SubProtocol::Legacy));
+        assert_eq!(chosen("mqtt"), None);
+    }
+
+    #[test]
+    fn what_both_protocols_have_decides_nothing() {
+        assert_eq!(SubProtocol::Either.decided_by("connection_init"), SubProtocol::Either);
+        assert_eq!(SubProtocol::Either.decided_by("subscribe"), SubProtocol::Transport);
+        assert_eq!(SubProtocol::Either.decided_by("start"), SubProtocol::Legacy);
+        assert_eq!(SubProtocol::Transport.decided_by("start"), SubProtocol::Transport);
+    }
+}

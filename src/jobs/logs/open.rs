@@ -1,0 +1,99 @@
+//! Opening a log: what the client asks for, held against the job and what they may see.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+
+use super::types::LogChunk;
+use super::{Chunk, Place, Request, Stages, Tails, follow};
+use crate::auth::policy::{self, Action, Scope};
+use crate::cluster::Cluster;
+use crate::error::{ApiError, ApiErrors, Problems};
+use crate::feeds::parts::{self, part};
+use crate::feeds::{Audience, Channel};
+use crate::graphql::ApiResult;
+use crate::graphql::context::RequestExt;
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::scalars::Cursor;
+use crate::ids::JobId;
+use crate::jobs::event::JobEvent;
+use crate::jobs::loader::JobObject;
+use crate::jobs::model::log::stages;
+use crate::jobs::model::manifest::Manifest;
+use crate::jobs::query;
+
+/// The last lines of a log that can be asked for.
+const MAX_TAIL: i32 = 10_000;
+
+/// What a client asks for.
+pub struct Asked {
+    /// The job.
+    pub job: JobId,
+    /// Which of its tasks.
+    pub task: i32,
+    /// Which container; all when `None`.
+    pub container: Option<String>,
+    /// With how many of the lines that are there to begin.
+    pub tail_lines: Option<i32>,
+    /// The cursor of the last chunk it got.
+    pub after: Option<Cursor>,
+}
+
+/// The resolver of a log. Like that of a feed it is run for each subscriber, and for the executions that they share.
+///
+/// # Errors
+/// `NOT_FOUND` for a job that the client may not see, or `BAD_USER_INPUT` for each argument that is not acceptable.
+pub async fn open(ctx: &Context<'_>, asked: Asked) -> Result<BoxStream<'static, ApiResult<LogChunk>>, ApiErrors> {
+    let Asked { job: id, task, container, tail_lines, after } = asked;
+    if let Some(told) = parts::executed(ctx, |chunk: Arc<Chunk>| (chunk.place.cursor(), LogChunk::from(&*chunk)))? {
+        return Ok(told);
+    }
+    let rights = parts::rights(ctx).await?;
+    let group = query::group_of(ctx, id).await.map_err(|error| error.at("jobId"))?;
+    let scope = Scope::within(group, id);
+    policy::check(rights.caller(), Action::ViewJob, scope).map_err(|error| error.at("jobId"))?;
+    let object = ctx.read::<JobObject>(id).await?.ok_or_else(|| ApiError::not_found("job", id).at("jobId"))?;
+
+    let mut problems = Problems::default();
+    let manifest = Manifest::from(object.kept.clone());
+    let last = manifest.task_count().saturating_sub(1);
+    let all = stages(&manifest, task);
+    if all.is_none() {
+        let message = format!("task was {task}; it may be 0 to {last}");
+        problems.push(ApiError::bad_input("task", message));
+    }
+    let wanted = all.as_ref().and_then(|all| container.as_deref().map_or_else(|| Some(all.clone()), |it| all.only(it)));
+    if let (Some(all), None) = (&all, &wanted) {
+        let names = all.names().collect::<Vec<_>>().join(", ");
+        let message = format!("task {task} has no container {:?}; it has: {names}", container.unwrap_or_default());
+        problems.push(ApiError::bad_input("container", message));
+    }
+    if let Some(lines) = tail_lines.filter(|lines| !(0..=MAX_TAIL).contains(lines)) {
+        let message = format!("tailLines was {lines}; it may be 0 to {MAX_TAIL}");
+        problems.push(ApiError::bad_input("tailLines", message));
+    }
+    let after = parts::resumed(ctx, after).map(|cursor| Place::from_cursor(&cursor, id, task)).transpose();
+    let after = problems.take(after).flatten();
+    problems.finish()?;
+
+    // Who asks for the last lines only would get all of them after the log's beginning.
+    if after.is_some() || tail_lines.is_none() {
+        parts::begins_after(ctx, after.clone().unwrap_or_else(|| Place::start(id, task)).cursor());
+    }
+    let request = Request {
+        db: ctx.db()?.clone(),
+        line: part::<Channel<JobEvent>>(ctx)?.line().clone(),
+        cluster: part::<Cluster>(ctx)?.clone(),
+        tails: part::<Tails>(ctx)?.clone(),
+        rights,
+        scope,
+        namespace: object.namespace.clone(),
+        stages: wanted.unwrap_or_else(|| Stages::of_one("")),
+        tail: tail_lines.filter(|_| after.is_none()).and_then(|lines| usize::try_from(lines).ok()),
+        place: after.unwrap_or_else(|| Place::start(id, task)),
+    };
+    parts::leave(ctx, follow(request).boxed(), part::<Audience<Chunk>>(ctx)?.clone())?;
+    Ok(stream::empty().boxed())
+}

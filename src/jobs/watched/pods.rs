@@ -1,0 +1,112 @@
+//! What the pods of tasks say: exit codes, signals, evictions, image pulls, and which have vanished while nobody looked.
+
+use std::collections::HashMap;
+
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
+use k8s_openapi::api::core::v1::{Event, Pod};
+
+use crate::cluster::Cluster;
+use crate::cluster::names::JOB_LABEL;
+use crate::cluster::pods::{FAILED_MOUNT, TaskPod};
+use crate::jobs::life::{Observation, Seen};
+use crate::jobs::model::observed;
+use crate::reconcile::{Selector, Watched};
+
+fn observation(pod: TaskPod) -> Observation {
+    Observation { job: pod.job, seen: Seen::Pod(pod) }
+}
+
+/// The pods of all jobs. Those that the table has and a list has not are gone. That is told before what the list has, so
+/// that a pod that took another's place is not taken for a second one.
+pub(super) enum Pods {}
+
+impl Watched for Pods {
+    type Object = Pod;
+    type Observation = Observation;
+    /// Its uid.
+    type Key = String;
+    /// As one that is gone.
+    type Expected = TaskPod;
+    const KIND: &'static str = "Pod";
+    const VANISHED_FIRST: bool = true;
+
+    fn selector() -> Selector {
+        Selector::Labels(JOB_LABEL.to_owned())
+    }
+
+    fn key(pod: &Pod) -> Option<String> {
+        TaskPod::read(pod)?.uid
+    }
+
+    async fn seen(_: &Cluster, pod: Pod, listed: bool) -> Option<Observation> {
+        TaskPod::read(&pod).map(|pod| observation(TaskPod { listed, ..pod }))
+    }
+
+    fn deleted(pod: Pod) -> Option<Observation> {
+        TaskPod::read(&pod).map(|pod| observation(TaskPod { gone: true, ..pod }))
+    }
+
+    async fn expected(conn: &mut AsyncPgConnection) -> QueryResult<HashMap<String, TaskPod>> {
+        let pods = observed::pods_in_cluster(conn).await?;
+        Ok(pods.into_iter().filter_map(|pod| Some((pod.uid.clone()?, pod))).collect())
+    }
+
+    async fn vanished(_: &Cluster, pod: TaskPod) -> Option<Observation> {
+        Some(observation(pod))
+    }
+}
+
+/// What kubelets say of volumes that cannot be mounted: the pod's status does not tell.
+pub(super) enum FailedMounts {}
+
+impl Watched for FailedMounts {
+    type Object = Event;
+    type Observation = Observation;
+    type Key = ();
+    type Expected = ();
+    const KIND: &'static str = "Event";
+
+    fn selector() -> Selector {
+        Selector::Fields(format!("reason={FAILED_MOUNT},involvedObject.kind=Pod"))
+    }
+
+    fn key(_: &Event) -> Option<()> {
+        None
+    }
+
+    async fn seen(cluster: &Cluster, event: Event, _: bool) -> Option<Observation> {
+        troubled(cluster, event).await.map(observation)
+    }
+
+    fn deleted(_: Event) -> Option<Observation> {
+        None
+    }
+
+    async fn expected(_: &mut AsyncPgConnection) -> QueryResult<HashMap<(), ()>> {
+        Ok(HashMap::new())
+    }
+
+    async fn vanished(_: &Cluster, (): ()) -> Option<Observation> {
+        None
+    }
+}
+
+/// The pod that an event is about, with what the event says, while it waits for nothing else.
+async fn troubled(cluster: &Cluster, event: Event) -> Option<TaskPod> {
+    let about = event.involved_object;
+    let found = match cluster.find::<Pod>(about.namespace.as_deref()?, about.name.as_deref()?).await {
+        Ok(found) => found.filter(|pod| pod.metadata.uid == about.uid)?,
+        Err(error) => {
+            tracing::debug!(%error, "a pod that an event is about could not be read");
+            return None;
+        }
+    };
+    let pod = TaskPod::read(&found)?;
+    pod.is_being_created().then(|| TaskPod {
+        troubled: true,
+        reason: Some(FAILED_MOUNT.to_owned()),
+        message: event.message,
+        ..pod
+    })
+}

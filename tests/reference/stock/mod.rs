@@ -1,0 +1,12 @@
+//! The stock way to serve the same schema and rooms: async-graphql-axum for HTTP and WebSocket, async-graphql's own parser,
+//! validation and executor, and the crate dataloader beneath the rooms. The differential test beside this compares the
+//! server with it, and the benchmark measures it.
+
+mod executor;
+mod http;
+mod loaders;
+mod parts;
+
+pub use executor::Stock;
+pub use http::router;
+pub use parts::Parts;
