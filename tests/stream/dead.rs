@@ -21,6 +21,8 @@ async fn a_listening_connection_that_died_in_silence_is_replaced_and_what_it_mis
     let (db, line) = stage.feed();
     let before = stage.submit().await;
     stage.reach(before, "QUEUED").await;
+    // A feed begins no earlier than with the listener's first look at the log.
+    stage.bus().tip().wait_for(Option::is_some).await.unwrap();
     let mut feed = Box::pin(resume::follow(db.clone(), &line, Topics::Everything, None));
     assert!(futures::poll!(feed.next()).is_pending());
     stage.database_proxy().freeze();
