@@ -264,6 +264,18 @@ fn permissions_are_decided_in_one_place() {
     );
 }
 
+/// What a caller changes is changed by a `Change`, with permission, audit entry, events and key.
+#[test]
+fn mutations_write_through_one_construct() {
+    let transaction = Regex::new(r"\.transaction\(|begin_transaction|\b(audit_log|idempotency_keys)::").unwrap();
+    let rule = "a mutation writes through change::Writes only";
+    // A model's transactions are those of the platform itself, as it takes in what it has observed.
+    let rooms =
+        sources().into_iter().filter(|source| DOMAINS.contains(&source.room()) && source.file_name() != "model.rs");
+    let rooms = rooms.filter(|source| !source.path.components().any(|part| part.as_os_str() == "model"));
+    assert_none(rooms.flat_map(|source| source.matching(&transaction, rule)));
+}
+
 #[test]
 fn a_file_has_one_subject_and_says_which() {
     let mut violations = Vec::new();

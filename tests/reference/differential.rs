@@ -86,7 +86,7 @@ fn alike(ours: &Outcome, theirs: &Outcome) -> bool {
     match (ours, theirs) {
         (Outcome::Refused(_), Outcome::Refused(_)) => true,
         (Outcome::Executed { data, errors }, Outcome::Executed { data: their_data, errors: their_errors }) => {
-            data.to_string() == their_data.to_string() && errors == their_errors
+            serde_json::to_vec(data).ok() == serde_json::to_vec(their_data).ok() && errors == their_errors
         }
         _ => false,
     }

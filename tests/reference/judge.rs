@@ -39,7 +39,7 @@ impl Verdict {
     pub fn agrees_on_order(&self, ours: &Outcome) -> bool {
         match ours {
             Outcome::Refused(_) => true,
-            Outcome::Executed { data, .. } => data.to_string() == self.data.to_string(),
+            Outcome::Executed { data, .. } => serde_json::to_vec(data).ok() == serde_json::to_vec(&self.data).ok(),
         }
     }
 }

@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 async fn the_watch_the_worker_and_the_listener_come_back_and_lose_nothing() {
     let stage = Stage::set().await;
     let (db, line) = stage.feed();
+    stage.bus().tip().wait_for(Option::is_some).await.unwrap();
     let mut feed = Box::pin(resume::follow(db, &line, Topics::Everything, None));
     assert!(futures::poll!(feed.next()).is_pending());
     let job = stage.submit().await;

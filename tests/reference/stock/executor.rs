@@ -107,7 +107,8 @@ impl Executor for StockExecutor {
             let mut told = feed.follow(likeness, Box::new(again));
             while let Some(answer) = told.next().await {
                 yield match answer {
-                    Ok(rendition) => serde_json::from_str(&rendition.told.payload).unwrap(),
+                    Ok(rendition) => serde_json::from_str(&rendition.told.payload)
+                        .unwrap_or_else(|error| refused(ApiError::internal(error))),
                     Err(error) => refused(error),
                 };
             }
@@ -166,7 +167,7 @@ impl Running<Scope> for Events {
     fn answer(&mut self) -> BoxFuture<'_, Option<Told<Scope>>> {
         async {
             let response = self.0.next().await?;
-            let payload = serde_json::to_string(&response).unwrap().into();
+            let payload = serde_json::to_string(&response).ok()?.into();
             Some(Told { payload, cursor: None, scope: Scope::default(), sound: response.errors.is_empty() })
         }
         .boxed()
