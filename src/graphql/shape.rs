@@ -8,7 +8,7 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, PathSegment, Response, Value};
 
 use super::collect::NOTHING;
-use super::limits::plan::{Group, OperationPlan, Plan, Step};
+use super::limits::plan::{FieldStep, Group, OperationPlan, Plan, Step};
 
 /// Deeper than any operation that is let through; a fragment that contains itself ends here.
 const DEEPEST: usize = 64;
@@ -25,6 +25,13 @@ struct Expected {
     below: Shape,
 }
 
+/// What is added to a shape: what may be selected, or also what literal conditions leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Selected {
+    Possibly,
+    Never,
+}
+
 /// What a failed field does to the value it stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
@@ -36,23 +43,28 @@ impl Shape {
     /// The shape of the answers to this operation of `plan`.
     pub(super) fn of(operation: &OperationPlan, plan: &Plan) -> Self {
         let mut shape = Self::default();
-        shape.add(&operation.selection, plan, 0);
+        // What a literal condition leaves out has no place among the others (section 6.3.2, CollectFields). It is known all
+        // the same: a field without any below it is a leaf.
+        shape.add(&operation.selection, plan, Selected::Possibly, 0);
+        shape.add(&operation.selection, plan, Selected::Never, 0);
         shape
     }
 
-    fn add(&mut self, group: &Group, plan: &Plan, depth: usize) {
+    fn add(&mut self, group: &Group, plan: &Plan, selected: Selected, depth: usize) {
         if depth > DEEPEST {
             return;
         }
         for step in &group.steps {
             match step {
+                Step::Field(FieldStep { when, .. }) | Step::Inline(when, _) | Step::Spread { when, .. }
+                    if when.never && selected == Selected::Possibly => {}
                 Step::Field(field) => {
                     let expected = self.0.entry(field.key.clone()).or_default();
                     expected.nullable.clone_from(&field.nullable);
-                    expected.below.add(&field.below, plan, depth + 1);
+                    expected.below.add(&field.below, plan, selected, depth + 1);
                 }
-                Step::Inline(_, group) => self.add(group, plan, depth + 1),
-                Step::Spread { fragment, .. } => self.add(&plan.fragments[*fragment], plan, depth + 1),
+                Step::Inline(_, group) => self.add(group, plan, selected, depth + 1),
+                Step::Spread { fragment, .. } => self.add(&plan.fragments[*fragment], plan, selected, depth + 1),
             }
         }
     }

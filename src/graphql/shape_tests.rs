@@ -7,6 +7,7 @@ use async_graphql::{
 };
 use serde_json::json;
 
+use super::collect::NOTHING;
 use super::limits::{CostTable, Document, Prepared};
 
 struct Query;
@@ -110,6 +111,19 @@ fn fields_come_in_the_order_they_were_asked_for() {
     let query = "{ b: x { d c ...F ... { a } } a } fragment F on T { e }";
     let answer = json!({"a": 1, "b": [{"a": 1, "c": 2, "e": 3, "d": {"z": 1, "y": 2}}]});
     assert_eq!(ordered(query, answer), r#"{"b":[{"d":{"z":1,"y":2},"c":2,"e":3,"a":1}],"a":1}"#);
+}
+
+#[test]
+fn what_is_never_selected_takes_no_place() {
+    let query = "{ a @skip(if: true) ... @include(if: false) { b } ...F @skip(if: true) c b a } fragment F on T { a }";
+    assert_eq!(ordered(query, json!({"a": 1, "b": 2, "c": 3})), r#"{"c":3,"b":2,"a":1}"#);
+}
+
+#[test]
+fn an_object_of_which_all_is_left_out_is_empty() {
+    let query = "{ a { b @skip(if: true) } c @include(if: false) { d } }";
+    assert_eq!(ordered(query, json!({"a": {NOTHING: "T"}})), r#"{"a":{}}"#);
+    assert_eq!(ordered("{ a @skip(if: true) }", json!({NOTHING: "Query"})), "{}");
 }
 
 #[test]

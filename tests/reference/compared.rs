@@ -47,6 +47,12 @@ impl Outcome {
     }
 }
 
+/// Whether two values are the same, and the fields of their objects stand in the same order.
+pub fn is_same_text(one: &Value, other: &Value) -> bool {
+    let (one, other) = (one.to_string(), other.to_string());
+    one == other
+}
+
 fn path(segments: &[PathSegment]) -> String {
     let segments = segments.iter().map(|segment| match segment {
         PathSegment::Field(name) => name.clone(),

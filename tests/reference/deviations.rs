@@ -73,10 +73,10 @@ pub const DEVIATIONS: [Deviation; 8] = [
 ];
 
 /// Where the server itself stands in another order than graphql-js: whether this document can be such a case. A field that is
-/// selected twice has the place of the first, also if a condition or the object's type leaves that one out: the order is
-/// known before the values of variables and the types of objects are. 7.2.2 recommends the order and does not demand it.
+/// selected twice has the place of the first, also if a variable or the object's type leaves that one out: the order is made
+/// before the values of variables and the types of objects are known. 7.2.2 recommends the order and does not demand it.
 pub fn may_be_out_of_order(document: &str) -> bool {
-    ["@skip", "@include", "... on "].iter().any(|word| document.contains(word))
+    ["(if: $", "... on "].iter().any(|word| document.contains(word))
 }
 
 fn says(outcome: &Outcome, words: &str) -> bool {

@@ -9,7 +9,7 @@ use platform::auth::principal::Caller;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
-use super::compared::Outcome;
+use super::compared::{Outcome, is_same_text};
 use super::deviations::{DEVIATIONS, may_be_out_of_order};
 use super::judge::{Asked, Verdict, judge};
 use super::made::Maker;
@@ -86,7 +86,7 @@ fn alike(ours: &Outcome, theirs: &Outcome) -> bool {
     match (ours, theirs) {
         (Outcome::Refused(_), Outcome::Refused(_)) => true,
         (Outcome::Executed { data, errors }, Outcome::Executed { data: their_data, errors: their_errors }) => {
-            serde_json::to_vec(data).ok() == serde_json::to_vec(their_data).ok() && errors == their_errors
+            is_same_text(data, their_data) && errors == their_errors
         }
         _ => false,
     }

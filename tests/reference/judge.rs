@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::compared::Outcome;
+use super::compared::{Outcome, is_same_text};
 use super::made::Made;
 
 /// An operation, and what two servers made of it.
@@ -39,7 +39,7 @@ impl Verdict {
     pub fn agrees_on_order(&self, ours: &Outcome) -> bool {
         match ours {
             Outcome::Refused(_) => true,
-            Outcome::Executed { data, .. } => serde_json::to_vec(data).ok() == serde_json::to_vec(&self.data).ok(),
+            Outcome::Executed { data, .. } => is_same_text(data, &self.data),
         }
     }
 }
