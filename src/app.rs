@@ -41,7 +41,7 @@ use crate::jobs::service::Submitter;
 use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
 use crate::schema::{self, Schema, event_cursor};
-use crate::tasks::{Standing, Tasks};
+use crate::tasks::{Duty, Standing, Tasks};
 use crate::watch;
 
 use collapsing::Collapsing;
@@ -96,9 +96,9 @@ impl App {
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
         let queues = Queues::default();
         let kept = (queues.clone(), cluster.clone());
-        tasks.supervise("queues", move || kept.0.clone().keep(kept.1.clone()));
+        tasks.supervise("queues", Duty::Serving, move || kept.0.clone().keep(kept.1.clone()));
         let keys = db.clone();
-        tasks.supervise("idempotency keys", move || change::forget_old_keys(keys.clone()));
+        tasks.supervise("idempotency keys", Duty::Housekeeping, move || change::forget_old_keys(keys.clone()));
         let wake = Wake::default();
         let executor: Arc<dyn Executor> = Arc::new(Scheduler::new(cluster.clone()));
         worker::spawn(tasks, db.clone(), executor.clone(), wake.clone());
@@ -164,10 +164,16 @@ impl App {
 
 /// Whether all background work runs, and how often some of it had to be begun again.
 fn background(tasks: &[Standing]) -> Result<String, String> {
-    let down: Vec<_> =
-        tasks.iter().filter_map(|task| Some(format!("the {} is down: {}", task.name, task.down.as_ref()?))).collect();
-    if !down.is_empty() {
-        return Err(down.join("; "));
+    let down = |duty| -> Vec<String> {
+        let tasks = tasks.iter().filter(|task| task.duty == duty);
+        tasks.filter_map(|task| Some(format!("the task {} is down: {}", task.name, task.down.as_ref()?))).collect()
+    };
+    let (unserved, untidied) = (down(Duty::Serving), down(Duty::Housekeeping));
+    if !unserved.is_empty() {
+        return Err([unserved, untidied].concat().join("; "));
+    }
+    if !untidied.is_empty() {
+        return Ok(untidied.join("; "));
     }
     let restarted = tasks.iter().filter(|task| task.restarts > 0);
     let restarted: Vec<_> = restarted.map(|task| format!("{} {}", task.name, task.restarts)).collect();

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use supervised::Register;
-pub use supervised::Standing;
+pub use supervised::{Duty, Standing};
 
 /// The background tasks of one running server. Clones share the same tasks.
 #[derive(Debug, Clone, Default)]
@@ -26,12 +26,14 @@ pub struct Tasks {
 
 impl Tasks {
     /// Runs what `work` begins until the server stops, and begins it again, after a pause, whenever it panics or ends.
-    pub fn supervise<F, W>(&self, name: &'static str, work: F)
+    ///
+    /// The server is not ready while one is down, except for `Duty::Housekeeping`.
+    pub fn supervise<F, W>(&self, name: &'static str, duty: Duty, work: F)
     where
         F: Fn() -> W + Send + 'static,
         W: Future<Output = ()> + Send + 'static,
     {
-        let kept_up = supervised::keep_up(Arc::clone(&self.supervised), name, work);
+        let kept_up = supervised::keep_up(Arc::clone(&self.supervised), name, duty, work);
         let stop = self.stop.clone();
         self.tracker.spawn(async move {
             stop.run_until_cancelled_owned(kept_up).await;

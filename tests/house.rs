@@ -274,6 +274,12 @@ fn mutations_write_through_one_construct() {
         sources().into_iter().filter(|source| DOMAINS.contains(&source.room()) && source.file_name() != "model.rs");
     let rooms = rooms.filter(|source| !source.path.components().any(|part| part.as_os_str() == "model"));
     assert_none(rooms.flat_map(|source| source.matching(&transaction, rule)));
+    // The operator's permit asks nobody, so only what the command line does has it.
+    let operator = Regex::new(r"\bof_operator\(").unwrap();
+    let rule = "only the operator's own commands go without a caller's permit";
+    let elsewhere =
+        sources().into_iter().filter(|source| !source.path.ends_with("users/service.rs") && !source.is_below("auth"));
+    assert_none(elsewhere.flat_map(|source| source.matching(&operator, rule)));
 }
 
 #[test]

@@ -57,8 +57,7 @@ pub(super) async fn claim(
 
 /// The hash of a canonical form: the order of an object's fields does not matter, nor whether a field that is null is there.
 fn hash(input: &Value) -> [u8; 32] {
-    let canonical = serde_json::to_vec(&canonical(input)).unwrap_or_default();
-    Sha256::digest(canonical).into()
+    Sha256::digest(canonical(input).to_string()).into()
 }
 
 fn canonical(value: &Value) -> serde_json::Value {

@@ -16,11 +16,10 @@ use async_graphql::Context;
 use diesel::QueryResult;
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Permit, Scope};
-use crate::db::Db;
+use crate::db::{Db, discard, error_chain};
 use crate::error::{ApiError, ApiErrors};
 use crate::events::model::{Record, append_records};
 use crate::events::{About, Event};
@@ -97,9 +96,23 @@ impl Change {
     where
         F: AsyncFnOnce(&mut Writes<'_>) -> Result<Done<T>, ApiErrors>,
     {
-        self.transact(None, work)
-            .await?
-            .map_err(|_| ApiError::internal("a change without a key was made before").into())
+        type Transaction = AnsiTransactionManager;
+        let mut conn = self.db.connection().await?;
+        // Not `transaction`, whose bounds a closure of any kind cannot be shown to meet. A connection that is dropped in
+        // between is not used again.
+        Transaction::begin_transaction(&mut *conn).await?;
+        let performed = self.perform(&mut conn, work).await;
+        match &performed {
+            Ok(_) => Transaction::commit_transaction(&mut *conn).await?,
+            Err(_) => {
+                if let Err(error) = Transaction::rollback_transaction(&mut *conn).await {
+                    // The caller is told what went wrong first.
+                    tracing::warn!(error = %error_chain(&error), "a change could not be rolled back; its connection is given up");
+                    discard(conn);
+                }
+            }
+        }
+        performed
     }
 
     /// As [`Change::commit`], for what makes the thing with this id. Where the same caller used `key` before, nothing is
@@ -112,43 +125,22 @@ impl Change {
         K: Kind,
         F: AsyncFnOnce(&mut Writes<'_>) -> Result<Value, ApiErrors>,
     {
-        let work = async |writes: &mut Writes<'_>| Ok(Done::to(id, work(writes).await?));
-        let before = self.transact(key.map(|key| (key, id.uuid())), work).await?;
-        Ok(before.map_or_else(Id::from_uuid, |()| id))
+        let permit = self.permit;
+        self.commit(async |writes| {
+            if let Some(key) = key
+                && let Some(first) = key::claim(writes.conn(), permit, key, id.uuid()).await?
+            {
+                return Ok(Done::nothing().with(Id::from_uuid(first)));
+            }
+            Ok(Done::to(id, work(writes).await?).with(id))
+        })
+        .await
     }
 
-    /// What the work says, or what was made before with the key, which is claimed for a thing with that id.
-    async fn transact<T, F>(self, key: Option<(&Key, Uuid)>, work: F) -> Result<Result<T, Uuid>, ApiErrors>
+    async fn perform<T, F>(&self, conn: &mut AsyncPgConnection, work: F) -> Result<T, ApiErrors>
     where
         F: AsyncFnOnce(&mut Writes<'_>) -> Result<Done<T>, ApiErrors>,
     {
-        type Transaction = AnsiTransactionManager;
-        let mut conn = self.db.connection().await?;
-        // Not `transaction`, whose bounds a closure of any kind cannot be shown to meet. A connection that is dropped in
-        // between is not used again.
-        Transaction::begin_transaction(&mut *conn).await?;
-        let performed = self.perform(&mut conn, key, work).await;
-        match &performed {
-            Ok(_) => Transaction::commit_transaction(&mut *conn).await?,
-            Err(_) => Transaction::rollback_transaction(&mut *conn).await?,
-        }
-        performed
-    }
-
-    async fn perform<T, F>(
-        &self,
-        conn: &mut AsyncPgConnection,
-        key: Option<(&Key, Uuid)>,
-        work: F,
-    ) -> Result<Result<T, Uuid>, ApiErrors>
-    where
-        F: AsyncFnOnce(&mut Writes<'_>) -> Result<Done<T>, ApiErrors>,
-    {
-        if let Some((key, subject)) = key
-            && let Some(first) = key::claim(conn, self.permit, key, subject).await?
-        {
-            return Ok(Err(first));
-        }
         let mut writes = Writes { conn, events: Vec::new() };
         let Done { entry, value } = work(&mut writes).await?;
         let Writes { conn, events } = writes;
@@ -157,10 +149,8 @@ impl Change {
             let request_id = self.request_id.as_deref();
             model::record(conn, &model::Entry { actor, action, subject, detail, request_id }).await?;
         }
-        if !events.is_empty() {
-            append_records(conn, &events).await?;
-        }
-        Ok(Ok(value))
+        append_records(conn, &events).await?;
+        Ok(value)
     }
 }
 

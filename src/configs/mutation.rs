@@ -13,7 +13,7 @@ use crate::auth::acting::CallerExt;
 use crate::auth::policy::{Action, Scope};
 use crate::change::{ChangeExt, Done};
 use crate::config::GpuResources;
-use crate::db::is_taken;
+use crate::db::or_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::limits::directives::cost;
 use crate::graphql::loaders::ReadExt;
@@ -113,14 +113,12 @@ async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<Creat
     let (file, commit) = rows(project, actor, parsed.name, parsed.message, &parsed.blob);
     change
         .commit(async |writes| {
-            model::insert(writes, &file, &commit, &parsed.blob).await.map_err(|error| match error {
-                error if is_taken(&error, "config_files_project_name_key") => {
-                    let name = names::shown(&file.name);
-                    ApiError::conflict(format!("there is a config file {name} in this project already"))
-                        .at("input.name")
-                }
-                error => error.into(),
-            })?;
+            let taken = || {
+                let name = names::shown(&file.name);
+                ApiError::conflict(format!("there is a config file {name} in this project already")).at("input.name")
+            };
+            let inserted = model::insert(writes, &file, &commit, &parsed.blob).await;
+            inserted.map_err(or_taken("config_files_project_name_key", taken))?;
             Ok(Done::to(file.id, json!({ "name": file.name, "project": project.to_string() })))
         })
         .await?;

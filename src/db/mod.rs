@@ -196,11 +196,17 @@ fn pool(
         .map_err(ApiError::internal)
 }
 
-/// Whether the database refused a row because another one has the value that `constraint` keeps unique.
-pub fn is_taken(error: &diesel::result::Error, constraint: &str) -> bool {
+/// Reads the database's error: `taken` if it refused a row because another one has the value that `constraint` keeps unique.
+pub fn or_taken(constraint: &str, taken: impl FnOnce() -> ApiError) -> impl FnOnce(diesel::result::Error) -> ApiError {
     use diesel::result::{DatabaseErrorKind, Error};
-    matches!(error, Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info)
-        if info.constraint_name() == Some(constraint))
+    move |error| match &error {
+        Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info)
+            if info.constraint_name() == Some(constraint) =>
+        {
+            taken()
+        }
+        _ => error.into(),
+    }
 }
 
 /// An error with all its causes, for the log.

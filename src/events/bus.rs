@@ -11,7 +11,7 @@ use super::line::Lines;
 use super::model::Row;
 use super::{listen, retention};
 use crate::db::Db;
-use crate::tasks::Tasks;
+use crate::tasks::{Duty, Tasks};
 
 /// Notices that may wait.
 const NOTICES: usize = 256;
@@ -58,7 +58,7 @@ impl Bus {
         };
         listen::spawn(tasks, db, &bus);
         let log = db.clone();
-        tasks.supervise("event retention", move || retention::run(log.clone(), retention));
+        tasks.supervise("event retention", Duty::Housekeeping, move || retention::run(log.clone(), retention));
         bus
     }
 

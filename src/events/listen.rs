@@ -15,7 +15,7 @@ use super::cursor::Seq;
 use super::model::{self, EVENTS_CHANNEL, REVOCATIONS_CHANNEL};
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
-use crate::tasks::Tasks;
+use crate::tasks::{Duty, Tasks};
 
 /// Events read in one statement.
 const PAGE: i64 = 1000;
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Feeds the bus for as long as the server runs.
 pub(super) fn spawn(tasks: &Tasks, db: &Db, bus: &Bus) {
     let (db, bus) = (db.clone(), ClosedAtTheEnd(bus.clone()));
-    tasks.supervise("event listener", move || run(db.clone(), bus.0.clone()));
+    tasks.supervise("event listener", Duty::Serving, move || run(db.clone(), bus.0.clone()));
 }
 
 /// Connects again when the database was away.

@@ -8,7 +8,7 @@ use super::model;
 use super::types::Group;
 use crate::auth::policy::{Action, Scope};
 use crate::change::{ChangeExt, Done};
-use crate::db::is_taken;
+use crate::db::or_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::limits::directives::cost;
 use crate::graphql::names::{self, MAX_DESCRIPTION};
@@ -58,13 +58,11 @@ async fn create(ctx: &Context<'_>, input: CreateGroupInput) -> Result<CreateGrou
     let group = group?;
     change
         .commit(async |writes| {
-            model::insert(writes, &group).await.map_err(|error| match error {
-                error if is_taken(&error, "groups_name_key") => {
-                    let name = names::shown(&group.name);
-                    ApiError::conflict(format!("there is a group {name} already")).at("input.name")
-                }
-                error => error.into(),
-            })?;
+            let taken = || {
+                let name = names::shown(&group.name);
+                ApiError::conflict(format!("there is a group {name} already")).at("input.name")
+            };
+            model::insert(writes, &group).await.map_err(or_taken("groups_name_key", taken))?;
             Ok(Done::to(group.id, json!({ "name": group.name })))
         })
         .await?;

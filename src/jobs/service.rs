@@ -61,6 +61,7 @@ impl Submitter {
         input: CancelJobInput,
         request_id: Option<&str>,
     ) -> Result<JobId, ApiErrors> {
+        // Who has not logged in is told so, and not whether there is such a job.
         caller.principal()?;
         let reason = input.reason.as_deref();
         if let Some(count) = reason.map(|reason| reason.chars().count()).filter(|count| *count > MAX_REASON) {

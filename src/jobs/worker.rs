@@ -22,7 +22,7 @@ use crate::cluster::crd::FlashJob;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 use crate::executor::{Created, Deleted, Executor, Objection, Part, Target, Wake};
-use crate::tasks::Tasks;
+use crate::tasks::{Duty, Tasks};
 
 /// Jobs that are worked on at a time.
 const AT_ONCE: usize = 16;
@@ -43,7 +43,7 @@ const LONGEST_PAUSE_MS: i64 = 8_000;
 /// Starts the worker. Whoever commits work for it rings `wake`.
 pub fn spawn(tasks: &Tasks, db: Db, executor: Arc<dyn Executor>, wake: Wake) {
     let (worker, of_jobs) = (Worker { db, executor, wake }, tasks.clone());
-    tasks.supervise("submit worker", move || run(worker.clone(), of_jobs.clone()));
+    tasks.supervise("submit worker", Duty::Serving, move || run(worker.clone(), of_jobs.clone()));
 }
 
 /// Claims what is due as long as hands are free. Each job is a task of its own: the connection and the locks that it holds

@@ -11,7 +11,7 @@ use super::types::Project;
 use crate::auth::policy::{Action, Scope};
 use crate::change::{ChangeExt, Done};
 use crate::cluster::{Cluster, namespaces};
-use crate::db::is_taken;
+use crate::db::or_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::limits::directives::cost;
 use crate::graphql::loaders::ReadExt;
@@ -73,13 +73,11 @@ async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreatePr
     let project = project?;
     change
         .commit(async |writes| {
-            model::insert(writes, &project).await.map_err(|error| match error {
-                error if is_taken(&error, "projects_group_name_key") => {
-                    let name = names::shown(&project.name);
-                    ApiError::conflict(format!("there is a project {name} in this group already")).at("input.name")
-                }
-                error => error.into(),
-            })?;
+            let taken = || {
+                let name = names::shown(&project.name);
+                ApiError::conflict(format!("there is a project {name} in this group already")).at("input.name")
+            };
+            model::insert(writes, &project).await.map_err(or_taken("projects_group_name_key", taken))?;
             Ok(Done::to(project.id, json!({ "name": project.name, "group": group.to_string() })))
         })
         .await?;

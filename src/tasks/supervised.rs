@@ -17,11 +17,23 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A task that has run for this long is well again: its next pause is a short one.
 const WELL: Duration = Duration::from_secs(60);
 
+/// What a supervised task is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duty {
+    /// What clients ask for or follow depends on it.
+    #[default]
+    Serving,
+    /// It tidies up. Nobody misses it for a while, and a defect of it must not take every replica out of service.
+    Housekeeping,
+}
+
 /// How one supervised task fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// The task.
     pub name: &'static str,
+    /// What it is for.
+    pub duty: Duty,
     /// Why it does not run at present; `None` if it does.
     pub down: Option<String>,
     /// How often it was begun again.
@@ -34,6 +46,7 @@ pub(super) struct Register(Mutex<BTreeMap<&'static str, Entry>>);
 
 #[derive(Debug, Default)]
 struct Entry {
+    duty: Duty,
     down: Option<String>,
     restarts: u64,
     broken: Arc<Notify>,
@@ -48,6 +61,7 @@ impl Register {
         let entries = self.entries();
         let standing = |(name, entry): (&&'static str, &Entry)| Standing {
             name,
+            duty: entry.duty,
             down: entry.down.clone(),
             restarts: entry.restarts,
         };
@@ -62,12 +76,13 @@ impl Register {
 }
 
 /// Runs what `work` begins, again and again.
-pub(super) async fn keep_up<F, W>(register: Arc<Register>, name: &'static str, work: F)
+pub(super) async fn keep_up<F, W>(register: Arc<Register>, name: &'static str, duty: Duty, work: F)
 where
     F: Fn() -> W,
     W: Future<Output = ()>,
 {
-    let broken = Arc::clone(&register.entries().entry(name).or_default().broken);
+    let broken =
+        Arc::clone(&register.entries().entry(name).or_insert_with(|| Entry { duty, ..Entry::default() }).broken);
     let mut pauses = pauses();
     loop {
         let began = Instant::now();
@@ -117,14 +132,14 @@ mod tests {
 
     async fn standing_after(tasks: &Tasks, pause: Duration) -> String {
         tokio::time::sleep(pause).await;
-        let [Standing { name, down, restarts }] = &tasks.standing()[..] else { panic!("one task is supervised") };
+        let [Standing { name, down, restarts, .. }] = &tasks.standing()[..] else { panic!("one task is supervised") };
         format!("{name}: {}, restarts: {restarts}", down.as_deref().unwrap_or("running"))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_task_that_panics_is_begun_again_after_a_pause() {
         let tasks = Tasks::default();
-        tasks.supervise("watch", std::future::pending);
+        tasks.supervise("watch", Duty::Serving, std::future::pending);
         insta::assert_snapshot!(standing_after(&tasks, Duration::from_millis(1)).await, @"watch: running, restarts: 0");
         tasks.break_task("watch");
         insta::assert_snapshot!(standing_after(&tasks, Duration::from_millis(1)).await, @"watch: it panicked: it was told to, restarts: 0");
@@ -138,7 +153,7 @@ mod tests {
         let begun = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&begun);
         // The first six runs end at once, the seventh after a while, the eighth never.
-        tasks.supervise("worker", move || {
+        tasks.supervise("worker", Duty::Serving, move || {
             let run = count.fetch_add(1, Ordering::SeqCst);
             async move {
                 match run {
@@ -159,7 +174,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_task_in_its_pause_is_stopped_with_the_server() {
         let tasks = Tasks::default();
-        tasks.supervise("queues", std::future::pending);
+        tasks.supervise("queues", Duty::Serving, std::future::pending);
         tokio::task::yield_now().await;
         tasks.break_task("queues");
         tokio::task::yield_now().await;

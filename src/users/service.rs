@@ -8,7 +8,7 @@ use crate::auth::passwords::{NewPassword, Passwords};
 use crate::auth::policy::{self, Action, Permit, Visible};
 use crate::auth::principal::{Caller, PlatformRole};
 use crate::change::{Change, Done};
-use crate::db::{Db, is_taken};
+use crate::db::{Db, or_taken};
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::names;
 use crate::ids::UserId;
@@ -53,13 +53,11 @@ pub async fn create_admin(db: &Db, passwords: &Passwords, admin: NewAdmin) -> Re
     let id = user.id;
     Change::new(db, Permit::of_operator(Action::CreateAdmin), None)
         .commit(async |writes| {
-            model::insert(writes, &user, &hash).await.map_err(|error| match error {
-                error if is_taken(&error, "users_username_key") => {
-                    let name = names::shown(&user.username);
-                    ApiError::conflict(format!("there is a user {name} already")).at("username")
-                }
-                error => error.into(),
-            })?;
+            let taken = || {
+                let name = names::shown(&user.username);
+                ApiError::conflict(format!("there is a user {name} already")).at("username")
+            };
+            model::insert(writes, &user, &hash).await.map_err(or_taken("users_username_key", taken))?;
             Ok(Done::to(user.id, json!({ "username": user.username })))
         })
         .await?;

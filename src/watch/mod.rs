@@ -25,7 +25,7 @@ use crate::cluster::Cluster;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 use crate::reconcile::{Kinds, Reconciler, Watched};
-use crate::tasks::Tasks;
+use crate::tasks::{Duty, Tasks};
 
 use self::batch::Sink;
 
@@ -49,7 +49,9 @@ impl Rooms {
 pub fn spawn(tasks: &Tasks, db: Db, cluster: Cluster, rooms: Rooms) -> Health {
     let health = Health::default();
     let told = health.clone();
-    tasks.supervise("watch", move || leader::stand(db.clone(), cluster.clone(), rooms.clone(), told.clone()));
+    tasks.supervise("watch", Duty::Serving, move || {
+        leader::stand(db.clone(), cluster.clone(), rooms.clone(), told.clone())
+    });
     health
 }
 

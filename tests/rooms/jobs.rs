@@ -127,7 +127,7 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
       input.spec.mounts[0].claim: there is no storage claim "data" that you can see
     GANG FAILED
       input.spec.replicas: replicas was -2; it may be 1 to 256
-      input.spec.minAvailable: minAvailable was 0; it may be 1 to 1, the number of tasks
+      input.spec.minAvailable: minAvailable was 0; it must be 1, the number of tasks
     LIFETIME FAILED
       input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it may be 1 to 2147483647
       input.spec.retries: retries was 11; it may be 0 to 10
@@ -253,7 +253,7 @@ async fn numbers_out_of_range_are_refused_with_the_range() {
     let spec = |field: &str, value: i64| json!({ "spec": { "image": "python:3.12", field: value } });
     insta::assert_snapshot!(refused(&world, "ada", spec("replicas", -1)).await, @"BAD_USER_INPUT input.spec.replicas: replicas was -1; it may be 1 to 256");
     insta::assert_snapshot!(refused(&world, "ada", spec("replicas", 257)).await, @"BAD_USER_INPUT input.spec.replicas: replicas was 257; it may be 1 to 256");
-    insta::assert_snapshot!(refused(&world, "ada", spec("minAvailable", 2)).await, @"BAD_USER_INPUT input.spec.minAvailable: minAvailable was 2; it may be 1 to 1, the number of tasks");
+    insta::assert_snapshot!(refused(&world, "ada", spec("minAvailable", 2)).await, @"BAD_USER_INPUT input.spec.minAvailable: minAvailable was 2; it must be 1, the number of tasks");
     insta::assert_snapshot!(refused(&world, "ada", spec("retries", -1)).await, @"BAD_USER_INPUT input.spec.retries: retries was -1; it may be 0 to 10");
     insta::assert_snapshot!(refused(&world, "ada", spec("activeDeadlineSeconds", 0)).await, @"BAD_USER_INPUT input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it may be 1 to 2147483647");
     insta::assert_snapshot!(refused(&world, "ada", spec("ttlSecondsAfterFinished", -1)).await, @"BAD_USER_INPUT input.spec.ttlSecondsAfterFinished: ttlSecondsAfterFinished was -1; it may be 0 to 2147483647");

@@ -3,6 +3,7 @@
 //! Every test gets a database of its own with the demo tenant in it: the admin, Maya (manager of vision, member of
 //! language), Ada (member of vision) and Ben (member of language, a stranger to vision).
 
+mod changes;
 mod configs;
 mod final_pods;
 mod groups;

@@ -100,9 +100,18 @@ async fn ready_tells_of_a_task_that_is_down_and_of_its_restarts() {
         if restart == 6 {
             let (status, check) = until_it_says(&url, "down").await;
             assert_eq!((status, &check["healthy"]), (503, &json!(false)));
-            assert_eq!(check["detail"], "the watch is down: it panicked: it was told to");
+            assert_eq!(check["detail"], "the task watch is down: it panicked: it was told to");
         }
         until_it_says(&url, &format!("watch {restart}")).await;
+    }
+    // Who only tidies up is told of, and no reason to send requests elsewhere.
+    for restart in 1..=6 {
+        tasks.break_task("event retention");
+        if restart == 6 {
+            let (status, check) = until_it_says(&url, "down").await;
+            assert_eq!((status, &check["healthy"]), (200, &json!(true)));
+        }
+        until_it_says(&url, &format!("event retention {restart}")).await;
     }
     let metrics = http_client().get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
     let counted = metrics.lines().find(|line| line.starts_with(r#"platform_task_restarts_total{task="watch"}"#));

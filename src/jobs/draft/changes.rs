@@ -117,7 +117,10 @@ fn size(draft: &mut Draft, replicas: Option<i32>, gang: Option<i32>, root: &str,
         } else {
             problems.push(ApiError::bad_input(
                 format!("{root}.minAvailable"),
-                format!("minAvailable was {gang}; it may be 1 to {count}, the number of tasks"),
+                match count {
+                    1 => format!("minAvailable was {gang}; it must be 1, the number of tasks"),
+                    _ => format!("minAvailable was {gang}; it may be 1 to {count}, the number of tasks"),
+                },
             ));
         }
     } else if replicas.is_some() {
