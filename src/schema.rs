@@ -36,7 +36,7 @@ use crate::users::types::User;
 
 use event_cursor::EventCursorQuery;
 
-/// Everything that can be asked.
+/// The queries of the API.
 #[derive(Default, MergedObject)]
 pub struct Query(
     NodeQuery,
@@ -49,15 +49,17 @@ pub struct Query(
     RateLimitQuery,
 );
 
-/// Everything that can be changed. Each mutation takes one `input` and changes all of it or nothing.
+/// The mutations of the API. Each mutation takes a single argument, `input`, and is atomic: it applies all of its
+/// changes or none of them.
 ///
-/// Each says with which codes it fails in foreseeable ways. Besides, all but `login` and `refreshSession` fail with
-/// UNAUTHENTICATED without a valid access token, and any operation may fail with RATE_LIMITED, QUERY_TOO_COMPLEX, TIMEOUT,
-/// CLUSTER_UNAVAILABLE or DATABASE_UNAVAILABLE. The code is in the error's `extensions`.
+/// Each mutation lists the error codes to expect. In addition, all mutations except `login` and `refreshSession` fail
+/// with UNAUTHENTICATED if the access token is missing or invalid, and any operation can fail with RATE_LIMITED,
+/// QUERY_TOO_COMPLEX, TIMEOUT, CLUSTER_UNAVAILABLE or DATABASE_UNAVAILABLE. The code is in the `extensions` of the
+/// error.
 #[derive(Default, MergedObject)]
 pub struct Mutation(UserMutation, GroupMutation, ProjectMutation, ConfigMutation, JobMutation);
 
-/// Everything that can be watched live.
+/// The subscriptions of the API.
 #[derive(Default, MergedSubscription)]
 pub struct Subscription(JobSubscription);
 
@@ -70,12 +72,12 @@ pub type SchemaBuilder = async_graphql::SchemaBuilder<Query, Mutation, Subscript
 /// Ids that one `nodes` query may ask for.
 const MAX_NODES: usize = 100;
 
-/// A thing with an id, which `node` finds again.
+/// An object with an ID, which can be fetched with `node`.
 #[derive(Debug, Clone, Interface)]
 #[graphql(field(
     name = "id",
     ty = "async_graphql::ID",
-    desc = "The id: a prefix that tells the type, and 26 characters."
+    desc = "The ID of the object: a prefix that identifies the type, followed by 26 characters."
 ))]
 pub enum Node {
     /// A person.
@@ -98,21 +100,22 @@ pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// The thing with this id, of whatever type; null if there is none that you can see.
+    /// Finds an object of any type by ID; null if it does not exist or you cannot see it.
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id.")] id: async_graphql::ID,
+        #[graphql(desc = "The ID of the object.")] id: async_graphql::ID,
     ) -> ApiResult<Option<Node>> {
         find(ctx, &id).await.graphql(ctx)
     }
 
-    /// The things with these ids, in their order; null for each that you cannot see.
+    /// Finds objects of any type by ID, in the order of the IDs; null for each that does not exist or that you cannot
+    /// see.
     #[graphql(directive = list_size::apply(None, Some(vec!["ids".to_owned()]), None, true))]
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ids: at most 100.")] ids: Vec<async_graphql::ID>,
+        #[graphql(desc = "The IDs of the objects: at most 100.")] ids: Vec<async_graphql::ID>,
     ) -> ApiResult<Vec<Option<Node>>> {
         if ids.len() > MAX_NODES {
             let message = format!("{} ids were given; at most {MAX_NODES} are allowed", ids.len());
@@ -154,7 +157,7 @@ pub fn builder() -> SchemaBuilder {
     // Sizes are measured before execution (graphql::limits); the executor's own limits stay out of the way.
     async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .override_output_type_description::<DateTime<Utc>>(
-            "A moment in UTC as RFC 3339 writes it, such as `\"2026-11-23T09:41:07.123456+00:00\"`.",
+            "A date and time in UTC, in the format of RFC 3339, such as `\"2026-11-23T09:41:07.123456+00:00\"`.",
         )
 }
 

@@ -12,27 +12,28 @@ use crate::error::ApiError;
 use crate::ids::{GroupId, SessionId, UserId};
 use crate::text_enum;
 
-/// What a person may do on the whole platform.
+/// The role of a user on the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
 #[diesel(sql_type = diesel::sql_types::Text)]
 pub enum PlatformRole {
-    /// Sees and does what their groups allow.
+    /// Has the permissions that their groups grant.
     User,
-    /// Sees every group and looks after the platform.
+    /// Can see all groups and administer the platform.
     Admin,
 }
 
 text_enum!(PlatformRole { User => "USER", Admin => "ADMIN" });
 
-/// What a person may do in one group; each role may do all that the ones before it may.
+/// The role of a user in a group. Each role includes the permissions of the roles below it: ADMIN includes MANAGER, and
+/// MANAGER includes MEMBER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
 #[diesel(sql_type = diesel::sql_types::Text)]
 pub enum GroupRole {
-    /// Sees the group's projects and submits jobs in them.
+    /// Can see the group's projects and submit jobs in them.
     Member,
-    /// Also creates projects and config files, and cancels anybody's jobs.
+    /// Can also create projects and config files, and cancel any job of the group.
     Manager,
-    /// Also manages who is in the group.
+    /// Can also manage the members of the group.
     Admin,
 }
 
@@ -41,7 +42,7 @@ text_enum!(GroupRole { Member => "MEMBER", Manager => "MANAGER", Admin => "ADMIN
 /// A person who has logged in, as of the start of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// The person.
+    /// The user.
     pub user: UserId,
     /// The log-in that the access token belongs to.
     pub session: SessionId,
@@ -49,7 +50,7 @@ pub struct Principal {
     pub platform_role: PlatformRole,
     /// Their role in each group they are in.
     pub groups: BTreeMap<GroupId, GroupRole>,
-    /// When the access token ends.
+    /// When the access token expires.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -75,7 +76,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// The person.
+    /// The user.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` if nobody has logged in.

@@ -21,29 +21,29 @@ pub use crate::cluster::yaml::{MAX_BYTES, MAX_DOCUMENTS};
 /// Problems that are told of a file at most.
 const MAX_PROBLEMS: usize = 50;
 
-/// What may be in a config file.
+/// The kinds of Kubernetes objects that a config file can contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, AsExpression, FromSqlRow)]
 #[diesel(sql_type = diesel::sql_types::Text)]
 pub enum ConfigKind {
-    /// A pod: can be submitted as a job of one task.
+    /// A pod. Can be submitted as a job with one task.
     Pod,
-    /// A stable address for pods.
+    /// A stable network address for a set of pods.
     Service,
-    /// Pods that are kept running.
+    /// A set of pods that are kept running.
     Deployment,
-    /// Settings and small files for pods.
+    /// Configuration values and small files for pods.
     ConfigMap,
-    /// Routes from outside to services.
+    /// Rules that route external traffic to services.
     Ingress,
-    /// A batch job: can be submitted, its parallelism becomes that many tasks.
+    /// A batch job. Can be submitted; its `parallelism` becomes the number of tasks.
     Job,
-    /// A batch job on a schedule.
+    /// A batch job that runs on a schedule.
     CronJob,
-    /// Tasks that start together: can be submitted as it is.
+    /// Tasks that start together. Can be submitted as it is.
     FlashJob,
-    /// A graph of steps that Argo Workflows runs.
+    /// A graph of steps, run by Argo Workflows.
     Workflow,
-    /// A claim for storage.
+    /// A request for storage.
     PersistentVolumeClaim,
 }
 

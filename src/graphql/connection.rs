@@ -121,34 +121,34 @@ impl TotalCount {
     }
 }
 
-/// Where a page stands in its list, and whether there are more.
+/// Information about the position of a page in its list.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct PageInfo {
-    /// True when the list goes on behind this page: the next page is `first: ..., after: endCursor`.
+    /// Whether there are more items after this page. The next page is `first: ..., after: endCursor`.
     pub has_next_page: bool,
-    /// True when the list has something before this page: the page before is `last: ..., before: startCursor`.
+    /// Whether there are more items before this page. The previous page is `last: ..., before: startCursor`.
     pub has_previous_page: bool,
-    /// The cursor of the first entry; null on an empty page.
+    /// The cursor of the first item of the page; null if the page is empty.
     pub start_cursor: Option<String>,
-    /// The cursor of the last entry; null on an empty page.
+    /// The cursor of the last item of the page; null if the page is empty.
     pub end_cursor: Option<String>,
 }
 
-/// An entry of a page, with its place in the list.
+/// An item of a page, with its cursor.
 pub struct Edge<T> {
     position: Position,
     node: T,
 }
 
-/// An entry of a page, with its place in the list.
+/// An item of a page, with its cursor.
 #[Object(name_type)]
 impl<T: ObjectType> Edge<T> {
-    /// The place in the list, to go on from with `after` or `before`: opaque, good for this list in this order only.
+    /// An opaque cursor for use with `after` or `before`. It is only valid for the same list in the same order.
     async fn cursor(&self) -> String {
         self.position.encode()
     }
 
-    /// The entry itself.
+    /// The item.
     async fn node(&self) -> AtOnce<&T> {
         AtOnce(&self.node)
     }
@@ -168,11 +168,11 @@ pub struct Connection<T> {
     total: TotalCount,
 }
 
-/// A page of a list. Walk the list with `first: 50`, then `first: 50, after: "<pageInfo.endCursor>"` as long as
-/// `pageInfo.hasNextPage` is true.
+/// A page of a list. To read the whole list, start with `first: 50` and continue with
+/// `first: 50, after: "<pageInfo.endCursor>"` while `pageInfo.hasNextPage` is true.
 #[Object(name_type)]
 impl<T: ObjectType> Connection<T> {
-    /// Where the page stands in the list.
+    /// Information about the position of the page in the list.
     #[graphql(directive = cost::apply("0".to_owned()))]
     async fn page_info(&self) -> PageInfo {
         PageInfo {
@@ -183,18 +183,18 @@ impl<T: ObjectType> Connection<T> {
         }
     }
 
-    /// The entries with their cursors.
+    /// The items of the page, each with its cursor.
     #[graphql(directive = cost::apply("0".to_owned()))]
     async fn edges(&self) -> &[Edge<T>] {
         &self.edges
     }
 
-    /// The entries without their cursors.
+    /// The items of the page.
     async fn nodes(&self) -> AllAtOnce<&T> {
         AllAtOnce(self.edges.iter().map(|edge| &edge.node).collect())
     }
 
-    /// How many there are in the whole list, on all pages; counted only when this field is selected.
+    /// The total number of items in the list, across all pages. Only counted if this field is selected.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<i64> {
         (self.total.0)(ctx).in_time(ctx).await.graphql(ctx)

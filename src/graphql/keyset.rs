@@ -15,13 +15,13 @@ use super::connection::Page;
 use super::cursor::{Position, SortValue};
 use crate::error::{ApiError, ApiErrors, Problems};
 
-/// Which end of a list comes first.
+/// The direction in which a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Enum)]
 pub enum OrderDirection {
-    /// Smallest, earliest or alphabetically first comes first.
+    /// Ascending: smallest, earliest or alphabetically first value first.
     #[default]
     Asc,
-    /// Largest, latest or alphabetically last comes first.
+    /// Descending: largest, latest or alphabetically last value first.
     Desc,
 }
 

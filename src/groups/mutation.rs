@@ -15,20 +15,20 @@ use crate::graphql::names::{self, MAX_DESCRIPTION};
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::GroupId;
 
-/// A group to make.
+/// Input for `createGroup`.
 #[derive(Debug, InputObject)]
 pub struct CreateGroupInput {
-    /// The name, unique on the platform: 1 to 63 lower-case letters, digits and "-".
+    /// The name of the group, unique on the platform: 1 to 63 lowercase letters, digits and hyphens.
     pub name: String,
-    /// What the group is about: at most 2000 characters.
+    /// A description of the group: at most 2000 characters.
     #[graphql(default)]
     pub description: String,
 }
 
-/// The group that was made.
+/// Result of `createGroup`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateGroupPayload {
-    /// The group.
+    /// The new group.
     pub group: Group,
 }
 
@@ -38,15 +38,15 @@ pub struct GroupMutation;
 
 #[Object]
 impl GroupMutation {
-    /// Makes a group.
+    /// Creates a group.
     ///
-    /// Fails with FORBIDDEN for anybody but platform admins, BAD_USER_INPUT for each field that is not acceptable,
-    /// CONFLICT when the name is taken.
+    /// Fails with FORBIDDEN if you are not a platform admin, BAD_USER_INPUT for each invalid field, and CONFLICT if the
+    /// name is already taken.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn create_group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The group.")] input: CreateGroupInput,
+        #[graphql(desc = "The new group.")] input: CreateGroupInput,
     ) -> ApiResult<CreateGroupPayload> {
         create(ctx, input).await.graphql(ctx)
     }

@@ -23,22 +23,22 @@ use crate::ids::{GroupId, ProjectId};
 /// How long the answer waits for the namespace.
 const NAMESPACE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A project to make.
+/// Input for `createProject`.
 #[derive(Debug, InputObject)]
 pub struct CreateProjectInput {
-    /// The group it is to belong to; you have to be a manager or an admin of it.
+    /// The ID of the group that the project will belong to. You must be a manager or an admin of the group.
     pub group_id: GroupId,
-    /// The name, unique in the group: 1 to 63 lower-case letters, digits and "-".
+    /// The name of the project, unique within the group: 1 to 63 lowercase letters, digits and hyphens.
     pub name: String,
-    /// What the project is about: at most 2000 characters.
+    /// A description of the project: at most 2000 characters.
     #[graphql(default)]
     pub description: String,
 }
 
-/// The project that was made.
+/// Result of `createProject`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateProjectPayload {
-    /// The project.
+    /// The new project.
     pub project: Project,
 }
 
@@ -48,16 +48,17 @@ pub struct ProjectMutation;
 
 #[Object]
 impl ProjectMutation {
-    /// Makes a project in a group. Its namespace is made in the cluster right after; while the cluster is away, the
-    /// project is there all the same and the namespace follows.
+    /// Creates a project in a group, and its namespace in the cluster. If the cluster is unavailable, the project is
+    /// created nevertheless, and the namespace is created later.
     ///
-    /// Fails with NOT_FOUND for a group that you are not in, FORBIDDEN when you are no manager or admin of it,
-    /// BAD_USER_INPUT for each field that is not acceptable, CONFLICT when the group has a project of the name.
+    /// Fails with NOT_FOUND if the group does not exist or you are not a member of it, FORBIDDEN if you are not a
+    /// manager or an admin of it, BAD_USER_INPUT for each invalid field, and CONFLICT if the group already has a
+    /// project with this name.
     #[graphql(directive = cost::apply("20".to_owned()))]
     async fn create_project(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The project.")] input: CreateProjectInput,
+        #[graphql(desc = "The new project.")] input: CreateProjectInput,
     ) -> ApiResult<CreateProjectPayload> {
         create(ctx, input).await.graphql(ctx)
     }

@@ -20,7 +20,7 @@ use crate::groups::types::Group;
 use crate::ids::{GroupId, ProjectId};
 use crate::jobs::types::{Job, JobPhase, jobs_of_project};
 
-/// A group's project: its jobs run in a Kubernetes namespace of its own.
+/// A project of a group. Its jobs run in a Kubernetes namespace of their own.
 #[derive(Debug, Clone)]
 pub struct Project(pub Arc<model::Project>);
 
@@ -41,30 +41,30 @@ impl Project {
     }
 }
 
-/// A group's project: its jobs run in a Kubernetes namespace of its own.
+/// A project of a group. Its jobs run in a Kubernetes namespace of their own.
 #[Object]
 impl Project {
-    /// The id: `project_` and 26 characters.
+    /// The ID of the project: `project_` followed by 26 characters.
     pub async fn id(&self) -> ID {
         ID(self.0.id.to_text())
     }
 
-    /// The name, unique in its group.
+    /// The name of the project, unique within its group.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What the project is about.
+    /// A description of the project.
     async fn description(&self) -> &str {
         &self.0.description
     }
 
-    /// The Kubernetes namespace the project's jobs run in: `proj-` and the 26 characters of the id.
+    /// The Kubernetes namespace that the project's jobs run in: `proj-` followed by the 26 characters of the ID.
     async fn namespace(&self) -> &str {
         &self.0.namespace
     }
 
-    /// When the project was made.
+    /// When the project was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
@@ -74,30 +74,30 @@ impl Project {
         Group::load(ctx, self.0.group_id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The project's jobs, newest first.
+    /// The jobs of the project, newest first.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the job with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the job with this cursor.")] before: Option<String>,
-        #[graphql(desc = "Jobs in one of these phases only.")] phases: Option<Vec<JobPhase>>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the jobs that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the jobs that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only return jobs in one of these phases.")] phases: Option<Vec<JobPhase>>,
     ) -> ApiResult<Connection<Job>> {
         jobs_of_project(ctx, self.0.id, PageArgs { first, after, last, before }, phases).await.graphql(ctx)
     }
 
-    /// The project's config files, by name.
+    /// The config files of the project, ordered by name.
     #[graphql(directive = connection_size::apply())]
     async fn config_files(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the config file with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the config file with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the config files that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the config files that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ConfigFile>> {
         config_files_of_project(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
     }

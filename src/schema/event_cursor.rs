@@ -43,8 +43,9 @@ pub struct EventCursorQuery;
 
 #[Object]
 impl EventCursorQuery {
-    /// Where the event log stands. Everything else that the same operation reads is at least as new: ask for a list
-    /// together with `eventCursor`, subscribe with `after:` this cursor, and you miss no change of what is in the list.
+    /// The current position in the event log. Everything else that the same operation reads is at least as recent. To
+    /// follow a list without missing a change, query it together with `eventCursor`, then subscribe with this cursor as
+    /// `after`.
     async fn event_cursor(&self, ctx: &Context<'_>) -> ApiResult<Cursor> {
         event_cursor(ctx).graphql(ctx)
     }

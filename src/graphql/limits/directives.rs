@@ -12,16 +12,18 @@ mod declared {
 
     use super::TypeDirective;
 
-    /// What each object that this gives costs, where it is not 1; on an argument, what giving it adds. A whole number.
+    /// The cost of each object that a field returns, if it is not 1; on an argument, the additional cost of passing it.
+    /// A whole number.
     ///
-    /// Without this directive an object costs 1 and a scalar or an enum value nothing. The cost of an operation is the sum
-    /// over its selections, each times the length of the lists around it.
+    /// Without this directive, an object costs 1, and a scalar or an enum value costs nothing. The cost of an operation
+    /// is the sum of the costs of its selections, each multiplied by the sizes of the lists around it.
     #[TypeDirective(name = "cost", location = "FieldDefinition", location = "Object", location = "ArgumentDefinition")]
     pub fn cost(weight: String) {}
 
-    /// How long a list may be. `slicingArguments` are the arguments that say it, an Int by its value and a list by its
-    /// length; `assumedSize` is the length when none of them does. With `sizedFields` the lists are these fields of what is
-    /// given. `requireOneSlicingArgument` refuses an operation that gives none of them or several.
+    /// The size of a list. `slicingArguments` are the arguments that determine it: the value of an Int, or the length
+    /// of a list. `assumedSize` is the size if none of them is given. `sizedFields` are the fields of the returned
+    /// object that contain the list. If `requireOneSlicingArgument` is true, an operation that passes none or several
+    /// of the arguments is rejected.
     #[TypeDirective(name = "listSize", location = "FieldDefinition")]
     pub fn list_size(
         assumed_size: Option<i32>,
