@@ -239,8 +239,8 @@ async fn migrate_says_what_it_did() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert!(migrate().starts_with("applied: "));
-    assert_eq!(migrate(), "the schema is up to date\n");
+    assert!(migrate().starts_with("applied migrations: "));
+    assert_eq!(migrate(), "the database is up to date\n");
     postgres.shutdown().await.unwrap();
 }
 

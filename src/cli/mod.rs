@@ -38,21 +38,21 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the API; reads its settings from the environment and .env
+    /// Serve the API, configured by environment variables and .env
     Serve(Box<ServeSettings>),
-    /// Run all of it here: a private database, a cluster, demo data and the API
+    /// Run everything locally: a private database, a cluster, demo data and the API
     #[cfg(feature = "embedded")]
     Dev(dev::DevArgs),
-    /// Bring the database's schema up to date
+    /// Run the database migrations
     Migrate(MigrateArgs),
     /// Print the GraphQL schema
     Schema,
     /// Print the custom resource definitions that the cluster needs
     Crds,
-    /// Look after administrators
+    /// Manage administrators
     #[command(subcommand)]
     Admin(AdminCommand),
-    /// Run the embedded PostgreSQL alone and print its URL, until told to stop
+    /// Run only the embedded PostgreSQL, and print its URL
     #[cfg(feature = "embedded")]
     #[command(hide = true)]
     DevPostgres(DevPostgresArgs),
@@ -63,7 +63,7 @@ enum Command {
 #[cfg(feature = "embedded")]
 #[derive(Debug, Args)]
 struct DevPostgresArgs {
-    /// Folder that keeps the data; without one the data goes when the server stops
+    /// Directory for the data; if omitted, the data is deleted when the server stops
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -80,22 +80,22 @@ struct MigrateArgs {
 
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
-    /// Create an administrator; the password is asked for, or read from a file or PLATFORM_ADMIN_PASSWORD
+    /// Create an administrator; prompts for the password, or reads it from a file or PLATFORM_ADMIN_PASSWORD
     Create(AdminCreateArgs),
 }
 
 #[derive(Debug, Args)]
 struct AdminCreateArgs {
-    /// Name to log in with
+    /// Username
     #[arg(long)]
     username: String,
-    /// E-mail address
+    /// Email address
     #[arg(long)]
     email: Option<String>,
-    /// File whose first line is the password
+    /// File that contains the password in its first line
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// The password, where there is neither a file nor a terminal
+    /// Password, if there is neither a file nor a terminal
     #[arg(long, env = "PLATFORM_ADMIN_PASSWORD", hide_env_values = true, value_name = "SECRET")]
     password: Option<SecretString>,
     #[command(flatten)]
@@ -270,8 +270,8 @@ async fn migrate(config: DatabaseConfig) -> anyhow::Result<()> {
     let db = Db::new(&config, &Tasks::default())?;
     let applied = migrations::run(&db).await?;
     match applied.as_slice() {
-        [] => println!("the schema is up to date"),
-        applied => println!("applied: {}", applied.join(", ")),
+        [] => println!("the database is up to date"),
+        applied => println!("applied migrations: {}", applied.join(", ")),
     }
     Ok(())
 }

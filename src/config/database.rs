@@ -37,13 +37,13 @@ impl DatabaseConfig {
 pub enum SslMode {
     /// Never encrypt.
     Disable,
-    /// Encrypt if the server can.
+    /// Encrypt if the server supports it.
     Prefer,
-    /// Encrypt; take any certificate.
+    /// Encrypt; accept any certificate.
     Require,
-    /// Encrypt; the certificate must be signed by a known authority.
+    /// Encrypt; the certificate must be signed by a trusted authority.
     VerifyCa,
-    /// Encrypt; the certificate must be signed by a known authority and be for this host.
+    /// Encrypt; the certificate must be signed by a trusted authority and match the host.
     VerifyFull,
 }
 

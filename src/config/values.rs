@@ -5,18 +5,18 @@ use std::{fmt, str::FromStr};
 /// Who places the pods of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum ExecutorMode {
-    /// The Flash scheduler: one FlashJob a job.
+    /// As FlashJobs, placed by the Flash scheduler.
     Scheduler,
-    /// Kubernetes itself: one `batch/v1` Job a job.
+    /// As plain Kubernetes Jobs (not implemented yet).
     Local,
 }
 
 /// What a line of the log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// Coloured lines for a terminal.
+    /// Colored lines for a terminal.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -50,11 +50,11 @@ impl FromStr for Introspection {
 /// Whether operations that are not known in advance are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum TrustedDocumentsMode {
-    /// Every operation is served, and none is known.
+    /// The file is ignored.
     Off,
-    /// Every operation is served; known ones may be named by their hash.
+    /// All operations are served; those in the file can be identified by their hash.
     Allow,
-    /// Only known operations are served.
+    /// Only the operations in the file are served.
     Only,
 }
 

@@ -25,7 +25,9 @@ export function httpTransport(endpoint: string): Send {
     try {
       return JSON.parse(body) as ExecutionResult;
     } catch {
-      throw new Error(`The server answered ${response.status}: ${body.slice(0, 200) || response.statusText}`);
+      throw new Error(
+        `The server responded with ${response.status}: ${body.slice(0, 200) || response.statusText}`,
+      );
     }
   };
 }

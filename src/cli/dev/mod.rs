@@ -37,28 +37,28 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What `platform dev` can be told.
 #[derive(Debug, Args)]
 pub(super) struct DevArgs {
-    /// Port to serve on; 0 takes a free one
+    /// Port to listen on; 0 selects a free port
     #[arg(long, default_value = "8080")]
     port: u16,
-    /// Folder that keeps the data from one run to the next
+    /// Directory where data is kept between runs
     #[arg(long, value_name = "FOLDER", default_value = ".platform")]
     data_dir: PathBuf,
-    /// Keep nothing
+    /// Discard all data on exit
     #[arg(long, conflicts_with = "data_dir")]
     ephemeral: bool,
-    /// How much faster than life pods run
+    /// Factor by which simulated pods run faster than real time
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
     speed: Speed,
-    /// What is there at the first start
+    /// Data to load on the first start
     #[arg(long, value_name = "WHAT", default_value = "demo")]
     seed: Seed,
-    /// File to write when all is up: JSON with URLs, kubeconfig and accounts
+    /// File to write when everything is running: JSON with URLs, kubeconfig and accounts
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    /// The cluster: embedded, real (etcd and kube-apiserver from KUBEBUILDER_ASSETS) or a kubeconfig file
+    /// Cluster to use: embedded, real (etcd and kube-apiserver from KUBEBUILDER_ASSETS) or the path of a kubeconfig file
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
     cluster: Cluster,
-    /// What to log, as a tracing filter
+    /// Log filter, in the syntax of tracing
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
 }
@@ -66,11 +66,11 @@ pub(super) struct DevArgs {
 /// What is in the database at the first start.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Seed {
-    /// People, groups, projects, configurations and past jobs
+    /// Users, groups, projects, config files and past jobs
     Demo,
-    /// One administrator
+    /// A single administrator
     Empty,
-    /// Enough rows to measure with
+    /// A large amount of data for benchmarks
     Bench,
 }
 

@@ -59,7 +59,7 @@ impl fmt::Display for Ready {
         writeln!(f, "  GraphQL     {}  (WebSocket {})", self.graphql_url, self.ws_url)?;
         writeln!(f, "  cluster     export KUBECONFIG={}", self.kubeconfig)?;
         writeln!(f, "  database    psql '{}'", self.database_url)?;
-        write!(f, "\n  Ctrl-C stops all of it.\n")
+        write!(f, "\n  Press Ctrl-C to stop.\n")
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
           cluster     export KUBECONFIG=/d/kubeconfig
           database    psql 'postgres://p:x@127.0.0.1:1/platform'
 
-          Ctrl-C stops all of it.
+          Press Ctrl-C to stop.
         ");
     }
 }
