@@ -68,8 +68,8 @@ impl JobSubscription {
         #[graphql(desc = "The name of the container to read; all containers of the task by default.")]
         container: Option<String>,
         #[graphql(
-            desc = "With how many of the lines that are there, of each container, to begin: 0 to 10000, all when left out. Of no \
-                    effect beside `after`."
+            desc = "The number of existing lines of each container to start with: 0 to 10000, all by default. Ignored if \
+                    `after` is given."
         )]
         tail_lines: Option<i32>,
         #[graphql(desc = "The cursor of the last chunk that you received.")] after: Option<Cursor>,
