@@ -154,7 +154,7 @@ impl App {
         let router = router(Endpoint::new(self, settings.clone(), lifecycle.clone()));
         serve(listener, router, &threads, lifecycle, shutdown, settings).await?;
         if !tasks.shutdown(PATIENCE).await {
-            tracing::warn!("some background work did not stop in time");
+            tracing::warn!("some background tasks did not stop in time");
         }
         // Not before that: some of it runs there.
         threads.join().await;
@@ -178,8 +178,8 @@ fn background(tasks: &[Standing]) -> Result<String, String> {
     let restarted = tasks.iter().filter(|task| task.restarts > 0);
     let restarted: Vec<_> = restarted.map(|task| format!("{} {}", task.name, task.restarts)).collect();
     Ok(match restarted.is_empty() {
-        true => format!("{} tasks run", tasks.len()),
-        false => format!("{} tasks run; restarts: {}", tasks.len(), restarted.join(", ")),
+        true => format!("{} tasks are running", tasks.len()),
+        false => format!("{} tasks are running; restarts: {}", tasks.len(), restarted.join(", ")),
     })
 }
 
@@ -281,7 +281,7 @@ impl GraphqlService for App {
         let migrations = check("migrations", async {
             match migrations::is_current(&self.0.db).await? {
                 true => Ok(None),
-                false => Err(ApiError::conflict("the database lacks migrations of this version")),
+                false => Err(ApiError::conflict("the database is missing migrations of this version")),
             }
         });
         let cluster =
@@ -294,7 +294,7 @@ impl GraphqlService for App {
                     Err(ApiError::new(Code::DatabaseUnavailable, message))
                 }
                 Some(tip) => Ok(Some(format!("at {tip}"))),
-                None => Err(ApiError::database_unavailable("the event log was not read yet")),
+                None => Err(ApiError::database_unavailable("the event log has not been read yet")),
             }
         });
         let watch = check("watch", async {
@@ -369,7 +369,7 @@ async fn check(name: &'static str, probe: impl Future<Output = Result<Option<Str
     let (healthy, detail) = match tokio::time::timeout(Duration::from_secs(3), probe).await {
         Ok(Ok(detail)) => (true, detail),
         Ok(Err(error)) => (false, Some(error.to_string())),
-        Err(_) => (false, Some("no answer within 3 s".to_owned())),
+        Err(_) => (false, Some("no response within 3 s".to_owned())),
     };
     ReadinessCheck { name, healthy, detail, took: since.elapsed() }
 }

@@ -179,7 +179,7 @@ impl ApiError {
 
     /// No such `what`, or none that the caller may know of.
     pub fn not_found(what: &str, id: impl fmt::Display) -> Self {
-        Self::new(Code::NotFound, format!("there is no {what} \"{id}\" that you can see"))
+        Self::new(Code::NotFound, format!("{what} \"{id}\" not found"))
     }
 
     /// The caller may not do this.
@@ -235,7 +235,7 @@ impl From<diesel::result::Error> for ApiError {
                 Self::database_unavailable(error)
             }
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => {
-                Self::conflict("another change came first; try again").caused_by(error)
+                Self::conflict("the object was changed at the same time; try again").caused_by(error)
             }
             Error::DatabaseError(_, info) if says_server_is_away(info.message()) => Self::database_unavailable(error),
             _ => Self::internal(error),
@@ -246,12 +246,12 @@ impl From<diesel::result::Error> for ApiError {
 impl ApiError {
     /// PostgreSQL does not answer; nothing was changed.
     pub fn database_unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Code::DatabaseUnavailable, "the database does not answer; try again in a moment").caused_by(source)
+        Self::new(Code::DatabaseUnavailable, "the database is not responding; try again in a moment").caused_by(source)
     }
 
     /// The Kubernetes API does not answer.
     pub fn cluster_unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Code::ClusterUnavailable, "the cluster does not answer; try again in a moment").caused_by(source)
+        Self::new(Code::ClusterUnavailable, "the cluster is not responding; try again in a moment").caused_by(source)
     }
 }
 

@@ -138,7 +138,9 @@ fn encode(uuid: Uuid, digits: &mut [u8; SUFFIX_LEN]) -> &str {
 
 /// Why a text is not an id of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" is not a {prefix} id: it must be \"{prefix}_\" and 26 characters of 0-9 a-z without i, l, o, u")]
+#[error(
+    "\"{text}\" is not a {prefix} id: it must be \"{prefix}_\" followed by 26 characters of 0-9 a-z without i, l, o, u"
+)]
 pub struct InvalidId {
     text: String,
     prefix: &'static str,
@@ -224,7 +226,7 @@ mod tests {
     #[test]
     fn another_kind_s_id_is_refused_with_what_is_allowed() {
         let error = "user_01h455vb4pex5vsknk084sn02q".parse::<JobId>().unwrap_err();
-        insta::assert_snapshot!(error, @r#""user_01h455vb4pex5vsknk084sn02q" is not a job id: it must be "job_" and 26 characters of 0-9 a-z without i, l, o, u"#);
+        insta::assert_snapshot!(error, @r#""user_01h455vb4pex5vsknk084sn02q" is not a job id: it must be "job_" followed by 26 characters of 0-9 a-z without i, l, o, u"#);
     }
 
     proptest! {

@@ -118,7 +118,7 @@ impl NodeQuery {
         #[graphql(desc = "The IDs of the objects: at most 100.")] ids: Vec<async_graphql::ID>,
     ) -> ApiResult<Vec<Option<Node>>> {
         if ids.len() > MAX_NODES {
-            let message = format!("{} ids were given; at most {MAX_NODES} are allowed", ids.len());
+            let message = format!("{} IDs were given; at most {MAX_NODES} are allowed", ids.len());
             return Err(ApiError::bad_input("ids", message)).graphql(ctx);
         }
         let found = ids.iter().map(|id| find(ctx, id));
@@ -131,7 +131,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError> {
     let malformed = || {
         let shown: String = id.chars().take(80).collect();
         let message = format!(
-            "\"{shown}\" is not an id: it must be user_, group_, project_, config_, commit_ or job_ and 26 characters"
+            "\"{shown}\" is not an id: it must be user_, group_, project_, config_, commit_ or job_ followed by 26 characters"
         );
         ApiError::bad_input("id", message)
     };

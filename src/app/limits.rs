@@ -73,8 +73,8 @@ pub(super) fn documents(limits: &Limits, costs: &CostTable) -> Result<DocumentSe
     let read = |path: &PathBuf| {
         Manifest::read(path, costs).map_err(|problem| ConfigError::Unusable {
             variable: "TRUSTED_DOCUMENTS",
-            problem: format!("names {}, which {problem}", path.display()),
-            expected: "a JSON file of GraphQL operations by their SHA-256".to_owned(),
+            problem: format!("refers to {}, which {problem}", path.display()),
+            expected: "the path of a JSON file of GraphQL operations by their SHA-256".to_owned(),
         })
     };
     let file = limits.trusted_documents.as_ref().filter(|_| limits.trusted_documents_mode != TrustedDocumentsMode::Off);

@@ -39,17 +39,17 @@ impl Attempts {
     /// `RATE_LIMITED` if there were too many in the last minute; the limit and its value are named.
     pub fn count(&self, name: &str, address: Option<ClientAddress>, now: Instant) -> Result<(), ApiError> {
         let refused = |limit: &str, what: &str, most: NonZeroU32| {
-            let message = format!("{limit}: {what} may try to log in {most} times a minute; try again later");
+            let message = format!("{limit}: too many login attempts; {what} is allowed {most} per minute");
             ApiError::new(Code::RateLimited, message)
         };
         if let Some(ClientAddress(address)) = address {
             let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
             addresses
                 .count(Principal::of_address(address), now)
-                .map_err(|most| refused("RATE_LIMIT_LOGINS_PER_ADDRESS", "an address", most))?;
+                .map_err(|most| refused("RATE_LIMIT_LOGINS_PER_ADDRESS", "an IP address", most))?;
         }
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.count(name.to_owned(), now).map_err(|most| refused("RATE_LIMIT_LOGINS_PER_NAME", "a name", most))
+        names.count(name.to_owned(), now).map_err(|most| refused("RATE_LIMIT_LOGINS_PER_NAME", "a username", most))
     }
 
     /// Forgets the attempts for a name whose password was right, and takes back the last one of the address.
@@ -131,7 +131,7 @@ mod tests {
         attempts.count("ada", HOME, start).unwrap();
         attempts.count("ada", HOME, start).unwrap();
         let refused = attempts.count("ada", HOME, start).unwrap_err();
-        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_NAME: a name may try to log in 2 times a minute; try again later");
+        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_NAME: too many login attempts; a username is allowed 2 per minute");
         attempts.count("bob", HOME, start).unwrap();
         attempts.count("ada", HOME, start + WINDOW * 2).unwrap();
     }
@@ -150,7 +150,7 @@ mod tests {
         let (attempts, start) = (attempts(0, 1), Instant::now());
         attempts.count("ada", HOME, start).unwrap();
         let refused = attempts.count("bob", HOME, start).unwrap_err();
-        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_ADDRESS: an address may try to log in 1 times a minute; try again later");
+        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_ADDRESS: too many login attempts; an IP address is allowed 1 per minute");
     }
 
     fn from(address: &str) -> Option<ClientAddress> {

@@ -190,7 +190,7 @@ impl Authenticator {
                 self.0.attempts.succeeded(&username, address);
                 self.open(user).await
             }
-            Some(_) | None => Err(ApiError::unauthenticated("the name or the password is wrong")),
+            Some(_) | None => Err(ApiError::unauthenticated("the username or the password is incorrect")),
         }
     }
 
@@ -245,5 +245,5 @@ fn bearer(authorization: &str) -> Result<&str, ApiError> {
     if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() {
         return Ok(token.trim());
     }
-    Err(ApiError::unauthenticated("the Authorization header has to be \"Bearer <accessToken>\""))
+    Err(ApiError::unauthenticated("the Authorization header must be \"Bearer <accessToken>\""))
 }

@@ -34,7 +34,7 @@ impl NewPassword {
         }
         Err(ApiError::bad_input(
             field,
-            format!("the password has {bytes} bytes; it may have {MIN_BYTES} to {MAX_BYTES}"),
+            format!("the password has {bytes} bytes; it must have {MIN_BYTES} to {MAX_BYTES}"),
         ))
     }
 }
@@ -87,7 +87,7 @@ impl Passwords {
     }
 
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-        let busy = || ApiError::new(Code::RateLimited, "too many log-ins at once; try again in a moment");
+        let busy = || ApiError::new(Code::RateLimited, "too many logins at the same time; try again in a moment");
         let _place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
         let turn = Arc::clone(&self.running).acquire_owned().await.map_err(|_| busy())?;
         let task = tokio::task::spawn_blocking(move || {
@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn a_password_that_bcrypt_would_cut_is_refused() {
         let refused = |password: &str| NewPassword::parse(password.into(), "input.password").unwrap_err().to_string();
-        insta::assert_snapshot!(refused(&"é".repeat(37)), @"the password has 74 bytes; it may have 8 to 72");
-        insta::assert_snapshot!(refused(&"a".repeat(73)), @"the password has 73 bytes; it may have 8 to 72");
-        insta::assert_snapshot!(refused("short"), @"the password has 5 bytes; it may have 8 to 72");
+        insta::assert_snapshot!(refused(&"é".repeat(37)), @"the password has 74 bytes; it must have 8 to 72");
+        insta::assert_snapshot!(refused(&"a".repeat(73)), @"the password has 73 bytes; it must have 8 to 72");
+        insta::assert_snapshot!(refused("short"), @"the password has 5 bytes; it must have 8 to 72");
     }
 
     #[tokio::test]

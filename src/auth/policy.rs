@@ -62,35 +62,35 @@ use Rule::{InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, Platform
 // The table. Platform admins may do everything in it.
 table! {
     /// See one's own account.
-    ViewSelf: LoggedIn, "only people who have logged in have an account to see";
+    ViewSelf: LoggedIn, "you must be logged in to see your account";
     /// See a person.
-    ViewUser: OneselfOrFellow, "only people who share a group with somebody may see them";
+    ViewUser: OneselfOrFellow, "only users who share a group with this user can see them";
     /// See a person's e-mail address and whether the account is disabled.
-    ViewUserPrivate: Oneself, "only the person and platform admins may see this";
+    ViewUserPrivate: Oneself, "only the user and platform admins can see this";
     /// Log out of one's own session.
-    Logout: Oneself, "only the person whose session it is may end it";
+    Logout: Oneself, "only the user that a session belongs to can end it";
     /// Create the account of a platform admin.
-    CreateAdmin: PlatformAdmin, "only platform admins may create accounts";
+    CreateAdmin: PlatformAdmin, "only platform admins can create accounts";
     /// Create a group.
-    CreateGroup: PlatformAdmin, "only platform admins may create groups";
+    CreateGroup: PlatformAdmin, "only platform admins can create groups";
     /// See a group, its members and its projects.
-    ViewGroup: InGroup(Member), "only members of the group may see it";
+    ViewGroup: InGroup(Member), "only members of the group can see it";
     /// Create a project in a group.
-    CreateProject: InGroup(Manager), "only managers and admins of the group may create projects in it";
+    CreateProject: InGroup(Manager), "only managers and admins of the group can create projects in it";
     /// See a project and its config files.
-    ViewProject: InGroup(Member), "only members of the project's group may see it";
+    ViewProject: InGroup(Member), "only members of the project's group can see it";
     /// Create a config file, or a new version of one.
-    CreateConfigFile: InGroup(Manager), "only managers and admins of the group may create config files";
+    CreateConfigFile: InGroup(Manager), "only managers and admins of the group can create config files";
     /// See a config file and its versions.
-    ViewConfigFile: InGroup(Member), "only members of the project's group may see its config files";
+    ViewConfigFile: InGroup(Member), "only members of the project's group can see its config files";
     /// See one version of a config file, or submit it.
-    ViewCommit: InGroup(Member), "only members of the project's group may see its config files";
+    ViewCommit: InGroup(Member), "only members of the project's group can see its config files";
     /// Submit a job in a project, or see what a submit would do.
-    SubmitJob: InGroup(Member), "only members of the project's group may submit jobs in it";
+    SubmitJob: InGroup(Member), "only members of the project's group can submit jobs in it";
     /// See a job, its events and its log.
-    ViewJob: InGroup(Member), "only members of the project's group may see its jobs";
+    ViewJob: InGroup(Member), "only members of the project's group can see its jobs";
     /// Cancel a job.
-    CancelJob: InGroupOrOwner(Manager), "only the person who submitted a job and managers of its group may cancel it";
+    CancelJob: InGroupOrOwner(Manager), "only the user who submitted a job, and managers and admins of its group, can cancel it";
 }
 
 impl Action {

@@ -84,7 +84,7 @@ impl Caller {
         match self {
             Self::Known(principal) => Ok(principal),
             Self::Anonymous => Err(ApiError::unauthenticated(
-                "this needs a log-in: send the accessToken of the login mutation as \"Authorization: Bearer <token>\"",
+                "authentication is required: send the accessToken of the login mutation as \"Authorization: Bearer <token>\"",
             )),
         }
     }

@@ -36,7 +36,7 @@ pub struct Claims {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefused {
     /// Not a token, not ours, or changed on the way.
-    #[error("the access token is not one of this server's; log in again")]
+    #[error("the access token is invalid; log in again")]
     Invalid,
     /// Before its time.
     #[error("the access token is not valid yet")]

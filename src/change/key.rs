@@ -31,7 +31,7 @@ impl Key {
     pub fn of(key: &str, input: &impl InputType) -> Result<Self, ApiError> {
         let length = key.chars().count();
         if !(1..=LONGEST).contains(&length) {
-            let message = format!("idempotencyKey has {length} characters; it may have 1 to {LONGEST}");
+            let message = format!("idempotencyKey has {length} characters; it must have 1 to {LONGEST}");
             return Err(ApiError::bad_input(FIELD, message));
         }
         Ok(Self { key: key.to_owned(), input_hash: hash(&input.to_value()) })
@@ -51,7 +51,9 @@ pub(super) async fn claim(
     match model::use_key(conn, &KeyUse { user_id, mutation, key, input_hash, subject_id }).await? {
         None => Ok(None),
         Some((first, subject)) if first == input_hash => Ok(Some(subject)),
-        Some(_) => Err(ApiError::conflict("this idempotencyKey was used with another input").at(FIELD).into()),
+        Some(_) => {
+            Err(ApiError::conflict("this idempotencyKey was already used with a different input").at(FIELD).into())
+        }
     }
 }
 

@@ -142,10 +142,10 @@ fn read_dotenv() -> Result<(), Stop> {
         Ok(()) => Ok(()),
         Err(error) if error.not_found() => Ok(()),
         // The error quotes the line, which may hold a secret.
-        Err(dotenvy::Error::LineParse(..)) => {
-            Err(Stop::Unusable(".env has a line that is not NAME=value; values with spaces need quotes".to_owned()))
-        }
-        Err(error) => Err(Stop::Unusable(format!(".env cannot be read: {error}"))),
+        Err(dotenvy::Error::LineParse(..)) => Err(Stop::Unusable(
+            ".env contains a line that is not NAME=value; values with spaces must be quoted".to_owned(),
+        )),
+        Err(error) => Err(Stop::Unusable(format!("cannot read .env: {error}"))),
     }
 }
 
@@ -170,7 +170,7 @@ fn refuse_secrets_in_arguments(command: &clap::Command, matches: &ArgMatches) ->
     if let Some(argument) = command.get_arguments().find(given) {
         let variable = argument.get_env().unwrap_or_default().to_string_lossy().into_owned();
         return Err(Stop::Unusable(format!(
-            "{variable} was given as an argument, which every process on this machine can read; it may be set in the environment or in .env"
+            "{variable} was given as an argument, which every process on this machine can read; set it in the environment or in .env instead"
         )));
     }
     match matches.subcommand() {

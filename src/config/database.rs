@@ -104,10 +104,10 @@ impl FromStr for DatabaseUrl {
         parameters.push(format!("sslmode={}", ssl_mode.wire()));
         let url = format!("{base}?{}", parameters.join("&"));
         match url.parse::<tokio_postgres::Config>() {
-            Ok(parsed) if parsed.get_hosts().is_empty() => Err("names no host".to_owned()),
-            Ok(parsed) if parsed.get_dbname().is_none_or(str::is_empty) => Err("names no database".to_owned()),
+            Ok(parsed) if parsed.get_hosts().is_empty() => Err("has no host".to_owned()),
+            Ok(parsed) if parsed.get_dbname().is_none_or(str::is_empty) => Err("has no database name".to_owned()),
             Ok(_) => Ok(Self { url: SecretString::from(url), ssl_mode }),
-            Err(_) => Err("cannot be read as a database URL (not shown: it may hold a password)".to_owned()),
+            Err(_) => Err("is not a valid database URL (not shown because it may contain a password)".to_owned()),
         }
     }
 }
@@ -150,8 +150,9 @@ impl DatabaseSettings {
         }
         let missing = |variable, expected: &str| ConfigError::Missing { variable, expected: expected.to_owned() };
         let part = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
-        let host = part(&self.db_host)
-            .ok_or_else(|| missing("DATABASE_URL", &format!("{EXPECTED_URL}, or DB_HOST and its fellows be set")))?;
+        let host = part(&self.db_host).ok_or_else(|| {
+            missing("DATABASE_URL", &format!("{EXPECTED_URL}, or DB_HOST and the other DB_* settings must be set"))
+        })?;
         let user = part(&self.db_user).ok_or_else(|| missing("DB_USER", "the name of a database role"))?;
         let name = part(&self.db_name).ok_or_else(|| missing("DB_NAME", "the name of a database"))?;
         let password = given(self.db_password.as_ref()).map(|password| format!(":{}", percent_encode(password)));
@@ -169,7 +170,7 @@ impl DatabaseSettings {
         url.parse().map_err(|_| ConfigError::Invalid {
             variable: "DB_HOST",
             given: host,
-            expected: "a host name, an address or the folder of a Unix socket".to_owned(),
+            expected: "a host name, an IP address or the directory of a Unix socket".to_owned(),
         })
     }
 }
@@ -219,12 +220,12 @@ mod tests {
     #[test]
     fn a_bad_url_is_described_and_not_repeated() {
         assert_eq!(url("mysql://a:b@c/d").unwrap_err(), "does not start with postgres://");
-        assert_eq!(url("postgres:///d").unwrap_err(), "names no host");
-        assert_eq!(url("postgres://a:b@c").unwrap_err(), "names no database");
+        assert_eq!(url("postgres:///d").unwrap_err(), "has no host");
+        assert_eq!(url("postgres://a:b@c").unwrap_err(), "has no database name");
         assert_eq!(url("postgres://a:b@c/d?sslmode=maybe").unwrap_err(), "has an unknown sslmode");
         assert_eq!(
             url("postgres://a:b@c:port/d").unwrap_err(),
-            "cannot be read as a database URL (not shown: it may hold a password)"
+            "is not a valid database URL (not shown because it may contain a password)"
         );
     }
 

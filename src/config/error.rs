@@ -11,7 +11,7 @@ use clap::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// It has no default and was not given.
-    #[error("{variable} is not set; it may be {expected}")]
+    #[error("{variable} is not set; it must be {expected}")]
     Missing {
         /// The environment variable.
         variable: &'static str,
@@ -19,7 +19,7 @@ pub enum ConfigError {
         expected: String,
     },
     /// It was given and cannot be used.
-    #[error("{variable} was {given:?}; it may be {expected}")]
+    #[error("{variable} was {given:?}; it must be {expected}")]
     Invalid {
         /// The environment variable.
         variable: &'static str,
@@ -29,7 +29,7 @@ pub enum ConfigError {
         expected: String,
     },
     /// It can be read and does not work.
-    #[error("{variable} {problem}; it may be {expected}")]
+    #[error("{variable} {problem}; it must be {expected}")]
     Unusable {
         /// The environment variable.
         variable: &'static str,
@@ -39,7 +39,7 @@ pub enum ConfigError {
         expected: String,
     },
     /// It was given, cannot be used, and may hold a secret, so it is described but not shown.
-    #[error("{variable} {problem}; it may be {expected}")]
+    #[error("{variable} {problem}; it must be {expected}")]
     Secret {
         /// The environment variable.
         variable: &'static str,
@@ -71,18 +71,18 @@ pub fn one_line(command: &Command, error: &clap::Error) -> Option<String> {
                 .and_then(|argument| argument.get_env())
                 .map_or(subject.clone(), |variable| variable.to_string_lossy().into_owned());
             let given = match context(ContextKind::InvalidValue) {
-                _ if argument.is_some_and(clap::Arg::is_hide_env_values_set) => "was not usable (not shown)".to_owned(),
+                _ if argument.is_some_and(clap::Arg::is_hide_env_values_set) => "was invalid (not shown)".to_owned(),
                 Some(value) => format!("was {value:?}"),
                 None => "was empty".to_owned(),
             };
             let expected = context(ContextKind::ValidValue)
                 .map(|values| format!("one of: {values}"))
                 .or_else(|| error.source().map(ToString::to_string))
-                .unwrap_or_else(|| "found in --help".to_owned());
-            Some(format!("{name} {given}; it may be {expected}"))
+                .unwrap_or_else(|| "as described in --help".to_owned());
+            Some(format!("{name} {given}; it must be {expected}"))
         }
         ErrorKind::MissingRequiredArgument => {
-            Some(format!("{} must be given; see --help", subject.unwrap_or_else(|| "an argument".to_owned())))
+            Some(format!("{} is required; see --help", subject.unwrap_or_else(|| "an argument".to_owned())))
         }
         _ => {
             let text = error.to_string();

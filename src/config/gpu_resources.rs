@@ -10,9 +10,9 @@ pub const DEFAULT: &str = "nvidia.com/gpu=1,nvidia.com/gpu.shared=1,nvidia.com/m
                            nvidia.com/mig-*.<n>g.*=<n>/7,amd.com/gpu=1,gpu.intel.com/i915=1,gpu.intel.com/xe=1,\
                            google.com/tpu=1,habana.ai/gaudi=1,aws.amazon.com/neuron=1,rdma/*=0";
 
-const EXPECTED: &str = "a comma-separated list such as nvidia.com/gpu=1,nvidia.com/mig-<n>g.*=<n>/7,rdma/*=0: a resource, \
-                        '=' and the part of a GPU that one of it is; '*' stands for any text, <n> for a number that the \
-                        part may be made of";
+const EXPECTED: &str = "a comma-separated list of RESOURCE=SHARE, such as \
+                        nvidia.com/gpu=1,nvidia.com/mig-<n>g.*=<n>/7,rdma/*=0, where SHARE is the share of a GPU; '*' \
+                        matches any text, and <n> matches a number that SHARE can use";
 /// The number in a pattern.
 const NUMBER: &str = "<n>";
 /// The greatest part and the greatest divisor.
@@ -127,7 +127,7 @@ impl FromStr for GpuResources {
         for row in &rows {
             let pattern = format!("{:?}", row.pattern);
             if seen.insert(pattern, ()).is_some() {
-                return Err(format!("{EXPECTED}; each resource once"));
+                return Err(format!("{EXPECTED}; each resource can occur only once"));
             }
         }
         Ok(Self { rows, in_common })

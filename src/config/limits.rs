@@ -102,16 +102,16 @@ impl FromStr for RoleChanges {
         for change in text.split(',').map(str::trim).filter(|change| !change.is_empty()) {
             let Some((name, value)) = change.split_once('=') else {
                 return Err(format!(
-                    "NAME=NUMBER,NAME=NUMBER such as max_depth=8,max_cost=500, where \"{change}\" is not"
+                    "a comma-separated list of NAME=NUMBER, such as max_depth=8,max_cost=500; \"{change}\" is not in this form"
                 ));
             };
             let (name, value) = (name.trim(), value.trim());
             let Some(key) = KEYS.iter().find(|key| key.name == name) else {
                 let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-                return Err(format!("made of these names, of which \"{name}\" is none: {}", names.join(", ")));
+                return Err(format!("a list of known limits; \"{name}\" is not one of: {}", names.join(", ")));
             };
             let value = between(key.least, key.most)(value)
-                .map_err(|allowed| format!("one whose {name} is {allowed}, where it is \"{value}\""))?;
+                .map_err(|allowed| format!("a list in which {name} is {allowed}, not \"{value}\""))?;
             changes.push((key.name, value));
         }
         Ok(Self(changes))
@@ -134,10 +134,10 @@ impl RoleLimits {
             return Err(ConfigError::Unusable {
                 variable,
                 problem: format!(
-                    "gives {} points to save up and lets an operation cost {}",
+                    "allows a burst of {} points, but a cost of {} per operation",
                     self.burst_points, self.cost
                 ),
-                expected: "such that rate_limit_burst_points is at least max_cost".to_owned(),
+                expected: "limits in which rate_limit_burst_points is at least max_cost".to_owned(),
             });
         }
         Ok(())
@@ -249,7 +249,7 @@ impl LimitSettings {
         match (self.trusted_documents_mode, self.trusted_documents()) {
             (TrustedDocumentsMode::Only, None) => Err(ConfigError::Missing {
                 variable: "TRUSTED_DOCUMENTS",
-                expected: "the file of known operations, which TRUSTED_DOCUMENTS_MODE=only needs".to_owned(),
+                expected: "the path of a file of trusted operations if TRUSTED_DOCUMENTS_MODE=only".to_owned(),
             }),
             (TrustedDocumentsMode::Only | TrustedDocumentsMode::Allow | TrustedDocumentsMode::Off, _) => Ok(()),
         }

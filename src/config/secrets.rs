@@ -103,7 +103,7 @@ fn strong(variable: &'static str, secret: &str) -> Result<JwtKey, ConfigError> {
     let problem = if secret.len() < SHORTEST_SECRET {
         format!("has {} bytes", secret.len())
     } else if secret.contains(',') {
-        "has a comma in it, which separates secrets in JWT_SECRETS_OLD".to_owned()
+        "contains a comma, which separates secrets in JWT_SECRETS_OLD".to_owned()
     } else if distinct < FEWEST_DISTINCT_BYTES {
         format!("has only {distinct} different bytes")
     } else {
@@ -134,9 +134,9 @@ mod tests {
 
     #[test]
     fn weak_secrets_are_refused_without_being_repeated() {
-        insta::assert_snapshot!(keys("hunter2", "").unwrap_err(), @"JWT_SECRET has 7 bytes; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
-        insta::assert_snapshot!(keys(NEW, "abababababababababababababababababab").unwrap_err(), @"JWT_SECRETS_OLD has only 2 different bytes; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
-        insta::assert_snapshot!(keys(" ", "").unwrap_err(), @"JWT_SECRET is not set; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
+        insta::assert_snapshot!(keys("hunter2", "").unwrap_err(), @"JWT_SECRET has 7 bytes; it must be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
+        insta::assert_snapshot!(keys(NEW, "abababababababababababababababababab").unwrap_err(), @"JWT_SECRETS_OLD has only 2 different bytes; it must be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
+        insta::assert_snapshot!(keys(" ", "").unwrap_err(), @"JWT_SECRET is not set; it must be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
     }
 
     #[test]

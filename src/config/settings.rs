@@ -227,16 +227,16 @@ impl ClusterSettings {
             ExecutorMode::Scheduler if !self.flash_sched_enabled => Err(ConfigError::Invalid {
                 variable: "FLASH_SCHED_ENABLED",
                 given: "false".to_owned(),
-                expected: "true when EXECUTOR_MODE=scheduler".to_owned(),
+                expected: "true if EXECUTOR_MODE=scheduler".to_owned(),
             }),
             ExecutorMode::Scheduler => Ok(()),
             // Accepted, it would send FlashJobs to a cluster that has nobody to run them.
             ExecutorMode::Local => Err(ConfigError::Invalid {
                 variable: "EXECUTOR_MODE",
                 given: "local".to_owned(),
-                expected: "scheduler in this version, with FLASH_SCHED_ENABLED=true: local, the default, has no \
-                           executor yet"
-                    .to_owned(),
+                expected: "scheduler, together with FLASH_SCHED_ENABLED=true: local, the default, is not implemented \
+                           yet"
+                .to_owned(),
             }),
         }
     }

@@ -42,7 +42,7 @@ impl FromStr for Introspection {
             ("users", _) => Ok(Self::Users),
             ("admins", _) => Ok(Self::Admins),
             ("nobody", _) | (_, Ok(false)) => Ok(Self::Nobody),
-            _ => Err("everyone, users, admins or nobody (true and false do for the first and the last)".to_owned()),
+            _ => Err("everyone, users, admins or nobody (or true for everyone, false for nobody)".to_owned()),
         }
     }
 }
@@ -110,7 +110,7 @@ impl FromStr for StorageSize {
             "" | "k" | "M" | "G" | "T" | "P" | "Ki" | "Mi" | "Gi" | "Ti" | "Pi" if positive => {
                 Ok(Self(text.to_owned()))
             }
-            _ => Err("a Kubernetes quantity above zero, such as 10Gi".to_owned()),
+            _ => Err("a Kubernetes quantity greater than zero, such as 10Gi".to_owned()),
         }
     }
 }
@@ -169,7 +169,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "on" | "yes" | "1" => Ok(true),
         "false" | "off" | "no" | "0" => Ok(false),
-        _ => Err("true or false (on and off, yes and no, 1 and 0 do as well)".to_owned()),
+        _ => Err("true or false (or on, off, yes, no, 1, 0)".to_owned()),
     }
 }
 
@@ -181,7 +181,7 @@ pub(super) fn object_name(text: &str) -> Result<String, String> {
     if bytes.len() <= 253 && bytes.iter().copied().all(legal) && edge(bytes.first()) && edge(bytes.last()) {
         Ok(text.to_owned())
     } else {
-        Err("a Kubernetes name: lower-case letters, digits, - and ., at most 253".to_owned())
+        Err("a Kubernetes name: at most 253 lower-case letters, digits, - and .".to_owned())
     }
 }
 

@@ -103,7 +103,7 @@ impl Document {
 pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec<Document>, ApiErrors> {
     let nodes = yaml::read(yaml).map_err(|error| ApiError::bad_input(field, error.to_string()))?;
     if nodes.is_empty() {
-        return Err(ApiError::bad_input(field, "the YAML has no object in it").into());
+        return Err(ApiError::bad_input(field, "the YAML contains no objects").into());
     }
     let mut problems = Problems::default();
     let mut named = HashSet::new();
@@ -117,7 +117,11 @@ pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec
                 let mut found = problems_of(kind, &node, gpus);
                 let name = node.at("metadata.name").and_then(Node::text).filter(|name| !name.is_empty());
                 if let Some(name) = name.filter(|name| !named.insert((kind.as_str(), (*name).to_owned()))) {
-                    let what = format!("was {}, which another {} of the file has", yaml::shown(name), kind.as_str());
+                    let what = format!(
+                        "was {}, which is also the name of another {} in the file",
+                        yaml::shown(name),
+                        kind.as_str()
+                    );
                     let path = "metadata.name".to_owned();
                     found.push(Problem { place: node.place_at(&path), path, what });
                 }
@@ -135,7 +139,7 @@ pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec
         }
     }
     if untold > 0 {
-        problems.push(ApiError::bad_input(field, format!("{untold} more problems like these are not shown")));
+        problems.push(ApiError::bad_input(field, format!("{untold} more problems are not shown")));
     }
     problems.finish().map(|()| documents)
 }

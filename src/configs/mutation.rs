@@ -118,7 +118,8 @@ async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<Creat
         .commit(async |writes| {
             let taken = || {
                 let name = names::shown(&file.name);
-                ApiError::conflict(format!("there is a config file {name} in this project already")).at("input.name")
+                ApiError::conflict(format!("a config file named {name} already exists in this project"))
+                    .at("input.name")
             };
             let inserted = model::insert(writes, &file, &commit, &parsed.blob).await;
             inserted.map_err(or_taken("config_files_project_name_key", taken))?;

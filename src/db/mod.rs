@@ -67,7 +67,7 @@ impl Db {
             tracing::warn!(
                 threads = config.threads,
                 connections = config.pool_size,
-                "fewer than four connections to the database for each thread: DB_POOL_SIZE should be larger, or SERVE_THREADS smaller"
+                "fewer than four database connections per thread: increase DB_POOL_SIZE, or decrease SERVE_THREADS"
             );
         }
         let shared = config.pool_size.get() - lane_size * config.threads.get();

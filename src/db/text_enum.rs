@@ -2,7 +2,7 @@
 
 /// Why a text from the database is not a value of its enum: the database is newer than this binary.
 #[derive(Debug, thiserror::Error)]
-#[error("the database holds {value:?} where a {expected} is expected")]
+#[error("the database contains {value:?} where a {expected} is expected")]
 pub struct UnknownText {
     /// What was found.
     pub value: String,

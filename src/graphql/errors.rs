@@ -50,12 +50,12 @@ pub fn graphql_error(error: ApiError, request: Option<&RequestId>) -> Error {
             tracing::error!(request_id, error = %error_chain(&error), "internal error");
         }
         Code::DatabaseUnavailable | Code::ClusterUnavailable => {
-            tracing::warn!(request_id, code = %error.code, error = %error_chain(&error), "a dependency is away");
+            tracing::warn!(request_id, code = %error.code, error = %error_chain(&error), "a dependency is unavailable");
         }
         _ => tracing::debug!(request_id, code = %error.code, error = %error_chain(&error), "refused"),
     }
     let message = match error.code {
-        Code::Internal => "internal error; the log has it under this requestId".to_owned(),
+        Code::Internal => "internal error; the server log has the details under this requestId".to_owned(),
         _ => error.message.clone().into_owned(),
     };
     Error::new(message).extend_with(|_, extensions| fill(extensions, &error, request_id))

@@ -191,10 +191,10 @@ mod tests {
         let stage = Stage::of("{ quick one: read(seconds: 1) late: read(seconds: 60) two other }");
         insta::assert_snapshot!(stage.told(json!({}), Duration::from_secs(2)).await, @r#"
         {quick: 1, one: null, late: null, two: null, other: null} [
-            "[Field(\"late\")]: the operation's deadline of 2000 ms passed before this was ready",
-            "[Field(\"one\")]: the operation's deadline of 2000 ms passed before this was ready",
-            "[Field(\"other\")]: the operation's deadline of 2000 ms passed before this was ready",
-            "[Field(\"two\")]: the operation's deadline of 2000 ms passed before this was ready",
+            "[Field(\"late\")]: the operation exceeded its deadline of 2000 ms before this was ready",
+            "[Field(\"one\")]: the operation exceeded its deadline of 2000 ms before this was ready",
+            "[Field(\"other\")]: the operation exceeded its deadline of 2000 ms before this was ready",
+            "[Field(\"two\")]: the operation exceeded its deadline of 2000 ms before this was ready",
         ]
         "#);
     }
@@ -204,7 +204,7 @@ mod tests {
         let stage = Stage::of("{ one: read(seconds: 1) two }");
         insta::assert_snapshot!(stage.told(json!({}), Duration::from_secs(2)).await, @r#"
         {one: 1, two: null} [
-            "[Field(\"two\")]: the operation's deadline of 2000 ms passed before this was ready",
+            "[Field(\"two\")]: the operation exceeded its deadline of 2000 ms before this was ready",
         ]
         "#);
     }

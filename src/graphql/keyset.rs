@@ -51,7 +51,7 @@ impl Page {
                 SortValue::Number(_) => false,
             });
             if !fits {
-                problems.push(ApiError::bad_input(name, format!("{name} is a cursor of a list in another order")));
+                problems.push(ApiError::bad_input(name, format!("{name} is a cursor of a list in a different order")));
             }
         }
         problems.finish().map(|()| self)

@@ -24,7 +24,7 @@ pub fn name(text: String, inner: &str, field: &'static str) -> Result<String, Ap
     Err(ApiError::bad_input(
         field,
         format!(
-            "{} is not a name: it may have 1 to {MAX_NAME} lower-case letters and digits, with {characters} between them",
+            "{} is not a valid name: it must have 1 to {MAX_NAME} lower-case letters and digits, with {characters} only between them",
             shown(&text)
         ),
     ))
@@ -37,12 +37,15 @@ pub fn name(text: String, inner: &str, field: &'static str) -> Result<String, Ap
 pub fn prose(text: String, most: usize, field: &'static str) -> Result<String, ApiError> {
     let length = text.chars().count();
     if length > most {
-        return Err(ApiError::bad_input(field, format!("the text has {length} characters; it may have {most}")));
+        return Err(ApiError::bad_input(
+            field,
+            format!("the text has {length} characters; at most {most} are allowed"),
+        ));
     }
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         return Err(ApiError::bad_input(
             field,
-            format!("{} has control characters; only line breaks and tabs are allowed", shown(&text)),
+            format!("{} contains control characters; only line breaks and tabs are allowed", shown(&text)),
         ));
     }
     Ok(text)
@@ -62,8 +65,8 @@ mod tests {
     #[test]
     fn capitals_and_300_characters_are_refused_with_what_is_allowed() {
         let refused = |text: &str| name(text.to_owned(), "-", "input.name").unwrap_err().to_string();
-        insta::assert_snapshot!(refused("Vision"), @r#""Vision" is not a name: it may have 1 to 63 lower-case letters and digits, with "-" between them"#);
-        insta::assert_snapshot!(refused(&"a".repeat(300)), @r#""aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"… is not a name: it may have 1 to 63 lower-case letters and digits, with "-" between them"#);
+        insta::assert_snapshot!(refused("Vision"), @r#""Vision" is not a valid name: it must have 1 to 63 lower-case letters and digits, with "-" only between them"#);
+        insta::assert_snapshot!(refused(&"a".repeat(300)), @r#""aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"… is not a valid name: it must have 1 to 63 lower-case letters and digits, with "-" only between them"#);
         for bad in ["", "-a", "a-", "a b", "a.b", "ä", "a\0"] {
             assert!(name(bad.to_owned(), "-", "input.name").is_err(), "{bad:?}");
         }
@@ -74,6 +77,6 @@ mod tests {
     fn prose_may_have_line_breaks_and_no_other_control_characters() {
         assert!(prose("two\nlines".to_owned(), 20, "input.description").is_ok());
         let refused = prose("nul\0".to_owned(), 20, "input.description").unwrap_err();
-        insta::assert_snapshot!(refused, @r#""nul\0" has control characters; only line breaks and tabs are allowed"#);
+        insta::assert_snapshot!(refused, @r#""nul\0" contains control characters; only line breaks and tabs are allowed"#);
     }
 }

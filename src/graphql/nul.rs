@@ -19,7 +19,7 @@ pub fn refuse(variables: &Variables, text: &str, document: &ExecutableDocument) 
     let may_have_one = text.bytes().any(|byte| matches!(byte, 0 | b'\\'));
     match in_variables().or_else(|| may_have_one.then(|| in_document(document)).flatten()) {
         None => Ok(()),
-        Some(path) => Err(ApiError::bad_input(path, "a text has the character U+0000 (NUL), which no text may have")),
+        Some(path) => Err(ApiError::bad_input(path, "strings cannot contain the character U+0000 (NUL)")),
     }
 }
 

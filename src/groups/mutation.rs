@@ -60,7 +60,7 @@ async fn create(ctx: &Context<'_>, input: CreateGroupInput) -> Result<CreateGrou
         .commit(async |writes| {
             let taken = || {
                 let name = names::shown(&group.name);
-                ApiError::conflict(format!("there is a group {name} already")).at("input.name")
+                ApiError::conflict(format!("a group named {name} already exists")).at("input.name")
             };
             model::insert(writes, &group).await.map_err(or_taken("groups_name_key", taken))?;
             Ok(Done::to(group.id, json!({ "name": group.name })))

@@ -249,7 +249,7 @@ mod tests {
         let answered = Answered { allowed: 3_010, ..answered };
         insta::assert_snapshot!(
             answered.payload(),
-            @r#"{"errors":[{"message":"the operation exceeds the limit \"bytes of the answer\": it has 3011, allowed are 3010","extensions":{"code":"QUERY_TOO_COMPLEX","retryable":false}}],"data":null}"#
+            @r#"{"errors":[{"message":"the operation exceeds the limit \"bytes of the response\": it has 3011, at most 3010 are allowed","extensions":{"code":"QUERY_TOO_COMPLEX","retryable":false}}],"data":null}"#
         );
     }
 

@@ -26,7 +26,9 @@ pub(super) fn check(request: &Parts, allowed: &AllowedOrigins) -> Result<(), &'s
     if by_script && origin_ok {
         Ok(())
     } else {
-        Err("a GET needs the header x-graphql-csrf (any value), so that another site's page cannot send it")
+        Err(
+            "a GET request requires the header x-graphql-csrf (with any value), so that pages of other sites cannot send it",
+        )
     }
 }
 

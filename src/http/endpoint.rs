@@ -121,7 +121,10 @@ impl<S: GraphqlService> Endpoint<S> {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => answer::refusal(ApiError::internal("a resolver panicked"), &request_id).into(),
             Err(_) => answer::refusal(
-                ApiError::new(Code::Timeout, format!("the operation's deadline of {} ms passed", allowed.as_millis())),
+                ApiError::new(
+                    Code::Timeout,
+                    format!("the operation exceeded its deadline of {} ms", allowed.as_millis()),
+                ),
                 &request_id,
             )
             .into(),

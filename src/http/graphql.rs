@@ -55,7 +55,7 @@ impl Refused {
 
     /// The body did not come in time. What is left of it is not read, so the connection cannot be used again.
     fn late(allowed: std::time::Duration) -> Self {
-        let message = format!("the body did not come within {} ms", allowed.as_millis());
+        let message = format!("the request body was not received within {} ms", allowed.as_millis());
         Self::new(StatusCode::REQUEST_TIMEOUT, message).with(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
@@ -80,7 +80,7 @@ pub(super) async fn handle<S: GraphqlService>(endpoint: Endpoint<S>, request: Re
     }
     if ws::is_upgrade(&parts) {
         if csrf::is_foreign(&parts, &endpoint.settings().allowed_origins) {
-            let message = "a page of this origin may not open a socket here: ALLOWED_ORIGINS does not name it";
+            let message = "pages of this origin cannot open a WebSocket here: the origin is not in ALLOWED_ORIGINS";
             return Refused::new(StatusCode::FORBIDDEN, message).into_response(MediaType::Json, &request_id);
         }
         let meta = meta(&parts, &request_id, Transport::WebSocket);
@@ -108,11 +108,11 @@ async fn answer<S: GraphqlService>(
     request_id: &RequestId,
 ) -> Result<Response, Refused> {
     if parts.method != Method::GET && parts.method != Method::POST {
-        let message = format!("{} is not a method of GraphQL: use POST, or GET for queries", parts.method);
+        let message = format!("{} is not supported: use POST, or GET for queries", parts.method);
         return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, ALLOWED_METHODS));
     }
     let format = negotiate(&parts.headers).ok_or_else(|| {
-        let message = "nothing acceptable: answers come as application/graphql-response+json, application/json, \
+        let message = "none of the accepted media types is supported: responses are application/graphql-response+json, application/json, \
                        text/event-stream or multipart/mixed with subscriptionSpec";
         Refused::new(StatusCode::NOT_ACCEPTABLE, message)
     })?;
@@ -133,7 +133,7 @@ async fn answer<S: GraphqlService>(
         } else {
             // A few megabytes take a while to parse.
             let parsing = tokio::task::spawn_blocking(move || params::Body::parse(&bytes, max_batch));
-            parsing.await.map_err(|_| Refused::new(StatusCode::SERVICE_UNAVAILABLE, "the server is going down"))?
+            parsing.await.map_err(|_| Refused::new(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down"))?
         };
         parsed.map_err(bad_request)?
     };
@@ -164,7 +164,7 @@ async fn answer<S: GraphqlService>(
                 Err(response) => return Ok(refused(*response, format)),
             };
             if parts.method == Method::GET && operation.kind == Kind::Mutation {
-                let message = "a mutation needs POST";
+                let message = "a mutation requires POST";
                 let only_post = HeaderValue::from_static("POST");
                 return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, only_post));
             }
@@ -193,7 +193,7 @@ async fn one<S: GraphqlService>(
         Format::Multipart if operation.kind == Kind::Subscription => streamed(multipart::answer, operation, meta),
         Format::Single(_) if operation.kind == Kind::Subscription => Err(Refused::new(
             StatusCode::NOT_ACCEPTABLE,
-            "a subscription needs WebSocket (graphql-transport-ws), text/event-stream or multipart/mixed",
+            "a subscription requires WebSocket (graphql-transport-ws), text/event-stream or multipart/mixed",
         )),
         Format::Single(_) | Format::Multipart => {
             let media_type = single(format);
@@ -217,7 +217,7 @@ async fn batch<S: GraphqlService>(
     for params in list {
         let answered = match endpoint.prepare(caller, params, &meta).await {
             Ok(operation) if operation.kind == Kind::Subscription => {
-                let cause = ApiError::new(Code::BadUserInput, "a batch holds no subscription");
+                let cause = ApiError::new(Code::BadUserInput, "a batch cannot contain a subscription");
                 answer::refusal(cause, &meta.request_id).into()
             }
             // The answers of a batch are one answer.
@@ -289,13 +289,13 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     let mime: Option<mime::Mime> = value.to_str().ok().and_then(|text| text.parse().ok());
     match mime {
         Some(mime) if mime.essence_str() != "application/json" => {
-            Err(refused(&format!("Content-Type {} is not taken: send application/json", mime.essence_str())))
+            Err(refused(&format!("Content-Type {} is not supported: send application/json", mime.essence_str())))
         }
         Some(mime) if mime.get_param(mime::CHARSET).is_some_and(|charset| !is_utf8(charset.as_str())) => {
             Err(refused("the body must be UTF-8"))
         }
         Some(_) => Ok(()),
-        None => Err(refused("Content-Type cannot be read: send application/json")),
+        None => Err(refused("Content-Type is invalid: send application/json")),
     }
 }
 
@@ -305,7 +305,7 @@ fn check_content_encoding(headers: &HeaderMap) -> Result<(), Refused> {
     match headers.get_all(header::CONTENT_ENCODING).iter().find(|value| **value != identity) {
         None => Ok(()),
         Some(encoding) => {
-            let message = format!("Content-Encoding {encoding:?} is not taken: send the body as it is");
+            let message = format!("Content-Encoding {encoding:?} is not supported: send the body uncompressed");
             let refused = Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
             Err(refused.with(header::ACCEPT_ENCODING, identity))
         }
@@ -315,7 +315,7 @@ fn check_content_encoding(headers: &HeaderMap) -> Result<(), Refused> {
 async fn read(headers: &HeaderMap, body: Body, allowed: usize) -> Result<bytes::Bytes, Refused> {
     let too_large = |actual: Option<u64>| {
         let actual = actual.map_or_else(|| "more".to_owned(), |bytes| bytes.to_string());
-        let message = format!("the limit \"body bytes\" is exceeded: it has {actual}, allowed are {allowed}");
+        let message = format!("the limit \"body bytes\" is exceeded: it has {actual}, at most {allowed} are allowed");
         Refused::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
     let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -325,7 +325,7 @@ async fn read(headers: &HeaderMap, body: Body, allowed: usize) -> Result<bytes::
     to_bytes(body, allowed).await.map_err(|error| {
         let limit =
             std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-        if limit { too_large(None) } else { Refused::new(StatusCode::BAD_REQUEST, "the body broke off") }
+        if limit { too_large(None) } else { Refused::new(StatusCode::BAD_REQUEST, "the request body is incomplete") }
     })
 }
 
@@ -337,7 +337,7 @@ pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<&str>, &'static 
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| "Authorization is not text"),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| "the Authorization header is not text"),
         (Some(_), Some(_)) => Err("there is more than one Authorization header"),
     }
 }

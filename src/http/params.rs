@@ -10,7 +10,7 @@ pub enum InvalidParams {
     #[error("the body is not JSON: {0}")]
     NotJson(String),
     /// It has more values than a request may have: each takes many times the memory of its text.
-    #[error("the limit \"values in the body\" is exceeded: it has {actual}, allowed are {allowed}")]
+    #[error("the limit \"values in the body\" is exceeded: it has {actual}, at most {allowed} are allowed")]
     TooManyValues {
         /// How many there are.
         actual: usize,
@@ -32,7 +32,7 @@ pub enum InvalidParams {
         expected: &'static str,
     },
     /// A list of requests where the server takes one.
-    #[error("batches are switched off: send one operation a request")]
+    #[error("batching is disabled: send one operation per request")]
     BatchOff,
     /// Nothing in the batch.
     #[error("the batch is empty")]
@@ -240,7 +240,7 @@ mod tests {
     fn a_body_of_very_many_values_is_refused_before_it_is_read() {
         assert_eq!(values(br#"{"a": [1, 2, {}], "b": "x,[{\",", "c": null}"#), 8);
         let body = format!(r#"{{"query": "{{a}}", "variables": {{"a": [{}0]}}}}"#, "0,".repeat(30_000));
-        insta::assert_snapshot!(Body::parse(body.as_bytes(), 0).unwrap_err(), @r#"the limit "values in the body" is exceeded: it has 30005, allowed are 20000"#);
+        insta::assert_snapshot!(Body::parse(body.as_bytes(), 0).unwrap_err(), @r#"the limit "values in the body" is exceeded: it has 30005, at most 20000 are allowed"#);
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn a_batch_is_off_by_default_and_bounded_when_on() {
         let batch = br#"[{"query":"{a}"},{"query":"{b}"}]"#;
-        insta::assert_snapshot!(Body::parse(batch, 0).unwrap_err(), @"batches are switched off: send one operation a request");
+        insta::assert_snapshot!(Body::parse(batch, 0).unwrap_err(), @"batching is disabled: send one operation per request");
         insta::assert_snapshot!(Body::parse(batch, 1).unwrap_err(), @"the batch has 2 operations, at most 1 are allowed");
         assert!(matches!(Body::parse(batch, 2), Ok(Body::Batch(list)) if list.len() == 2));
     }

@@ -21,13 +21,13 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; st
 
 const NOT_BUILT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Platform API</title>\
      <h1>The playground is not built into this binary</h1>\
-     <p>Build it with <code>make playground</code> (or <code>npm ci &amp;&amp; npm run build</code> in \
-     <code>playground/</code>) and compile again. The API itself is at <code>/graphql</code>.";
+     <p>Run <code>npm ci &amp;&amp; npm run build</code> in <code>playground/</code> and compile again. \
+     The API itself is at <code>/graphql</code>.";
 
 /// `/`: the page.
 pub(super) async fn index<S: GraphqlService>(State(endpoint): State<Endpoint<S>>, headers: HeaderMap) -> Response {
     if endpoint.service().playground().is_none() {
-        return (StatusCode::NOT_FOUND, "the playground is switched off; the API is at /graphql\n").into_response();
+        return (StatusCode::NOT_FOUND, "the playground is disabled; the API is at /graphql\n").into_response();
     }
     match Dist::get("index.html") {
         Some(file) => asset("index.html", file, &headers),

@@ -22,8 +22,10 @@ pub(super) async fn ready<S: GraphqlService>(State(endpoint): State<Endpoint<S>>
     let checks = endpoint.service().readiness().await;
     let unhealthy = checks.iter().find(|check| !check.healthy);
     let reason = match unhealthy {
-        _ if draining => Some("the server is draining: it finishes what runs and takes nothing new".to_owned()),
-        Some(check) => Some(format!("{}: {}", check.name, check.detail.as_deref().unwrap_or("it does not work"))),
+        _ if draining => {
+            Some("the server is draining: it finishes running requests and accepts no new ones".to_owned())
+        }
+        Some(check) => Some(format!("{}: {}", check.name, check.detail.as_deref().unwrap_or("failed"))),
         None => None,
     };
     let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -64,7 +66,7 @@ pub(super) async fn schema<S: GraphqlService>(
         Err(cause) => return uncached((StatusCode::UNAUTHORIZED, format!("{cause}\n"))),
     };
     if !endpoint.service().limits(&caller).operation.introspection {
-        let refused = (StatusCode::NOT_FOUND, "introspection is switched off for you on this server\n");
+        let refused = (StatusCode::NOT_FOUND, "introspection is disabled for you on this server\n");
         return uncached(refused);
     }
     let deprecated = if query.remove_deprecated { Deprecated::Removed } else { Deprecated::Included };

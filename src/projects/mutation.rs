@@ -76,7 +76,7 @@ async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreatePr
         .commit(async |writes| {
             let taken = || {
                 let name = names::shown(&project.name);
-                ApiError::conflict(format!("there is a project {name} in this group already")).at("input.name")
+                ApiError::conflict(format!("a project named {name} already exists in this group")).at("input.name")
             };
             model::insert(writes, &project).await.map_err(or_taken("projects_group_name_key", taken))?;
             Ok(Done::to(project.id, json!({ "name": project.name, "group": group.to_string() })))

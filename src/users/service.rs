@@ -55,7 +55,7 @@ pub async fn create_admin(db: &Db, passwords: &Passwords, admin: NewAdmin) -> Re
         .commit(async |writes| {
             let taken = || {
                 let name = names::shown(&user.username);
-                ApiError::conflict(format!("there is a user {name} already")).at("username")
+                ApiError::conflict(format!("a user named {name} already exists")).at("username")
             };
             model::insert(writes, &user, &hash).await.map_err(or_taken("users_username_key", taken))?;
             Ok(Done::to(user.id, json!({ "username": user.username })))

@@ -345,7 +345,7 @@ async fn a_member_cancels_their_own_job_and_nobody_else_s() {
     let cancel = "mutation($running: ID!) { cancelJob(input: { id: $running }) { job { id } } }";
     let variables = variables_of(cancel, &ids(&world).await);
     let refused = world.ask("eve", cancel, variables.clone()).await;
-    insta::assert_snapshot!(super::errors(&refused), @"FORBIDDEN input.id: only the person who submitted a job and managers of its group may cancel it");
+    insta::assert_snapshot!(super::errors(&refused), @"FORBIDDEN input.id: only the user who submitted a job, and managers and admins of its group, can cancel it");
     // Whoever has left the group has no jobs in it any more.
     sql(&world.url, "DELETE FROM group_members USING users WHERE users.id = user_id AND username = 'ada'").await;
     let gone = world.ask("ada", cancel, variables).await;

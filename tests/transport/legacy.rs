@@ -94,8 +94,8 @@ async fn a_user_has_so_many_sockets_whatever_they_speak() {
     let _newer = Client::ready(&server).await;
     let mut client = connect(&server).await;
     client.say(INIT).await;
-    insta::assert_snapshot!(client.hear().await, @r#"{"type":"connection_error","payload":{"message":"Too many sockets: at most 1 a user"}}"#);
-    insta::assert_snapshot!(client.hear().await, @"close 1013 Too many sockets: at most 1 a user");
+    insta::assert_snapshot!(client.hear().await, @r#"{"type":"connection_error","payload":{"message":"Too many sockets: at most 1 per user"}}"#);
+    insta::assert_snapshot!(client.hear().await, @"close 1013 Too many sockets: at most 1 per user");
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ impl DevFolder {
 fn lock(path: &Path) -> anyhow::Result<FolderLock> {
     let lock = FolderLock::take(&path.join("dev.lock")).with_context(|| path.display().to_string())?;
     let path = path.display();
-    lock.with_context(|| format!("another `platform dev` runs on {path}: stop it, or give --data-dir or --ephemeral"))
+    lock.with_context(|| format!("another `platform dev` is using {path}; stop it, or use --data-dir or --ephemeral"))
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl FromStr for Cluster {
 }
 
 fn speed(text: &str) -> Result<Speed, String> {
-    text.parse().map_err(|_| "a number above 0, such as 1, 2.5 or 100".to_owned())
+    text.parse().map_err(|_| "a number greater than 0, such as 1, 2.5 or 100".to_owned())
 }
 
 impl DevArgs {
@@ -116,7 +116,7 @@ impl DevArgs {
             Cluster::Real => ClusterKind::Real {
                 assets: std::env::var_os(ASSETS)
                     .context(
-                        "KUBEBUILDER_ASSETS is not set; --cluster real needs a folder with etcd and kube-apiserver",
+                        "KUBEBUILDER_ASSETS is not set; --cluster real requires a directory with etcd and kube-apiserver",
                     )?
                     .into(),
             },
@@ -183,9 +183,9 @@ async fn serve(arguments: &DevArgs, ground: &Ground, stop: CancellationToken) ->
         port: arguments.port,
         jwt_keys: ground.folder.jwt_keys()?,
     });
-    let listener = TcpListener::bind(config.http.listen)
-        .await
-        .with_context(|| format!("--port {} cannot be served on; give another one, or 0 for any", arguments.port))?;
+    let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
+        format!("cannot listen on port {}; choose another --port, or 0 for a free one", arguments.port)
+    })?;
     migrate(&config.database).await?;
     let users = arguments.seed.plant(&config.database).await?;
     let ready = Ready::new(listener.local_addr()?, database_url, ground.cluster.kubeconfig(), users);

@@ -170,7 +170,8 @@ impl Account {
                 Concurrent::Subscriptions => ("concurrent subscriptions", "subscriptions"),
                 Concurrent::Sockets => ("sockets", "open sockets"),
             };
-            let message = format!("the limit \"{limit}\" is reached: {allowed} {things} at once are allowed");
+            let message =
+                format!("the limit \"{limit}\" is reached: at most {allowed} {things} are allowed at the same time");
             return Err(ApiError::new(Code::RateLimited, message));
         }
         Ok(Admission { account: Arc::clone(self), counted: what, charged: 0 })
@@ -212,8 +213,8 @@ impl Admission {
             if let Err(wait) = taken {
                 let Rate { points_per_second, burst } = rate;
                 let message = format!(
-                    "the limit \"cost points\" is reached: the operation costs {cost}; you can save up {burst} and \
-                     regain {points_per_second} a second"
+                    "the limit \"cost points\" is reached: the operation costs {cost}; you can accumulate {burst} and \
+                     regain {points_per_second} per second"
                 );
                 return Err(ApiError::new(Code::RateLimited, message).retry_after(wait));
             }
@@ -266,14 +267,14 @@ mod tests {
         let _second = account.begin_operation(1, &limits).unwrap();
         insta::assert_snapshot!(
             account.begin_operation(1, &limits).unwrap_err(),
-            @r#"the limit "concurrent operations" is reached: 2 queries and mutations at once are allowed"#
+            @r#"the limit "concurrent operations" is reached: at most 2 queries and mutations are allowed at the same time"#
         );
         drop(first);
         account.begin_operation(1, &limits).unwrap();
         let _one = account.begin_subscription(1, &limits).unwrap();
         insta::assert_snapshot!(
             account.begin_subscription(1, &limits).unwrap_err(),
-            @r#"the limit "concurrent subscriptions" is reached: 1 subscriptions at once are allowed"#
+            @r#"the limit "concurrent subscriptions" is reached: at most 1 subscriptions are allowed at the same time"#
         );
         accounts.of(Principal::User(2)).begin_subscription(1, &limits).unwrap();
     }
@@ -283,7 +284,7 @@ mod tests {
         let (account, limits) = (Arc::new(Account::default()), limits());
         let mut operation = account.begin_operation(90, &limits).unwrap();
         let error = account.begin_operation(50, &limits).unwrap_err();
-        insta::assert_snapshot!(error, @r#"the limit "cost points" is reached: the operation costs 50; you can save up 100 and regain 1 a second"#);
+        insta::assert_snapshot!(error, @r#"the limit "cost points" is reached: the operation costs 50; you can accumulate 100 and regain 1 per second"#);
         assert!(
             error.retry_after.is_some_and(|wait| wait > Duration::from_secs(35) && wait <= Duration::from_secs(40))
         );

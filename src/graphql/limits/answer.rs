@@ -68,7 +68,7 @@ mod tests {
     fn what_does_not_fit_is_refused_with_both_numbers_and_the_next_answer_begins_anew() {
         let answer = AnswerBytes::new(100);
         assert_eq!(answer.take(100), Ok(()));
-        insta::assert_snapshot!(answer.clone().take(1).unwrap_err(), @r#"the operation exceeds the limit "bytes of the answer": it has 101, allowed are 100"#);
+        insta::assert_snapshot!(answer.clone().take(1).unwrap_err(), @r#"the operation exceeds the limit "bytes of the response": it has 101, at most 100 are allowed"#);
         answer.begin();
         assert_eq!(answer.take(100), Ok(()));
         assert!(answer.take(usize::MAX).is_err());

@@ -35,7 +35,7 @@ impl Deadline {
     }
 
     fn message(&self) -> String {
-        format!("the operation's deadline of {} ms passed before this was ready", self.allowed.as_millis())
+        format!("the operation exceeded its deadline of {} ms before this was ready", self.allowed.as_millis())
     }
 }
 
@@ -169,9 +169,9 @@ mod tests {
         let told: Vec<_> = response.errors.iter().map(|error| format!("{:?}: {}", error.path, error.message)).collect();
         insta::assert_debug_snapshot!(told, @r#"
         [
-            "[Field(\"slow\")]: the operation's deadline of 2000 ms passed before this was ready",
-            "[Field(\"rooms\"), Index(0), Field(\"guests\")]: the operation's deadline of 2000 ms passed before this was ready",
-            "[Field(\"rooms\"), Index(1), Field(\"guests\")]: the operation's deadline of 2000 ms passed before this was ready",
+            "[Field(\"slow\")]: the operation exceeded its deadline of 2000 ms before this was ready",
+            "[Field(\"rooms\"), Index(0), Field(\"guests\")]: the operation exceeded its deadline of 2000 ms before this was ready",
+            "[Field(\"rooms\"), Index(1), Field(\"guests\")]: the operation exceeded its deadline of 2000 ms before this was ready",
         ]
         "#);
     }

@@ -113,7 +113,8 @@ impl Prepared {
                 .ok_or_else(|| format!("the document has no operation named \"{asked}\""))?,
             None if operations.len() == 1 => 0,
             None => {
-                let message = format!("the document has {} operations: say which with operationName", operations.len());
+                let message =
+                    format!("the document has {} operations: specify one with operationName", operations.len());
                 return Err(message);
             }
         };

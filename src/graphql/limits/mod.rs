@@ -146,12 +146,12 @@ impl Limit {
             Self::Aliases => "aliases",
             Self::Directives => "directives",
             Self::RootFields => "root fields",
-            Self::Fields => "fields in the answer",
-            Self::Nodes => "nodes in the answer",
+            Self::Fields => "fields in the response",
+            Self::Nodes => "nodes in the response",
             Self::Cost => "cost",
             Self::PageSize => "page size",
             Self::ListItems => "items in an input list",
-            Self::AnswerBytes => "bytes of the answer",
+            Self::AnswerBytes => "bytes of the response",
             Self::IntrospectionNesting => "introspection nesting",
         }
     }
@@ -167,7 +167,7 @@ impl fmt::Display for Limit {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It is larger than a limit allows.
-    #[error("the operation exceeds the limit \"{limit}\": it has {actual}, allowed are {allowed}")]
+    #[error("the operation exceeds the limit \"{limit}\": it has {actual}, at most {allowed} are allowed")]
     Exceeded {
         /// Which limit.
         limit: Limit,
@@ -177,7 +177,7 @@ pub enum Refusal {
         actual: u64,
     },
     /// It asks for the schema, and the operator does not show it to this caller.
-    #[error("introspection is switched off for you on this server")]
+    #[error("introspection is disabled for you on this server")]
     Introspection,
     /// The schema wants exactly one argument that says how long the list is.
     #[error("\"{0}\" needs exactly one of the arguments that say how long its list is")]

@@ -246,7 +246,7 @@ fn weight(directives: &[Positioned<ConstDirective>]) -> Result<Option<u64>, Inva
         _ => None,
     };
     let given = given.map_or_else(|| "nothing".to_owned(), ToString::to_string);
-    parsed.map(Some).ok_or_else(|| InvalidCosts(format!("a weight is {given}; it may be a whole number as a string")))
+    parsed.map(Some).ok_or_else(|| InvalidCosts(format!("a weight is {given}; it must be a whole number as a string")))
 }
 
 #[cfg(test)]
@@ -261,7 +261,7 @@ mod tests {
     fn a_directive_that_makes_no_sense_is_named() {
         insta::assert_snapshot!(
             refused("type Query { a: Int @cost(weight: \"dear\") }"),
-            @r#"the schema's cost directives: a weight is "dear"; it may be a whole number as a string"#
+            @r#"the schema's cost directives: a weight is "dear"; it must be a whole number as a string"#
         );
         insta::assert_snapshot!(
             refused("type Query { a: Query @listSize(assumedSize: 1, sizedFields: [\"nodes\"]) }"),

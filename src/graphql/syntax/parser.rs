@@ -43,10 +43,10 @@ impl<'a> Parser<'a> {
                     (Token::Punctuator("{"), None) => anonymous.push(self.shorthand()?),
                     (Token::End, None) if !anonymous.is_empty() || !named.is_empty() || !fragments.is_empty() => break,
                     (Token::Punctuator("{"), Some(pos)) => {
-                        return Err(error(pos, "a query in short form has no description"));
+                        return Err(error(pos, "a query in short form cannot have a description"));
                     }
                     (_, None) => return Err(self.expected("an operation or a fragment")),
-                    (_, Some(_)) => return Err(self.expected("an operation or a fragment behind the description")),
+                    (_, Some(_)) => return Err(self.expected("an operation or a fragment after the description")),
                 }
                 continue;
             };
@@ -114,7 +114,7 @@ impl<'a> Parser<'a> {
     }
 
     fn not_executable(&self) -> ServerError {
-        let message = "A document that is executed may have operations and fragments only, and no type definitions.";
+        let message = "A document that is executed can only contain operations and fragments, not type definitions.";
         coded(Code::GraphqlValidationFailed, message, [self.pos])
     }
 

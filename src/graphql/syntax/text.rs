@@ -23,7 +23,7 @@ pub(super) fn quoted(content: &str) -> Result<Quoted, (usize, String)> {
                 text.push(character);
                 at += length;
             }
-            _ => return Err((at, "unterminated string: only a block string (\"\"\") spans lines".to_owned())),
+            _ => return Err((at, "unterminated string: only a block string (\"\"\") can span lines".to_owned())),
         }
     }
 }

@@ -141,7 +141,7 @@ impl<'a> Lexer<'a> {
         self.skip_if(b"-");
         if self.skip_if(b"0") {
             if self.is_digit() {
-                return Err(self.invalid_number("a number other than 0 does not begin with 0"));
+                return Err(self.invalid_number("a number other than 0 cannot start with 0"));
             }
         } else {
             self.digits()?;

@@ -28,7 +28,7 @@ pub enum InvalidManifest {
     #[error("is neither {{\"SHA-256 of the text\": \"text\"}} nor an Apollo persisted query manifest: {0}")]
     Malformed(String),
     /// A document does not parse.
-    #[error("has a document \"{id}\" that is no GraphQL: {problem}")]
+    #[error("contains a document \"{id}\" that is not valid GraphQL: {problem}")]
     NotGraphql {
         /// Which.
         id: String,
@@ -36,7 +36,7 @@ pub enum InvalidManifest {
         problem: String,
     },
     /// The id is not the text's SHA-256.
-    #[error("has a document \"{id}\" whose text has another SHA-256: {actual}")]
+    #[error("contains a document \"{id}\" whose text has a different SHA-256: {actual}")]
     WrongHash {
         /// Which.
         id: String,
@@ -62,7 +62,7 @@ impl Manifest {
     pub fn parse(bytes: &[u8], costs: &CostTable) -> Result<Self, InvalidManifest> {
         let malformed = |problem: &str| InvalidManifest::Malformed(problem.to_owned());
         let json = serde_json::from_slice(bytes).map_err(|error| malformed(&error.to_string()))?;
-        let Value::Object(map) = json else { return Err(malformed("it is no JSON object")) };
+        let Value::Object(map) = json else { return Err(malformed("it is not a JSON object")) };
         let listed = match map.get("format") {
             Some(Value::String(format)) if format == "apollo-persisted-query-manifest" => apollo(&map)?,
             _ => plain(map)?,
@@ -115,7 +115,7 @@ impl Manifest {
 fn plain(map: Map<String, Value>) -> Result<Vec<(String, String)>, InvalidManifest> {
     let text = |(id, value): (String, Value)| match value {
         Value::String(text) => Ok((id, text)),
-        _ => Err(InvalidManifest::Malformed(format!("\"{id}\" is no text"))),
+        _ => Err(InvalidManifest::Malformed(format!("\"{id}\" is not a string"))),
     };
     map.into_iter().map(text).collect()
 }
@@ -125,10 +125,10 @@ fn apollo(map: &Map<String, Value>) -> Result<Vec<(String, String)>, InvalidMani
     let version = map.get("version");
     if version.and_then(Value::as_u64) != Some(1) {
         let version = version.unwrap_or(&Value::Null);
-        return Err(malformed(format!("its version is {version}; it may be 1")));
+        return Err(malformed(format!("its version is {version}; it must be 1")));
     }
     let Some(Value::Array(operations)) = map.get("operations") else {
-        return Err(malformed("\"operations\" is no list".to_owned()));
+        return Err(malformed("\"operations\" is not a list".to_owned()));
     };
     let operation = |(index, operation): (usize, &Value)| {
         let part = |name: &str| operation.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -180,15 +180,15 @@ mod tests {
     fn what_cannot_be_used_is_named() {
         let refused = |text: &str| read(text).unwrap_err();
         insta::assert_snapshot!(refused("{"), @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: EOF while parsing an object at line 1 column 1"#);
-        insta::assert_snapshot!(refused(r#"{"a": 1}"#), @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: "a" is no text"#);
+        insta::assert_snapshot!(refused(r#"{"a": 1}"#), @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: "a" is not a string"#);
         insta::assert_snapshot!(
             refused(&format!(r#"{{"{HELLO}": "{{ hello }}"}}"#)),
-            @r#"has a document "ad5b2d7d4ba05d4f80a7ae2e0b4e1d2ab5c5d4bcb2ea1ab4d6b8c4c7e5f4a3b2" whose text has another SHA-256: 001c3174e099bd72b729d0c0a529ba9f5a740c446e2a6e1d71b283cb84ec3065"#
+            @r#"contains a document "ad5b2d7d4ba05d4f80a7ae2e0b4e1d2ab5c5d4bcb2ea1ab4d6b8c4c7e5f4a3b2" whose text has a different SHA-256: 001c3174e099bd72b729d0c0a529ba9f5a740c446e2a6e1d71b283cb84ec3065"#
         );
         insta::assert_snapshot!(
             refused(r#"{"format":"apollo-persisted-query-manifest","version":2,"operations":[]}"#),
-            @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: its version is 2; it may be 1"#
+            @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: its version is 2; it must be 1"#
         );
-        insta::assert_snapshot!(refused(r#"{"a": "{"}"#), @r#"has a document "a" that is no GraphQL: expected a field, a fragment or "}", found the end of the document at line 1, column 2"#);
+        insta::assert_snapshot!(refused(r#"{"a": "{"}"#), @r#"contains a document "a" that is not valid GraphQL: expected a field, a fragment or "}", found the end of the document at line 1, column 2"#);
     }
 }

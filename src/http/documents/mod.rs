@@ -122,7 +122,7 @@ impl Documents {
     async fn of_text(&self, text: &str, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
         if self.settings.mode == TrustedDocumentsMode::Only {
             return self.settings.trusted.by_text(text).cloned().ok_or_else(|| {
-                let message = "this server runs only the operations that its operator has listed";
+                let message = "this server only runs trusted documents";
                 ApiError::forbidden(message).into()
             });
         }

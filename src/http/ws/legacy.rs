@@ -20,7 +20,7 @@ pub fn one_error(errors: &str) -> String {
     let several = (errors.len() > 1).then(|| errors.clone());
     let mut first = if errors.is_empty() { Value::Null } else { errors.swap_remove(0) };
     if !first.is_object() {
-        first = json!({ "message": "the operation was refused" });
+        first = json!({ "message": "the operation was rejected" });
     }
     if let Some(several) = several {
         first["errors"] = several.into();
@@ -39,7 +39,7 @@ mod tests {
             one_error(r#"[{"message":"no"},{"message":"neither"}]"#),
             @r#"{"message":"no","errors":[{"message":"no"},{"message":"neither"}]}"#
         );
-        insta::assert_snapshot!(one_error("[]"), @r#"{"message":"the operation was refused"}"#);
+        insta::assert_snapshot!(one_error("[]"), @r#"{"message":"the operation was rejected"}"#);
     }
 
     #[test]

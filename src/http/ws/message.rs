@@ -73,7 +73,7 @@ impl ClientMessage {
             (Legacy, "connection_terminate") => Ok(Self::Terminate),
             (_, kind) => {
                 let kind: String = kind.chars().take(40).collect();
-                Err(format!("Invalid message: unknown type {kind:?}; this socket speaks {spoken}"))
+                Err(format!("Invalid message: unknown type {kind:?}; this WebSocket uses {spoken}"))
             }
         }
     }
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         insta::assert_snapshot!(refused("hello"), @"Invalid message: not a JSON object with a type");
-        insta::assert_snapshot!(refused(r#"{"type":"shout"}"#), @r#"Invalid message: unknown type "shout"; this socket speaks graphql-transport-ws"#);
+        insta::assert_snapshot!(refused(r#"{"type":"shout"}"#), @r#"Invalid message: unknown type "shout"; this WebSocket uses graphql-transport-ws"#);
         insta::assert_snapshot!(refused(r#"{"type":"subscribe","payload":{"query":"{a}"}}"#), @"Invalid message: id must be a string");
         insta::assert_snapshot!(refused(r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#), @"Invalid message: empty id");
         insta::assert_snapshot!(refused(r#"{"type":"subscribe","id":"1"}"#), @"Invalid message: subscribe without payload");
@@ -175,9 +175,9 @@ mod tests {
     fn each_protocol_has_words_that_the_other_has_not() {
         let said = |text: &str, spoken| ClientMessage::parse(text, spoken).unwrap_err();
         let start = r#"{"type":"start","id":"1","payload":{"query":"{a}"}}"#;
-        insta::assert_snapshot!(said(start, SubProtocol::Transport), @r#"Invalid message: unknown type "start"; this socket speaks graphql-transport-ws"#);
-        insta::assert_snapshot!(said(r#"{"type":"ping"}"#, SubProtocol::Legacy), @r#"Invalid message: unknown type "ping"; this socket speaks graphql-ws"#);
-        insta::assert_snapshot!(said(r#"{"type":"shout"}"#, SubProtocol::Either), @r#"Invalid message: unknown type "shout"; this socket speaks graphql-transport-ws or graphql-ws"#);
+        insta::assert_snapshot!(said(start, SubProtocol::Transport), @r#"Invalid message: unknown type "start"; this WebSocket uses graphql-transport-ws"#);
+        insta::assert_snapshot!(said(r#"{"type":"ping"}"#, SubProtocol::Legacy), @r#"Invalid message: unknown type "ping"; this WebSocket uses graphql-ws"#);
+        insta::assert_snapshot!(said(r#"{"type":"shout"}"#, SubProtocol::Either), @r#"Invalid message: unknown type "shout"; this WebSocket uses graphql-transport-ws or graphql-ws"#);
         insta::assert_snapshot!(said(r#"{"type":"start","id":"1"}"#, SubProtocol::Either), @"Invalid message: start without payload");
     }
 

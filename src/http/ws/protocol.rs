@@ -68,8 +68,8 @@ impl Close {
             Self::SecondInit => "Too many initialisation requests".to_owned(),
             Self::InternalError => "Internal server error".to_owned(),
             Self::Restart { retry_after_ms } => format!(r#"{{"retryAfterMs":{retry_after_ms}}}"#),
-            Self::TooManySockets(allowed) => format!("Too many sockets: at most {allowed} a user"),
-            Self::Dead => "No answer to two pings".to_owned(),
+            Self::TooManySockets(allowed) => format!("Too many sockets: at most {allowed} per user"),
+            Self::Dead => "No response to two pings".to_owned(),
             Self::Terminated => String::new(),
         };
         reason.truncate(reason.floor_char_boundary(123));

@@ -101,7 +101,7 @@ fn a_peer_that_misses_two_pings_is_dead_and_any_word_keeps_it_alive() {
     text(&mut socket, r#"{"type":"pong"}"#);
     socket.on(Event::PingDue);
     socket.on(Event::PingDue);
-    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @"close 1001 No answer to two pings");
+    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @"close 1001 No response to two pings");
 }
 
 #[test]
