@@ -1,4 +1,4 @@
-//! The schema: the three roots put together from the rooms, what each request carries, and the SDL.
+//! The schema: the three root types assembled from the modules, the data of each request, and the SDL.
 
 pub mod event_cursor;
 
@@ -66,10 +66,10 @@ pub struct Subscription(JobSubscription);
 /// The executable schema.
 pub type Schema = Executable<Query, Mutation, Subscription>;
 
-/// What a schema is built with.
+/// The builder of a schema.
 pub type SchemaBuilder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
 
-/// Ids that one `nodes` query may ask for.
+/// The maximum number of IDs in a `nodes` query.
 const MAX_NODES: usize = 100;
 
 /// An object with an ID, which can be fetched with `node`.
@@ -94,7 +94,7 @@ pub enum Node {
     Job(Job),
 }
 
-/// Finding things by id alone.
+/// The queries for objects by ID.
 #[derive(Debug, Default)]
 pub struct NodeQuery;
 
@@ -154,19 +154,19 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError> {
 
 /// The schema without what a running server adds to it.
 pub fn builder() -> SchemaBuilder {
-    // Sizes are measured before execution (graphql::limits); the executor's own limits stay out of the way.
+    // Sizes are measured before execution (graphql::limits), so the executor's own limits are not used.
     async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .override_output_type_description::<DateTime<Utc>>(
             "A date and time in UTC, in the format of RFC 3339, such as `\"2026-11-23T09:41:07.123456+00:00\"`.",
         )
 }
 
-/// The schema of a running server; `parts` puts in what every request shares.
+/// The schema of a running server; `parts` adds what all requests share.
 pub fn build(parts: impl Fn(SchemaBuilder) -> SchemaBuilder) -> Schema {
     Executable::new(|| parts(builder()))
 }
 
-/// The request with loaders of its own, and the place where a subscription notes its cursor.
+/// The request with its own loaders, and the place where a subscription records its cursor.
 pub fn with_request_parts(
     request: Request,
     loaders: Arc<Loaders>,
@@ -181,12 +181,12 @@ pub fn with_request_parts(
     (request, cursor)
 }
 
-/// The schema in GraphQL's schema language, as `schema.graphql` holds it.
+/// The schema in SDL, as in `schema.graphql`.
 pub fn sdl() -> String {
     builder().finish().sdl_with_options(printed())
 }
 
-/// The same for a client that wants nothing old.
+/// The schema in SDL, without everything that is deprecated.
 pub fn sdl_without_deprecated() -> String {
     builder().directive(WithoutDeprecated).finish().sdl_with_options(printed())
 }

@@ -1,4 +1,5 @@
-//! Configuration: every variable is listed, a bad one stops the start with one line, a secret is never shown.
+//! Configuration: every variable is listed, an invalid one prevents the start with one line, and a secret is never
+//! shown.
 
 use std::{
     collections::BTreeSet,

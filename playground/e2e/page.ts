@@ -1,4 +1,4 @@
-// The page as a person uses it: the verbs of the test.
+// The page as a user operates it: the actions of the test.
 import { expect, type Locator, type Page } from '@playwright/test';
 
 export class PlaygroundPage {

@@ -1,4 +1,4 @@
-//! Who is asking: a person with their roles, or nobody.
+//! The caller: a user with their roles, or an unauthenticated client.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,39 +39,39 @@ pub enum GroupRole {
 
 text_enum!(GroupRole { Member => "MEMBER", Manager => "MANAGER", Admin => "ADMIN" });
 
-/// A person who has logged in, as of the start of the request.
+/// A user who has logged in, as of the start of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// The user.
     pub user: UserId,
-    /// The log-in that the access token belongs to.
+    /// The session that the access token belongs to.
     pub session: SessionId,
     /// Their role on the platform.
     pub platform_role: PlatformRole,
-    /// Their role in each group they are in.
+    /// Their role in each of their groups.
     pub groups: BTreeMap<GroupId, GroupRole>,
     /// When the access token expires.
     pub expires_at: DateTime<Utc>,
 }
 
 impl Principal {
-    /// What their access token says.
+    /// The claims of their access token.
     pub(super) fn claims(&self) -> Claims {
         Claims { user: self.user, session: self.session, expires_at: self.expires_at }
     }
 
-    /// Whether they look after the whole platform.
+    /// Whether they are a platform admin.
     pub fn is_platform_admin(&self) -> bool {
         self.platform_role == PlatformRole::Admin
     }
 }
 
-/// Whoever sent the request.
+/// The sender of a request.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    /// Nobody who has logged in.
+    /// An unauthenticated client.
     Anonymous,
-    /// Somebody with a valid access token.
+    /// A user with a valid access token.
     Known(Arc<Principal>),
 }
 
@@ -79,7 +79,7 @@ impl Caller {
     /// The user.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if nobody has logged in.
+    /// `UNAUTHENTICATED` if the caller has not logged in.
     pub fn principal(&self) -> Result<&Principal, ApiError> {
         match self {
             Self::Known(principal) => Ok(principal),

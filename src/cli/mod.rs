@@ -1,6 +1,6 @@
-//! The command line: one binary, each role and chore a subcommand.
+//! The command line: one binary with a subcommand for each role and task.
 //!
-//! Exit codes: 0 when all went well, 1 when the work failed, 2 when what was asked for cannot be understood.
+//! Exit codes: 0 on success, 1 on failure, 2 if the arguments or settings are invalid.
 
 #[cfg(feature = "embedded")]
 mod dev;
@@ -106,7 +106,7 @@ struct AdminCreateArgs {
     log: LogSettings,
 }
 
-/// Runs the process: `.env`, command line, settings, then the work.
+/// Runs the process: reads `.env`, the command line and the settings, then does the work.
 #[must_use]
 pub fn run() -> ExitCode {
     match read_dotenv().and_then(|()| parse(std::env::args_os())) {
@@ -129,19 +129,19 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Why the process stops before it has begun.
+/// Why the process stops before it has started.
 #[derive(Debug)]
 enum Stop {
     Shown(String),
     Unusable(String),
 }
 
-/// Reads `.env` of the current folder, if there is one. What the environment already has stays.
+/// Reads `.env` from the current directory, if it exists. Variables that are already set keep their value.
 fn read_dotenv() -> Result<(), Stop> {
     match dotenvy::from_path(".env") {
         Ok(()) => Ok(()),
         Err(error) if error.not_found() => Ok(()),
-        // The error quotes the line, which may hold a secret.
+        // The error quotes the line, which may contain a secret.
         Err(dotenvy::Error::LineParse(..)) => Err(Stop::Unusable(
             ".env contains a line that is not NAME=value; values with spaces must be quoted".to_owned(),
         )),
@@ -161,7 +161,7 @@ fn parse(arguments: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clo
     Cli::from_arg_matches_mut(&mut matches).map_err(stop)
 }
 
-/// Everyone on the machine can read a process's arguments, so secrets come by the environment only.
+/// All users of the machine can read the arguments of a process, so secrets are only accepted from the environment.
 fn refuse_secrets_in_arguments(command: &clap::Command, matches: &ArgMatches) -> Result<(), Stop> {
     let given = |argument: &&clap::Arg| {
         argument.is_hide_env_values_set()
@@ -228,12 +228,12 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
-/// Stops when the process is asked to stop: Ctrl-C, or SIGTERM as Kubernetes and systemd send it.
+/// Cancelled when the process is asked to stop: by Ctrl-C, or by SIGTERM, which Kubernetes and systemd send.
 fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let asked = stop.clone();
-    // It lives as long as the process: there is nothing to hand it back to.
+    // It lives as long as the process, so nothing needs to own it.
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -7,51 +7,51 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-/// A setting that cannot be used. Displays as one line that names the variable, what it was and what it may be.
+/// A setting that cannot be used. Displays as one line with the variable, its value and the allowed values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// It has no default and was not given.
+    /// It is required and was not given.
     #[error("{variable} is not set; it must be {expected}")]
     Missing {
         /// The environment variable.
         variable: &'static str,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
     },
-    /// It was given and cannot be used.
+    /// It was given and is invalid.
     #[error("{variable} was {given:?}; it must be {expected}")]
     Invalid {
         /// The environment variable.
         variable: &'static str,
         /// What it was.
         given: String,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
     },
-    /// It can be read and does not work.
+    /// It was parsed but does not work.
     #[error("{variable} {problem}; it must be {expected}")]
     Unusable {
         /// The environment variable.
         variable: &'static str,
         /// What is wrong with it.
         problem: String,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
     },
-    /// It was given, cannot be used, and may hold a secret, so it is described but not shown.
+    /// It was given, is invalid, and may contain a secret, so it is described but not shown.
     #[error("{variable} {problem}; it must be {expected}")]
     Secret {
         /// The environment variable.
         variable: &'static str,
         /// What is wrong with it, without quoting it.
         problem: String,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
     },
 }
 
-/// What clap has to say about the command line, as one line; `None` if it is help or a version, which is printed as it
-/// is. The value of an argument that hides its environment value is never repeated.
+/// The error message of clap as a single line; `None` if it is help or a version, which is printed as it is. The value
+/// of an argument that hides its environment value is never repeated.
 #[must_use]
 pub fn one_line(command: &Command, error: &clap::Error) -> Option<String> {
     let context = |kind| match error.get(kind) {

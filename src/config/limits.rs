@@ -1,4 +1,4 @@
-//! What a client may ask for: one set of limits for everybody, and what differs for a platform role.
+//! The limits for clients: one set of limits for everybody, and overrides per platform role.
 
 use std::{num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
@@ -9,46 +9,46 @@ use super::{
     values::{between, switch},
 };
 
-/// The limits of one role. Each refusal names the limit and its value.
+/// The limits of a role. Each rejection names the limit and its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoleLimits {
-    /// How deeply selections may nest.
+    /// Maximum depth of an operation.
     pub depth: u64,
-    /// Points that an operation may cost.
+    /// Maximum cost of an operation in points.
     pub cost: u64,
-    /// Things in the lists of an answer.
+    /// Maximum number of objects in the lists of a response.
     pub nodes: u64,
-    /// Fields in an answer.
+    /// Maximum number of fields in a response.
     pub fields: u64,
-    /// Aliases in an operation.
+    /// Maximum number of aliases in an operation.
     pub aliases: u64,
-    /// Directives in an operation.
+    /// Maximum number of directives in an operation.
     pub directives: u64,
-    /// Lexical tokens in a document.
+    /// Maximum number of lexical tokens in a document.
     pub tokens: u64,
-    /// Fields selected on the root.
+    /// Maximum number of root fields.
     pub root_fields: u64,
-    /// Rows on one page of a connection.
+    /// Maximum page size of a connection.
     pub page_size: u64,
-    /// Items in one list of the input.
+    /// Maximum number of items in a list of the input.
     pub list_items: u64,
-    /// Bytes of an answer.
+    /// Maximum size of a response in bytes.
     pub answer_bytes: u64,
-    /// Seconds a query or mutation gets.
+    /// Timeout of a query or mutation in seconds.
     pub timeout_seconds: u64,
-    /// Queries and mutations at once.
+    /// Maximum number of concurrent queries and mutations.
     pub operations: u64,
-    /// Subscriptions at once.
+    /// Maximum number of concurrent subscriptions.
     pub subscriptions: u64,
     /// Open sockets.
     pub sockets: u64,
-    /// Cost points regained each second; 0 turns the limit off.
+    /// Cost points regained per second; 0 disables the limit.
     pub points_per_second: u64,
-    /// Cost points that can be saved up.
+    /// Maximum number of cost points that can be accumulated.
     pub burst_points: u64,
 }
 
-/// A limit that a role may have of its own: its name, which is its variable in lower case, and what it may be.
+/// A limit that a role can override: its name, which is its variable in lowercase, and the allowed values.
 struct Key {
     name: &'static str,
     least: u64,
@@ -56,7 +56,7 @@ struct Key {
     of: fn(&mut RoleLimits) -> &mut u64,
 }
 
-/// What the rate limit can count with.
+/// The largest number that the rate limit can count with.
 const MOST_POINTS: u64 = u32::MAX as u64;
 
 const KEYS: [Key; 17] = [
@@ -90,7 +90,7 @@ fn limit(name: &'static str) -> impl Fn(&str) -> Result<u64, String> + Clone + S
     between(least, most)
 }
 
-/// What differs for one role, as `max_depth=8,max_cost=500`.
+/// The overrides of a role, such as `max_depth=8,max_cost=500`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoleChanges(Vec<(&'static str, u64)>);
 
@@ -128,7 +128,7 @@ impl RoleLimits {
         self
     }
 
-    /// An operation that costs more than can be saved up could never run.
+    /// An operation that costs more than can be accumulated could never run.
     fn check(&self, variable: &'static str) -> Result<(), ConfigError> {
         if self.points_per_second > 0 && self.burst_points < self.cost {
             return Err(ConfigError::Unusable {
@@ -144,11 +144,11 @@ impl RoleLimits {
     }
 }
 
-/// What a client may ask for.
+/// The limits for clients.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
-    // A config file of 1 MiB of which a JSON writer escapes every character (six bytes for one), and 64 KiB for the rest.
+    // A config file of 1 MiB in which JSON escapes every character (six bytes for one), and 64 KiB for the rest.
     /// Maximum size of a request body, in bytes
     #[arg(long, env = "MAX_BODY_BYTES", default_value = "6356992", value_name = "N", value_parser = between(1024_usize, 1 << 30))]
     pub max_body_bytes: usize,
@@ -297,7 +297,7 @@ impl LimitSettings {
 }
 
 impl RoleLimits {
-    /// The time a query or mutation gets.
+    /// The timeout of a query or mutation.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)

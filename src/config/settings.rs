@@ -1,7 +1,7 @@
-//! Every variable the server reads, as clap lists it in `--help`.
+//! All variables of the server, as clap lists them in `--help`.
 //!
-//! Doc comments here are help texts: one line, for an operator. Values that need no other value are checked by their
-//! parser; the rest when these settings become a [`super::Config`].
+//! Doc comments here are help texts: one line, for an operator. Values that do not depend on other values are checked
+//! by their parser; the rest when these settings become a [`super::Config`].
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -20,7 +20,7 @@ use super::{
     values::{between, log_filter, object_name, switch},
 };
 
-/// All that `platform serve` reads.
+/// All settings of `platform serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeSettings {
     /// See [`DatabaseSettings`].
@@ -47,7 +47,7 @@ pub struct ServeSettings {
 }
 
 impl ServeSettings {
-    /// What the settings are when nothing is set, whatever this process's environment says.
+    /// The default settings, regardless of the environment of this process.
     #[must_use]
     pub(super) fn defaults() -> Self {
         let command = Self::augment_args(Command::new("defaults")).mut_args(|argument| argument.env(None));
@@ -96,7 +96,7 @@ pub struct DatabaseSettings {
     pub migrate_on_start: bool,
 }
 
-/// With fewer connections to the database for each thread, none has any to itself (`db::lane`).
+/// With fewer database connections per thread, no thread has its own (`db::lane`).
 const CONNECTIONS_FOR_A_THREAD: u32 = 4;
 
 /// Where clients connect.
@@ -130,7 +130,7 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
-    /// What these settings ask for, where there are so many connections to the database.
+    /// The HTTP configuration of these settings, for this number of database connections.
     pub(super) fn config(&self, connections: NonZeroU32) -> HttpConfig {
         HttpConfig {
             listen: SocketAddr::new(self.listen_addr, self.port),
@@ -186,7 +186,7 @@ impl AuthSettings {
     }
 }
 
-/// How passwords are kept.
+/// How passwords are stored.
 #[derive(Debug, Clone, Args)]
 pub struct PasswordSettings {
     /// Cost of hashing a password, as a power of two from 10 to 16
@@ -230,7 +230,7 @@ impl ClusterSettings {
                 expected: "true if EXECUTOR_MODE=scheduler".to_owned(),
             }),
             ExecutorMode::Scheduler => Ok(()),
-            // Accepted, it would send FlashJobs to a cluster that has nobody to run them.
+            // If it were accepted, it would send FlashJobs to a cluster that has nothing to run them.
             ExecutorMode::Local => Err(ConfigError::Invalid {
                 variable: "EXECUTOR_MODE",
                 given: "local".to_owned(),

@@ -1,8 +1,9 @@
-//! The types of single settings, and the parsers clap calls for them. A parser's error says what the value may be.
+//! The types of single settings, and the parsers that clap calls for them. The error of a parser describes the allowed
+//! values.
 
 use std::{fmt, str::FromStr};
 
-/// Who places the pods of a job.
+/// How jobs are run in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum ExecutorMode {
     /// As FlashJobs, placed by the Flash scheduler.
@@ -11,7 +12,7 @@ pub enum ExecutorMode {
     Local,
 }
 
-/// What a line of the log looks like.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// Colored lines for a terminal.
@@ -20,12 +21,12 @@ pub enum LogFormat {
     Json,
 }
 
-/// Who may ask for the schema, and is told names like the one that they misspelt.
+/// Who can query the schema and gets suggestions for misspelled names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Introspection {
     /// All callers.
     Everyone,
-    /// Who has logged in.
+    /// Authenticated users.
     Users,
     /// Platform admins.
     Admins,
@@ -47,7 +48,7 @@ impl FromStr for Introspection {
     }
 }
 
-/// Whether operations that are not known in advance are served.
+/// Whether operations that are not in the file of trusted operations are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum TrustedDocumentsMode {
     /// The file is ignored.
@@ -58,15 +59,15 @@ pub enum TrustedDocumentsMode {
     Only,
 }
 
-/// How much work hashing a password is, as a power of two.
+/// The cost of hashing a password, as a power of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BcryptCost(u32);
 
 impl BcryptCost {
-    /// What bcrypt allows at the least: for development and tests, where nothing is worth stealing.
+    /// The minimum that bcrypt allows: for development and tests, where nothing is worth stealing.
     pub const CHEAPEST: Self = Self(4);
 
-    /// The number that bcrypt is called with.
+    /// The number that is passed to bcrypt.
     #[must_use]
     pub fn get(self) -> u32 {
         self.0
@@ -87,7 +88,7 @@ impl fmt::Display for BcryptCost {
     }
 }
 
-/// An amount of storage as Kubernetes writes it, such as `10Gi`.
+/// An amount of storage in Kubernetes notation, such as `10Gi`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageSize(String);
 
@@ -118,7 +119,7 @@ impl FromStr for StorageSize {
 /// Which web pages may call the API from another origin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AllowedOrigins {
-    /// None: the server's own page only.
+    /// None: only the server's own page.
     #[default]
     SameOrigin,
     /// These, each as `scheme://host[:port]`.
@@ -143,7 +144,7 @@ impl FromStr for AllowedOrigins {
     }
 }
 
-/// Whether `text` is a scheme, a host and at most a port, as browsers send it in `Origin`.
+/// Whether `text` consists of a scheme, a host and an optional port, as browsers send it in `Origin`.
 fn is_origin(text: &str) -> bool {
     http::Uri::from_str(text).is_ok_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
@@ -153,7 +154,7 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
-/// A parser for numbers from `least` to `most`, both included.
+/// A parser for numbers from `least` to `most`, inclusive.
 pub(super) fn between<N>(least: N, most: N) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
 where
     N: FromStr + PartialOrd + fmt::Display + Copy + Send + Sync + 'static,
@@ -173,7 +174,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// A parser for names that Kubernetes gives its objects.
+/// A parser for names of Kubernetes objects.
 pub(super) fn object_name(text: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);

@@ -1,4 +1,4 @@
-//! Making config files.
+//! Mutations of config files.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::graphql::{ApiResult, IntoGraphql, names};
 use crate::ids::{CommitId, ConfigId, ProjectId, UserId};
 use crate::projects::loader::ProjectsById;
 
-/// Characters of a commit message at most.
+/// The maximum length of a commit message in characters.
 const MAX_MESSAGE: usize = 500;
 
 /// Input for `createConfigFile`.
@@ -53,7 +53,7 @@ pub struct CreateConfigFilePayload {
     pub commit: ConfigCommit,
 }
 
-/// The config files part of the mutation root.
+/// The mutations of config files.
 #[derive(Debug, Default)]
 pub struct ConfigMutation;
 
@@ -136,7 +136,7 @@ fn rows(
     message: String,
     blob: &Blob,
 ) -> (model::ConfigFile, model::Commit) {
-    // PostgreSQL keeps microseconds; what is answered now is what is read later.
+    // PostgreSQL stores microseconds; the response must match what is read later.
     let created_at = Utc::now().trunc_subsecs(6);
     let file = model::ConfigFile { id: ConfigId::generate(), project_id, name, created_at };
     let commit = model::Commit {

@@ -1,4 +1,4 @@
-//! Asking about config files.
+//! Queries for config files.
 
 use async_graphql::{Context, InputObject, Object};
 
@@ -29,7 +29,7 @@ pub struct ConfigFileFilter {
     pub names: Option<Vec<String>>,
 }
 
-/// The config files part of the query root.
+/// The queries for config files.
 #[derive(Debug, Default)]
 pub struct ConfigQuery;
 
@@ -62,12 +62,12 @@ impl ConfigQuery {
     }
 }
 
-/// The config file with this id, if the caller may see it.
+/// The config file with this ID, if the caller can see it.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
 pub async fn find(ctx: &Context<'_>, id: ConfigId) -> Result<ConfigFile, ApiError> {
-    // Asked first, so that nobody learns without a log-in which ids exist.
+    // Checked first, so that unauthenticated clients cannot find out which IDs exist.
     ctx.caller().principal()?;
     let not_found = || ApiError::not_found("config file", id);
     let file = ctx.read::<ConfigFilesById>(id).await?.ok_or_else(not_found)?;
@@ -76,10 +76,10 @@ pub async fn find(ctx: &Context<'_>, id: ConfigId) -> Result<ConfigFile, ApiErro
     Ok(ConfigFile(file))
 }
 
-/// The version of a config file with this id, if the caller may see it.
+/// The version of a config file with this ID, if the caller can see it.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
 pub async fn find_commit(ctx: &Context<'_>, id: CommitId) -> Result<ConfigCommit, ApiError> {
     ctx.caller().principal()?;
     let not_found = || ApiError::not_found("commit", id);

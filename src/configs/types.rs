@@ -1,4 +1,4 @@
-//! Config files and their versions as the API shows them.
+//! Config files and their versions as GraphQL types.
 
 use std::sync::Arc;
 
@@ -91,10 +91,10 @@ impl From<model::Commit> for ConfigCommit {
 }
 
 impl ConfigCommit {
-    /// The version with this id, for an edge whose start the viewer sees.
+    /// The version with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
-    /// The read failed, or a foreign key does not hold.
+    /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: CommitId) -> Result<Self, ApiError> {
         ctx.read::<CommitsById>(id).await?.map(Self).ok_or_else(|| missing(id))
     }
@@ -104,7 +104,7 @@ impl ConfigCommit {
         ctx.read::<BlobOutlines>(hash).await?.ok_or_else(|| missing(self.0.id))
     }
 
-    /// The YAML. How large it is, is known before it is read.
+    /// The YAML. Its size is checked before it is read.
     async fn text(&self, ctx: &Context<'_>) -> Result<String, ApiError> {
         let bytes = self.outline(ctx).await?.bytes;
         ctx.take_answer_bytes(usize::try_from(bytes).unwrap_or(usize::MAX))?;
@@ -177,10 +177,10 @@ async fn head(ctx: &Context<'_>, file: ConfigId) -> Result<ConfigCommit, ApiErro
     ctx.read::<HeadOfConfigFile>(file).await?.map(ConfigCommit).ok_or_else(|| missing(file))
 }
 
-/// The page of a project's config files, for a viewer who sees the project.
+/// The page of a project's config files, for a viewer who can see the project.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+/// `BAD_USER_INPUT` for invalid arguments, or those of the read.
 pub async fn config_files_of_project(
     ctx: &Context<'_>,
     project: ProjectId,

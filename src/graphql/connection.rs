@@ -14,39 +14,39 @@ use super::limits::InTime;
 use super::limits::directives::cost;
 use crate::error::{ApiError, ApiErrors, Problems};
 
-/// Nodes on a page when neither `first` nor `last` says how many.
+/// The page size if neither `first` nor `last` is given.
 pub const DEFAULT_PAGE: i32 = 20;
-/// Nodes on a page at most.
+/// The maximum page size.
 pub const MAX_PAGE: i32 = 100;
 
 /// The four arguments of a connection, as a client sent them.
 #[derive(Debug, Clone, Default)]
 pub struct PageArgs {
-    /// How many from the start.
+    /// The number of items from the start.
     pub first: Option<i32>,
-    /// Begin after this one.
+    /// After this cursor.
     pub after: Option<String>,
-    /// How many from the end.
+    /// The number of items from the end.
     pub last: Option<i32>,
-    /// End before this one.
+    /// Before this cursor.
     pub before: Option<String>,
 }
 
-/// Which page of a list is wanted: checked, and usable as part of a loader's key.
+/// The requested page of a list: validated, and usable as part of a loader's key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Page {
-    /// Rows to read: one more than shown, to see whether there are more.
+    /// The number of rows to read: one more than shown, to find out whether there are more.
     pub limit: i64,
-    /// True when the page is taken from the end of the list.
+    /// True if the page is taken from the end of the list.
     pub backward: bool,
-    /// Rows after this one only.
+    /// Only rows after this one.
     pub after: Option<Position>,
-    /// Rows before this one only.
+    /// Only rows before this one.
     pub before: Option<Position>,
 }
 
 impl PageArgs {
-    /// Those among the arguments of a field that is still to be resolved; `None` if it will be refused for them.
+    /// The page arguments of a field that has not been resolved yet; `None` if it will be rejected because of them.
     pub fn among(given: &[(Name, Value)]) -> Option<Self> {
         Some(Self {
             first: argument(given, "first")?,
@@ -57,17 +57,17 @@ impl PageArgs {
     }
 }
 
-/// One of the arguments of a field that is still to be resolved; `None` if it will be refused for it.
+/// An argument of a field that has not been resolved yet; `None` if it will be rejected because of it.
 pub fn argument<T: InputType>(given: &[(Name, Value)], name: &str) -> Option<T> {
     let value = given.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone());
     T::parse(value).ok()
 }
 
 impl Page {
-    /// Reads a client's arguments.
+    /// Validates the arguments of a client.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for each argument that is not acceptable.
+    /// `BAD_USER_INPUT` for each invalid argument.
     pub fn parse(args: PageArgs) -> Result<Self, ApiErrors> {
         let mut problems = Problems::default();
         if args.first.is_some() && args.last.is_some() {
@@ -93,7 +93,7 @@ impl Page {
         Ok(Self { limit: i64::from(size) + 1, backward, after, before })
     }
 
-    /// Nodes shown at most.
+    /// The maximum number of items shown.
     pub fn size(&self) -> usize {
         usize::try_from(self.limit - 1).unwrap_or(0)
     }
@@ -112,7 +112,7 @@ type Counting = Pin<Box<dyn Future<Output = Result<i64, ApiError>> + Send>>;
 pub struct TotalCount(Arc<dyn Fn(&Context<'_>) -> Counting + Send + Sync>);
 
 impl TotalCount {
-    /// Counts with `count` when asked.
+    /// Counts with `count` if the field is selected.
     pub fn by<F>(count: impl Fn(&Context<'_>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<i64, ApiError>> + Send + 'static,
@@ -160,7 +160,7 @@ impl<T: ObjectType> TypeName for Edge<T> {
     }
 }
 
-/// A page of `T`s. The library's own connection type has no description, which clients would see as a gap.
+/// A page of `T`s. The connection type of the library has no description.
 pub struct Connection<T> {
     edges: Vec<Edge<T>>,
     has_previous_page: bool,
@@ -229,12 +229,12 @@ where
     Connection { edges, has_previous_page, has_next_page, total }
 }
 
-/// Whether an object is asked for no other fields than these.
+/// Whether no fields other than these are selected on an object.
 pub fn selects_only(object: &SelectionField<'_>, fields: &[&str]) -> bool {
     object.selection_set().all(|field| fields.contains(&field.name()))
 }
 
-/// Whether a connection is asked for no other fields of its nodes than these.
+/// Whether no fields other than these are selected on the nodes of a connection.
 pub fn nodes_select_only(connection: &SelectionField<'_>, fields: &[&str]) -> bool {
     let of_node = |node: SelectionField<'_>| selects_only(&node, fields);
     connection.selection_set().all(|part| match part.name() {
@@ -264,7 +264,7 @@ mod tests {
         }
     }
 
-    /// Remembers whether it was asked for names only.
+    /// Remembers whether only names were selected.
     struct Things;
 
     #[Object]

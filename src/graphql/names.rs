@@ -1,16 +1,16 @@
-//! Names that people choose: what they may be made of, and saying so when one is not.
+//! Names that users choose: which characters are allowed, and the error if a name is invalid.
 
 use crate::error::ApiError;
 
-/// Characters of a name at most: what Kubernetes allows in a label.
+/// The maximum length of a name: the limit of Kubernetes for labels.
 pub const MAX_NAME: usize = 63;
-/// Characters of a description at most.
+/// The maximum length of a description in characters.
 pub const MAX_DESCRIPTION: usize = 2000;
 
-/// A name of lower-case letters, digits and the characters in `inner`, which are not allowed at its ends.
+/// A name of lowercase letters, digits and the characters in `inner`, which are not allowed at its ends.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` with the name, cut if it is long, and what is allowed.
+/// `BAD_USER_INPUT` with the name, truncated if it is long, and what is allowed.
 pub fn name(text: String, inner: &str, field: &'static str) -> Result<String, ApiError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let legal = (1..=MAX_NAME).contains(&text.len())
@@ -30,10 +30,10 @@ pub fn name(text: String, inner: &str, field: &'static str) -> Result<String, Ap
     ))
 }
 
-/// A text for people: no control characters but line breaks and tabs, at most `most` characters.
+/// A text for people: no control characters other than line breaks and tabs, and at most `most` characters.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` with the text, cut if it is long, and what is allowed.
+/// `BAD_USER_INPUT` with the text, truncated if it is long, and what is allowed.
 pub fn prose(text: String, most: usize, field: &'static str) -> Result<String, ApiError> {
     let length = text.chars().count();
     if length > most {
@@ -51,7 +51,7 @@ pub fn prose(text: String, most: usize, field: &'static str) -> Result<String, A
     Ok(text)
 }
 
-/// A client's text as it stands in an error: quoted, escaped, cut at 80 characters.
+/// A text of a client as shown in an error: quoted, escaped, truncated to 80 characters.
 pub fn shown(text: &str) -> String {
     let start: String = text.chars().take(80).collect();
     let more = if start.len() < text.len() { "…" } else { "" };

@@ -1,4 +1,4 @@
-//! The scalars of the API that are not GraphQL's own.
+//! The custom scalars of the API.
 
 use async_graphql::{InputValueError, InputValueResult, Name, Scalar, ScalarType, Value};
 
@@ -6,8 +6,8 @@ use async_graphql::{InputValueError, InputValueResult, Name, Scalar, ScalarType,
 /// `"1.5Gi"` (binary: Ki, Mi, Gi, Ti, Pi, Ei) or `"10G"` (decimal: k, M, G, T, P, E). It is stored as written and
 /// compared by value: `"1Gi"` equals `"1024Mi"`. Whole numbers can also be written without quotes: `cpu: 2`.
 ///
-/// The text is not read here: one that is no amount is a problem of its field among the others, told where amounts are
-/// checked.
+/// The text is not parsed here: an invalid quantity is reported like any other problem of its field, where quantities
+/// are validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quantity(pub String);
 
@@ -54,16 +54,16 @@ impl ScalarType for Cursor {
     }
 }
 
-/// The key by which an answer's serializer knows that a text is JSON already.
+/// The key by which the serializer of a response recognizes a text that is already JSON.
 const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
 
-/// A Kubernetes object shown as it is, as JSON. It is kept as the text that it is answered as: as a tree of values it
-/// would take many times as much memory.
+/// A Kubernetes object as JSON. It is kept as the text of the response: as a tree of values it would take many times as
+/// much memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(String);
 
 impl Json {
-    /// A text that is JSON.
+    /// A text that is valid JSON.
     pub fn of_text(text: String) -> Self {
         Self(text)
     }

@@ -1,4 +1,4 @@
-//! Making groups.
+//! Mutations of groups.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{SubsecRound, Utc};
@@ -32,7 +32,7 @@ pub struct CreateGroupPayload {
     pub group: Group,
 }
 
-/// The groups part of the mutation root.
+/// The mutations of groups.
 #[derive(Debug, Default)]
 pub struct GroupMutation;
 

@@ -1,4 +1,4 @@
-//! Asking about groups.
+//! Queries for groups.
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
@@ -46,7 +46,7 @@ pub struct GroupOrder {
     pub direction: OrderDirection,
 }
 
-/// The groups part of the query root.
+/// The queries for groups.
 #[derive(Debug, Default)]
 pub struct GroupQuery;
 
@@ -78,10 +78,10 @@ impl GroupQuery {
     }
 }
 
-/// The group with this id, if the caller may see it.
+/// The group with this ID, if the caller can see it.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
 pub async fn find(ctx: &Context<'_>, id: GroupId) -> Result<Group, ApiError> {
     policy::check(&ctx.caller(), Action::ViewGroup, Scope::group(id))?;
     let group = ctx.read::<GroupsById>(id).await?.ok_or_else(|| ApiError::not_found("group", id))?;

@@ -1,4 +1,4 @@
-//! Groups and memberships as the API shows them.
+//! Groups and memberships as GraphQL types.
 
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ impl From<model::Group> for Group {
 }
 
 impl Group {
-    /// The group with this id, for an edge whose start the viewer sees.
+    /// The group with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
-    /// The read failed, or a foreign key does not hold.
+    /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: GroupId) -> Result<Self, ApiError> {
         let group = ctx.read::<GroupsById>(id).await?;
         group.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))
@@ -136,10 +136,10 @@ async fn members_of_group(
     Ok(connection(&page, (*rows).clone(), position, Membership, total))
 }
 
-/// The page of a person's memberships that the viewer sees.
+/// The page of a user's memberships that the viewer can see.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+/// `BAD_USER_INPUT` for invalid arguments, or those of the read.
 pub async fn memberships_of_user(
     ctx: &Context<'_>,
     user: UserId,

@@ -1,4 +1,4 @@
-//! `/graphql`: GraphQL over HTTP. Which method, media types and bodies are taken, and which handler answers.
+//! `/graphql`: GraphQL over HTTP. Which methods, media types and bodies are accepted, and which handler responds.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,15 +21,15 @@ use crate::http::params::{self, Params};
 use crate::http::service::{GraphqlService, Peer, RequestMeta, Transport};
 use crate::http::{answer, csrf, multipart, rate_headers, request_id, sse, ws};
 
-/// Bytes of a body from which on it is not parsed on the thread that serves.
+/// The size in bytes from which a body is not parsed on the serving thread.
 const LONG_BODY: usize = 64 << 10;
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-/// As many headers as an answer has, and some room.
+/// The number of headers of a response, and some room.
 pub(super) const HEADERS: usize = 16;
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// A request that is refused as HTTP, before it is GraphQL.
+/// A request that is rejected at the HTTP level, before it is treated as GraphQL.
 #[derive(Debug)]
 pub(super) struct Refused {
     status: StatusCode,
@@ -53,7 +53,7 @@ impl Refused {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, cause, header: Some((header::RETRY_AFTER, seconds)) }
     }
 
-    /// The body did not come in time. What is left of it is not read, so the connection cannot be used again.
+    /// The body did not arrive in time. The rest of it is not read, so the connection cannot be reused.
     fn late(allowed: std::time::Duration) -> Self {
         let message = format!("the request body was not received within {} ms", allowed.as_millis());
         Self::new(StatusCode::REQUEST_TIMEOUT, message).with(header::CONNECTION, HeaderValue::from_static("close"))
@@ -69,7 +69,7 @@ impl Refused {
     }
 }
 
-/// Answers every method of `/graphql`.
+/// Handles every method of `/graphql`.
 pub(super) async fn handle<S: GraphqlService>(endpoint: Endpoint<S>, request: Request) -> Response {
     let since = Instant::now();
     let (parts, body) = request.into_parts();
@@ -204,7 +204,7 @@ async fn one<S: GraphqlService>(
     }
 }
 
-/// The operations of a batch run one after another: a batch is one request's worth of the server.
+/// The operations of a batch run one after another, so that a batch uses no more of the server than a single request.
 async fn batch<S: GraphqlService>(
     endpoint: &Endpoint<S>,
     caller: &S::Caller,
@@ -220,7 +220,7 @@ async fn batch<S: GraphqlService>(
                 let cause = ApiError::new(Code::BadUserInput, "a batch cannot contain a subscription");
                 answer::refusal(cause, &meta.request_id).into()
             }
-            // The answers of a batch are one answer.
+            // The responses of a batch are one response.
             Ok(_) if payload.len() as u64 > allowed => {
                 let actual = payload.len() as u64;
                 let refusal = Refusal::Exceeded { limit: Limit::AnswerBytes, allowed, actual };
@@ -257,12 +257,12 @@ fn single(format: Format) -> MediaType {
     }
 }
 
-/// An answer in one piece.
+/// A response in one piece.
 fn whole(status: StatusCode, media_type: MediaType, body: impl Into<Body>) -> Response {
     whole_with(HeaderMap::with_capacity(HEADERS), status, media_type, body)
 }
 
-/// An answer in one piece, with headers of its own. It depends on who asks, so nobody between us and the client keeps it.
+/// A response in one piece, with its own headers. It depends on the caller, so caches must not store it.
 fn whole_with(mut headers: HeaderMap, status: StatusCode, media_type: MediaType, body: impl Into<Body>) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
@@ -277,8 +277,8 @@ fn bad_request(error: params::InvalidParams) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, error.to_string())
 }
 
-/// JSON in UTF-8 only. What a form can send (`text/plain`, multipart, urlencoded) needs no preflight, so a foreign
-/// page could send it.
+/// JSON in UTF-8 only. What a form can send (`text/plain`, multipart, urlencoded) needs no preflight, so a page of
+/// another site could send it.
 fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     let refused = |message: &str| Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     let value =
@@ -299,7 +299,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     }
 }
 
-/// A compressed body is refused: a few bytes of it could become gigabytes.
+/// A compressed body is rejected: a few bytes of it could become gigabytes.
 fn check_content_encoding(headers: &HeaderMap) -> Result<(), Refused> {
     let identity = HeaderValue::from_static("identity");
     match headers.get_all(header::CONTENT_ENCODING).iter().find(|value| **value != identity) {
@@ -329,10 +329,10 @@ async fn read(headers: &HeaderMap, body: Body, allowed: usize) -> Result<bytes::
     })
 }
 
-/// What a request says of its sender.
+/// The credentials of a request.
 ///
 /// # Errors
-/// There is more than one `Authorization`, so it is not clear whose request it is, or it is not text.
+/// There is more than one `Authorization` header, so the sender is ambiguous, or it is not text.
 pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     match (values.next(), values.next()) {
@@ -342,7 +342,7 @@ pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<&str>, &'static 
     }
 }
 
-/// Who is at the other end.
+/// The peer of the connection.
 pub(super) fn peer(parts: &Parts) -> Peer {
     let address = parts.extensions.get::<ClientAddress>().map(|client| client.0);
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! Making projects.
+//! Mutations of projects.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::loader::GroupsById;
 use crate::ids::{GroupId, ProjectId};
 
-/// How long the answer waits for the namespace.
+/// How long the response waits for the namespace.
 const NAMESPACE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Input for `createProject`.
@@ -42,7 +42,7 @@ pub struct CreateProjectPayload {
     pub project: Project,
 }
 
-/// The projects part of the mutation root.
+/// The mutations of projects.
 #[derive(Debug, Default)]
 pub struct ProjectMutation;
 
@@ -86,15 +86,17 @@ async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreatePr
     Ok(CreateProjectPayload { project: project.into() })
 }
 
-/// The project is there already: a cluster that is away gets the namespace with the first job.
+/// The project already exists: if the cluster is unavailable, the namespace is created with the first job.
 async fn make_namespace(ctx: &Context<'_>, project: &model::Project) {
     let Some(cluster) = ctx.data_opt::<Cluster>() else { return };
     let making = namespaces::ensure(cluster, &project.namespace, project.id);
     match tokio::time::timeout(NAMESPACE_PATIENCE, making).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(project = %project.id, %error, "the namespace follows with the first job"),
+        Ok(Err(error)) => {
+            tracing::warn!(project = %project.id, %error, "failed to create the namespace; it will be created with the first job")
+        }
         Err(_) => {
-            tracing::warn!(project = %project.id, "the cluster is slow; the namespace follows with the first job")
+            tracing::warn!(project = %project.id, "the cluster is slow; the namespace will be created with the first job")
         }
     }
 }

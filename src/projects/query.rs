@@ -1,4 +1,4 @@
-//! Asking about projects.
+//! Queries for projects.
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
@@ -47,7 +47,7 @@ pub struct ProjectOrder {
     pub direction: OrderDirection,
 }
 
-/// The projects part of the query root.
+/// The queries for projects.
 #[derive(Debug, Default)]
 pub struct ProjectQuery;
 
@@ -79,14 +79,14 @@ impl ProjectQuery {
     }
 }
 
-/// The project with this id, if the caller may see it.
+/// The project with this ID, if the caller can see it.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
 pub async fn find(ctx: &Context<'_>, id: ProjectId) -> Result<Project, ApiError> {
-    // Asked first, so that nobody learns without a log-in which ids exist.
+    // Checked first, so that unauthenticated clients cannot find out which IDs exist.
     ctx.caller().principal()?;
-    // Nobody is shown them who may not see the project, and all others need not wait twice.
+    // They are not shown to callers who cannot see the project, and all others do not have to wait twice.
     foresee_jobs_of_project(ctx, id)?;
     let project = ctx.read::<ProjectsById>(id).await?.ok_or_else(|| ApiError::not_found("project", id))?;
     policy::check(&ctx.caller(), Action::ViewProject, Scope::within(project.group_id, id))?;

@@ -1,4 +1,4 @@
-//! Projects as the API shows them.
+//! Projects as GraphQL types.
 
 use std::sync::Arc;
 
@@ -31,10 +31,10 @@ impl From<model::Project> for Project {
 }
 
 impl Project {
-    /// The project with this id, for an edge whose start the viewer sees.
+    /// The project with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
-    /// The read failed, or a foreign key does not hold.
+    /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: ProjectId) -> Result<Self, ApiError> {
         let project = ctx.read::<ProjectsById>(id).await?;
         project.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))
@@ -103,10 +103,10 @@ impl Project {
     }
 }
 
-/// The page of a group's projects, for a viewer who sees the group.
+/// The page of a group's projects, for a viewer who can see the group.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+/// `BAD_USER_INPUT` for invalid arguments, or those of the read.
 pub async fn projects_of_group(
     ctx: &Context<'_>,
     group: GroupId,

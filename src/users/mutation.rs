@@ -1,4 +1,4 @@
-//! Logging in and out.
+//! Login and logout.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use serde_json::json;
@@ -36,7 +36,7 @@ pub struct LogoutPayload {
     pub ended: bool,
 }
 
-/// The people part of the mutation root.
+/// The mutations of sessions.
 #[derive(Debug, Default)]
 pub struct UserMutation;
 
@@ -97,7 +97,7 @@ async fn refresh(ctx: &Context<'_>, input: RefreshSessionInput) -> Result<Sessio
 }
 
 async fn told(ctx: &Context<'_>, session: OpenSession) -> Result<SessionPayload, ApiError> {
-    // What the answer shows of the person, it shows to the person: the request itself came from nobody.
+    // The response is visible to the user who logged in, although the request itself was unauthenticated.
     ctx.acting().switch(authenticator(ctx)?.caller_of(&session).await?);
     Ok(SessionPayload {
         access_token: session.access_token,

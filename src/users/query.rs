@@ -1,4 +1,4 @@
-//! Asking about people.
+//! Queries for users.
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
@@ -48,7 +48,7 @@ pub struct UserOrder {
     pub direction: OrderDirection,
 }
 
-/// The people part of the query root.
+/// The queries for users.
 #[derive(Debug, Default)]
 pub struct UserQuery;
 
@@ -90,10 +90,10 @@ async fn viewer(ctx: &Context<'_>) -> Result<User, ApiError> {
     User::load(ctx, ctx.caller().principal()?.user).await
 }
 
-/// The person with this id, if the caller may see them.
+/// The user with this ID, if the caller can see them.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
 pub async fn find(ctx: &Context<'_>, id: UserId) -> Result<User, ApiError> {
     let shares_group = service::shares_group(ctx.db()?, &ctx.caller(), id).in_time(ctx).await?;
     policy::check(&ctx.caller(), Action::ViewUser, Scope::person(id).among(shares_group))?;

@@ -1,4 +1,4 @@
-//! People as the API shows them.
+//! Users as GraphQL types.
 
 use std::sync::Arc;
 
@@ -29,10 +29,10 @@ impl From<model::User> for User {
 }
 
 impl User {
-    /// The person with this id, for an edge whose start the viewer sees.
+    /// The user with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
-    /// The read failed, or a foreign key does not hold.
+    /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: UserId) -> Result<Self, ApiError> {
         let user = ctx.read::<UsersById>(id).await?;
         user.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))

@@ -1,4 +1,4 @@
-//! Groups: who sees them, paging through them, making them.
+//! Groups: who can see them, pagination, and creating them.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Logging in, refreshing, logging out, and being refused.
+//! Login, session refresh and logout, and when they are rejected.
 
 use std::time::Duration;
 

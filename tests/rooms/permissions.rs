@@ -1,5 +1,5 @@
-//! Who may do what: every root field as everybody, and every field of every type, compared with the committed matrices.
-//! A field that has no operation here fails: whoever adds one says who may see it.
+//! Permissions: every root field as every kind of caller, and every field of every type, compared with the committed
+//! matrices. The test fails for a field without an operation here, so that new fields declare who can see them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

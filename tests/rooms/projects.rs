@@ -1,4 +1,4 @@
-//! Projects: making them, and who sees them.
+//! Projects: creating them, and who can see them.
 
 use serde_json::{Value, json};
 

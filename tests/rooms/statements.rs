@@ -1,4 +1,4 @@
-//! The number of SQL statements of an operation follows from its shape, never from the number of its rows.
+//! The number of SQL statements of an operation depends on its shape, not on the number of its rows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

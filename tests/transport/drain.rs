@@ -1,4 +1,4 @@
-//! The end of a server: what runs is finished, what stays is told when to come back, nothing new begins.
+//! Shutdown: running operations finish, open connections are told when to reconnect, and nothing new is started.
 
 use std::time::Duration;
 

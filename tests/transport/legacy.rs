@@ -1,5 +1,5 @@
-//! The older sub-protocol `graphql-ws`, as a client of subscriptions-transport-ws hears it: the limits, the end of a
-//! session and the drain are those of the other one.
+//! The older subprotocol `graphql-ws`, as seen by a client of subscriptions-transport-ws: limits, session expiry and
+//! draining are the same as in the other one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Every limit as clients meet it: refusals over HTTP and WebSocket, cost points, what goes on at once.
+//! All limits as seen by clients: rejections over HTTP and WebSocket, cost points, concurrency.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

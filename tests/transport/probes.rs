@@ -1,4 +1,4 @@
-//! What operators and browsers ask besides GraphQL.
+//! The endpoints for operators and browsers besides GraphQL.
 
 use platform::config::AllowedOrigins;
 use platform::graphql::limits::{CallerLimits, OperationLimits};

@@ -1,4 +1,5 @@
-//! Bytes that no decent client sends: slow, broken, contradictory and oversized requests. Each is ended, none is waited for.
+//! Bytes that no well-behaved client sends: slow, broken, contradictory and oversized requests. The server ends each of
+//! them and waits for none.
 
 use std::time::Duration;
 

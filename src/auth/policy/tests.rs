@@ -22,8 +22,8 @@ fn caller(user: UserId, platform_role: PlatformRole, role: Option<GroupRole>) ->
     }))
 }
 
-/// Everybody whom a rule tells apart: nobody, a stranger, the owner outside the group, a member, the owner as a member, a
-/// manager, a group admin, a platform admin.
+/// All kinds of callers that a rule distinguishes: unauthenticated, a stranger, the owner outside the group, a member,
+/// the owner as a member, a manager, a group admin, a platform admin.
 fn everybody() -> [Caller; 8] {
     let other = UserId::generate();
     [
@@ -38,8 +38,8 @@ fn everybody() -> [Caller; 8] {
     ]
 }
 
-/// What everybody is told who does an action to a thing of the owner's in the group: `+` they may, `-` FORBIDDEN,
-/// `?` NOT_FOUND, `!` UNAUTHENTICATED.
+/// The verdicts for each kind of caller on an action on an object of the owner in the group: `+` permitted, `-`
+/// FORBIDDEN, `?` NOT_FOUND, `!` UNAUTHENTICATED.
 #[test]
 fn each_action_has_one_row() {
     let scope = Scope::within(GROUP, JOB).by(OWNER);

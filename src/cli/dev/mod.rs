@@ -1,4 +1,4 @@
-//! `platform dev`: a database, a cluster, demo data and the server, all in one process and all gone with it.
+//! `platform dev`: a database, a cluster, demo data and the server in a single process; all of them stop with it.
 
 mod folder;
 mod ready;
@@ -29,12 +29,12 @@ use crate::{
     users::service::NewAdmin,
 };
 
-/// The variable that names the folder with etcd and kube-apiserver, by the envtest convention.
+/// The variable with the directory of etcd and kube-apiserver, by the envtest convention.
 const ASSETS: &str = "KUBEBUILDER_ASSETS";
 /// How long the connections of a migration get to close.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What `platform dev` can be told.
+/// The arguments of `platform dev`.
 #[derive(Debug, Args)]
 pub(super) struct DevArgs {
     /// Port to listen on; 0 selects a free port
@@ -63,7 +63,7 @@ pub(super) struct DevArgs {
     log: String,
 }
 
-/// What is in the database at the first start.
+/// What the database contains on the first start.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Seed {
     /// Users, groups, projects, config files and past jobs
@@ -100,7 +100,7 @@ fn speed(text: &str) -> Result<Speed, String> {
 }
 
 impl DevArgs {
-    /// What the log looks like: lines, for a person in front of a terminal.
+    /// The log format: lines, for a person at a terminal.
     pub(super) fn log(&self) -> LogConfig {
         LogConfig { format: LogFormat::Text, filter: self.log.clone() }
     }
@@ -124,14 +124,14 @@ impl DevArgs {
     }
 }
 
-/// The parts beneath the server.
+/// What the server depends on.
 struct Ground {
     folder: DevFolder,
     postgres: EmbeddedPostgres,
     cluster: DevCluster,
 }
 
-/// Runs everything until `stop`, then stops it in the order in which one part needs the other.
+/// Runs everything until `stop`, then stops the parts in the order of their dependencies.
 pub(super) async fn run(arguments: DevArgs, stop: CancellationToken) -> anyhow::Result<()> {
     let Some(ground) = stop.run_until_cancelled(Ground::start(&arguments)).await.transpose()? else { return Ok(()) };
     let served = serve(&arguments, &ground, stop).await;
@@ -174,7 +174,7 @@ impl Ground {
     }
 }
 
-/// Migrates, seeds, serves, tells; returns when the server has stopped.
+/// Migrates, seeds, serves and announces itself; returns when the server has stopped.
 async fn serve(arguments: &DevArgs, ground: &Ground, stop: CancellationToken) -> anyhow::Result<()> {
     let database_url = ground.postgres.url();
     let config = Config::for_dev(DevParts {
@@ -191,7 +191,7 @@ async fn serve(arguments: &DevArgs, ground: &Ground, stop: CancellationToken) ->
     let ready = Ready::new(listener.local_addr()?, database_url, ground.cluster.kubeconfig(), users);
     let tasks = Tasks::default();
     let app = App::start(config, &tasks, serde_json::to_value(&ready.users)?).await?;
-    // The listener is bound: who connects from here on is answered.
+    // The listener is bound: clients that connect from now on get a response.
     println!("{ready}");
     if let Some(path) = &arguments.ready_file {
         ready.write(path).with_context(|| format!("--ready-file {}", path.display()))?;
@@ -207,7 +207,7 @@ async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
 }
 
 impl Seed {
-    /// Plants what is not there yet; returns whom one can log in as.
+    /// Creates the seed data that does not exist yet, and returns the accounts to log in with.
     async fn plant(self, config: &DatabaseConfig) -> anyhow::Result<Vec<SeededUser>> {
         Ok(match self {
             Self::Demo => seed::demo(&config.primary).await?,
@@ -217,7 +217,7 @@ impl Seed {
     }
 }
 
-/// The one account of an empty environment.
+/// The only account of an empty environment.
 async fn only_admin(config: &DatabaseConfig) -> anyhow::Result<SeededUser> {
     let user = SeededUser { username: "admin", password: "platform-admin", role: "platform admin" };
     let admin = NewAdmin {
@@ -228,7 +228,7 @@ async fn only_admin(config: &DatabaseConfig) -> anyhow::Result<SeededUser> {
     };
     match app::admin_create(config, BcryptCost::CHEAPEST, admin).await {
         Ok(_) => Ok(user),
-        // It is there from an earlier start.
+        // It exists since an earlier start.
         Err(error) if is_conflict(&error) => Ok(user),
         Err(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! YAML that was written to break something: told in one sentence, in little time and memory, and never accepted.
+//! YAML that was written to break something: reported in one sentence, with little time and memory, and never accepted.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is told of the objects of a file beside their pods: their own metadata, and the rules of their kinds.
+//! Problems of the other objects in a file: their own metadata, and the rules of their kinds.
 
 use super::*;
 

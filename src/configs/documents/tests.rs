@@ -1,4 +1,4 @@
-//! What a config file may hold, and how it is told where it may not.
+//! What a config file may contain, and how problems are reported.
 
 use proptest::prelude::*;
 

@@ -1,5 +1,5 @@
-//! The directives that say in the schema what a field costs, as the GraphQL cost directives specification has them.
-//! They are part of the SDL, so a client can reckon as the server does.
+//! The directives that declare the costs of fields, as defined by the GraphQL cost directives specification. They are
+//! part of the SDL, so clients can calculate like the server does.
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::registry::{MetaDirectiveInvocation, Registry, location_traits};
@@ -34,18 +34,18 @@ mod declared {
     }
 }
 
-/// `@listSize` for a field that gives a page of a connection.
+/// `@listSize` for a field that returns a page of a connection.
 #[allow(non_camel_case_types, reason = "the library names a directive's type as the directive")]
 #[derive(Debug)]
 pub struct connection_size;
 
-/// `@listSize` for a list whose length no argument says, with the length it is assumed to have.
+/// `@listSize` for a list whose length is not determined by arguments, with the length that is assumed.
 #[allow(non_camel_case_types, reason = "the library names a directive's type as the directive")]
 #[derive(Debug)]
 pub struct assumed_list;
 
 impl connection_size {
-    /// The directive for a page of [`DEFAULT_PAGE`](crate::graphql::connection::DEFAULT_PAGE) unless told otherwise.
+    /// The directive for a page of [`DEFAULT_PAGE`](crate::graphql::connection::DEFAULT_PAGE) by default.
     pub fn apply() -> MetaDirectiveInvocation {
         let names = |names: [&str; 2]| names.map(str::to_owned).to_vec().to_value();
         let args = [

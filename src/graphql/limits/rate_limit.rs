@@ -1,4 +1,4 @@
-//! What a client may know of its cost points.
+//! The cost points, as a client sees them.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use super::account::Account;
 use super::bucket::Rate;
 use super::directives;
 
-/// The field: what it tells holds for one request.
+/// The field: its value applies to a single request.
 pub(super) const FIELD: &str = "rateLimit";
 
-/// What the operation at hand costs and whose points it takes; lies in the request's data.
+/// The cost of the current operation and the account it is charged to; part of the request data.
 #[derive(Debug, Clone)]
 pub struct Spending {
     /// Whose.
     pub account: Arc<Account>,
-    /// How fast they may be spent.
+    /// The rate at which they can be spent.
     pub rate: Rate,
-    /// What was charged before execution.
+    /// The points charged before execution.
     pub cost: u64,
 }
 
@@ -37,7 +37,7 @@ pub struct RateLimit {
     reset_at: DateTime<Utc>,
 }
 
-/// The limits part of the query root.
+/// The query for cost points.
 #[derive(Debug, Default)]
 pub struct RateLimitQuery;
 

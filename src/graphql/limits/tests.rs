@@ -1,4 +1,4 @@
-//! The limits on a small schema: what operations have, what they cost, and how refusals read.
+//! The limits on a small schema: the measurements and costs of operations, and the messages of rejections.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ schema { query: Query mutation: Mutation }
 
 fn prepared(query: &str) -> Prepared {
     let document = Document::parse(query.into(), &CostTable::read(SDL).unwrap()).unwrap();
-    // A limit holds whether the rest is valid or not.
+    // A limit applies whether the rest is valid or not.
     Prepared::find(Arc::new(document), None).unwrap()
 }
 
@@ -51,7 +51,7 @@ fn refused(query: &str) -> String {
     check(&OperationLimits::default(), query, json!({})).unwrap_err()
 }
 
-/// What an operation may cost and how many nodes it may have, and what an answer came to.
+/// The maximum cost and number of nodes of an operation, and the actual values of a response.
 fn costs(query: &str, variables: serde_json::Value, answer: serde_json::Value) -> (u64, u64, u64) {
     let Usage { cost, nodes, .. } = usage(query, variables);
     (cost, nodes, prepared(query).actual_cost(&Value::from_json(answer).unwrap()))
@@ -271,7 +271,7 @@ fn an_operation_is_chosen_by_its_name() {
 }
 
 proptest! {
-    /// The actual cost of the largest answer that was asked for is the requested cost: nobody is charged for less.
+    /// The actual cost of the largest possible response is the requested cost: nobody is charged for less.
     #[test]
     fn a_full_answer_costs_what_was_charged(groups in 0..8_u64, users in 0..8_u64, count in any::<bool>()) {
         let query = "query($g: Int, $u: Int, $c: Boolean!) {

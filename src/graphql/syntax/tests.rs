@@ -1,4 +1,4 @@
-//! What parses and what does not, and how it is told.
+//! What can be parsed and what cannot, and the errors.
 
 use async_graphql::parser::types::{DocumentOperations, OperationDefinition, Selection};
 use async_graphql_value::Value;

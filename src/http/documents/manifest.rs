@@ -1,5 +1,5 @@
-//! The operator's file of trusted documents: a plain map from id to text, as Relay's compiler writes it, or Apollo's
-//! persisted query manifest.
+//! The operator's file of trusted documents: a plain map from ID to text, as written by Relay's compiler, or a
+//! persisted query manifest of Apollo.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,16 +18,16 @@ pub struct Manifest {
     by_text: HashMap<Arc<str>, Arc<Document>>,
 }
 
-/// What is wrong with the file, in a few words that follow its name.
+/// The problem with the file, as a phrase that follows its name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidManifest {
-    /// The file system says no.
+    /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
-    /// No JSON, or none that is a manifest.
+    /// The file is not JSON, or not a manifest.
     #[error("is neither {{\"SHA-256 of the text\": \"text\"}} nor an Apollo persisted query manifest: {0}")]
     Malformed(String),
-    /// A document does not parse.
+    /// A document cannot be parsed.
     #[error("contains a document \"{id}\" that is not valid GraphQL: {problem}")]
     NotGraphql {
         /// Which.
@@ -35,12 +35,12 @@ pub enum InvalidManifest {
         /// Why.
         problem: String,
     },
-    /// The id is not the text's SHA-256.
+    /// The ID is not the SHA-256 of the text.
     #[error("contains a document \"{id}\" whose text has a different SHA-256: {actual}")]
     WrongHash {
         /// Which.
         id: String,
-        /// The text's own.
+        /// The actual SHA-256.
         actual: String,
     },
 }
@@ -49,16 +49,16 @@ impl Manifest {
     /// Reads the file.
     ///
     /// # Errors
-    /// It cannot be read, or a document in it cannot be used.
+    /// It cannot be read, or a document in it is invalid.
     pub fn read(path: &Path, costs: &CostTable) -> Result<Self, InvalidManifest> {
         let bytes = std::fs::read(path).map_err(|error| InvalidManifest::Unreadable(error.to_string()))?;
         Self::parse(&bytes, costs)
     }
 
-    /// Reads the content of a file.
+    /// Parses the content of a file.
     ///
     /// # Errors
-    /// A document in it cannot be used.
+    /// A document in it is invalid.
     pub fn parse(bytes: &[u8], costs: &CostTable) -> Result<Self, InvalidManifest> {
         let malformed = |problem: &str| InvalidManifest::Malformed(problem.to_owned());
         let json = serde_json::from_slice(bytes).map_err(|error| malformed(&error.to_string()))?;
@@ -76,7 +76,7 @@ impl Manifest {
 
     fn add(&mut self, id: String, text: String, costs: &CostTable) -> Result<(), InvalidManifest> {
         let hash = sha256_hex(&text);
-        // Other ids are taken as they are: Relay's are MD5, and a name does as well.
+        // Other IDs are used as they are: those of Relay are MD5, and names work as well.
         if id.len() == hash.len() && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && !id.eq_ignore_ascii_case(&hash)
         {
             return Err(InvalidManifest::WrongHash { id, actual: hash });
@@ -91,7 +91,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// The document with this id: its SHA-256, also as `sha256:…`, or the id it has in the file.
+    /// The document with this ID: its SHA-256, also as `sha256:…`, or its ID in the file.
     pub fn by_id(&self, id: &str) -> Option<&Arc<Document>> {
         self.by_id.get(id).or_else(|| self.by_id.get(&id.strip_prefix("sha256:")?.to_ascii_lowercase()))
     }
@@ -101,12 +101,12 @@ impl Manifest {
         self.by_text.get(text)
     }
 
-    /// How many there are.
+    /// The number of all problems.
     pub fn len(&self) -> usize {
         self.by_text.len()
     }
 
-    /// Whether there is none.
+    /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.by_text.is_empty()
     }
@@ -137,14 +137,14 @@ fn apollo(map: &Map<String, Value>) -> Result<Vec<(String, String)>, InvalidMani
     operations.iter().enumerate().map(operation).collect()
 }
 
-/// What the parser says, without the picture that it draws.
+/// The error of the parser, without the source excerpt.
 fn in_one_line(error: &ServerError) -> String {
     let said = error.message.trim_start_matches("Syntax error: ");
     let place = error.locations.first().map(|at| format!(" at line {}, column {}", at.line, at.column));
     format!("{said}{}", place.unwrap_or_default())
 }
 
-/// The SHA-256 of a text, in lower-case hexadecimal.
+/// The SHA-256 of a text, in lowercase hexadecimal.
 pub(super) fn sha256_hex(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! The same state machine in the words of the older sub-protocol, told as conversations.
+//! The same state machine with the messages of the older subprotocol, as conversations.
 
 use super::tests::{INIT, event, said, text};
 use super::*;
