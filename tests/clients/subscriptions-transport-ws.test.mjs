@@ -86,5 +86,5 @@ test('a token that is none is refused with the reason', async () => {
       stranger.close();
     });
   });
-  assert.match(reason, /the access token is not one of this server/);
+  assert.match(reason, /the access token is invalid/);
 });

@@ -72,7 +72,7 @@ function roots(jobs: MockJobs) {
       const user = USERS.find(
         ({ username, password }) => username === input.username && password === input.password,
       );
-      if (!user) throw refuse('UNAUTHENTICATED', 'The name or the password is wrong');
+      if (!user) throw refuse('UNAUTHENTICATED', 'the username or the password is incorrect');
       return sessionOf(user);
     },
     refreshSession: ({ input }: { input: { refreshToken: string } }) => {

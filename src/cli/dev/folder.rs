@@ -81,7 +81,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = DevFolder::kept(folder.path()).unwrap();
         let refused = DevFolder::kept(folder.path()).unwrap_err().to_string();
-        assert!(refused.starts_with("another `platform dev` runs on "), "{refused}");
+        assert!(refused.starts_with("another `platform dev` is using "), "{refused}");
         drop(first);
         DevFolder::kept(folder.path()).unwrap();
     }
