@@ -18,21 +18,21 @@ use crate::ids::{CommitId, ConfigId, GroupId, ProjectId, UserId};
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = config_files, check_for_backend(Pg))]
 pub struct ConfigFile {
-    /// The id.
+    /// The ID.
     pub id: ConfigId,
     /// The project it belongs to.
     pub project_id: ProjectId,
-    /// The name, unique in the project.
+    /// The name of the config file, unique within the project.
     pub name: String,
     /// When its first version was created.
     pub created_at: DateTime<Utc>,
 }
 
-/// One version of a config file.
+/// A version of a config file.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = config_commits, check_for_backend(Pg))]
 pub struct Commit {
-    /// The id.
+    /// The ID.
     pub id: CommitId,
     /// The file it is a version of.
     pub config_file_id: ConfigId,

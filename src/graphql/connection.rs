@@ -77,7 +77,7 @@ impl Page {
         let (name, size) = if backward { ("last", args.last) } else { ("first", args.first) };
         let size = size.unwrap_or(DEFAULT_PAGE);
         if !(0..=MAX_PAGE).contains(&size) {
-            problems.push(ApiError::bad_input(name, format!("{name} was {size}; it must be 0 to {MAX_PAGE}")));
+            problems.push(ApiError::bad_input(name, format!("{name} was {size}; it must be between 0 and {MAX_PAGE}")));
         }
         let mut position = |name: &'static str, cursor: Option<String>| {
             cursor.and_then(|cursor| {
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn a_page_of_101_is_refused_with_the_limit() {
         let args = PageArgs { first: Some(101), ..PageArgs::default() };
-        insta::assert_snapshot!(refused(args), @"first was 101; it must be 0 to 100");
+        insta::assert_snapshot!(refused(args), @"first was 101; it must be between 0 and 100");
     }
 
     #[test]

@@ -17,9 +17,9 @@ use crate::ids::{GroupId, UserId};
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = groups, check_for_backend(Pg))]
 pub struct Group {
-    /// The id.
+    /// The ID.
     pub id: GroupId,
-    /// The name, unique on the platform.
+    /// The name of the group, unique on the platform.
     pub name: String,
     /// A description of the group.
     pub description: String,
@@ -41,7 +41,7 @@ pub async fn find(conn: &mut AsyncPgConnection, id: GroupId) -> QueryResult<Opti
 pub struct Member {
     /// The group.
     pub group_id: GroupId,
-    /// The person.
+    /// The user.
     pub user_id: UserId,
     /// The role of the user in the group.
     pub role: GroupRole,
@@ -55,7 +55,7 @@ pub enum SortBy {
     /// The name.
     #[default]
     Name,
-    /// When the group was made.
+    /// When the group was created.
     CreatedAt,
 }
 
@@ -122,7 +122,7 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
     selected(visible, selection).count().get_result(conn).await
 }
 
-/// Makes a group.
+/// Creates a group.
 ///
 /// # Errors
 /// The database's; `groups_name_key` is the constraint that is violated if the name is taken.

@@ -16,11 +16,11 @@ use crate::ids::{GroupId, ProjectId, suffix};
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = projects, check_for_backend(Pg))]
 pub struct Project {
-    /// The id.
+    /// The ID of the object.
     pub id: ProjectId,
     /// The group it belongs to.
     pub group_id: GroupId,
-    /// The name, unique in its group.
+    /// The name of the project, unique within its group.
     pub name: String,
     /// A description of the project.
     pub description: String,
@@ -49,7 +49,7 @@ pub enum SortBy {
     /// The name.
     #[default]
     Name,
-    /// When the project was made.
+    /// When the project was created.
     CreatedAt,
 }
 

@@ -17,7 +17,7 @@ use crate::ids::{GroupId, UserId};
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct User {
-    /// The id.
+    /// The ID of the object.
     pub id: UserId,
     /// The username.
     pub username: String,
@@ -31,7 +31,7 @@ pub struct User {
     pub disabled_at: Option<DateTime<Utc>>,
     /// When the user was deleted, if they were; the name stays for what they created.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: DateTime<Utc>,
 }
 
@@ -49,7 +49,7 @@ pub enum SortBy {
     /// The username.
     #[default]
     Username,
-    /// When the account was made.
+    /// When the account was created.
     CreatedAt,
 }
 
@@ -58,7 +58,7 @@ pub enum SortBy {
 pub struct Selection {
     /// Only with one of these names.
     pub usernames: Option<Vec<String>>,
-    /// Only members of this group.
+    /// Only return members of this group.
     pub group: Option<GroupId>,
     /// The order.
     pub sort: SortBy,

@@ -22,7 +22,7 @@ pub struct NewAdmin {
     pub display_name: Option<String>,
     /// The email address.
     pub email: Option<String>,
-    /// The password.
+    /// The user's password.
     pub password: secrecy::SecretString,
 }
 

@@ -1,5 +1,5 @@
-// A mock server with the core of the API, for working on the page alone: `PLATFORM_BIN=mock npm run e2e`. The
-// authoritative test runs against the real server.
+// A stand-in for the server with the spine of the API, so that the page can be worked on by itself:
+// `PLATFORM_BIN=mock npm run e2e`. The test that counts runs against the real one.
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -72,7 +72,7 @@ function roots(jobs: MockJobs) {
       const user = USERS.find(
         ({ username, password }) => username === input.username && password === input.password,
       );
-      if (!user) throw refuse('UNAUTHENTICATED', 'the username or the password is incorrect');
+      if (!user) throw refuse('UNAUTHENTICATED', 'The name or the password is wrong');
       return sessionOf(user);
     },
     refreshSession: ({ input }: { input: { refreshToken: string } }) => {
