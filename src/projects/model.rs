@@ -16,7 +16,7 @@ use crate::ids::{GroupId, ProjectId, suffix};
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = projects, check_for_backend(Pg))]
 pub struct Project {
-    /// The ID of the object.
+    /// The ID.
     pub id: ProjectId,
     /// The group it belongs to.
     pub group_id: GroupId,

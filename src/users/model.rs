@@ -17,7 +17,7 @@ use crate::ids::{GroupId, UserId};
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct User {
-    /// The ID of the object.
+    /// The ID.
     pub id: UserId,
     /// The username.
     pub username: String,
@@ -58,7 +58,7 @@ pub enum SortBy {
 pub struct Selection {
     /// Only with one of these names.
     pub usernames: Option<Vec<String>>,
-    /// Only return members of this group.
+    /// Only members of this group.
     pub group: Option<GroupId>,
     /// The order.
     pub sort: SortBy,

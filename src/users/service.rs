@@ -22,7 +22,7 @@ pub struct NewAdmin {
     pub display_name: Option<String>,
     /// The email address.
     pub email: Option<String>,
-    /// The user's password.
+    /// The password.
     pub password: secrecy::SecretString,
 }
 
