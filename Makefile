@@ -1,11 +1,11 @@
-# Everything a contributor runs. `make` alone lists the targets.
+# The commands for contributors. `make` without a target lists them.
 
 CARGO ?= cargo
-# More flags for `platform dev`, as in: make dev ARGS="--ephemeral --port 8090"
+# Additional flags for `platform dev`, for example: make dev ARGS="--ephemeral --port 8090"
 ARGS ?=
-# A part of the benchmark: queries, submits or fan-out
+# The part of the benchmark to run: queries, submits or fan-out
 BENCH ?=
-# Targets of the fuzzer, all when empty, and the seconds for each; SAVE=yes keeps what reaches new code
+# Fuzz targets (all if empty), and the seconds for each; SAVE=yes saves the inputs that reach new code
 FUZZ ?=
 SECONDS_EACH ?= 60
 
@@ -15,26 +15,26 @@ SECONDS_EACH ?= 60
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what development needs and is missing here
+setup: ## Install what is missing for development
 	@scripts/setup tests
 
-dev: ## Set up, then run the API with its own database and cluster at http://localhost:8080
+dev: ## Install what is missing, then run the API with its own database and cluster at http://localhost:8080
 	@scripts/setup dev
 	@$(CARGO) run --locked --quiet -- dev $(ARGS)
 
-test: ## Set up, then run every test; the last line counts them
+test: ## Install what is missing, then run all tests; the last line is the summary
 	@scripts/setup tests
 	@scripts/test
 
-bench: ## Measure the release build beside pgbench; takes some minutes (BENCH=queries, submits or fan-out for a part)
+bench: ## Benchmark the release build and pgbench; takes a few minutes (BENCH=queries, submits or fan-out for a part)
 	@scripts/setup dev
 	@$(CARGO) bench --locked --quiet --bench load -- $(BENCH)
 
-fuzz: ## Let libFuzzer search a minute for each target (FUZZ=quantities for one, SECONDS_EACH=600)
+fuzz: ## Run each fuzz target for a minute (FUZZ=quantities for a single one, SECONDS_EACH=600)
 	@scripts/setup fuzz
 	@scripts/fuzz $(SECONDS_EACH) $(FUZZ)
 
-schemathesis: ## Ask whatever the schema allows, five minutes as an admin and five as a member
+schemathesis: ## Send operations generated from the schema, five minutes each as an admin and as a member
 	@scripts/setup dev
 	@$(CARGO) build --locked --quiet
 	@python=$$(scripts/python) && cd tests/python && SEARCH_SECONDS=$${SEARCH_SECONDS:-300} \
@@ -49,16 +49,16 @@ fmt: ## Format all code
 	@$(CARGO) fmt --all
 	@cd playground && npm run --silent format
 
-build: ## Build the production binary: playground in, embedded parts out
+build: ## Build the production binary, with the playground and without the embedded database and cluster
 	@scripts/setup build
 	@$(CARGO) build --locked --release --no-default-features
 
-schema: ## Write schema.graphql from the code
+schema: ## Regenerate schema.graphql
 	@$(CARGO) run --locked --quiet -- schema > schema.graphql.new && mv schema.graphql.new schema.graphql
 
-crds: ## Write k8s/crds from the code
+crds: ## Regenerate k8s/crds
 	@UPDATE_CRDS=1 $(CARGO) test --locked --quiet --test it crds
 
-clean: ## Remove what was built and the development data
+clean: ## Remove build output and development data
 	@$(CARGO) clean
 	@rm -rf playground/dist playground/node_modules playground/test-results tests/*/node_modules .platform

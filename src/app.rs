@@ -1,4 +1,4 @@
-//! The parts of a running server, put together: the same for `serve`, `dev` and the tests.
+//! The parts of a running server, assembled in the same way for `serve`, `dev` and the tests.
 
 mod collapsing;
 mod following;
@@ -46,7 +46,8 @@ use crate::watch;
 
 use collapsing::Collapsing;
 
-/// The log is looked at every few seconds; a replica that has not managed to for this long tells its subscribers nothing.
+/// The log is read every few seconds. A replica that has not managed to for this long cannot send events to its
+/// subscribers.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 
 /// How long background tasks get to finish after the last request.
@@ -73,10 +74,11 @@ struct Parts {
 }
 
 impl App {
-    /// Waits for the database, migrates if told to, and starts the background work in `tasks`. The cluster may be away.
+    /// Waits for the database, migrates if configured, and starts the background work in `tasks`. The cluster may be
+    /// unavailable.
     ///
     /// # Errors
-    /// A migration fails, or the configuration names no usable cluster.
+    /// A migration fails, or the configuration contains no usable cluster.
     pub async fn start(config: Config, tasks: &Tasks, demo_users: serde_json::Value) -> anyhow::Result<Self> {
         metrics_handle();
         let costs = costs()?;
@@ -133,7 +135,7 @@ impl App {
         Ok(Self(Arc::new(parts)))
     }
 
-    /// The database, for whoever started the server.
+    /// The database, for the code that started the server.
     pub fn db(&self) -> &Db {
         &self.0.db
     }
@@ -154,15 +156,15 @@ impl App {
         let router = router(Endpoint::new(self, settings.clone(), lifecycle.clone()));
         serve(listener, router, &threads, lifecycle, shutdown, settings).await?;
         if !tasks.shutdown(PATIENCE).await {
-            tracing::warn!("some background work did not stop in time");
+            tracing::warn!("some background tasks did not stop in time");
         }
-        // Not before that: some of it runs there.
+        // Not earlier: some of the work runs there.
         threads.join().await;
         Ok(())
     }
 }
 
-/// Whether all background work runs, and how often some of it had to be begun again.
+/// Whether all background tasks are running, and how often they were restarted.
 fn background(tasks: &[Standing]) -> Result<String, String> {
     let down = |duty| -> Vec<String> {
         let tasks = tasks.iter().filter(|task| task.duty == duty);
@@ -178,18 +180,18 @@ fn background(tasks: &[Standing]) -> Result<String, String> {
     let restarted = tasks.iter().filter(|task| task.restarts > 0);
     let restarted: Vec<_> = restarted.map(|task| format!("{} {}", task.name, task.restarts)).collect();
     Ok(match restarted.is_empty() {
-        true => format!("{} tasks run", tasks.len()),
-        false => format!("{} tasks run; restarts: {}", tasks.len(), restarted.join(", ")),
+        true => format!("{} tasks are running", tasks.len()),
+        false => format!("{} tasks are running; restarts: {}", tasks.len(), restarted.join(", ")),
     })
 }
 
-/// What the schema's fields cost.
+/// The costs of the fields in the schema.
 fn costs() -> Result<Arc<CostTable>, InvalidCosts> {
     static COSTS: OnceLock<Result<Arc<CostTable>, InvalidCosts>> = OnceLock::new();
     COSTS.get_or_init(|| CostTable::read(&sdl(Deprecated::Included)).map(Arc::new)).clone()
 }
 
-/// The schema as it is printed, which takes a while and never changes.
+/// The printed schema. Printing takes a while, and the result never changes.
 fn sdl(deprecated: Deprecated) -> Arc<str> {
     static INCLUDED: OnceLock<Arc<str>> = OnceLock::new();
     static REMOVED: OnceLock<Arc<str>> = OnceLock::new();
@@ -199,7 +201,7 @@ fn sdl(deprecated: Deprecated) -> Arc<str> {
     })
 }
 
-/// The recorder is the process's; tests run several servers in one.
+/// The recorder is shared by the process; tests run several servers in one process.
 fn metrics_handle() -> Option<&'static PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).as_ref()
@@ -225,7 +227,7 @@ impl GraphqlService for App {
     }
 
     async fn execute(&self, caller: &Caller, request: Request, prepared: &Prepared, meta: RequestMeta) -> Answer {
-        // A socket may be older than a role; a request over HTTP was authenticated a moment ago.
+        // A WebSocket may have been opened before a role changed; an HTTP request was authenticated a moment ago.
         let caller = match meta.transport {
             Transport::WebSocket => match self.0.authenticator.renewed(caller).await {
                 Ok(caller) => caller,
@@ -238,7 +240,7 @@ impl GraphqlService for App {
         };
         let answer = collapsing::execute(self, &caller, request, prepared, meta).await;
         if prepared.operation_type() == OperationType::Mutation {
-            // What comes after the answer is decided with the rights that it leaves.
+            // What follows the response is decided with the permissions after it.
             self.0.authenticator.rights_may_have_changed();
         }
         answer
@@ -256,7 +258,7 @@ impl GraphqlService for App {
 
     async fn event_cursor(&self, caller: &Caller) -> Option<Arc<str>> {
         caller.principal().ok()?;
-        // Without the database's word, up to where events were handed out here: that is never too new.
+        // If the database cannot be asked, up to where events were handed out here, which is never too new.
         let stands = match events::loader::tip(&self.0.db.lane()).await {
             Ok(tip) => Some(tip),
             Err(_) => *self.0.bus.tip().borrow(),
@@ -281,7 +283,7 @@ impl GraphqlService for App {
         let migrations = check("migrations", async {
             match migrations::is_current(&self.0.db).await? {
                 true => Ok(None),
-                false => Err(ApiError::conflict("the database lacks migrations of this version")),
+                false => Err(ApiError::conflict("the database is missing migrations of this version")),
             }
         });
         let cluster =
@@ -294,7 +296,7 @@ impl GraphqlService for App {
                     Err(ApiError::new(Code::DatabaseUnavailable, message))
                 }
                 Some(tip) => Ok(Some(format!("at {tip}"))),
-                None => Err(ApiError::database_unavailable("the event log was not read yet")),
+                None => Err(ApiError::database_unavailable("the event log has not been read yet")),
             }
         });
         let watch = check("watch", async {
@@ -369,15 +371,15 @@ async fn check(name: &'static str, probe: impl Future<Output = Result<Option<Str
     let (healthy, detail) = match tokio::time::timeout(Duration::from_secs(3), probe).await {
         Ok(Ok(detail)) => (true, detail),
         Ok(Err(error)) => (false, Some(error.to_string())),
-        Err(_) => (false, Some("no answer within 3 s".to_owned())),
+        Err(_) => (false, Some("no response within 3 s".to_owned())),
     };
     ReadinessCheck { name, healthy, detail, took: since.elapsed() }
 }
 
-/// Makes a platform admin, migrating first if told to; the id.
+/// Creates a platform admin and returns the ID, migrating first if configured.
 ///
 /// # Errors
-/// The name or the password is not acceptable, or the name is taken.
+/// The username or the password is invalid, or the username is taken.
 pub async fn admin_create(
     config: &crate::config::DatabaseConfig,
     bcrypt_cost: crate::config::BcryptCost,

@@ -1,5 +1,5 @@
-//! What can go wrong, as a client will see it. Rooms return [`ApiError`]; `graphql::errors` is the one place that
-//! turns it into a GraphQL error, and an unexpected cause is logged there, never shown.
+//! Errors as a client sees them. Modules return [`ApiError`]; `graphql::errors` is the only place that turns it into a
+//! GraphQL error. Unexpected causes are logged there, and never shown.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -7,44 +7,44 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-/// The machine-readable kind of a failure: `extensions.code` of a GraphQL error.
+/// The machine-readable kind of an error: `extensions.code` of a GraphQL error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// No valid access token came with the request.
+    /// The request has no valid access token.
     Unauthenticated,
-    /// The caller can see the thing but may not do this to it.
+    /// The caller can see the object, but does not have the permission for this.
     Forbidden,
-    /// There is no such thing, or the caller may not know that there is.
+    /// The object does not exist, or the caller cannot see it.
     NotFound,
-    /// The document does not follow the grammar of GraphQL.
+    /// The document is not valid GraphQL.
     GraphqlParseFailed,
-    /// The document does not fit the schema or breaks a rule of the GraphQL specification.
+    /// The document does not match the schema or violates a rule of the GraphQL specification.
     GraphqlValidationFailed,
-    /// An argument is not acceptable; `field` says which.
+    /// An argument is invalid; `field` says which.
     BadUserInput,
-    /// The change collides with another one or with the present state.
+    /// The change conflicts with another change or with the current state.
     Conflict,
-    /// The project's quota does not allow it.
+    /// The quota of the project is exceeded.
     QuotaExceeded,
     /// Too many requests; try again later.
     RateLimited,
-    /// The operation is larger than a limit allows.
+    /// The operation exceeds a limit.
     QueryTooComplex,
-    /// The deadline passed.
+    /// The deadline was exceeded.
     Timeout,
-    /// The Kubernetes API does not answer.
+    /// The Kubernetes API is not responding.
     ClusterUnavailable,
-    /// PostgreSQL does not answer.
+    /// PostgreSQL is not responding.
     DatabaseUnavailable,
-    /// The cursor is older than the event log keeps.
+    /// The event log does not contain the cursor any more.
     ResumeExpired,
-    /// The subscriber did not keep up; resume from its last cursor.
+    /// The subscriber could not keep up; resume after its last cursor.
     SlowConsumer,
-    /// The server does not know the hash: send it again with the text (Apollo's automatic persisted queries).
+    /// The hash is unknown: send it again together with the text (Apollo's automatic persisted queries).
     PersistedQueryNotFound,
-    /// The server takes no hashes for texts: send the text.
+    /// Automatic persisted queries are disabled: send the text.
     PersistedQueryNotSupported,
-    /// A defect of the server; only the request id is told.
+    /// A bug in the server; only the request ID is shown.
     Internal,
 }
 
@@ -71,7 +71,7 @@ impl Code {
         Self::Internal,
     ];
 
-    /// The code as it stands in `extensions.code`.
+    /// The value of `extensions.code`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unauthenticated => "UNAUTHENTICATED",
@@ -126,26 +126,26 @@ impl fmt::Display for Code {
     }
 }
 
-/// A failure as a client will see it, with the cause that only the log sees. One pointer: whatever may fail has to have
-/// room for a failure, and seldom has one.
+/// An error as a client sees it, with a cause that is only logged. A single pointer, because every function that can
+/// fail needs room for an error and rarely has one.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 #[must_use]
 pub struct ApiError(Box<Failure>);
 
-/// What an [`ApiError`] says.
+/// The content of an [`ApiError`].
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     /// The kind.
     pub code: Code,
-    /// One sentence for a person; names the value and what is allowed.
+    /// A human-readable sentence that names the value and what is allowed.
     pub message: Cow<'static, str>,
     /// Path into the input, such as `input.spec.resources.gpu`.
     pub field: Option<Cow<'static, str>>,
-    /// The last cursor a subscriber got, where the error ends a subscription.
+    /// The last cursor of a subscriber, if the error ends a subscription.
     pub cursor: Option<String>,
-    /// When to try again, where that is known.
+    /// When to retry, if known.
     pub retry_after: Option<Duration>,
     #[source]
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -166,61 +166,61 @@ impl DerefMut for ApiError {
 }
 
 impl ApiError {
-    /// A failure of kind `code`, said in one sentence.
+    /// An error of kind `code` with a one-sentence message.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
         Self(Box::new(Failure { code, message, field: None, cursor: None, retry_after: None, source: None }))
     }
 
-    /// An argument that is not acceptable; `field` is its path into the input.
+    /// An invalid argument; `field` is its path in the input.
     pub fn bad_input(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::BadUserInput, message).at(field)
     }
 
-    /// No such `what`, or none that the caller may know of.
+    /// `what` does not exist, or the caller cannot see it.
     pub fn not_found(what: &str, id: impl fmt::Display) -> Self {
-        Self::new(Code::NotFound, format!("there is no {what} \"{id}\" that you can see"))
+        Self::new(Code::NotFound, format!("{what} \"{id}\" not found"))
     }
 
-    /// The caller may not do this.
+    /// The caller does not have the permission.
     pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::Forbidden, message)
     }
 
-    /// The request needs a log-in.
+    /// The request needs authentication.
     pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::Unauthenticated, message)
     }
 
-    /// The change collides with another one.
+    /// The change conflicts with another one.
     pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::Conflict, message)
     }
 
-    /// A defect: the client is told the request id only, the log has `source`.
+    /// A bug: the client only sees the request ID, and `source` is logged.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Code::Internal, "internal error").caused_by(source)
     }
 
-    /// The same failure with the path into the input that caused it.
+    /// The same error with the path of the input that caused it.
     pub fn at(mut self, field: impl Into<Cow<'static, str>>) -> Self {
         self.field = Some(field.into());
         self
     }
 
-    /// The same failure with the cursor a subscriber can resume from.
+    /// The same error with the cursor that a subscriber can resume after.
     pub fn resuming_after(mut self, cursor: impl Into<String>) -> Self {
         self.cursor = Some(cursor.into());
         self
     }
 
-    /// The same failure with when to try again.
+    /// The same error with when to retry.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// The same failure with its cause, for the log.
+    /// The same error with its cause, for the log.
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
@@ -235,7 +235,7 @@ impl From<diesel::result::Error> for ApiError {
                 Self::database_unavailable(error)
             }
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => {
-                Self::conflict("another change came first; try again").caused_by(error)
+                Self::conflict("the object was changed at the same time; try again").caused_by(error)
             }
             Error::DatabaseError(_, info) if says_server_is_away(info.message()) => Self::database_unavailable(error),
             _ => Self::internal(error),
@@ -244,25 +244,25 @@ impl From<diesel::result::Error> for ApiError {
 }
 
 impl ApiError {
-    /// PostgreSQL does not answer; nothing was changed.
+    /// PostgreSQL is not responding; nothing was changed.
     pub fn database_unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Code::DatabaseUnavailable, "the database does not answer; try again in a moment").caused_by(source)
+        Self::new(Code::DatabaseUnavailable, "the database is not responding; try again in a moment").caused_by(source)
     }
 
-    /// The Kubernetes API does not answer.
+    /// The Kubernetes API is not responding.
     pub fn cluster_unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Code::ClusterUnavailable, "the cluster does not answer; try again in a moment").caused_by(source)
+        Self::new(Code::ClusterUnavailable, "the cluster is not responding; try again in a moment").caused_by(source)
     }
 }
 
-/// PostgreSQL's shutdown notices and tokio-postgres' I/O errors carry no kind of their own in diesel.
+/// PostgreSQL's shutdown messages and the I/O errors of tokio-postgres have no kind of their own in diesel.
 fn says_server_is_away(message: &str) -> bool {
     ["connection closed", "error communicating with the server", "terminating connection", "the database system is"]
         .iter()
         .any(|known| message.contains(known))
 }
 
-/// One or more failures of the same request: several bad fields are told in one answer.
+/// One or more errors of the same request: all invalid fields are reported in one response.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(|error| error.message.as_ref()).collect::<Vec<_>>().join("; "))]
 #[must_use]
@@ -274,7 +274,7 @@ impl<E: Into<ApiError>> From<E> for ApiErrors {
     }
 }
 
-/// Collects what is wrong with an input, so that all of it is told at once.
+/// Collects the problems of an input, so that they are reported together.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<ApiError>);
 
@@ -284,17 +284,17 @@ impl Problems {
         self.0.push(error);
     }
 
-    /// How many there are so far.
+    /// The number of problems so far.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// The value, or `None` after noting the problem.
+    /// The value, or `None` after recording the problem.
     pub fn take<T>(&mut self, result: Result<T, ApiError>) -> Option<T> {
         result.map_err(|error| self.0.push(error)).ok()
     }
 
-    /// `Ok` when nothing was wrong.
+    /// `Ok` if there were no problems.
     pub fn finish(self) -> Result<(), ApiErrors> {
         if self.0.is_empty() { Ok(()) } else { Err(ApiErrors(self.0)) }
     }

@@ -1,7 +1,7 @@
 //! Typed ids in the TypeID form: `job_01h455vb4pex5vsknk084sn02q`, a prefix and a UUIDv7 in base32.
 //!
-//! They sort by creation, can be read in a log and, with `-` for `_`, are legal Kubernetes names.
-//! The form is the TypeID specification's, version 0.3: <https://github.com/jetify-com/typeid>.
+//! They sort by creation time, are readable in logs and, with `-` instead of `_`, are valid Kubernetes names. The
+//! format is that of the TypeID specification, version 0.3: <https://github.com/jetify-com/typeid>.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -14,9 +14,9 @@ use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, Output, ToSql};
 use uuid::Uuid;
 
-/// Crockford's base32 in lower case, as TypeID uses it.
+/// Crockford's base32 in lowercase, as in TypeID.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// What each character stands for; 32 for one that stands for nothing.
+/// The value of each character; 32 for an invalid one.
 const VALUES: [u8; 256] = {
     let mut values = [32; 256];
     let mut digit = 0;
@@ -29,15 +29,15 @@ const VALUES: [u8; 256] = {
 /// 130 bits in 26 characters; the first two bits are always zero.
 const SUFFIX_LEN: usize = 26;
 
-/// What an id is the id of.
+/// The kind of object that an ID identifies.
 pub trait Kind: 'static {
     /// The part before the underscore.
     const PREFIX: &'static str;
-    /// The word for it in messages.
+    /// The name of the kind in messages.
     const NOUN: &'static str;
 }
 
-/// The id of a `K`. A `uuid` column reads and writes it as it is.
+/// The ID of a `K`, which is stored in a `uuid` column.
 #[derive(AsExpression, FromSqlRow)]
 #[diesel(sql_type = diesel::sql_types::Uuid)]
 pub struct Id<K: Kind>(Uuid, PhantomData<fn() -> K>);
@@ -48,17 +48,17 @@ impl<K: Kind> Id<K> {
         Self(uuid, PhantomData)
     }
 
-    /// The UUID, as the database keeps it.
+    /// The UUID, as stored in the database.
     pub const fn uuid(self) -> Uuid {
         self.0
     }
 
-    /// The id as it is shown.
+    /// The ID as it is displayed.
     pub fn to_text(self) -> String {
         [K::PREFIX, "_", encode(self.0, &mut [0; SUFFIX_LEN])].concat()
     }
 
-    /// A new id, later than every one made before on this machine.
+    /// A new ID, later than all that were generated before on this machine.
     pub fn generate() -> Self {
         Self::from_uuid(Uuid::now_v7())
     }
@@ -116,7 +116,7 @@ impl<K: Kind> FromSql<diesel::sql_types::Uuid, Pg> for Id<K> {
     }
 }
 
-/// The 26 characters after an id's underscore.
+/// The 26 characters after the underscore.
 pub fn suffix(uuid: Uuid) -> String {
     encode(uuid, &mut [0; SUFFIX_LEN]).to_owned()
 }
@@ -136,9 +136,11 @@ fn encode(uuid: Uuid, digits: &mut [u8; SUFFIX_LEN]) -> &str {
     str::from_utf8(digits).unwrap_or_default()
 }
 
-/// Why a text is not an id of the wanted kind.
+/// Why a text is not an ID of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" is not a {prefix} id: it must be \"{prefix}_\" and 26 characters of 0-9 a-z without i, l, o, u")]
+#[error(
+    "\"{text}\" is not a {prefix} id: it must be \"{prefix}_\" followed by 26 characters of 0-9 a-z without i, l, o, u"
+)]
 pub struct InvalidId {
     text: String,
     prefix: &'static str,
@@ -162,9 +164,9 @@ pub fn split(text: &str) -> Option<(&str, Uuid)> {
     Some((prefix, parse_suffix(rest)?))
 }
 
-/// The UUID that 26 characters stand for.
+/// The UUID of the 26 characters.
 pub fn parse_suffix(text: &str) -> Option<Uuid> {
-    // More than 7 in the first place would be more than 128 bits.
+    // A first character above 7 would be more than 128 bits.
     if text.len() != SUFFIX_LEN || !(b'0'..=b'7').contains(&text.as_bytes()[0]) {
         return None;
     }
@@ -193,9 +195,9 @@ macro_rules! kinds {
 kinds! {
     /// A person.
     UserKind, UserId, "user", "user";
-    /// A log-in that can be refreshed and ended.
+    /// A session that can be renewed and ended.
     SessionKind, SessionId, "session", "session";
-    /// A group of people.
+    /// A group of users.
     GroupKind, GroupId, "group", "group";
     /// A group's project.
     ProjectKind, ProjectId, "project", "project";
@@ -224,7 +226,7 @@ mod tests {
     #[test]
     fn another_kind_s_id_is_refused_with_what_is_allowed() {
         let error = "user_01h455vb4pex5vsknk084sn02q".parse::<JobId>().unwrap_err();
-        insta::assert_snapshot!(error, @r#""user_01h455vb4pex5vsknk084sn02q" is not a job id: it must be "job_" and 26 characters of 0-9 a-z without i, l, o, u"#);
+        insta::assert_snapshot!(error, @r#""user_01h455vb4pex5vsknk084sn02q" is not a job id: it must be "job_" followed by 26 characters of 0-9 a-z without i, l, o, u"#);
     }
 
     proptest! {

@@ -1,7 +1,6 @@
-//! Platform API: a GraphQL API with live subscriptions over a Kubernetes compute platform.
+//! Platform API: a GraphQL API with live subscriptions for a Kubernetes compute platform.
 //!
-//! The map of the house, top to bottom; imports point down this list and never up
-//! (`tests/house.rs` checks it):
+//! The modules ("rooms"), from top to bottom; imports only point down this list (`tests/house.rs` checks it):
 //!
 //! | room | subject |
 //! |---|---|
@@ -21,7 +20,7 @@
 //! | [`db`] | pools, coalescers, transactions, migrations |
 //! | `dev` | the embedded PostgreSQL and cluster behind `platform dev` |
 //!
-//! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are the ground floor: everyone may use them.
+//! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are at the bottom: all modules may use them.
 
 pub mod app;
 pub mod auth;

@@ -1,9 +1,9 @@
-//! The `platform` binary: everything it does is in the library's [`platform::cli`].
+//! The `platform` binary: everything it does is in [`platform::cli`].
 
 use std::process::ExitCode;
 
-/// An operation allocates thousands of small things on one thread and frees them on another, which the system's
-/// allocator is slow at.
+/// An operation allocates thousands of small objects on one thread and frees them on another, which is slow in the
+/// system allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

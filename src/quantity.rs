@@ -1,9 +1,10 @@
 //! Kubernetes quantities: `500m`, `10Gi`, `1e3`.
 //!
-//! A quantity is kept as it was written and compared by its value, so `1Gi` equals `1024Mi`. The rules are apimachinery's:
-//! a value is exact to a billionth, what is finer rounds away from zero, and nothing is greater than 2^63 - 1. Kubernetes
-//! caps only what is written with `Ki` and the like and keeps decimal amounts beyond; here these are capped too, so that
-//! sums have room, and `cluster/pod_rules/amounts.rs` does not let two of them be told apart.
+//! A quantity is kept as it was written and compared by its value, so `1Gi` equals `1024Mi`. The rules are those of
+//! apimachinery: a value is exact to a billionth, anything finer is rounded away from zero, and nothing is greater than
+//! 2^63 - 1. Kubernetes only caps values with binary suffixes such as `Ki`, and keeps larger decimal values; here these
+//! are capped too, so that sums have room, and `cluster/pod_rules/amounts.rs` rejects quantities that could not be
+//! distinguished.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cmp::Ordering;
@@ -15,9 +16,9 @@ use std::str::FromStr;
 
 /// Billionths in one.
 const NANOS: i128 = 1_000_000_000;
-/// The greatest value, in billionths.
+/// The maximum value, in billionths.
 const MAX: i128 = i64::MAX as i128 * NANOS;
-/// Decimal digits that every value below the greatest fits into.
+/// The number of decimal digits that every value below the maximum fits into.
 const MAX_DIGITS: usize = 29;
 
 /// An amount of a resource.
@@ -28,7 +29,7 @@ pub struct Quantity {
     format: Format,
 }
 
-/// How a quantity is written, which its sums keep.
+/// The notation of a quantity, which its sums keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     /// `Ki`, `Mi`, …
@@ -39,18 +40,18 @@ enum Format {
     Exponent,
 }
 
-/// A text that is no quantity.
+/// A text that is not a quantity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{value:?} is not a quantity: a number is allowed, alone or followed by n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei \
      or an exponent such as e3 (for example 500m, 1.5, 10Gi)"
 )]
 pub struct ParseQuantityError {
-    /// What was given.
+    /// The given text.
     pub value: String,
 }
 
-/// What a suffix multiplies by: a power of ten or of 1024.
+/// The multiplier of a suffix: a power of ten or of 1024.
 enum Scale {
     Ten(i64),
     Kibi(u32),
@@ -82,7 +83,7 @@ impl Quantity {
         self.nanos
     }
 
-    /// Whether the value is below zero.
+    /// Whether the value is negative.
     pub fn is_negative(&self) -> bool {
         self.nanos < 0
     }
@@ -92,12 +93,12 @@ impl Quantity {
         self.nanos == 0
     }
 
-    /// The quantity as Kubernetes would write it: the greatest suffix that needs no fraction.
+    /// The quantity in the canonical notation of Kubernetes: the largest suffix that needs no fraction.
     pub fn canonical(&self) -> String {
         write_canonical(self.nanos, self.format)
     }
 
-    /// The quantity of a value, written as Kubernetes would.
+    /// The quantity of a value, in the canonical notation of Kubernetes.
     fn of(nanos: i128, format: Format) -> Quantity {
         let nanos = nanos.clamp(-MAX, MAX);
         Quantity { text: write_canonical(nanos, format), nanos, format }
@@ -267,7 +268,7 @@ impl Ord for Quantity {
 impl Add for &Quantity {
     type Output = Quantity;
 
-    /// The sum, written in the left one's way; zero takes the other's.
+    /// The sum, in the notation of the left operand, or of the right one if the left is zero.
     fn add(self, other: &Quantity) -> Quantity {
         let format = if self.is_zero() { other.format } else { self.format };
         Quantity::of(self.nanos + other.nanos, format)
@@ -277,7 +278,7 @@ impl Add for &Quantity {
 impl Sub for &Quantity {
     type Output = Quantity;
 
-    /// The difference, written in the left one's way; zero takes the other's.
+    /// The difference, in the notation of the left operand, or of the right one if the left is zero.
     fn sub(self, other: &Quantity) -> Quantity {
         let format = if self.is_zero() { other.format } else { self.format };
         Quantity::of(self.nanos - other.nanos, format)
@@ -297,7 +298,7 @@ impl Serialize for Quantity {
 }
 
 impl<'de> Deserialize<'de> for Quantity {
-    /// Takes a text or, as Kubernetes does, a bare number.
+    /// Accepts a string or, like Kubernetes, a bare number.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]

@@ -1,4 +1,4 @@
-//! The schema: the three roots put together from the rooms, what each request carries, and the SDL.
+//! The schema: the three root types assembled from the modules, the data of each request, and the SDL.
 
 pub mod event_cursor;
 
@@ -36,7 +36,7 @@ use crate::users::types::User;
 
 use event_cursor::EventCursorQuery;
 
-/// Everything that can be asked.
+/// The queries of the API.
 #[derive(Default, MergedObject)]
 pub struct Query(
     NodeQuery,
@@ -49,33 +49,35 @@ pub struct Query(
     RateLimitQuery,
 );
 
-/// Everything that can be changed. Each mutation takes one `input` and changes all of it or nothing.
+/// The mutations of the API. Each mutation takes a single argument, `input`, and is atomic: it applies all of its
+/// changes or none of them.
 ///
-/// Each says with which codes it fails in foreseeable ways. Besides, all but `login` and `refreshSession` fail with
-/// UNAUTHENTICATED without a valid access token, and any operation may fail with RATE_LIMITED, QUERY_TOO_COMPLEX, TIMEOUT,
-/// CLUSTER_UNAVAILABLE or DATABASE_UNAVAILABLE. The code is in the error's `extensions`.
+/// Each mutation lists the error codes to expect. In addition, all mutations except `login` and `refreshSession` fail
+/// with UNAUTHENTICATED if the access token is missing or invalid, and any operation can fail with RATE_LIMITED,
+/// QUERY_TOO_COMPLEX, TIMEOUT, CLUSTER_UNAVAILABLE or DATABASE_UNAVAILABLE. The code is in the `extensions` of the
+/// error.
 #[derive(Default, MergedObject)]
 pub struct Mutation(UserMutation, GroupMutation, ProjectMutation, ConfigMutation, JobMutation);
 
-/// Everything that can be watched live.
+/// The subscriptions of the API.
 #[derive(Default, MergedSubscription)]
 pub struct Subscription(JobSubscription);
 
 /// The executable schema.
 pub type Schema = Executable<Query, Mutation, Subscription>;
 
-/// What a schema is built with.
+/// The builder of a schema.
 pub type SchemaBuilder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
 
-/// Ids that one `nodes` query may ask for.
+/// The maximum number of IDs in a `nodes` query.
 const MAX_NODES: usize = 100;
 
-/// A thing with an id, which `node` finds again.
+/// An object with an ID, which can be fetched with `node`.
 #[derive(Debug, Clone, Interface)]
 #[graphql(field(
     name = "id",
     ty = "async_graphql::ID",
-    desc = "The id: a prefix that tells the type, and 26 characters."
+    desc = "The ID of the object: a prefix that identifies the type, followed by 26 characters."
 ))]
 pub enum Node {
     /// A person.
@@ -92,30 +94,31 @@ pub enum Node {
     Job(Job),
 }
 
-/// Finding things by id alone.
+/// The queries for objects by ID.
 #[derive(Debug, Default)]
 pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// The thing with this id, of whatever type; null if there is none that you can see.
+    /// Finds an object of any type by ID; null if it does not exist or you cannot see it.
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id.")] id: async_graphql::ID,
+        #[graphql(desc = "The ID of the object.")] id: async_graphql::ID,
     ) -> ApiResult<Option<Node>> {
         find(ctx, &id).await.graphql(ctx)
     }
 
-    /// The things with these ids, in their order; null for each that you cannot see.
+    /// Finds objects of any type by ID, in the order of the IDs; null for each that does not exist or that you cannot
+    /// see.
     #[graphql(directive = list_size::apply(None, Some(vec!["ids".to_owned()]), None, true))]
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ids: at most 100.")] ids: Vec<async_graphql::ID>,
+        #[graphql(desc = "The IDs of the objects: at most 100.")] ids: Vec<async_graphql::ID>,
     ) -> ApiResult<Vec<Option<Node>>> {
         if ids.len() > MAX_NODES {
-            let message = format!("{} ids were given; at most {MAX_NODES} are allowed", ids.len());
+            let message = format!("{} IDs were given; at most {MAX_NODES} are allowed", ids.len());
             return Err(ApiError::bad_input("ids", message)).graphql(ctx);
         }
         let found = ids.iter().map(|id| find(ctx, id));
@@ -128,7 +131,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError> {
     let malformed = || {
         let shown: String = id.chars().take(80).collect();
         let message = format!(
-            "\"{shown}\" is not an id: it must be user_, group_, project_, config_, commit_ or job_ and 26 characters"
+            "\"{shown}\" is not an id: it must be user_, group_, project_, config_, commit_ or job_ followed by 26 characters"
         );
         ApiError::bad_input("id", message)
     };
@@ -151,19 +154,19 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError> {
 
 /// The schema without what a running server adds to it.
 pub fn builder() -> SchemaBuilder {
-    // Sizes are measured before execution (graphql::limits); the executor's own limits stay out of the way.
+    // Sizes are measured before execution (graphql::limits), so the executor's own limits are not used.
     async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .override_output_type_description::<DateTime<Utc>>(
-            "A moment in UTC as RFC 3339 writes it, such as `\"2026-11-23T09:41:07.123456+00:00\"`.",
+            "A date and time in UTC, in the format of RFC 3339, such as `\"2026-11-23T09:41:07.123456+00:00\"`.",
         )
 }
 
-/// The schema of a running server; `parts` puts in what every request shares.
+/// The schema of a running server; `parts` adds what all requests share.
 pub fn build(parts: impl Fn(SchemaBuilder) -> SchemaBuilder) -> Schema {
     Executable::new(|| parts(builder()))
 }
 
-/// The request with loaders of its own, and the place where a subscription notes its cursor.
+/// The request with its own loaders, and the place where a subscription records its cursor.
 pub fn with_request_parts(
     request: Request,
     loaders: Arc<Loaders>,
@@ -178,12 +181,12 @@ pub fn with_request_parts(
     (request, cursor)
 }
 
-/// The schema in GraphQL's schema language, as `schema.graphql` holds it.
+/// The schema in SDL, as in `schema.graphql`.
 pub fn sdl() -> String {
     builder().finish().sdl_with_options(printed())
 }
 
-/// The same for a client that wants nothing old.
+/// The schema in SDL, without everything that is deprecated.
 pub fn sdl_without_deprecated() -> String {
     builder().directive(WithoutDeprecated).finish().sdl_with_options(printed())
 }

@@ -1,5 +1,5 @@
-//! Background tasks that somebody owns: one token that stops them, one tracker that waits for the last, and supervision
-//! for those that must never end.
+//! Background tasks with an owner: a token that stops them, a tracker that waits for the last one, and supervision for
+//! those that must never end.
 
 mod supervised;
 
@@ -25,9 +25,9 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Runs what `work` begins until the server stops, and begins it again, after a pause, whenever it panics or ends.
+    /// Runs what `work` starts until the server stops, and starts it again, after a delay, whenever it panics or ends.
     ///
-    /// The server is not ready while one is down, except for `Duty::Housekeeping`.
+    /// The server is not ready while a task is down, except for `Duty::Housekeeping`.
     pub fn supervise<F, W>(&self, name: &'static str, duty: Duty, work: F)
     where
         F: Fn() -> W + Send + 'static,
@@ -40,17 +40,17 @@ impl Tasks {
         });
     }
 
-    /// How the supervised tasks fare, by their names.
+    /// The state of the supervised tasks, by name.
     pub fn standing(&self) -> Vec<Standing> {
         self.supervised.standing()
     }
 
-    /// Has a supervised task panic, as a defect would, so that tests see what becomes of it.
+    /// Makes a supervised task panic, as a bug would, so that tests can see the effect.
     pub fn break_task(&self, name: &'static str) {
         self.supervised.break_task(name);
     }
 
-    /// Runs `work` until it ends or the server stops; what it holds is dropped at its next await after the stop.
+    /// Runs `work` until it ends or the server stops; then it is dropped at its next await.
     pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.tracker.spawn(async move {
@@ -60,7 +60,7 @@ impl Tasks {
         });
     }
 
-    /// Runs `work` until it ends; when the server stops it has `grace` to do so.
+    /// Runs `work` until it ends; when the server stops, it has `grace` to finish.
     pub fn spawn_with_grace(
         &self,
         name: &'static str,
@@ -90,7 +90,7 @@ impl Tasks {
         self.stop.clone()
     }
 
-    /// Stops all tasks and waits for them, at most `patience`. False if some were still running.
+    /// Stops all tasks and waits for them, at most `patience`. Returns false if some were still running.
     pub async fn shutdown(&self, patience: Duration) -> bool {
         self.stop.cancel();
         self.tracker.close();
@@ -106,8 +106,8 @@ async fn unbroken(name: &'static str, work: impl Future<Output = ()>) {
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn message_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }

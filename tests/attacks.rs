@@ -1,4 +1,4 @@
-//! The well-known attacks on a GraphQL server, each against a server as it runs in production, over HTTP.
+//! Well-known attacks on GraphQL servers, each run over HTTP against a server in production configuration.
 //!
 //! In production means `platform serve` with `PLAYGROUND=false` and `INTROSPECTION=false` and all else at its default.
 

@@ -1,4 +1,5 @@
-//! Configuration: every variable is listed, a bad one stops the start with one line, a secret is never shown.
+//! Configuration: every variable is listed, an invalid one prevents the start with one line, and a secret is never
+//! shown.
 
 use std::{
     collections::BTreeSet,
@@ -34,7 +35,7 @@ fn refusal(arguments: &[&str], variables: &[(&str, &str)]) -> String {
 fn a_missing_secret_is_named() {
     insta::assert_snapshot!(
         refusal(&["serve"], &[("DATABASE_URL", "postgres://u@h/d")]),
-        @"2: platform: JWT_SECRET is not set; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48"
+        @"2: platform: JWT_SECRET is not set; it must be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48"
     );
 }
 
@@ -42,11 +43,11 @@ fn a_missing_secret_is_named() {
 fn a_missing_database_is_named() {
     insta::assert_snapshot!(
         refusal(&["migrate"], &[]),
-        @"2: platform: DATABASE_URL is not set; it may be postgres://USER:PASSWORD@HOST:PORT/NAME, or DB_HOST and its fellows be set"
+        @"2: platform: DATABASE_URL is not set; it must be postgres://USER:PASSWORD@HOST:PORT/NAME, or DB_HOST and the other DB_* settings must be set"
     );
     insta::assert_snapshot!(
         refusal(&["migrate"], &[("DB_HOST", "localhost"), ("DB_USER", "platform")]),
-        @"2: platform: DB_NAME is not set; it may be the name of a database"
+        @"2: platform: DB_NAME is not set; it must be the name of a database"
     );
 }
 
@@ -54,19 +55,19 @@ fn a_missing_database_is_named() {
 fn a_bad_number_is_shown_with_its_range() {
     insta::assert_snapshot!(
         refusal(&["serve"], &[("PORT", "eighty")]),
-        @r#"2: platform: PORT was "eighty"; it may be a whole number from 0 to 65535"#
+        @r#"2: platform: PORT was "eighty"; it must be a whole number from 0 to 65535"#
     );
     insta::assert_snapshot!(
         refusal(&["serve"], &[("BCRYPT_COST", "4")]),
-        @r#"2: platform: BCRYPT_COST was "4"; it may be a whole number from 10 to 16"#
+        @r#"2: platform: BCRYPT_COST was "4"; it must be a whole number from 10 to 16"#
     );
     insta::assert_snapshot!(
         refusal(&["serve", "--db-pool-size", "0"], &[]),
-        @r#"2: platform: DB_POOL_SIZE was "0"; it may be a whole number from 1 to 500"#
+        @r#"2: platform: DB_POOL_SIZE was "0"; it must be a whole number from 1 to 500"#
     );
     insta::assert_snapshot!(
         refusal(&["serve"], &[("SERVE_THREADS", "0")]),
-        @r#"2: platform: SERVE_THREADS was "0"; it may be a whole number from 1 to 256"#
+        @r#"2: platform: SERVE_THREADS was "0"; it must be a whole number from 1 to 256"#
     );
 }
 
@@ -74,19 +75,19 @@ fn a_bad_number_is_shown_with_its_range() {
 fn a_bad_word_is_shown_with_the_choices() {
     insta::assert_snapshot!(
         refusal(&["serve"], &[("EXECUTOR_MODE", "remote")]),
-        @r#"2: platform: EXECUTOR_MODE was "remote"; it may be one of: scheduler, local"#
+        @r#"2: platform: EXECUTOR_MODE was "remote"; it must be one of: scheduler, local"#
     );
     insta::assert_snapshot!(
         refusal(&["serve"], &[("PLAYGROUND", "maybe")]),
-        @r#"2: platform: PLAYGROUND was "maybe"; it may be true or false (on and off, yes and no, 1 and 0 do as well)"#
+        @r#"2: platform: PLAYGROUND was "maybe"; it must be true or false (or on, off, yes, no, 1, 0)"#
     );
     insta::assert_snapshot!(
         refusal(&["serve"], &[("ALLOWED_ORIGINS", "example.com")]),
-        @r#"2: platform: ALLOWED_ORIGINS was "example.com"; it may be a comma-separated list of origins such as https://app.example.com, or * for all"#
+        @r#"2: platform: ALLOWED_ORIGINS was "example.com"; it must be a comma-separated list of origins such as https://app.example.com, or * for all"#
     );
     insta::assert_snapshot!(
         refusal(&["serve"], &[("RUST_LOG", "a=b=c")]),
-        @r#"2: platform: RUST_LOG was "a=b=c"; it may be a filter such as info or platform=debug,warn"#
+        @r#"2: platform: RUST_LOG was "a=b=c"; it must be a filter such as info or platform=debug,warn"#
     );
 }
 
@@ -95,16 +96,16 @@ fn values_that_contradict_each_other_are_refused() {
     let mode = [("JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://u@h/d"), ("EXECUTOR_MODE", "scheduler")];
     insta::assert_snapshot!(
         refusal(&["serve"], &mode),
-        @r#"2: platform: FLASH_SCHED_ENABLED was "false"; it may be true when EXECUTOR_MODE=scheduler"#
+        @r#"2: platform: FLASH_SCHED_ENABLED was "false"; it must be true if EXECUTOR_MODE=scheduler"#
     );
 }
 
 #[test]
 fn the_limits_of_a_role_are_refused_by_name_value_and_what_is_allowed() {
     let refusal_of = |text| refusal(&["serve"], &[("LIMITS_ADMIN", text)]);
-    insta::assert_snapshot!(refusal_of("max_dept=3"), @r#"2: platform: LIMITS_ADMIN was "max_dept=3"; it may be made of these names, of which "max_dept" is none: max_depth, max_cost, max_nodes, max_fields, max_aliases, max_directives, max_tokens, max_root_fields, max_page_size, max_list_items, max_answer_bytes, operation_timeout_seconds, max_operations, max_subscriptions, max_sockets_per_user, rate_limit_points_per_second, rate_limit_burst_points"#);
-    insta::assert_snapshot!(refusal_of("max_depth=0"), @r#"2: platform: LIMITS_ADMIN was "max_depth=0"; it may be one whose max_depth is a whole number from 1 to 1000, where it is "0""#);
-    insta::assert_snapshot!(refusal_of("max_depth"), @r#"2: platform: LIMITS_ADMIN was "max_depth"; it may be NAME=NUMBER,NAME=NUMBER such as max_depth=8,max_cost=500, where "max_depth" is not"#);
+    insta::assert_snapshot!(refusal_of("max_dept=3"), @r#"2: platform: LIMITS_ADMIN was "max_dept=3"; it must be a list of known limits; "max_dept" is not one of: max_depth, max_cost, max_nodes, max_fields, max_aliases, max_directives, max_tokens, max_root_fields, max_page_size, max_list_items, max_answer_bytes, operation_timeout_seconds, max_operations, max_subscriptions, max_sockets_per_user, rate_limit_points_per_second, rate_limit_burst_points"#);
+    insta::assert_snapshot!(refusal_of("max_depth=0"), @r#"2: platform: LIMITS_ADMIN was "max_depth=0"; it must be a list in which max_depth is a whole number from 1 to 1000, not "0""#);
+    insta::assert_snapshot!(refusal_of("max_depth"), @r#"2: platform: LIMITS_ADMIN was "max_depth"; it must be a comma-separated list of NAME=NUMBER, such as max_depth=8,max_cost=500; "max_depth" is not in this form"#);
     let burst = [
         ("JWT_SECRET", SECRET),
         ("DATABASE_URL", "postgres://u@h/d"),
@@ -112,8 +113,8 @@ fn the_limits_of_a_role_are_refused_by_name_value_and_what_is_allowed() {
         ("FLASH_SCHED_ENABLED", "true"),
         ("LIMITS_USER", "rate_limit_burst_points=10"),
     ];
-    insta::assert_snapshot!(refusal(&["serve"], &burst), @r#"2: platform: LIMITS_USER gives 10 points to save up and lets an operation cost 100000; it may be such that rate_limit_burst_points is at least max_cost"#);
-    insta::assert_snapshot!(refusal(&["serve"], &[("INTROSPECTION", "me")]), @r#"2: platform: INTROSPECTION was "me"; it may be everyone, users, admins or nobody (true and false do for the first and the last)"#);
+    insta::assert_snapshot!(refusal(&["serve"], &burst), @r#"2: platform: LIMITS_USER allows a burst of 10 points, but a cost of 100000 per operation; it must be limits in which rate_limit_burst_points is at least max_cost"#);
+    insta::assert_snapshot!(refusal(&["serve"], &[("INTROSPECTION", "me")]), @r#"2: platform: INTROSPECTION was "me"; it must be everyone, users, admins or nobody (or true for everyone, false for nobody)"#);
 }
 
 #[test]
@@ -134,8 +135,8 @@ fn a_file_of_trusted_documents_that_cannot_be_used_stops_the_start() {
         refusal(&["serve"], &variables).replace(folder.path().to_str().unwrap(), "FOLDER")
     };
     let said = start(file.to_str().unwrap());
-    insta::assert_snapshot!(said, @r#"2: platform: TRUSTED_DOCUMENTS names FOLDER/documents.json, which has a document "a" that is no GraphQL: expected a field, a fragment or "}", found the end of the document at line 1, column 8; it may be a JSON file of GraphQL operations by their SHA-256"#);
-    insta::assert_snapshot!(start("/nowhere/documents.json"), @"2: platform: TRUSTED_DOCUMENTS names /nowhere/documents.json, which cannot be read: No such file or directory (os error 2); it may be a JSON file of GraphQL operations by their SHA-256");
+    insta::assert_snapshot!(said, @r#"2: platform: TRUSTED_DOCUMENTS refers to FOLDER/documents.json, which contains a document "a" that is not valid GraphQL: expected a field, a fragment or "}", found the end of the document at line 1, column 8; it must be the path of a JSON file of GraphQL operations by their SHA-256"#);
+    insta::assert_snapshot!(start("/nowhere/documents.json"), @"2: platform: TRUSTED_DOCUMENTS refers to /nowhere/documents.json, which cannot be read: No such file or directory (os error 2); it must be the path of a JSON file of GraphQL operations by their SHA-256");
     let mode = [
         ("JWT_SECRET", SECRET),
         ("DATABASE_URL", "postgres://u@h/d"),
@@ -143,7 +144,7 @@ fn a_file_of_trusted_documents_that_cannot_be_used_stops_the_start() {
         ("FLASH_SCHED_ENABLED", "true"),
         ("TRUSTED_DOCUMENTS_MODE", "only"),
     ];
-    insta::assert_snapshot!(refusal(&["serve"], &mode), @"2: platform: TRUSTED_DOCUMENTS is not set; it may be the file of known operations, which TRUSTED_DOCUMENTS_MODE=only needs");
+    insta::assert_snapshot!(refusal(&["serve"], &mode), @"2: platform: TRUSTED_DOCUMENTS is not set; it must be the path of a file of trusted operations if TRUSTED_DOCUMENTS_MODE=only");
 }
 
 #[test]
@@ -155,7 +156,7 @@ fn a_mode_without_an_executor_stops_the_start_also_as_the_default() {
     };
     insta::assert_snapshot!(
         with(Some("local")),
-        @r#"2: platform: EXECUTOR_MODE was "local"; it may be scheduler in this version, with FLASH_SCHED_ENABLED=true: local, the default, has no executor yet"#
+        @r#"2: platform: EXECUTOR_MODE was "local"; it must be scheduler, together with FLASH_SCHED_ENABLED=true: local, the default, is not implemented yet"#
     );
     assert_eq!(with(None), with(Some("local")));
 }
@@ -175,7 +176,7 @@ fn a_secret_is_never_repeated() {
 fn a_secret_is_not_taken_from_the_arguments() {
     insta::assert_snapshot!(
         refusal(&["serve", "--jwt-secret", SECRET], &[]),
-        @"2: platform: JWT_SECRET was given as an argument, which every process on this machine can read; it may be set in the environment or in .env"
+        @"2: platform: JWT_SECRET was given as an argument, which every process on this machine can read; set it in the environment or in .env instead"
     );
 }
 
@@ -196,7 +197,7 @@ fn a_broken_dotenv_is_refused_without_quoting_it() {
         Command::new(env!("CARGO_BIN_EXE_platform")).arg("version").current_dir(folder.path()).output().unwrap();
     insta::assert_snapshot!(
         String::from_utf8(output.stderr).unwrap(),
-        @"platform: .env has a line that is not NAME=value; values with spaces need quotes"
+        @"platform: .env contains a line that is not NAME=value; values with spaces must be quoted"
     );
 }
 
@@ -239,8 +240,8 @@ async fn migrate_says_what_it_did() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert!(migrate().starts_with("applied: "));
-    assert_eq!(migrate(), "the schema is up to date\n");
+    assert!(migrate().starts_with("applied migrations: "));
+    assert_eq!(migrate(), "the database is up to date\n");
     postgres.shutdown().await.unwrap();
 }
 
@@ -249,5 +250,5 @@ fn a_database_that_is_away_is_an_error_of_one_line() {
     let output = platform(&["migrate"], &[("DATABASE_URL", "postgres://u@127.0.0.1:1/d")]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.starts_with("platform: the database does not answer") && said.lines().count() == 1, "{said}");
+    assert!(said.starts_with("platform: the database is not responding") && said.lines().count() == 1, "{said}");
 }

@@ -1,4 +1,4 @@
-//! The definitions in `k8s/crds/` are those that the server prints.
+//! The definitions in `k8s/crds/` are those that `platform crds` prints.
 
 use platform::cluster::crd::{definitions, file_name, to_yaml};
 use std::path::Path;

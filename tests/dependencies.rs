@@ -1,4 +1,4 @@
-//! What may become part of the binary: `deny.toml`, held against the lock file without network or other tools.
+//! What may become part of the binary: checks `deny.toml` against the lock file, without network or other tools.
 
 use std::{collections::BTreeSet, process::Command};
 

@@ -1,5 +1,5 @@
-//! The fuzz targets in short: every kept input, and some thousand mutations of them, the same in each run.
-//! `make fuzz` lets libFuzzer search for new ones.
+//! A short run of the fuzz targets: the whole corpus, and a few thousand mutations of it, the same in each run.
+//! `make fuzz` searches for new inputs with libFuzzer.
 
 #[path = "../fuzz/targets/mod.rs"]
 pub mod targets;

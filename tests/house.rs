@@ -1,7 +1,7 @@
-//! The rules of the house, read from the source tree. A violation names its file, its line and the rule.
+//! The rules of the code base, checked on the source tree. A violation names the file, the line and the rule.
 //!
-//! The map is the doc comment of `src/lib.rs`. What stands behind `#[cfg(test)]`, in a file `tests.rs` or in a folder
-//! `tests` is test code and free of these rules.
+//! The doc comment of `src/lib.rs` lists the modules. Code after `#[cfg(test)]`, in a file `tests.rs` or in a directory
+//! `tests` is test code, to which these rules do not apply.
 
 use std::{
     fmt::Write,

@@ -191,7 +191,7 @@ async fn what_cannot_be_read_is_refused_with_what_is_allowed() {
     let foreign = chunk(&mut socket).await["cursor"].clone();
     let told = refused(&maya, json!({ "job": job, "after": foreign })).await;
     assert!(told.ends_with("is not a cursor of the log of task 0 of JOB"), "{told}");
-    insta::assert_snapshot!(refused(&ben, json!({ "job": job })).await, @r#"NOT_FOUND jobId: there is no job "JOB" that you can see"#);
+    insta::assert_snapshot!(refused(&ben, json!({ "job": job })).await, @r#"NOT_FOUND jobId: job "JOB" not found"#);
     dev.stop().await;
 }
 
@@ -216,8 +216,8 @@ async fn who_may_see_a_job_no_longer_is_told_no_more() {
             return format!("{} {}", error["extensions"]["code"], error["message"]).replace(&job, "JOB");
         }
     };
-    insta::assert_snapshot!(ended(&mut log).await, @r#""NOT_FOUND" "there is no job \"JOB\" that you can see""#);
-    insta::assert_snapshot!(ended(&mut named).await, @r#""NOT_FOUND" "there is no job \"JOB\" that you can see""#);
+    insta::assert_snapshot!(ended(&mut log).await, @r#""NOT_FOUND" "job \"JOB\" not found""#);
+    insta::assert_snapshot!(ended(&mut named).await, @r#""NOT_FOUND" "job \"JOB\" not found""#);
 
     // The feed of everything goes on, with what is left to see: first nothing, then another group's jobs.
     dev.submit_yaml(&maya, "three", &counting(1, 600), "configfile-job").await;

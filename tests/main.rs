@@ -1,5 +1,5 @@
-//! The whole-server tests: one binary, one file a capability.
-// A test's helpers may fail as loudly as the test itself.
+//! The tests of the whole server: one binary, one file per capability.
+// Test support code may panic like the tests themselves.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod attacks;

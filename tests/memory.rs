@@ -123,7 +123,7 @@ async fn a_job_of_many_large_tasks_is_looked_at_without_building_them() {
     let query = format!("mutation($i: SubmitJobInput!) {{ {aliased} }}");
     let told =
         stage.ask("20 previews of 1.4 MB", &query, json!({ "i": { "projectId": stage.project, "spec": spec } })).await;
-    assert!(told.contains("bytes of the answer"), "{told}");
+    assert!(told.contains("bytes of the response"), "{told}");
     println!("{}", stage.figures.join("\n"));
 }
 
@@ -152,7 +152,7 @@ async fn a_large_body_is_not_held_many_times_over() {
     }
     let env: Vec<_> = (0..5_000).map(|n| json!({ "name": format!("A{n}"), "value": "x".repeat(300) })).collect();
     let told = stage.preview("5000 variables", json!({ "spec": { "image": "a", "env": env } })).await;
-    assert!(told.contains("it has 5000, allowed are 1000"), "{told}");
+    assert!(told.contains("it has 5000, at most 1000 are allowed"), "{told}");
     let env: Vec<_> = (0..1_000).map(|n| json!({ "name": format!("A{n}"), "value": "\u{1}".repeat(300) })).collect();
     stage.preview("1000 variables", json!({ "spec": { "image": "a", "env": env } })).await;
     println!("{}", stage.figures.join("\n"));
@@ -173,7 +173,7 @@ async fn a_list_of_large_objects_is_refused_before_they_are_read() {
         .await;
     let query = "query($n: Int) { jobs(first: $n) { nodes { name manifest } } }";
     let told = stage.ask("100 manifests of 1.4 MB", query, json!({ "n": 100 })).await;
-    assert!(told.contains("bytes of the answer") && told.contains("allowed are 8388608"), "{told}");
+    assert!(told.contains("bytes of the response") && told.contains("at most 8388608 are allowed"), "{told}");
     let told = stage.ask("5 manifests of 1.4 MB", query, json!({ "n": 5 })).await;
     assert!(told.starts_with("200 OK {\"data\""), "{told}");
     let told =
@@ -191,7 +191,7 @@ async fn a_list_of_large_objects_is_refused_before_they_are_read() {
         )
     };
     let told = stage.ask("20 files of 1 MB", &files("yaml"), json!({})).await;
-    assert!(told.contains("bytes of the answer"), "{told}");
+    assert!(told.contains("bytes of the response"), "{told}");
     let told = stage.ask("the kinds of 20 files of 1 MB", &files("kinds"), json!({})).await;
     assert!(told.starts_with("200 OK {\"data\""), "{told}");
     println!("{}", stage.figures.join("\n"));
@@ -205,7 +205,7 @@ async fn a_subscription_that_names_very_many_jobs_is_refused_with_both_numbers()
     let query = "subscription($ids: [ID!]!) { jobEvents(filter: { jobIds: $ids }) { cursor } }";
     let body = |count| json!({ "query": query, "variables": { "ids": vec![job.clone(); count] } }).to_string();
     let told = stage.send_as("5000 jobs", body(5_000), "text/event-stream").await;
-    assert!(told.contains("it has 5000, allowed are 1000"), "{told}");
+    assert!(told.contains("it has 5000, at most 1000 are allowed"), "{told}");
     println!("{}", stage.figures.join("\n"));
 }
 

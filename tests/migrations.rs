@@ -1,4 +1,4 @@
-//! Migrations go up, down and up again, without rows and with them, and leave the tables that the code knows.
+//! Migrations run up, down and up again, with and without rows, and result in the tables that the code declares.
 
 mod event_log;
 

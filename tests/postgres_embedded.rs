@@ -1,4 +1,4 @@
-//! The embedded PostgreSQL: private, unprivileged, gone with its parent, and back with its data.
+//! The embedded PostgreSQL: private, unprivileged, stopped with its parent, and restarted with its data.
 
 use std::{
     io::{BufRead, BufReader},

@@ -1,4 +1,4 @@
-//! Signing in over HTTP: long passwords, addresses behind proxies, and tokens that somebody changed.
+//! Login over HTTP: long passwords, addresses behind proxies, and manipulated tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

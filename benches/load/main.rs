@@ -1,5 +1,5 @@
-//! The benchmark behind `make bench`: the release server over the `bench` seed, beside the stock way to serve the same
-//! rooms (`tests/reference`) and pgbench on the same database.
+//! The benchmark behind `make bench`: the release server with the `bench` seed, compared with a server built from stock
+//! crates (`tests/reference`) and with pgbench on the same database.
 //!
 //! Everything is on, as in production: authentication, permissions, limits, metrics. Load generator, server and
 //! PostgreSQL share the machine, so figures compare within one run only. Prints Markdown tables.

@@ -1,4 +1,4 @@
-//! One fuzzer for all targets: `TARGET=quantities`, then libFuzzer's own arguments. `make fuzz` runs them all.
+//! One fuzzer for all targets: `TARGET=quantities`, then the arguments of libFuzzer. `make fuzz` runs all of them.
 #![no_main]
 
 #[path = "../targets/mod.rs"]

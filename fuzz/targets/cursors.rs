@@ -1,4 +1,5 @@
-//! Cursors of lists, feeds and logs: what one reader takes it writes again with the same meaning, and no other takes it.
+//! Cursors of lists, feeds and logs: a cursor that is accepted is written again with the same meaning, and no other
+//! reader accepts it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! The body of a POST, or the query string of a GET, up to an operation that may run: within every limit, or refused
+//! The body of a POST, or the query string of a GET, up to an operation that may run: within all limits, or rejected
 //! with a code.
 
 use std::sync::{Arc, LazyLock};

@@ -1,4 +1,4 @@
-//! Typed ids: one text a value, sorted as their UUIDs are, and with `-` for `_` a Kubernetes name.
+//! Typed IDs: one text per value, sorted like their UUIDs, and valid Kubernetes names with `-` instead of `_`.
 
 use platform::ids::{self, GroupId, JobId, UserId};
 use uuid::Uuid;

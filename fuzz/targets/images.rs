@@ -1,4 +1,4 @@
-//! Image references: kept as written, and what is read is what stands there.
+//! Image references: kept as written, and parsed into exactly the parts of the text.
 
 use platform::cluster::image::ImageReference;
 

@@ -1,5 +1,5 @@
-//! What is fuzzed. A target takes any bytes and panics when an invariant does not hold. `make fuzz` drives them with
-//! libFuzzer, `tests/fuzz.rs` in short with every test run.
+//! The fuzz targets. A target accepts any bytes and panics if an invariant is violated. `make fuzz` runs them with
+//! libFuzzer, and `tests/fuzz.rs` briefly in every test run.
 
 mod cursors;
 mod http_body;

@@ -1,4 +1,4 @@
-//! Quantities beside exact arithmetic: `A B` are read, ordered and rounded as numbers of any length are.
+//! Quantities compared with exact arithmetic: `A B` are parsed, ordered and rounded like numbers of arbitrary length.
 
 use num_bigint::BigInt;
 use platform::quantity::Quantity;

@@ -1,5 +1,5 @@
-//! The state machine of a socket beside a model of the protocol that is written another way: what it must say to a
-//! known message is foretold, and what it says to any bytes keeps the rules.
+//! The state machine of a WebSocket compared with an independent model of the protocol: the responses to known messages
+//! are predicted, and the responses to arbitrary bytes follow the rules.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Config files: what is read is within the limits, of the allowed kinds, and the same when it is written as JSON and read
-//! again.
+//! Config files: what is accepted is within the limits, of the allowed kinds, and the same after being written as JSON
+//! and parsed again.
 
 use platform::cluster::yaml::{self, Node};
 use platform::config::GpuResources;

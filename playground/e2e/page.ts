@@ -1,4 +1,4 @@
-// The page as a person uses it: the verbs of the test.
+// The page as a user operates it: the actions of the test.
 import { expect, type Locator, type Page } from '@playwright/test';
 
 export class PlaygroundPage {
@@ -49,7 +49,7 @@ export class PlaygroundPage {
   /** Opens a step's tab and runs it as soon as its variables are filled in. */
   async runStep(title: string): Promise<void> {
     await this.step(title);
-    await expect(this.variables).not.toContainText('filled in>');
+    await expect(this.variables).not.toContainText('filled in when');
     await this.run();
   }
 

@@ -1,4 +1,4 @@
-// The whole way through the page: log in, submit, watch a job succeed live, cancel another.
+// The main flow through the page: log in, submit a job, watch it succeed live, cancel another one.
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from '@playwright/test';

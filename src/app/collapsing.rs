@@ -1,5 +1,5 @@
-//! Equal queries that one person sends at the same time, executed once. Scripts and dashboards ask the same in many
-//! places; the answer is made when all of them have asked.
+//! Executes identical queries of one user at the same time only once. Scripts and dashboards send the same query from
+//! many places; the response is computed after all of them have asked.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::graphql::collapse::{Collapse, Way};
 use crate::graphql::limits::Prepared;
 use crate::http::{Answer, GraphqlService as _, RequestMeta, SharedAnswer, answer};
 
-/// The queries of a server that are under way.
+/// The queries of a server that are in progress.
 pub(super) type Collapsing = Collapse<EqualQuery, Arc<SharedAnswer>>;
 
-/// What makes two queries equal: everything that their answer depends on.
+/// What makes two queries identical: everything that their response depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct EqualQuery {
     document: Arc<str>,
@@ -24,7 +24,7 @@ pub(super) struct EqualQuery {
     viewer: Viewer,
 }
 
-/// Who asks, with their rights.
+/// The caller, with their permissions.
 #[derive(Debug, Clone)]
 struct Viewer(Caller);
 
@@ -49,14 +49,14 @@ impl Hash for Viewer {
     }
 }
 
-/// All of a person that an answer can depend on; from which of their sessions they ask is not part of it.
+/// Everything about a user that a response can depend on. The session that they ask from is not part of it.
 fn rights(principal: &Principal) -> impl PartialEq {
     let Principal { user, platform_role, groups, session: _, expires_at: _ } = principal;
     (*user, *platform_role, groups.clone())
 }
 
 impl EqualQuery {
-    /// The query of `request`; `None` if it is to be executed for this request alone.
+    /// The query of `request`; `None` if it has to be executed for this request alone.
     fn of(caller: &Caller, request: &Request, prepared: &Prepared, meta: &RequestMeta) -> Option<Self> {
         let is_shared = prepared.can_be_shared() && !meta.tells_cost;
         is_shared.then(|| Self {
@@ -92,7 +92,7 @@ pub(super) async fn execute(
         Way::Alone(_turn) => app.execute_alone(caller, request, prepared, meta).await.into(),
         Way::Together(work) => match work.await {
             Some(answer) => Answer::Shared(answer),
-            // An error names its request, and may be this request's only by chance.
+            // An error contains its request ID, and may have happened to this request only.
             None => app.execute_alone(caller, request, prepared, meta).await.into(),
         },
     }

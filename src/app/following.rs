@@ -1,8 +1,8 @@
-//! Subscriptions, executed once for all who are told the same.
+//! Subscriptions, executed once for all subscribers that receive the same data.
 //!
-//! A feed's resolver runs for each subscriber, checks what they may follow and leaves their feed. Its events are then
-//! executed by the subscriber's share (`graphql::shares`), for whoever comes first, and told to all others with the same
-//! scope. A subscription that is no such feed is executed for its subscriber alone.
+//! The resolver of a feed runs for each subscriber, checks what they may follow and registers their feed. Its events
+//! are then executed by the share of the subscriber (`graphql::shares`), for the first subscriber, and sent to all
+//! others with the same scope. A subscription that is not such a feed is executed for its subscriber alone.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::graphql::shares::Told;
 use crate::http::{Frame, GraphqlService as _, RequestMeta, answer};
 use crate::schema;
 
-/// What `caller` is told.
+/// What is sent to `caller`.
 pub(super) fn follow(
     app: &App,
     caller: &Caller,
@@ -66,11 +66,12 @@ pub(super) fn follow(
         }
         None => stream::empty().boxed(),
     });
-    // Boxed each by itself: what it took to find out what the subscriber may follow is not kept while they follow it.
+    // Boxed separately: the state that was needed to find out what the subscriber may follow is not kept while they
+    // follow it.
     answers.boxed().chain(events.boxed().flatten_stream()).boxed()
 }
 
-/// The last frame of a feed, which tells `error`.
+/// The last frame of a feed, which contains `error`.
 fn ended(error: ApiError, place: &Place, request_id: &RequestId) -> Frame {
     let cursor = error.cursor.as_deref().map(Arc::from);
     let error = graphql_error(error, Some(request_id)).into_server_error(Pos::default());
@@ -78,7 +79,7 @@ fn ended(error: ApiError, place: &Place, request_id: &RequestId) -> Frame {
     Frame::Next { payload: answer::serialize(&response).into(), cursor }
 }
 
-/// What it takes to execute a subscription for others.
+/// What is needed to execute a subscription for others.
 struct Template {
     schema: schema::Schema,
     db: crate::db::Db,
@@ -109,7 +110,7 @@ impl Operation<Scope> for Template {
         let mut request = Request::new("").variables(self.variables.clone());
         request.operation_name = self.operation.clone();
         request.set_parsed_query(self.prepared.executable(&self.variables));
-        // Nobody's, until an event says whose it is.
+        // Executed for nobody until an event says for whom.
         let request = put(request.data(Caller::Anonymous).data(Arc::clone(&recorder)));
         let request = request.data(self.request_id.clone());
         let (request, cursor) = schema::with_request_parts(request, Arc::new(Loaders::new(self.db.lane())), None);
@@ -119,7 +120,7 @@ impl Operation<Scope> for Template {
     }
 }
 
-/// One operation of the schema that executes the events it is given.
+/// An operation of the schema that executes the events it is given.
 struct EventExecution {
     answers: BoxStream<'static, Response>,
     recorder: Arc<ScopeRecorder>,

@@ -1,4 +1,4 @@
-//! What the configuration allows, as the transports ask for it: limits by platform role, and trusted documents.
+//! What the configuration allows, in the form that the transports need: limits by platform role, and trusted documents.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::graphql::limits::{CallerLimits, CostTable, OperationLimits, Rate};
 use crate::http::DocumentSettings;
 use crate::http::documents::Manifest;
 
-/// What each platform role may do.
+/// The limits of each platform role.
 pub(super) struct LimitsByRole {
     anonymous: Arc<CallerLimits>,
     user: Arc<CallerLimits>,
@@ -68,13 +68,13 @@ fn caller_limits(role: &RoleLimits, introspection: bool) -> CallerLimits {
     }
 }
 
-/// The documents that the operator trusts, read from their file.
+/// The documents that the operator trusts, read from a file.
 pub(super) fn documents(limits: &Limits, costs: &CostTable) -> Result<DocumentSettings, ConfigError> {
     let read = |path: &PathBuf| {
         Manifest::read(path, costs).map_err(|problem| ConfigError::Unusable {
             variable: "TRUSTED_DOCUMENTS",
-            problem: format!("names {}, which {problem}", path.display()),
-            expected: "a JSON file of GraphQL operations by their SHA-256".to_owned(),
+            problem: format!("refers to {}, which {problem}", path.display()),
+            expected: "the path of a JSON file of GraphQL operations by their SHA-256".to_owned(),
         })
     };
     let file = limits.trusted_documents.as_ref().filter(|_| limits.trusted_documents_mode != TrustedDocumentsMode::Off);

@@ -1,4 +1,5 @@
-//! Whom a field is executed for, as a resolver finds out; what it reads of them is noted where the answer is shared.
+//! The caller that a field is executed for, as seen by a resolver. What the resolver reads of it is recorded where the
+//! response is shared.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,14 +11,14 @@ use super::principal::Caller;
 use super::scope::ScopeRecorder;
 use crate::error::ApiError;
 
-/// The caller, as a resolver finds them in its request.
+/// The caller, as a resolver finds it in its request.
 pub trait CallerExt {
-    /// Whoever the field is executed for: the sender of the request, nobody where the request does not say, or whom
-    /// the root field above it has [switched](Acting::switch) to. An answer that several are told then holds for this
-    /// caller only; [`PolicyExt`] tells apart what was really read.
+    /// The caller that the field is executed for: the sender of the request, nobody if the request has none, or the
+    /// caller that the enclosing root field was [switched](Acting::switch) to. A shared response is then valid for this
+    /// caller only; [`PolicyExt`] records more precisely what was read.
     fn caller(&self) -> Caller;
 
-    /// Whom this root field and everything below it is executed for.
+    /// The caller that this root field and everything below it is executed for.
     fn acting(&self) -> Acting;
 }
 
@@ -36,7 +37,7 @@ impl CallerExt for async_graphql::Context<'_> {
     }
 }
 
-/// Policy for whoever a field is executed for, noted where the answer is shared with others.
+/// Policy for the caller that a field is executed for, recorded where the response is shared with others.
 pub trait PolicyExt {
     /// Whether the caller may do `action` to what `scope` says.
     ///
@@ -70,13 +71,13 @@ impl PolicyExt for async_graphql::Context<'_> {
     }
 }
 
-/// The caller, without a note in the scope of the execution: for whoever notes themselves what they read.
+/// The caller, without recording it in the scope of the execution: for code that itself records what it reads.
 fn caller_of(ctx: &async_graphql::Context<'_>) -> Caller {
     let switched = ctx.data_opt::<Arc<Switched>>().and_then(|switched| switched.below(root_of(ctx)?));
     switched.or_else(|| ctx.data_opt::<Caller>().cloned()).unwrap_or(Caller::Anonymous)
 }
 
-/// The name in the answer of the root field that `ctx` is at or below.
+/// The response name of the root field that `ctx` is at or below.
 fn root_of<'a>(ctx: &'a async_graphql::Context<'_>) -> Option<&'a str> {
     let node = ctx.path_node.as_ref()?;
     match node.parents().last().unwrap_or(node).segment {
@@ -85,7 +86,8 @@ fn root_of<'a>(ctx: &'a async_graphql::Context<'_>) -> Option<&'a str> {
     }
 }
 
-/// Root fields of one request that are not executed for its sender, or no longer with the rights that the sender had.
+/// Root fields of a request that are not executed for its sender, or no longer with the permissions that the sender
+/// had.
 #[derive(Debug, Default)]
 pub struct Switched(Mutex<BTreeMap<Box<str>, Caller>>);
 
@@ -95,7 +97,7 @@ impl Switched {
     }
 }
 
-/// Whom one root field is executed for.
+/// The caller that a root field is executed for.
 #[derive(Debug, Clone, Default)]
 pub struct Acting {
     switched: Arc<Switched>,
@@ -103,7 +105,7 @@ pub struct Acting {
 }
 
 impl Acting {
-    /// From now on what hangs below the root field is executed for `caller`; other root fields are not concerned.
+    /// From now on, everything below the root field is executed for `caller`; other root fields are not affected.
     pub fn switch(&self, caller: Caller) {
         self.switched.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.root.clone(), caller);
     }

@@ -1,5 +1,5 @@
-//! How often a log-in may be tried: a sliding window by name and by address, in memory and bounded. In IPv6 a network of
-//! 64 bits counts as one address, as it does for every other limit.
+//! Limits login attempts: a sliding window per username and per IP address, in memory and bounded. In IPv6, a /64
+//! network counts as one address, as for all other limits.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,14 +13,14 @@ use crate::error::{ApiError, Code};
 use crate::graphql::limits::Principal;
 
 const WINDOW: Duration = Duration::from_secs(60);
-/// Names or addresses remembered; when there are more, the one that tried longest ago is forgotten.
+/// The number of names or addresses that are remembered; beyond it, the one with the oldest attempt is forgotten.
 const REMEMBERED: usize = 10_000;
 
 /// The address a request came from, in the request's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// Attempts to log in, counted.
+/// Counts login attempts.
 #[derive(Debug)]
 pub struct Attempts {
     names: Mutex<Counts<String>>,
@@ -36,23 +36,23 @@ impl Attempts {
     /// Counts one attempt.
     ///
     /// # Errors
-    /// `RATE_LIMITED` if there were too many in the last minute; the limit and its value are named.
+    /// `RATE_LIMITED` if there were too many in the last minute; the message names the limit and its value.
     pub fn count(&self, name: &str, address: Option<ClientAddress>, now: Instant) -> Result<(), ApiError> {
         let refused = |limit: &str, what: &str, most: NonZeroU32| {
-            let message = format!("{limit}: {what} may try to log in {most} times a minute; try again later");
+            let message = format!("{limit}: too many login attempts; {what} is allowed {most} per minute");
             ApiError::new(Code::RateLimited, message)
         };
         if let Some(ClientAddress(address)) = address {
             let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
             addresses
                 .count(Principal::of_address(address), now)
-                .map_err(|most| refused("RATE_LIMIT_LOGINS_PER_ADDRESS", "an address", most))?;
+                .map_err(|most| refused("RATE_LIMIT_LOGINS_PER_ADDRESS", "an IP address", most))?;
         }
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.count(name.to_owned(), now).map_err(|most| refused("RATE_LIMIT_LOGINS_PER_NAME", "a name", most))
+        names.count(name.to_owned(), now).map_err(|most| refused("RATE_LIMIT_LOGINS_PER_NAME", "a username", most))
     }
 
-    /// Forgets the attempts for a name whose password was right, and takes back the last one of the address.
+    /// Forgets the attempts for a username whose password was correct, and takes back the last attempt of the address.
     pub fn succeeded(&self, name: &str, address: Option<ClientAddress>) {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).by_key.remove(name);
         if let Some(ClientAddress(address)) = address {
@@ -61,7 +61,7 @@ impl Attempts {
     }
 }
 
-/// A sliding window in constant space: what was counted in this window and in the one before it, which fades out.
+/// A sliding window in constant space: the count of the current window, and that of the previous one, which fades out.
 #[derive(Debug, Clone, Copy)]
 struct Count {
     since: Instant,
@@ -131,7 +131,7 @@ mod tests {
         attempts.count("ada", HOME, start).unwrap();
         attempts.count("ada", HOME, start).unwrap();
         let refused = attempts.count("ada", HOME, start).unwrap_err();
-        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_NAME: a name may try to log in 2 times a minute; try again later");
+        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_NAME: too many login attempts; a username is allowed 2 per minute");
         attempts.count("bob", HOME, start).unwrap();
         attempts.count("ada", HOME, start + WINDOW * 2).unwrap();
     }
@@ -150,7 +150,7 @@ mod tests {
         let (attempts, start) = (attempts(0, 1), Instant::now());
         attempts.count("ada", HOME, start).unwrap();
         let refused = attempts.count("bob", HOME, start).unwrap_err();
-        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_ADDRESS: an address may try to log in 1 times a minute; try again later");
+        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_ADDRESS: too many login attempts; an IP address is allowed 1 per minute");
     }
 
     fn from(address: &str) -> Option<ClientAddress> {

@@ -1,4 +1,4 @@
-//! Logging in, staying logged in, and finding out who sent a request.
+//! Login, session renewal, and authentication of requests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,18 +22,18 @@ use crate::error::{ApiError, Code};
 use crate::events::Bus;
 use crate::ids::{SessionId, UserId};
 
-/// A name and a password, as somebody typed them.
+/// A username and a password, as entered.
 #[derive(Debug)]
 pub struct Credentials {
     /// The name.
     pub username: String,
     /// The password.
     pub password: SecretString,
-    /// Where the attempt came from.
+    /// The address that the attempt came from.
     pub address: Option<ClientAddress>,
 }
 
-/// What somebody who has logged in is given.
+/// The tokens of a user who has logged in.
 #[derive(Debug)]
 pub struct OpenSession {
     /// Who.
@@ -48,7 +48,7 @@ pub struct OpenSession {
     pub refresh_token: RefreshToken,
 }
 
-/// Knows who is who. Clones share the same state.
+/// Authenticates callers. Clones share the same state.
 #[derive(Clone)]
 pub struct Authenticator(Arc<Inner>);
 
@@ -63,7 +63,7 @@ struct Inner {
 }
 
 impl Authenticator {
-    /// An authenticator over the accounts in `db`, which hears of ended sessions over `bus`.
+    /// An authenticator for the accounts in `db`, which is notified of ended sessions over `bus`.
     pub fn new(db: Db, bus: Bus, config: &AuthConfig, limits: &LoginRates) -> Self {
         Self(Arc::new(Inner {
             db,
@@ -76,27 +76,27 @@ impl Authenticator {
         }))
     }
 
-    /// Who sent a request, by the value of its `Authorization` header.
+    /// The sender of a request, by the value of its `Authorization` header.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if there is a header and it is not good: no bearer token, an expired one, an ended session, a
-    /// disabled account.
+    /// `UNAUTHENTICATED` if there is a header and it is not valid: no bearer token, an expired token, an ended session,
+    /// a disabled account.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, ApiError> {
         let Some(authorization) = authorization else { return Ok(Caller::Anonymous) };
         let claims = self.0.tokens.verify(bearer(authorization)?, Utc::now())?;
         self.live(claims).await.map(Caller::Known)
     }
 
-    /// Whoever has just begun or renewed a session.
+    /// The caller that has just started or renewed a session.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if it has ended meanwhile.
+    /// `UNAUTHENTICATED` if it has ended in the meantime.
     pub async fn caller_of(&self, session: &OpenSession) -> Result<Caller, ApiError> {
         let OpenSession { user, session, expires_at, .. } = *session;
         self.live(Claims { user, session, expires_at }).await.map(Caller::Known)
     }
 
-    /// `caller` with the rights that they have now, for what goes on longer than a request.
+    /// `caller` with its current permissions, for operations that last longer than a request.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` if the session has ended or the account is disabled.
@@ -107,21 +107,21 @@ impl Authenticator {
         }
     }
 
-    /// The bus that tells of changed rights.
+    /// The bus that announces changed permissions.
     pub(super) fn bus(&self) -> &Bus {
         &self.0.bus
     }
 
-    /// Hashing, for whoever makes accounts.
+    /// Password hashing, for code that creates accounts.
     pub fn passwords(&self) -> &Passwords {
         &self.0.passwords
     }
 
-    /// Resolves when the principal's session has ended or their account is disabled.
+    /// Resolves when the session of the principal has ended or their account is disabled.
     pub async fn revoked(self, principal: Arc<Principal>) {
         let mut notices = Notices::subscribe(&self.0.bus);
         loop {
-            // Looked at after subscribing, so nothing that happens between the two is missed.
+            // Checked after subscribing, so nothing that happens in between is missed.
             if !Box::pin(self.is_live(&principal)).await {
                 return;
             }
@@ -137,12 +137,12 @@ impl Authenticator {
         match self.live(principal.claims()).await {
             Ok(_) => true,
             Err(error) if error.code == Code::Unauthenticated => false,
-            // A database that is away ends nobody's session.
+            // An unavailable database does not end any session.
             Err(_) => true,
         }
     }
 
-    /// Notes that rights or sessions may have changed: the next request looks at them.
+    /// Records that permissions or sessions may have changed, so that the next request checks them.
     pub fn rights_may_have_changed(&self) {
         self.0.bus.revise();
     }
@@ -169,16 +169,17 @@ impl Authenticator {
         Ok(principal)
     }
 
-    /// Begins a session.
+    /// Starts a session.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if name or password is wrong, without saying which; `RATE_LIMITED` after too many attempts.
+    /// `UNAUTHENTICATED` if the username or the password is wrong, without saying which; `RATE_LIMITED` after too many
+    /// attempts.
     pub async fn log_in(&self, credentials: Credentials) -> Result<OpenSession, ApiError> {
         let Credentials { username, password, address } = credentials;
         self.0.attempts.count(&username, address, Instant::now())?;
         let mut conn = self.0.db.connection().await?;
         let account = model::account(&mut conn, &username).await?;
-        // Hashing takes long; the connection is somebody else's meanwhile.
+        // Hashing takes long; meanwhile others can use the connection.
         drop(conn);
         let (user, hash) = match account {
             Some(account) if account.disabled_at.is_none() => (Some(account.id), Some(account.password_hash)),
@@ -190,7 +191,7 @@ impl Authenticator {
                 self.0.attempts.succeeded(&username, address);
                 self.open(user).await
             }
-            Some(_) | None => Err(ApiError::unauthenticated("the name or the password is wrong")),
+            Some(_) | None => Err(ApiError::unauthenticated("the username or the password is incorrect")),
         }
     }
 
@@ -208,10 +209,10 @@ impl Authenticator {
         self.tokens(user, refresh_token)
     }
 
-    /// A new pair of tokens for a refresh token, which is good for this one use.
+    /// Exchanges a refresh token, which can be used only once, for a new pair of tokens.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if it is not in force. One that was used before ends its session.
+    /// `UNAUTHENTICATED` if it is not valid. If it was used before, its session ends.
     pub async fn refresh(&self, refresh_token: &str) -> Result<OpenSession, ApiError> {
         let refused = || ApiError::unauthenticated("the refresh token is not valid; log in again");
         let used = RefreshToken::decode(refresh_token).ok_or_else(refused)?;
@@ -224,7 +225,7 @@ impl Authenticator {
         let ended =
             conn.transaction(async |conn| model::end_family(conn, used.session(), &used.family_hash()).await).await?;
         if ended {
-            tracing::warn!(session = %used.session(), "a refresh token was used twice; its session has ended");
+            tracing::warn!(session = %used.session(), "a refresh token was used twice; ended its session");
             return Err(ApiError::unauthenticated(
                 "the refresh token was used before, so its session has ended; log in again",
             ));
@@ -245,5 +246,5 @@ fn bearer(authorization: &str) -> Result<&str, ApiError> {
     if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() {
         return Ok(token.trim());
     }
-    Err(ApiError::unauthenticated("the Authorization header has to be \"Bearer <accessToken>\""))
+    Err(ApiError::unauthenticated("the Authorization header must be \"Bearer <accessToken>\""))
 }

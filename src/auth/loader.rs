@@ -1,4 +1,4 @@
-//! What every authenticated request reads: the session's state and the person's roles, in one shared statement.
+//! What every authenticated request reads: the state of the session and the roles of the user, in one shared statement.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::db::{Lane, prepared};
 use crate::error::ApiError;
 use crate::ids::{GroupId, SessionId, UserId};
 
-/// A session that goes on of a person who may log in, with the person's roles.
+/// An active session of a user who may log in, with the roles of the user.
 pub(super) enum LiveSession {}
 
-/// What is read of a session.
+/// The fields of a session that are read.
 #[derive(Debug, Clone)]
 pub(super) struct Roles {
     pub user: UserId,

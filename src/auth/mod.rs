@@ -1,4 +1,4 @@
-//! Who the caller is and what they may do: passwords, tokens, sessions, the principal and the policy table.
+//! Authentication and authorization: passwords, tokens, sessions, the principal and the policy table.
 
 pub mod acting;
 pub mod attempts;

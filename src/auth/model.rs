@@ -1,4 +1,4 @@
-//! Sessions' rows, and what a log-in reads and writes of people.
+//! The rows of sessions, and what a login reads and writes of users.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -9,7 +9,7 @@ use crate::db::tables::{sessions, users};
 use crate::events::model::REVOCATIONS_CHANNEL;
 use crate::ids::{SessionId, UserId};
 
-/// What a log-in needs to know of an account.
+/// The fields of an account that a login needs.
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
 pub struct Account {
@@ -17,11 +17,11 @@ pub struct Account {
     pub id: UserId,
     /// The hash of the password.
     pub password_hash: String,
-    /// Since when nobody can log in.
+    /// When the account was disabled, if it is.
     pub disabled_at: Option<DateTime<Utc>>,
 }
 
-/// The account with this name; a deleted person has none.
+/// The account with this username, unless the user is deleted.
 ///
 /// # Errors
 /// The database's.
@@ -34,23 +34,23 @@ pub async fn account(conn: &mut AsyncPgConnection, username: &str) -> QueryResul
         .optional()
 }
 
-/// A session as it begins.
+/// A new session.
 #[derive(Debug, Insertable)]
 #[diesel(table_name = sessions)]
 pub struct NewSession {
     /// The id.
     pub id: SessionId,
-    /// Who logged in.
+    /// The user who logged in.
     pub user_id: UserId,
-    /// The hash of the refresh token in force.
+    /// The hash of the current refresh token.
     pub refresh_hash: Vec<u8>,
-    /// The hash of what all its refresh tokens share.
+    /// The hash of the part that all its refresh tokens share.
     pub family_hash: Vec<u8>,
-    /// When the refresh token ends.
+    /// When the refresh token expires.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Begins a session.
+/// Starts a session.
 ///
 /// # Errors
 /// The database's.
@@ -58,8 +58,8 @@ pub async fn open(conn: &mut AsyncPgConnection, session: &NewSession) -> QueryRe
     diesel::insert_into(sessions::table).values(session).execute(conn).await.map(drop)
 }
 
-/// Puts `next` in the place of the refresh token whose hash is `used`: whose session it is, or `None` if `used` is not
-/// the token in force of a session that goes on.
+/// Replaces the refresh token whose hash is `used` with `next` and returns the user of the session, or `None` if `used`
+/// is not the current token of an active session.
 ///
 /// # Errors
 /// The database's.
@@ -92,7 +92,8 @@ pub async fn rotate(
     .optional()
 }
 
-/// Ends the session if it goes on and is of this family, and tells every replica at commit. Whether it did.
+/// Ends the session if it is active and belongs to this family, and notifies every replica on commit. Returns whether
+/// it did.
 ///
 /// # Errors
 /// The database's.
@@ -109,7 +110,7 @@ pub async fn end_family(conn: &mut AsyncPgConnection, session: SessionId, family
     Ok(ended > 0)
 }
 
-/// Ends the session, and tells every replica at commit.
+/// Ends the session, and notifies every replica on commit.
 ///
 /// # Errors
 /// The database's.
@@ -121,7 +122,7 @@ pub async fn end(conn: &mut AsyncPgConnection, session: SessionId) -> QueryResul
     tell(conn, &session.to_string()).await
 }
 
-/// Tells every replica, at commit, that nothing of this person's is valid any more.
+/// Notifies every replica, on commit, that nothing of this user is valid any more.
 ///
 /// # Errors
 /// The database's.

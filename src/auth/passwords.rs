@@ -1,4 +1,5 @@
-//! Passwords: what one may be, and hashing, which is slow on purpose and therefore bounded and off the async threads.
+//! Passwords: the rules for new ones, and hashing, which is deliberately slow and therefore bounded and off the async
+//! threads.
 
 use std::sync::Arc;
 
@@ -11,19 +12,19 @@ use tokio::sync::Semaphore;
 use crate::config::BcryptCost;
 use crate::error::{ApiError, Code};
 
-/// The longest password in bytes: bcrypt reads no more, so a longer one would be cut in silence.
+/// The maximum length of a password in bytes: bcrypt reads no more, so a longer one would be truncated silently.
 pub const MAX_BYTES: usize = 72;
-/// Bytes of a new password at the least.
+/// The minimum length of a new password in bytes.
 pub const MIN_BYTES: usize = 8;
-/// Hashes that may wait for their turn; a flood of log-ins is refused rather than queued without end.
+/// The number of hashes that may wait for their turn; a flood of logins is rejected instead of queued indefinitely.
 const WAITING: usize = 256;
 
-/// A password that may be stored.
+/// A password that can be stored.
 #[derive(Debug, Clone)]
 pub struct NewPassword(SecretString);
 
 impl NewPassword {
-    /// Checks a password that somebody chose.
+    /// Checks a password that a user chose.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` if it is too short or too long; the password is not repeated.
@@ -34,7 +35,7 @@ impl NewPassword {
         }
         Err(ApiError::bad_input(
             field,
-            format!("the password has {bytes} bytes; it may have {MIN_BYTES} to {MAX_BYTES}"),
+            format!("the password has {bytes} bytes; it must have {MIN_BYTES} to {MAX_BYTES}"),
         ))
     }
 }
@@ -48,28 +49,28 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Hashes with bcrypt at `cost`, as many at a time as there are cores.
+    /// Hashes with bcrypt at `cost`, with as much parallelism as there are cores.
     pub fn new(cost: BcryptCost) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         Self { cost, running: Arc::new(Semaphore::new(cores)), waiting: Arc::new(Semaphore::new(WAITING)) }
     }
 
-    /// The hash to keep for `password`.
+    /// The hash to store for `password`.
     ///
     /// # Errors
-    /// `RATE_LIMITED` if too many hashes wait already.
+    /// `RATE_LIMITED` if too many hashes are already waiting.
     pub async fn hash(&self, password: NewPassword) -> Result<String, ApiError> {
         let cost = self.cost.get();
-        // Not its `non_truncating_hash`, which counts the NUL that ends a C string and refuses 72 bytes. Nothing is cut
-        // here: a `NewPassword` is no longer than that.
+        // Not its `non_truncating_hash`, which counts the NUL that terminates a C string and rejects 72 bytes. Nothing
+        // is truncated here: a `NewPassword` is not longer than that.
         self.work(move || bcrypt::hash(password.0.expose_secret(), cost)).await?.map_err(ApiError::internal)
     }
 
-    /// Whether `password` is the one behind `hash`. Without a hash the answer is no and takes as long as another. A
-    /// password that is too long to be anybody's is wrong.
+    /// Whether `password` matches `hash`. Without a hash the result is false and takes as long as with one. A password
+    /// that is longer than any valid one is wrong.
     ///
     /// # Errors
-    /// `RATE_LIMITED` if too many hashes wait already.
+    /// `RATE_LIMITED` if too many hashes are already waiting.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
         if password.expose_secret().len() > MAX_BYTES {
             return Ok(false);
@@ -78,7 +79,7 @@ impl Passwords {
         self.work(move || match hash {
             Some(hash) => matches(password.expose_secret(), &hash),
             None => {
-                // The work of a real check, so that a name without an account cannot be told by the time it takes.
+                // The same work as a real check, so that response times do not reveal which usernames have an account.
                 let _ = bcrypt::hash(password.expose_secret(), cost);
                 false
             }
@@ -87,7 +88,7 @@ impl Passwords {
     }
 
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-        let busy = || ApiError::new(Code::RateLimited, "too many log-ins at once; try again in a moment");
+        let busy = || ApiError::new(Code::RateLimited, "too many logins at the same time; try again in a moment");
         let _place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
         let turn = Arc::clone(&self.running).acquire_owned().await.map_err(|_| busy())?;
         let task = tokio::task::spawn_blocking(move || {
@@ -98,7 +99,7 @@ impl Passwords {
     }
 }
 
-/// Checks against either kind of hash that the platform's users have: bcrypt, or argon2id from an earlier system.
+/// Verifies both kinds of hashes that users of the platform have: bcrypt, or argon2id from an earlier system.
 fn matches(password: &str, hash: &str) -> bool {
     if hash.starts_with("$argon2id$") {
         return PasswordHash::new(hash)
@@ -137,9 +138,9 @@ mod tests {
     #[test]
     fn a_password_that_bcrypt_would_cut_is_refused() {
         let refused = |password: &str| NewPassword::parse(password.into(), "input.password").unwrap_err().to_string();
-        insta::assert_snapshot!(refused(&"é".repeat(37)), @"the password has 74 bytes; it may have 8 to 72");
-        insta::assert_snapshot!(refused(&"a".repeat(73)), @"the password has 73 bytes; it may have 8 to 72");
-        insta::assert_snapshot!(refused("short"), @"the password has 5 bytes; it may have 8 to 72");
+        insta::assert_snapshot!(refused(&"é".repeat(37)), @"the password has 74 bytes; it must have 8 to 72");
+        insta::assert_snapshot!(refused(&"a".repeat(73)), @"the password has 73 bytes; it must have 8 to 72");
+        insta::assert_snapshot!(refused("short"), @"the password has 5 bytes; it must have 8 to 72");
     }
 
     #[tokio::test]
@@ -154,7 +155,8 @@ mod tests {
         }
     }
 
-    /// Hashes of crypt_blowfish's own test (openwall.com/crypt), by each of the names that bcrypt has had since.
+    /// Hashes from the test of crypt_blowfish (openwall.com/crypt), with each of the prefixes that bcrypt has had
+    /// since.
     #[tokio::test]
     async fn a_hash_that_another_bcrypt_made_of_72_bytes_is_verified() {
         let password = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";

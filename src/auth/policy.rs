@@ -1,7 +1,7 @@
-//! Who may do what: the only place where a permission is decided.
+//! The permission policy: the only place where permissions are decided.
 //!
-//! An [`Action`] is a name and one row of the table below; a [`Scope`] says what it is about; [`check`] is the verdict. A
-//! thing in a group that the caller is not in does not exist for them: NOT_FOUND, never FORBIDDEN.
+//! An [`Action`] is a name and a row of the table below; a [`Scope`] describes its object; [`check`] returns the
+//! verdict. An object in a group that the caller is not in does not exist for them: NOT_FOUND, never FORBIDDEN.
 
 mod scope;
 
@@ -11,24 +11,25 @@ use crate::auth::principal::{Caller, GroupRole, Principal};
 use crate::error::ApiError;
 use crate::ids::{GroupId, UserId};
 
-/// What a caller must be.
+/// What an action requires of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
-    /// Anybody who has logged in.
+    /// Any authenticated user.
     LoggedIn,
-    /// A platform admin; others are told that they may not.
+    /// A platform admin; for others it is FORBIDDEN.
     PlatformAdmin,
-    /// The person that it is about, or a platform admin; for others it does not exist.
+    /// The user that it is about, or a platform admin; for others it does not exist.
     Oneself,
-    /// The person that it is about, or somebody in a group with them.
+    /// The user that it is about, or a user who shares a group with them.
     OneselfOrFellow,
-    /// Somebody in the group with at least this role.
+    /// A user with at least this role in the group.
     InGroup(GroupRole),
-    /// Somebody in the group with at least this role, or the owner while in the group.
+    /// A user with at least this role in the group, or the owner, as long as they are in the group.
     InGroupOrOwner(GroupRole),
 }
 
-/// One row of the table: what an action needs, and what a caller is told who sees the thing but may not do this to it.
+/// A row of the table: what an action requires, and the message for callers who can see the object but do not have the
+/// permission.
 struct Row {
     name: &'static str,
     rule: Rule,
@@ -37,7 +38,7 @@ struct Row {
 
 macro_rules! table {
     ($($(#[doc = $doc:literal])+ $action:ident: $rule:expr, $refusal:literal;)+) => {
-        /// Something that a caller wants to do.
+        /// Something that a caller can do.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action {
             $($(#[doc = $doc])+ $action,)+
@@ -59,42 +60,42 @@ macro_rules! table {
 use GroupRole::{Manager, Member};
 use Rule::{InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, PlatformAdmin};
 
-// The table. Platform admins may do everything in it.
+// The table. Platform admins can do everything in it.
 table! {
-    /// See one's own account.
-    ViewSelf: LoggedIn, "only people who have logged in have an account to see";
+    /// See your own account.
+    ViewSelf: LoggedIn, "you must be logged in to see your account";
     /// See a person.
-    ViewUser: OneselfOrFellow, "only people who share a group with somebody may see them";
-    /// See a person's e-mail address and whether the account is disabled.
-    ViewUserPrivate: Oneself, "only the person and platform admins may see this";
-    /// Log out of one's own session.
-    Logout: Oneself, "only the person whose session it is may end it";
+    ViewUser: OneselfOrFellow, "only users who share a group with this user can see them";
+    /// See the email address of a user and whether the account is disabled.
+    ViewUserPrivate: Oneself, "only the user and platform admins can see this";
+    /// Log out of your own session.
+    Logout: Oneself, "only the user that a session belongs to can end it";
     /// Create the account of a platform admin.
-    CreateAdmin: PlatformAdmin, "only platform admins may create accounts";
+    CreateAdmin: PlatformAdmin, "only platform admins can create accounts";
     /// Create a group.
-    CreateGroup: PlatformAdmin, "only platform admins may create groups";
+    CreateGroup: PlatformAdmin, "only platform admins can create groups";
     /// See a group, its members and its projects.
-    ViewGroup: InGroup(Member), "only members of the group may see it";
+    ViewGroup: InGroup(Member), "only members of the group can see it";
     /// Create a project in a group.
-    CreateProject: InGroup(Manager), "only managers and admins of the group may create projects in it";
+    CreateProject: InGroup(Manager), "only managers and admins of the group can create projects in it";
     /// See a project and its config files.
-    ViewProject: InGroup(Member), "only members of the project's group may see it";
+    ViewProject: InGroup(Member), "only members of the project's group can see it";
     /// Create a config file, or a new version of one.
-    CreateConfigFile: InGroup(Manager), "only managers and admins of the group may create config files";
+    CreateConfigFile: InGroup(Manager), "only managers and admins of the group can create config files";
     /// See a config file and its versions.
-    ViewConfigFile: InGroup(Member), "only members of the project's group may see its config files";
+    ViewConfigFile: InGroup(Member), "only members of the project's group can see its config files";
     /// See one version of a config file, or submit it.
-    ViewCommit: InGroup(Member), "only members of the project's group may see its config files";
-    /// Submit a job in a project, or see what a submit would do.
-    SubmitJob: InGroup(Member), "only members of the project's group may submit jobs in it";
+    ViewCommit: InGroup(Member), "only members of the project's group can see its config files";
+    /// Submit a job in a project, or preview a submission.
+    SubmitJob: InGroup(Member), "only members of the project's group can submit jobs in it";
     /// See a job, its events and its log.
-    ViewJob: InGroup(Member), "only members of the project's group may see its jobs";
+    ViewJob: InGroup(Member), "only members of the project's group can see its jobs";
     /// Cancel a job.
-    CancelJob: InGroupOrOwner(Manager), "only the person who submitted a job and managers of its group may cancel it";
+    CancelJob: InGroupOrOwner(Manager), "only the user who submitted a job, and managers and admins of its group, can cancel it";
 }
 
 impl Action {
-    /// The name as mutations are called: `createProject`.
+    /// The name in the form of a mutation name: `createProject`.
     pub fn name(self) -> String {
         let mut name = self.row().name.to_owned();
         name[..1].make_ascii_lowercase();
@@ -105,13 +106,13 @@ impl Action {
         ApiError::forbidden(self.row().refusal)
     }
 
-    /// What the caller is told who may not know that the thing exists.
+    /// The error for callers who must not learn that the object exists.
     fn not_found(self, scope: &Scope) -> ApiError {
         scope.not_found().unwrap_or_else(|| self.forbidden())
     }
 }
 
-/// That somebody may do something. Only this room gives permits.
+/// The permission to do something. Only this module grants permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permit {
     actor: Option<UserId>,
@@ -119,17 +120,17 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// What whoever runs the program itself does: they may do everything, and are no person of the platform.
+    /// The permit of the operator who runs the program: they may do everything, and are not a user of the platform.
     pub const fn of_operator(action: Action) -> Self {
         Self { actor: None, action }
     }
 
-    /// Who may; nobody for the operator.
+    /// The user with the permission; `None` for the operator.
     pub const fn actor(self) -> Option<UserId> {
         self.actor
     }
 
-    /// What they may do.
+    /// The permitted action.
     pub const fn action(self) -> Action {
         self.action
     }
@@ -138,7 +139,8 @@ impl Permit {
 /// Whether `caller` may do `action` to what `scope` says.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` without a log-in, `NOT_FOUND` for what the caller may not know of, `FORBIDDEN` otherwise.
+/// `UNAUTHENTICATED` without a login, `NOT_FOUND` if the caller must not learn that the object exists, `FORBIDDEN`
+/// otherwise.
 pub fn check(caller: &Caller, action: Action, scope: Scope) -> Result<Permit, ApiError> {
     let principal = caller.principal()?;
     if !principal.is_platform_admin() {
@@ -168,12 +170,12 @@ fn decide(principal: &Principal, action: Action, scope: Scope) -> Result<(), Api
     }
 }
 
-/// The role in the group that the scope is in; a scope outside of every group is nobody's.
+/// The role of the caller in the group of the scope; a scope without a group has none.
 fn role(principal: &Principal, group: Option<GroupId>) -> Option<GroupRole> {
     principal.groups.get(&group?).copied()
 }
 
-/// What a caller sees of lists and feeds.
+/// What a caller can see in lists and feeds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Visible {
     /// All groups.
@@ -183,7 +185,7 @@ pub enum Visible {
 }
 
 impl Visible {
-    /// Whether what belongs to `group` is seen.
+    /// Whether the objects of `group` are visible.
     pub fn includes(&self, group: GroupId) -> bool {
         match self {
             Self::Everything => true,
@@ -192,10 +194,10 @@ impl Visible {
     }
 }
 
-/// What `caller` sees of lists and feeds.
+/// What `caller` can see in lists and feeds.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` without a log-in.
+/// `UNAUTHENTICATED` without a login.
 pub fn visible(caller: &Caller) -> Result<Visible, ApiError> {
     let principal = caller.principal()?;
     if principal.is_platform_admin() {

@@ -1,4 +1,4 @@
-//! Who is asking: a person with their roles, or nobody.
+//! The caller: a user with their roles, or an unauthenticated client.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,78 +12,79 @@ use crate::error::ApiError;
 use crate::ids::{GroupId, SessionId, UserId};
 use crate::text_enum;
 
-/// What a person may do on the whole platform.
+/// The role of a user on the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
 #[diesel(sql_type = diesel::sql_types::Text)]
 pub enum PlatformRole {
-    /// Sees and does what their groups allow.
+    /// Has the permissions that their groups grant.
     User,
-    /// Sees every group and looks after the platform.
+    /// Can see all groups and administer the platform.
     Admin,
 }
 
 text_enum!(PlatformRole { User => "USER", Admin => "ADMIN" });
 
-/// What a person may do in one group; each role may do all that the ones before it may.
+/// The role of a user in a group. Each role includes the permissions of the roles below it: ADMIN includes MANAGER, and
+/// MANAGER includes MEMBER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
 #[diesel(sql_type = diesel::sql_types::Text)]
 pub enum GroupRole {
-    /// Sees the group's projects and submits jobs in them.
+    /// Can see the group's projects and submit jobs in them.
     Member,
-    /// Also creates projects and config files, and cancels anybody's jobs.
+    /// Can also create projects and config files, and cancel any job of the group.
     Manager,
-    /// Also manages who is in the group.
+    /// Can also manage the members of the group.
     Admin,
 }
 
 text_enum!(GroupRole { Member => "MEMBER", Manager => "MANAGER", Admin => "ADMIN" });
 
-/// A person who has logged in, as of the start of the request.
+/// A user who has logged in, as of the start of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// The person.
+    /// The user.
     pub user: UserId,
-    /// The log-in that the access token belongs to.
+    /// The session that the access token belongs to.
     pub session: SessionId,
     /// Their role on the platform.
     pub platform_role: PlatformRole,
-    /// Their role in each group they are in.
+    /// Their role in each of their groups.
     pub groups: BTreeMap<GroupId, GroupRole>,
-    /// When the access token ends.
+    /// When the access token expires.
     pub expires_at: DateTime<Utc>,
 }
 
 impl Principal {
-    /// What their access token says.
+    /// The claims of their access token.
     pub(super) fn claims(&self) -> Claims {
         Claims { user: self.user, session: self.session, expires_at: self.expires_at }
     }
 
-    /// Whether they look after the whole platform.
+    /// Whether they are a platform admin.
     pub fn is_platform_admin(&self) -> bool {
         self.platform_role == PlatformRole::Admin
     }
 }
 
-/// Whoever sent the request.
+/// The sender of a request.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    /// Nobody who has logged in.
+    /// An unauthenticated client.
     Anonymous,
-    /// Somebody with a valid access token.
+    /// A user with a valid access token.
     Known(Arc<Principal>),
 }
 
 impl Caller {
-    /// The person.
+    /// The user.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if nobody has logged in.
+    /// `UNAUTHENTICATED` if the caller has not logged in.
     pub fn principal(&self) -> Result<&Principal, ApiError> {
         match self {
             Self::Known(principal) => Ok(principal),
             Self::Anonymous => Err(ApiError::unauthenticated(
-                "this needs a log-in: send the accessToken of the login mutation as \"Authorization: Bearer <token>\"",
+                "authentication is required: send the accessToken of the login mutation as \"Authorization: Bearer <token>\"",
             )),
         }
     }

@@ -1,5 +1,5 @@
-//! Who was asked about a moment ago. A request of a session that was looked up within the last second is spared the
-//! look, unless this replica has heard since then of any session or right that changed.
+//! Recently authenticated callers. If the session of a request was looked up within the last second, it is not looked
+//! up again, unless this replica has been notified since of any changed session or permission.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use super::tokens::Claims;
 use crate::events::Revision;
 use crate::ids::SessionId;
 
-/// How long a look is good for. A notice comes within milliseconds, so this only bounds what can happen while the
-/// database cannot be heard: the house promises an end of sessions within a second.
+/// How long a lookup is valid. Notifications arrive within milliseconds, so this only limits what can happen while the
+/// database cannot be reached: ended sessions must be rejected within a second.
 const LIFE: Duration = Duration::from_secs(1);
 
-/// Sessions that are remembered.
+/// The number of sessions that are remembered.
 const MOST: usize = 10_000;
 
 /// The principals of recent requests.
@@ -26,7 +26,7 @@ pub(super) struct Recent(Cache<SessionId, Look>);
 struct Look {
     principal: Arc<Principal>,
     began: Instant,
-    /// What this replica had heard when the look began.
+    /// The revision that this replica had been notified of when the lookup started.
     revision: Revision,
 }
 
@@ -37,17 +37,17 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// Who sent these claims, if that is known at `now`, when `revision` has been heard.
+    /// The caller with these claims, if it is known at `now`, when `revision` is the latest notification.
     pub fn find(&self, claims: &Claims, revision: Revision, now: Instant) -> Option<Arc<Principal>> {
         let Look { principal, .. } = self
             .0
             .get(&claims.session)
             .filter(|look| look.revision == revision && now.duration_since(look.began) < LIFE)?;
-        // A session has several access tokens in its life, and each is somebody's.
+        // A session has several access tokens over time, each with its own expiry.
         (principal.claims() == *claims).then_some(principal)
     }
 
-    /// Remembers a look that began at `began`, when `revision` had been heard.
+    /// Remembers a lookup that started at `began`, when `revision` was the latest notification.
     pub fn remember(&self, principal: &Arc<Principal>, revision: Revision, began: Instant) {
         self.0.insert(principal.session, Look { principal: Arc::clone(principal), began, revision });
     }

@@ -1,7 +1,7 @@
-//! Refresh tokens: opaque to the client, kept only as hashes, good for one use.
+//! Refresh tokens: opaque to the client, stored only as hashes, valid for one use.
 //!
-//! A token is the session's id, a part that all tokens of the session share (the family) and a part of its own. One
-//! that has the right family and is not the one in force was used before: somebody has a copy, so the session ends.
+//! A token consists of the session ID, a part that all tokens of the session share (the family) and a part of its own.
+//! A token with the right family that is not the current one was used before: somebody has a copy, so the session ends.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use crate::ids::SessionId;
 
 const PART: usize = 16;
 
-/// A refresh token as it is read.
+/// A parsed refresh token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RefreshToken {
     session: SessionId,
@@ -26,32 +26,32 @@ impl RefreshToken {
         Self { session, family: rand::random(), own: rand::random() }
     }
 
-    /// The token that takes this one's place.
+    /// The token that replaces this one.
     pub fn next(self) -> Self {
         Self { own: rand::random(), ..self }
     }
 
-    /// The session it belongs to, if it is a real one.
+    /// The session it belongs to, if it is genuine.
     pub fn session(self) -> SessionId {
         self.session
     }
 
-    /// What is kept of the whole token.
+    /// The hash of the whole token, as stored.
     pub fn hash(self) -> Vec<u8> {
         Sha256::digest(self.bytes()).to_vec()
     }
 
-    /// What is kept of the family.
+    /// The hash of the family, as stored.
     pub fn family_hash(self) -> Vec<u8> {
         Sha256::digest(self.family).to_vec()
     }
 
-    /// The text that the client is given.
+    /// The text for the client.
     pub fn encode(self) -> String {
         URL_SAFE_NO_PAD.encode(self.bytes())
     }
 
-    /// The token that a text stands for.
+    /// Parses the text of a token.
     pub fn decode(text: &str) -> Option<Self> {
         let bytes: [u8; 3 * PART] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (session, secret) = bytes.split_at(PART);

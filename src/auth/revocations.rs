@@ -1,5 +1,5 @@
-//! Who may speak no longer, or see less: what the bus tells of ended sessions, disabled people and changed roles, as
-//! one socket or subscription hears it.
+//! Revocations: what the bus announces about ended sessions, disabled users and changed roles, as seen by one WebSocket
+//! or subscription.
 
 use std::sync::Arc;
 
@@ -10,28 +10,28 @@ use super::principal::Principal;
 use crate::events::{Bus, Notice};
 use crate::ids::{SessionId, UserId};
 
-/// What a listener is told about its principal.
+/// A notification about the principal of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concern {
-    /// Their session has ended, or their account is disabled.
+    /// The session has ended, or the account is disabled.
     Revoked,
-    /// Their role on the platform or in a group is another than before.
+    /// The role on the platform or in a group has changed.
     RightsChanged,
-    /// Something may have been missed: look at the session.
+    /// Notifications may have been missed: look up the session.
     Unsure,
 }
 
-/// What one listener hears.
+/// The notifications of one listener.
 #[derive(Debug)]
 pub struct Notices(broadcast::Receiver<Notice>);
 
 impl Notices {
-    /// Notices from now on.
+    /// Subscribes to notifications from now on.
     pub fn subscribe(bus: &Bus) -> Self {
         Self(bus.notices())
     }
 
-    /// The next notice that concerns `principal`; `None` when there will be none any more.
+    /// The next notification that concerns `principal`; `None` when there will be no more.
     pub async fn about(&mut self, principal: &Principal) -> Option<Concern> {
         loop {
             match self.0.recv().await {
@@ -47,10 +47,10 @@ impl Notices {
     }
 }
 
-/// What the trigger `tell_rights` puts before the UUID of a person.
+/// The prefix that the trigger `tell_rights` puts before the UUID of a user.
 const RIGHTS: &str = "rights ";
 
-/// What a payload, the id of a session or of a person, means for `principal`.
+/// What a payload, the ID of a session or of a user, means for `principal`.
 fn concerns(payload: &Arc<str>, principal: &Principal) -> Option<Concern> {
     if let Some(user) = payload.strip_prefix(RIGHTS).and_then(|uuid| uuid.parse().ok()) {
         return (UserId::from_uuid(user) == principal.user).then_some(Concern::RightsChanged);
@@ -58,7 +58,7 @@ fn concerns(payload: &Arc<str>, principal: &Principal) -> Option<Concern> {
     match (payload.parse::<SessionId>(), payload.parse::<UserId>()) {
         (Ok(session), _) => (session == principal.session).then_some(Concern::Revoked),
         (_, Ok(user)) => (user == principal.user).then_some(Concern::Revoked),
-        // A newer replica may tell of things that this one does not know.
+        // A newer replica may announce things that this one does not know.
         (Err(_), Err(_)) => Some(Concern::Unsure),
     }
 }

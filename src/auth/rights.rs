@@ -1,7 +1,8 @@
-//! The rights of whoever subscribed, for as long as the subscription goes on.
+//! The permissions of a subscriber, for the lifetime of a subscription.
 //!
-//! A request's principal is as of its start. A subscription may outlive a role, so it hears of each change of its
-//! person's roles and then decides again. A change is told at its commit, whoever makes it (the trigger `tell_rights`).
+//! The principal of a request is as of its start. A subscription may outlive a role, so it is notified of each change
+//! of its user's roles and then decides again. Changes are announced on commit, no matter who makes them (the trigger
+//! `tell_rights`).
 
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use super::principal::Caller;
 use super::revocations::Notices;
 use crate::error::{ApiError, Code};
 
-/// How often a look at the rights is tried while the database is away, and how long the first pause is.
+/// The number of retries while the database is unavailable, and the first delay.
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The rights of one subscriber.
+/// The permissions of a subscriber.
 pub struct Rights {
     authenticator: Authenticator,
     notices: Notices,
@@ -22,7 +23,7 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// Begins to listen, and looks at the rights after that: no change is missed.
+    /// Subscribes to notifications first and looks up the permissions after that, so no change is missed.
     ///
     /// # Errors
     /// As [`Rights::look`].
@@ -33,34 +34,34 @@ impl Rights {
         Ok(rights)
     }
 
-    /// The subscriber with the rights of the last look.
+    /// The subscriber with the permissions of the last lookup.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// Resolves when the rights may be others than at the last look. Nothing is lost when it is dropped before.
+    /// Resolves when the permissions may have changed since the last lookup. Safe to drop before it resolves.
     pub async fn may_have_changed(&mut self) {
         match &self.caller {
-            // Nobody's rights are nobody's to change.
+            // Unauthenticated clients have no permissions that could change.
             Caller::Anonymous => std::future::pending().await,
             Caller::Known(principal) => {
                 if self.notices.about(principal).await.is_none() {
-                    // The server stops, and the subscription with it.
+                    // The server stops, and so does the subscription.
                     std::future::pending().await
                 }
             }
         }
     }
 
-    /// Looks at the rights.
+    /// Looks up the permissions.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` when the session has ended, `DATABASE_UNAVAILABLE` when that cannot be found out.
+    /// `UNAUTHENTICATED` if the session has ended, `DATABASE_UNAVAILABLE` if this cannot be determined.
     pub async fn look(&mut self) -> Result<(), ApiError> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {
             match self.authenticator.renewed(&self.caller).await {
-                // Connections of before an outage fail once.
+                // Connections from before an outage fail once.
                 Err(error) if error.code == Code::DatabaseUnavailable => tokio::time::sleep(pause).await,
                 outcome => return self.take(outcome),
             }

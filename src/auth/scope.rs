@@ -1,4 +1,5 @@
-//! What an execution read of its caller's rights: everybody for whom that comes out the same may be told its answer.
+//! What an execution read of its caller's permissions: callers for whom all of it is the same can be sent the same
+//! response.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,28 +8,28 @@ use super::principal::{Caller, Principal};
 use crate::error::{ApiError, Code};
 use crate::graphql::shares;
 
-/// What policy was asked: an action, and what it is about.
+/// A question to the policy: an action and its object.
 pub type Asked = (Action, policy::Scope);
 
-/// Decisions that are worth comparing; an answer that depends on more holds for its own reader only.
+/// The number of decisions that are worth comparing; a response that depends on more is not shared.
 const MOST_DECISIONS: usize = 64;
 
-/// Notes what is read while an operation is executed. It lies in the data of requests whose answers are shared.
+/// Records what is read while an operation is executed. Part of the request data if responses are shared.
 #[derive(Debug, Default)]
 pub struct ScopeRecorder(Mutex<Scope>);
 
 impl ScopeRecorder {
-    /// What was read since the last time.
+    /// What was read since the last call.
     pub fn take(&self) -> Scope {
         std::mem::take(&mut *self.scope())
     }
 
-    /// The answer may depend on anything about `caller`.
+    /// The response may depend on anything about `caller`.
     pub fn read_all(&self, caller: &Caller) {
         self.scope().reader = Some(caller.clone());
     }
 
-    /// The answer depends on what policy says to this.
+    /// The response depends on the verdict of the policy on this.
     pub fn read_verdict(&self, caller: &Caller, asked: Asked, refused: Option<Code>) {
         let mut scope = self.scope();
         let decision = (asked, refused);
@@ -42,7 +43,7 @@ impl ScopeRecorder {
         }
     }
 
-    /// The answer depends on which groups the caller sees.
+    /// The response depends on which groups the caller can see.
     pub fn read_visible(&self, visible: &Result<Visible, ApiError>) {
         self.scope().visible = Some(match visible {
             Ok(visible) => Ok(visible.clone()),
@@ -82,7 +83,7 @@ impl shares::Scope for Scope {
     }
 }
 
-/// Whether both are the same person with the same rights, in whichever session.
+/// Whether both are the same user with the same permissions, regardless of the session.
 fn have_equal_rights(one: &Caller, other: &Caller) -> bool {
     let of = |caller: &Caller| match caller {
         Caller::Anonymous => None,
@@ -120,7 +121,7 @@ mod tests {
         }))
     }
 
-    /// The scope of an execution for `reader` that asks policy about `actions`.
+    /// The scope of an execution for `reader` that asks the policy about `actions`.
     fn scope_of(reader: &Caller, actions: &[Asked]) -> Scope {
         let recorder = ScopeRecorder::default();
         for (action, scope) in actions {
@@ -201,7 +202,8 @@ mod tests {
     }
 
     proptest! {
-        /// The one promise: an answer is shared only among those to whom policy says the same in all that it read.
+        /// The guarantee: a response is shared only among callers for whom the policy has the same verdict on
+        /// everything that was read.
         #[test]
         fn a_scope_holds_exactly_where_every_verdict_is_the_same(
             first in any_caller(), other in any_caller(), actions in proptest::collection::vec(any_action(), 0..6)

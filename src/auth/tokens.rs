@@ -15,33 +15,33 @@ use crate::error::ApiError;
 use crate::ids::{SessionId, UserId};
 
 const ISSUER: &str = "platform";
-/// How far the clocks of replicas may differ: a token is good this much before its `nbf` and its `iat`. Its `exp` has no
-/// leeway.
+/// The tolerated clock difference between replicas: a token is valid this long before its `nbf` and its `iat`. Its
+/// `exp` has no leeway.
 const LEEWAY: Duration = Duration::from_secs(30);
-/// Longer than any token of ours, which have some 350 bytes.
+/// Longer than any token of this server, which has about 350 bytes.
 const MAX_BYTES: usize = 2048;
 
-/// What a valid token says.
+/// The claims of a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claims {
     /// Whose it is.
     pub user: UserId,
-    /// The session it was made for.
+    /// The session it was issued for.
     pub session: SessionId,
     /// When it ends.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Why a token is refused.
+/// Why a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefused {
-    /// Not a token, not ours, or changed on the way.
-    #[error("the access token is not one of this server's; log in again")]
+    /// Not a token, from another issuer, or modified.
+    #[error("the access token is invalid; log in again")]
     Invalid,
-    /// Before its time.
+    /// Not valid yet.
     #[error("the access token is not valid yet")]
     NotYet,
-    /// Past its time.
+    /// Expired.
     #[error("the access token expired at {}; get a new one with refreshSession", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
     Expired(DateTime<Utc>),
 }
@@ -52,7 +52,7 @@ impl From<TokenRefused> for ApiError {
     }
 }
 
-/// The claims. Twice the same one is an error, an unknown one is not (RFC 7519, section 4).
+/// The claims. A duplicate claim is an error, an unknown one is not (RFC 7519, section 4).
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
     iss: String,
@@ -64,9 +64,8 @@ struct Body {
     nbf: Option<i64>,
 }
 
-/// The header as [`Tokens::issue`] writes it. Whatever else stands in one (`crit`, `b64`, `jwk`, `enc` ...) would change
-/// how the token is to be read, and so would a parameter that is there twice: both are refused. RFC 7515 leaves that to
-/// whoever issues the tokens.
+/// The header as [`Tokens::issue`] writes it. Any other parameter (`crit`, `b64`, `jwk`, `enc` ...) would change how
+/// the token has to be read, and so would a duplicate one: both are rejected. RFC 7515 leaves this to the issuer.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TokenHeader {
@@ -85,7 +84,8 @@ impl TokenHeader {
     }
 }
 
-/// Tokens whose signature was checked and is not checked again at every request. One more costs about 400 bytes.
+/// The number of tokens whose signature was verified and is not verified again for every request. Each takes about 400
+/// bytes.
 const KNOWN: usize = 10_000;
 
 /// Signs and verifies access tokens.
@@ -97,15 +97,15 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens that live for `life`.
+    /// Tokens with a lifetime of `life`.
     pub fn new(keys: JwtKeys, life: Duration) -> Self {
         Self { keys, life, known: Arc::new(Cache::new(KNOWN)) }
     }
 
-    /// A token for a session, and when it ends.
+    /// A token for a session, and when it expires.
     ///
     /// # Errors
-    /// The token cannot be signed, which would be a defect.
+    /// The token cannot be signed, which would be a bug.
     pub fn issue(
         &self,
         user: UserId,
@@ -128,7 +128,7 @@ impl Tokens {
         Ok((token, expires_at))
     }
 
-    /// What `token` says, if it is one of ours and its time has not passed.
+    /// The claims of `token`, if it was issued by this server and has not expired.
     ///
     /// # Errors
     /// [`TokenRefused`] says why not.
@@ -149,7 +149,7 @@ impl Tokens {
 }
 
 impl Tokens {
-    /// What `token` says, and from which second on, if one of our keys has signed it.
+    /// The claims of `token`, and the second from which it is valid, if it is signed with one of our keys.
     fn read(&self, token: &str) -> Option<(Claims, i64)> {
         if token.len() > MAX_BYTES {
             return None;
@@ -162,7 +162,7 @@ impl Tokens {
 fn decode(token: &str, key: &JwtKey) -> Option<(Claims, i64)> {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_issuer(&[ISSUER]);
-    // The times are compared by the caller, who knows what time it is and tells expired from invalid.
+    // The caller compares the times, because it knows the current time and distinguishes expired from invalid.
     validation.validate_exp = false;
     let body = jsonwebtoken::decode::<Body>(token, &DecodingKey::from_secret(key.secret()), &validation).ok()?.claims;
     let claims = Claims {

@@ -1,4 +1,4 @@
-//! Which access tokens are taken.
+//! Which access tokens are accepted.
 
 use secrecy::SecretString;
 
@@ -51,7 +51,7 @@ fn signed(header: &str, claims: &str) -> String {
     format!("{message}.{signature}")
 }
 
-/// What becomes of a token of our own with its header and claims changed.
+/// The result for a token of this server with a modified header and claims.
 fn verdict(change: impl Fn(&mut String, &mut serde_json::Value)) -> Result<(), TokenRefused> {
     let tokens = tokens(FIRST, "");
     let (token, _) = tokens.issue(UserId::generate(), SessionId::generate(), noon()).unwrap();

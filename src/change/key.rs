@@ -1,4 +1,4 @@
-//! Idempotency keys: the same key and input a second time is the first answer again.
+//! Idempotency keys: repeating a key with the same input returns the first response again.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use super::model::{self, KeyUse};
 use crate::auth::policy::Permit;
 use crate::error::{ApiError, ApiErrors};
 
-/// Characters of a key at most.
+/// The maximum length of a key in characters.
 const LONGEST: usize = 200;
-/// Where clients write it.
+/// The input field of the key.
 const FIELD: &str = "input.idempotencyKey";
 
-/// A key that a client has chosen, and what it stands for.
+/// A key chosen by a client, and the request it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     key: String,
@@ -31,31 +31,33 @@ impl Key {
     pub fn of(key: &str, input: &impl InputType) -> Result<Self, ApiError> {
         let length = key.chars().count();
         if !(1..=LONGEST).contains(&length) {
-            let message = format!("idempotencyKey has {length} characters; it may have 1 to {LONGEST}");
+            let message = format!("idempotencyKey has {length} characters; it must have 1 to {LONGEST}");
             return Err(ApiError::bad_input(FIELD, message));
         }
         Ok(Self { key: key.to_owned(), input_hash: hash(&input.to_value()) })
     }
 }
 
-/// Claims the key for what is about to be made. Otherwise what was made with it before.
+/// Claims the key for a new object. If the key was used before, returns the object that was created then.
 pub(super) async fn claim(
     conn: &mut AsyncPgConnection,
     permit: Permit,
     Key { key, input_hash }: &Key,
     subject_id: Uuid,
 ) -> Result<Option<Uuid>, ApiErrors> {
-    // The platform itself repeats nothing.
+    // The platform itself does not repeat requests.
     let Some(user_id) = permit.actor() else { return Ok(None) };
     let mutation = &permit.action().name();
     match model::use_key(conn, &KeyUse { user_id, mutation, key, input_hash, subject_id }).await? {
         None => Ok(None),
         Some((first, subject)) if first == input_hash => Ok(Some(subject)),
-        Some(_) => Err(ApiError::conflict("this idempotencyKey was used with another input").at(FIELD).into()),
+        Some(_) => {
+            Err(ApiError::conflict("this idempotencyKey was already used with a different input").at(FIELD).into())
+        }
     }
 }
 
-/// The hash of a canonical form: the order of an object's fields does not matter, nor whether a field that is null is there.
+/// The hash of a canonical form, which ignores the order of the fields of an object and fields that are null.
 fn hash(input: &Value) -> [u8; 32] {
     Sha256::digest(canonical(input).to_string()).into()
 }
@@ -96,7 +98,7 @@ mod tests {
         }
     }
 
-    /// What a database keeps must mean the same to the next version.
+    /// Stored hashes must have the same meaning in the next version.
     #[test]
     fn the_hash_of_an_input_stays_what_it_is() {
         let hash = hash(&value!({ "name": "train", "replicas": 2, "spec": { "image": "python", "env": [] } }));

@@ -1,4 +1,4 @@
-//! Idempotency keys are kept for a day: whoever has not heard of their request by then does not send it again.
+//! Idempotency keys are kept for a day: a client that has not received a response by then does not retry.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use crate::error::ApiError;
 
 /// How long a key is kept.
 const KEPT: Duration = Duration::from_hours(24);
-/// How often the older ones are removed.
+/// How often expired keys are removed.
 const PERIOD: Duration = Duration::from_hours(1);
 
-/// Removes old keys for as long as the server runs.
+/// Removes expired keys for as long as the server runs.
 pub async fn forget_old_keys(db: Db) {
     loop {
         match forget(&db).await {
             Ok(0) => {}
-            Ok(count) => tracing::debug!(count, "idempotency keys were removed"),
-            Err(error) => tracing::warn!(error = %error_chain(&error), "old idempotency keys could not be removed"),
+            Ok(count) => tracing::debug!(count, "removed idempotency keys"),
+            Err(error) => tracing::warn!(error = %error_chain(&error), "failed to remove old idempotency keys"),
         }
         tokio::time::sleep(PERIOD).await;
     }

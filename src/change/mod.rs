@@ -1,9 +1,9 @@
-//! The one construct of every mutation: what policy permits, in one transaction with its audit entry, its events and its
+//! The way to write a mutation: what the policy permits, in one transaction with its audit entry, its events and its
 //! idempotency key.
 //!
-//! Whatever a mutation writes, it writes through [`Writes`], and only a [`Change`] has those. A change begins with a
-//! [`Permit`], which only the policy gives; it ends with what the audit log is told. So there is no mutation that asks for
-//! no permission, or that leaves no trace.
+//! Mutations write through [`Writes`], which only a [`Change`] has. A change starts with a [`Permit`], which only the
+//! policy grants, and ends with what the audit log records. So there is no mutation that does not ask for a permission,
+//! or that leaves no trace.
 
 mod key;
 mod keys;
@@ -34,7 +34,7 @@ pub struct Change {
     request_id: Option<String>,
 }
 
-/// What a change has done, for the audit log.
+/// The result of a change, for the audit log.
 #[derive(Debug)]
 pub struct Done<T = ()> {
     entry: Option<(String, Value)>,
@@ -42,19 +42,19 @@ pub struct Done<T = ()> {
 }
 
 impl Done {
-    /// The thing with this id was changed; `detail` is what is worth knowing about it.
+    /// The object with this ID was changed; `detail` contains what is worth knowing about it.
     pub fn to<K: Kind>(id: Id<K>, detail: Value) -> Self {
         Self { entry: Some((id.to_text(), detail)), value: () }
     }
 
-    /// All was as wanted already: there is nothing to tell.
+    /// Nothing had to be changed, so there is nothing to record.
     pub const fn nothing() -> Self {
         Self { entry: None, value: () }
     }
 }
 
 impl<T> Done<T> {
-    /// The same, with what the mutation goes on with.
+    /// The same, with a value for the mutation to continue with.
     pub fn with<V>(self, value: V) -> Done<V> {
         Done { entry: self.entry, value }
     }
@@ -72,10 +72,11 @@ impl Writes<'_> {
         self.conn
     }
 
-    /// Tells of the change. Events are appended at the end of the transaction, in this order: appending excludes others.
+    /// Adds an event of the change. Events are appended at the end of the transaction, in this order, because appending
+    /// takes an exclusive lock.
     ///
     /// # Errors
-    /// The event has no JSON form, which is a defect.
+    /// The event has no JSON form, which is a bug.
     pub fn tell<E: Event>(&mut self, about: About, event: &E) -> QueryResult<()> {
         self.events.push(Record::of(about, event)?);
         Ok(())
@@ -83,7 +84,7 @@ impl Writes<'_> {
 }
 
 impl Change {
-    /// A change by whom `permit` was given to, in the request with this id.
+    /// A change by the holder of `permit`, in the request with this ID.
     pub fn new(db: &Db, permit: Permit, request_id: Option<&str>) -> Self {
         Self { db: db.clone(), permit, request_id: request_id.map(str::to_owned) }
     }
@@ -91,7 +92,7 @@ impl Change {
     /// Does the `work` and writes the audit entry and the events with it, or changes nothing.
     ///
     /// # Errors
-    /// What the work says, and the database's.
+    /// Those of the work, and the database's.
     pub async fn commit<T, F>(self, work: F) -> Result<T, ApiErrors>
     where
         F: AsyncFnOnce(&mut Writes<'_>) -> Result<Done<T>, ApiErrors>,
@@ -106,8 +107,8 @@ impl Change {
             Ok(_) => Transaction::commit_transaction(&mut *conn).await?,
             Err(_) => {
                 if let Err(error) = Transaction::rollback_transaction(&mut *conn).await {
-                    // The caller is told what went wrong first.
-                    tracing::warn!(error = %error_chain(&error), "a change could not be rolled back; its connection is given up");
+                    // The caller receives the first error.
+                    tracing::warn!(error = %error_chain(&error), "failed to roll back a change; closing its connection");
                     discard(conn);
                 }
             }
@@ -115,11 +116,11 @@ impl Change {
         performed
     }
 
-    /// As [`Change::commit`], for what makes the thing with this id. Where the same caller used `key` before, nothing is
-    /// done, and the id is that of what was made then.
+    /// Like [`Change::commit`], for creating the object with this ID. If the same caller used `key` before, nothing is
+    /// done, and the ID of the object that was created then is returned.
     ///
     /// # Errors
-    /// `CONFLICT` for a key that was used with another input, what the work says, and the database's.
+    /// `CONFLICT` for a key that was used with a different input, those of the work, and the database's.
     pub async fn create<K, F>(self, key: Option<&Key>, id: Id<K>, work: F) -> Result<Id<K>, ApiErrors>
     where
         K: Kind,
@@ -154,7 +155,7 @@ impl Change {
     }
 }
 
-/// A change by whoever a field is executed for.
+/// A change by the caller that a field is executed for.
 pub trait ChangeExt {
     /// Asks the policy.
     ///

@@ -1,4 +1,4 @@
-//! The audit log's rows and the idempotency keys, written in the transaction of the change that they belong to.
+//! The rows of the audit log and the idempotency keys, written in the transaction of their change.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -12,15 +12,15 @@ use crate::ids::{AuditId, UserId};
 /// One change.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
-    /// Who changed it; nobody for the platform itself.
+    /// Who made the change; `None` for the platform itself.
     pub actor: Option<UserId>,
-    /// What was done, as the mutation is called: `createProject`.
+    /// What was done, named like the mutation: `createProject`.
     pub action: &'a str,
-    /// The id of what was changed.
+    /// The ID of the changed object.
     pub subject: String,
-    /// What is worth knowing about it.
+    /// Details of the change.
     pub detail: Value,
-    /// The request that did it.
+    /// The request that made the change.
     pub request_id: Option<&'a str>,
 }
 
@@ -44,20 +44,20 @@ pub(super) async fn record(conn: &mut AsyncPgConnection, entry: &Entry<'_>) -> Q
 #[derive(Debug, Insertable)]
 #[diesel(table_name = idempotency_keys)]
 pub(super) struct KeyUse<'a> {
-    /// Whose key it is.
+    /// The caller that the key belongs to.
     pub user_id: UserId,
-    /// What it is used for, as the mutation is called.
+    /// The mutation that the key is used for.
     pub mutation: &'a str,
     /// The key.
     pub key: &'a str,
     /// Of the input.
     pub input_hash: &'a [u8],
-    /// The thing that the mutation makes.
+    /// The object that the mutation creates.
     pub subject_id: Uuid,
 }
 
-/// Writes the use, unless there was one before: then its hash and its thing. A concurrent use of the same key waits for
-/// this transaction.
+/// Records the use, unless there was one before; then returns its hash and its object. A concurrent use of the same key
+/// waits for this transaction.
 pub(super) async fn use_key(conn: &mut AsyncPgConnection, used: &KeyUse<'_>) -> QueryResult<Option<(Vec<u8>, Uuid)>> {
     let inserted =
         diesel::insert_into(idempotency_keys::table).values(used).on_conflict_do_nothing().execute(conn).await?;
@@ -72,7 +72,7 @@ pub(super) async fn use_key(conn: &mut AsyncPgConnection, used: &KeyUse<'_>) -> 
         .map(Some)
 }
 
-/// Removes the keys that were used before; how many they were.
+/// Removes the keys that were used before this time and returns their number.
 pub(super) async fn forget_keys(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(idempotency_keys::table.filter(idempotency_keys::created_at.lt(before))).execute(conn).await
 }

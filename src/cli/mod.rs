@@ -1,6 +1,6 @@
-//! The command line: one binary, each role and chore a subcommand.
+//! The command line: one binary with a subcommand for each role and task.
 //!
-//! Exit codes: 0 when all went well, 1 when the work failed, 2 when what was asked for cannot be understood.
+//! Exit codes: 0 on success, 1 on failure, 2 if the arguments or settings are invalid.
 
 #[cfg(feature = "embedded")]
 mod dev;
@@ -38,21 +38,21 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the API; reads its settings from the environment and .env
+    /// Serve the API, configured by environment variables and .env
     Serve(Box<ServeSettings>),
-    /// Run all of it here: a private database, a cluster, demo data and the API
+    /// Run everything locally: a private database, a cluster, demo data and the API
     #[cfg(feature = "embedded")]
     Dev(dev::DevArgs),
-    /// Bring the database's schema up to date
+    /// Run the database migrations
     Migrate(MigrateArgs),
     /// Print the GraphQL schema
     Schema,
     /// Print the custom resource definitions that the cluster needs
     Crds,
-    /// Look after administrators
+    /// Manage administrators
     #[command(subcommand)]
     Admin(AdminCommand),
-    /// Run the embedded PostgreSQL alone and print its URL, until told to stop
+    /// Run only the embedded PostgreSQL, and print its URL
     #[cfg(feature = "embedded")]
     #[command(hide = true)]
     DevPostgres(DevPostgresArgs),
@@ -63,7 +63,7 @@ enum Command {
 #[cfg(feature = "embedded")]
 #[derive(Debug, Args)]
 struct DevPostgresArgs {
-    /// Folder that keeps the data; without one the data goes when the server stops
+    /// Directory for the data; if omitted, the data is deleted when the server stops
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -80,22 +80,22 @@ struct MigrateArgs {
 
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
-    /// Create an administrator; the password is asked for, or read from a file or PLATFORM_ADMIN_PASSWORD
+    /// Create an administrator; prompts for the password, or reads it from a file or PLATFORM_ADMIN_PASSWORD
     Create(AdminCreateArgs),
 }
 
 #[derive(Debug, Args)]
 struct AdminCreateArgs {
-    /// Name to log in with
+    /// Username
     #[arg(long)]
     username: String,
-    /// E-mail address
+    /// Email address
     #[arg(long)]
     email: Option<String>,
-    /// File whose first line is the password
+    /// File that contains the password in its first line
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// The password, where there is neither a file nor a terminal
+    /// Password, if there is neither a file nor a terminal
     #[arg(long, env = "PLATFORM_ADMIN_PASSWORD", hide_env_values = true, value_name = "SECRET")]
     password: Option<SecretString>,
     #[command(flatten)]
@@ -106,7 +106,7 @@ struct AdminCreateArgs {
     log: LogSettings,
 }
 
-/// Runs the process: `.env`, command line, settings, then the work.
+/// Runs the process: reads `.env`, the command line and the settings, then does the work.
 #[must_use]
 pub fn run() -> ExitCode {
     match read_dotenv().and_then(|()| parse(std::env::args_os())) {
@@ -129,23 +129,23 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Why the process stops before it has begun.
+/// Why the process stops before it has started.
 #[derive(Debug)]
 enum Stop {
     Shown(String),
     Unusable(String),
 }
 
-/// Reads `.env` of the current folder, if there is one. What the environment already has stays.
+/// Reads `.env` from the current directory, if it exists. Variables that are already set keep their value.
 fn read_dotenv() -> Result<(), Stop> {
     match dotenvy::from_path(".env") {
         Ok(()) => Ok(()),
         Err(error) if error.not_found() => Ok(()),
-        // The error quotes the line, which may hold a secret.
-        Err(dotenvy::Error::LineParse(..)) => {
-            Err(Stop::Unusable(".env has a line that is not NAME=value; values with spaces need quotes".to_owned()))
-        }
-        Err(error) => Err(Stop::Unusable(format!(".env cannot be read: {error}"))),
+        // The error quotes the line, which may contain a secret.
+        Err(dotenvy::Error::LineParse(..)) => Err(Stop::Unusable(
+            ".env contains a line that is not NAME=value; values with spaces must be quoted".to_owned(),
+        )),
+        Err(error) => Err(Stop::Unusable(format!("cannot read .env: {error}"))),
     }
 }
 
@@ -161,7 +161,7 @@ fn parse(arguments: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clo
     Cli::from_arg_matches_mut(&mut matches).map_err(stop)
 }
 
-/// Everyone on the machine can read a process's arguments, so secrets come by the environment only.
+/// All users of the machine can read the arguments of a process, so secrets are only accepted from the environment.
 fn refuse_secrets_in_arguments(command: &clap::Command, matches: &ArgMatches) -> Result<(), Stop> {
     let given = |argument: &&clap::Arg| {
         argument.is_hide_env_values_set()
@@ -170,7 +170,7 @@ fn refuse_secrets_in_arguments(command: &clap::Command, matches: &ArgMatches) ->
     if let Some(argument) = command.get_arguments().find(given) {
         let variable = argument.get_env().unwrap_or_default().to_string_lossy().into_owned();
         return Err(Stop::Unusable(format!(
-            "{variable} was given as an argument, which every process on this machine can read; it may be set in the environment or in .env"
+            "{variable} was given as an argument, which every process on this machine can read; set it in the environment or in .env instead"
         )));
     }
     match matches.subcommand() {
@@ -228,12 +228,12 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
-/// Stops when the process is asked to stop: Ctrl-C, or SIGTERM as Kubernetes and systemd send it.
+/// Cancelled when the process is asked to stop: by Ctrl-C, or by SIGTERM, which Kubernetes and systemd send.
 fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let asked = stop.clone();
-    // It lives as long as the process: there is nothing to hand it back to.
+    // It lives as long as the process, so nothing needs to own it.
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -270,8 +270,8 @@ async fn migrate(config: DatabaseConfig) -> anyhow::Result<()> {
     let db = Db::new(&config, &Tasks::default())?;
     let applied = migrations::run(&db).await?;
     match applied.as_slice() {
-        [] => println!("the schema is up to date"),
-        applied => println!("applied: {}", applied.join(", ")),
+        [] => println!("the database is up to date"),
+        applied => println!("applied migrations: {}", applied.join(", ")),
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Where a new administrator's password comes from: a file, the environment or the terminal. Never from an argument,
-//! which every process on the machine can read.
+//! Where the password of a new administrator comes from: a file, the environment or the terminal. Never from an
+//! argument, which every process on the machine can read.
 
 use std::{
     fs::File,
@@ -11,10 +11,10 @@ use anyhow::Context;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use secrecy::SecretString;
 
-/// Nobody's password is longer, and a file that is was not meant.
+/// No valid password is longer, so a longer file was probably given by mistake.
 const LONGEST_LINE: u64 = 4096;
 
-/// The password: from `file`, else from the environment, else asked for.
+/// The password: from `file`, otherwise from the environment, otherwise from a prompt.
 pub(super) fn read(file: Option<PathBuf>, environment: Option<SecretString>) -> anyhow::Result<SecretString> {
     match (file, environment) {
         (Some(path), _) => from_file(&path).with_context(|| format!("--password-file {}", path.display())),
@@ -27,7 +27,7 @@ fn from_file(path: &Path) -> anyhow::Result<SecretString> {
     first_line(BufReader::new(File::open(path)?))
 }
 
-/// Asks on a terminal, without showing what is typed; otherwise takes the first line of what is piped in.
+/// Prompts on a terminal, without echoing the input; otherwise reads the first line of stdin.
 fn from_stdin(stdin: &Stdin) -> anyhow::Result<SecretString> {
     if !stdin.is_terminal() {
         return first_line(stdin.lock());

@@ -1,4 +1,4 @@
-//! Where the database is: one URL, or the parts of one.
+//! Where the database is: a URL, or its parts.
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
@@ -8,16 +8,16 @@ use super::{ConfigError, settings::DatabaseSettings};
 
 const EXPECTED_URL: &str = "postgres://USER:PASSWORD@HOST:PORT/NAME";
 
-/// Where the rows are.
+/// The database settings.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
-    /// The database that is written to.
+    /// The primary database.
     pub primary: DatabaseUrl,
-    /// A replica for reads that may be a moment old.
+    /// A replica for reads that may be slightly stale.
     pub replica: Option<DatabaseUrl>,
-    /// Connections, those that are for one thread alone included.
+    /// The number of connections, including those that are reserved for a single thread.
     pub pool_size: NonZeroU32,
-    /// Threads that serve connections, each of which has some of these to itself.
+    /// The number of serving threads, each of which has some of these connections to itself.
     pub threads: NonZeroU32,
     /// Whether `serve` migrates before it serves.
     pub migrate_on_start: bool,
@@ -32,23 +32,23 @@ impl DatabaseConfig {
     }
 }
 
-/// How much a connection insists on TLS, with the meaning libpq gives the words.
+/// The TLS mode of a connection, with the meanings that libpq defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum SslMode {
     /// Never encrypt.
     Disable,
-    /// Encrypt if the server can.
+    /// Encrypt if the server supports it.
     Prefer,
-    /// Encrypt; take any certificate.
+    /// Encrypt; accept any certificate.
     Require,
-    /// Encrypt; the certificate must be signed by a known authority.
+    /// Encrypt; the certificate must be signed by a trusted authority.
     VerifyCa,
-    /// Encrypt; the certificate must be signed by a known authority and be for this host.
+    /// Encrypt; the certificate must be signed by a trusted authority and match the host.
     VerifyFull,
 }
 
 impl SslMode {
-    /// What `tokio_postgres` calls it; checking certificates is up to the connector.
+    /// The equivalent in `tokio_postgres`; checking certificates is left to the connector.
     fn wire(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -62,7 +62,7 @@ impl SslMode {
     }
 }
 
-/// A database to connect to. Shown without its password.
+/// A database to connect to. Displayed without its password.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     url: SecretString,
@@ -70,13 +70,13 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// The URL with its password, in the form `tokio_postgres` parses.
+    /// The URL with its password, in the format that `tokio_postgres` parses.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.url.expose_secret()
     }
 
-    /// How much the connection insists on TLS.
+    /// The TLS mode of the connection.
     #[must_use]
     pub fn ssl_mode(&self) -> SslMode {
         self.ssl_mode
@@ -86,13 +86,13 @@ impl DatabaseUrl {
 impl FromStr for DatabaseUrl {
     type Err = String;
 
-    /// Reads `postgres://…`; the error says what is wrong and never repeats the text.
+    /// Parses `postgres://…`; the error says what is wrong and never repeats the text.
     fn from_str(text: &str) -> Result<Self, String> {
         let (base, query) = text.split_once('?').unwrap_or((text, ""));
         if !base.starts_with("postgres://") && !base.starts_with("postgresql://") {
             return Err("does not start with postgres://".to_owned());
         }
-        // The modes that check certificates are ours to read: tokio_postgres knows only the first three.
+        // The modes that check certificates are handled here: tokio_postgres only knows the first three.
         let mut ssl_mode = SslMode::Prefer;
         let mut parameters = Vec::new();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
@@ -104,10 +104,10 @@ impl FromStr for DatabaseUrl {
         parameters.push(format!("sslmode={}", ssl_mode.wire()));
         let url = format!("{base}?{}", parameters.join("&"));
         match url.parse::<tokio_postgres::Config>() {
-            Ok(parsed) if parsed.get_hosts().is_empty() => Err("names no host".to_owned()),
-            Ok(parsed) if parsed.get_dbname().is_none_or(str::is_empty) => Err("names no database".to_owned()),
+            Ok(parsed) if parsed.get_hosts().is_empty() => Err("has no host".to_owned()),
+            Ok(parsed) if parsed.get_dbname().is_none_or(str::is_empty) => Err("has no database name".to_owned()),
             Ok(_) => Ok(Self { url: SecretString::from(url), ssl_mode }),
-            Err(_) => Err("cannot be read as a database URL (not shown: it may hold a password)".to_owned()),
+            Err(_) => Err("is not a valid database URL (not shown because it may contain a password)".to_owned()),
         }
     }
 }
@@ -132,7 +132,7 @@ impl DatabaseSettings {
     /// The database these settings describe.
     ///
     /// # Errors
-    /// Neither a URL nor a host, or a URL that cannot be read.
+    /// Neither a URL nor a host is given, or the URL is invalid.
     pub fn config(&self) -> Result<DatabaseConfig, ConfigError> {
         let replica = given(self.database_replica_url.as_ref());
         Ok(DatabaseConfig {
@@ -150,8 +150,9 @@ impl DatabaseSettings {
         }
         let missing = |variable, expected: &str| ConfigError::Missing { variable, expected: expected.to_owned() };
         let part = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
-        let host = part(&self.db_host)
-            .ok_or_else(|| missing("DATABASE_URL", &format!("{EXPECTED_URL}, or DB_HOST and its fellows be set")))?;
+        let host = part(&self.db_host).ok_or_else(|| {
+            missing("DATABASE_URL", &format!("{EXPECTED_URL}, or DB_HOST and the other DB_* settings must be set"))
+        })?;
         let user = part(&self.db_user).ok_or_else(|| missing("DB_USER", "the name of a database role"))?;
         let name = part(&self.db_name).ok_or_else(|| missing("DB_NAME", "the name of a database"))?;
         let password = given(self.db_password.as_ref()).map(|password| format!(":{}", percent_encode(password)));
@@ -159,7 +160,7 @@ impl DatabaseSettings {
             "postgres://{}{}@{}:{}/{}?sslmode={}",
             percent_encode(&user),
             password.unwrap_or_default(),
-            // A path is the folder of a Unix socket; an IPv6 address keeps its brackets.
+            // A path is the directory of a Unix socket; an IPv6 address keeps its brackets.
             if host.starts_with('[') { host.clone() } else { percent_encode(&host) },
             self.db_port,
             percent_encode(&name),
@@ -169,7 +170,7 @@ impl DatabaseSettings {
         url.parse().map_err(|_| ConfigError::Invalid {
             variable: "DB_HOST",
             given: host,
-            expected: "a host name, an address or the folder of a Unix socket".to_owned(),
+            expected: "a host name, an IP address or the directory of a Unix socket".to_owned(),
         })
     }
 }
@@ -182,7 +183,7 @@ fn parse(variable: &'static str, url: &str) -> Result<DatabaseUrl, ConfigError> 
     url.parse().map_err(|problem| ConfigError::Secret { variable, problem, expected: EXPECTED_URL.to_owned() })
 }
 
-/// `text` with every byte that means something in a URL written as `%XX`.
+/// `text` with every byte that has a meaning in URLs encoded as `%XX`.
 pub(crate) fn percent_encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
 
     impl DatabaseConfig {
-        /// A database that is not there, for tests of what does not ask it.
+        /// A database that does not exist, for tests that do not query it.
         pub(crate) fn nowhere() -> Self {
             Self::for_dev(url("postgres://nobody@127.0.0.1:1/nothing").unwrap())
         }
@@ -219,12 +220,12 @@ mod tests {
     #[test]
     fn a_bad_url_is_described_and_not_repeated() {
         assert_eq!(url("mysql://a:b@c/d").unwrap_err(), "does not start with postgres://");
-        assert_eq!(url("postgres:///d").unwrap_err(), "names no host");
-        assert_eq!(url("postgres://a:b@c").unwrap_err(), "names no database");
+        assert_eq!(url("postgres:///d").unwrap_err(), "has no host");
+        assert_eq!(url("postgres://a:b@c").unwrap_err(), "has no database name");
         assert_eq!(url("postgres://a:b@c/d?sslmode=maybe").unwrap_err(), "has an unknown sslmode");
         assert_eq!(
             url("postgres://a:b@c:port/d").unwrap_err(),
-            "cannot be read as a database URL (not shown: it may hold a password)"
+            "is not a valid database URL (not shown because it may contain a password)"
         );
     }
 

@@ -7,51 +7,51 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-/// A setting that cannot be used. Displays as one line that names the variable, what it was and what it may be.
+/// A setting that cannot be used. Displays as one line with the variable, its value and the allowed values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// It has no default and was not given.
-    #[error("{variable} is not set; it may be {expected}")]
+    /// It is required and was not given.
+    #[error("{variable} is not set; it must be {expected}")]
     Missing {
         /// The environment variable.
         variable: &'static str,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
     },
-    /// It was given and cannot be used.
-    #[error("{variable} was {given:?}; it may be {expected}")]
+    /// It was given and is invalid.
+    #[error("{variable} was {given:?}; it must be {expected}")]
     Invalid {
         /// The environment variable.
         variable: &'static str,
         /// What it was.
         given: String,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
     },
-    /// It can be read and does not work.
-    #[error("{variable} {problem}; it may be {expected}")]
+    /// It was parsed but does not work.
+    #[error("{variable} {problem}; it must be {expected}")]
     Unusable {
         /// The environment variable.
         variable: &'static str,
         /// What is wrong with it.
         problem: String,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
     },
-    /// It was given, cannot be used, and may hold a secret, so it is described but not shown.
-    #[error("{variable} {problem}; it may be {expected}")]
+    /// It was given, is invalid, and may contain a secret, so it is described but not shown.
+    #[error("{variable} {problem}; it must be {expected}")]
     Secret {
         /// The environment variable.
         variable: &'static str,
         /// What is wrong with it, without quoting it.
         problem: String,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
     },
 }
 
-/// What clap has to say about the command line, as one line; `None` if it is help or a version, which is printed as it
-/// is. The value of an argument that hides its environment value is never repeated.
+/// The error message of clap as a single line; `None` if it is help or a version, which is printed as it is. The value
+/// of an argument that hides its environment value is never repeated.
 #[must_use]
 pub fn one_line(command: &Command, error: &clap::Error) -> Option<String> {
     let context = |kind| match error.get(kind) {
@@ -71,18 +71,18 @@ pub fn one_line(command: &Command, error: &clap::Error) -> Option<String> {
                 .and_then(|argument| argument.get_env())
                 .map_or(subject.clone(), |variable| variable.to_string_lossy().into_owned());
             let given = match context(ContextKind::InvalidValue) {
-                _ if argument.is_some_and(clap::Arg::is_hide_env_values_set) => "was not usable (not shown)".to_owned(),
+                _ if argument.is_some_and(clap::Arg::is_hide_env_values_set) => "was invalid (not shown)".to_owned(),
                 Some(value) => format!("was {value:?}"),
                 None => "was empty".to_owned(),
             };
             let expected = context(ContextKind::ValidValue)
                 .map(|values| format!("one of: {values}"))
                 .or_else(|| error.source().map(ToString::to_string))
-                .unwrap_or_else(|| "found in --help".to_owned());
-            Some(format!("{name} {given}; it may be {expected}"))
+                .unwrap_or_else(|| "as described in --help".to_owned());
+            Some(format!("{name} {given}; it must be {expected}"))
         }
         ErrorKind::MissingRequiredArgument => {
-            Some(format!("{} must be given; see --help", subject.unwrap_or_else(|| "an argument".to_owned())))
+            Some(format!("{} is required; see --help", subject.unwrap_or_else(|| "an argument".to_owned())))
         }
         _ => {
             let text = error.to_string();

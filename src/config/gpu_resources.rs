@@ -1,31 +1,31 @@
-//! Which resources of a cluster are GPUs, and how much of one each stands for.
+//! Which resources of a cluster are GPUs, and the share of a GPU that each stands for.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// The table without a setting: whole GPUs of each maker, MIG slices as sevenths of one, other accelerators as whole
-/// ones, and network devices as none.
+/// The default table: whole GPUs of each vendor, MIG slices as sevenths of one, other accelerators as whole ones, and
+/// network devices as none.
 pub const DEFAULT: &str = "nvidia.com/gpu=1,nvidia.com/gpu.shared=1,nvidia.com/mig-<n>g.*=<n>/7,\
                            nvidia.com/mig-*.<n>g.*=<n>/7,amd.com/gpu=1,gpu.intel.com/i915=1,gpu.intel.com/xe=1,\
                            google.com/tpu=1,habana.ai/gaudi=1,aws.amazon.com/neuron=1,rdma/*=0";
 
-const EXPECTED: &str = "a comma-separated list such as nvidia.com/gpu=1,nvidia.com/mig-<n>g.*=<n>/7,rdma/*=0: a resource, \
-                        '=' and the part of a GPU that one of it is; '*' stands for any text, <n> for a number that the \
-                        part may be made of";
-/// The number in a pattern.
+const EXPECTED: &str = "a comma-separated list of RESOURCE=SHARE, such as \
+                        nvidia.com/gpu=1,nvidia.com/mig-<n>g.*=<n>/7,rdma/*=0, where SHARE is the share of a GPU; '*' \
+                        matches any text, and <n> matches a number that SHARE can use";
+/// The placeholder for the number in a pattern.
 const NUMBER: &str = "<n>";
-/// The greatest part and the greatest divisor.
+/// The maximum share and the maximum divisor.
 const MOST: u32 = 1000;
-/// The greatest divisor that all rows may have in common: beyond it sums could overflow.
+/// The maximum common divisor of all rows: beyond it, sums could overflow.
 const MOST_IN_COMMON: u64 = 1_000_000_000;
 
-/// The resources that count as GPUs, in the order in which they are looked for. A resource that no row names is none
-/// that jobs may ask for; one that counts as nothing has the part 0.
+/// The resources that count as GPUs, in the order in which they are matched. Jobs cannot request devices that no row
+/// matches; a resource that does not count has the share 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpuResources {
     rows: Vec<Row>,
-    /// What every row's divisor divides.
+    /// A common multiple of the divisors of all rows.
     in_common: u64,
 }
 
@@ -46,21 +46,21 @@ enum Token {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Parts {
     These(u32),
-    /// As many as the resource's name says.
+    /// The number in the resource's name.
     Named,
 }
 
-/// How much of a GPU one of a resource is.
+/// The share of a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// So many parts ...
+    /// This number of parts ...
     pub parts: u32,
-    /// ... of a GPU that is divided into so many.
+    /// ... of a GPU that is divided into this many.
     pub divisor: u32,
 }
 
 impl GpuResources {
-    /// How much of a GPU one of this resource is; `None` where the table does not have it.
+    /// The share of a GPU of this resource; `None` if the table does not contain it.
     pub fn share_of(&self, resource: &str) -> Option<Share> {
         self.rows.iter().find_map(|row| {
             let number = matched(&row.pattern, resource)?;
@@ -72,7 +72,7 @@ impl GpuResources {
         })
     }
 
-    /// The whole GPUs that so many of these resources are together: shares are added up first, and then rounded up.
+    /// The number of whole GPUs that these resources amount to: shares are added up first, and then rounded up.
     pub fn whole<'r>(&self, amounts: impl IntoIterator<Item = (&'r str, i128)>) -> i128 {
         let in_common = i128::from(self.in_common);
         let parts_of = |(resource, amount): (&str, i128)| {
@@ -91,7 +91,8 @@ impl Default for GpuResources {
     }
 }
 
-/// The number that the text has where the pattern has one, if the text fits; the shortest fit of each `*` first.
+/// The number in the text at the position of the placeholder in the pattern, if the text matches; each `*` matches as
+/// little as possible.
 fn matched(pattern: &[Token], text: &str) -> Option<Option<u32>> {
     match pattern.split_first() {
         None => text.is_empty().then_some(None),
@@ -122,12 +123,12 @@ impl FromStr for GpuResources {
                 return Err(EXPECTED.to_owned());
             }
         }
-        // A resource written twice would count by its first row, whatever the second says.
+        // A resource that occurs twice would count by its first row, whatever the second says.
         let mut seen = BTreeMap::new();
         for row in &rows {
             let pattern = format!("{:?}", row.pattern);
             if seen.insert(pattern, ()).is_some() {
-                return Err(format!("{EXPECTED}; each resource once"));
+                return Err(format!("{EXPECTED}; each resource can occur only once"));
             }
         }
         Ok(Self { rows, in_common })

@@ -1,4 +1,4 @@
-//! What a client may ask for: one set of limits for everybody, and what differs for a platform role.
+//! The limits for clients: one set of limits for everybody, and overrides per platform role.
 
 use std::{num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
@@ -9,46 +9,46 @@ use super::{
     values::{between, switch},
 };
 
-/// The limits of one role. Each refusal names the limit and its value.
+/// The limits of a role. Each rejection names the limit and its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoleLimits {
-    /// How deeply selections may nest.
+    /// Maximum depth of an operation.
     pub depth: u64,
-    /// Points that an operation may cost.
+    /// Maximum cost of an operation in points.
     pub cost: u64,
-    /// Things in the lists of an answer.
+    /// Maximum number of objects in the lists of a response.
     pub nodes: u64,
-    /// Fields in an answer.
+    /// Maximum number of fields in a response.
     pub fields: u64,
-    /// Aliases in an operation.
+    /// Maximum number of aliases in an operation.
     pub aliases: u64,
-    /// Directives in an operation.
+    /// Maximum number of directives in an operation.
     pub directives: u64,
-    /// Lexical tokens in a document.
+    /// Maximum number of lexical tokens in a document.
     pub tokens: u64,
-    /// Fields selected on the root.
+    /// Maximum number of root fields.
     pub root_fields: u64,
-    /// Rows on one page of a connection.
+    /// Maximum page size of a connection.
     pub page_size: u64,
-    /// Items in one list of the input.
+    /// Maximum number of items in a list of the input.
     pub list_items: u64,
-    /// Bytes of an answer.
+    /// Maximum size of a response in bytes.
     pub answer_bytes: u64,
-    /// Seconds a query or mutation gets.
+    /// Timeout of a query or mutation in seconds.
     pub timeout_seconds: u64,
-    /// Queries and mutations at once.
+    /// Maximum number of concurrent queries and mutations.
     pub operations: u64,
-    /// Subscriptions at once.
+    /// Maximum number of concurrent subscriptions.
     pub subscriptions: u64,
     /// Open sockets.
     pub sockets: u64,
-    /// Cost points regained each second; 0 turns the limit off.
+    /// Cost points regained per second; 0 disables the limit.
     pub points_per_second: u64,
-    /// Cost points that can be saved up.
+    /// Maximum number of cost points that can be accumulated.
     pub burst_points: u64,
 }
 
-/// A limit that a role may have of its own: its name, which is its variable in lower case, and what it may be.
+/// A limit that a role can override: its name, which is its variable in lowercase, and the allowed values.
 struct Key {
     name: &'static str,
     least: u64,
@@ -56,7 +56,7 @@ struct Key {
     of: fn(&mut RoleLimits) -> &mut u64,
 }
 
-/// What the rate limit can count with.
+/// The largest number that the rate limit can count with.
 const MOST_POINTS: u64 = u32::MAX as u64;
 
 const KEYS: [Key; 17] = [
@@ -90,7 +90,7 @@ fn limit(name: &'static str) -> impl Fn(&str) -> Result<u64, String> + Clone + S
     between(least, most)
 }
 
-/// What differs for one role, as `max_depth=8,max_cost=500`.
+/// The overrides of a role, such as `max_depth=8,max_cost=500`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoleChanges(Vec<(&'static str, u64)>);
 
@@ -102,16 +102,16 @@ impl FromStr for RoleChanges {
         for change in text.split(',').map(str::trim).filter(|change| !change.is_empty()) {
             let Some((name, value)) = change.split_once('=') else {
                 return Err(format!(
-                    "NAME=NUMBER,NAME=NUMBER such as max_depth=8,max_cost=500, where \"{change}\" is not"
+                    "a comma-separated list of NAME=NUMBER, such as max_depth=8,max_cost=500; \"{change}\" is not in this form"
                 ));
             };
             let (name, value) = (name.trim(), value.trim());
             let Some(key) = KEYS.iter().find(|key| key.name == name) else {
                 let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-                return Err(format!("made of these names, of which \"{name}\" is none: {}", names.join(", ")));
+                return Err(format!("a list of known limits; \"{name}\" is not one of: {}", names.join(", ")));
             };
             let value = between(key.least, key.most)(value)
-                .map_err(|allowed| format!("one whose {name} is {allowed}, where it is \"{value}\""))?;
+                .map_err(|allowed| format!("a list in which {name} is {allowed}, not \"{value}\""))?;
             changes.push((key.name, value));
         }
         Ok(Self(changes))
@@ -128,109 +128,109 @@ impl RoleLimits {
         self
     }
 
-    /// An operation that costs more than can be saved up could never run.
+    /// An operation that costs more than can be accumulated could never run.
     fn check(&self, variable: &'static str) -> Result<(), ConfigError> {
         if self.points_per_second > 0 && self.burst_points < self.cost {
             return Err(ConfigError::Unusable {
                 variable,
                 problem: format!(
-                    "gives {} points to save up and lets an operation cost {}",
+                    "allows a burst of {} points, but a cost of {} per operation",
                     self.burst_points, self.cost
                 ),
-                expected: "such that rate_limit_burst_points is at least max_cost".to_owned(),
+                expected: "limits in which rate_limit_burst_points is at least max_cost".to_owned(),
             });
         }
         Ok(())
     }
 }
 
-/// What a client may ask for.
+/// The limits for clients.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
-    // A config file of 1 MiB of which a JSON writer escapes every character (six bytes for one), and 64 KiB for the rest.
-    /// Bytes in a request's body
+    // A config file of 1 MiB in which JSON escapes every character (six bytes for one), and 64 KiB for the rest.
+    /// Maximum size of a request body, in bytes
     #[arg(long, env = "MAX_BODY_BYTES", default_value = "6356992", value_name = "N", value_parser = between(1024_usize, 1 << 30))]
     pub max_body_bytes: usize,
-    /// Operations in one HTTP request; 0 refuses batches
+    /// Maximum number of operations in an HTTP request; 0 disables batching
     #[arg(long, env = "MAX_BATCH", default_value = "0", value_name = "N", value_parser = between(0_usize, 1000))]
     pub max_batch: usize,
-    /// How deeply selections may nest
+    /// Maximum depth of an operation
     #[arg(long, env = "MAX_DEPTH", default_value = "16", value_name = "N", value_parser = limit("max_depth"))]
     pub max_depth: u64,
-    /// Points an operation may cost, by @cost and @listSize in the schema
+    /// Maximum cost of an operation, based on @cost and @listSize in the schema
     #[arg(long, env = "MAX_COST", default_value = "100000", value_name = "N", value_parser = limit("max_cost"))]
     pub max_cost: u64,
-    /// Things that all lists of an answer together may have
+    /// Maximum number of objects in all lists of a response
     #[arg(long, env = "MAX_NODES", default_value = "50000", value_name = "N", value_parser = limit("max_nodes"))]
     pub max_nodes: u64,
-    /// Fields that all objects of an answer together may have
+    /// Maximum number of fields of all objects in a response
     #[arg(long, env = "MAX_FIELDS", default_value = "500000", value_name = "N", value_parser = limit("max_fields"))]
     pub max_fields: u64,
-    /// Aliases in an operation
+    /// Maximum number of aliases in an operation
     #[arg(long, env = "MAX_ALIASES", default_value = "50", value_name = "N", value_parser = limit("max_aliases"))]
     pub max_aliases: u64,
-    /// Directives in an operation
+    /// Maximum number of directives in an operation
     #[arg(long, env = "MAX_DIRECTIVES", default_value = "50", value_name = "N", value_parser = limit("max_directives"))]
     pub max_directives: u64,
-    /// Lexical tokens in a document
+    /// Maximum number of lexical tokens in a document
     #[arg(long, env = "MAX_TOKENS", default_value = "5000", value_name = "N", value_parser = limit("max_tokens"))]
     pub max_tokens: u64,
-    /// Fields selected on the root
+    /// Maximum number of root fields in an operation
     #[arg(long, env = "MAX_ROOT_FIELDS", default_value = "20", value_name = "N", value_parser = limit("max_root_fields"))]
     pub max_root_fields: u64,
-    /// Rows on one page
+    /// Maximum page size
     #[arg(long, env = "MAX_PAGE_SIZE", default_value = "100", value_name = "N", value_parser = limit("max_page_size"))]
     pub max_page_size: u64,
-    /// Items in one list of an operation's input
+    /// Maximum number of items in a list of the input
     #[arg(long, env = "MAX_LIST_ITEMS", default_value = "1000", value_name = "N", value_parser = limit("max_list_items"))]
     pub max_list_items: u64,
-    /// Bytes of an answer
+    /// Maximum size of a response, in bytes
     #[arg(long, env = "MAX_ANSWER_BYTES", default_value = "8388608", value_name = "N", value_parser = limit("max_answer_bytes"))]
     pub max_answer_bytes: u64,
-    /// Seconds a query or mutation gets
+    /// Timeout of queries and mutations, in seconds
     #[arg(long, env = "OPERATION_TIMEOUT_SECONDS", default_value = "30", value_name = "N", value_parser = limit("operation_timeout_seconds"))]
     pub operation_timeout_seconds: u64,
-    /// Queries and mutations of one person at once
+    /// Maximum number of concurrent queries and mutations per user
     #[arg(long, env = "MAX_OPERATIONS", default_value = "100", value_name = "N", value_parser = limit("max_operations"))]
     pub max_operations: u64,
-    /// Live subscriptions of one person
+    /// Maximum number of concurrent subscriptions per user
     #[arg(long, env = "MAX_SUBSCRIPTIONS", default_value = "1000", value_name = "N", value_parser = limit("max_subscriptions"))]
     pub max_subscriptions: u64,
-    /// Live subscriptions on one socket
+    /// Maximum number of concurrent subscriptions per WebSocket
     #[arg(long, env = "MAX_SUBSCRIPTIONS_PER_SOCKET", default_value = "100", value_name = "N", value_parser = between(1_usize, 100_000))]
     pub max_subscriptions_per_socket: usize,
-    /// Open sockets of one person
+    /// Maximum number of open WebSockets per user
     #[arg(long, env = "MAX_SOCKETS_PER_USER", default_value = "50", value_name = "N", value_parser = limit("max_sockets_per_user"))]
     pub max_sockets_per_user: u64,
-    /// Cost points a person regains each second; 0 turns the limit off
+    /// Cost points that a user regains per second; 0 disables the rate limit
     #[arg(long, env = "RATE_LIMIT_POINTS_PER_SECOND", default_value = "20000", value_name = "N", value_parser = limit("rate_limit_points_per_second"))]
     pub rate_limit_points_per_second: u64,
-    /// Cost points a person can save up
+    /// Maximum number of cost points that a user can accumulate
     #[arg(long, env = "RATE_LIMIT_BURST_POINTS", default_value = "1000000", value_name = "N", value_parser = limit("rate_limit_burst_points"))]
     pub rate_limit_burst_points: u64,
-    /// What differs before a log-in, such as max_depth=8,max_cost=500: names as above in lower case
+    /// Limits for unauthenticated clients that differ, such as max_depth=8,max_cost=500
     #[arg(long, env = "LIMITS_ANONYMOUS", default_value = "", value_name = "LIMITS", hide_default_value = true)]
     pub limits_anonymous: RoleChanges,
-    /// What differs for the platform role USER
+    /// Limits for the platform role USER that differ
     #[arg(long, env = "LIMITS_USER", default_value = "", value_name = "LIMITS", hide_default_value = true)]
     pub limits_user: RoleChanges,
-    /// What differs for the platform role ADMIN
+    /// Limits for the platform role ADMIN that differ
     #[arg(long, env = "LIMITS_ADMIN", default_value = "", value_name = "LIMITS", hide_default_value = true)]
     pub limits_admin: RoleChanges,
-    /// Login attempts a minute for one name; 0 turns the limit off
+    /// Maximum number of login attempts per minute and username; 0 disables the limit
     #[arg(long, env = "RATE_LIMIT_LOGINS_PER_NAME", default_value = "10", value_name = "N", value_parser = between(0_u32, 1_000_000))]
     pub rate_limit_logins_per_name: u32,
-    /// Login attempts a minute from one address; 0 turns the limit off
+    /// Maximum number of login attempts per minute and IP address; 0 disables the limit
     #[arg(long, env = "RATE_LIMIT_LOGINS_PER_ADDRESS", default_value = "60", value_name = "N", value_parser = between(0_u32, 1_000_000))]
     pub rate_limit_logins_per_address: u32,
-    /// JSON file of known operations: {"SHA-256 of the text": "text"} or Apollo's persisted query manifest
+    /// Path of a JSON file with trusted operations: {"SHA-256 of the text": "text"}, or a persisted query manifest of Apollo
     #[arg(long, env = "TRUSTED_DOCUMENTS", value_name = "FILE")]
     pub trusted_documents: Option<PathBuf>,
-    /// Ignore that file, let clients name its operations, or serve no others
+    /// Ignore the file (off), allow its operations in addition to others (allow), or serve no other operations (only)
     #[arg(long, env = "TRUSTED_DOCUMENTS_MODE", default_value = "allow", value_name = "MODE")]
     pub trusted_documents_mode: TrustedDocumentsMode,
-    /// Let clients name a text by its hash once they have sent it (Apollo's automatic persisted queries)
+    /// Enable Apollo's automatic persisted queries
     #[arg(long, env = "PERSISTED_QUERIES", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub persisted_queries: bool,
 }
@@ -249,7 +249,7 @@ impl LimitSettings {
         match (self.trusted_documents_mode, self.trusted_documents()) {
             (TrustedDocumentsMode::Only, None) => Err(ConfigError::Missing {
                 variable: "TRUSTED_DOCUMENTS",
-                expected: "the file of known operations, which TRUSTED_DOCUMENTS_MODE=only needs".to_owned(),
+                expected: "the path of a file of trusted operations if TRUSTED_DOCUMENTS_MODE=only".to_owned(),
             }),
             (TrustedDocumentsMode::Only | TrustedDocumentsMode::Allow | TrustedDocumentsMode::Off, _) => Ok(()),
         }
@@ -297,7 +297,7 @@ impl LimitSettings {
 }
 
 impl RoleLimits {
-    /// The time a query or mutation gets.
+    /// The timeout of a query or mutation.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)

@@ -1,8 +1,8 @@
-//! What the server is told from outside: environment variables and `.env`, checked once, typed ever after.
+//! The configuration of the server: environment variables and `.env`, validated once and typed from then on.
 //!
 //! [`settings`] is the list of variables as clap reads them; this module turns them into a [`Config`], the form that
-//! the rest of the house sees. A value that is missing, weak or contradicts another becomes a [`ConfigError`]: one
-//! line that names the variable, what it was (never for a secret) and what it may be.
+//! all other modules use. A value that is missing, weak or contradicts another becomes a [`ConfigError`]: one line with
+//! the variable, its value (never for a secret) and the allowed values.
 
 mod database;
 mod error;
@@ -32,12 +32,12 @@ pub use values::{
     AllowedOrigins, BcryptCost, ExecutorMode, Introspection, LogFormat, StorageSize, TrustedDocumentsMode,
 };
 
-/// Everything `platform serve` needs to know.
+/// Everything that `platform serve` needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the rows are.
+    /// The database settings.
     pub database: DatabaseConfig,
-    /// Where clients connect, and what the page may do.
+    /// Where clients connect, and what the playground can do.
     pub http: HttpConfig,
     /// Tokens and passwords.
     pub auth: AuthConfig,
@@ -45,28 +45,28 @@ pub struct Config {
     pub cluster: ClusterConfig,
     /// The event log.
     pub events: EventsConfig,
-    /// What a client may ask for.
+    /// The limits for clients.
     pub limits: Limits,
-    /// What the log looks like.
+    /// The log format.
     pub log: LogConfig,
 }
 
-/// Where clients connect, and what the page may do.
+/// Where clients connect, and what the playground can do.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 selects a free port.
     pub listen: SocketAddr,
-    /// Origins, apart from the server's own, whose pages may call the API.
+    /// Origins, apart from the server's own, from which pages may call the API.
     pub allowed_origins: AllowedOrigins,
-    /// The reverse proxies whose word about a client's address is taken.
+    /// The reverse proxies whose headers about the client address are trusted.
     pub trusted_proxies: TrustedProxies,
     /// Whether the playground is served at `/`.
     pub playground: bool,
-    /// Who may ask for the schema.
+    /// Who can query the schema.
     pub introspection: Introspection,
-    /// How long running requests and sockets get to finish when the server is asked to stop.
+    /// How long running requests and WebSockets get to finish when the server is asked to stop.
     pub drain: Duration,
-    /// Threads that serve connections.
+    /// The number of serving threads.
     pub threads: NonZeroU32,
 }
 
@@ -77,9 +77,9 @@ pub struct AuthConfig {
     pub jwt_keys: JwtKeys,
     /// The cost of hashing a new password.
     pub bcrypt_cost: BcryptCost,
-    /// The life of an access token.
+    /// The lifetime of an access token.
     pub access_token_life: Duration,
-    /// The life of a refresh token that is not used.
+    /// The lifetime of an unused refresh token.
     pub refresh_token_life: Duration,
 }
 
@@ -88,83 +88,84 @@ pub struct AuthConfig {
 pub struct ClusterConfig {
     /// The kubeconfig to use; without one, the in-cluster service account or `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
-    /// Who places the pods of a job.
+    /// How jobs are run in the cluster.
     pub executor_mode: ExecutorMode,
     /// The `schedulerName` on every pod in [`ExecutorMode::Scheduler`].
     pub scheduler_name: String,
-    /// The storage class of a claim that names none; without one, the cluster's default.
+    /// The storage class of claims that do not specify one; by default the default class of the cluster.
     pub default_storage_class: Option<String>,
-    /// The size of a person's own claim.
+    /// The size of the personal claim of a user.
     pub user_pv_size: StorageSize,
-    /// Which resources are GPUs, and how much of one.
+    /// Which resources are GPUs, and the share of a GPU that each stands for.
     pub gpu_resources: GpuResources,
 }
 
 /// The event log.
 #[derive(Debug, Clone, Copy)]
 pub struct EventsConfig {
-    /// How long an event can be resumed from.
+    /// How long a subscription can resume from an event.
     pub retention: Duration,
 }
 
-/// What a client may ask for. Each refusal names the limit and its value.
+/// The limits for clients. Each rejection names the limit and its value.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Bytes in a request's body.
+    /// Maximum size of a request body in bytes.
     pub max_body_bytes: usize,
-    /// Operations in one HTTP request; 0 refuses batches.
+    /// Maximum number of operations in an HTTP request; 0 disables batching.
     pub max_batch: usize,
-    /// Live subscriptions on one socket.
+    /// Maximum number of subscriptions per WebSocket.
     pub max_subscriptions_per_socket: usize,
-    /// For who has not logged in.
+    /// For unauthenticated clients.
     pub anonymous: RoleLimits,
     /// For the platform role USER.
     pub user: RoleLimits,
     /// For the platform role ADMIN.
     pub admin: RoleLimits,
-    /// The file of operations known in advance.
+    /// The file of trusted operations.
     pub trusted_documents: Option<PathBuf>,
-    /// Whether operations that are not in that file are refused.
+    /// Whether operations that are not in that file are rejected.
     pub trusted_documents_mode: TrustedDocumentsMode,
-    /// Whether clients may name a text by its hash once they have sent it.
+    /// Whether clients can send the hash of a text instead of the text, once they have sent it (Apollo's automatic
+    /// persisted queries).
     pub persisted_queries: bool,
-    /// How often a login may be tried.
+    /// How many login attempts are allowed.
     pub logins: LoginRates,
 }
 
-/// How often a login may be tried.
+/// How many login attempts are allowed.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginRates {
-    /// Attempts a minute for one name; `None` turns the limit off.
+    /// Attempts per minute and username; `None` disables the limit.
     pub per_name: Option<NonZeroU32>,
-    /// Attempts a minute from one address; `None` turns the limit off.
+    /// Attempts per minute and IP address; `None` disables the limit.
     pub per_address: Option<NonZeroU32>,
 }
 
-/// What the log looks like.
+/// The log format.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
-    /// Lines for people or JSON for machines.
+    /// Text for people or JSON for machines.
     pub format: LogFormat,
     /// A `tracing` filter, as in `RUST_LOG`.
     pub filter: String,
 }
 
-/// What the embedded parts tell the server they start, in `platform dev` and in tests.
+/// The settings that the embedded parts pass to the server they start, in `platform dev` and in tests.
 #[derive(Debug, Clone)]
 pub struct DevParts {
     /// The private database.
     pub database_url: DatabaseUrl,
-    /// The kubeconfig that reaches the development cluster.
+    /// The kubeconfig of the development cluster.
     pub kubeconfig: PathBuf,
-    /// The port to serve on; 0 takes a free one.
+    /// The port to listen on; 0 selects a free port.
     pub port: u16,
-    /// The key for access tokens. Keep it with the data and log-ins outlive a restart.
+    /// The key for access tokens. Stored with the data, it keeps users logged in across restarts.
     pub jwt_keys: JwtKeys,
 }
 
 impl Config {
-    /// The configuration of a development server: defaults, loopback only, scheduler mode, cheap password hashes and
+    /// The configuration of a development server: defaults, loopback only, scheduler mode, cheap password hashes, and
     /// nothing read from the environment.
     #[must_use]
     pub fn for_dev(parts: DevParts) -> Self {

@@ -1,4 +1,4 @@
-//! The reverse proxies whose word about a client's address is taken.
+//! The reverse proxies whose headers about the client address are trusted.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Whether `address` is in one of the networks. An IPv4 address that IPv6 maps is the IPv4 address.
+    /// Whether `address` is in one of the networks. An IPv4-mapped IPv6 address is treated as the IPv4 address.
     #[must_use]
     pub fn contain(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -35,12 +35,12 @@ impl FromStr for TrustedProxies {
     }
 }
 
-/// A network in CIDR notation, or an address as a network of its own.
+/// A network in CIDR notation, or a single address as a network.
 fn network(text: &str) -> Option<IpNet> {
     let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
     match network {
         IpNet::V4(_) => Some(network),
-        // `::ffff:10.0.0.0/104` is 10.0.0.0/8: addresses are compared as IPv4 where they are that.
+        // `::ffff:10.0.0.0/104` is 10.0.0.0/8: IPv4-mapped addresses are compared as IPv4.
         IpNet::V6(mapped) => match (mapped.addr().to_ipv4_mapped(), mapped.prefix_len().checked_sub(96)) {
             (Some(address), Some(length)) => IpNet::new(IpAddr::V4(address), length).ok(),
             _ => Some(network),

@@ -11,7 +11,7 @@ const SHORTEST_SECRET: usize = 32;
 const FEWEST_DISTINCT_BYTES: usize = 8;
 const EXPECTED: &str = "a random text of at least 32 bytes, such as the output of: openssl rand -base64 48";
 
-/// One key, and the name that tokens call it by.
+/// A key, and the name by which tokens refer to it.
 #[derive(Clone)]
 pub struct JwtKey {
     kid: String,
@@ -19,14 +19,15 @@ pub struct JwtKey {
 }
 
 impl JwtKey {
-    /// A key for `secret`. Its id is derived from it, so a secret keeps its id wherever in the configuration it moves.
+    /// A key for `secret`. Its ID is derived from the secret, so it stays the same when the secret moves within the
+    /// configuration.
     fn new(secret: &str) -> Self {
         let digest = Sha256::digest(format!("platform-jwt-kid:{secret}"));
         let kid = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         Self { kid, secret: SecretString::from(secret) }
     }
 
-    /// The `kid` in the header of a token that this key signed.
+    /// The `kid` in the header of tokens that this key signed.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
@@ -45,10 +46,10 @@ impl fmt::Debug for JwtKey {
     }
 }
 
-/// The key that signs and those that still verify.
+/// The key that signs, and those that still verify.
 ///
-/// To rotate: move the value of `JWT_SECRET` to the front of `JWT_SECRETS_OLD`, put a new one in its place, restart one
-/// replica after the other. Tokens signed by the old key stay good until they expire, so nobody is logged out.
+/// To rotate: move the value of `JWT_SECRET` to the front of `JWT_SECRETS_OLD`, set a new one, and restart the replicas
+/// one after the other. Tokens signed with the old key stay valid until they expire, so nobody is logged out.
 #[derive(Debug, Clone)]
 pub struct JwtKeys {
     current: JwtKey,
@@ -59,7 +60,7 @@ impl JwtKeys {
     /// Keys from the values of `JWT_SECRET` and `JWT_SECRETS_OLD` (comma-separated).
     ///
     /// # Errors
-    /// A secret that is missing, short, or the same few characters over and over.
+    /// A secret is missing, too short, or repeats a few characters.
     pub fn parse(current: Option<&SecretString>, old: Option<&SecretString>) -> Result<Self, ConfigError> {
         let current = current.map(|secret| secret.expose_secret().trim()).filter(|secret| !secret.is_empty());
         let Some(current) = current else {
@@ -73,7 +74,7 @@ impl JwtKeys {
         })
     }
 
-    /// One fresh random key, for development and tests.
+    /// A new random key, for development and tests.
     #[must_use]
     pub fn random() -> Self {
         Self { current: JwtKey::new(&random_secret()), old: Vec::new() }
@@ -85,7 +86,7 @@ impl JwtKeys {
         &self.current
     }
 
-    /// The key a token names, current or old.
+    /// The key that a token refers to, current or old.
     #[must_use]
     pub fn find(&self, kid: &str) -> Option<&JwtKey> {
         std::iter::once(&self.current).chain(&self.old).find(|key| key.kid == kid)
@@ -103,7 +104,7 @@ fn strong(variable: &'static str, secret: &str) -> Result<JwtKey, ConfigError> {
     let problem = if secret.len() < SHORTEST_SECRET {
         format!("has {} bytes", secret.len())
     } else if secret.contains(',') {
-        "has a comma in it, which separates secrets in JWT_SECRETS_OLD".to_owned()
+        "contains a comma, which separates secrets in JWT_SECRETS_OLD".to_owned()
     } else if distinct < FEWEST_DISTINCT_BYTES {
         format!("has only {distinct} different bytes")
     } else {
@@ -134,9 +135,9 @@ mod tests {
 
     #[test]
     fn weak_secrets_are_refused_without_being_repeated() {
-        insta::assert_snapshot!(keys("hunter2", "").unwrap_err(), @"JWT_SECRET has 7 bytes; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
-        insta::assert_snapshot!(keys(NEW, "abababababababababababababababababab").unwrap_err(), @"JWT_SECRETS_OLD has only 2 different bytes; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
-        insta::assert_snapshot!(keys(" ", "").unwrap_err(), @"JWT_SECRET is not set; it may be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
+        insta::assert_snapshot!(keys("hunter2", "").unwrap_err(), @"JWT_SECRET has 7 bytes; it must be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
+        insta::assert_snapshot!(keys(NEW, "abababababababababababababababababab").unwrap_err(), @"JWT_SECRETS_OLD has only 2 different bytes; it must be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
+        insta::assert_snapshot!(keys(" ", "").unwrap_err(), @"JWT_SECRET is not set; it must be a random text of at least 32 bytes, such as the output of: openssl rand -base64 48");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Every variable the server reads, as clap lists it in `--help`.
+//! All variables of the server, as clap lists them in `--help`.
 //!
-//! Doc comments here are help texts: one line, for an operator. Values that need no other value are checked by their
-//! parser; the rest when these settings become a [`super::Config`].
+//! Doc comments here are help texts: one line, for an operator. Values that do not depend on other values are checked
+//! by their parser; the rest when these settings become a [`super::Config`].
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -20,7 +20,7 @@ use super::{
     values::{between, log_filter, object_name, switch},
 };
 
-/// All that `platform serve` reads.
+/// All settings of `platform serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeSettings {
     /// See [`DatabaseSettings`].
@@ -47,7 +47,7 @@ pub struct ServeSettings {
 }
 
 impl ServeSettings {
-    /// What the settings are when nothing is set, whatever this process's environment says.
+    /// The default settings, regardless of the environment of this process.
     #[must_use]
     pub(super) fn defaults() -> Self {
         let command = Self::augment_args(Command::new("defaults")).mut_args(|argument| argument.env(None));
@@ -64,73 +64,73 @@ impl ServeSettings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseSettings {
-    /// The database, as postgres://USER:PASSWORD@HOST:PORT/NAME; instead of the DB_* parts
+    /// Database URL, as postgres://USER:PASSWORD@HOST:PORT/NAME; replaces the DB_* settings
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<SecretString>,
-    /// Host, address or socket folder of the database
+    /// Host name, IP address or socket directory of the database
     #[arg(long, env = "DB_HOST", value_name = "HOST")]
     pub db_host: Option<String>,
     /// Port of the database
     #[arg(long, env = "DB_PORT", default_value = "5432", value_name = "PORT", value_parser = between(1_u16, u16::MAX))]
     pub db_port: u16,
-    /// Role to log in as
+    /// Database user
     #[arg(long, env = "DB_USER", value_name = "ROLE")]
     pub db_user: Option<String>,
-    /// Password of that role
+    /// Password of the database user
     #[arg(long, env = "DB_PASSWORD", hide_env_values = true, value_name = "SECRET")]
     pub db_password: Option<SecretString>,
     /// Name of the database
     #[arg(long, env = "DB_NAME", value_name = "NAME")]
     pub db_name: Option<String>,
-    /// How much to insist on TLS
+    /// TLS mode of database connections
     #[arg(long, env = "DB_SSLMODE", default_value = "prefer", value_name = "MODE")]
     pub db_sslmode: SslMode,
-    /// A replica for reads that may be a moment old
+    /// A replica for reads that may be slightly stale
     #[arg(long, env = "DATABASE_REPLICA_URL", hide_env_values = true, value_name = "URL")]
     pub database_replica_url: Option<SecretString>,
-    /// Connections to the database; half of them are divided among the threads that serve
+    /// Number of database connections; half of them are divided among the serving threads
     #[arg(long, env = "DB_POOL_SIZE", default_value = "16", value_name = "N", value_parser = between_one_and(500))]
     pub db_pool_size: NonZeroU32,
-    /// Bring the schema up to date before serving
+    /// Run database migrations before serving
     #[arg(long, env = "MIGRATE_ON_START", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub migrate_on_start: bool,
 }
 
-/// With fewer connections to the database for each thread, none has any to itself (`db::lane`).
+/// With fewer database connections per thread, no thread has its own (`db::lane`).
 const CONNECTIONS_FOR_A_THREAD: u32 = 4;
 
 /// Where clients connect.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct HttpSettings {
-    /// Port to serve on; 0 takes a free one
+    /// Port to listen on; 0 selects a free port
     #[arg(long, env = "PORT", default_value = "8080", value_parser = between(0_u16, u16::MAX))]
     pub port: u16,
-    /// Address to serve on
+    /// IP address to listen on
     #[arg(long, env = "LISTEN_ADDR", default_value = "0.0.0.0", value_name = "ADDRESS", value_parser = address)]
     pub listen_addr: IpAddr,
-    /// Origins whose pages may call the API, separated by commas; * for all
+    /// Comma-separated origins that may call the API from a browser; * allows all
     #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", value_name = "ORIGINS", hide_default_value = true)]
     pub allowed_origins: AllowedOrigins,
-    /// Addresses and networks of reverse proxies whose X-Forwarded-For or Forwarded is believed, separated by commas
+    /// Comma-separated IP addresses and networks of reverse proxies whose X-Forwarded-For or Forwarded headers are trusted
     #[arg(long, env = "TRUSTED_PROXIES", default_value = "", value_name = "NETWORKS", hide_default_value = true)]
     pub trusted_proxies: TrustedProxies,
     /// Serve the playground at /
     #[arg(long, env = "PLAYGROUND", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub playground: bool,
-    /// Who may ask for the schema and is told similar names: everyone, users, admins or nobody
+    /// Who can query the schema and gets suggestions for misspelled names: everyone, users, admins or nobody
     #[arg(long, env = "INTROSPECTION", default_value = "everyone", value_name = "WHO")]
     pub introspection: Introspection,
-    /// Seconds that running requests get to finish at a stop
+    /// Seconds that running requests get to finish on shutdown
     #[arg(long, env = "DRAIN_SECONDS", default_value = "20", value_name = "N", value_parser = between(0_u64, 600))]
     pub drain_seconds: u64,
-    /// Threads that serve; if not said one for each core, and at most one for four connections to the database
+    /// Number of serving threads; by default one per core, but at most one per four database connections
     #[arg(long, env = "SERVE_THREADS", value_name = "N", value_parser = between_one_and(256))]
     pub serve_threads: Option<NonZeroU32>,
 }
 
 impl HttpSettings {
-    /// What these settings ask for, where there are so many connections to the database.
+    /// The HTTP configuration of these settings, for this number of database connections.
     pub(super) fn config(&self, connections: NonZeroU32) -> HttpConfig {
         HttpConfig {
             listen: SocketAddr::new(self.listen_addr, self.port),
@@ -154,16 +154,16 @@ fn threads_for(connections: NonZeroU32) -> NonZeroU32 {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tokens and passwords")]
 pub struct AuthSettings {
-    /// Signs access tokens; at least 32 random bytes
+    /// Key that signs access tokens: at least 32 random bytes
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub jwt_secret: Option<SecretString>,
-    /// Earlier values of JWT_SECRET whose tokens are still good, separated by commas
+    /// Comma-separated previous values of JWT_SECRET whose tokens are still accepted
     #[arg(long, env = "JWT_SECRETS_OLD", hide_env_values = true, value_name = "SECRETS")]
     pub jwt_secrets_old: Option<SecretString>,
-    /// Minutes an access token lives
+    /// Lifetime of an access token, in minutes
     #[arg(long, env = "ACCESS_TOKEN_MINUTES", default_value = "15", value_name = "N", value_parser = between(1_u64, 1440))]
     pub access_token_minutes: u64,
-    /// Days an unused refresh token lives
+    /// Lifetime of an unused refresh token, in days
     #[arg(long, env = "REFRESH_TOKEN_DAYS", default_value = "30", value_name = "N", value_parser = between(1_u64, 365))]
     pub refresh_token_days: u64,
     /// See [`PasswordSettings`].
@@ -186,10 +186,10 @@ impl AuthSettings {
     }
 }
 
-/// How passwords are kept.
+/// How passwords are stored.
 #[derive(Debug, Clone, Args)]
 pub struct PasswordSettings {
-    /// Work to hash a password, 10 to 16, as a power of two
+    /// Cost of hashing a password, as a power of two from 10 to 16
     #[arg(long, env = "BCRYPT_COST", default_value = "12", value_name = "N")]
     pub bcrypt_cost: BcryptCost,
 }
@@ -198,25 +198,25 @@ pub struct PasswordSettings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterSettings {
-    /// Kubeconfig to use; otherwise the service account in a cluster, or ~/.kube/config
+    /// Path of the kubeconfig file; by default the service account when running in a cluster, or ~/.kube/config
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Who places the pods of a job; only scheduler works in this version
+    /// How jobs are run in the cluster; must be set to scheduler, because local is not implemented yet
     #[arg(long, env = "EXECUTOR_MODE", default_value = "local", value_name = "MODE")]
     pub executor_mode: ExecutorMode,
-    /// The Flash scheduler runs in the cluster; EXECUTOR_MODE=scheduler needs it
+    /// Whether the Flash scheduler is installed in the cluster; required for EXECUTOR_MODE=scheduler
     #[arg(long, env = "FLASH_SCHED_ENABLED", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub flash_sched_enabled: bool,
-    /// The schedulerName of pods in scheduler mode
+    /// schedulerName of pods if EXECUTOR_MODE=scheduler
     #[arg(long, env = "SCHEDULER_NAME", default_value = "flash-scheduler", value_name = "NAME", value_parser = object_name)]
     pub scheduler_name: String,
-    /// Storage class of claims that name none; otherwise the cluster's default
+    /// Storage class of claims that do not specify one; by default the default class of the cluster
     #[arg(long, env = "DEFAULT_STORAGE_CLASS", value_name = "NAME", value_parser = object_name)]
     pub default_storage_class: Option<String>,
-    /// Size of a person's own storage
+    /// Size of the personal storage of a user
     #[arg(long, env = "USER_PV_SIZE", default_value = "10Gi", value_name = "QUANTITY")]
     pub user_pv_size: StorageSize,
-    /// Resources that are GPUs, each with the part of one that it is; jobs may ask for no other device
+    /// Resources that count as GPUs, each with its share of a GPU; jobs cannot request other devices
     #[arg(long, env = "GPU_RESOURCES", default_value = super::gpu_resources::DEFAULT, value_name = "LIST")]
     pub gpu_resources: super::GpuResources,
 }
@@ -227,16 +227,16 @@ impl ClusterSettings {
             ExecutorMode::Scheduler if !self.flash_sched_enabled => Err(ConfigError::Invalid {
                 variable: "FLASH_SCHED_ENABLED",
                 given: "false".to_owned(),
-                expected: "true when EXECUTOR_MODE=scheduler".to_owned(),
+                expected: "true if EXECUTOR_MODE=scheduler".to_owned(),
             }),
             ExecutorMode::Scheduler => Ok(()),
-            // Accepted, it would send FlashJobs to a cluster that has nobody to run them.
+            // If it were accepted, it would send FlashJobs to a cluster that has nothing to run them.
             ExecutorMode::Local => Err(ConfigError::Invalid {
                 variable: "EXECUTOR_MODE",
                 given: "local".to_owned(),
-                expected: "scheduler in this version, with FLASH_SCHED_ENABLED=true: local, the default, has no \
-                           executor yet"
-                    .to_owned(),
+                expected: "scheduler, together with FLASH_SCHED_ENABLED=true: local, the default, is not implemented \
+                           yet"
+                .to_owned(),
             }),
         }
     }
@@ -257,7 +257,7 @@ impl ClusterSettings {
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Events")]
 pub struct EventSettings {
-    /// Hours that a subscription can resume from
+    /// How long events are kept so that subscriptions can resume, in hours
     #[arg(long, env = "EVENT_RETENTION_HOURS", default_value = "72", value_name = "N", value_parser = between(1_u64, 8760))]
     pub event_retention_hours: u64,
 }
@@ -272,10 +272,10 @@ impl EventSettings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogSettings {
-    /// Lines for people or JSON for machines
+    /// Log format: text for people, or json
     #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,
-    /// What to log, as a tracing filter
+    /// Log filter, in the syntax of tracing
     #[arg(long = "log", env = "RUST_LOG", default_value = "info", value_name = "FILTER", value_parser = log_filter)]
     pub rust_log: String,
 }

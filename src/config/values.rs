@@ -1,31 +1,32 @@
-//! The types of single settings, and the parsers clap calls for them. A parser's error says what the value may be.
+//! The types of single settings, and the parsers that clap calls for them. The error of a parser describes the allowed
+//! values.
 
 use std::{fmt, str::FromStr};
 
-/// Who places the pods of a job.
+/// How jobs are run in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum ExecutorMode {
-    /// The Flash scheduler: one FlashJob a job.
+    /// As FlashJobs, placed by the Flash scheduler.
     Scheduler,
-    /// Kubernetes itself: one `batch/v1` Job a job.
+    /// As plain Kubernetes Jobs (not implemented yet).
     Local,
 }
 
-/// What a line of the log looks like.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// Coloured lines for a terminal.
+    /// Colored lines for a terminal.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Who may ask for the schema, and is told names like the one that they misspelt.
+/// Who can query the schema and gets suggestions for misspelled names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Introspection {
     /// All callers.
     Everyone,
-    /// Who has logged in.
+    /// Authenticated users.
     Users,
     /// Platform admins.
     Admins,
@@ -42,31 +43,31 @@ impl FromStr for Introspection {
             ("users", _) => Ok(Self::Users),
             ("admins", _) => Ok(Self::Admins),
             ("nobody", _) | (_, Ok(false)) => Ok(Self::Nobody),
-            _ => Err("everyone, users, admins or nobody (true and false do for the first and the last)".to_owned()),
+            _ => Err("everyone, users, admins or nobody (or true for everyone, false for nobody)".to_owned()),
         }
     }
 }
 
-/// Whether operations that are not known in advance are served.
+/// Whether operations that are not in the file of trusted operations are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum TrustedDocumentsMode {
-    /// Every operation is served, and none is known.
+    /// The file is ignored.
     Off,
-    /// Every operation is served; known ones may be named by their hash.
+    /// All operations are served; those in the file can be identified by their hash.
     Allow,
-    /// Only known operations are served.
+    /// Only the operations in the file are served.
     Only,
 }
 
-/// How much work hashing a password is, as a power of two.
+/// The cost of hashing a password, as a power of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BcryptCost(u32);
 
 impl BcryptCost {
-    /// What bcrypt allows at the least: for development and tests, where nothing is worth stealing.
+    /// The minimum that bcrypt allows: for development and tests, where nothing is worth stealing.
     pub const CHEAPEST: Self = Self(4);
 
-    /// The number that bcrypt is called with.
+    /// The number that is passed to bcrypt.
     #[must_use]
     pub fn get(self) -> u32 {
         self.0
@@ -87,7 +88,7 @@ impl fmt::Display for BcryptCost {
     }
 }
 
-/// An amount of storage as Kubernetes writes it, such as `10Gi`.
+/// An amount of storage in Kubernetes notation, such as `10Gi`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageSize(String);
 
@@ -110,7 +111,7 @@ impl FromStr for StorageSize {
             "" | "k" | "M" | "G" | "T" | "P" | "Ki" | "Mi" | "Gi" | "Ti" | "Pi" if positive => {
                 Ok(Self(text.to_owned()))
             }
-            _ => Err("a Kubernetes quantity above zero, such as 10Gi".to_owned()),
+            _ => Err("a Kubernetes quantity greater than zero, such as 10Gi".to_owned()),
         }
     }
 }
@@ -118,7 +119,7 @@ impl FromStr for StorageSize {
 /// Which web pages may call the API from another origin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AllowedOrigins {
-    /// None: the server's own page only.
+    /// None: only the server's own page.
     #[default]
     SameOrigin,
     /// These, each as `scheme://host[:port]`.
@@ -143,7 +144,7 @@ impl FromStr for AllowedOrigins {
     }
 }
 
-/// Whether `text` is a scheme, a host and at most a port, as browsers send it in `Origin`.
+/// Whether `text` consists of a scheme, a host and an optional port, as browsers send it in `Origin`.
 fn is_origin(text: &str) -> bool {
     http::Uri::from_str(text).is_ok_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
@@ -153,7 +154,7 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
-/// A parser for numbers from `least` to `most`, both included.
+/// A parser for numbers from `least` to `most`, inclusive.
 pub(super) fn between<N>(least: N, most: N) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
 where
     N: FromStr + PartialOrd + fmt::Display + Copy + Send + Sync + 'static,
@@ -169,11 +170,11 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "on" | "yes" | "1" => Ok(true),
         "false" | "off" | "no" | "0" => Ok(false),
-        _ => Err("true or false (on and off, yes and no, 1 and 0 do as well)".to_owned()),
+        _ => Err("true or false (or on, off, yes, no, 1, 0)".to_owned()),
     }
 }
 
-/// A parser for names that Kubernetes gives its objects.
+/// A parser for names of Kubernetes objects.
 pub(super) fn object_name(text: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -181,7 +182,7 @@ pub(super) fn object_name(text: &str) -> Result<String, String> {
     if bytes.len() <= 253 && bytes.iter().copied().all(legal) && edge(bytes.first()) && edge(bytes.last()) {
         Ok(text.to_owned())
     } else {
-        Err("a Kubernetes name: lower-case letters, digits, - and ., at most 253".to_owned())
+        Err("a Kubernetes name: at most 253 lower-case letters, digits, - and .".to_owned())
     }
 }
 

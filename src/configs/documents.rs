@@ -1,4 +1,4 @@
-//! The YAML of a config file as the objects in it: parsed within bounds, each of a kind that is allowed.
+//! Parses the YAML of a config file into its objects: with bounded resources, each object of an allowed kind.
 
 use std::collections::HashSet;
 
@@ -18,32 +18,32 @@ use crate::text_enum;
 
 pub use crate::cluster::yaml::{MAX_BYTES, MAX_DOCUMENTS};
 
-/// Problems that are told of a file at most.
+/// The maximum number of problems that are reported for a file.
 const MAX_PROBLEMS: usize = 50;
 
-/// What may be in a config file.
+/// The kinds of Kubernetes objects that a config file can contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, AsExpression, FromSqlRow)]
 #[diesel(sql_type = diesel::sql_types::Text)]
 pub enum ConfigKind {
-    /// A pod: can be submitted as a job of one task.
+    /// A pod. Can be submitted as a job with one task.
     Pod,
-    /// A stable address for pods.
+    /// A stable network address for a set of pods.
     Service,
-    /// Pods that are kept running.
+    /// A set of pods that are kept running.
     Deployment,
-    /// Settings and small files for pods.
+    /// Configuration values and small files for pods.
     ConfigMap,
-    /// Routes from outside to services.
+    /// Rules that route external traffic to services.
     Ingress,
-    /// A batch job: can be submitted, its parallelism becomes that many tasks.
+    /// A batch job. Can be submitted; its `parallelism` becomes the number of tasks.
     Job,
-    /// A batch job on a schedule.
+    /// A batch job that runs on a schedule.
     CronJob,
-    /// Tasks that start together: can be submitted as it is.
+    /// Tasks that start together. Can be submitted as it is.
     FlashJob,
-    /// A graph of steps that Argo Workflows runs.
+    /// A graph of steps, run by Argo Workflows.
     Workflow,
-    /// A claim for storage.
+    /// A request for storage.
     PersistentVolumeClaim,
 }
 
@@ -61,7 +61,7 @@ text_enum!(ConfigKind {
 });
 
 impl ConfigKind {
-    /// The kind of object that it is in the cluster.
+    /// The corresponding kind in the cluster.
     pub const fn of(kind: Kind) -> Self {
         match kind {
             Kind::Pod => Self::Pod,
@@ -87,7 +87,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// The object as it stands in the file, keys in their order and aliases replaced.
+    /// The object as written in the file, with keys in their order and aliases expanded.
     pub fn object(&self) -> Value {
         self.node.to_json()
     }
@@ -96,14 +96,14 @@ impl Document {
 /// The objects in `yaml`.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for `field`, each with line and column: where the YAML does not parse or is beyond a limit, and else
-/// one for each document that is not of an allowed kind, for every field that its kind does not have, for every value of
-/// another type, for what the platform does not run, and for everything that no pod may ask for. Which claims may be
-/// mounted depends on who runs the document, and is decided then. `gpus` says which devices the platform counts.
+/// `BAD_USER_INPUT` for `field`, each with line and column: if the YAML cannot be parsed or exceeds a limit; otherwise
+/// for each document that is not of an allowed kind, each field that does not exist in its kind, each value of the
+/// wrong type, everything that the platform does not run, and everything that pods must not ask for. Which claims may
+/// be mounted depends on who runs the document, and is decided then. `gpus` says which devices the platform counts.
 pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec<Document>, ApiErrors> {
     let nodes = yaml::read(yaml).map_err(|error| ApiError::bad_input(field, error.to_string()))?;
     if nodes.is_empty() {
-        return Err(ApiError::bad_input(field, "the YAML has no object in it").into());
+        return Err(ApiError::bad_input(field, "the YAML contains no objects").into());
     }
     let mut problems = Problems::default();
     let mut named = HashSet::new();
@@ -117,7 +117,11 @@ pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec
                 let mut found = problems_of(kind, &node, gpus);
                 let name = node.at("metadata.name").and_then(Node::text).filter(|name| !name.is_empty());
                 if let Some(name) = name.filter(|name| !named.insert((kind.as_str(), (*name).to_owned()))) {
-                    let what = format!("was {}, which another {} of the file has", yaml::shown(name), kind.as_str());
+                    let what = format!(
+                        "was {}, which is also the name of another {} in the file",
+                        yaml::shown(name),
+                        kind.as_str()
+                    );
                     let path = "metadata.name".to_owned();
                     found.push(Problem { place: node.place_at(&path), path, what });
                 }
@@ -135,13 +139,13 @@ pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec
         }
     }
     if untold > 0 {
-        problems.push(ApiError::bad_input(field, format!("{untold} more problems like these are not shown")));
+        problems.push(ApiError::bad_input(field, format!("{untold} more problems are not shown")));
     }
     problems.finish().map(|()| documents)
 }
 
-/// Everything that is wrong with a document of this kind. A path is told once: what is no field of its type, or has
-/// another type, need not be told as unsafe too.
+/// All problems of a document of this kind. Each path is reported once: if a field does not exist or has the wrong
+/// type, it is not also reported as unsafe.
 fn problems_of(kind: Kind, node: &Node, gpus: &GpuResources) -> Vec<Problem> {
     let mut problems = match Object::read(kind, node) {
         Ok(object) => {
@@ -150,7 +154,7 @@ fn problems_of(kind: Kind, node: &Node, gpus: &GpuResources) -> Vec<Problem> {
                 if problems.len() > MAX_PROBLEMS {
                     break;
                 }
-                // What can be saved can be submitted.
+                // Everything that can be saved can be submitted.
                 let broken = match kind.runs() {
                     true => {
                         let mut broken = pod_rules::task_violations(&template, &path);
@@ -168,14 +172,14 @@ fn problems_of(kind: Kind, node: &Node, gpus: &GpuResources) -> Vec<Problem> {
         }
         Err(problems) => problems,
     };
-    // Whatever is not the cluster's report is looked at, wherever it stands.
+    // Everything that is not reported by the cluster is checked, wherever it is.
     let found = safety::violations_in(&node.to_json_without(&["status"]), "", payload_of(kind));
     add_untold(&mut problems, found.into_iter().map(|violation| placed(violation, node)).collect());
     problems.sort_by_key(|problem| problem.place);
     problems
 }
 
-/// Which rules of pod safety hold for a kind.
+/// The rules of pod safety that apply to a kind.
 const fn payload_of(kind: Kind) -> Payload {
     match kind {
         Kind::Pod | Kind::Deployment | Kind::Job | Kind::CronJob | Kind::FlashJob => Payload::Pods,
@@ -185,7 +189,7 @@ const fn payload_of(kind: Kind) -> Payload {
     }
 }
 
-/// Adds the problems at paths of which nothing is told yet, nor of a part of them.
+/// Adds the problems at paths for which nothing has been reported yet, including the parts of them.
 fn add_untold(problems: &mut Vec<Problem>, more: Vec<Problem>) {
     let told: HashSet<&str> = problems.iter().flat_map(|problem| safety::self_and_above(&problem.path)).collect();
     let more: Vec<Problem> = more.into_iter().filter(|one| !told.contains(one.path.as_str())).collect();

@@ -1,4 +1,4 @@
-//! Config files by their ids and by project, their versions, and the YAML of versions.
+//! Config files by ID and by project, their versions, and the YAML of versions.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl Read for CommitsById {
     }
 }
 
-/// What is known of the YAML with a hash without reading it.
+/// What is known about a YAML with a hash without reading it.
 pub enum BlobOutlines {}
 
 impl Read for BlobOutlines {
@@ -88,7 +88,7 @@ impl Read for BlobsByHash {
     }
 }
 
-/// The newest version of a config file: the one that no other names as its parent.
+/// The latest version of a config file: the one that is not the parent of another.
 pub enum HeadOfConfigFile {}
 
 impl Read for HeadOfConfigFile {
@@ -142,7 +142,7 @@ async fn files_of_projects(
     let ((after, after_id), (before, before_id)) = (text(after), text(before));
     let above = when(after.is_some(), "(name, id) > ($2, $3)");
     let below = when(before.is_some(), "(name, id) < ($4, $5)");
-    // Only the shape is put into the text; everything a client sends is bound.
+    // Only the shape is part of the text; everything that a client sends is bound.
     prepared(format!(
         "SELECT file.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
             SELECT * FROM config_files
@@ -162,7 +162,7 @@ async fn files_of_projects(
     .await
 }
 
-/// How many config files a project has.
+/// The number of config files of a project.
 pub enum ConfigFileCounts {}
 
 impl Read for ConfigFileCounts {
@@ -227,7 +227,7 @@ async fn commits_of_files(conn: &mut AsyncPgConnection, parents: &[ConfigId], pa
     .await
 }
 
-/// How many versions a config file has.
+/// The number of versions of a config file.
 pub enum CommitCounts {}
 
 impl Read for CommitCounts {

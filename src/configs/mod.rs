@@ -1,4 +1,4 @@
-//! Config files: Kubernetes YAML of a project, versioned like git.
+//! Config files: versioned Kubernetes YAML of a project.
 
 pub mod documents;
 pub mod loader;

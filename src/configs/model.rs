@@ -1,4 +1,4 @@
-//! Config files' rows: files, their commits and the YAML that commits point at by its hash.
+//! The rows of config files: files, their commits, and the YAML that commits refer to by its hash.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -18,37 +18,37 @@ use crate::ids::{CommitId, ConfigId, GroupId, ProjectId, UserId};
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = config_files, check_for_backend(Pg))]
 pub struct ConfigFile {
-    /// The id.
+    /// The ID.
     pub id: ConfigId,
     /// The project it belongs to.
     pub project_id: ProjectId,
-    /// The name, unique in the project.
+    /// The name of the config file, unique within the project.
     pub name: String,
-    /// When its first version was made.
+    /// When its first version was created.
     pub created_at: DateTime<Utc>,
 }
 
-/// One version of a config file.
+/// A version of a config file.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = config_commits, check_for_backend(Pg))]
 pub struct Commit {
-    /// The id.
+    /// The ID.
     pub id: CommitId,
     /// The file it is a version of.
     pub config_file_id: ConfigId,
-    /// The version before it.
+    /// The previous version.
     pub parent_id: Option<CommitId>,
     /// SHA-256 of its YAML.
     pub blob_sha256: Vec<u8>,
-    /// What its author says about it.
+    /// The commit message.
     pub message: String,
     /// Who made it.
     pub author_id: UserId,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
 }
 
-/// The YAML that one or more commits point at.
+/// The YAML that one or more commits refer to.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = config_blobs, check_for_backend(Pg))]
 pub struct Blob {
@@ -67,18 +67,18 @@ impl Blob {
     }
 }
 
-/// What is known of a YAML without reading it.
+/// What is known about a YAML without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct BlobOutline {
     /// SHA-256 of the YAML.
     pub sha256: Vec<u8>,
     /// The kinds of the objects in it, in order.
     pub kinds: Vec<ConfigKind>,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub bytes: i32,
 }
 
-/// What submitting a commit needs to know.
+/// What is needed to submit a commit.
 #[derive(Debug, Clone)]
 pub struct Submittable {
     /// The project the file belongs to.
@@ -91,7 +91,7 @@ pub struct Submittable {
     pub yaml: String,
 }
 
-/// What submitting the commit with this id needs to know.
+/// What is needed to submit the commit with this ID.
 ///
 /// # Errors
 /// The database's.
@@ -110,9 +110,9 @@ pub async fn submittable(conn: &mut AsyncPgConnection, id: CommitId) -> QueryRes
 /// Which config files, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Of this project only.
+    /// Only of this project.
     pub project: Option<ProjectId>,
-    /// With one of these names only.
+    /// Only with one of these names.
     pub names: Option<Vec<String>>,
     /// Newest first or last.
     pub direction: OrderDirection,
@@ -135,7 +135,7 @@ fn selected<'a>(visible: &Visible, selection: &'a Selection) -> Filtered<'a> {
     query
 }
 
-/// One page of the config files that are visible and selected, in the page's own direction.
+/// A page of the config files that are visible and match the filter, in the page's own direction.
 ///
 /// # Errors
 /// The database's.
@@ -158,7 +158,7 @@ pub async fn page(
     query.limit(page.limit).select(ConfigFile::as_select()).load(conn).await
 }
 
-/// How many config files are visible and selected.
+/// The number of config files that are visible and match the filter.
 ///
 /// # Errors
 /// The database's.
@@ -166,10 +166,11 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
     selected(visible, selection).count().get_result(conn).await
 }
 
-/// Makes a config file with its first version.
+/// Creates a config file with its first version.
 ///
 /// # Errors
-/// The database's; `config_files_project_name_key` is the constraint of a name that is taken in the project.
+/// The database's; `config_files_project_name_key` is the constraint that is violated if the name is taken in the
+/// project.
 pub async fn insert(writes: &mut Writes<'_>, file: &ConfigFile, commit: &Commit, blob: &Blob) -> QueryResult<()> {
     diesel::insert_into(config_files::table).values(file).execute(writes.conn()).await?;
     diesel::insert_into(config_blobs::table).values(blob).on_conflict_do_nothing().execute(writes.conn()).await?;

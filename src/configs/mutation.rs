@@ -1,4 +1,4 @@
-//! Making config files.
+//! Mutations of config files.
 
 use std::sync::Arc;
 
@@ -21,52 +21,55 @@ use crate::graphql::{ApiResult, IntoGraphql, names};
 use crate::ids::{CommitId, ConfigId, ProjectId, UserId};
 use crate::projects::loader::ProjectsById;
 
-/// Characters of a commit message at most.
+/// The maximum length of a commit message in characters.
 const MAX_MESSAGE: usize = 500;
 
-/// A config file to make, with its first version.
+/// Input for `createConfigFile`.
 #[derive(Debug, InputObject)]
 pub struct CreateConfigFileInput {
-    /// The project it is to belong to; you have to be a manager or an admin of its group.
+    /// The ID of the project that the config file will belong to. You must be a manager or an admin of its group.
     pub project_id: ProjectId,
-    /// The name, unique in the project: 1 to 63 lower-case letters, digits, "-", "." and "_".
+    /// The name of the config file, unique within the project: 1 to 63 lowercase letters, digits, hyphens, dots and
+    /// underscores.
     pub name: String,
-    /// One or more Kubernetes objects as YAML, at most 1 MiB. These kinds are allowed: Pod, Service, Deployment,
-    /// ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim.
+    /// One or more Kubernetes objects as YAML, at most 1 MiB. Supported kinds: Pod, Service, Deployment, ConfigMap,
+    /// Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim.
     ///
-    /// It is read as kubectl reads it: `yes`, `no`, `on` and `off` are booleans, `0644` is an octal number, and a string
-    /// that looks like one of these needs quotes. Fields that a kind does not have are refused.
+    /// The YAML is parsed the way kubectl parses it: `yes`, `no`, `on` and `off` are booleans, `0644` is an octal
+    /// number, and strings that look like one of these must be quoted. Fields that do not exist in the schema of a kind
+    /// are rejected.
     pub yaml: String,
-    /// What this version is about: at most 500 characters.
+    /// The commit message of the first version: at most 500 characters.
     #[graphql(default)]
     pub message: String,
 }
 
-/// The config file that was made.
+/// Result of `createConfigFile`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateConfigFilePayload {
-    /// The config file.
+    /// The new config file.
     pub config_file: ConfigFile,
-    /// Its first version, which can be submitted as a job.
+    /// The first version of the config file. It can be submitted as a job.
     pub commit: ConfigCommit,
 }
 
-/// The config files part of the mutation root.
+/// The mutations of config files.
 #[derive(Debug, Default)]
 pub struct ConfigMutation;
 
 #[Object]
 impl ConfigMutation {
-    /// Makes a config file with its first version. The YAML is parsed and checked; what is wrong with it is told with
-    /// line and column.
+    /// Creates a config file with its first version. The YAML is parsed and validated; every problem is reported with
+    /// its line and column.
     ///
-    /// Fails with NOT_FOUND for a project that you cannot see, FORBIDDEN when you are no manager or admin of its group,
-    /// BAD_USER_INPUT for each field that is not acceptable, CONFLICT when the project has a config file of the name.
+    /// Fails with NOT_FOUND if the project does not exist or you cannot see it, FORBIDDEN if you are not a manager or
+    /// an admin of its group, BAD_USER_INPUT for each invalid field, and CONFLICT if the project already has a config
+    /// file with this name.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn create_config_file(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The config file.")] input: CreateConfigFileInput,
+        #[graphql(desc = "The new config file.")] input: CreateConfigFileInput,
     ) -> ApiResult<CreateConfigFilePayload> {
         create(ctx, input).await.graphql(ctx)
     }
@@ -115,7 +118,8 @@ async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<Creat
         .commit(async |writes| {
             let taken = || {
                 let name = names::shown(&file.name);
-                ApiError::conflict(format!("there is a config file {name} in this project already")).at("input.name")
+                ApiError::conflict(format!("a config file named {name} already exists in this project"))
+                    .at("input.name")
             };
             let inserted = model::insert(writes, &file, &commit, &parsed.blob).await;
             inserted.map_err(or_taken("config_files_project_name_key", taken))?;
@@ -132,7 +136,7 @@ fn rows(
     message: String,
     blob: &Blob,
 ) -> (model::ConfigFile, model::Commit) {
-    // PostgreSQL keeps microseconds; what is answered now is what is read later.
+    // PostgreSQL stores microseconds; the response must match what is read later.
     let created_at = Utc::now().trunc_subsecs(6);
     let file = model::ConfigFile { id: ConfigId::generate(), project_id, name, created_at };
     let commit = model::Commit {

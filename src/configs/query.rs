@@ -1,4 +1,4 @@
-//! Asking about config files.
+//! Queries for config files.
 
 use async_graphql::{Context, InputObject, Object};
 
@@ -19,53 +19,55 @@ use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{CommitId, ConfigId, ProjectId};
 use crate::projects::loader::ProjectsById;
 
-/// Which config files to list; conditions that are left out do not count, several are joined by "and":
-/// `{projectId: "project_01h455vb4pex5vsknk084sn02q", names: ["train.yaml", "eval.yaml"]}`.
+/// Filters for a list of config files. Omitted fields do not filter; a config file must match all fields that are
+/// given: `{projectId: "project_01h455vb4pex5vsknk084sn02q", names: ["train.yaml", "eval.yaml"]}`.
 #[derive(Debug, Default, InputObject)]
 pub struct ConfigFileFilter {
-    /// Only config files of this project.
+    /// Only return config files of this project.
     pub project_id: Option<ProjectId>,
-    /// Only config files with one of these names.
+    /// Only return config files with one of these names.
     pub names: Option<Vec<String>>,
 }
 
-/// The config files part of the query root.
+/// The queries for config files.
 #[derive(Debug, Default)]
 pub struct ConfigQuery;
 
 #[Object]
 impl ConfigQuery {
-    /// The config file with this id, if you are in the group of its project.
+    /// Finds a config file by ID. You must be a member of its project's group.
     async fn config_file(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The config file's id: `config_` and 26 characters.")] id: ConfigId,
+        #[graphql(desc = "The ID of the config file: `config_` followed by 26 characters.")] id: ConfigId,
     ) -> ApiResult<AtOnce<ConfigFile>> {
         find(ctx, id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The config files of your groups' projects, oldest first; all for platform admins.
+    /// The config files of your groups' projects, oldest first. Platform admins see all config files.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn config_files(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the config file with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the config file with this cursor.")] before: Option<String>,
-        #[graphql(desc = "Which config files; all that you can see when left out.")] filter: Option<ConfigFileFilter>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the config files that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the config files that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which config files to return; all that you can see by default.")] filter: Option<
+            ConfigFileFilter,
+        >,
     ) -> ApiResult<Connection<ConfigFile>> {
         list(ctx, PageArgs { first, after, last, before }, filter).await.graphql(ctx)
     }
 }
 
-/// The config file with this id, if the caller may see it.
+/// The config file with this ID, if the caller can see it.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
 pub async fn find(ctx: &Context<'_>, id: ConfigId) -> Result<ConfigFile, ApiError> {
-    // Asked first, so that nobody learns without a log-in which ids exist.
+    // Checked first, so that unauthenticated clients cannot find out which IDs exist.
     ctx.caller().principal()?;
     let not_found = || ApiError::not_found("config file", id);
     let file = ctx.read::<ConfigFilesById>(id).await?.ok_or_else(not_found)?;
@@ -74,10 +76,10 @@ pub async fn find(ctx: &Context<'_>, id: ConfigId) -> Result<ConfigFile, ApiErro
     Ok(ConfigFile(file))
 }
 
-/// The version of a config file with this id, if the caller may see it.
+/// The version of a config file with this ID, if the caller can see it.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
 pub async fn find_commit(ctx: &Context<'_>, id: CommitId) -> Result<ConfigCommit, ApiError> {
     ctx.caller().principal()?;
     let not_found = || ApiError::not_found("commit", id);

@@ -1,4 +1,4 @@
-//! Config files and their versions as the API shows them.
+//! Config files and their versions as GraphQL types.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::ids::{CommitId, ConfigId, ProjectId};
 use crate::projects::types::Project;
 use crate::users::types::User;
 
-/// A file of Kubernetes YAML in a project, versioned like git.
+/// A versioned file of Kubernetes YAML that belongs to a project.
 #[derive(Debug, Clone)]
 pub struct ConfigFile(pub Arc<model::ConfigFile>);
 
@@ -38,49 +38,49 @@ fn missing(id: impl std::fmt::Display) -> ApiError {
     ApiError::internal(format!("{id} is referred to and not there"))
 }
 
-/// A file of Kubernetes YAML in a project, versioned like git.
+/// A versioned file of Kubernetes YAML that belongs to a project.
 #[Object]
 impl ConfigFile {
-    /// The id: `config_` and 26 characters.
+    /// The ID of the config file: `config_` followed by 26 characters.
     pub async fn id(&self) -> ID {
         ID(self.0.id.to_text())
     }
 
-    /// The name, unique in the project.
+    /// The name of the config file, unique within the project.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// When the first version was made.
+    /// When the config file was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 
-    /// The project that the file belongs to.
+    /// The project that the config file belongs to.
     async fn project(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Project>> {
         Project::load(ctx, self.0.project_id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The newest version.
+    /// The latest version.
     async fn head(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<ConfigCommit>> {
         head(ctx, self.0.id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// All versions, newest first.
+    /// The versions of the config file, newest first.
     #[graphql(directive = connection_size::apply())]
     async fn commits(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the version with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the version with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the versions that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the versions that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ConfigCommit>> {
         commits_of_config_file(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
     }
 }
 
-/// One version of a config file.
+/// A version of a config file.
 #[derive(Debug, Clone)]
 pub struct ConfigCommit(pub Arc<model::Commit>);
 
@@ -91,10 +91,10 @@ impl From<model::Commit> for ConfigCommit {
 }
 
 impl ConfigCommit {
-    /// The version with this id, for an edge whose start the viewer sees.
+    /// The version with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
-    /// The read failed, or a foreign key does not hold.
+    /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: CommitId) -> Result<Self, ApiError> {
         ctx.read::<CommitsById>(id).await?.map(Self).ok_or_else(|| missing(id))
     }
@@ -104,7 +104,7 @@ impl ConfigCommit {
         ctx.read::<BlobOutlines>(hash).await?.ok_or_else(|| missing(self.0.id))
     }
 
-    /// The YAML. How large it is, is known before it is read.
+    /// The YAML. Its size is checked before it is read.
     async fn text(&self, ctx: &Context<'_>) -> Result<String, ApiError> {
         let bytes = self.outline(ctx).await?.bytes;
         ctx.take_answer_bytes(usize::try_from(bytes).unwrap_or(usize::MAX))?;
@@ -114,47 +114,47 @@ impl ConfigCommit {
     }
 }
 
-/// One version of a config file.
+/// A version of a config file.
 #[Object]
 impl ConfigCommit {
-    /// The id: `commit_` and 26 characters.
+    /// The ID of the version: `commit_` followed by 26 characters.
     pub async fn id(&self) -> ID {
         ID(self.0.id.to_text())
     }
 
-    /// What the author says about this version.
+    /// The commit message.
     async fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// When the version was made.
+    /// When the version was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 
-    /// SHA-256 of the YAML, in hexadecimal.
+    /// The SHA-256 hash of the YAML, in hexadecimal.
     async fn sha256(&self) -> String {
         self.0.blob_sha256.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The YAML exactly as it was sent: up to 1 MiB. All of an answer may be 8 MiB unless the server says otherwise; what would
-    /// be more fails with QUERY_TOO_COMPLEX before it is read.
+    /// The YAML exactly as it was uploaded: up to 1 MiB. A response is limited to 8 MiB by default; an operation that
+    /// would exceed the limit fails with QUERY_TOO_COMPLEX before the YAML is read.
     #[graphql(directive = cost::apply("64".to_owned()))]
     async fn yaml(&self, ctx: &Context<'_>) -> ApiResult<String> {
         self.text(ctx).await.graphql(ctx)
     }
 
-    /// The kinds of the objects in the YAML, in order.
+    /// The kinds of the Kubernetes objects in the YAML, in the order in which they appear.
     async fn kinds(&self, ctx: &Context<'_>) -> ApiResult<Vec<ConfigKind>> {
         self.outline(ctx).await.map(|blob| blob.kinds.clone()).graphql(ctx)
     }
 
-    /// Who made the version.
+    /// The user who created the version.
     async fn author(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<User>> {
         User::load(ctx, self.0.author_id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The version before this one; null for the first.
+    /// The previous version; null for the first one.
     async fn parent(&self, ctx: &Context<'_>) -> ApiResult<Option<ConfigCommit>> {
         match self.0.parent_id {
             Some(parent) => Self::load(ctx, parent).await.map(Some).graphql(ctx),
@@ -162,7 +162,7 @@ impl ConfigCommit {
         }
     }
 
-    /// The file that this is a version of.
+    /// The config file that the version belongs to.
     async fn config_file(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<ConfigFile>> {
         let id = self.0.config_file_id;
         ctx.read::<ConfigFilesById>(id)
@@ -177,10 +177,10 @@ async fn head(ctx: &Context<'_>, file: ConfigId) -> Result<ConfigCommit, ApiErro
     ctx.read::<HeadOfConfigFile>(file).await?.map(ConfigCommit).ok_or_else(|| missing(file))
 }
 
-/// The page of a project's config files, for a viewer who sees the project.
+/// The page of a project's config files, for a viewer who can see the project.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+/// `BAD_USER_INPUT` for invalid arguments, or those of the read.
 pub async fn config_files_of_project(
     ctx: &Context<'_>,
     project: ProjectId,

@@ -1,8 +1,9 @@
-//! Concurrent requests share statements: who asks while a statement is running shares the next one.
+//! Shares statements between concurrent requests: requests that arrive while a statement is running share the next one.
 //!
-//! There is no timer, so a lone request waits for nobody. A statement starts after every ask in it began, so each sees
-//! all that was committed before it asked. Queues and batches are bounded, and a waiter that gives up cancels nothing
-//! for the others. Values carry no permission: policy is applied per principal after loading.
+//! There is no timer, so a lone request does not wait. A statement starts after every request in it has arrived, so
+//! each sees everything that was committed before it was sent. Queues and batches are bounded, and dropping a waiter
+//! does not cancel anything for the others. Values carry no permissions: the policy is applied per principal after
+//! loading.
 
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
@@ -23,34 +24,35 @@ use super::Lane;
 use crate::error::{ApiError, Code};
 use crate::tasks::Tasks;
 
-/// Asks that may wait for one kind of read before further ones are held back.
+/// The number of requests that may wait for one kind of read before further ones are held back.
 const QUEUE: usize = 1024;
 
-/// Longer than any read takes, and no shorter than requests wait by default.
+/// Longer than any read takes, and not shorter than requests wait by default.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What was found, by its key. The keys are ids for the most part, and every read hashes each of them several times.
+/// The results by key. Most keys are IDs, and every read hashes each of them several times.
 pub type ByKey<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// One kind of read: keys in, a value for each key that has one.
+/// A kind of read: keys in, a value for each key that has one.
 pub trait Read: Send + Sync + 'static {
-    /// What is asked for.
+    /// The key.
     type Key: Clone + Eq + Hash + Debug + Send + Sync + 'static;
-    /// What is found; cheap to clone.
+    /// The value; cheap to clone.
     type Value: Clone + Send + Sync + 'static;
-    /// Statements of this kind that may run at a time. With one, all who ask while it runs share the next.
+    /// The number of statements of this kind that may run at the same time. With one, all requests that arrive while it
+    /// runs share the next.
     const CONNECTIONS: usize = 1;
-    /// Keys that are read together, at most.
+    /// The maximum number of keys that are read together.
     const BATCH: usize = 1000;
 
-    /// Reads what belongs to `keys`, each of which occurs once, in one statement where the keys allow it.
+    /// Reads the values of `keys`, each of which occurs once, in one statement if the keys allow it.
     fn read(
         lane: &Lane,
         keys: Vec<Self::Key>,
     ) -> impl Future<Output = Result<ByKey<Self::Key, Self::Value>, ApiError>> + Send;
 }
 
-/// A failed read as every waiter is told it.
+/// A failed read, as reported to every waiter.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct ReadFailed {
@@ -74,10 +76,10 @@ impl From<ReadFailed> for ApiError {
     }
 }
 
-/// For keys that each take a statement of their own: reads them one after another on one connection.
+/// For keys that each need their own statement: reads them one after the other on one connection.
 ///
 /// # Errors
-/// The first that a statement fails with.
+/// The first error of a statement.
 pub async fn one_by_one<K, V, F>(lane: &Lane, keys: Vec<K>, read: F) -> Result<ByKey<K, V>, ApiError>
 where
     K: Eq + Hash,
@@ -121,7 +123,7 @@ impl<R: Read> Coalescer<R> {
         Self(asks)
     }
 
-    /// What is found for `keys`; other keys may be in the answer too.
+    /// The values for `keys`; the result may contain other keys too.
     ///
     /// # Errors
     /// The shared statement failed, or the server is stopping.
@@ -133,21 +135,21 @@ impl<R: Read> Coalescer<R> {
     }
 }
 
-/// Gathers and reads, again and again. A worker lives as long as the server: the future of a read is large, and one that
-/// is spawned anew is copied several times.
+/// Collects and reads in a loop. A worker lives as long as the server, because the future of a read is large, and
+/// spawning it each time would copy it several times.
 async fn work<R: Read>(lane: Lane, queue: Arc<Queue<R>>) {
     while let Some(batch) = gather(&queue).await {
         batch.answer(&lane).await;
     }
 }
 
-/// Everything that was asked for since a worker last gathered, at least one ask. While one worker waits here the others
-/// read, or wait for their turn.
+/// Everything that was requested since a worker last collected, at least one request. While one worker waits here, the
+/// others read or wait for their turn.
 async fn gather<R: Read>(queue: &Queue<R>) -> Option<Batch<R>> {
     let mut queue = queue.lock().await;
     let mut batch = Batch::<R>::default();
     batch.take(queue.recv().await?);
-    // Whoever is ready to run asks first, so the busier the server is the fewer statements it takes.
+    // Tasks that are ready to run add their requests first, so the busier the server is, the fewer statements it needs.
     tokio::task::yield_now().await;
     while batch.keys.len() < R::BATCH
         && let Ok(ask) = queue.try_recv()
@@ -157,7 +159,7 @@ async fn gather<R: Read>(queue: &Queue<R>) -> Option<Batch<R>> {
     Some(batch)
 }
 
-/// Asks that are answered together.
+/// Requests that are answered together.
 struct Batch<R: Read> {
     keys: HashSet<R::Key, foldhash::fast::RandomState>,
     asks: Vec<Ask<R>>,
@@ -178,11 +180,11 @@ impl<R: Read> Batch<R> {
     async fn answer(self, lane: &Lane) {
         metrics::histogram!("platform_loader_batch_size").record(self.keys.len() as f64);
         let found = read::<R>(lane, self.keys.into_iter().collect()).await;
-        // A statement that one ask makes impossible is nobody else's failure.
+        // A statement that fails because of one request must not fail the others.
         let apart = self.asks.len() > 1 && found.as_ref().is_err_and(|failed| failed.code == Code::Internal);
         for Ask { keys, answer } in self.asks {
             let found = if apart { read::<R>(lane, distinct(keys)).await } else { found.clone() };
-            // A waiter that gave up needs no answer.
+            // A waiter that was dropped needs no answer.
             let _ = answer.send(found);
         }
     }
@@ -196,7 +198,7 @@ async fn read<R: Read>(lane: &Lane, keys: Vec<R::Key>) -> Found<R> {
     let read = AssertUnwindSafe(R::read(lane, keys)).catch_unwind();
     let found = match tokio::time::timeout(LONGEST, read).await {
         Ok(read) => read.unwrap_or_else(|_| Err(ApiError::internal("a read panicked"))),
-        // Without this, whoever asks later would wait behind a connection that is dead without knowing it.
+        // Without this, later requests would wait behind a connection that is dead without anyone noticing.
         Err(elapsed) => Err(ApiError::database_unavailable(elapsed)),
     };
     match found {
@@ -205,7 +207,7 @@ async fn read<R: Read>(lane: &Lane, keys: Vec<R::Key>) -> Found<R> {
     }
 }
 
-/// The coalescers of one lane, found by the type of their read.
+/// The coalescers of a lane, by the type of their read.
 pub(super) struct Coalescers {
     tasks: Tasks,
     by_read: Mutex<ByKey<TypeId, Box<dyn Any + Send + Sync>>>,
@@ -222,7 +224,7 @@ impl Coalescers {
             known.entry(TypeId::of::<R>()).or_insert_with(|| Box::new(Coalescer::<R>::start(lane, &self.tasks)));
         match entry.downcast_ref::<Coalescer<R>>() {
             Some(coalescer) => coalescer.clone(),
-            // The key is the type, so this is not reached; a coalescer of its own is right all the same.
+            // The key is the type, so this is not reached; a separate coalescer is correct all the same.
             None => Coalescer::start(lane, &self.tasks),
         }
     }
@@ -234,7 +236,7 @@ mod tests {
     use crate::config::DatabaseConfig;
     use crate::db::Db;
 
-    /// Doubles its keys, and cannot bear 13.
+    /// Doubles its keys, and fails for 13.
     enum Doubled {}
 
     impl Read for Doubled {

@@ -1,4 +1,4 @@
-//! One connection to PostgreSQL, over TLS as its URL asks.
+//! A connection to PostgreSQL, over TLS as its URL requires.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::trust::Trust;
 use crate::config::{DatabaseUrl, SslMode};
 
-/// Connects. The connection's own task ends with it.
+/// Connects. The task of the connection ends with it.
 pub(super) async fn establish(url: &DatabaseUrl) -> ConnectionResult<AsyncPgConnection> {
     let config = config(url)?;
     match url.ssl_mode() {
@@ -26,7 +26,7 @@ pub(super) async fn establish(url: &DatabaseUrl) -> ConnectionResult<AsyncPgConn
     }
 }
 
-/// Connects for a pool: the connection ends when it is no longer trusted, even in the middle of a statement.
+/// Connects for a pool: the connection is closed when it is no longer trusted, even in the middle of a statement.
 pub(super) async fn establish_trusted(url: &DatabaseUrl, trust: &Trust) -> ConnectionResult<AsyncPgConnection> {
     let (config, trusted) = (config(url)?, trust.while_it_lasts());
     let client = match url.ssl_mode() {
@@ -44,13 +44,13 @@ pub(super) async fn establish_trusted(url: &DatabaseUrl, trust: &Trust) -> Conne
     AsyncPgConnection::try_from(client).await
 }
 
-/// Moves the bytes of a connection until its client is dropped or `trusted` ends, which fails what is in flight.
+/// Drives a connection until its client is dropped or `trusted` ends, which fails what is in flight.
 async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>, trusted: impl Future<Output = ()>) {
     tokio::select! {
         ended = connection => if let Err(error) = ended {
-            tracing::debug!(error = %super::error_chain(&error), "a connection to the database ended");
+            tracing::debug!(error = %super::error_chain(&error), "a database connection ended");
         },
-        () = trusted => tracing::debug!("a connection to the database is ended: one as old was found dead"),
+        () = trusted => tracing::debug!("closing a database connection: one of the same age was found dead"),
     }
 }
 
@@ -60,7 +60,7 @@ fn config(url: &DatabaseUrl) -> ConnectionResult<tokio_postgres::Config> {
     Ok(config)
 }
 
-/// Has the kernel notice within half a minute that the other end is gone without a word. What the URL says goes first.
+/// Lets the kernel detect within half a minute that the other end is gone. Settings in the URL take precedence.
 fn notice_death(config: &mut tokio_postgres::Config) {
     if config.get_keepalives_idle() == tokio_postgres::Config::new().get_keepalives_idle() {
         config
@@ -87,7 +87,7 @@ fn tls(mode: SslMode) -> ConnectionResult<MakeRustlsConnect> {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
             .with_no_client_auth(),
-        // rustls has no check of the authority alone: both modes check the name too, which is the stricter of the two.
+        // rustls cannot check the authority alone: both modes check the host name too, which is stricter.
         SslMode::VerifyCa | SslMode::VerifyFull => {
             let mut roots = rustls::RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -97,7 +97,7 @@ fn tls(mode: SslMode) -> ConnectionResult<MakeRustlsConnect> {
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// `sslmode=require` encrypts without asking who answers, as libpq does.
+/// `sslmode=require` encrypts without verifying the server, as libpq does.
 #[derive(Debug)]
 struct AnyCertificate(Arc<rustls::crypto::CryptoProvider>);
 

@@ -1,5 +1,5 @@
-//! What each serving thread has of the database for the reads that requests share: connections whose sockets its runtime
-//! watches, and the coalescers over them. Who asks is answered on the thread that asked.
+//! What each serving thread has of the database for shared reads: connections whose sockets its runtime watches, and
+//! the coalescers over them. Requests are answered on the thread that received them.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,20 +13,21 @@ use crate::config::DatabaseConfig;
 use crate::error::ApiError;
 use crate::tasks::Tasks;
 
-/// Connections of a thread, at most: many share a statement, so a few are enough.
+/// The maximum number of connections per thread: many requests share a statement, so a few are enough.
 const MOST: u32 = 5;
-/// Connections of a thread, at least: one for each way of planning. `config::settings` starts no more threads unasked.
+/// The minimum number of connections per thread: one for each way of planning. `config::settings` starts no more
+/// threads by default.
 const LEAST: u32 = 2;
 
-/// How reads by keys are planned: when they are prepared and not again for each array of keys, which takes PostgreSQL a
-/// third of its time; and along the keys' indexes. It expects ten keys and pages that are on a disk, and would rather
-/// read the whole of a table that is not large. Only what is selected by keys and nothing else may be planned so: a value
-/// may be rare or frequent, and has to be planned for.
+/// How reads by key are planned: when they are prepared, and not again for each array of keys, which takes a third of
+/// the time in PostgreSQL; and along the indexes of the keys. The planner expects ten keys and pages that are on disk,
+/// and would rather read the whole table if it is not large. Only reads that select by keys alone may be planned like
+/// this: a value may be rare or frequent, so reads by value have to be planned for the value.
 pub(super) const BY_KEYS: &str =
     "SET plan_cache_mode = force_generic_plan; SET random_page_cost = 1; SET enable_hashjoin = off";
 
-/// How many of the database's connections each thread has to itself; half are left for all. None if that is too few to
-/// divide.
+/// The number of database connections that each thread has to itself; half are left for all threads. None if there are
+/// too few to divide.
 pub(super) fn connections_per_thread(config: &DatabaseConfig) -> u32 {
     match config.pool_size.get() / 2 / config.threads {
         0..LEAST => 0,
@@ -34,13 +35,13 @@ pub(super) fn connections_per_thread(config: &DatabaseConfig) -> u32 {
     }
 }
 
-/// The lanes of a database, by their runtimes.
+/// The lanes of a database, by runtime.
 pub(super) struct Lanes {
     known: RwLock<ByKey<Option<Id>, Lane>>,
     tasks: Tasks,
 }
 
-/// One thread's way to the database. Clones are the same lane.
+/// The database access of a thread. Clones are the same lane.
 #[derive(Clone)]
 pub struct Lane(Arc<Inner>);
 
@@ -51,7 +52,7 @@ struct Inner {
     runtime: Option<Handle>,
 }
 
-/// The connections that a lane reads over.
+/// The connections of a lane.
 pub(super) enum Connections {
     /// Its own, some for each way of planning.
     Own {
@@ -69,8 +70,8 @@ impl Lanes {
         Self { known: RwLock::default(), tasks }
     }
 
-    /// The lane of the runtime that this is called in. The first time, `connections` says what it reads over; a runtime
-    /// of several threads has none to itself.
+    /// The lane of the current runtime. On the first call, `connections` provides its connections; a runtime with
+    /// several threads has none to itself.
     pub(super) fn here(&self, connections: impl FnOnce(Option<RuntimeFlavor>) -> Connections) -> Lane {
         let runtime = Handle::try_current().ok();
         let id = runtime.as_ref().map(Handle::id);
@@ -100,13 +101,13 @@ impl Lane {
     /// A connection for a list.
     ///
     /// # Errors
-    /// `DATABASE_UNAVAILABLE` if none is to be had within five seconds.
+    /// `DATABASE_UNAVAILABLE` if none is available within five seconds.
     pub async fn connection(&self) -> Result<Connection, ApiError> {
         let (Connections::Own { lists: pool, .. } | Connections::Shared(pool)) = &self.0.connections;
         pool.get().await.map_err(ApiError::database_unavailable)
     }
 
-    /// A connection for a read by keys: whatever the keys are, its statements keep the plan of their first time.
+    /// A connection for a read by key: its statements keep their first plan, whatever the keys are.
     ///
     /// # Errors
     /// As [`Lane::connection`].
@@ -120,7 +121,7 @@ impl Lane {
         self.0.coalescers.of::<R>(self)
     }
 
-    /// What is spawned until the guard is dropped runs in the lane, wherever this is called.
+    /// Tasks that are spawned until the guard is dropped run in the lane, wherever this is called.
     pub(super) fn enter(&self) -> Option<EnterGuard<'_>> {
         self.0.runtime.as_ref().map(Handle::enter)
     }
@@ -148,7 +149,7 @@ mod tests {
         }
     }
 
-    /// Tells the name of the thread that reads.
+    /// Returns the name of the thread that reads.
     enum Whereabouts {}
 
     impl Read for Whereabouts {
@@ -181,7 +182,7 @@ mod tests {
         runtime.block_on(async {
             let found = lane.coalescer::<Whereabouts>().load(vec![()]).await.unwrap();
             assert_eq!(found[&()].as_deref(), Some("lane"));
-            // A runtime of several threads has no thread of its own to stay on.
+            // A runtime with several threads has no thread of its own to stay on.
             assert!(matches!(lane.0.connections, Connections::Own { .. }));
             assert!(matches!(db.lane().0.connections, Connections::Shared(_)));
         });

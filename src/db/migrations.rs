@@ -1,4 +1,5 @@
-//! The migrations, part of the binary; run under an advisory lock so that replicas starting together take turns.
+//! The migrations, which are part of the binary; they run under an advisory lock, so that replicas that start at the
+//! same time take turns.
 
 use std::collections::HashSet;
 
@@ -16,21 +17,21 @@ use crate::error::ApiError;
 /// Every migration, in order.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Any number nobody else uses: "platform migrations".
+/// Any number that nothing else uses: "platform migrations".
 const LOCK: i64 = 0x706c_6174_6d69_6772;
 
 diesel::table! {
-    /// What diesel keeps of the migrations that were applied.
+    /// The table in which diesel stores the applied migrations.
     __diesel_schema_migrations (version) {
-        /// What its folder's name begins with.
+        /// The prefix of its directory name.
         version -> Text,
     }
 }
 
-/// Applies what the database does not have yet and says which.
+/// Applies the migrations that the database does not have yet and returns their names.
 ///
 /// # Errors
-/// The database does not answer or a migration fails; a failed one leaves nothing behind.
+/// The database does not respond, or a migration fails; a failed one leaves nothing behind.
 pub async fn run(db: &Db) -> Result<Vec<String>, ApiError> {
     with_harness(db, |harness| {
         let applied = harness.run_pending_migrations(MIGRATIONS).map_err(ApiError::internal)?;
@@ -39,7 +40,7 @@ pub async fn run(db: &Db) -> Result<Vec<String>, ApiError> {
     .await
 }
 
-/// Takes every migration back, newest first.
+/// Reverts all migrations, newest first.
 ///
 /// # Errors
 /// As [`run`].
@@ -51,7 +52,7 @@ pub async fn revert_all(db: &Db) -> Result<(), ApiError> {
     .await
 }
 
-/// Takes the newest migration back and says which it was.
+/// Reverts the newest migration and returns its name.
 ///
 /// # Errors
 /// As [`run`].
@@ -65,7 +66,7 @@ pub async fn revert_last(db: &Db) -> Result<String, ApiError> {
 /// Whether every migration of this binary has been applied.
 ///
 /// # Errors
-/// The database does not answer.
+/// The database does not respond.
 pub async fn is_current(db: &Db) -> Result<bool, ApiError> {
     let mut connection = db.connection().await?;
     let begun = sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
@@ -87,7 +88,7 @@ async fn with_harness<T>(
         .bind::<diesel::sql_types::BigInt, _>(LOCK)
         .execute(&mut connection)
         .await?;
-    // The lock belongs to the connection and goes with it.
+    // The lock belongs to the connection and is released with it.
     let mut harness = AsyncMigrationHarness::new(connection);
     work(&mut harness)
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL: the pool, connections of one's own, transactions, migrations and the coalescer of reads.
+//! PostgreSQL: the pool, dedicated connections, transactions, migrations and the coalescing of reads.
 
 pub mod coalesce;
 mod connect;
@@ -30,15 +30,15 @@ use crate::config::DatabaseConfig;
 use crate::error::ApiError;
 use crate::tasks::Tasks;
 
-/// A connection from the pool, given back when dropped.
+/// A connection from the pool, returned when dropped.
 pub type Connection = Object<AsyncPgConnection>;
 
-/// Ends a connection instead of giving it back: it was left in the middle of something, or does not answer.
+/// Closes a connection instead of returning it: it was left in the middle of something, or does not respond.
 pub fn discard(connection: Connection) {
     drop(Object::take(connection));
 }
 
-/// How long a request waits for a connection before it is told that the database is away.
+/// How long a request waits for a connection before it fails with `DATABASE_UNAVAILABLE`.
 const POOL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The database of one server. Clones share the pool.
@@ -48,7 +48,7 @@ pub struct Db(Arc<Inner>);
 struct Inner {
     pool: Pool<AsyncPgConnection>,
     lanes: Lanes,
-    /// Of each lane of a thread; 0 if they all read over the pool.
+    /// The number of connections of each thread's lane; 0 if all lanes use the pool.
     lane_size: u32,
     url: crate::config::DatabaseUrl,
     statements: Arc<AtomicU64>,
@@ -56,7 +56,7 @@ struct Inner {
 }
 
 impl Db {
-    /// A pool that connects when it is first used. Background reads run in `tasks`.
+    /// A pool that connects on first use. Background reads run in `tasks`.
     ///
     /// # Errors
     /// The pool's settings contradict each other.
@@ -67,7 +67,7 @@ impl Db {
             tracing::warn!(
                 threads = config.threads,
                 connections = config.pool_size,
-                "fewer than four connections to the database for each thread: DB_POOL_SIZE should be larger, or SERVE_THREADS smaller"
+                "fewer than four database connections per thread: increase DB_POOL_SIZE, or decrease SERVE_THREADS"
             );
         }
         let shared = config.pool_size.get() - lane_size * config.threads.get();
@@ -78,16 +78,16 @@ impl Db {
     /// A connection from the pool.
     ///
     /// # Errors
-    /// `DATABASE_UNAVAILABLE` if none is to be had within five seconds.
+    /// `DATABASE_UNAVAILABLE` if none is available within five seconds.
     pub async fn connection(&self) -> Result<Connection, ApiError> {
         self.0.pool.get().await.map_err(ApiError::database_unavailable)
     }
 
-    /// The way to the database of the thread that this is called on.
+    /// The lane of the current thread.
     pub fn lane(&self) -> Lane {
         self.0.lanes.here(|flavor| {
             let own = flavor == Some(RuntimeFlavor::CurrentThread) && self.0.lane_size > 0;
-            // Settings that contradict each other were refused when the server began.
+            // Contradictory settings were rejected when the server started.
             own.then(|| self.connections_of_a_thread().ok())
                 .flatten()
                 .unwrap_or(Connections::Shared(self.0.pool.clone()))
@@ -103,10 +103,10 @@ impl Db {
         })
     }
 
-    /// A connection outside the pool, for what holds one for long: LISTEN, session-level locks.
+    /// A connection outside the pool, for long-lived uses: LISTEN, session-level locks.
     ///
     /// # Errors
-    /// `DATABASE_UNAVAILABLE` if the server does not answer within five seconds.
+    /// `DATABASE_UNAVAILABLE` if the server does not respond within five seconds.
     pub async fn dedicated(&self) -> Result<AsyncPgConnection, ApiError> {
         match tokio::time::timeout(POOL_PATIENCE, connect::establish(&self.0.url)).await {
             Ok(connected) => connected.map_err(ApiError::database_unavailable),
@@ -114,13 +114,13 @@ impl Db {
         }
     }
 
-    /// Has every connection of the pools replaced before it is used again, and those in use ended within ten seconds. To be
-    /// called when one did not answer: it may have died without knowing it, and the others with it.
+    /// Replaces every connection in the pools before its next use, and closes those in use within ten seconds. Called
+    /// when a connection did not respond: it may be dead without anyone noticing, and the others too.
     pub fn renew(&self) {
         self.0.trust.renew();
     }
 
-    /// Waits until the database answers, saying so in the log when it does not. Never gives up.
+    /// Waits until the database responds, and logs while it does not. Never gives up.
     pub async fn wait_until_up(&self) {
         let mut pause = Duration::from_millis(100);
         loop {
@@ -136,22 +136,22 @@ impl Db {
         }
     }
 
-    /// Asks the database for nothing.
+    /// Checks that the database responds.
     ///
     /// # Errors
-    /// `DATABASE_UNAVAILABLE` if it does not answer.
+    /// `DATABASE_UNAVAILABLE` if it does not respond.
     pub async fn ping(&self) -> Result<(), ApiError> {
         let mut connection = self.connection().await?;
         diesel::sql_query("SELECT 1").execute(&mut connection).await?;
         Ok(())
     }
 
-    /// How many statements have been sent over the pool so far; transaction control is not counted.
+    /// The number of statements sent over the pool so far, without transaction control.
     pub fn statements(&self) -> u64 {
         AtomicU64::load(&self.0.statements, Ordering::Relaxed)
     }
 
-    /// Connections of the pools: (in use, open, at most).
+    /// The connections of the pools: (in use, open, maximum).
     pub fn pool_usage(&self) -> (usize, usize, usize) {
         let lanes = self.0.lanes.pools();
         let pools = std::iter::once(&self.0.pool).chain(&lanes).map(Pool::status);
@@ -161,7 +161,7 @@ impl Db {
     }
 }
 
-/// A pool that connects when it is first used, and runs `setup` on each connection.
+/// A pool that connects on first use, and runs `setup` on each connection.
 fn pool(
     url: &crate::config::DatabaseUrl,
     statements: &Arc<AtomicU64>,
@@ -171,7 +171,8 @@ fn pool(
 ) -> Result<Pool<AsyncPgConnection>, ApiError> {
     let (url, statements, trusted) = (url.clone(), Arc::clone(statements), trust.clone());
     let mut manager = ManagerConfig::default();
-    // The default pings at every checkout, which costs as much as a read; a dead connection shows at its first use.
+    // The default is to ping on every checkout, which costs as much as a read; a dead connection is noticed on its
+    // first use.
     manager.recycling_method = RecyclingMethod::Fast;
     manager.custom_setup = Box::new(move |_| {
         let (url, statements, trusted) = (url.clone(), Arc::clone(&statements), trusted.clone());
@@ -196,7 +197,8 @@ fn pool(
         .map_err(ApiError::internal)
 }
 
-/// Reads the database's error: `taken` if it refused a row because another one has the value that `constraint` keeps unique.
+/// Interprets a database error: `taken` if a row was rejected because another one has the same value under the unique
+/// `constraint`.
 pub fn or_taken(constraint: &str, taken: impl FnOnce() -> ApiError) -> impl FnOnce(diesel::result::Error) -> ApiError {
     use diesel::result::{DatabaseErrorKind, Error};
     move |error| match &error {

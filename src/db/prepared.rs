@@ -1,7 +1,7 @@
-//! Statements of a fixed text that a connection prepares once.
+//! Statements with a fixed text that a connection prepares once.
 //!
-//! Diesel takes every `sql_query` for a text of its own and has it parsed and planned each time it runs, which costs a
-//! round trip and more than most reads themselves. A [`Prepared`] statement is kept by its text, as the query builder's are.
+//! Diesel treats every `sql_query` as a new text, and has it parsed and planned each time, which costs a round trip and
+//! more than most reads themselves. A [`Prepared`] statement is cached by its text, like those of the query builder.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -12,29 +12,29 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
 use diesel::{QueryResult, RunQueryDsl, Selectable};
 
-/// A statement with its values, as `diesel::sql_query` but prepared once. There must be few different texts: each stays
-/// prepared as long as its connection.
+/// A statement with its values, like `diesel::sql_query` but prepared once. The number of different texts must be
+/// small: each stays prepared as long as its connection.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Prepared<ST = Untyped>(Cow<'static, str>, PhantomData<ST>);
 
-/// A statement whose text refers to its values as `$1`, `$2` and so on, in the order of the calls of `bind`. Its rows
-/// are read by the names of their columns.
+/// A statement whose text refers to its values as `$1`, `$2` and so on, in the order of the `bind` calls. Its rows are
+/// read by column name.
 pub fn prepared(text: impl Into<Cow<'static, str>>) -> Prepared {
     Prepared(text.into(), PhantomData)
 }
 
-/// As [`prepared`], for a text that gives the columns of `T` and nothing else, in `T`'s order: they are not looked for by
-/// name in every row.
+/// Like [`prepared`], for a text that returns exactly the columns of `T`, in the order of `T`: they are not looked up
+/// by name in every row.
 pub fn prepared_rows<T: Selectable<Pg>>(
     text: impl Into<Cow<'static, str>>,
 ) -> Prepared<diesel::dsl::SqlTypeOf<T::SelectExpression>> {
     Prepared(text.into(), PhantomData)
 }
 
-/// `condition` where there is something to compare with; elsewhere only a mention of its parameters, which are null then.
+/// `condition` if there is a value to compare with; otherwise only a mention of its parameters, which are null then.
 ///
-/// A condition that begins with `$2 IS NULL OR` would keep a plan that is made for all values from walking an index.
+/// A condition that starts with `$2 IS NULL OR` would prevent a generic plan from using an index.
 pub fn when(given: bool, condition: &'static str) -> Cow<'static, str> {
     if given {
         return condition.into();
@@ -70,7 +70,8 @@ impl<Q, ST, V> Bound<Q, ST, V> {
 impl<T> QueryFragment<Pg> for Prepared<T> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(&self.0);
-        // Diesel writes a placeholder wherever a value is bound. The text has its own, so these go into a comment.
+        // Diesel writes a placeholder wherever a value is bound. The text has its own placeholders, so these go into a
+        // comment.
         out.push_sql("\n-- ");
         Ok(())
     }

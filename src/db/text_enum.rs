@@ -1,10 +1,11 @@
-//! Enums kept as text columns: `text_enum!` gives an enum its names in the database and the way there and back.
+//! Enums stored as text columns: `text_enum!` gives an enum its names in the database and the conversions in both
+//! directions.
 
-/// Why a text from the database is not a value of its enum: the database is newer than this binary.
+/// A text from the database is not a value of its enum: the database is newer than this binary.
 #[derive(Debug, thiserror::Error)]
-#[error("the database holds {value:?} where a {expected} is expected")]
+#[error("the database contains {value:?} where a {expected} is expected")]
 pub struct UnknownText {
-    /// What was found.
+    /// The text that was found.
     pub value: String,
     /// The enum.
     pub expected: &'static str,
@@ -15,10 +16,10 @@ pub struct UnknownText {
 macro_rules! text_enum {
     ($name:ident { $($variant:ident => $text:literal),+ $(,)? }) => {
         impl $name {
-            /// Every value, in the order of declaration.
+            /// All values, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The value as the database and the API write it.
+            /// The value as written in the database and the API.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }

@@ -1,8 +1,8 @@
-//! Which connections of the pools are used again: those made since one was last found to be dead.
+//! Which connections of the pools are used again: those made after one was last found to be dead.
 //!
-//! A connection may be dead and not know it, as when a proxy on the way swallows its bytes. Whoever finds one out by a
-//! time-out has all that are as old replaced. Those in use have a while left for the statement that they run, and are
-//! ended then: who waits for an answer of a dead one would wait for ever.
+//! A connection may be dead without anyone noticing, for example when a proxy in between drops its bytes. When a
+//! timeout reveals one, all connections that are as old are replaced. Those in use get some time for their current
+//! statement and are then closed: waiting for a response on a dead connection would never end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{Hook, HookError};
 use tokio::sync::watch;
 
-/// How long a connection that is no longer trusted may still be in use.
+/// How long a connection that is no longer trusted may remain in use.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The age up to which connections are trusted. Clones are the same.
@@ -22,7 +22,7 @@ pub(super) struct Trust(Arc<Since>);
 #[derive(Debug)]
 struct Since {
     beginning: Instant,
-    /// Connections that were made before so many microseconds from the beginning are not used again.
+    /// Connections made before this time, in microseconds since the start, are not used again.
     micros: AtomicU64,
     renewals: watch::Sender<()>,
 }
@@ -33,7 +33,7 @@ impl Trust {
         Self(Arc::new(Since { beginning, micros: AtomicU64::new(0), renewals }))
     }
 
-    /// From now on none is used that was made before.
+    /// From now on, connections made before are not used again.
     pub(super) fn renew(&self) {
         self.0.micros.fetch_max(self.micros(Instant::now()), Ordering::SeqCst);
         self.0.renewals.send_replace(());
@@ -45,7 +45,7 @@ impl Trust {
         async move {
             match renewed.changed().await {
                 Ok(()) => tokio::time::sleep(GRACE).await,
-                // The pools are gone; the connection ends when whoever has it lets it go.
+                // The pools are gone; the connection ends when its user releases it.
                 Err(_) => std::future::pending().await,
             }
         }
@@ -59,7 +59,7 @@ impl Trust {
         u64::try_from(instant.saturating_duration_since(self.0.beginning).as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Looked at whenever a connection is to be used again.
+    /// Checked whenever a connection is about to be reused.
     pub(super) fn hook(&self) -> Hook<AsyncPgConnection> {
         let trust = self.clone();
         Hook::sync_fn(move |_, metrics| match trust.covers(metrics.created) {

@@ -1,20 +1,20 @@
-//! The lock of a folder that one process at a time may use.
+//! The lock of a directory that only one process at a time may use.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// A lock file, locked for as long as this value lives; the kernel gives the lock back however the process ends.
+/// A lock file, locked for as long as this value lives; the kernel releases the lock however the process ends.
 #[derive(Debug)]
 pub(crate) struct FolderLock(File);
 
 impl FolderLock {
-    /// Takes the lock that is the file `path`; `None` where another process has it.
+    /// Takes the lock on the file `path`; `None` if another process holds it.
     ///
     /// # Errors
     ///
-    /// The file cannot be made or locked.
+    /// The file cannot be created or locked.
     pub(crate) fn take(path: &Path) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
         match file.try_lock() {
@@ -27,8 +27,8 @@ impl FolderLock {
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // To close the file is not enough: a child that another thread is just starting has it open too, until its exec.
-        // What cannot be unlocked is left to that.
+        // Closing the file is not enough: a child process that another thread is just starting has it open too, until
+        // its exec. If unlocking fails, that is left to the kernel.
         let _ = self.0.unlock();
     }
 }

@@ -1,6 +1,6 @@
-//! `platform dev`: an embedded PostgreSQL and an embedded cluster, for a laptop and for tests.
+//! `platform dev`: an embedded PostgreSQL and an embedded cluster, for laptops and tests.
 //!
-//! Nothing but `app` and `cli` knows this room, and it meets the server only over the wire.
+//! Only `app` and `cli` depend on this module, and it only talks to the server over the network.
 
 pub mod cluster;
 pub(crate) mod lock;

@@ -1,9 +1,9 @@
-//! Objects that are plain columns for the most part: their ready fields are resolved in one step.
+//! Objects that mostly consist of plain columns: their ready fields are resolved in one step.
 //!
-//! The executor makes a future on the heap for every field, a place for it in a set of futures and a waker, which costs
-//! more than the column itself. Here a field without a selection of its own is asked on the spot, and only what is not
-//! ready at once goes that way. It is asked twice then, so it must wait for nothing but the request's loaders, which ask
-//! the database once.
+//! For every field, the executor allocates a future, a place in a set of futures and a waker, which costs more than the
+//! column itself. Here, fields without a selection set are polled immediately, and only those that are not ready take
+//! that way. Those are polled twice, so they must not wait for anything other than the loaders of the request, which
+//! query the database once.
 
 use std::borrow::Cow;
 use std::pin::pin;
@@ -23,7 +23,7 @@ use super::loaders::Loaders;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AtOnce<T>(pub T);
 
-/// A list of objects, each of which is resolved in this way. In the schema it is the list itself.
+/// A list of objects that are each resolved in this way. In the schema it is the list itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllAtOnce<T>(pub Vec<T>);
 
@@ -88,21 +88,21 @@ impl<T: ObjectType> OutputType for AllAtOnce<T> {
     }
 }
 
-/// An answer in which nothing is filled in. Copied for each object of a list: so the names are hashed once.
+/// An empty response object, copied for each object of a list, so that the names are hashed only once.
 fn blank(fields: &[&Positioned<Field>]) -> IndexMap<Name, Value> {
     fields.iter().map(|field| (field.node.response_key().node.clone(), Value::Null)).collect()
 }
 
-/// An object with what was ready of it.
+/// An object with those of its fields that were ready.
 struct Begun<'a> {
-    /// Each field in its place.
+    /// Each field in its position.
     answer: IndexMap<Name, Value>,
     waiting: Vec<(usize, &'a Positioned<Field>)>,
     failed: Vec<&'a Name>,
 }
 
 impl<'a> Begun<'a> {
-    /// Asks the fields that have no selection of their own.
+    /// Resolves the fields that have no selection set.
     fn of<T: ObjectType>(
         object: &T,
         ctx: &ContextSelectionSet<'_>,
@@ -112,7 +112,7 @@ impl<'a> Begun<'a> {
         let mut begun = Self { answer: blank, waiting: Vec::new(), failed: Vec::new() };
         for (place, &field) in fields.iter().enumerate() {
             let ready = match field.node.selection_set.node.items.is_empty() {
-                // Polled where it is made: the futures of large objects are large.
+                // Polled where it is created: the futures of large objects are large.
                 true => {
                     let ctx = ctx.with_field(field);
                     pin!(object.resolve_field(&ctx)).poll(&mut Task::from_waker(Waker::noop()))
@@ -121,7 +121,7 @@ impl<'a> Begun<'a> {
             };
             match ready {
                 Poll::Ready(value) => begun.put(ctx, place, field, value),
-                // A field that has to wait is asked anew by a future that can.
+                // A field that has to wait is resolved again by a future that can.
                 Poll::Pending => begun.waiting.push((place, field)),
             }
         }
@@ -137,7 +137,7 @@ impl<'a> Begun<'a> {
     ) {
         match (value, self.answer.get_index_mut(place)) {
             (Ok(value), Some((_, answer))) => *answer = value.unwrap_or_default(),
-            // The fields are those that it was made of.
+            // The fields are those that it was created with.
             (Ok(_), None) => {}
             (Err(error), _) => {
                 self.failed.push(&field.node.response_key().node);
@@ -155,14 +155,14 @@ impl<'a> Begun<'a> {
             }
             .boxed()
         };
-        // What they wait for comes together, so they are polled together.
+        // They wait for the same things, so they are polled together.
         for (place, field, value) in join_all(std::mem::take(&mut self.waiting).into_iter().map(resolved)).await {
             self.put(ctx, place, field, value);
         }
         self.value()
     }
 
-    /// What failed is left out, as the executor does.
+    /// Fields that failed are omitted, as in the executor.
     fn value(mut self) -> Value {
         for name in self.failed {
             self.answer.shift_remove(name);
@@ -171,9 +171,9 @@ impl<'a> Begun<'a> {
     }
 }
 
-/// The selection, if it is of fields that each have a name of their own, and nothing else.
+/// The selection, if it only consists of fields with distinct names.
 fn plain_fields<'a>(ctx: &ContextSelectionSet<'a>) -> Option<Vec<&'a Positioned<Field>>> {
-    // With loaders of another make, whose waits are not told apart from others, the executor answers alone.
+    // With foreign loaders, whose waits cannot be told apart from others, only the executor is used.
     if ctx.data_opt::<Arc<Loaders>>().is_some_and(|loaders| loaders.are_others()) {
         return None;
     }

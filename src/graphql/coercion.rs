@@ -1,7 +1,8 @@
-//! The values of variables, as an operation declares them (specification, section 6.1.2, Coercing Variable Values).
+//! Coerces the values of variables, as an operation declares them (specification, section 6.1.2, Coercing Variable
+//! Values).
 //!
-//! JSON has one kind of number, so `1.0` and `1e1` are whole numbers; and it has no ids, no enum values and no lists of one
-//! that are not written as lists. An object with a key twice is read as JSON readers do: the last one counts.
+//! JSON has a single number type, so `1.0` and `1e1` are whole numbers. It has no IDs or enum values, and a single item
+//! may stand for a list. If an object has a duplicate key, the last one counts, as in most JSON parsers.
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{BaseType, Type, VariableDefinition};
@@ -11,13 +12,14 @@ use super::names::shown;
 use super::validation::{InputRule, Inputs, Scalar, TypeRule, TypeSystem, did_you_mean};
 use crate::error::{ApiError, ApiErrors};
 
-/// Problems that are told at most.
+/// The maximum number of problems that are reported.
 const PROBLEMS_TOLD: usize = 50;
 
 /// The value of each variable that has one: given or by default.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for each value that is not what its variable was declared to be, with its path: `variables.input.name`.
+/// `BAD_USER_INPUT` for each value that does not match the declared type of its variable, with its path:
+/// `variables.input.name`.
 pub fn coerce(
     types: &TypeSystem,
     declared: &[Positioned<VariableDefinition>],
@@ -30,7 +32,7 @@ pub fn coerce(
         coercion.variable = name.clone();
         let value = match (given.remove(name), &definition.default_value) {
             (Some(value), _) => coercion.value(value, ty),
-            // Validation has looked at it.
+            // Checked by validation.
             (None, Some(default)) => Some(as_list(default.node.clone(), ty)),
             (None, None) if ty.nullable => continue,
             (None, None) => {
@@ -45,7 +47,7 @@ pub fn coerce(
     if problems.is_empty() { Ok(coerced) } else { Err(ApiErrors(problems)) }
 }
 
-/// A value that may stand for a list of it, as the list.
+/// A value that may stand for a list of one item, as a list.
 fn as_list(value: Value, ty: &Type) -> Value {
     match (&ty.base, value) {
         (_, Value::Null) => Value::Null,
@@ -61,16 +63,16 @@ fn as_list(value: Value, ty: &Type) -> Value {
 struct Coercion<'a> {
     types: &'a TypeSystem,
     variable: Name,
-    /// Where in the variable's value it is: fields and places in lists.
+    /// The current position in the value: fields and list indexes.
     path: Vec<String>,
-    /// The first ones.
+    /// The first problems.
     problems: Vec<ApiError>,
-    /// How many there are.
+    /// The number of all problems.
     found: usize,
 }
 
 impl Coercion<'_> {
-    /// The value as a `ty`; else notes what is wrong with it.
+    /// The value as a `ty`; otherwise records what is wrong with it.
     fn value(&mut self, value: Value, ty: &Type) -> Option<Value> {
         if value == Value::Null {
             return match ty.nullable {
@@ -92,7 +94,7 @@ impl Coercion<'_> {
                     Value::Object(given) => self.input_object(given, name, fields, *one_of),
                     other => self.invalid(&other, format!("expected an object of type \"{name}\"")),
                 },
-                // Validation refuses such a variable.
+                // Validation rejects such a variable.
                 Some(TypeRule::Composite { .. }) | None => {
                     self.invalid(&value, format!("\"{name}\" is not an input type"))
                 }
@@ -198,7 +200,7 @@ impl Coercion<'_> {
         self.problem(format!("{problem}, found {start}{more}"), likely)
     }
 
-    /// Notes a problem at the present path.
+    /// Records a problem at the current path.
     fn problem(&mut self, problem: impl std::fmt::Display, likely: &str) -> Option<Value> {
         let place = match self.path.as_slice() {
             [] => String::new(),
@@ -222,14 +224,14 @@ impl Coercion<'_> {
     }
 }
 
-/// A step of a path, of which a client may have chosen the name.
+/// A step of a path, whose name may come from a client.
 fn cut(name: &str) -> String {
     name.chars().take(80).collect()
 }
 
-/// The number, if it is whole and has at most 64 bits; `1e3` is.
+/// The number, if it is a whole number of at most 64 bits; `1e3` is.
 fn whole(number: &Number) -> Option<i64> {
-    /// From here on not every whole number can be told from its neighbours.
+    /// From here on, not every whole number can be represented exactly.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     number.as_i64().or_else(|| {
         let float = number.as_f64()?;

@@ -1,4 +1,4 @@
-//! Which values a variable takes. `tests/clients/reference.test.mjs` holds it against the reference implementation.
+//! Which values a variable accepts. `tests/clients/reference.test.mjs` compares it with the reference implementation.
 
 use async_graphql::parser::types::DocumentOperations;
 use serde_json::{Value as Json, json};
@@ -14,7 +14,7 @@ const SDL: &str = "
     scalar Quantity
 ";
 
-/// The values of the variables as JSON, or what is wrong with them: paths and messages.
+/// The values of the variables as JSON, or the problems: paths and messages.
 fn coerced(declared: &str, given: Json) -> Result<Json, Vec<String>> {
     let types = TypeSystem::of(&async_graphql::parser::parse_schema(SDL).unwrap());
     let parsed = parse(&format!("query({declared}) {{ a }}")).unwrap();

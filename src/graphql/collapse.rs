@@ -1,7 +1,9 @@
-//! Equal work that is asked for at the same time is done once: who asks while it is being done shares the next time.
+//! Does identical work that is requested at the same time only once: requests that arrive while it is being done share
+//! the next run.
 //!
-//! As with statements (`db::coalesce`) there is no timer, and work begins after everybody who shares it has asked, so
-//! each gets what was true then. Who asks alone waits for nobody, and who gives up cancels nothing for the others.
+//! As with statements (`db::coalesce`), there is no timer, and work starts after everybody who shares it has asked, so
+//! each gets an up-to-date result. A lone request does not wait, and dropping a request does not cancel anything for
+//! the others.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,33 +13,33 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use tokio::sync::oneshot;
 
-/// Work under way, by what makes it equal. Clones are the same.
+/// Work in progress, by its key. Clones are the same.
 pub struct Collapse<K: Key, V: Clone>(Arc<Mutex<UnderWay<K, V>>>);
 
 type UnderWay<K, V> = HashMap<K, Gathering<K, V>, foldhash::fast::RandomState>;
 
-/// What makes work equal.
+/// The key by which work is identical.
 pub trait Key: Clone + Eq + Hash + Send + 'static {}
 
 impl<K: Clone + Eq + Hash + Send + 'static> Key for K {}
 
-/// Who has asked for some work since it was last begun.
+/// The requests for some work since it was last started.
 type Gathering<K, V> = Option<(Together<V>, oneshot::Sender<Turn<K, V>>)>;
 
-/// Work that is done for several. `None`: it came to nothing that can be shared.
+/// Work that is done for several requests. `None` if the result cannot be shared.
 pub type Together<V> = Shared<BoxFuture<'static, Option<V>>>;
 
-/// The right to do some work now. When it is dropped, those who have gathered meanwhile get it.
+/// The right to do some work now. When it is dropped, it passes to the requests that have arrived in the meantime.
 pub struct Turn<K: Key, V: Clone> {
     collapse: Collapse<K, V>,
     key: Option<K>,
 }
 
-/// How somebody comes by what they ask for.
+/// How a request gets its result.
 pub enum Way<K: Key, V: Clone> {
-    /// They do it themselves, while they hold the turn.
+    /// It does the work itself, while it holds the turn.
     Alone(Turn<K, V>),
-    /// It is done for them and others.
+    /// The work is done for it and others.
     Together(Together<V>),
 }
 
@@ -54,7 +56,7 @@ impl<K: Key, V: Clone> Default for Collapse<K, V> {
 }
 
 impl<K: Key, V: Clone + Send + Sync + 'static> Collapse<K, V> {
-    /// Asks for the work of `key`; `work` is what is done for several.
+    /// Requests the work of `key`; `work` is what is done for several requests.
     pub fn ask<W>(&self, key: K, work: impl FnOnce() -> W) -> Way<K, V>
     where
         W: Future<Output = Option<V>> + Send + 'static,
@@ -68,7 +70,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Collapse<K, V> {
             let (begin, begins) = oneshot::channel();
             let work = work();
             let together = async move {
-                // Nobody drops the turn's sender without sending it.
+                // The sender of a turn is never dropped without sending.
                 let _turn = begins.await.ok()?;
                 work.await
             };
@@ -97,7 +99,7 @@ impl<K: Key, V: Clone> Drop for Turn<K, V> {
         if let Some((together, begin)) = gathered {
             drop(together);
             let turn = Self { collapse: self.collapse.clone(), key: Some(key) };
-            // If all of them have given up, the turn comes back and is dropped in its turn.
+            // If all of them were dropped, the turn comes back and is dropped in turn.
             drop(begin.send(turn));
         }
     }
@@ -119,7 +121,7 @@ mod tests {
     }
 
     impl Stage {
-        /// Work that takes long; its value is how much was begun before it.
+        /// Slow work; its value is the number of runs started before it.
         fn work(&self) -> impl Future<Output = Option<usize>> + Send + 'static {
             let begun = Arc::clone(&self.begun);
             async move {
@@ -161,7 +163,7 @@ mod tests {
             tokio::time::sleep(after).await;
             stage.get("a").await
         };
-        // The second time begins at 1 s and ends at 2 s.
+        // The second run starts at 1 s and ends at 2 s.
         let told = futures::future::join_all([Duration::ZERO, LONG / 2, LONG * 3 / 2].map(at)).await;
         assert_eq!(told, [Some(0), Some(1), Some(2)]);
         assert!(stage.is_quiet());
@@ -185,7 +187,7 @@ mod tests {
         assert!(stage.is_quiet());
     }
 
-    /// A socket that waits for its client to read looks at none of its queries.
+    /// A WebSocket that waits for its client to read polls none of its queries.
     #[tokio::test(start_paused = true)]
     async fn who_is_looked_at_no_more_holds_up_nobody() {
         let stage = Stage::default();

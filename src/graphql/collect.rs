@@ -1,10 +1,10 @@
 //! An operation as it is executed with certain variables (specification, sections 6.3.2, Collecting Fields, and 6.4.1,
 //! Coercing Field Arguments).
 //!
-//! The executor executes a field as often as it is selected, even a mutation; it looks for the root field of a subscription
-//! in no fragment; and it takes for null a variable that was left out, and an object of which nothing is selected. So it is
-//! given a selection in which each field stands once, with all that is selected below it, and in which what was left out is
-//! not there.
+//! The executor executes a field as often as it is selected, even a mutation; it does not look into fragments for the
+//! root field of a subscription; and it treats a variable that was not given, and an object with an empty selection, as
+//! null. It is therefore given a selection in which each field occurs once, with everything that is selected below it,
+//! and which does not contain skipped parts.
 
 use std::collections::HashSet;
 
@@ -18,14 +18,14 @@ use async_graphql_value::Value;
 
 use super::validation::TypeSystem;
 
-/// The name in the answer of what is selected where nothing else is: without any field the executor takes an object for
-/// null. `graphql::shape` takes it out of the answer.
+/// The response name of a placeholder that is selected if nothing else is: without any field the executor treats an
+/// object as null. `graphql::shape` removes it from the response.
 pub(super) const NOTHING: &str = "__nothing";
 
-/// Fields that are put together. What fragments come to may be without end; what is left is executed as it is written.
+/// The maximum number of merged fields. Fragments may expand exponentially; what is beyond is executed as written.
 const MOST_FIELDS: usize = 20_000;
 
-/// A document with nothing but this operation, as it is executed with these variables, which were coerced.
+/// A document that only contains this operation, as it is executed with these coerced variables.
 pub fn collect(
     types: &TypeSystem,
     document: &ExecutableDocument,
@@ -60,18 +60,18 @@ struct Collection<'a> {
     left: usize,
 }
 
-/// What is selected of one thing, in the order of the selection.
+/// The selection on an object, in order.
 #[derive(Default)]
 struct Collected<'a> {
-    /// By their names in the answer.
+    /// By response name.
     fields: IndexMap<&'a Name, Vec<&'a Positioned<Field>>>,
-    /// By the narrower type that the thing must be of.
+    /// By the narrower type that the object must have.
     narrower: IndexMap<&'a Name, Vec<&'a SelectionSet>>,
     spread: HashSet<&'a Name>,
 }
 
 impl<'a> Collection<'a> {
-    /// The selection of all these sets on a thing of type `on`.
+    /// The merged selection of all these sets on an object of type `on`.
     fn selection_set(&mut self, sets: &[&'a SelectionSet], on: &'a Name, pos: Pos) -> Positioned<SelectionSet> {
         if self.left == 0 {
             let items = sets.iter().flat_map(|set| &set.items).cloned().collect();
@@ -142,7 +142,7 @@ impl<'a> Collection<'a> {
         }
     }
 
-    /// One field with what all of these, which are the same, select of it.
+    /// A single field with the merged selections of all of these, which are the same field.
     fn field(&mut self, fields: &[&'a Positioned<Field>], on: &'a Name) -> Option<Positioned<Selection>> {
         let Positioned { pos, node: first } = fields.first()?;
         let arguments = first.arguments.iter().filter_map(|(name, value)| {
@@ -168,7 +168,7 @@ impl<'a> Collection<'a> {
         Some(Positioned::new(Selection::Field(Positioned::new(field, *pos)), *pos))
     }
 
-    /// The value without variables that have none; `None` if it is such a variable itself.
+    /// The value without variables that were not given; `None` if it is such a variable itself.
     fn given(&self, value: &Value) -> Option<Value> {
         Some(match value {
             Value::Variable(name) => return self.variables.contains_key(name).then(|| value.clone()),
@@ -190,7 +190,7 @@ impl<'a> Collection<'a> {
                 let holds = match given {
                     Some(Value::Boolean(holds)) => *holds,
                     Some(Value::Variable(name)) => self.variables.get(name) == Some(&ConstValue::Boolean(true)),
-                    // Validation has refused it.
+                    // Validation has rejected it.
                     _ => false,
                 };
                 holds == (directive.name.node == "include")

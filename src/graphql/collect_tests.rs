@@ -1,4 +1,4 @@
-//! What the executor is given.
+//! The selections that the executor is given.
 
 use serde_json::{Value as Json, json};
 
@@ -15,7 +15,7 @@ const SDL: &str = "
     input Where { name: String ids: [ID] nested: Where }
 ";
 
-/// The selection that is executed, in short.
+/// The executed selection, in short form.
 fn executed(query: &str, variables: Json) -> String {
     let table = CostTable::read(SDL).unwrap();
     let document = Document::parse(query.into(), &table).unwrap();
@@ -78,7 +78,7 @@ fn what_is_selected_conditionally_is_there_when_it_holds() {
 fn a_fragment_on_a_narrower_type_stays_one() {
     let query = "{ pet { name ... on Dog { age } ...F ... on Pet { friend { name } } } } fragment F on Dog { friend { friend { name } } age }";
     assert_eq!(executed(query, json!({})), "{pet{name friend{name} ...Dog{age friend{friend{name}}}}}");
-    // Within an object the narrower fragments are those that apply.
+    // Within an object, the narrower fragments are those that apply.
     assert_eq!(
         executed("{ dog { ... on Pet { ... on Dog { age } ... on Cat { name } } age } }", json!({})),
         "{dog{age}}"

@@ -14,39 +14,39 @@ use super::limits::InTime;
 use super::limits::directives::cost;
 use crate::error::{ApiError, ApiErrors, Problems};
 
-/// Nodes on a page when neither `first` nor `last` says how many.
+/// The page size if neither `first` nor `last` is given.
 pub const DEFAULT_PAGE: i32 = 20;
-/// Nodes on a page at most.
+/// The maximum page size.
 pub const MAX_PAGE: i32 = 100;
 
 /// The four arguments of a connection, as a client sent them.
 #[derive(Debug, Clone, Default)]
 pub struct PageArgs {
-    /// How many from the start.
+    /// The number of items from the start.
     pub first: Option<i32>,
-    /// Begin after this one.
+    /// After this cursor.
     pub after: Option<String>,
-    /// How many from the end.
+    /// The number of items from the end.
     pub last: Option<i32>,
-    /// End before this one.
+    /// Before this cursor.
     pub before: Option<String>,
 }
 
-/// Which page of a list is wanted: checked, and usable as part of a loader's key.
+/// The requested page of a list: validated, and usable as part of a loader's key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Page {
-    /// Rows to read: one more than shown, to see whether there are more.
+    /// The number of rows to read: one more than shown, to find out whether there are more.
     pub limit: i64,
-    /// True when the page is taken from the end of the list.
+    /// True if the page is taken from the end of the list.
     pub backward: bool,
-    /// Rows after this one only.
+    /// Only rows after this one.
     pub after: Option<Position>,
-    /// Rows before this one only.
+    /// Only rows before this one.
     pub before: Option<Position>,
 }
 
 impl PageArgs {
-    /// Those among the arguments of a field that is still to be resolved; `None` if it will be refused for them.
+    /// The page arguments of a field that has not been resolved yet; `None` if it will be rejected because of them.
     pub fn among(given: &[(Name, Value)]) -> Option<Self> {
         Some(Self {
             first: argument(given, "first")?,
@@ -57,17 +57,17 @@ impl PageArgs {
     }
 }
 
-/// One of the arguments of a field that is still to be resolved; `None` if it will be refused for it.
+/// An argument of a field that has not been resolved yet; `None` if it will be rejected because of it.
 pub fn argument<T: InputType>(given: &[(Name, Value)], name: &str) -> Option<T> {
     let value = given.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone());
     T::parse(value).ok()
 }
 
 impl Page {
-    /// Reads a client's arguments.
+    /// Validates the arguments of a client.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for each argument that is not acceptable.
+    /// `BAD_USER_INPUT` for each invalid argument.
     pub fn parse(args: PageArgs) -> Result<Self, ApiErrors> {
         let mut problems = Problems::default();
         if args.first.is_some() && args.last.is_some() {
@@ -77,7 +77,7 @@ impl Page {
         let (name, size) = if backward { ("last", args.last) } else { ("first", args.first) };
         let size = size.unwrap_or(DEFAULT_PAGE);
         if !(0..=MAX_PAGE).contains(&size) {
-            problems.push(ApiError::bad_input(name, format!("{name} was {size}; it may be 0 to {MAX_PAGE}")));
+            problems.push(ApiError::bad_input(name, format!("{name} was {size}; it must be between 0 and {MAX_PAGE}")));
         }
         let mut position = |name: &'static str, cursor: Option<String>| {
             cursor.and_then(|cursor| {
@@ -93,7 +93,7 @@ impl Page {
         Ok(Self { limit: i64::from(size) + 1, backward, after, before })
     }
 
-    /// Nodes shown at most.
+    /// The maximum number of items shown.
     pub fn size(&self) -> usize {
         usize::try_from(self.limit - 1).unwrap_or(0)
     }
@@ -112,7 +112,7 @@ type Counting = Pin<Box<dyn Future<Output = Result<i64, ApiError>> + Send>>;
 pub struct TotalCount(Arc<dyn Fn(&Context<'_>) -> Counting + Send + Sync>);
 
 impl TotalCount {
-    /// Counts with `count` when asked.
+    /// Counts with `count` if the field is selected.
     pub fn by<F>(count: impl Fn(&Context<'_>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<i64, ApiError>> + Send + 'static,
@@ -121,34 +121,34 @@ impl TotalCount {
     }
 }
 
-/// Where a page stands in its list, and whether there are more.
+/// Information about the position of a page in its list.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct PageInfo {
-    /// True when the list goes on behind this page: the next page is `first: ..., after: endCursor`.
+    /// Whether there are more items after this page. The next page is `first: ..., after: endCursor`.
     pub has_next_page: bool,
-    /// True when the list has something before this page: the page before is `last: ..., before: startCursor`.
+    /// Whether there are more items before this page. The previous page is `last: ..., before: startCursor`.
     pub has_previous_page: bool,
-    /// The cursor of the first entry; null on an empty page.
+    /// The cursor of the first item of the page; null if the page is empty.
     pub start_cursor: Option<String>,
-    /// The cursor of the last entry; null on an empty page.
+    /// The cursor of the last item of the page; null if the page is empty.
     pub end_cursor: Option<String>,
 }
 
-/// An entry of a page, with its place in the list.
+/// An item of a page, with its cursor.
 pub struct Edge<T> {
     position: Position,
     node: T,
 }
 
-/// An entry of a page, with its place in the list.
+/// An item of a page, with its cursor.
 #[Object(name_type)]
 impl<T: ObjectType> Edge<T> {
-    /// The place in the list, to go on from with `after` or `before`: opaque, good for this list in this order only.
+    /// An opaque cursor for use with `after` or `before`. It is only valid for the same list in the same order.
     async fn cursor(&self) -> String {
         self.position.encode()
     }
 
-    /// The entry itself.
+    /// The item.
     async fn node(&self) -> AtOnce<&T> {
         AtOnce(&self.node)
     }
@@ -160,7 +160,7 @@ impl<T: ObjectType> TypeName for Edge<T> {
     }
 }
 
-/// A page of `T`s. The library's own connection type has no description, which clients would see as a gap.
+/// A page of `T`s. The connection type of the library has no description.
 pub struct Connection<T> {
     edges: Vec<Edge<T>>,
     has_previous_page: bool,
@@ -168,11 +168,11 @@ pub struct Connection<T> {
     total: TotalCount,
 }
 
-/// A page of a list. Walk the list with `first: 50`, then `first: 50, after: "<pageInfo.endCursor>"` as long as
-/// `pageInfo.hasNextPage` is true.
+/// A page of a list. To read the whole list, start with `first: 50` and continue with
+/// `first: 50, after: "<pageInfo.endCursor>"` while `pageInfo.hasNextPage` is true.
 #[Object(name_type)]
 impl<T: ObjectType> Connection<T> {
-    /// Where the page stands in the list.
+    /// Information about the position of the page in the list.
     #[graphql(directive = cost::apply("0".to_owned()))]
     async fn page_info(&self) -> PageInfo {
         PageInfo {
@@ -183,18 +183,18 @@ impl<T: ObjectType> Connection<T> {
         }
     }
 
-    /// The entries with their cursors.
+    /// The items of the page, each with its cursor.
     #[graphql(directive = cost::apply("0".to_owned()))]
     async fn edges(&self) -> &[Edge<T>] {
         &self.edges
     }
 
-    /// The entries without their cursors.
+    /// The items of the page.
     async fn nodes(&self) -> AllAtOnce<&T> {
         AllAtOnce(self.edges.iter().map(|edge| &edge.node).collect())
     }
 
-    /// How many there are in the whole list, on all pages; counted only when this field is selected.
+    /// The total number of items in the list, across all pages. Only counted if this field is selected.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<i64> {
         (self.total.0)(ctx).in_time(ctx).await.graphql(ctx)
@@ -229,12 +229,12 @@ where
     Connection { edges, has_previous_page, has_next_page, total }
 }
 
-/// Whether an object is asked for no other fields than these.
+/// Whether no fields other than these are selected on an object.
 pub fn selects_only(object: &SelectionField<'_>, fields: &[&str]) -> bool {
     object.selection_set().all(|field| fields.contains(&field.name()))
 }
 
-/// Whether a connection is asked for no other fields of its nodes than these.
+/// Whether no fields other than these are selected on the nodes of a connection.
 pub fn nodes_select_only(connection: &SelectionField<'_>, fields: &[&str]) -> bool {
     let of_node = |node: SelectionField<'_>| selects_only(&node, fields);
     connection.selection_set().all(|part| match part.name() {
@@ -264,7 +264,7 @@ mod tests {
         }
     }
 
-    /// Remembers whether it was asked for names only.
+    /// Remembers whether only names were selected.
     struct Things;
 
     #[Object]
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn a_page_of_101_is_refused_with_the_limit() {
         let args = PageArgs { first: Some(101), ..PageArgs::default() };
-        insta::assert_snapshot!(refused(args), @"first was 101; it may be 0 to 100");
+        insta::assert_snapshot!(refused(args), @"first was 101; it must be between 0 and 100");
     }
 
     #[test]

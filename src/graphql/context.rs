@@ -1,4 +1,4 @@
-//! What a resolver finds in its request.
+//! What resolvers find in the request.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,21 +9,21 @@ use super::loaders::Loaders;
 use crate::db::Db;
 use crate::error::ApiError;
 
-/// The parts of a request that every room needs.
+/// The parts of a request that every module needs.
 pub trait RequestExt {
     /// The database.
     ///
     /// # Errors
-    /// The request carries none, which is a defect.
+    /// The request has none, which is a bug.
     fn db(&self) -> Result<&Db, ApiError>;
 
-    /// The request's loaders, for work that outlives the resolver's borrow of the context.
+    /// The loaders of the request, for work that outlives the resolver's borrow of the context.
     ///
     /// # Errors
-    /// The request carries none, which is a defect.
+    /// The request has none, which is a bug.
     fn loaders(&self) -> Result<Arc<Loaders>, ApiError>;
 
-    /// The request's id, where it has one.
+    /// The ID of the request, if it has one.
     fn request_id(&self) -> Option<&str>;
 }
 
@@ -41,21 +41,21 @@ impl RequestExt for Context<'_> {
     }
 }
 
-/// Where a subscription resumes when its `after` argument does not say: what an SSE client sent as `Last-Event-ID`.
+/// Where a subscription resumes if it has no `after` argument: the `Last-Event-ID` of an SSE client.
 #[derive(Debug, Clone)]
 pub struct ResumeAfter(pub Arc<str>);
 
-/// The cursor of the event that a subscription is telling, for transports that put it beside the payload.
+/// The cursor of the event that a subscription is sending, for transports that send it next to the payload.
 #[derive(Debug, Default)]
 pub struct LastCursor(Mutex<Option<Arc<str>>>);
 
 impl LastCursor {
-    /// Notes the cursor of the event that is told next.
+    /// Records the cursor of the next event.
     pub fn set(&self, cursor: String) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(cursor.into());
     }
 
-    /// The cursor of the event that was told last.
+    /// The cursor of the last event.
     pub fn get(&self) -> Option<Arc<str>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,14 +1,14 @@
-//! Opaque cursors of keyset pagination: the sort value and the id of a row.
+//! Opaque cursors for keyset pagination: the sort value and the ID of a row.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike, Utc};
 use uuid::Uuid;
 
-/// The column value a list is sorted by.
+/// The value of the column that a list is sorted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SortValue {
-    /// A moment, to the microsecond that PostgreSQL keeps.
+    /// A time, with the microsecond precision of PostgreSQL.
     Time(DateTime<Utc>),
     /// A text.
     Text(String),
@@ -16,7 +16,7 @@ pub enum SortValue {
     Number(i64),
 }
 
-/// Where a row stands in a list: its sort value, and its id to tell rows with equal ones apart.
+/// The position of a row in a list: its sort value, and its ID to distinguish rows with equal values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
     /// The value sorted by.
@@ -41,7 +41,7 @@ impl Position {
         Self { value: SortValue::Number(number), id }
     }
 
-    /// The cursor a client is given.
+    /// The cursor for the client.
     pub fn encode(&self) -> String {
         let id = self.id.simple();
         URL_SAFE_NO_PAD.encode(match &self.value {
@@ -51,7 +51,7 @@ impl Position {
         })
     }
 
-    /// The position a cursor stands for; `None` if it is none of ours, or stands for what no row can have.
+    /// The position of a cursor; `None` if the cursor is invalid or no row can have the position.
     pub fn decode(cursor: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let (kind, rest) = text.split_at_checked(1)?;
@@ -60,10 +60,10 @@ impl Position {
         let value = match kind {
             "t" => {
                 let time = DateTime::from_timestamp_micros(value.parse().ok()?)?;
-                // What RFC 3339 can write. PostgreSQL's own range is narrower than chrono's.
+                // The range of RFC 3339. PostgreSQL's own range is narrower than chrono's.
                 SortValue::Time(Some(time).filter(|time| (1..=9999).contains(&time.year()))?)
             }
-            // PostgreSQL keeps no U+0000.
+            // PostgreSQL cannot store U+0000.
             "s" => SortValue::Text(Some(value).filter(|text| !text.contains('\0'))?.to_owned()),
             "n" => SortValue::Number(value.parse().ok()?),
             _ => return None,

@@ -1,4 +1,4 @@
-//! A schema as it looks to a client that wants nothing old: what is deprecated is left out.
+//! The schema without everything that is deprecated.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,9 @@ use async_graphql::parser::types::Directive;
 use async_graphql::registry::{MetaField, MetaInputValue, MetaType, Registry};
 use async_graphql::{ContextDirective, CustomDirective, CustomDirectiveFactory, ServerError, ServerResult};
 
-/// Takes deprecated fields, arguments, input fields and enum values out of the schema whose builder it is given to as
-/// the last directive, and the types that only they led to. For printing that schema, not for executing it.
+/// Removes deprecated fields, arguments, input fields and enum values from the schema whose builder it is given to as
+/// the last directive, together with the types that are only reachable through them. For printing that schema, not for
+/// executing it.
 #[derive(Debug, Clone, Copy)]
 pub struct WithoutDeprecated;
 

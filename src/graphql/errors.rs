@@ -1,20 +1,20 @@
-//! The one place that turns a failure into a GraphQL error: `extensions { code, field, retryable, requestId }`.
+//! The only place that turns an error into a GraphQL error: `extensions { code, field, retryable, requestId }`.
 
 use async_graphql::{Context, Error, ErrorExtensionValues, ErrorExtensions, Pos, Response, ServerError, Value};
 
 use crate::db::error_chain;
 use crate::error::{ApiError, ApiErrors, Code};
 
-/// What a room's resolver returns.
+/// The result of a resolver.
 pub type ApiResult<T> = async_graphql::Result<T>;
 
-/// The id of a request, told with every error and in the `X-Request-Id` header.
+/// The ID of a request, returned with every error and in the `X-Request-Id` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
-/// Turns a room's failure into what the client is told.
+/// Turns an error into what the client sees.
 pub trait IntoGraphql<T> {
-    /// The value, or the error as the client is told it; further errors of the same input are added to the answer.
+    /// The value, or the error as the client sees it; further errors of the same input are added to the response.
     fn graphql(self, ctx: &Context<'_>) -> ApiResult<T>;
 }
 
@@ -27,7 +27,7 @@ impl<T> IntoGraphql<T> for Result<T, ApiError> {
 impl<T> IntoGraphql<T> for Result<T, ApiErrors> {
     fn graphql(self, ctx: &Context<'_>) -> ApiResult<T> {
         self.map_err(|ApiErrors(mut errors)| {
-            // The executor puts the one that is returned behind those that are added.
+            // The executor puts the returned error after those that were added.
             let last = errors.pop().unwrap_or_else(|| ApiError::internal("a failure without an error"));
             for error in errors {
                 ctx.add_error(told(error, ctx).into_server_error(ctx.item.pos));
@@ -42,7 +42,7 @@ fn told(error: ApiError, ctx: &Context<'_>) -> Error {
     graphql_error(error, request)
 }
 
-/// `error` as the client is told it; the cause goes to the log.
+/// `error` as the client sees it; the cause is logged.
 pub fn graphql_error(error: ApiError, request: Option<&RequestId>) -> Error {
     let request_id = request.map(|id| id.0.as_str());
     match error.code {
@@ -50,12 +50,12 @@ pub fn graphql_error(error: ApiError, request: Option<&RequestId>) -> Error {
             tracing::error!(request_id, error = %error_chain(&error), "internal error");
         }
         Code::DatabaseUnavailable | Code::ClusterUnavailable => {
-            tracing::warn!(request_id, code = %error.code, error = %error_chain(&error), "a dependency is away");
+            tracing::warn!(request_id, code = %error.code, error = %error_chain(&error), "a dependency is unavailable");
         }
         _ => tracing::debug!(request_id, code = %error.code, error = %error_chain(&error), "refused"),
     }
     let message = match error.code {
-        Code::Internal => "internal error; the log has it under this requestId".to_owned(),
+        Code::Internal => "internal error; the server log has the details under this requestId".to_owned(),
         _ => error.message.clone().into_owned(),
     };
     Error::new(message).extend_with(|_, extensions| fill(extensions, &error, request_id))
@@ -71,7 +71,7 @@ fn fill(extensions: &mut ErrorExtensionValues, error: &ApiError, request_id: Opt
     }
     extensions.set("retryable", error.code.is_retryable());
     if let Some(wait) = error.retry_after {
-        // Rounded up: who comes a moment too early is refused again.
+        // Rounded up: a client that retries a moment too early is rejected again.
         extensions.set("retryAfterMs", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1));
     }
     if let Some(id) = request_id {
@@ -79,7 +79,7 @@ fn fill(extensions: &mut ErrorExtensionValues, error: &ApiError, request_id: Opt
     }
 }
 
-/// An error of a document, at these places of it; [`complete`] adds what is told with every error.
+/// An error of a document at these positions; [`complete`] adds the extensions that every error has.
 pub fn coded(code: Code, message: impl Into<String>, positions: impl IntoIterator<Item = Pos>) -> ServerError {
     let mut error = ServerError::new(message, None);
     error.locations = positions.into_iter().collect();
@@ -87,14 +87,16 @@ pub fn coded(code: Code, message: impl Into<String>, positions: impl IntoIterato
     error
 }
 
-/// Errors of a document, and those that async-graphql made itself (a scalar that does not parse), get the same extensions.
+/// Errors of a document, and those that async-graphql created itself (a scalar that cannot be parsed), get the same
+/// extensions.
 pub fn complete(response: &mut Response, request: &RequestId) {
     for error in &mut response.errors {
         complete_error(error, request);
     }
 }
 
-/// The longest message in bytes: the library puts what a client sent into its own, whatever its size.
+/// The maximum length of a message in bytes: the library includes input of the client in its messages, however long it
+/// is.
 const LONGEST_MESSAGE: usize = 1_000;
 
 fn complete_error(error: &mut ServerError, request: &RequestId) {
@@ -114,7 +116,7 @@ fn complete_error(error: &mut ServerError, request: &RequestId) {
     }
 }
 
-/// Takes the names that validation suggests out of its messages, for a caller that may not ask for the schema.
+/// Removes the suggestions of validation from its messages, for callers that cannot query the schema.
 pub fn without_suggestions(response: &mut Response) {
     for error in response.errors.iter_mut().filter(|error| error.path.is_empty()) {
         if let Some(at) = error.message.find(" Did you mean ") {

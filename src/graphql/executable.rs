@@ -1,4 +1,4 @@
-//! A schema as it is executed. What it is given was validated before (`graphql::validation`).
+//! An executable schema. Operations were validated before (`graphql::validation`).
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::waves::{self, Waves};
 
 /// An executable schema. Clones are the same one.
 pub struct Executable<Q, M, S> {
-    /// Sees to every field's deadline.
+    /// Enforces the deadline of every field.
     timed: Schema<Q, M, S>,
     /// Does not: deadlines of fields that are ready cost as much as the execution itself.
     bare: Schema<Q, M, S>,
@@ -39,7 +39,7 @@ where
         Self { timed: builder().extension(Waves).finish(), bare: builder().extension(KnownValid).finish() }
     }
 
-    /// Executes a query or a mutation, whose answer comes in the shape that the specification wants.
+    /// Executes a query or a mutation, and shapes the response as the specification requires.
     pub async fn execute(
         &self,
         request: Request,
@@ -49,7 +49,7 @@ where
     ) -> Response {
         let mut response = match prepared.operation_type() {
             OperationType::Query => waves::drive(loaders, deadline, self.bare.execute(request)).await,
-            // A mutation waits for more than its loaders, and is not worth the haste.
+            // A mutation waits for more than its loaders, and does not need the fast path.
             OperationType::Mutation | OperationType::Subscription => self.timed.execute(request).await,
         };
         prepared.shape().settle(&mut response);
@@ -62,7 +62,7 @@ where
     }
 }
 
-/// Keeps the executor from validating again by its own rules, which deviate.
+/// Prevents the executor from validating again by its own rules, which deviate.
 struct KnownValid;
 
 impl ExtensionFactory for KnownValid {
@@ -82,14 +82,14 @@ impl Extension for KnownValid {
     }
 }
 
-/// What the executor is told in place of validating.
+/// The result that the executor gets instead of validating.
 pub(super) fn known_valid() -> ValidationResult {
-    // Cost and depth are measured and cached answers marked elsewhere (`graphql::limits`, `http::graphql`).
+    // Cost and depth are measured, and cached responses marked, elsewhere (`graphql::limits`, `http::graphql`).
     ValidationResult { cache_control: CacheControl::default(), complexity: 0, depth: 0 }
 }
 
-/// Whether execution began. Only then has the answer a `data` entry: an error of a field has a path, one of the
-/// request (parsing, validation, limits) has none.
+/// Whether execution started. Only then does the response have a `data` entry: an error of a field has a path, an error
+/// of the request (parsing, validation, limits) has none.
 pub fn was_executed(response: &Response) -> bool {
     response.errors.is_empty()
         || response.data != async_graphql::Value::Null
@@ -191,10 +191,10 @@ mod tests {
         let stage = Stage::of("{ quick one: read(seconds: 1) late: read(seconds: 60) two other }");
         insta::assert_snapshot!(stage.told(json!({}), Duration::from_secs(2)).await, @r#"
         {quick: 1, one: null, late: null, two: null, other: null} [
-            "[Field(\"late\")]: the operation's deadline of 2000 ms passed before this was ready",
-            "[Field(\"one\")]: the operation's deadline of 2000 ms passed before this was ready",
-            "[Field(\"other\")]: the operation's deadline of 2000 ms passed before this was ready",
-            "[Field(\"two\")]: the operation's deadline of 2000 ms passed before this was ready",
+            "[Field(\"late\")]: the operation exceeded its deadline of 2000 ms before this was ready",
+            "[Field(\"one\")]: the operation exceeded its deadline of 2000 ms before this was ready",
+            "[Field(\"other\")]: the operation exceeded its deadline of 2000 ms before this was ready",
+            "[Field(\"two\")]: the operation exceeded its deadline of 2000 ms before this was ready",
         ]
         "#);
     }
@@ -204,7 +204,7 @@ mod tests {
         let stage = Stage::of("{ one: read(seconds: 1) two }");
         insta::assert_snapshot!(stage.told(json!({}), Duration::from_secs(2)).await, @r#"
         {one: 1, two: null} [
-            "[Field(\"two\")]: the operation's deadline of 2000 ms passed before this was ready",
+            "[Field(\"two\")]: the operation exceeded its deadline of 2000 ms before this was ready",
         ]
         "#);
     }

@@ -1,11 +1,12 @@
-//! A feed that many follow: what its resolver hands over, so that an event is executed once for all who are told the same.
+//! A feed with many subscribers: what its resolver hands over, so that an event is executed once for all subscribers
+//! that receive the same data.
 //!
-//! The resolver of a feed plays one of two parts. For a subscriber it finds out what they may follow and leaves the feed
-//! of their events; nothing is executed yet. For an execution that subscribers share it yields the events it is given.
+//! The resolver of a feed has two roles. For a subscriber, it determines what they may follow and registers the feed of
+//! their events; nothing is executed yet. For an execution that subscribers share, it yields the events it is given.
 //!
-//! Which of them it is, and what the events are, is between the resolver and itself: the feed that it leaves brings the
-//! shares of its kind of events along, and puts into an execution's request what the same resolver takes out again. Who
-//! stands between knows the answers only.
+//! Only the resolver itself knows its role and its events: the feed that it registers provides the shares for its kind
+//! of events, and puts into the request of an execution what the same resolver takes out again. The code in between
+//! only sees the responses.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,20 +20,20 @@ use super::likeness::Likeness;
 use super::shares::{Execution, Rendition, Scope, Shares, Told};
 use crate::error::ApiError;
 
-/// The events of one subscriber, whose rights are an `R`.
+/// The events of one subscriber, whose permissions are an `R`.
 pub type Feed<R, E> = BoxStream<'static, Result<Item<R, E>, ApiError>>;
 
-/// The shares of all who follow events that are an `E`.
+/// The shares of all subscribers of events that are an `E`.
 pub type Audience<S, E> = Shares<Likeness, S, E>;
 
 /// An event for one subscriber.
 #[derive(Debug)]
 pub struct Item<R, E> {
-    /// Its number: an event has the same in every feed, and a later one a higher.
+    /// Its number, which is the same in every feed and increases with time.
     pub number: i64,
     /// The event, for the resolver that yields it.
     pub event: Arc<E>,
-    /// Whom it is for, with the rights of this moment.
+    /// The reader, with their current permissions.
     pub reader: R,
 }
 
@@ -42,7 +43,7 @@ impl<R: Clone, E> Clone for Item<R, E> {
     }
 }
 
-/// Where a resolver leaves the subscriber's feed. Lies in the request's data; without it, the resolver executes.
+/// Where a resolver registers the feed of a subscriber. Part of the request data; without it, the resolver executes.
 pub struct Left<S>(Mutex<Option<Box<dyn Announced<S>>>>);
 
 impl<S> Default for Left<S> {
@@ -52,47 +53,47 @@ impl<S> Default for Left<S> {
 }
 
 impl<S: Scope> Left<S> {
-    /// Leaves a feed of events that are told together with `audience`.
+    /// Registers a feed of events that are sent together with `audience`.
     pub fn leave<E: Send + Sync + 'static>(&self, feed: Feed<S::Reader, E>, audience: Audience<S, E>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(Announcement { feed, audience }));
     }
 
-    /// The feed that was left: none by a resolver that is not one of a feed.
+    /// The registered feed; `None` if the resolver is not that of a feed.
     pub fn take(&self) -> Option<Box<dyn Announced<S>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// A subscriber's feed, whatever its events are.
+/// The feed of a subscriber, whatever its events are.
 pub trait Announced<S: Scope>: Send {
-    /// What the subscriber is told of each event, by an execution that they share with all who are alike. `operation` makes
-    /// executions if they are the first. An error is the last item.
+    /// The responses for the events of the subscriber, from an execution that it shares with all identical
+    /// subscriptions. `operation` creates executions if they are the first. An error is the last item.
     fn follow(self: Box<Self>, likeness: Likeness, operation: Box<dyn Operation<S>>) -> Answers<S>;
 }
 
-/// What a subscriber is told.
+/// A response for a subscriber.
 pub type Answers<S> = BoxStream<'static, Result<Arc<Rendition<S>>, ApiError>>;
 
-/// A subscription that can be executed for others than who sent it.
+/// A subscription that can be executed for others than its sender.
 pub trait Operation<S: Scope>: Send + Sync {
-    /// Begins to execute it; `put` adds to the request where its resolver takes the events from.
+    /// Starts to execute it; `put` adds to the request what its resolver takes the events from.
     fn start(&self, put: Box<dyn FnOnce(Request) -> Request + '_>) -> Box<dyn Running<S>>;
 }
 
-/// An execution that answers each event that its resolver is given.
+/// An execution that returns a response for each event that its resolver is given.
 pub trait Running<S: Scope>: Send {
-    /// An event is going to be given.
+    /// Announces an event.
     fn begin(&mut self);
 
-    /// The answer to it; `None` when the operation has ended.
+    /// The response for it; `None` when the operation has ended.
     fn answer(&mut self) -> BoxFuture<'_, Option<Told<S>>>;
 }
 
-/// The events that an execution's resolver is to yield, each for its reader. Lies in the request's data.
+/// The events that the resolver of an execution yields, each for its reader. Part of the request data.
 pub struct Given<R, E>(Mutex<Option<mpsc::Receiver<Item<R, E>>>>);
 
 impl<R, E> Given<R, E> {
-    /// The events, for the resolver that asks first.
+    /// The events, for the first resolver that asks.
     pub fn take(&self) -> Option<mpsc::Receiver<Item<R, E>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -124,7 +125,7 @@ impl<S: Scope, E: Send + Sync + 'static> Announced<S> for Announcement<S, E> {
     }
 }
 
-/// An execution and the way to give it events.
+/// An execution and the channel that gives it events.
 struct Telling<S: Scope, E> {
     items: mpsc::Sender<Item<S::Reader, E>>,
     running: Box<dyn Running<S>>,

@@ -1,4 +1,4 @@
-//! Typed ids as the GraphQL scalar `ID`: an argument of the wrong kind is refused before a resolver runs.
+//! Typed IDs as the GraphQL scalar `ID`: an argument of the wrong kind is rejected before a resolver runs.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ impl<K: Kind> InputType for Id<K> {
     fn parse(value: Option<Value>) -> InputValueResult<Self> {
         let text = match value.unwrap_or_default() {
             Value::String(text) => text,
-            // An ID may be written as a number (specification, section 3.5.5), though none of ours is one.
+            // An ID may be written as a number (specification, section 3.5.5), although none of ours is one.
             Value::Number(number) => number.to_string(),
             other => return Err(InputValueError::expected_type(other)),
         };

@@ -1,4 +1,5 @@
-//! Keyset pagination in terms of rows: which way they are read and what a page's cursors mean for the sort column.
+//! Keyset pagination in terms of rows: in which direction they are read, and what the cursors of a page mean for the
+//! sort column.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,17 +16,17 @@ use super::connection::Page;
 use super::cursor::{Position, SortValue};
 use crate::error::{ApiError, ApiErrors, Problems};
 
-/// Which end of a list comes first.
+/// The direction in which a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Enum)]
 pub enum OrderDirection {
-    /// Smallest, earliest or alphabetically first comes first.
+    /// Ascending: smallest, earliest or alphabetically first value first.
     #[default]
     Asc,
-    /// Largest, latest or alphabetically last comes first.
+    /// Descending: largest, latest or alphabetically last value first.
     Desc,
 }
 
-/// The type of the column a list is sorted by; rows with equal values are told apart by their id.
+/// The type of the column that a list is sorted by; rows with equal values are distinguished by their ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SortType {
     /// A moment.
@@ -38,7 +39,7 @@ pub enum SortType {
 pub type Bounds<'p> = (Option<&'p Position>, Option<&'p Position>);
 
 impl Page {
-    /// Refuses cursors of a list that is sorted by another type of column.
+    /// Rejects cursors of a list that is sorted by a different type of column.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` for each such cursor.
@@ -51,7 +52,7 @@ impl Page {
                 SortValue::Number(_) => false,
             });
             if !fits {
-                problems.push(ApiError::bad_input(name, format!("{name} is a cursor of a list in another order")));
+                problems.push(ApiError::bad_input(name, format!("{name} is a cursor of a list in a different order")));
             }
         }
         problems.finish().map(|()| self)
@@ -90,9 +91,10 @@ pub fn time(position: Option<&Position>) -> (Option<DateTime<Utc>>, Option<Uuid>
 /// A condition on the tables `T`.
 pub type Condition<T> = Box<dyn BoxableExpression<T, Pg, SqlType = Bool>>;
 
-/// The conditions that keep the rows between `bounds`, for the columns `sort` and `id`, each with its table.
+/// The conditions that select the rows between `bounds`, for the columns `sort` and `id`, each qualified with its
+/// table.
 ///
-/// Diesel has no row comparison, and only a row comparison is answered by walking an index.
+/// Diesel has no row comparison, and only a row comparison can be answered with an index.
 pub fn between<T: 'static>(bounds: Bounds<'_>, sort: &str, id: &str) -> Vec<Condition<T>> {
     let (greater, less) = bounds;
     let beyond = |position: Option<&Position>, comparison: &str| -> Option<Condition<T>> {
@@ -111,7 +113,7 @@ pub fn between<T: 'static>(bounds: Bounds<'_>, sort: &str, id: &str) -> Vec<Cond
     [beyond(greater, ">"), beyond(less, "<")].into_iter().flatten().collect()
 }
 
-/// Keys of a paged edge, gathered by page: all parents with the same page are read in one statement.
+/// The keys of a paged edge, grouped by page: all parents with the same page are read in one statement.
 pub fn by_page<P>(keys: Vec<(P, Page)>) -> HashMap<Page, Vec<P>>
 where
     P: Eq + Hash,

@@ -1,17 +1,17 @@
-//! Where the strings and comments of a document end: for what is counted before a document is parsed. Where a string does
-//! not end, the parser fails; only its quotes are skipped then, so that nothing hides in it.
+//! Where the strings and comments of a document end, for what is counted before a document is parsed. The parser
+//! rejects unterminated strings; only their quotes are skipped here, so that nothing can hide in them.
 
-/// Skips strings and comments. It remembers which strings do not end, so that no text makes it look twice.
+/// Skips strings and comments. It remembers which strings are unterminated, so that no text makes it scan twice.
 #[derive(Debug, Default)]
 pub(super) struct Lexer {
-    /// No block string that begins at or after the first open one ends.
+    /// No block string that starts at or after the first unterminated one ends.
     block_strings_stay_open: bool,
-    /// No string that begins before this place ends.
+    /// No string that starts before this position ends.
     strings_stay_open_until: usize,
 }
 
 impl Lexer {
-    /// The place behind the string that begins at `from` with a quote.
+    /// The position after the string whose opening quote is at `from`.
     pub(super) fn after_string(&mut self, bytes: &[u8], from: usize) -> usize {
         if bytes[from..].starts_with(b"\"\"\"") {
             if !self.block_strings_stay_open {
@@ -36,14 +36,14 @@ impl Lexer {
     }
 }
 
-/// The place behind the comment that begins at `from`.
+/// The position after the comment that starts at `from`.
 pub(super) fn after_comment(bytes: &[u8], from: usize) -> usize {
     let length = bytes[from..].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
     from + length.unwrap_or(bytes.len() - from)
 }
 
-/// The place behind a string, or the place where it breaks off. A quote in between is part of an escape, so a string
-/// that begins with it breaks off there, too.
+/// The position after a string, or the position where it breaks off. A quote in between is part of an escape, so a
+/// string that starts with it breaks off there, too.
 fn end_of_string(bytes: &[u8], from: usize) -> Result<usize, usize> {
     let mut at = from + 1;
     loop {

@@ -1,4 +1,4 @@
-//! What makes two subscriptions alike: how they tell an event, and not which events they are told.
+//! What makes two subscriptions alike: how they represent an event, not which events they receive.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -9,11 +9,11 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, PathSegment, Pos, Positioned, Request, ServerError, Value, Variables};
 
-/// Deeper than any operation that is let through; a fragment that contains itself ends here.
+/// Deeper than any accepted operation; a fragment that contains itself ends here.
 const DEEPEST: usize = 64;
 
-/// Equal for subscriptions that tell an event in the same way. The arguments of the feed itself are left out: a filter
-/// decides which events are told.
+/// Equal for subscriptions that represent an event in the same way. The arguments of the feed itself are ignored: a
+/// filter only decides which events are sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Likeness {
     document: Arc<str>,
@@ -21,21 +21,21 @@ pub struct Likeness {
     variables: Arc<str>,
 }
 
-/// A subscription, as far as it matters to its transport.
+/// A subscription, as far as its transport needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
     /// What it has in common with others.
     pub likeness: Likeness,
-    /// Where its feed stands in the document.
+    /// The position of its feed in the document.
     pub place: Place,
 }
 
-/// The place of a feed in its document and answer; none in a document that cannot be executed.
+/// The position of a feed in its document and response; none in a document that cannot be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place(Option<(Name, Pos)>);
 
 impl Place {
-    /// `error` as an error of the feed's field.
+    /// `error` as an error of the field of the feed.
     pub fn put(&self, mut error: ServerError) -> ServerError {
         if let Some((name, pos)) = &self.0 {
             error.path = vec![PathSegment::Field(name.to_string())];
@@ -46,8 +46,8 @@ impl Place {
 }
 
 impl Outline {
-    /// The outline of the operation of `document` that `request` runs. The document is the one that was written: of what is
-    /// executed, conditions are gone.
+    /// The outline of the operation of `document` that `request` runs. The document is the original one: in the
+    /// executed one, conditions are gone.
     pub fn of(request: &Request, document: &ExecutableDocument) -> Self {
         let operation = request.operation_name.as_deref().map(Arc::<str>::from);
         let mut feeds = Vec::new();
@@ -73,7 +73,7 @@ fn operation_of<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Opt
     }
 }
 
-/// The one field of a subscription's root (section 5.2.4.1 of the specification, Single Root Field), as often as it is
+/// The root field of a subscription (section 5.2.4.1 of the specification, Single Root Field), as often as it is
 /// selected.
 fn feeds_of<'a>(
     document: &'a ExecutableDocument,
@@ -99,7 +99,7 @@ fn feeds_of<'a>(
     }
 }
 
-/// The variables that a selection uses.
+/// The variables used in a selection.
 struct Used<'a> {
     document: &'a ExecutableDocument,
     variables: BTreeSet<Name>,

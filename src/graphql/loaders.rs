@@ -1,8 +1,9 @@
-//! A request's loaders, found by the type of what they read: each room brings its own and no list of all is kept.
+//! The loaders of a request, by the type of what they read: each module provides its own, and there is no central list.
 //!
-//! Asks are gathered in waves (`graphql::waves`): a wave departs when the whole operation can do nothing but wait for
-//! it, so a level is read with one statement for each kind of read, however many rows ask. What was read is kept until the
-//! request ends; beneath it the thread's coalescer (`db::coalesce`) lets concurrent requests share statements.
+//! Requests for values are collected in waves (`graphql::waves`): a wave is sent when the whole operation can only wait
+//! for it, so a level is read with one statement for each kind of read, no matter how many rows need it. Values are
+//! kept until the request ends; below the loaders, the coalescer of the thread (`db::coalesce`) lets concurrent
+//! requests share statements.
 
 use std::any::{Any, TypeId};
 use std::collections::hash_map::Entry;
@@ -22,7 +23,7 @@ use crate::error::ApiError;
 
 type Loaded<R> = Result<Option<<R as Read>::Value>, ReadFailed>;
 
-/// What goes to the database for one kind of read, and hands out what came back.
+/// Sends one kind of read to the database, and distributes the results.
 pub(super) type Trip = BoxFuture<'static, ()>;
 
 /// The loaders of one request.
@@ -32,28 +33,28 @@ pub struct Loaders {
     drivers: AtomicUsize,
     /// The deadline that has passed.
     late: OnceLock<Deadline>,
-    /// What reads in their place.
+    /// The loaders that are used instead.
     others: Option<Arc<dyn OtherLoaders>>,
 }
 
 impl Loaders {
-    /// Loaders that know nothing yet: what was read for another request is not seen in this one.
+    /// Empty loaders: what was read for another request is not visible in this one.
     pub fn new(lane: Lane) -> Self {
         Self { lane, by_read: Mutex::default(), drivers: AtomicUsize::new(0), late: OnceLock::new(), others: None }
     }
 
-    /// Loaders of another make, for a request that the executor answers alone.
+    /// Foreign loaders, for a request that only the executor resolves.
     pub fn of_another_make(lane: Lane, others: Arc<dyn OtherLoaders>) -> Self {
         Self { others: Some(others), ..Self::new(lane) }
     }
 
-    /// Whether these are loaders of another make.
+    /// Whether these are foreign loaders.
     pub(super) const fn are_others(&self) -> bool {
         self.others.is_some()
     }
 
-    /// What belongs to `key`, read together with what other fields of this level ask for. To be asked from the task
-    /// that executes the operation.
+    /// The value of `key`, read together with what other fields of this level need. Must be called from the task that
+    /// executes the operation.
     ///
     /// # Errors
     /// The read failed.
@@ -70,16 +71,16 @@ impl Loaders {
             Asked::Waiting(answered) => answered,
         };
         if self.drivers.load(Ordering::Relaxed) == 0 {
-            // Outside an execution nobody else is coming.
+            // Outside of an execution, nothing else will be requested.
             futures::future::join_all(self.depart()).await;
         }
         let given_up = || ApiError::internal("a read was given up by its request");
         Ok(answered.await.map_err(|_| self.late.get().map_or_else(given_up, late))??)
     }
 
-    /// Has what belongs to `key` read with the next wave, for a field that will ask for it.
+    /// Reads the value of `key` with the next wave, for a field that will need it.
     pub fn foresee<R: Read>(&self, key: R::Key) {
-        // Who comes after the deadline is told so when they ask.
+        // After the deadline, callers get the error when they ask.
         if self.late.get().is_none() && self.others.is_none() {
             self.asks::<R, _>(|asks| asks.foresee(key));
         }
@@ -99,21 +100,21 @@ impl Loaders {
         Driven(self)
     }
 
-    /// Sends off everything that was asked for since the last time.
+    /// Sends everything that was requested since the last call.
     pub(super) fn depart(&self) -> Vec<Trip> {
         self.known().values_mut().filter_map(|asks| asks.depart()).collect()
     }
 
-    /// Waits for nothing any more: who has asked and who will ask is told that the deadline passed.
+    /// Stops waiting: all current and future requests fail because the deadline has passed.
     pub(super) fn give_up(&self, deadline: Deadline) {
-        // There is one deadline, so a second call would say the same.
+        // There is one deadline, so a second call would have the same error.
         let _ = self.late.set(deadline);
         self.forget();
     }
 
     fn ask<R: Read>(&self, key: R::Key) -> Asked<R> {
         let asked = self.asks::<R, _>(|asks| asks.ask(key));
-        // The key is the type, so it is always found; the dropped answer is an error to the asker otherwise.
+        // The key is the type, so it is always found; otherwise the caller would get an error from the dropped sender.
         asked.unwrap_or_else(|| Asked::Waiting(oneshot::channel().1))
     }
 
@@ -134,7 +135,7 @@ enum Asked<R: Read> {
     Waiting(oneshot::Receiver<Loaded<R>>),
 }
 
-/// Somebody sends off what is gathered, so askers just wait.
+/// A driver sends what is collected, so callers only wait.
 pub(super) struct Driven<'a>(&'a Loaders);
 
 impl Drop for Driven<'_> {
@@ -143,19 +144,19 @@ impl Drop for Driven<'_> {
     }
 }
 
-/// The asks for one kind of read.
+/// The requests for one kind of read.
 struct Asks<R: Read> {
     coalescer: Coalescer<R>,
     known: Arc<Known<R>>,
-    /// What departs next.
+    /// What the next wave contains.
     waiting: Vec<R::Key>,
 }
 
-/// What was asked for in this request, so that it is not read again.
+/// What was requested in this request, so that it is not read again.
 type Known<R> = Mutex<ByKey<<R as Read>::Key, Answer<R>>>;
 
 enum Answer<R: Read> {
-    /// It is being read, or soon will be, for whoever has asked.
+    /// It is being read, or will be soon, for these callers.
     Coming(Vec<oneshot::Sender<Loaded<R>>>),
     There(Loaded<R>),
 }
@@ -195,7 +196,7 @@ impl<R: Read> Asks<R> {
     }
 }
 
-/// [`Asks`] of whatever read.
+/// [`Asks`] of any kind of read.
 trait Departs: Send + Sync {
     fn depart(&mut self) -> Option<Trip>;
     fn as_any(&mut self) -> &mut dyn Any;
@@ -216,7 +217,7 @@ impl<R: Read> Departs for Asks<R> {
                 let coming = known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, there);
                 let Some(Answer::Coming(askers)) = coming else { continue };
                 for answer in askers {
-                    // A field that ran out of time needs no answer.
+                    // A field that ran out of time needs no result.
                     let _ = answer.send(loaded.clone());
                 }
             }
@@ -235,16 +236,16 @@ fn loaders<'c>(ctx: &'c Context<'_>) -> Result<&'c Arc<Loaders>, ApiError> {
 
 /// `ctx.read::<R>(key)` in a resolver.
 pub trait ReadExt {
-    /// What belongs to `key`.
+    /// The value of `key`.
     ///
     /// # Errors
-    /// The read failed, or the request carries no loaders.
+    /// The read failed, or the request has no loaders.
     fn read<R: Read>(&self, key: R::Key) -> impl Future<Output = Result<Option<R::Value>, ApiError>> + Send;
 
-    /// Has what belongs to `key` read together with what this level asks for, because a field below it will ask.
+    /// Reads the value of `key` together with what this level needs, because a field below it will need it.
     ///
     /// # Errors
-    /// The request carries no loaders.
+    /// The request has no loaders.
     fn foresee<R: Read>(&self, key: R::Key) -> Result<(), ApiError>;
 }
 
@@ -273,7 +274,7 @@ mod tests {
     use crate::graphql::waves::drive;
     use crate::tasks::Tasks;
 
-    /// Neither is read before the other is, too.
+    /// Neither is read before the other one is requested.
     static BOTH: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(2));
     static READ: AtomicUsize = AtomicUsize::new(0);
 
@@ -297,7 +298,7 @@ mod tests {
         async fn read(_: &Lane, keys: Vec<u32>) -> Result<ByKey<u32, u32>, ApiError> {
             READ.fetch_add(keys.len(), Ordering::Relaxed);
             BOTH.wait().await;
-            // So that they are asked for while they are being read.
+            // So that they are requested while they are being read.
             tokio::time::sleep(Duration::from_millis(20)).await;
             Ok(keys.into_iter().map(|key| (key, 10 * key)).collect())
         }

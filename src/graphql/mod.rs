@@ -1,4 +1,4 @@
-//! The toolkit every room builds with: ids, errors, limits, connections and loaders. No domain in here.
+//! The toolkit that all modules use: IDs, errors, limits, connections and loaders. It contains nothing domain-specific.
 
 pub mod at_once;
 pub mod coercion;

@@ -1,16 +1,16 @@
-//! Names that people choose: what they may be made of, and saying so when one is not.
+//! Names that users choose: which characters are allowed, and the error if a name is invalid.
 
 use crate::error::ApiError;
 
-/// Characters of a name at most: what Kubernetes allows in a label.
+/// The maximum length of a name: the limit of Kubernetes for labels.
 pub const MAX_NAME: usize = 63;
-/// Characters of a description at most.
+/// The maximum length of a description in characters.
 pub const MAX_DESCRIPTION: usize = 2000;
 
-/// A name of lower-case letters, digits and the characters in `inner`, which are not allowed at its ends.
+/// A name of lowercase letters, digits and the characters in `inner`, which are not allowed at its ends.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` with the name, cut if it is long, and what is allowed.
+/// `BAD_USER_INPUT` with the name, truncated if it is long, and what is allowed.
 pub fn name(text: String, inner: &str, field: &'static str) -> Result<String, ApiError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let legal = (1..=MAX_NAME).contains(&text.len())
@@ -24,31 +24,34 @@ pub fn name(text: String, inner: &str, field: &'static str) -> Result<String, Ap
     Err(ApiError::bad_input(
         field,
         format!(
-            "{} is not a name: it may have 1 to {MAX_NAME} lower-case letters and digits, with {characters} between them",
+            "{} is not a valid name: it must have 1 to {MAX_NAME} lower-case letters and digits, with {characters} only between them",
             shown(&text)
         ),
     ))
 }
 
-/// A text for people: no control characters but line breaks and tabs, at most `most` characters.
+/// A text for people: no control characters other than line breaks and tabs, and at most `most` characters.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` with the text, cut if it is long, and what is allowed.
+/// `BAD_USER_INPUT` with the text, truncated if it is long, and what is allowed.
 pub fn prose(text: String, most: usize, field: &'static str) -> Result<String, ApiError> {
     let length = text.chars().count();
     if length > most {
-        return Err(ApiError::bad_input(field, format!("the text has {length} characters; it may have {most}")));
+        return Err(ApiError::bad_input(
+            field,
+            format!("the text has {length} characters; at most {most} are allowed"),
+        ));
     }
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         return Err(ApiError::bad_input(
             field,
-            format!("{} has control characters; only line breaks and tabs are allowed", shown(&text)),
+            format!("{} contains control characters; only line breaks and tabs are allowed", shown(&text)),
         ));
     }
     Ok(text)
 }
 
-/// A client's text as it stands in an error: quoted, escaped, cut at 80 characters.
+/// A text of a client as shown in an error: quoted, escaped, truncated to 80 characters.
 pub fn shown(text: &str) -> String {
     let start: String = text.chars().take(80).collect();
     let more = if start.len() < text.len() { "…" } else { "" };
@@ -62,8 +65,8 @@ mod tests {
     #[test]
     fn capitals_and_300_characters_are_refused_with_what_is_allowed() {
         let refused = |text: &str| name(text.to_owned(), "-", "input.name").unwrap_err().to_string();
-        insta::assert_snapshot!(refused("Vision"), @r#""Vision" is not a name: it may have 1 to 63 lower-case letters and digits, with "-" between them"#);
-        insta::assert_snapshot!(refused(&"a".repeat(300)), @r#""aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"… is not a name: it may have 1 to 63 lower-case letters and digits, with "-" between them"#);
+        insta::assert_snapshot!(refused("Vision"), @r#""Vision" is not a valid name: it must have 1 to 63 lower-case letters and digits, with "-" only between them"#);
+        insta::assert_snapshot!(refused(&"a".repeat(300)), @r#""aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"… is not a valid name: it must have 1 to 63 lower-case letters and digits, with "-" only between them"#);
         for bad in ["", "-a", "a-", "a b", "a.b", "ä", "a\0"] {
             assert!(name(bad.to_owned(), "-", "input.name").is_err(), "{bad:?}");
         }
@@ -74,6 +77,6 @@ mod tests {
     fn prose_may_have_line_breaks_and_no_other_control_characters() {
         assert!(prose("two\nlines".to_owned(), 20, "input.description").is_ok());
         let refused = prose("nul\0".to_owned(), 20, "input.description").unwrap_err();
-        insta::assert_snapshot!(refused, @r#""nul\0" has control characters; only line breaks and tabs are allowed"#);
+        insta::assert_snapshot!(refused, @r#""nul\0" contains control characters; only line breaks and tabs are allowed"#);
     }
 }

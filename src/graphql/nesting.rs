@@ -1,13 +1,13 @@
-//! How deeply the brackets of a document nest, found without recursion: the parser, the validation and the executor
-//! are recursive, and a document of a few thousand brackets would end the whole process by exhausting a stack.
+//! The nesting of the brackets of a document, determined without recursion: the parser, the validation and the executor
+//! are recursive, and a document of a few thousand brackets would exhaust a stack and crash the whole process.
 
 use super::lexer::{Lexer, after_comment};
 use crate::error::{ApiError, Code};
 
-/// Brackets that may be open at once. Far more than any depth limit needs, far less than a stack holds.
+/// The maximum number of open brackets. Far more than any depth limit needs, far less than a stack can hold.
 const MAX_NESTING: usize = 200;
 
-/// Refuses a document whose brackets nest too deeply for the parser.
+/// Rejects a document whose brackets nest too deeply for the parser.
 ///
 /// # Errors
 /// `QUERY_TOO_COMPLEX` with the limit.
@@ -21,7 +21,7 @@ pub fn check(document: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Brackets in comments and strings are none.
+/// Brackets in comments and strings do not count.
 fn nests_deeper_than(bytes: &[u8], allowed: usize) -> bool {
     let mut lexer = Lexer::default();
     let (mut at, mut open) = (0, 0_usize);
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(nests("{ a(b: \"\"\"[[[ \\\"\"\" [[[ \" [[[\"\"\") }"), 2);
     }
 
-    /// `"""a"` is an empty string and `"a"` where no `"""` ends it.
+    /// `"""a"` is an empty string and `"a"` if it is not terminated by `"""`.
     #[test]
     fn a_string_that_does_not_end_hides_no_bracket() {
         assert_eq!(nests(r#"{ a(b: ["""a" [[[1]]]]) }"#), 6);

@@ -1,12 +1,12 @@
-//! Finds U+0000 in what a client sends. PostgreSQL keeps it in no text and Kubernetes takes it nowhere, so it is
-//! refused before it fails a statement, which other requests may share.
+//! Finds U+0000 in the input of clients. PostgreSQL cannot store it and Kubernetes does not accept it, so it is
+//! rejected before it fails a statement that other requests may share.
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Value, Variables};
 
 use crate::error::ApiError;
 
-/// Refuses a U+0000 in a variable or in a literal of the document.
+/// Rejects a U+0000 in a variable or in a literal of the document.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` with the path to the first one: `variables.input.name`, or that of an argument in the document.
@@ -15,15 +15,15 @@ pub fn refuse(variables: &Variables, text: &str, document: &ExecutableDocument) 
         let mut variables = variables.iter();
         variables.find_map(|(name, value)| in_const(value).map(|path| format!("variables.{name}{path}")))
     };
-    // Most documents have no escape, so most are not walked.
+    // Most documents contain no escape, so most are not searched.
     let may_have_one = text.bytes().any(|byte| matches!(byte, 0 | b'\\'));
     match in_variables().or_else(|| may_have_one.then(|| in_document(document)).flatten()) {
         None => Ok(()),
-        Some(path) => Err(ApiError::bad_input(path, "a text has the character U+0000 (NUL), which no text may have")),
+        Some(path) => Err(ApiError::bad_input(path, "strings cannot contain the character U+0000 (NUL)")),
     }
 }
 
-/// The path within `value` to a text with a U+0000.
+/// The path within `value` to a string with a U+0000.
 fn in_const(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => text.contains('\0').then(String::new),
@@ -55,7 +55,7 @@ fn in_selection_set(set: &SelectionSet) -> Option<String> {
         Selection::Field(field) => {
             let mut arguments = field.node.arguments.iter();
             let found = arguments.find_map(|(name, value)| {
-                // What stands for a variable was looked at with the variables.
+                // The value of a variable was checked with the variables.
                 let literal = value.node.clone().into_const_with::<()>(|_| Ok(Value::Null)).ok()?;
                 in_const(&literal).map(|path| format!("{}{path}", name.node))
             });

@@ -1,5 +1,5 @@
-//! The seam for loaders of another make. The server has none; the reference server of the tests and the benchmark brings
-//! those of the crate dataloader, so that the same rooms are read in the stock way.
+//! The interface for foreign loaders. The server has none; the reference server of the tests and the benchmark uses
+//! those of the crate dataloader, so that the same types are read in the stock way.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -14,16 +14,16 @@ use crate::db::Lane;
 use crate::db::coalesce::{Read, ReadFailed};
 use crate::error::ApiError;
 
-/// Loaders that take the place of the server's own in a request.
+/// Loaders that replace the server's own in a request.
 pub trait OtherLoaders: Send + Sync {
-    /// What belongs to a key.
+    /// The value of a key.
     fn load(&self, ask: Ask) -> BoxFuture<'_, Loaded>;
 
     /// Forgets what was read.
     fn forget(&self);
 }
 
-/// What a resolver asks for.
+/// What a resolver requests.
 pub struct Ask {
     /// The key.
     pub key: AnyKey,
@@ -31,17 +31,17 @@ pub struct Ask {
     pub together: ReadTogether,
 }
 
-/// Reads keys, all of one kind, over the connections of a thread. Each is in the answer.
+/// Reads keys, all of one kind, over the connections of a thread. Each is in the result.
 pub type ReadTogether = fn(Lane, Vec<AnyKey>) -> BoxFuture<'static, HashMap<AnyKey, Loaded>>;
 
-/// What belongs to a key of whatever kind of read, if anything does.
+/// The value of a key of any kind of read, if there is one.
 pub type Loaded = Result<Option<Found>, ReadFailed>;
 
-/// A value of whatever kind of read.
+/// A value of any kind of read.
 #[derive(Clone)]
 pub struct Found(Arc<dyn Any + Send + Sync>);
 
-/// A key of whatever kind of read.
+/// A key of any kind of read.
 #[derive(Clone)]
 pub struct AnyKey {
     read: TypeId,
@@ -69,7 +69,7 @@ impl<K: Eq + Hash + fmt::Debug + Send + Sync + 'static> Key for K {
 }
 
 impl AnyKey {
-    /// The kind of read that it is a key of.
+    /// The kind of read that the key belongs to.
     pub const fn read(&self) -> TypeId {
         self.read
     }
@@ -99,7 +99,7 @@ impl fmt::Debug for AnyKey {
     }
 }
 
-/// What belongs to `key`, by way of `others`.
+/// The value of `key`, through `others`.
 ///
 /// # Errors
 /// The read failed.

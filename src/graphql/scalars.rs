@@ -1,19 +1,19 @@
-//! The scalars of the API that are not GraphQL's own.
+//! The custom scalars of the API.
 
 use async_graphql::{InputValueError, InputValueResult, Name, Scalar, ScalarType, Value};
 
-/// An amount of a resource as Kubernetes writes it: a number with an optional suffix, such as `"500m"` (half a CPU),
-/// `"2"`, `"1.5Gi"` (binary: Ki, Mi, Gi, Ti, Pi, Ei) or `"10G"` (decimal: k, M, G, T, P, E). It is kept as written and
-/// compared by value: `"1Gi"` equals `"1024Mi"`. A whole number may also be written without quotes: `cpu: 2`.
+/// A resource quantity in Kubernetes notation: a number with an optional suffix, such as `"500m"` (half a CPU), `"2"`,
+/// `"1.5Gi"` (binary: Ki, Mi, Gi, Ti, Pi, Ei) or `"10G"` (decimal: k, M, G, T, P, E). It is stored as written and
+/// compared by value: `"1Gi"` equals `"1024Mi"`. Whole numbers can also be written without quotes: `cpu: 2`.
 ///
-/// The text is not read here: one that is no amount is a problem of its field among the others, told where amounts are
-/// checked.
+/// The text is not parsed here: an invalid quantity is reported like any other problem of its field, where quantities
+/// are validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quantity(pub String);
 
-/// An amount of a resource as Kubernetes writes it: a number with an optional suffix, such as `"500m"` (half a CPU),
-/// `"2"`, `"1.5Gi"` (binary: Ki, Mi, Gi, Ti, Pi, Ei) or `"10G"` (decimal: k, M, G, T, P, E). It is kept as written and
-/// compared by value: `"1Gi"` equals `"1024Mi"`. A whole number may also be written without quotes: `cpu: 2`.
+/// A resource quantity in Kubernetes notation: a number with an optional suffix, such as `"500m"` (half a CPU), `"2"`,
+/// `"1.5Gi"` (binary: Ki, Mi, Gi, Ti, Pi, Ei) or `"10G"` (decimal: k, M, G, T, P, E). It is stored as written and
+/// compared by value: `"1Gi"` equals `"1024Mi"`. Whole numbers can also be written without quotes: `cpu: 2`.
 #[Scalar(
     name = "Quantity",
     specified_by_url = "https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/"
@@ -33,13 +33,13 @@ impl ScalarType for Quantity {
     }
 }
 
-/// A place in a feed or a log to resume from, such as `"ZTQyMTc"`: everything after it, nothing twice. Opaque: keep the
-/// newest one that you were given, and send it as it is in `after`.
+/// An opaque position in a feed or a log, such as `"ZTQyMTc"`. Keep the latest cursor you received and pass it
+/// unchanged in `after` to resume: you receive everything after that position, and nothing twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
-/// A place in a feed or a log to resume from, such as `"ZTQyMTc"`: everything after it, nothing twice. Opaque: keep the
-/// newest one that you were given, and send it as it is in `after`.
+/// An opaque position in a feed or a log, such as `"ZTQyMTc"`. Keep the latest cursor you received and pass it
+/// unchanged in `after` to resume: you receive everything after that position, and nothing twice.
 #[Scalar(name = "Cursor", specified_by_url = "https://relay.dev/graphql/connections.htm#sec-Cursor")]
 impl ScalarType for Cursor {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -54,16 +54,16 @@ impl ScalarType for Cursor {
     }
 }
 
-/// The key by which an answer's serializer knows that a text is JSON already.
+/// The key by which the serializer of a response recognizes a text that is already JSON.
 const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
 
-/// A Kubernetes object shown as it is, as JSON. It is kept as the text that it is answered as: as a tree of values it
-/// would take many times as much memory.
+/// A Kubernetes object as JSON. It is kept as the text of the response: as a tree of values it would take many times as
+/// much memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(String);
 
 impl Json {
-    /// A text that is JSON.
+    /// A text that is valid JSON.
     pub fn of_text(text: String) -> Self {
         Self(text)
     }
@@ -80,7 +80,8 @@ pub fn json_text(value: &Value) -> Option<&str> {
     }
 }
 
-/// A Kubernetes object shown as it is: a JSON value and not a text, so it has no selection and needs no parsing.
+/// A Kubernetes object as a JSON value. It is not encoded as a string, so it needs no parsing, and it takes no
+/// selection set.
 #[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -1,8 +1,8 @@
-//! What an answer must look like: its fields in the order of the selection, and nulls where fields failed.
+//! The shape of a response: its fields in the order of the selection, and nulls for fields that failed.
 //!
-//! The executor puts fields in the order in which they were ready and leaves out those that failed. The specification
-//! wants the order of the selection (section 7.2.2, Serialized Map Ordering), null for a field that failed, and, where it
-//! may not be null, null for the nearest thing above it that may (section 6.4.4, Handling Field Errors).
+//! The executor returns fields in the order in which they were ready and omits those that failed. The specification
+//! requires the order of the selection (section 7.2.2, Serialized Map Ordering), null for a field that failed and, if
+//! it cannot be null, null for the nearest parent that can (section 6.4.4, Handling Field Errors).
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, PathSegment, Response, Value};
@@ -10,29 +10,29 @@ use async_graphql::{Name, PathSegment, Response, Value};
 use super::collect::NOTHING;
 use super::limits::plan::{FieldStep, Group, OperationPlan, Plan, Step};
 
-/// Deeper than any operation that is let through; a fragment that contains itself ends here.
+/// Deeper than any accepted operation; a fragment that contains itself ends here.
 const DEEPEST: usize = 64;
 
-/// The fields of a selection set, by their names in the answer.
+/// The fields of a selection set, by response name.
 #[derive(Debug, Default)]
 pub struct Shape(IndexMap<Name, Expected, foldhash::fast::RandomState>);
 
-/// A field as it is expected.
+/// An expected field.
 #[derive(Debug, Default)]
 struct Expected {
-    /// Whether it may be null, whether the items of its list may be, whether theirs may be, and so on.
+    /// Whether it is nullable, whether the items of its list are, whether theirs are, and so on.
     nullable: Box<[bool]>,
     below: Shape,
 }
 
-/// What is added to a shape: what may be selected, or also what literal conditions leave out.
+/// What is added to a shape: what may be selected, or also what literal conditions exclude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Selected {
     Possibly,
     Never,
 }
 
-/// What a failed field does to the value it stands in.
+/// The effect of a failed field on the value that contains it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Stays,
@@ -40,11 +40,11 @@ enum Effect {
 }
 
 impl Shape {
-    /// The shape of the answers to this operation of `plan`.
+    /// The shape of the responses to this operation of `plan`.
     pub(super) fn of(operation: &OperationPlan, plan: &Plan) -> Self {
         let mut shape = Self::default();
-        // What a literal condition leaves out has no place among the others (section 6.3.2, CollectFields). It is known all
-        // the same: a field without any below it is a leaf.
+        // What a literal condition excludes has no position among the others (section 6.3.2, CollectFields). It is
+        // added all the same: a field without subfields is a leaf.
         shape.add(&operation.selection, plan, Selected::Possibly, 0);
         shape.add(&operation.selection, plan, Selected::Never, 0);
         shape
@@ -69,11 +69,11 @@ impl Shape {
         }
     }
 
-    /// Puts an answer into this shape.
+    /// Brings a response into this shape.
     pub fn settle(&self, response: &mut Response) {
         let paths = || response.errors.iter().map(|error| error.path.as_slice()).filter(|path| !path.is_empty());
-        // An object of which every field failed is given as null. Those that may be null come first and bring it back,
-        // unless it failed itself, so that null stands only for what may not be.
+        // An object in which every field failed is returned as null. The nullable fields are processed first and
+        // restore it, unless it failed itself, so that null is left only for what is not nullable.
         paths().for_each(|path| self.put_null(&mut response.data, path, true));
         paths().for_each(|path| self.put_null(&mut response.data, path, false));
         for path in paths() {
@@ -84,7 +84,7 @@ impl Shape {
         self.sort(&mut response.data);
     }
 
-    /// Puts null where `path` leads, if that may be null; to get there it brings back what was given as null, if it may.
+    /// Sets null at `path`, if it is nullable; on the way there, it restores what was returned as null, if possible.
     fn put_null(&self, value: &mut Value, path: &[PathSegment], brings_back: bool) {
         let [PathSegment::Field(name), rest @ ..] = path else { return };
         let Some(expected) = self.0.get(name.as_str()) else { return };
@@ -103,7 +103,7 @@ impl Shape {
         }
     }
 
-    /// Whether `path` leads to a field that may be null.
+    /// Whether `path` leads to a nullable field.
     fn allows_null(&self, path: &[PathSegment]) -> bool {
         let mut fields = path.iter().filter_map(|segment| match segment {
             PathSegment::Field(name) => Some(name.as_str()),
@@ -115,7 +115,7 @@ impl Shape {
         ends_in_field && last.is_some_and(|expected| expected.may_be_null(0))
     }
 
-    /// Has the failure of what `path` leads to take its effect within `value`, an object of this shape.
+    /// Applies the failure at `path` within `value`, an object of this shape.
     fn fail(&self, value: &mut Value, path: &[PathSegment]) -> Effect {
         let [PathSegment::Field(name), rest @ ..] = path else { return Effect::Stays };
         let Some(expected) = self.0.get(name.as_str()) else { return Effect::Stays };
@@ -135,11 +135,11 @@ impl Shape {
         }
     }
 
-    /// Puts `value`'s fields into this order.
+    /// Orders the fields of `value`.
     fn sort(&self, value: &mut Value) {
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
-            // A scalar that is an object has an order of its own.
+            // A scalar that is an object has its own order.
             Value::Object(fields) if self.0.keys().eq(fields.keys()) => {
                 fields.values_mut().zip(self.0.values()).for_each(|(field, expected)| expected.below.sort(field));
             }
@@ -151,7 +151,7 @@ impl Shape {
                         ordered.insert(key.clone(), field);
                     }
                 }
-                // Nothing was selected, and that is what is told.
+                // Nothing was selected, and that is what is returned.
                 fields.swap_remove(NOTHING);
                 ordered.append(fields);
                 *fields = ordered;
@@ -162,7 +162,7 @@ impl Shape {
 }
 
 impl Expected {
-    /// Whether it may be null at this depth of its lists. What the schema does not know may.
+    /// Whether it is nullable at this depth of its lists. Anything that the schema does not contain is.
     fn may_be_null(&self, depth: usize) -> bool {
         self.nullable.get(depth).copied().unwrap_or(true)
     }
@@ -176,7 +176,7 @@ impl Expected {
         }
     }
 
-    /// As [`Shape::fail`], for the value of the field, or at some depth of its lists.
+    /// Like [`Shape::fail`], for the value of the field, or at some depth of its lists.
     fn fail(&self, value: &mut Value, path: &[PathSegment], depth: usize) -> Effect {
         match (value, path) {
             (_, []) => Effect::Stays,

@@ -1,4 +1,4 @@
-//! Answers of a real executor, put into the shape that the specification wants.
+//! Responses of a real executor, brought into the shape that the specification requires.
 
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
-//! One execution and one payload an event, for all subscribers who are told the same.
+//! One execution and one payload per event, for all subscribers that receive the same data.
 //!
-//! Subscribers with the same document and variables form a share. Which events one of them is told is its own feed's
-//! business (its filter, its cursor); what it is told of an event is executed once and kept for the others, with the
-//! scope that it holds for: what the execution read of its reader's rights. A reader for whom all of that comes out the
-//! same is told the same bytes; for any other the event is executed anew. Rights are compared at every event, so a
-//! changed right leaves a share by itself.
+//! Subscribers with the same document and variables form a share. Which events a subscriber receives is decided by its
+//! own feed (its filter, its cursor); the response for an event is executed once and cached for the others, together
+//! with its scope: what the execution read of the permissions of its reader. Readers for whom all of that is the same
+//! receive the same bytes; for others, the event is executed again. Permissions are compared for every event, so a
+//! subscriber whose permissions change leaves the share automatically.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -17,22 +17,22 @@ use futures::future::{BoxFuture, Shared};
 
 use super::feed::Item;
 
-/// Events whose payloads a share keeps: subscribers are told an event at about the same time.
+/// The number of events whose payloads a share caches: subscribers receive an event at about the same time.
 const EVENTS_KEPT: usize = 64;
-/// Payloads kept for one event: so many scopes can share.
+/// The number of payloads cached per event: this many scopes can share.
 const SCOPES_KEPT: usize = 16;
-/// Executions that are kept ready for the next event.
+/// The number of executions that are kept ready for the next event.
 const IDLE_KEPT: usize = 4;
 
-/// What an execution read of its reader's rights.
+/// What an execution read of the permissions of its reader.
 pub trait Scope: Send + Sync + 'static {
-    /// Whom an event is told.
+    /// The reader of an event.
     type Reader: Clone + Send + Sync + 'static;
 
-    /// Whether all that was read comes out the same for `reader`.
+    /// Whether everything that was read is the same for `reader`.
     fn holds_for(&self, reader: &Self::Reader) -> bool;
 
-    /// Whether it can hold for one person only, so that waiting for another's execution is of no use.
+    /// Whether it can only be valid for one user, so that waiting for another execution is useless.
     fn is_personal(&self) -> bool;
 }
 
@@ -42,30 +42,30 @@ pub trait Execution<S: Scope, E>: Send + 'static {
     fn tell(&mut self, item: Item<S::Reader, E>) -> BoxFuture<'_, Option<Told<S>>>;
 }
 
-/// What an execution answered.
+/// The result of an execution.
 #[derive(Debug)]
 pub struct Told<S> {
-    /// The answer as JSON.
+    /// The response as JSON.
     pub payload: Arc<str>,
-    /// Where a subscriber that got it may resume.
+    /// Where a subscriber that received it can resume.
     pub cursor: Option<Arc<str>>,
-    /// For whom it holds.
+    /// The scope in which it is valid.
     pub scope: S,
-    /// Whether it has no errors. One that has is not kept: the next subscriber may fare better.
+    /// Whether it has no errors. A response with errors is not cached: the next subscriber may succeed.
     pub sound: bool,
 }
 
-/// An event as some of its subscribers are told it.
+/// An event as received by some of its subscribers.
 #[derive(Debug)]
 pub struct Rendition<S> {
-    /// What they are told.
+    /// What they receive.
     pub told: Told<S>,
-    /// The share's clock when the execution began and when it had ended.
+    /// The clock of the share when the execution started and when it ended.
     began: u64,
     ended: u64,
 }
 
-/// An execution died of a defect.
+/// An execution ended because of a bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken;
 
@@ -91,7 +91,7 @@ impl<K, S: Scope, E> Default for Shares<K, S, E> {
 }
 
 impl<K: Hash + Eq, S: Scope, E: Send + Sync + 'static> Shares<K, S, E> {
-    /// Joins the share of `key`; `start` makes its executions if it is the first subscriber of it.
+    /// Joins the share of `key`; `start` creates its executions if this is its first subscriber.
     pub fn join(&self, key: K, start: impl Fn() -> Box<dyn Execution<S, E>> + Send + Sync + 'static) -> Follower<S, E> {
         let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let share = shares.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -106,16 +106,16 @@ impl<K: Hash + Eq, S: Scope, E: Send + Sync + 'static> Shares<K, S, E> {
     }
 }
 
-/// What equal subscribers have in common.
+/// What identical subscriptions have in common.
 struct Share<S: Scope, E> {
     start: Start<S, E>,
     clock: AtomicU64,
-    /// The events that were told of late, by their numbers.
+    /// The recent events, by number.
     events: Mutex<VecDeque<(i64, Event<S>)>>,
     idle: Mutex<Vec<Box<dyn Execution<S, E>>>>,
 }
 
-/// One event in a share.
+/// An event in a share.
 struct Event<S: Scope> {
     renditions: Vec<Arc<Rendition<S>>>,
     under_way: Option<UnderWay<S>>,
@@ -144,12 +144,12 @@ impl<S: Scope, E: Send + Sync + 'static> Share<S, E> {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Executes `item` and keeps the outcome, unless the last subscriber leaves in the meantime.
+    /// Executes `item` and caches the outcome, unless the last subscriber leaves in the meantime.
     async fn execute(share: Weak<Self>, item: Item<S::Reader, E>) -> Outcome<S> {
         let number = item.number;
         let (mut execution, began) = {
             let share = share.upgrade().ok_or(Broken)?;
-            // The guard must not live on into the other arm.
+            // The guard must be dropped before the other arm.
             let idle = share.idle().pop();
             (idle.unwrap_or_else(|| (share.start)()), share.tick())
         };
@@ -184,25 +184,25 @@ impl<S: Scope> Event<S> {
     }
 }
 
-/// What a subscriber does to be told an event.
+/// How a subscriber gets its response for an event.
 enum Step<S: Scope> {
     Told(Arc<Rendition<S>>),
     Wait(UnderWay<S>),
     Alone,
 }
 
-/// One subscriber in its share.
+/// A subscriber in its share.
 pub struct Follower<S: Scope, E> {
     share: Arc<Share<S, E>>,
-    /// The share's clock when what it was told last had been executed: it is told nothing that was read before that.
+    /// The clock of the share when its last response had been executed: it receives nothing that was read before that.
     seen: u64,
 }
 
 impl<S: Scope, E: Send + Sync + 'static> Follower<S, E> {
-    /// What this subscriber is told of `item`.
+    /// The response for this subscriber for `item`.
     ///
     /// # Errors
-    /// The execution panicked, or its operation has ended: a defect.
+    /// The execution panicked, or its operation has ended: a bug.
     pub async fn tell(&mut self, item: Item<S::Reader, E>) -> Result<Arc<Rendition<S>>, Broken> {
         let rendition = loop {
             match self.step(&item) {
@@ -228,7 +228,7 @@ impl<S: Scope, E: Send + Sync + 'static> Follower<S, E> {
         let mut events = self.share.events();
         let place = events.iter().rposition(|(number, _)| *number == item.number).unwrap_or_else(|| {
             if events.len() == EVENTS_KEPT {
-                // Whoever replays it later has it executed again.
+                // Subscribers that replay it later have it executed again.
                 events.pop_front();
             }
             events.push_back((item.number, Event::default()));

@@ -1,4 +1,4 @@
-//! Shares, with executions that count and readers that are a name with a number of rights.
+//! Shares, with executions that count, and readers that consist of a name and a number of permissions.
 
 use std::sync::atomic::AtomicUsize;
 
@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-/// What the toy policy knows of a reader.
+/// What the toy policy knows about a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Reader {
     name: &'static str,
@@ -17,7 +17,7 @@ const ADA: Reader = Reader { name: "ada", rights: 1 };
 const BEN: Reader = Reader { name: "ben", rights: 1 };
 const EVE: Reader = Reader { name: "eve", rights: 0 };
 
-/// An answer depends on the reader's rights, or on everything about them.
+/// A response depends on the permissions of the reader, or on everything about them.
 #[derive(Debug)]
 enum Read {
     Rights(u8),
@@ -39,7 +39,7 @@ impl Scope for Read {
     }
 }
 
-/// A document's executions: how many there were, and leave to go on for each.
+/// The executions of a document: how many there were, and a permit for each to continue.
 #[derive(Clone)]
 struct Stage {
     executions: Arc<AtomicUsize>,
@@ -104,7 +104,7 @@ async fn equal_rights_are_told_the_same_bytes_of_one_execution() {
     assert_eq!(stage.executions(), 1);
 }
 
-/// A socket that waits for its client to read looks at none of its subscriptions.
+/// A WebSocket that waits for its client to read polls none of its subscriptions.
 #[tokio::test(start_paused = true)]
 async fn who_began_an_execution_and_is_looked_at_no_more_holds_up_nobody() {
     let (shares, stage) = (Shares::default(), Stage::held());
@@ -173,7 +173,7 @@ async fn nobody_is_told_something_read_before_what_they_know_already() {
     let (mut live, mut resumed) = (stage.join(&shares), stage.join(&shares));
     assert_eq!(told(&mut live, 2, ADA).await, "1 2 execution 1");
     assert_eq!(told(&mut resumed, 1, ADA).await, "1 1 execution 2");
-    // What was kept of event 2 is older than what `resumed` has just been told of event 1.
+    // The cached response of event 2 is older than what `resumed` has just received of event 1.
     assert_eq!(told(&mut resumed, 2, ADA).await, "1 2 execution 3");
 }
 

@@ -1,9 +1,9 @@
-//! When a level's reads go to the database: once the operation can do nothing else.
+//! When the reads of a level are sent to the database: once the operation has nothing else to do.
 //!
-//! The executor polls the fields of a list in no order one could count on, and wakes them one by one. So instead of
-//! waiting for some number of turns, the whole execution is watched: while it makes progress, asks are gathered; when it
-//! comes to rest and no earlier wave is under way, everything gathered departs together. The number of statements then
-//! follows from the shape of an operation and never from the number of its rows.
+//! The executor polls the fields of a list in an unpredictable order, and wakes them one by one. So instead of waiting
+//! for a number of turns, the whole execution is observed: while it makes progress, reads are collected; when it is
+//! idle and no earlier wave is in progress, everything collected is sent together. The number of statements then
+//! depends on the shape of an operation and not on the number of its rows.
 
 use std::future::Future;
 use std::pin::pin;
@@ -23,9 +23,10 @@ use super::executable::known_valid;
 use super::limits::{Deadline, deadline};
 use super::loaders::Loaders;
 
-/// Drives the [`Loaders`] that lie in a request's data, through each of its executions: one for a query or a mutation,
-/// one an event for a subscription. Each of their fields ends with the request's deadline, and what is executed was
-/// validated before. All are one extension, because every further one costs a box at every field; what runs most often does without (`graphql::executable`).
+/// Drives the [`Loaders`] in the request data, through each of its executions: one for a query or a mutation, one per
+/// event for a subscription. Each of their fields has the deadline of the request, and what is executed was validated
+/// before. All of this is one extension, because each additional one costs a box per field; what runs most often does
+/// without (`graphql::executable`).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Waves;
 
@@ -70,7 +71,8 @@ impl Extension for Driven {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        // One mutation comes after the other (specification, 6.2.2), and shows what those before it have changed.
+        // Mutations are executed one after the other (specification, 6.2.2), and each shows what those before it have
+        // changed.
         let is_mutation = ctx.schema_env.registry.mutation_type.as_deref() == Some(info.parent_type);
         if let (true, Some(loaders)) = (is_mutation, ctx.data_opt::<Arc<Loaders>>()) {
             loaders.forget();
@@ -79,8 +81,8 @@ impl Extension for Driven {
     }
 }
 
-/// Runs `work` to its end and sends off, wave by wave, what it asks of `loaders`. What they have not brought at the
-/// deadline is answered with an error, and so is every later ask.
+/// Runs `work` to its end and sends, wave by wave, what it requests from `loaders`. What they have not delivered at the
+/// deadline fails with an error, and so does every later request.
 pub async fn drive<F: Future>(loaders: &Loaders, deadline: Option<Deadline>, work: F) -> F::Output {
     let _driven = loaders.driven();
     let mut work = pin!(work);
@@ -100,7 +102,7 @@ pub async fn drive<F: Future>(loaders: &Loaders, deadline: Option<Deadline>, wor
             {
                 return Poll::Ready(output);
             }
-            // It woke itself, and with it this task: it stepped aside for a moment and is not at rest.
+            // It woke itself, and with it this task: it yielded for a moment and is not idle.
             if progress.possible.load(Ordering::Acquire) {
                 return Poll::Pending;
             }

@@ -1,4 +1,4 @@
-//! Groups by their ids, and the pages of their members and of people's memberships.
+//! Groups by ID, and the pages of their members and of the memberships of users.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::graphql::connection::Page;
 use crate::graphql::keyset::{OrderDirection, by_page, time};
 use crate::ids::{GroupId, UserId};
 
-/// The group with an id.
+/// The group with an ID.
 pub enum GroupsById {}
 
 impl Read for GroupsById {
@@ -32,7 +32,7 @@ impl Read for GroupsById {
     }
 }
 
-/// A page of a group's members, longest membership first.
+/// A page of a group's memberships, oldest first.
 pub enum MembersOfGroup {}
 
 impl Read for MembersOfGroup {
@@ -59,7 +59,7 @@ async fn members_of_groups(conn: &mut AsyncPgConnection, parents: &[GroupId], pa
     let ((after, after_id), (before, before_id)) = (time(after), time(before));
     let above = when(after.is_some(), "(joined_at, user_id) > ($2, $3)");
     let below = when(before.is_some(), "(joined_at, user_id) < ($4, $5)");
-    // Only the shape is put into the text; everything a client sends is bound.
+    // Only the shape is part of the text; everything that a client sends is bound.
     prepared(format!(
         "SELECT member.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
             SELECT * FROM group_members
@@ -79,7 +79,7 @@ async fn members_of_groups(conn: &mut AsyncPgConnection, parents: &[GroupId], pa
     .await
 }
 
-/// A page of a person's memberships in the groups that the viewer sees, longest membership first.
+/// A page of a user's memberships in the groups that the viewer can see, oldest first.
 pub enum MembershipsOfUser {}
 
 impl Read for MembershipsOfUser {
@@ -146,7 +146,7 @@ fn direction(page: &Page) -> &'static str {
     if page.ascending(OrderDirection::Asc) { "ASC" } else { "DESC" }
 }
 
-/// How many members a group has.
+/// The number of members of a group.
 pub enum MemberCounts {}
 
 impl Read for MemberCounts {
@@ -165,7 +165,7 @@ impl Read for MemberCounts {
     }
 }
 
-/// How many groups that the viewer sees a person is in.
+/// The number of a user's groups that the viewer can see.
 pub enum MembershipCounts {}
 
 impl Read for MembershipCounts {
@@ -193,14 +193,14 @@ impl Read for MembershipCounts {
     }
 }
 
-/// A page of the groups that a viewer sees. Whoever sees and asks the same shares the statement.
+/// A page of the groups that a viewer can see. Viewers with the same groups and arguments share the statement.
 pub enum GroupPages {}
 
 impl Read for GroupPages {
     type Key = (Visible, Selection, Page);
     type Value = Arc<Vec<Group>>;
     const CONNECTIONS: usize = 4;
-    /// Each is a statement of its own: others get a connection of theirs.
+    /// Each is a separate statement: others get their own connection.
     const BATCH: usize = 4;
 
     async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {

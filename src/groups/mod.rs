@@ -1,4 +1,4 @@
-//! Groups of people: what a project belongs to.
+//! Groups of users, which projects belong to.
 
 pub mod loader;
 pub mod model;

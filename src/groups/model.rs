@@ -1,4 +1,4 @@
-//! Groups' rows and the SQL about them.
+//! The rows of groups and the SQL for them.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -13,17 +13,17 @@ use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, OrderDirection};
 use crate::ids::{GroupId, UserId};
 
-/// A group of people.
+/// A group of users.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = groups, check_for_backend(Pg))]
 pub struct Group {
-    /// The id.
+    /// The ID.
     pub id: GroupId,
-    /// The name, unique on the platform.
+    /// The name of the group, unique on the platform.
     pub name: String,
-    /// What the group is about.
+    /// A description of the group.
     pub description: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
 }
 
@@ -35,36 +35,36 @@ pub async fn find(conn: &mut AsyncPgConnection, id: GroupId) -> QueryResult<Opti
     groups::table.find(id).select(Group::as_select()).first(conn).await.optional()
 }
 
-/// That a person is in a group.
+/// Membership of a user in a group.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = group_members, check_for_backend(Pg))]
 pub struct Member {
     /// The group.
     pub group_id: GroupId,
-    /// The person.
+    /// The user.
     pub user_id: UserId,
-    /// What they may do in it.
+    /// The role of the user in the group.
     pub role: GroupRole,
     /// Since when.
     pub joined_at: DateTime<Utc>,
 }
 
-/// What a list of groups is sorted by.
+/// The fields that a list of groups can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SortBy {
     /// The name.
     #[default]
     Name,
-    /// When the group was made.
+    /// When the group was created.
     CreatedAt,
 }
 
 /// Which groups, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
-    /// With one of these names only.
+    /// Only with one of these names.
     pub names: Option<Vec<String>>,
-    /// That this person is in only.
+    /// Only those that this user is a member of.
     pub member: Option<UserId>,
     /// The order.
     pub sort: SortBy,
@@ -87,7 +87,7 @@ fn selected<'a>(visible: &Visible, selection: &'a Selection) -> groups::BoxedQue
     query
 }
 
-/// One page of the groups that are visible and selected, in the page's own direction.
+/// A page of the groups that are visible and match the filter, in the page's own direction.
 ///
 /// # Errors
 /// The database's.
@@ -114,7 +114,7 @@ pub async fn page(
     query.limit(page.limit).select(Group::as_select()).load(conn).await
 }
 
-/// How many groups are visible and selected.
+/// The number of groups that are visible and match the filter.
 ///
 /// # Errors
 /// The database's.
@@ -122,10 +122,10 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
     selected(visible, selection).count().get_result(conn).await
 }
 
-/// Makes a group.
+/// Creates a group.
 ///
 /// # Errors
-/// The database's; `groups_name_key` is the constraint of a name that is taken.
+/// The database's; `groups_name_key` is the constraint that is violated if the name is taken.
 pub async fn insert(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
     diesel::insert_into(groups::table).values(group).execute(writes.conn()).await.map(drop)
 }

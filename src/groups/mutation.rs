@@ -1,4 +1,4 @@
-//! Making groups.
+//! Mutations of groups.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{SubsecRound, Utc};
@@ -15,38 +15,38 @@ use crate::graphql::names::{self, MAX_DESCRIPTION};
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::GroupId;
 
-/// A group to make.
+/// Input for `createGroup`.
 #[derive(Debug, InputObject)]
 pub struct CreateGroupInput {
-    /// The name, unique on the platform: 1 to 63 lower-case letters, digits and "-".
+    /// The name of the group, unique on the platform: 1 to 63 lowercase letters, digits and hyphens.
     pub name: String,
-    /// What the group is about: at most 2000 characters.
+    /// A description of the group: at most 2000 characters.
     #[graphql(default)]
     pub description: String,
 }
 
-/// The group that was made.
+/// Result of `createGroup`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateGroupPayload {
-    /// The group.
+    /// The new group.
     pub group: Group,
 }
 
-/// The groups part of the mutation root.
+/// The mutations of groups.
 #[derive(Debug, Default)]
 pub struct GroupMutation;
 
 #[Object]
 impl GroupMutation {
-    /// Makes a group.
+    /// Creates a group.
     ///
-    /// Fails with FORBIDDEN for anybody but platform admins, BAD_USER_INPUT for each field that is not acceptable,
-    /// CONFLICT when the name is taken.
+    /// Fails with FORBIDDEN if you are not a platform admin, BAD_USER_INPUT for each invalid field, and CONFLICT if the
+    /// name is already taken.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn create_group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The group.")] input: CreateGroupInput,
+        #[graphql(desc = "The new group.")] input: CreateGroupInput,
     ) -> ApiResult<CreateGroupPayload> {
         create(ctx, input).await.graphql(ctx)
     }
@@ -60,7 +60,7 @@ async fn create(ctx: &Context<'_>, input: CreateGroupInput) -> Result<CreateGrou
         .commit(async |writes| {
             let taken = || {
                 let name = names::shown(&group.name);
-                ApiError::conflict(format!("there is a group {name} already")).at("input.name")
+                ApiError::conflict(format!("a group named {name} already exists")).at("input.name")
             };
             model::insert(writes, &group).await.map_err(or_taken("groups_name_key", taken))?;
             Ok(Done::to(group.id, json!({ "name": group.name })))

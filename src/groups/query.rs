@@ -1,4 +1,4 @@
-//! Asking about groups.
+//! Queries for groups.
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
@@ -17,71 +17,71 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::GroupId;
 
-/// Which groups to list; conditions that are left out do not count, several are joined by "and":
+/// Filters for a list of groups. Omitted fields do not filter; a group must match all fields that are given:
 /// `{mine: true, names: ["vision"]}`.
 #[derive(Debug, Default, InputObject)]
 pub struct GroupFilter {
-    /// Only groups with one of these names.
+    /// Only return groups with one of these names.
     pub names: Option<Vec<String>>,
-    /// True: only groups that you are in yourself.
+    /// If true, only return groups that you are a member of.
     pub mine: Option<bool>,
 }
 
-/// What groups can be sorted by.
+/// The fields that a list of groups can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum GroupOrderField {
-    /// The name.
+    /// Sort by name.
     Name,
-    /// When the group was made.
+    /// Sort by creation time.
     CreatedAt,
 }
 
-/// The order of a list of groups.
+/// Ordering options for a list of groups.
 #[derive(Debug, InputObject)]
 pub struct GroupOrder {
-    /// What to sort by.
+    /// The field to sort by.
     pub field: GroupOrderField,
-    /// Which end comes first.
+    /// The direction to sort in.
     #[graphql(default)]
     pub direction: OrderDirection,
 }
 
-/// The groups part of the query root.
+/// The queries for groups.
 #[derive(Debug, Default)]
 pub struct GroupQuery;
 
 #[Object]
 impl GroupQuery {
-    /// The group with this id, if you are in it.
+    /// Finds a group by ID. You must be a member of it.
     async fn group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The group's id: `group_` and 26 characters.")] id: GroupId,
+        #[graphql(desc = "The ID of the group: `group_` followed by 26 characters.")] id: GroupId,
     ) -> ApiResult<AtOnce<Group>> {
         find(ctx, id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The groups that you are in; all for platform admins.
+    /// The groups that you are a member of. Platform admins see all groups.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn groups(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the group with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the group with this cursor.")] before: Option<String>,
-        #[graphql(desc = "Which groups; all that you can see when left out.")] filter: Option<GroupFilter>,
-        #[graphql(desc = "The order; by name when left out.")] order_by: Option<GroupOrder>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the groups that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the groups that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which groups to return; all that you can see by default.")] filter: Option<GroupFilter>,
+        #[graphql(desc = "The order of the list; by name by default.")] order_by: Option<GroupOrder>,
     ) -> ApiResult<Connection<Group>> {
         list(ctx, PageArgs { first, after, last, before }, filter, order_by).await.graphql(ctx)
     }
 }
 
-/// The group with this id, if the caller may see it.
+/// The group with this ID, if the caller can see it.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
 pub async fn find(ctx: &Context<'_>, id: GroupId) -> Result<Group, ApiError> {
     policy::check(&ctx.caller(), Action::ViewGroup, Scope::group(id))?;
     let group = ctx.read::<GroupsById>(id).await?.ok_or_else(|| ApiError::not_found("group", id))?;

@@ -1,4 +1,4 @@
-//! Groups and memberships as the API shows them.
+//! Groups and memberships as GraphQL types.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::ids::{GroupId, UserId};
 use crate::projects::types::{Project, projects_of_group};
 use crate::users::types::User;
 
-/// A group of people who work together; projects belong to one.
+/// A group of users who work together. Every project belongs to a group.
 #[derive(Debug, Clone)]
 pub struct Group(pub Arc<model::Group>);
 
@@ -32,89 +32,89 @@ impl From<model::Group> for Group {
 }
 
 impl Group {
-    /// The group with this id, for an edge whose start the viewer sees.
+    /// The group with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
-    /// The read failed, or a foreign key does not hold.
+    /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: GroupId) -> Result<Self, ApiError> {
         let group = ctx.read::<GroupsById>(id).await?;
         group.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))
     }
 }
 
-/// A group of people who work together; projects belong to one.
+/// A group of users who work together. Every project belongs to a group.
 #[Object]
 impl Group {
-    /// The id: `group_` and 26 characters.
+    /// The ID of the group: `group_` followed by 26 characters.
     pub async fn id(&self) -> ID {
         ID(self.0.id.to_text())
     }
 
-    /// The name, unique on the platform.
+    /// The name of the group, unique on the platform.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What the group is about.
+    /// A description of the group.
     async fn description(&self) -> &str {
         &self.0.description
     }
 
-    /// When the group was made.
+    /// When the group was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 
-    /// Who is in the group, longest membership first.
+    /// The memberships of the group, oldest first.
     #[graphql(directive = connection_size::apply())]
     async fn members(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the membership with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the membership with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the memberships that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the memberships that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Membership>> {
         members_of_group(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
     }
 
-    /// The group's projects, by name.
+    /// The projects of the group, ordered by name.
     #[graphql(directive = connection_size::apply())]
     async fn projects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the project with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the project with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the projects that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the projects that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Project>> {
         projects_of_group(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
     }
 }
 
-/// That a person is in a group, and as what.
+/// Membership of a user in a group.
 #[derive(Debug, Clone)]
 pub struct Membership(Member);
 
-/// That a person is in a group, and as what.
+/// Membership of a user in a group.
 #[Object]
 impl Membership {
-    /// The group.
+    /// The group that the user belongs to.
     async fn group(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Group>> {
         Group::load(ctx, self.0.group_id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The person.
+    /// The user who belongs to the group.
     async fn user(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<User>> {
         User::load(ctx, self.0.user_id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// What the person may do in the group.
+    /// The role of the user in the group.
     async fn role(&self) -> GroupRole {
         self.0.role
     }
 
-    /// Since when the person is in the group.
+    /// When the user joined the group.
     async fn joined_at(&self) -> DateTime<Utc> {
         self.0.joined_at
     }
@@ -136,10 +136,10 @@ async fn members_of_group(
     Ok(connection(&page, (*rows).clone(), position, Membership, total))
 }
 
-/// The page of a person's memberships that the viewer sees.
+/// The page of a user's memberships that the viewer can see.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+/// `BAD_USER_INPUT` for invalid arguments, or those of the read.
 pub async fn memberships_of_user(
     ctx: &Context<'_>,
     user: UserId,

@@ -1,4 +1,4 @@
-//! A GraphQL response on the wire: when `data` is there, how errors look, which HTTP status goes with it.
+//! A GraphQL response over HTTP: when it has `data`, the format of errors, and the HTTP status.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ pub fn serialize(response: &Response) -> String {
     to_json(&Wire(response))
 }
 
-/// An operation's answer with the headers that go with it.
+/// The response to an operation with its headers.
 #[derive(Debug)]
 pub struct Answered {
     /// The answer.
     pub answer: Answer,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Bytes that it may have.
+    /// Its maximum size in bytes.
     pub allowed: usize,
 }
 
@@ -41,7 +41,7 @@ impl Answered {
         }
     }
 
-    /// The answer as JSON.
+    /// The response as JSON.
     pub fn payload(&self) -> Cow<'_, str> {
         match &self.answer {
             Answer::Own(response) => within(response, self.allowed).into(),
@@ -49,7 +49,7 @@ impl Answered {
         }
     }
 
-    /// The answer as the body of a response, copied for nobody.
+    /// The response as the body of an HTTP response, without copying it.
     pub fn body(&self) -> Body {
         match &self.answer {
             Answer::Own(response) => within(response, self.allowed).into(),
@@ -57,7 +57,7 @@ impl Answered {
         }
     }
 
-    /// The answer as the one frame of a stream.
+    /// The response as the only frame of a stream.
     pub fn frame(&self) -> Frame {
         match &self.answer {
             Answer::Own(response) if was_executed(response) => {
@@ -76,8 +76,8 @@ impl From<Response> for Answered {
     }
 }
 
-/// The response as JSON, or what its client is told instead when it is larger than it may be. Large values are refused
-/// before they are read (`graphql::limits::AnswerBytes`); this is for what is large by its number of small ones.
+/// The response as JSON, or an error if it is too large. Large values are rejected before they are read
+/// (`graphql::limits::AnswerBytes`); this is for responses with many small ones.
 fn within(response: &Response, allowed: usize) -> String {
     serialize_within(response, allowed).unwrap_or_else(|actual| {
         let refused = Refusal::Exceeded { limit: Limit::AnswerBytes, allowed: allowed as u64, actual: actual as u64 };
@@ -91,7 +91,7 @@ fn within(response: &Response, allowed: usize) -> String {
 /// The response as JSON.
 ///
 /// # Errors
-/// It is larger than `allowed`: how many bytes it would be.
+/// It is larger than `allowed`; contains its size in bytes.
 pub fn serialize_within(response: &Response, allowed: usize) -> Result<String, usize> {
     let mut json = Bounded { json: Vec::with_capacity(ROOM), written: 0, allowed };
     match serde_json::to_writer(&mut json, &Wire(response)) {
@@ -137,10 +137,11 @@ pub fn serialize_errors(errors: &[ServerError]) -> String {
     to_json(errors)
 }
 
-/// Room for a small answer, so that it is not moved again and again as it grows.
+/// Room for a small response, so that it is not moved repeatedly as it grows.
 const ROOM: usize = 2 << 10;
 
-/// GraphQL values have string keys and no type that can refuse, so this cannot fail; were it to, the client is told.
+/// GraphQL values have string keys and no type whose serialization can fail, so this cannot fail; if it did, the client
+/// would get an error.
 fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
     let mut json = Vec::with_capacity(ROOM);
     match serde_json::to_writer(&mut json, value) {
@@ -154,7 +155,7 @@ fn text(json: Vec<u8>) -> String {
 }
 
 fn unserializable(error: &str) -> String {
-    tracing::error!(error, "an answer could not be serialized");
+    tracing::error!(error, "failed to serialize a response");
     r#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}]}"#.to_owned()
 }
 
@@ -177,18 +178,18 @@ impl Serialize for Wire<'_> {
     }
 }
 
-/// The response to a request that was refused before it ran.
+/// The response to a request that was rejected before it was executed.
 pub fn refusal(cause: ApiError, request: &RequestId) -> Response {
     refusals(vec![cause], request)
 }
 
-/// The response to a request that was refused before it ran, for several causes.
+/// The response to a request that was rejected before it was executed, for several reasons.
 pub fn refusals(causes: Vec<ApiError>, request: &RequestId) -> Response {
     let errors = causes.into_iter().map(|cause| graphql_error(cause, Some(request)).into_server_error(Pos::default()));
     Response::from_errors(errors.collect()).without_locations()
 }
 
-/// The one frame of a subscription that was refused before it ran.
+/// The only frame of a subscription that was rejected before it was executed.
 pub fn refused_frame(cause: ApiError, request: &RequestId) -> Frame {
     Frame::Refused { errors: serialize_errors(&refusal(cause, request).errors).into() }
 }
@@ -198,7 +199,7 @@ trait WithoutLocations {
 }
 
 impl WithoutLocations for Response {
-    /// What was refused as a whole has no place in the document.
+    /// A request that was rejected as a whole has no position in the document.
     fn without_locations(mut self) -> Self {
         self.errors.iter_mut().for_each(|error| error.locations.clear());
         self
@@ -213,11 +214,11 @@ pub fn code(response: &Response) -> Option<&str> {
     }
 }
 
-/// The HTTP status of a well-formed request's answer.
+/// The HTTP status of the response to a well-formed request.
 ///
-/// `application/json` is also what a proxy or an error page says, so there every answer of the schema is 200 (as the
-/// GraphQL-over-HTTP text asks); with `application/graphql-response+json` a request that never ran is 4xx or 5xx.
-/// Who speaks and how often is HTTP's business whatever the media type: 401 and 429.
+/// `application/json` is also the media type of responses from proxies and error pages, so with it, every response of
+/// the schema is 200 (as GraphQL over HTTP recommends). With `application/graphql-response+json`, a request that was
+/// never executed is 4xx or 5xx. Authentication and rate limits concern HTTP, whatever the media type: 401 and 429.
 pub fn status(response: &Response, media_type: MediaType) -> StatusCode {
     if was_executed(response) {
         return StatusCode::OK;
@@ -225,7 +226,7 @@ pub fn status(response: &Response, media_type: MediaType) -> StatusCode {
     match (code(response), media_type) {
         (Some("UNAUTHENTICATED"), _) => StatusCode::UNAUTHORIZED,
         (Some("RATE_LIMITED"), _) => StatusCode::TOO_MANY_REQUESTS,
-        // Apollo's protocol: the client goes on with its text.
+        // Apollo's protocol: the client then sends the text.
         (Some("PERSISTED_QUERY_NOT_FOUND" | "PERSISTED_QUERY_NOT_SUPPORTED"), _) => StatusCode::OK,
         (_, MediaType::Json) => StatusCode::OK,
         (Some("FORBIDDEN"), _) => StatusCode::FORBIDDEN,
@@ -249,7 +250,7 @@ mod tests {
         let answered = Answered { allowed: 3_010, ..answered };
         insta::assert_snapshot!(
             answered.payload(),
-            @r#"{"errors":[{"message":"the operation exceeds the limit \"bytes of the answer\": it has 3011, allowed are 3010","extensions":{"code":"QUERY_TOO_COMPLEX","retryable":false}}],"data":null}"#
+            @r#"{"errors":[{"message":"the operation exceeds the limit \"bytes of the response\": it has 3011, at most 3010 are allowed","extensions":{"code":"QUERY_TOO_COMPLEX","retryable":false}}],"data":null}"#
         );
     }
 

@@ -1,8 +1,8 @@
-//! Whose request it is: the peer's address, or behind trusted proxies the one that they report.
+//! The address of the client: the peer's, or, behind trusted proxies, the one that they report.
 //!
-//! A header is believed only as far as trusted proxies wrote it. Each proxy appends the address that it was spoken to
-//! from, so the hops are read from the right, and the first that is no trusted proxy is the client; what stands to the
-//! left of it is the client's own invention. Where the header cannot be read up to there, the peer's address counts.
+//! A header is trusted only as far as trusted proxies wrote it. Each proxy appends the address of its peer, so the hops
+//! are read from the right, and the first that is not a trusted proxy is the client; anything to the left of it may be
+//! made up by the client. If the header cannot be parsed up to there, the address of the peer is used.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,11 +13,11 @@ use crate::config::TrustedProxies;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The address a request came from, in its extensions.
+/// The address that a request came from, in its extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClientAddress(pub IpAddr);
 
-/// Notes whose request it is, for whoever counts or logs by address.
+/// Records the client address, for code that counts or logs by address.
 pub(super) fn note<B>(request: &mut Request<B>, trusted: &TrustedProxies) {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
         let address = client_address(peer.ip(), request.headers(), trusted);
@@ -25,8 +25,8 @@ pub(super) fn note<B>(request: &mut Request<B>, trusted: &TrustedProxies) {
     }
 }
 
-/// The client's address, by `X-Forwarded-For` or by `Forwarded` (RFC 7239). Most proxies write one of them and pass on
-/// whatever the client put into the other, so where both are there and disagree, neither is believed.
+/// The address of the client, from `X-Forwarded-For` or `Forwarded` (RFC 7239). Most proxies write one of them and pass
+/// on whatever the client sent in the other, so if both are present and disagree, neither is trusted.
 fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let peer = peer.to_canonical();
     if !trusted.contain(peer) {
@@ -43,10 +43,10 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -
     .unwrap_or(peer)
 }
 
-/// A hop of a header: its address, or `None` for what tells none.
+/// A hop of a header: its address, or `None` if it contains none.
 type Hop = Option<IpAddr>;
 
-/// The rightmost hop that is no trusted proxy, or the leftmost of all if each is one.
+/// The rightmost hop that is not a trusted proxy, or the leftmost of all if each is one.
 fn by_hops(
     headers: &HeaderMap,
     name: &HeaderName,
@@ -54,7 +54,7 @@ fn by_hops(
     trusted: &TrustedProxies,
 ) -> Option<IpAddr> {
     let mut farthest = None;
-    // Several lines are one list, in their order. A line is read when all to the right of it was trusted.
+    // Several lines are one list, in their order. A line is parsed if everything to the right of it was trusted.
     let lines: Vec<_> = headers.get_all(name).iter().collect();
     for line in lines.into_iter().rev() {
         for hop in hops(line.to_str().ok()?).into_iter().rev() {
@@ -68,18 +68,18 @@ fn by_hops(
     farthest
 }
 
-/// The hops of a line of `X-Forwarded-For`.
+/// The hops in a line of `X-Forwarded-For`.
 fn x_forwarded_for(line: &str) -> Vec<Hop> {
     line.split(',').map(str::trim).filter(|node| !node.is_empty()).map(address).collect()
 }
 
-/// The hops of a line of `Forwarded`: `for=192.0.2.60;proto=http;by=203.0.113.43, for="[2001:db8::1]:4711"`.
+/// The hops in a line of `Forwarded`: `for=192.0.2.60;proto=http;by=203.0.113.43, for="[2001:db8::1]:4711"`.
 fn forwarded(line: &str) -> Vec<Hop> {
     let Some(elements) = split_unquoted(line, ',') else { return vec![None] };
     elements.into_iter().filter(|element| !element.trim().is_empty()).map(forwarded_element).collect()
 }
 
-/// The address behind an element's one `for`.
+/// The address in the only `for` of an element.
 fn forwarded_element(element: &str) -> Hop {
     let mut found = None;
     for pair in split_unquoted(element, ';')? {
@@ -100,7 +100,7 @@ fn forwarded_element(element: &str) -> Hop {
     found.and_then(address)
 }
 
-/// The parts of `text` between separators that stand outside of quotes; `None` if a quote is not closed.
+/// The parts of `text` between separators outside of quotes; `None` if a quote is not closed.
 fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut begin, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, letter) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! Which address counts, by peer and headers. 10.0.0.0/8 and fd00::/8 are trusted.
+//! Which address is used, by peer and headers. 10.0.0.0/8 and fd00::/8 are trusted.
 
 use http::HeaderValue;
 
@@ -15,9 +15,9 @@ fn by_peer(peer: &str, lines: &[(&str, &str)]) -> String {
 
 const XFF: &str = "x-forwarded-for";
 const FORWARDED: &str = "forwarded";
-/// The trusted proxy that speaks to us.
+/// The trusted proxy that is our peer.
 const PROXY: &str = "10.0.0.1";
-/// A client, as a header tells it.
+/// A client, as reported in a header.
 const CLIENT: &str = "192.0.2.60";
 
 #[test]
@@ -43,7 +43,7 @@ fn the_rightmost_hop_that_is_no_trusted_proxy_is_the_client() {
         (&[(XFF, "1.1.1.1, 192.0.2.60"), (XFF, "10.2.3.4")], CLIENT),
         // All are proxies: the farthest of them.
         (&[(XFF, "10.9.9.9, 10.2.3.4")], "10.9.9.9"),
-        // What the client invents stands to the left.
+        // What the client makes up is to the left.
         (&[(XFF, "nonsense, 192.0.2.60")], CLIENT),
         (&[(XFF, "\u{e9}"), (XFF, "192.0.2.60")], CLIENT),
         (&[(FORWARDED, "for=1.1.1.1, for=192.0.2.60;proto=https;by=10.0.0.1, for=10.2.3.4")], CLIENT),
@@ -96,7 +96,7 @@ fn where_a_header_cannot_be_read_the_peer_counts() {
         (FORWARDED, "for="),
         (FORWARDED, "for=192.0.2.60;for=192.0.2.61"),
         (FORWARDED, "for=\"192.0.2.60"),
-        // A proxy that does not say whom it speaks for: what stands before it may be the client's invention.
+        // A proxy that does not report its peer: what is before it may be made up by the client.
         (FORWARDED, "for=192.0.2.60, proto=https"),
     ] {
         assert_eq!(by_peer(PROXY, &[header]), PROXY, "{header:?}");

@@ -1,9 +1,9 @@
-//! Keeps other sites' pages from making a browser send a GET, or open a socket, for them.
+//! Prevents pages of other sites from making a browser send a GET request, or open a WebSocket, on their behalf.
 //!
-//! A POST is safe by its content type, which needs a preflight. A GET needs proof that it was not sent by a mere
-//! link, image or form: a header that only a script can set, or the browser's own word (`Sec-Fetch-Mode`) that a
-//! script of this site or of an allowed one sent it. A WebSocket is open to every site's pages and asks for no
-//! preflight, so there the browser's `Origin` decides; a client that is no browser sends none.
+//! A POST is protected by its content type, which requires a preflight. A GET needs proof that it was not caused by a
+//! mere link, image or form: a header that only a script can set, or the `Sec-Fetch-Mode` header in which the browser
+//! says that a script of this site or of an allowed one sent it. Pages of every site can open a WebSocket without a
+//! preflight, so there the `Origin` header decides; clients other than browsers do not send it.
 
 use http::header;
 use http::request::Parts;
@@ -26,11 +26,13 @@ pub(super) fn check(request: &Parts, allowed: &AllowedOrigins) -> Result<(), &'s
     if by_script && origin_ok {
         Ok(())
     } else {
-        Err("a GET needs the header x-graphql-csrf (any value), so that another site's page cannot send it")
+        Err(
+            "a GET request requires the header x-graphql-csrf (with any value), so that pages of other sites cannot send it",
+        )
     }
 }
 
-/// Whether a page of another site that is not allowed sent this.
+/// Whether this was sent by a page of another site that is not allowed.
 pub(super) fn is_foreign(request: &Parts, allowed: &AllowedOrigins) -> bool {
     let Some(origin) = request.headers.get(header::ORIGIN) else { return false };
     // HTTP/2 has the host in the target and not in a header.

@@ -1,4 +1,4 @@
-//! What every transport shares: the service, the settings, and how one operation is run, timed and counted.
+//! What all transports share: the service, the settings, and how an operation is run, timed and counted.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,10 +24,11 @@ use crate::http::service::{Answer, Frame, GraphqlService, RequestMeta, Transport
 use crate::http::settings::HttpSettings;
 use crate::http::telemetry::{Ongoing, Telemetry};
 
-/// After the deadline, fields that are late answer with an error; an operation that does not even do that is ended.
+/// After the deadline, late fields fail with an error; an operation that does not even do that is aborted after this
+/// time.
 const GRACE_AFTER_DEADLINE: Duration = Duration::from_secs(1);
 
-/// The GraphQL endpoint. A clone is the same endpoint.
+/// The GraphQL endpoint. Clones are the same endpoint.
 #[derive(Debug)]
 pub struct Endpoint<S> {
     inner: Arc<Inner<S>>,
@@ -62,23 +63,23 @@ impl<S: GraphqlService> Endpoint<S> {
         &self.inner.service
     }
 
-    /// What the operator decided.
+    /// The settings.
     pub fn settings(&self) -> &HttpSettings {
         &self.inner.settings
     }
 
-    /// The server's life.
+    /// The lifecycle of the server.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.inner.lifecycle
     }
 
-    /// What this caller is doing and has spent.
+    /// What this caller is currently doing and has spent.
     pub fn account(&self, caller: &S::Caller, meta: &RequestMeta) -> Arc<Account> {
         let principal = self.service().principal(caller).unwrap_or_else(|| Principal::of_address(meta.peer.address));
         self.inner.accounts.of(principal)
     }
 
-    /// Reads, measures and charges an operation of this caller.
+    /// Parses, measures and charges an operation of this caller.
     pub async fn prepare(
         &self,
         caller: &S::Caller,
@@ -91,7 +92,7 @@ impl<S: GraphqlService> Endpoint<S> {
         prepared.await.map_err(|mut response| {
             let code = answer::code(&response).unwrap_or(Code::BadUserInput.as_str());
             Telemetry::refused(meta.transport, code);
-            // Who was told when to come back is to find it so.
+            // A client that waits as it was told must find enough points.
             if code != Code::RateLimited.as_str() {
                 account.charge_refused(rate);
             }
@@ -103,7 +104,7 @@ impl<S: GraphqlService> Endpoint<S> {
         })
     }
 
-    /// Runs a query or mutation within its deadline. A panic of a resolver is an INTERNAL error of this operation.
+    /// Runs a query or mutation within its deadline. If a resolver panics, the operation fails with an INTERNAL error.
     pub async fn run(&self, caller: &S::Caller, operation: Operation, mut meta: RequestMeta) -> Answered {
         let since = Instant::now();
         let Operation { request, kind, name, usage, prepared, limits, mut admission, tells_cost } = operation;
@@ -114,14 +115,17 @@ impl<S: GraphqlService> Endpoint<S> {
         meta.tells_cost |= tells_cost;
         let (transport, request_id, tells_cost) = (meta.transport, meta.request_id.clone(), meta.tells_cost);
         let request = request.data(deadline).data(request_id.clone());
-        // Its future is large, so it is moved no further.
+        // Its future is large, so it is not moved any further.
         let execution = Box::pin(self.service().execute(caller, request, &prepared, meta));
         let execution = AssertUnwindSafe(execution).catch_unwind();
         let mut answer = match tokio::time::timeout_at(deadline.at + GRACE_AFTER_DEADLINE, execution).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => answer::refusal(ApiError::internal("a resolver panicked"), &request_id).into(),
             Err(_) => answer::refusal(
-                ApiError::new(Code::Timeout, format!("the operation's deadline of {} ms passed", allowed.as_millis())),
+                ApiError::new(
+                    Code::Timeout,
+                    format!("the operation exceeded its deadline of {} ms", allowed.as_millis()),
+                ),
                 &request_id,
             )
             .into(),
@@ -133,7 +137,7 @@ impl<S: GraphqlService> Endpoint<S> {
                 if !limits.operation.introspection {
                     without_suggestions(response);
                 }
-                // Of an operation that ran out of time nobody knows what it took: nothing is given back.
+                // The cost of an operation that ran out of time is unknown, so nothing is refunded.
                 match answer::code(response) {
                     Some(code) if code == Code::Timeout.as_str() => usage.cost,
                     _ if was_executed(response) => {
@@ -172,7 +176,7 @@ impl<S: GraphqlService> Endpoint<S> {
         Answered { answer, headers, allowed: bytes(limits.operation.answer_bytes) }
     }
 
-    /// Runs any operation as a stream of frames: a query is a stream of one. `Err` is a defect.
+    /// Runs any operation as a stream of frames: a query is a stream of one. `Err` is a bug.
     pub fn stream(
         &self,
         caller: &S::Caller,
@@ -206,21 +210,21 @@ fn bytes(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-/// A subscription died of a defect; the log has it.
+/// A subscription ended because of a bug, which is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Panicked;
 
-/// What an operation cost, in points.
+/// The cost of an operation, in points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// By its text and variables, before it ran.
+    /// Based on its text and variables, before it is executed.
     pub requested: u64,
-    /// By its answer.
+    /// Based on its response.
     pub actual: u64,
 }
 
 impl Cost {
-    /// As it stands in `extensions.cost`.
+    /// In the format of `extensions.cost`.
     fn to_value(self) -> async_graphql::Value {
         async_graphql::value!({ "requested": self.requested, "actual": self.actual })
     }

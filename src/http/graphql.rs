@@ -1,4 +1,4 @@
-//! `/graphql`: GraphQL over HTTP. Which method, media types and bodies are taken, and which handler answers.
+//! `/graphql`: GraphQL over HTTP. Which methods, media types and bodies are accepted, and which handler responds.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,15 +21,15 @@ use crate::http::params::{self, Params};
 use crate::http::service::{GraphqlService, Peer, RequestMeta, Transport};
 use crate::http::{answer, csrf, multipart, rate_headers, request_id, sse, ws};
 
-/// Bytes of a body from which on it is not parsed on the thread that serves.
+/// The size in bytes from which a body is not parsed on the serving thread.
 const LONG_BODY: usize = 64 << 10;
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-/// As many headers as an answer has, and some room.
+/// The number of headers of a response, and some room.
 pub(super) const HEADERS: usize = 16;
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// A request that is refused as HTTP, before it is GraphQL.
+/// A request that is rejected at the HTTP level, before it is treated as GraphQL.
 #[derive(Debug)]
 pub(super) struct Refused {
     status: StatusCode,
@@ -53,9 +53,9 @@ impl Refused {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, cause, header: Some((header::RETRY_AFTER, seconds)) }
     }
 
-    /// The body did not come in time. What is left of it is not read, so the connection cannot be used again.
+    /// The body did not arrive in time. The rest of it is not read, so the connection cannot be reused.
     fn late(allowed: std::time::Duration) -> Self {
-        let message = format!("the body did not come within {} ms", allowed.as_millis());
+        let message = format!("the request body was not received within {} ms", allowed.as_millis());
         Self::new(StatusCode::REQUEST_TIMEOUT, message).with(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
@@ -69,7 +69,7 @@ impl Refused {
     }
 }
 
-/// Answers every method of `/graphql`.
+/// Handles every method of `/graphql`.
 pub(super) async fn handle<S: GraphqlService>(endpoint: Endpoint<S>, request: Request) -> Response {
     let since = Instant::now();
     let (parts, body) = request.into_parts();
@@ -80,7 +80,7 @@ pub(super) async fn handle<S: GraphqlService>(endpoint: Endpoint<S>, request: Re
     }
     if ws::is_upgrade(&parts) {
         if csrf::is_foreign(&parts, &endpoint.settings().allowed_origins) {
-            let message = "a page of this origin may not open a socket here: ALLOWED_ORIGINS does not name it";
+            let message = "pages of this origin cannot open a WebSocket here: the origin is not in ALLOWED_ORIGINS";
             return Refused::new(StatusCode::FORBIDDEN, message).into_response(MediaType::Json, &request_id);
         }
         let meta = meta(&parts, &request_id, Transport::WebSocket);
@@ -108,11 +108,11 @@ async fn answer<S: GraphqlService>(
     request_id: &RequestId,
 ) -> Result<Response, Refused> {
     if parts.method != Method::GET && parts.method != Method::POST {
-        let message = format!("{} is not a method of GraphQL: use POST, or GET for queries", parts.method);
+        let message = format!("{} is not supported: use POST, or GET for queries", parts.method);
         return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, ALLOWED_METHODS));
     }
     let format = negotiate(&parts.headers).ok_or_else(|| {
-        let message = "nothing acceptable: answers come as application/graphql-response+json, application/json, \
+        let message = "none of the accepted media types is supported: responses are application/graphql-response+json, application/json, \
                        text/event-stream or multipart/mixed with subscriptionSpec";
         Refused::new(StatusCode::NOT_ACCEPTABLE, message)
     })?;
@@ -133,7 +133,7 @@ async fn answer<S: GraphqlService>(
         } else {
             // A few megabytes take a while to parse.
             let parsing = tokio::task::spawn_blocking(move || params::Body::parse(&bytes, max_batch));
-            parsing.await.map_err(|_| Refused::new(StatusCode::SERVICE_UNAVAILABLE, "the server is going down"))?
+            parsing.await.map_err(|_| Refused::new(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down"))?
         };
         parsed.map_err(bad_request)?
     };
@@ -164,7 +164,7 @@ async fn answer<S: GraphqlService>(
                 Err(response) => return Ok(refused(*response, format)),
             };
             if parts.method == Method::GET && operation.kind == Kind::Mutation {
-                let message = "a mutation needs POST";
+                let message = "a mutation requires POST";
                 let only_post = HeaderValue::from_static("POST");
                 return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, only_post));
             }
@@ -193,7 +193,7 @@ async fn one<S: GraphqlService>(
         Format::Multipart if operation.kind == Kind::Subscription => streamed(multipart::answer, operation, meta),
         Format::Single(_) if operation.kind == Kind::Subscription => Err(Refused::new(
             StatusCode::NOT_ACCEPTABLE,
-            "a subscription needs WebSocket (graphql-transport-ws), text/event-stream or multipart/mixed",
+            "a subscription requires WebSocket (graphql-transport-ws), text/event-stream or multipart/mixed",
         )),
         Format::Single(_) | Format::Multipart => {
             let media_type = single(format);
@@ -204,7 +204,7 @@ async fn one<S: GraphqlService>(
     }
 }
 
-/// The operations of a batch run one after another: a batch is one request's worth of the server.
+/// The operations of a batch run one after another, so that a batch uses no more of the server than a single request.
 async fn batch<S: GraphqlService>(
     endpoint: &Endpoint<S>,
     caller: &S::Caller,
@@ -217,10 +217,10 @@ async fn batch<S: GraphqlService>(
     for params in list {
         let answered = match endpoint.prepare(caller, params, &meta).await {
             Ok(operation) if operation.kind == Kind::Subscription => {
-                let cause = ApiError::new(Code::BadUserInput, "a batch holds no subscription");
+                let cause = ApiError::new(Code::BadUserInput, "a batch cannot contain a subscription");
                 answer::refusal(cause, &meta.request_id).into()
             }
-            // The answers of a batch are one answer.
+            // The responses of a batch are one response.
             Ok(_) if payload.len() as u64 > allowed => {
                 let actual = payload.len() as u64;
                 let refusal = Refusal::Exceeded { limit: Limit::AnswerBytes, allowed, actual };
@@ -257,12 +257,12 @@ fn single(format: Format) -> MediaType {
     }
 }
 
-/// An answer in one piece.
+/// A response in one piece.
 fn whole(status: StatusCode, media_type: MediaType, body: impl Into<Body>) -> Response {
     whole_with(HeaderMap::with_capacity(HEADERS), status, media_type, body)
 }
 
-/// An answer in one piece, with headers of its own. It depends on who asks, so nobody between us and the client keeps it.
+/// A response in one piece, with its own headers. It depends on the caller, so caches must not store it.
 fn whole_with(mut headers: HeaderMap, status: StatusCode, media_type: MediaType, body: impl Into<Body>) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
@@ -277,8 +277,8 @@ fn bad_request(error: params::InvalidParams) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, error.to_string())
 }
 
-/// JSON in UTF-8 only. What a form can send (`text/plain`, multipart, urlencoded) needs no preflight, so a foreign
-/// page could send it.
+/// JSON in UTF-8 only. What a form can send (`text/plain`, multipart, urlencoded) needs no preflight, so a page of
+/// another site could send it.
 fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     let refused = |message: &str| Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     let value =
@@ -289,23 +289,23 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     let mime: Option<mime::Mime> = value.to_str().ok().and_then(|text| text.parse().ok());
     match mime {
         Some(mime) if mime.essence_str() != "application/json" => {
-            Err(refused(&format!("Content-Type {} is not taken: send application/json", mime.essence_str())))
+            Err(refused(&format!("Content-Type {} is not supported: send application/json", mime.essence_str())))
         }
         Some(mime) if mime.get_param(mime::CHARSET).is_some_and(|charset| !is_utf8(charset.as_str())) => {
             Err(refused("the body must be UTF-8"))
         }
         Some(_) => Ok(()),
-        None => Err(refused("Content-Type cannot be read: send application/json")),
+        None => Err(refused("Content-Type is invalid: send application/json")),
     }
 }
 
-/// A compressed body is refused: a few bytes of it could become gigabytes.
+/// A compressed body is rejected: a few bytes of it could become gigabytes.
 fn check_content_encoding(headers: &HeaderMap) -> Result<(), Refused> {
     let identity = HeaderValue::from_static("identity");
     match headers.get_all(header::CONTENT_ENCODING).iter().find(|value| **value != identity) {
         None => Ok(()),
         Some(encoding) => {
-            let message = format!("Content-Encoding {encoding:?} is not taken: send the body as it is");
+            let message = format!("Content-Encoding {encoding:?} is not supported: send the body uncompressed");
             let refused = Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
             Err(refused.with(header::ACCEPT_ENCODING, identity))
         }
@@ -315,7 +315,7 @@ fn check_content_encoding(headers: &HeaderMap) -> Result<(), Refused> {
 async fn read(headers: &HeaderMap, body: Body, allowed: usize) -> Result<bytes::Bytes, Refused> {
     let too_large = |actual: Option<u64>| {
         let actual = actual.map_or_else(|| "more".to_owned(), |bytes| bytes.to_string());
-        let message = format!("the limit \"body bytes\" is exceeded: it has {actual}, allowed are {allowed}");
+        let message = format!("the limit \"body bytes\" is exceeded: it has {actual}, at most {allowed} are allowed");
         Refused::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
     let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -325,24 +325,24 @@ async fn read(headers: &HeaderMap, body: Body, allowed: usize) -> Result<bytes::
     to_bytes(body, allowed).await.map_err(|error| {
         let limit =
             std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-        if limit { too_large(None) } else { Refused::new(StatusCode::BAD_REQUEST, "the body broke off") }
+        if limit { too_large(None) } else { Refused::new(StatusCode::BAD_REQUEST, "the request body is incomplete") }
     })
 }
 
-/// What a request says of its sender.
+/// The credentials of a request.
 ///
 /// # Errors
-/// There is more than one `Authorization`, so it is not clear whose request it is, or it is not text.
+/// There is more than one `Authorization` header, so the sender is ambiguous, or it is not text.
 pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| "Authorization is not text"),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| "the Authorization header is not text"),
         (Some(_), Some(_)) => Err("there is more than one Authorization header"),
     }
 }
 
-/// Who is at the other end.
+/// The peer of the connection.
 pub(super) fn peer(parts: &Parts) -> Peer {
     let address = parts.extensions.get::<ClientAddress>().map(|client| client.0);
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());

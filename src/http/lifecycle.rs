@@ -1,4 +1,4 @@
-//! Serving, draining, gone: what every transport asks before it starts something new.
+//! Serving, draining, stopped: what all transports check before they start something new.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The server's life, shared by all its connections.
+/// The lifecycle of the server, shared by all its connections.
 #[derive(Debug, Clone)]
 pub struct Lifecycle {
     draining: CancellationToken,
@@ -20,28 +20,28 @@ impl Lifecycle {
         Self { draining: shutdown, sockets: TaskTracker::new(), drain }
     }
 
-    /// Whether the server takes nothing new.
+    /// Whether the server rejects new work.
     pub fn is_draining(&self) -> bool {
         self.draining.is_cancelled()
     }
 
-    /// Resolves when the server takes nothing new.
+    /// Resolves when the server starts to reject new work.
     pub fn draining(&self) -> CancellationToken {
         self.draining.clone()
     }
 
-    /// When this socket or stream should close after the drain began: spread over four fifths of the time, so that
-    /// clients do not all come back in the same moment.
+    /// When this WebSocket or stream should close after draining started: spread over four fifths of the time, so that
+    /// clients do not all reconnect at the same moment.
     pub fn own_share(&self) -> Duration {
         self.drain.mul_f64(rand::rng().random_range(0.0..0.8))
     }
 
-    /// When a client should come back: soon, but not all at once.
+    /// When a client should reconnect: soon, but not all at the same time.
     pub fn retry_after(&self) -> Duration {
         Duration::from_millis(rand::rng().random_range(200..2_000))
     }
 
-    /// The tasks of sockets: the server waits for them before it ends.
+    /// The tasks of WebSockets, which the server waits for before it stops.
     pub fn sockets(&self) -> &TaskTracker {
         &self.sockets
     }

@@ -1,6 +1,7 @@
 //! The transports: GraphQL over HTTP, WebSocket, server-sent events and multipart; health, metrics, the playground.
 //!
-//! Our own thin layer over axum. It knows the wire and nothing of the domain: [`service::GraphqlService`] is the seam.
+//! A thin layer over axum. It knows the protocols and nothing of the domain: [`service::GraphqlService`] is the
+//! interface.
 
 pub mod answer;
 mod client_address;

@@ -1,5 +1,5 @@
-//! Subscriptions as parts of one `multipart/mixed` answer, by Apollo's protocol (`subscriptionSpec=1.0`): each part
-//! is `{"payload": …}`, `{}` is the heartbeat, and `payload: null` with errors says that the stream itself broke.
+//! Subscriptions as parts of one `multipart/mixed` response, by Apollo's protocol (`subscriptionSpec=1.0`): each part
+//! is `{"payload": …}`, `{}` is the heartbeat, and `payload: null` with errors means that the stream itself failed.
 
 use std::convert::Infallible;
 
@@ -15,7 +15,7 @@ use crate::http::service::{Frame, GraphqlService};
 use crate::http::streaming::{Beat, beating};
 
 const FIRST_BOUNDARY: &str = "--graphql";
-/// Makes the boundary before it the last.
+/// Turns the preceding boundary into the last.
 const END: &str = "--\r\n";
 
 /// The subscription as parts.
@@ -25,7 +25,7 @@ pub(super) fn answer<S: GraphqlService>(
 ) -> Response {
     let frames = frames.filter(|frame| std::future::ready(!matches!(frame, Ok(Frame::Begun { .. })))).boxed();
     let parts = beating(endpoint, frames).map(|beat| match beat {
-        // Its protocol has no place for it.
+        // The protocol has no place for it.
         Beat::Frame(Frame::Begun { .. }) | Beat::Idle => part("{}"),
         Beat::Frame(Frame::Next { payload, .. }) => part(&format!(r#"{{"payload":{payload}}}"#)),
         Beat::Frame(Frame::Refused { errors }) => part(&format!(r#"{{"payload":{{"errors":{errors}}}}}"#)),
@@ -43,12 +43,12 @@ pub(super) fn answer<S: GraphqlService>(
     (headers, Body::from_stream(body.map(|text| Ok::<_, Infallible>(Bytes::from(text))))).into_response()
 }
 
-/// The boundary after a part goes with it, so that a client can take the part as soon as it is there.
+/// The boundary after a part is sent with it, so that a client can process the part immediately.
 fn part(json: &str) -> String {
     format!("\r\nContent-Type: application/json\r\n\r\n{json}\r\n--graphql")
 }
 
-/// The last part: the stream itself broke.
+/// The last part: the stream itself failed.
 fn end(error: &str) -> String {
     let last = part(&format!(r#"{{"payload":null,"errors":[{error}]}}"#));
     format!("{last}{END}")

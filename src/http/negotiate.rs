@@ -1,12 +1,11 @@
-//! Which media type answers a request: `Accept` with its q-values and parameters, as RFC 9110 and GraphQL over HTTP
-//! have it.
+//! Content negotiation: `Accept` with its q-values and parameters, according to RFC 9110 and GraphQL over HTTP.
 
 use http::{HeaderMap, header};
 
-/// A media type of one whole answer.
+/// A media type of a single response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
-    /// `application/json`: what a client gets that says nothing.
+    /// `application/json`: the default for clients without an `Accept` header.
     Json,
     /// `application/graphql-response+json`.
     GraphqlResponse,
@@ -22,7 +21,7 @@ impl MediaType {
     }
 }
 
-/// How the client wants its answer.
+/// The format of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// In one piece.
@@ -39,11 +38,11 @@ struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
     subscription_spec: bool,
-    /// Thousandths, so that weights compare exactly.
+    /// Thousandths, so that weights can be compared exactly.
     quality: u16,
 }
 
-/// What we can answer with, the default first: a wildcard means the first of them.
+/// The supported formats, the default first: a wildcard means the first of them.
 const OFFERS: [(Format, &str, &str); 4] = [
     (Format::Single(MediaType::Json), "application", "json"),
     (Format::Single(MediaType::GraphqlResponse), "application", "graphql-response+json"),
@@ -51,7 +50,7 @@ const OFFERS: [(Format, &str, &str); 4] = [
     (Format::Multipart, "multipart", "mixed"),
 ];
 
-/// The best format for the `Accept` headers of a request, or `None` when nothing we have is acceptable (406).
+/// The best format for the `Accept` headers of a request, or `None` if none is acceptable (406).
 pub fn negotiate(headers: &HeaderMap) -> Option<Format> {
     let mut ranges = Vec::new();
     let mut named = false;
@@ -68,7 +67,7 @@ pub fn negotiate(headers: &HeaderMap) -> Option<Format> {
         if quality == 0 {
             continue;
         }
-        // Quality decides; then a named type before a wildcard; then the client's order; then ours.
+        // Quality decides; then a named type before a wildcard; then the order of the client; then ours.
         let named = usize::from(specificity < 2);
         let order = named * 10_000 + if specificity < 2 { rank } else { position };
         if best.is_none_or(|(q, o, r, _)| quality > q || (quality == q && (order, rank) < (o, r))) {
@@ -78,7 +77,7 @@ pub fn negotiate(headers: &HeaderMap) -> Option<Format> {
     best.map(|(.., format)| format)
 }
 
-/// The weight that the most specific matching range gives an offer.
+/// The weight that the most specific matching range gives to a format.
 fn weight(ranges: &[Range<'_>], format: Format, kind: &str, subtype: &str) -> Option<(u8, usize, u16)> {
     ranges
         .iter()
@@ -90,7 +89,7 @@ fn weight(ranges: &[Range<'_>], format: Format, kind: &str, subtype: &str) -> Op
                 (k, s) if k.eq_ignore_ascii_case(kind) && s.eq_ignore_ascii_case(subtype) => 2,
                 _ => return None,
             };
-            // A stream is never meant by a wildcard, nor multipart by a client that does not speak the protocol.
+            // A wildcard never means a stream, and multipart requires that the client supports the protocol.
             match format {
                 Format::Single(_) => {}
                 Format::EventStream if specificity == 2 => {}
@@ -111,7 +110,7 @@ fn parse_range(text: &str) -> Option<Range<'_>> {
         match name.trim() {
             name if name.eq_ignore_ascii_case("q") => range.quality = parse_quality(value)?,
             name if name.eq_ignore_ascii_case("subscriptionSpec") => range.subscription_spec = true,
-            // We answer in UTF-8 only.
+            // Responses are UTF-8 only.
             name if name.eq_ignore_ascii_case("charset") && !is_utf8(value) => return None,
             _ => {}
         }
@@ -129,7 +128,7 @@ pub fn is_utf8(charset: &str) -> bool {
     charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
 }
 
-/// Splits at a separator outside quotes: Apollo quotes its parameters.
+/// Splits at a separator outside of quotes: Apollo quotes its parameters.
 fn split_quoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |c: char| {

@@ -1,4 +1,4 @@
-//! From parameters to an operation that may run: read, within the limits, chosen by its name, and admitted.
+//! From parameters to an operation that may run: parsed, within the limits, selected by its name, and admitted.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::http::answer;
 use crate::http::documents::{Documents, NoDocument};
 use crate::http::params::Params;
 
-/// What an operation does.
+/// The kind of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Reads.
@@ -45,29 +45,29 @@ impl From<OperationType> for Kind {
     }
 }
 
-/// An operation that may run. Its document is parsed, once.
+/// An operation that may run. Its document is parsed once.
 #[derive(Debug)]
 pub struct Operation {
-    /// For the schema.
+    /// The request for the schema.
     pub request: Request,
     /// What it does.
     pub kind: Kind,
     /// Its name in the document.
     pub name: Option<Arc<str>>,
-    /// What it has of all that is limited.
+    /// Its measurements for all limits.
     pub usage: Usage,
-    /// What it was measured by, for its actual cost.
+    /// What it was measured with, for its actual cost.
     pub prepared: Prepared,
-    /// What its sender may do.
+    /// The limits of its sender.
     pub limits: Arc<CallerLimits>,
-    /// Counted among what its sender is doing until this is dropped.
+    /// Counted as an operation of its sender until this is dropped.
     pub admission: Admission,
-    /// Whether the answer is to say what it cost.
+    /// Whether the response should contain the cost.
     pub tells_cost: bool,
 }
 
 impl Operation {
-    /// Reads, measures and charges the operation, or says why it may not run.
+    /// Parses, measures and charges the operation, or returns why it may not run.
     pub async fn prepare(
         params: Params,
         documents: &Documents,
@@ -119,7 +119,7 @@ impl Operation {
     }
 }
 
-/// The answer to a document that cannot be executed.
+/// The response to a document that cannot be executed.
 fn invalid(errors: Vec<ServerError>, limits: &CallerLimits, request_id: &RequestId) -> Box<Response> {
     let mut response = Response::from_errors(errors);
     complete(&mut response, request_id);

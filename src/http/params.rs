@@ -1,53 +1,53 @@
-//! The parameters of one GraphQL request, read strictly: a parameter of the wrong type is refused, not ignored.
+//! The parameters of a GraphQL request, parsed strictly: a parameter of the wrong type is rejected, not ignored.
 
 use async_graphql::{Request, Variables};
 use serde_json::{Map, Value};
 
-/// What is wrong with the parameters.
+/// The parameters are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidParams {
-    /// The body is no JSON.
+    /// The body is not JSON.
     #[error("the body is not JSON: {0}")]
     NotJson(String),
-    /// It has more values than a request may have: each takes many times the memory of its text.
-    #[error("the limit \"values in the body\" is exceeded: it has {actual}, allowed are {allowed}")]
+    /// It has too many values: each takes many times the memory of its text.
+    #[error("the limit \"values in the body\" is exceeded: it has {actual}, at most {allowed} are allowed")]
     TooManyValues {
-        /// How many there are.
+        /// The number of all problems.
         actual: usize,
-        /// How many may be.
+        /// The maximum.
         allowed: usize,
     },
-    /// It is JSON, and not an object.
+    /// It is JSON, but not an object.
     #[error("a GraphQL request must be a JSON object")]
     NotAnObject,
-    /// There is nothing to run.
+    /// There is nothing to execute.
     #[error("\"query\" is missing: send a query, a documentId or the hash of a persisted query")]
     NoQuery,
-    /// A parameter has another type than it must.
+    /// A parameter has the wrong type.
     #[error("\"{parameter}\" must be {expected}")]
     WrongType {
         /// The parameter.
         parameter: &'static str,
-        /// What it must be.
+        /// The expected type.
         expected: &'static str,
     },
-    /// A list of requests where the server takes one.
-    #[error("batches are switched off: send one operation a request")]
+    /// A list of requests, but batching is disabled.
+    #[error("batching is disabled: send one operation per request")]
     BatchOff,
-    /// Nothing in the batch.
+    /// The batch is empty.
     #[error("the batch is empty")]
     BatchEmpty,
-    /// Too many in one batch.
+    /// The batch is too large.
     #[error("the batch has {actual} operations, at most {allowed} are allowed")]
     BatchTooLarge {
-        /// How many there are.
+        /// The number of all problems.
         actual: usize,
-        /// How many may be.
+        /// The maximum.
         allowed: usize,
     },
 }
 
-/// The parameters of one request.
+/// The parameters of a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Params {
     query: Option<String>,
@@ -58,7 +58,7 @@ pub struct Params {
     extensions: Map<String, Value>,
 }
 
-/// Values in a body: numbers, texts, lists and objects.
+/// The maximum number of values in a body: numbers, strings, lists and objects.
 const MAX_VALUES: usize = 20_000;
 
 /// One request, or several in a list.
@@ -71,7 +71,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// Reads the body of a POST; a batch may have `batch_limit` operations, 0 switches batches off.
+    /// Parses the body of a POST; a batch may have `batch_limit` operations, 0 disables batching.
     pub fn parse(bytes: &[u8], batch_limit: usize) -> Result<Self, InvalidParams> {
         let actual = values(bytes);
         if actual > MAX_VALUES {
@@ -91,7 +91,7 @@ impl Body {
 }
 
 impl Params {
-    /// Reads the parameters of a JSON object.
+    /// Parses the parameters of a JSON object.
     pub fn from_json(value: Value) -> Result<Self, InvalidParams> {
         let Value::Object(mut map) = value else { return Err(InvalidParams::NotAnObject) };
         let mut params = Self {
@@ -111,13 +111,13 @@ impl Params {
         Ok(params)
     }
 
-    /// Reads the parameters of a query string, where `variables` and `extensions` are JSON.
+    /// Parses the parameters of a query string, in which `variables` and `extensions` are JSON.
     pub fn from_query_string(query: &str) -> Result<Self, InvalidParams> {
         let mut params = Map::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let value = match name.as_ref() {
                 "variables" | "extensions" if value.is_empty() => Value::Null,
-                // What is no JSON stays a string, which the reader refuses as the wrong type.
+                // What is not JSON stays a string, which is then rejected as the wrong type.
                 "variables" | "extensions" => {
                     serde_json::from_str(&value).unwrap_or_else(|_| Value::String(value.into_owned()))
                 }
@@ -129,12 +129,12 @@ impl Params {
         Self::from_json(Value::Object(params))
     }
 
-    /// The text of the document, if the request brings it.
+    /// The text of the document, if the request contains it.
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
     }
 
-    /// The id of a trusted document.
+    /// The ID of a trusted document.
     pub fn document_id(&self) -> Option<&str> {
         self.document_id.as_deref()
     }
@@ -144,17 +144,17 @@ impl Params {
         self.persisted_query.as_deref()
     }
 
-    /// The name of the operation that is to run.
+    /// The name of the operation to execute.
     pub fn operation_name(&self) -> Option<&str> {
         self.operation_name.as_deref()
     }
 
-    /// Whether the answer is to say what it cost: `"extensions": {"cost": true}`.
+    /// Whether the response should contain the cost: `"extensions": {"cost": true}`.
     pub fn wants_cost(&self) -> bool {
         self.extensions.get("cost") == Some(&Value::Bool(true))
     }
 
-    /// The request for the schema. Its document is set by whoever has parsed it, so it has no text.
+    /// The request for the schema. Its document is set by the code that parsed it, so it has no text.
     pub fn into_request(self) -> Request {
         let mut request = Request::new("").variables(Variables::from_json(Value::Object(self.variables)));
         request.operation_name = self.operation_name;
@@ -168,7 +168,7 @@ impl Params {
     }
 }
 
-/// How many values a JSON text has, counted without reading it: one, and one for each comma and opening bracket.
+/// The number of values in a JSON text, counted without parsing it: one, and one for each comma and opening bracket.
 fn values(json: &[u8]) -> usize {
     let (mut values, mut in_text, mut escaped) = (1, false, false);
     for byte in json {
@@ -191,7 +191,7 @@ fn text(map: &mut Map<String, Value>, parameter: &'static str) -> Result<Option<
     }
 }
 
-/// What Apollo's client sends: `{"version": 1, "sha256Hash": "…"}`.
+/// The format of Apollo's client: `{"version": 1, "sha256Hash": "…"}`.
 fn hash(persisted: &Value) -> Result<String, InvalidParams> {
     let version = persisted.get("version").and_then(Value::as_u64);
     match (version, persisted.get("sha256Hash")) {
@@ -240,7 +240,7 @@ mod tests {
     fn a_body_of_very_many_values_is_refused_before_it_is_read() {
         assert_eq!(values(br#"{"a": [1, 2, {}], "b": "x,[{\",", "c": null}"#), 8);
         let body = format!(r#"{{"query": "{{a}}", "variables": {{"a": [{}0]}}}}"#, "0,".repeat(30_000));
-        insta::assert_snapshot!(Body::parse(body.as_bytes(), 0).unwrap_err(), @r#"the limit "values in the body" is exceeded: it has 30005, allowed are 20000"#);
+        insta::assert_snapshot!(Body::parse(body.as_bytes(), 0).unwrap_err(), @r#"the limit "values in the body" is exceeded: it has 30005, at most 20000 are allowed"#);
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn a_batch_is_off_by_default_and_bounded_when_on() {
         let batch = br#"[{"query":"{a}"},{"query":"{b}"}]"#;
-        insta::assert_snapshot!(Body::parse(batch, 0).unwrap_err(), @"batches are switched off: send one operation a request");
+        insta::assert_snapshot!(Body::parse(batch, 0).unwrap_err(), @"batching is disabled: send one operation per request");
         insta::assert_snapshot!(Body::parse(batch, 1).unwrap_err(), @"the batch has 2 operations, at most 1 are allowed");
         assert!(matches!(Body::parse(batch, 2), Ok(Body::Batch(list)) if list.len() == 2));
     }

@@ -1,4 +1,4 @@
-//! The playground: the built page inside the binary, served at `/` with everything it needs from this server alone.
+//! The playground: the built page in the binary, served at `/` with everything it needs from this server alone.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -14,20 +14,21 @@ use crate::http::service::GraphqlService;
 #[allow_missing = true]
 struct Dist;
 
-/// Nothing from elsewhere. Monaco and GraphiQL set inline styles and bring small fonts and images in style sheets.
+/// Nothing is loaded from elsewhere. Monaco and GraphiQL set inline styles and include small fonts and images in style
+/// sheets.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
      font-src 'self' data:; img-src 'self' data:; worker-src 'self' blob:; connect-src 'self'; object-src 'none'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const NOT_BUILT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Platform API</title>\
      <h1>The playground is not built into this binary</h1>\
-     <p>Build it with <code>make playground</code> (or <code>npm ci &amp;&amp; npm run build</code> in \
-     <code>playground/</code>) and compile again. The API itself is at <code>/graphql</code>.";
+     <p>Run <code>npm ci &amp;&amp; npm run build</code> in <code>playground/</code> and compile again. \
+     The API itself is at <code>/graphql</code>.";
 
 /// `/`: the page.
 pub(super) async fn index<S: GraphqlService>(State(endpoint): State<Endpoint<S>>, headers: HeaderMap) -> Response {
     if endpoint.service().playground().is_none() {
-        return (StatusCode::NOT_FOUND, "the playground is switched off; the API is at /graphql\n").into_response();
+        return (StatusCode::NOT_FOUND, "the playground is disabled; the API is at /graphql\n").into_response();
     }
     match Dist::get("index.html") {
         Some(file) => asset("index.html", file, &headers),
@@ -48,7 +49,7 @@ pub(super) async fn file<S: GraphqlService>(
     }
 }
 
-/// `/playground/config.json`: what the page should know of this server.
+/// `/playground/config.json`: the configuration of the page.
 pub(super) async fn config<S: GraphqlService>(State(endpoint): State<Endpoint<S>>) -> Response {
     match endpoint.service().playground() {
         Some(config) => ([(header::CACHE_CONTROL, "no-store")], Json(config)).into_response(),
@@ -56,7 +57,7 @@ pub(super) async fn config<S: GraphqlService>(State(endpoint): State<Endpoint<S>
     }
 }
 
-/// Files in `assets/` have a hash of their content in their name and never change; the others are asked about anew.
+/// Files in `assets/` have a content hash in their name and never change; the others are revalidated.
 fn asset(path: &str, file: rust_embed::EmbeddedFile, headers: &HeaderMap) -> Response {
     let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
     let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -74,7 +75,7 @@ fn asset(path: &str, file: rust_embed::EmbeddedFile, headers: &HeaderMap) -> Res
     (common, content_type, file.data.into_owned()).into_response()
 }
 
-/// The types of what the build makes.
+/// The media types of the built files.
 fn content_type(path: &str) -> &'static str {
     match path.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",

@@ -1,4 +1,4 @@
-//! What an operator's tools ask: `/health`, `/ready`, `/metrics`; and the schema, for a frontend's code generator.
+//! Endpoints for operations: `/health`, `/ready`, `/metrics`; and the schema, for the code generators of clients.
 
 use axum::Json;
 use axum::extract::{Query, Request, State};
@@ -11,19 +11,21 @@ use crate::http::endpoint::Endpoint;
 use crate::http::graphql::{credentials, peer};
 use crate::http::service::{Deprecated, GraphqlService};
 
-/// `/health`: the process answers.
+/// `/health`: the process responds.
 pub(super) async fn health() -> Response {
     uncached(Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })))
 }
 
-/// `/ready`: every part the server needs works, and it is not going away.
+/// `/ready`: every dependency of the server works, and it is not shutting down.
 pub(super) async fn ready<S: GraphqlService>(State(endpoint): State<Endpoint<S>>) -> Response {
     let draining = endpoint.lifecycle().is_draining();
     let checks = endpoint.service().readiness().await;
     let unhealthy = checks.iter().find(|check| !check.healthy);
     let reason = match unhealthy {
-        _ if draining => Some("the server is draining: it finishes what runs and takes nothing new".to_owned()),
-        Some(check) => Some(format!("{}: {}", check.name, check.detail.as_deref().unwrap_or("it does not work"))),
+        _ if draining => {
+            Some("the server is draining: it finishes running requests and accepts no new ones".to_owned())
+        }
+        Some(check) => Some(format!("{}: {}", check.name, check.detail.as_deref().unwrap_or("failed"))),
         None => None,
     };
     let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -34,7 +36,7 @@ pub(super) async fn ready<S: GraphqlService>(State(endpoint): State<Endpoint<S>>
     (status, uncached(Json(body))).into_response()
 }
 
-/// `/metrics`, in Prometheus' text format.
+/// `/metrics`, in the text format of Prometheus.
 pub(super) async fn metrics<S: GraphqlService>(State(endpoint): State<Endpoint<S>>) -> Response {
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     uncached((content_type, endpoint.service().render_metrics()))
@@ -47,8 +49,8 @@ pub(super) struct SchemaQuery {
     remove_deprecated: bool,
 }
 
-/// `/schema.graphql`, with `?remove_deprecated=true` as a client sees it that wants nothing old. It tells what
-/// introspection tells, so it is there for whom introspection is.
+/// `/schema.graphql`; with `?remove_deprecated=true`, without everything that is deprecated. It contains the same as
+/// introspection, so it has the same restrictions.
 pub(super) async fn schema<S: GraphqlService>(
     State(endpoint): State<Endpoint<S>>,
     Query(query): Query<SchemaQuery>,
@@ -64,7 +66,7 @@ pub(super) async fn schema<S: GraphqlService>(
         Err(cause) => return uncached((StatusCode::UNAUTHORIZED, format!("{cause}\n"))),
     };
     if !endpoint.service().limits(&caller).operation.introspection {
-        let refused = (StatusCode::NOT_FOUND, "introspection is switched off for you on this server\n");
+        let refused = (StatusCode::NOT_FOUND, "introspection is disabled for you on this server\n");
         return uncached(refused);
     }
     let deprecated = if query.remove_deprecated { Deprecated::Removed } else { Deprecated::Included };

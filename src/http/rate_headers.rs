@@ -1,12 +1,12 @@
-//! Headers that say how many cost points are left: `RateLimit` and `RateLimit-Policy` as the IETF's draft has them, and
-//! the three that most clients read.
+//! Headers with the remaining cost points: `RateLimit` and `RateLimit-Policy` according to the IETF draft, and the
+//! three that most clients read.
 
 use async_graphql::{Response, Value};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::graphql::limits::{Account, Rate};
 
-/// All that a page of another origin may read.
+/// All headers that a page of another origin may read.
 pub(super) const NAMES: [HeaderName; 5] = [
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),
@@ -15,11 +15,11 @@ pub(super) const NAMES: [HeaderName; 5] = [
     HeaderName::from_static("ratelimit-reset"),
 ];
 
-/// Puts in what is left; nothing where points are not limited.
+/// Adds the remaining points, unless points are unlimited.
 pub(super) fn put(account: &Account, rate: Option<Rate>, headers: &mut HeaderMap) {
     let Some(rate) = rate else { return };
     let level = account.level(rate);
-    // Rounded up: when a client is told to come back, there is room.
+    // Rounded up, so that there is room when the client retries.
     let reset = level.reset_after.as_secs_f64().ceil() as u64;
     let window = rate.window().as_secs_f64().ceil() as u64;
     let [now, policy, limit, remaining, reset_name] = NAMES;
@@ -35,7 +35,7 @@ pub(super) fn put(account: &Account, rate: Option<Rate>, headers: &mut HeaderMap
     headers.insert(reset_name, reset.into());
 }
 
-/// Puts in `Retry-After` where the refusal says when to come back.
+/// Adds `Retry-After` if the rejection says when to retry.
 pub(super) fn put_retry_after(response: &mut Response) {
     let extensions = response.errors.first().and_then(|error| error.extensions.as_ref());
     let wait = extensions.and_then(|extensions| match extensions.get("retryAfterMs")? {

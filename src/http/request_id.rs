@@ -1,4 +1,4 @@
-//! The id of a request: the client's own if it is sane, a fresh one otherwise; on every answer and in every error.
+//! The ID of a request: the client's own if it is safe, otherwise a new one; in every response and every error.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tower::{Service, ServiceExt as _};
@@ -8,19 +8,19 @@ use crate::graphql::errors::RequestId;
 /// `X-Request-Id`.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// An id that no request had before.
+/// A new, unique ID.
 pub fn fresh() -> RequestId {
     RequestId(uuid::Uuid::now_v7().simple().to_string())
 }
 
-/// The client's id when it may stand in a log line as it is: at most 128 letters, digits and `-_.:/+=`.
+/// The ID of the client, if it is safe to log as it is: at most 128 letters, digits and `-_.:/+=`.
 fn given(headers: &HeaderMap) -> Option<RequestId> {
     let text = headers.get(HEADER)?.to_str().ok()?;
     let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte);
     ((1..=128).contains(&text.len()) && text.bytes().all(sane)).then(|| RequestId(text.to_owned()))
 }
 
-/// Gives a request its id, and the answer of `next` too.
+/// Sets the ID of a request, and of the response of `next`.
 pub async fn assign<S, B, R>(next: S, mut request: Request<B>) -> Result<Response<R>, S::Error>
 where
     S: Service<Request<B>, Response = Response<R>>,

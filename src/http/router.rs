@@ -1,4 +1,4 @@
-//! Every path of the server, and what goes around all of them: request ids, CORS, compression, panics.
+//! The routes of the server, and the layers around all of them: request IDs, CORS, compression, panics.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -23,13 +23,13 @@ use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
 use crate::http::{answer, client_address, graphql, playground, probes, rate_headers, request_id};
 
-/// The server's paths. What goes around them is one service without a box for each layer, and `/graphql`, where nearly
-/// every request goes, is not looked up.
+/// The routes of the server. The layers around them are one service without a box for each, and `/graphql`, which
+/// receives nearly all requests, is not looked up.
 pub fn router<S: GraphqlService>(
     endpoint: Endpoint<S>,
 ) -> impl Service<Request<Body>, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
 {
-    // Streams are not compressed: an event must not wait in a compressor for the next.
+    // Streams are not compressed: an event must not wait in a compressor for the next one.
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/mixed"));
     let cors = cors(&endpoint.settings().allowed_origins);
     let trusted_proxies = endpoint.settings().trusted_proxies.clone();
@@ -45,7 +45,7 @@ pub fn router<S: GraphqlService>(
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compressible);
     let answered = service_fn(move |request: Request<Body>| answer(endpoint.clone(), pages.clone(), request));
     let compressed = compression.layer(answered.clone());
-    // The compressors' state is large to move, so whoever asks for none has none about.
+    // The state of the compressors is expensive to move, so requests that do not ask for compression bypass it.
     let negotiated = service_fn(move |request: Request<Body>| {
         if request.headers().contains_key(header::ACCEPT_ENCODING) {
             let compressed = compressed.clone().oneshot(request);
@@ -61,7 +61,7 @@ pub fn router<S: GraphqlService>(
     })
 }
 
-/// A panic outside of any resolver is answered too.
+/// A panic outside of any resolver gets a response too.
 async fn answer<S: GraphqlService>(
     endpoint: Endpoint<S>,
     pages: Router,
@@ -70,7 +70,7 @@ async fn answer<S: GraphqlService>(
     let request_id = request.extensions().get::<RequestId>().map_or("", |id| id.0.as_str());
     let client = request.extensions().get::<ClientAddress>().map(|client| tracing::field::display(client.0));
     let span = tracing::debug_span!("request", request_id, client);
-    // The handler's future is large: it stays where it is made.
+    // The future of the handler is large, so it stays where it is created.
     let answered = if request.uri().path() == "/graphql" {
         graphql::handle(endpoint, request).boxed()
     } else {
@@ -79,7 +79,7 @@ async fn answer<S: GraphqlService>(
     Ok(AssertUnwindSafe(answered.instrument(span)).catch_unwind().await.unwrap_or_else(panicked))
 }
 
-/// Pages of other origins may call the API when the operator names them; credentials are a header, never a cookie.
+/// Pages of other origins may call the API if the operator allows them; credentials are a header, never a cookie.
 fn cors(allowed: &AllowedOrigins) -> CorsLayer {
     let origins = match allowed {
         AllowedOrigins::SameOrigin => AllowOrigin::list([]),
@@ -111,7 +111,7 @@ fn cors(allowed: &AllowedOrigins) -> CorsLayer {
         .max_age(std::time::Duration::from_secs(600))
 }
 
-/// A defect outside of any resolver.
+/// A bug outside of any resolver.
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     let message = panic
         .downcast_ref::<&str>()

@@ -27,14 +27,15 @@ use crate::http::lifecycle::Lifecycle;
 use crate::http::settings::HttpSettings;
 use crate::http::threads::Threads;
 
-/// After an accept that failed for want of file handles, so that the loop does not spin.
+/// The delay after an accept that failed for lack of file handles, so that the loop does not spin.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
 /// Serves `app` on `listener` until `shutdown`, each connection on one of `threads`.
 ///
-/// Then `/ready` fails and new operations are refused; requests that run are answered; sockets and streams are closed,
-/// spread over the drain's time. New connections are still taken, so that probes hear why: nobody can tell a server that
-/// only stops to answer from one that has crashed. Returns when the last that was there is gone or that time is over.
+/// Then `/ready` fails and new operations are rejected; running requests are answered; WebSockets and streams are
+/// closed, spread over the drain time. New connections are still accepted, so that probes learn the reason: a server
+/// that just stops responding cannot be distinguished from one that has crashed. Returns when the last connection is
+/// gone or the time is over.
 pub async fn serve<A>(
     listener: TcpListener,
     app: A,
@@ -64,9 +65,9 @@ where
             let connection = watcher.watch(connection(&builder, stream, peer, app, first_request.clone()));
             let served = broken_off.run_until_cancelled(connection);
             match unless_silent(served, first_request, head_timeout).await {
-                Some(Some(Err(error))) => tracing::debug!(%peer, %error, "a connection ended badly"),
+                Some(Some(Err(error))) => tracing::debug!(%peer, %error, "a connection failed"),
                 Some(_) => {}
-                None => tracing::debug!(%peer, "a connection sent no request in time; dropped"),
+                None => tracing::debug!(%peer, "dropped a connection that sent no request in time"),
             }
         };
         threads.spawn(lifecycle.sockets().track_future(served)).await;
@@ -114,38 +115,37 @@ fn builder(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// The next connection, free of this runtime: another one is to watch it.
+/// The next connection, detached from this runtime: another one will watch it.
 async fn accept(listener: &TcpListener) -> (std::net::TcpStream, SocketAddr) {
     loop {
         let accepted = listener.accept().await;
         match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
             Ok(accepted) => return accepted,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "failed to accept a connection");
                 tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
             }
         }
     }
 }
 
-/// A client's stream. It breaks when the client reads nothing of what it is sent for as long as `patience`.
+/// The stream of a client. It fails if the client does not read anything for as long as `patience`.
 type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
 
-/// Takes `stream` to the runtime that this is called in.
+/// Moves `stream` to the current runtime.
 fn prepared(stream: std::net::TcpStream, patience: Duration) -> Option<Stream> {
-    let stream = TcpStream::from_std(stream)
-        .inspect_err(|error| tracing::warn!(%error, "a connection could not be watched"))
-        .ok()?;
+    let stream =
+        TcpStream::from_std(stream).inspect_err(|error| tracing::warn!(%error, "failed to watch a connection")).ok()?;
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
+        tracing::debug!(%error, "failed to set TCP_NODELAY");
     }
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(patience));
     Some(Box::pin(stream))
 }
 
-/// Serves a connection, or gives it up (`None`) when its first request does not come in time. The header timeout of
-/// HTTP/1 begins only when enough was sent to tell it from HTTP/2, so a client that sends nothing would stay for ever.
+/// Serves a connection, or gives up (`None`) if its first request does not arrive in time. The header timeout of HTTP/1
+/// starts only when enough was sent to distinguish it from HTTP/2, so a client that sends nothing would stay forever.
 async fn unless_silent<T>(
     served: impl Future<Output = T>,
     first_request: CancellationToken,

@@ -1,7 +1,7 @@
-//! What the transports need of the program behind them: who speaks, how an operation runs, when a session ends.
+//! What the transports need of the program behind them: authentication, execution, and the end of sessions.
 //!
-//! The transports know HTTP, WebSocket and GraphQL's wire formats and nothing of the domain; [`GraphqlService`] is
-//! the whole seam between the two, so every transport is tested against a toy schema.
+//! The transports know HTTP, WebSocket and the wire formats of GraphQL and nothing of the domain; [`GraphqlService`] is
+//! the whole interface between the two, so every transport is tested with a toy schema.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,29 +19,29 @@ use crate::http::answer;
 
 /// Runs GraphQL operations for a transport.
 ///
-/// A clone is a handle: cheap, and to the same service.
+/// A clone is a cheap handle to the same service.
 pub trait GraphqlService: Clone + Send + Sync + 'static {
-    /// Who speaks; an anonymous caller is one too.
+    /// The caller; an anonymous caller is one too.
     type Caller: Clone + Send + Sync + 'static;
 
-    /// Finds out who speaks from the value of the `Authorization` header, or of the same key in the payload of
-    /// `connection_init`. `None` is the anonymous caller; credentials that are there and wrong are an error.
+    /// Authenticates the value of the `Authorization` header, or of the same key in the payload of `connection_init`.
+    /// `None` is the anonymous caller; invalid credentials are an error.
     fn authenticate(
         &self,
         credentials: Option<&str>,
         peer: &Peer,
     ) -> impl Future<Output = Result<Self::Caller, ApiError>> + Send;
 
-    /// Whom sockets, operations and cost points are counted for. `None`: by address.
+    /// The principal that WebSockets, operations and cost points are counted for. `None`: by address.
     fn principal(&self, caller: &Self::Caller) -> Option<Principal>;
 
-    /// How large an operation of this caller may be, and how much they may do.
+    /// The limits of this caller.
     fn limits(&self, caller: &Self::Caller) -> Arc<CallerLimits>;
 
-    /// What the schema's fields cost.
+    /// The costs of the fields in the schema.
     fn costs(&self) -> Arc<CostTable>;
 
-    /// Runs a query or a mutation. The request is parsed already, `prepared`, and within [`Self::limits`].
+    /// Runs a query or a mutation. The request is already parsed, `prepared`, and within [`Self::limits`].
     fn execute(
         &self,
         caller: &Self::Caller,
@@ -59,45 +59,45 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
         meta: RequestMeta,
     ) -> BoxStream<'static, Frame>;
 
-    /// Where the event log stands now, as a cursor that the caller may subscribe after; `None` if they may not know or
-    /// nobody knows.
+    /// The current position of the event log, as a cursor that the caller can subscribe after; `None` if they must not
+    /// know it or it is unknown.
     fn event_cursor(&self, _caller: &Self::Caller) -> impl Future<Output = Option<Arc<str>>> + Send {
         std::future::ready(None)
     }
 
-    /// Resolves when the caller may speak no longer; never for an anonymous one.
+    /// Resolves when the session of the caller ends; never for an anonymous one.
     fn revoked(&self, caller: &Self::Caller) -> impl Future<Output = Revocation> + Send + 'static;
 
-    /// Every part the server cannot work without, checked now.
+    /// The state of every dependency that the server needs, checked now.
     fn readiness(&self) -> impl Future<Output = Vec<ReadinessCheck>> + Send;
 
     /// The metrics in Prometheus' text format.
     fn render_metrics(&self) -> String;
 
-    /// The schema in GraphQL's schema language, with or without what is deprecated.
+    /// The schema in SDL, with or without what is deprecated.
     fn sdl(&self, deprecated: Deprecated) -> Arc<str>;
 
-    /// What the playground page should know, served as `/playground/config.json`; `None` switches the page off.
+    /// The configuration of the playground, served as `/playground/config.json`; `None` disables the page.
     fn playground(&self) -> Option<serde_json::Value>;
 }
 
-/// The other end of a connection.
+/// The peer of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
-    /// Its `User-Agent`, cut at 200 characters.
+    /// Its `User-Agent`, truncated to 200 characters.
     pub user_agent: Option<Arc<str>>,
 }
 
-/// How an operation came.
+/// The transport of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// One request, one answer.
+    /// One request, one response.
     Http,
     /// `graphql-transport-ws`.
     WebSocket,
-    /// Server-sent events, one connection an operation.
+    /// Server-sent events, one connection per operation.
     Sse,
     /// Apollo's multipart subscriptions.
     Multipart,
@@ -115,40 +115,41 @@ impl Transport {
     }
 }
 
-/// What a request brought besides the operation.
+/// What a request contains besides the operation.
 #[derive(Debug, Clone)]
 pub struct RequestMeta {
-    /// Told to the client as `X-Request-Id` and in every error.
+    /// Returned to the client as `X-Request-Id` and in every error.
     pub request_id: RequestId,
     /// Who sent it.
     pub peer: Peer,
     /// How it came.
     pub transport: Transport,
-    /// When a query or mutation has to be answered; subscriptions have none.
+    /// When a query or mutation must be answered; subscriptions have no deadline.
     pub deadline: Option<Deadline>,
-    /// The cursor an SSE client saw last (`Last-Event-ID`): the subscription resumes after it unless it says `after:`.
+    /// The last cursor of an SSE client (`Last-Event-ID`): the subscription resumes after it unless it has an `after`
+    /// argument.
     pub resume_after: Option<Arc<str>>,
     /// W3C trace context, as the client sent it.
     pub traceparent: Option<Arc<str>>,
-    /// Whether answers are to say what they cost: the header `GraphQL-Cost: report`.
+    /// Whether responses should contain the cost: the header `GraphQL-Cost: report`.
     pub tells_cost: bool,
 }
 
-/// What a query or a mutation came to.
+/// The result of a query or a mutation.
 #[derive(Debug)]
 pub enum Answer {
     /// For its sender.
     Own(Box<Response>),
-    /// For several who asked the same. It has no errors.
+    /// For several callers with the same request. It has no errors.
     Shared(Arc<SharedAnswer>),
 }
 
-/// What several are told.
+/// The shared response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedAnswer {
     /// `{"data": …}` as JSON.
     pub payload: Arc<str>,
-    /// What it cost, in points.
+    /// The cost in points.
     pub cost: u64,
 }
 
@@ -161,19 +162,19 @@ impl From<Response> for Answer {
 /// One message of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// The subscription has begun. The client is told no event by this.
+    /// The subscription has started. The client receives no event for this.
     Begun {
-        /// Where a subscriber that is cut off before its first event may resume.
+        /// Where a subscriber that is disconnected before its first event can resume.
         cursor: Arc<str>,
     },
-    /// An event: the serialized execution result, shared by all who get the same.
+    /// An event: the serialized execution result, shared by all subscribers that receive the same.
     Next {
         /// `{"data": …}` as JSON.
         payload: Arc<str>,
-        /// Where a subscriber that saw this one may resume.
+        /// Where a subscriber that received this one can resume.
         cursor: Option<Arc<str>>,
     },
-    /// The operation never ran; nothing follows.
+    /// The operation was never executed; nothing follows.
     Refused {
         /// The errors as a JSON array.
         errors: Arc<str>,
@@ -181,7 +182,7 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// The frame for a response of the schema: a refusal when the operation was never executed.
+    /// The frame for a response of the schema: a rejection if the operation was never executed.
     pub fn from_response(response: &Response, cursor: Option<Arc<str>>) -> Self {
         if was_executed(response) {
             Self::Next { payload: answer::serialize(response).into(), cursor }
@@ -191,17 +192,17 @@ impl Frame {
     }
 }
 
-/// Why a caller may speak no longer.
+/// Why the session of a caller ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revocation {
     /// Logged out, disabled or deleted.
     SessionEnded,
-    /// The access token is past its time; a fresh one may connect again.
+    /// The access token has expired; the client can reconnect with a new one.
     TokenExpired,
 }
 
 impl Revocation {
-    /// The reason a socket is closed with.
+    /// The reason for closing a WebSocket.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::SessionEnded => "Forbidden: the session has ended",
@@ -210,15 +211,15 @@ impl Revocation {
     }
 }
 
-/// One part the server depends on.
+/// A dependency of the server.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReadinessCheck {
-    /// The part: `database`, `migrations`, `cluster`, `watch`.
+    /// The name: `database`, `migrations`, `cluster`, `watch`.
     pub name: &'static str,
     /// Whether it works.
     pub healthy: bool,
-    /// What is wrong, or a number worth knowing.
+    /// What is wrong, or a useful number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// How long the check took.
@@ -230,7 +231,7 @@ fn as_milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Resu
     serializer.serialize_u128(took.as_millis())
 }
 
-/// Whether the printed schema has its deprecated parts.
+/// Whether the printed schema contains what is deprecated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deprecated {
     /// With them.

@@ -1,4 +1,4 @@
-//! What an operator decides about the transports.
+//! The settings of the transports.
 
 use std::time::Duration;
 
@@ -8,45 +8,46 @@ use crate::http::documents::DocumentSettings;
 /// The transports' settings.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// Origins, apart from the server's own, whose pages may call the API.
+    /// Origins, apart from the server's own, from which pages may call the API.
     pub allowed_origins: AllowedOrigins,
-    /// The reverse proxies whose word about a client's address is taken.
+    /// The reverse proxies whose headers about the client address are trusted.
     pub trusted_proxies: TrustedProxies,
-    /// Bytes in a request's body.
+    /// Maximum size of a request body in bytes.
     pub max_body_bytes: usize,
-    /// Operations in one HTTP request; 0 refuses batches.
+    /// Maximum number of operations in an HTTP request; 0 disables batching.
     pub max_batch: usize,
     /// Where documents come from besides the request.
     pub documents: DocumentSettings,
-    /// How long a client may take to send a request's head, from the moment it connects or the answer before it.
+    /// The timeout for the headers of a request, from when the client connects or from the previous response.
     pub head_timeout: Duration,
-    /// How long a client may take to send a request's body.
+    /// The timeout for the body of a request.
     pub body_timeout: Duration,
-    /// How long a client may leave an answer unread in full buffers before its connection is dropped.
+    /// How long a client may leave a response unread in full buffers before its connection is dropped.
     pub write_timeout: Duration,
-    /// How long running requests and sockets get to finish when the server is asked to stop.
+    /// How long running requests and WebSockets get to finish when the server is asked to stop.
     pub drain: Duration,
-    /// WebSocket's own.
+    /// The settings of WebSockets.
     pub socket: SocketSettings,
 }
 
 /// What an operator decides about sockets.
 #[derive(Debug, Clone)]
 pub struct SocketSettings {
-    /// The time a client has to say `connection_init`.
+    /// The timeout for `connection_init`.
     pub init_timeout: Duration,
-    /// Between two pings of the server; a peer that misses two is dropped. Also the rhythm of SSE and multipart.
+    /// The interval between pings of the server; a peer that misses two is dropped. Also the heartbeat interval of SSE
+    /// and multipart.
     pub ping_every: Duration,
     /// How long a client may leave a message unread in full buffers before it is dropped.
     pub write_timeout: Duration,
-    /// Bytes in a message of the client.
+    /// The maximum size of a client message in bytes.
     pub max_message_bytes: usize,
-    /// Operations at once on one socket.
+    /// The maximum number of concurrent operations per WebSocket.
     pub max_operations: usize,
 }
 
 impl HttpSettings {
-    /// The settings that the configuration asks for.
+    /// The settings from the configuration.
     pub fn new(http: &HttpConfig, limits: &Limits, documents: DocumentSettings) -> Self {
         Self {
             allowed_origins: http.allowed_origins.clone(),

@@ -1,6 +1,6 @@
-//! Server-sent events, as `graphql-sse` has them in distinct connections mode: `next` and `complete`. The id of an
-//! event is its cursor, which a browser sends back as `Last-Event-ID` when it connects again. A stream begins with the id of
-//! the place from where it is told, so that who is cut off before the first event resumes there.
+//! Server-sent events, in the distinct connections mode of `graphql-sse`: `next` and `complete`. The ID of an event is
+//! its cursor, which a browser sends back as `Last-Event-ID` when it reconnects. A stream starts with the ID of its
+//! starting position, so that a client that is disconnected before the first event resumes there.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -28,13 +28,13 @@ pub(super) fn answer<S: GraphqlService>(
         Beat::Idle => ":\n\n".to_owned(),
         Beat::Broken => format!("{}{COMPLETE}", event(&super::streaming::broken())),
         Beat::Finished => COMPLETE.to_owned(),
-        // No `complete`: the client connects again and resumes after the last id.
+        // No `complete`: the client reconnects and resumes after the last ID.
         Beat::Drained => format!("retry: {retry_ms}\n\n"),
     });
     response(Body::from_stream(beats.map(|text| Ok::<_, Infallible>(Bytes::from(text)))))
 }
 
-/// A refused operation is a stream too, of its errors: an `EventSource` shows its page no status.
+/// A rejected operation is a stream of its errors, because an `EventSource` does not show its page the status.
 pub(super) fn refusal(response: &async_graphql::Response) -> Response {
     let text = format!("event: next\ndata: {}\n\n{COMPLETE}", answer::serialize(response));
     self::response(Body::from(text))
@@ -44,9 +44,9 @@ const COMPLETE: &str = "event: complete\ndata:\n\n";
 
 fn event(frame: &Frame) -> String {
     let mut text = String::new();
-    // Writing to a String cannot fail. The payload is one line: JSON escapes what would break it.
+    // Writing to a String cannot fail. The payload is a single line: JSON escapes what would break it.
     let _ = match frame {
-        // Dispatches nothing, and sets what a browser sends as `Last-Event-ID`.
+        // Dispatches no event, and sets what a browser sends as `Last-Event-ID`.
         Frame::Begun { cursor } => write!(text, "id: {cursor}\n\n"),
         Frame::Next { payload, cursor: Some(cursor) } => {
             write!(text, "event: next\nid: {cursor}\ndata: {payload}\n\n")

@@ -1,4 +1,4 @@
-//! A subscription over plain HTTP: its frames, a heartbeat while it is silent, and the end of a drain.
+//! A subscription over plain HTTP: its frames, a heartbeat while it is silent, and the end when the server drains.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use futures::stream::{BoxStream, Stream};
 use crate::http::endpoint::{Endpoint, Panicked};
 use crate::http::service::{Frame, GraphqlService};
 
-/// What comes next on the wire.
+/// What is sent next.
 #[derive(Debug)]
 pub(super) enum Beat {
-    /// An event or a refusal.
+    /// An event or a rejection.
     Frame(Frame),
-    /// Nothing for a while: the connection is kept alive.
+    /// Nothing for a while: keeps the connection alive.
     Idle,
     /// The operation is over.
     Finished,
-    /// The operation died of a defect; it is over.
+    /// The operation ended because of a bug.
     Broken,
-    /// The server goes away; the client may resume elsewhere.
+    /// The server is shutting down; the client can resume elsewhere.
     Drained,
 }
 
@@ -32,8 +32,8 @@ impl Beat {
     }
 }
 
-/// The frames of an operation as they go on the wire, until its end or the server's. A frame is taken when the
-/// connection has room for it, so a slow reader holds back its own subscription only.
+/// The frames of an operation as they are sent, until it ends or the server stops. A frame is taken when the connection
+/// has room for it, so a slow reader only delays its own subscription.
 pub(super) fn beating<S: GraphqlService>(
     endpoint: &Endpoint<S>,
     frames: BoxStream<'static, Result<Frame, Panicked>>,
@@ -69,7 +69,7 @@ async fn drained<S: GraphqlService>(endpoint: Endpoint<S>) {
     tokio::time::sleep(endpoint.lifecycle().own_share()).await;
 }
 
-/// What a client is told of a defect.
+/// The error that a client receives for a bug.
 pub(super) fn broken() -> Frame {
     Frame::Refused {
         errors: r#"[{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}]"#.into(),

@@ -1,4 +1,4 @@
-//! What the transports count. Operation names come from clients, so only the first of them become labels.
+//! The metrics of the transports. Operation names come from clients, so only the first of them become labels.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use crate::http::endpoint::Cost;
 use crate::http::operation::Kind;
 use crate::http::service::Transport;
 
-/// How many series there are of operations by their name; later names are counted as [`OTHER`].
+/// The number of series of operations by name; further names are counted as [`OTHER`].
 const MOST_SERIES: usize = 500;
 const LONGEST_NAME: usize = 100;
 const OTHER: &str = "other";
 
-/// What was counted so far, by what it is counted by.
+/// The counts so far, by label.
 #[derive(Debug, Default)]
 pub struct Telemetry {
     series: RwLock<HashMap<Labels, Arc<Series>>>,
@@ -29,7 +29,7 @@ struct Labels {
     transport: Transport,
 }
 
-/// What is counted of operations with the same labels, looked up once.
+/// The counters of operations with the same labels, looked up once.
 pub struct Series {
     labels: Labels,
     succeeded: Counter,
@@ -54,7 +54,7 @@ impl Telemetry {
             return Arc::clone(series);
         }
         if name.is_some_and(|name| name.len() > LONGEST_NAME || known.len() >= MOST_SERIES) {
-            // Whoever invents names holds nobody up: they are looked for once more, and not written each time.
+            // Clients that make up names must not slow down others: their names are only looked up, not inserted.
             labels.name = Some(OTHER.into());
             if let Some(series) = known.get(&labels) {
                 return Arc::clone(series);
@@ -65,17 +65,17 @@ impl Telemetry {
         Arc::clone(known.entry(labels.clone()).or_insert_with(|| Arc::new(Series::new(labels))))
     }
 
-    /// A request was refused before there was an operation.
+    /// A request was rejected before there was an operation.
     pub fn refused(transport: Transport, code: &str) {
         counter!("graphql_refused_total", "code" => code.to_owned(), "transport" => transport.as_str()).increment(1);
     }
 
-    /// A message went to a subscriber.
+    /// A message was sent to a subscriber.
     pub fn delivered(transport: Transport) {
         counter!("graphql_events_delivered_total", "transport" => transport.as_str()).increment(1);
     }
 
-    /// A socket was closed with this code.
+    /// A WebSocket was closed with this code.
     pub fn socket_closed(code: u16) {
         counter!("graphql_sockets_closed_total", "code" => code.to_string()).increment(1);
     }
@@ -106,7 +106,7 @@ impl Series {
         }
     }
 
-    /// What an operation was charged before it ran, and what it came to.
+    /// What an operation was charged before execution, and its actual cost.
     pub fn cost(&self, cost: Cost) {
         self.requested.increment(cost.requested);
         self.actual.increment(cost.actual);
@@ -121,7 +121,7 @@ impl Labels {
     }
 }
 
-/// Something that is going on, counted until it is dropped.
+/// Something in progress, counted until it is dropped.
 pub struct Ongoing(Gauge);
 
 impl Ongoing {

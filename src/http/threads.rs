@@ -1,5 +1,5 @@
-//! The threads that serve connections. Each has a runtime of its own, and what a connection needs runs there: its
-//! requests, the statements that they share, the sockets to the database. Nothing is woken across cores for a query.
+//! The serving threads. Each has its own runtime, on which everything that a connection needs runs: its requests, the
+//! statements that they share, and the sockets to the database. A query wakes nothing on other cores.
 
 use std::cell::OnceCell;
 use std::io;
@@ -13,51 +13,52 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Connections that may wait for their thread to take them.
+/// The number of connections that may wait for their thread to accept them.
 const QUEUE: usize = 64;
 
 thread_local! {
-    /// What is open on this thread, if it is one that serves.
+    /// What is open on this thread, if it is a serving thread.
     static OPEN_HERE: OnceCell<TaskTracker> = const { OnceCell::new() };
 }
 
-/// Counts as a connection of this thread until it is dropped: for a socket, which outlives the request that opened it.
+/// Counts as a connection of this thread until it is dropped: for a WebSocket, which outlives the request that opened
+/// it.
 pub(super) fn seat() -> Option<TaskTrackerToken> {
     OPEN_HERE.with(|open| open.get().map(TaskTracker::token))
 }
 
-/// The threads of one server. They end when this is dropped or joined.
+/// The threads of a server. They end when this is dropped or joined.
 pub struct Threads(Vec<Thread>);
 
 struct Thread {
     connections: mpsc::Sender<BoxFuture<'static, ()>>,
-    /// Those that are there now.
+    /// The current threads.
     open: TaskTracker,
     handle: JoinHandle<()>,
 }
 
 impl Threads {
-    /// Starts so many.
+    /// Starts this many threads.
     ///
     /// # Errors
-    /// The system gives no more threads or file handles.
+    /// The system has no more threads or file handles.
     pub fn start(count: NonZeroU32) -> io::Result<Self> {
         (0..count.get()).map(Thread::start).collect::<io::Result<_>>().map(Self)
     }
 
-    /// Runs `connection` on the thread that has the fewest.
+    /// Runs `connection` on the thread with the fewest connections.
     pub(super) async fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
         let Some(thread) = self.0.iter().min_by_key(|thread| thread.open.len()) else { return };
         let connection = thread.open.track_future(connection);
-        // A thread takes connections as long as it is not told to end.
+        // A thread accepts connections as long as it is not told to end.
         let _ = thread.connections.send(connection.boxed()).await;
     }
 
-    /// Ends the threads. What still runs there is dropped at its next await.
+    /// Ends the threads. What is still running there is dropped at its next await.
     pub async fn join(self) {
         for Thread { connections, handle, .. } in self.0 {
             drop(connections);
-            // Its panic is in the log already.
+            // Its panic has already been logged.
             let _ = tokio::task::spawn_blocking(move || handle.join()).await;
         }
     }

@@ -5,42 +5,46 @@ use async_graphql::{Enum, SimpleObject};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::limits::directives::assumed_list;
 
-/// A rule that a submit must pass.
+/// A rule that a job must satisfy to be accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
 pub enum AdmissionRule {
     /// `idempotencyKey` has 1 to 200 characters.
     IdempotencyKey,
-    /// `name` is a DNS label: 1 to 63 lower-case letters, digits and "-".
+    /// `name` is a DNS label: 1 to 63 lowercase letters, digits and hyphens.
     Name,
-    /// `priority` is 0 to 1000.
+    /// `priority` is between 0 and 1000.
     Priority,
-    /// `queue` is a queue of the cluster.
+    /// `queue` is the name of a queue in the cluster.
     Queue,
-    /// Exactly one of `commitId` and `spec` is given, and what it holds can be run: one Pod, Job or FlashJob of the project.
+    /// Either `commitId` or `spec` is given, but not both, and it describes something that can be run: a single Pod,
+    /// Job or FlashJob that belongs to the project.
     Source,
-    /// Every container has an image, and each is an image reference.
+    /// Every container has an image, and each image is a valid image reference.
     Image,
-    /// Command, arguments, working folder and environment are legal.
+    /// The command, arguments, working directory and environment variables are valid.
     Container,
-    /// Amounts are quantities of known resources, not negative, and not more than their limits.
+    /// Resource amounts are valid, non-negative quantities of known resources, and requests do not exceed limits.
     Resources,
-    /// Claims are bound for you; each mount is of a volume that is there, at an absolute path that is used once.
+    /// You have access to every claim, and each mount refers to an existing volume at an absolute path that no other
+    /// mount uses.
     Mounts,
-    /// Everything else in a pod is as Kubernetes requires it: names, labels, ports, probes, volumes, placement.
+    /// All other fields of the pod are valid in Kubernetes: names, labels, ports, probes, volumes, placement.
     Pod,
-    /// The number of tasks is 1 to 256, and not fewer than must start together.
+    /// The number of tasks is between 1 and 256, and not lower than the number of tasks that must start together.
     Gang,
-    /// Deadline, time to live and retries are within their limits.
+    /// The deadline, the time to live and the number of retries are within their limits.
     Lifetime,
-    /// No pod asks for what could harm its node or others: no privileges, host namespaces, host paths, added
-    /// capabilities or service-account tokens, and GPUs are limited to what is asked for.
+    /// No pod asks for anything that could harm its node or other pods: no privileged mode, host namespaces, host
+    /// paths, added capabilities or service account tokens. GPU requests and limits are equal.
     PodSafety,
-    /// The job's object with all its tasks is not larger than the cluster keeps: 1500000 bytes as JSON.
+    /// The manifest of the job, including all tasks, is at most 1500000 bytes of JSON, so that the cluster can store
+    /// it.
     Size,
-    /// The project has room for what all tasks ask for together.
+    /// The total resources of all tasks fit into the project's remaining quota.
     Quota,
-    /// The cluster would take the job and its pods: it was asked with a dry run, which its admission (Pod Security, limits, policies,
-    /// webhooks) decides like the real thing. Asked by `previewJob` and dry runs only.
+    /// The cluster accepts the job and its pods. The cluster is asked with a dry run, which passes the same admission
+    /// (Pod Security, limits, policies, webhooks) as a real request. Only checked by `previewJob` and by `submitJob`
+    /// with `dryRun`.
     Cluster,
 }
 
@@ -101,35 +105,35 @@ impl AdmissionRule {
     }
 }
 
-/// What became of a rule.
+/// The outcome of checking an admission rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum AdmissionOutcome {
-    /// It holds.
+    /// The rule is satisfied.
     Passed,
-    /// It does not hold: `submitJob` would refuse.
+    /// The rule is not satisfied: `submitJob` would reject the job.
     Failed,
-    /// It was not looked at: another rule failed, or the cluster, which decides it, was not asked or did not answer. That refuses
-    /// nothing.
+    /// The rule was not checked, because another rule failed, or because the cluster has to decide it and was not asked
+    /// or did not respond. A skipped rule does not reject the job.
     Skipped,
 }
 
-/// What is wrong with one part of the input.
+/// A problem with one part of the input.
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
 pub struct AdmissionProblem {
-    /// Where it stands in the input, such as `input.spec.resources.gpu`; null where no single field is the cause.
+    /// The path of the invalid input field, such as `input.spec.resources.gpu`; null if no single field is the cause.
     pub field: Option<String>,
-    /// One sentence that says what was given and what is allowed.
+    /// A human-readable explanation that names the given value and the values that are allowed.
     pub message: String,
 }
 
-/// What became of one rule of admission.
+/// The verdict on one admission rule.
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
 pub struct AdmissionVerdict {
-    /// The rule.
+    /// The rule that was checked.
     pub rule: AdmissionRule,
-    /// Whether it holds.
+    /// The outcome of the check.
     pub outcome: AdmissionOutcome,
-    /// Why it does not hold, or why the cluster could not be asked; empty otherwise.
+    /// Why the rule is not satisfied, or why the cluster could not be asked; empty otherwise.
     #[graphql(directive = assumed_list::apply(2))]
     pub problems: Vec<AdmissionProblem>,
 }

@@ -19,19 +19,20 @@ use crate::graphql::loaders::ReadExt;
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
 use crate::projects::loader::ProjectsById;
 
-/// Which events; conditions that are left out do not count, several are joined by "and". What ends a group's jobs:
+/// Filters for job events. Omitted fields do not filter; an event must match all fields that are given. For example,
+/// the jobs of a group that finish:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", phases: [SUCCEEDED, FAILED, CANCELLED]}`.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct JobEventFilter {
-    /// Events of this project's jobs only.
+    /// Only return events of jobs in this project.
     pub project_id: Option<ProjectId>,
-    /// Events of the jobs of this group's projects only.
+    /// Only return events of jobs in this group's projects.
     pub group_id: Option<GroupId>,
-    /// Events of these jobs only: at most 1000.
+    /// Only return events of these jobs: at most 1000.
     pub job_ids: Option<Vec<JobId>>,
-    /// Events after which the job is in one of these phases only.
+    /// Only return events that leave the job in one of these phases.
     pub phases: Option<Vec<JobPhase>>,
-    /// Events of your own jobs only.
+    /// If true, only return events of jobs that you submitted.
     #[graphql(default = false)]
     pub mine: bool,
 }

@@ -5,137 +5,143 @@ use async_graphql::InputObject;
 use crate::graphql::scalars::Quantity;
 use crate::ids::{CommitId, JobId, ProjectId};
 
-/// A job to submit: from a commit of a config file or from a spec, exactly one of the two.
+/// Input for `submitJob` and `previewJob`: a job from either a commit of a config file or a spec.
 #[derive(Debug, Clone, InputObject)]
 pub struct SubmitJobInput {
-    /// The project that the job belongs to and whose quota it counts against.
+    /// The ID of the project that the job belongs to. The job counts against the project's quota.
     pub project_id: ProjectId,
-    /// A name for people: 1 to 63 lower-case letters, digits and "-". Taken from the image or the config when left out.
+    /// A display name for the job: 1 to 63 lowercase letters, digits and hyphens. Derived from the image or the config
+    /// by default.
     pub name: Option<String>,
-    /// Any text of 1 to 200 characters. The same key from the same user gives the first answer again, so a client that
-    /// got no answer can safely send the request a second time.
+    /// Any text of 1 to 200 characters. If you repeat a request with the same key, the response of the first request is
+    /// returned, so it is safe to retry a request that got no response.
     pub idempotency_key: Option<String>,
-    /// Check everything and answer with the preview only, as `previewJob` does; nothing is changed.
+    /// If true, validate the job and return the preview without submitting it, as `previewJob` does.
     #[graphql(default_with = "Some(false)")]
     pub dry_run: Option<bool>,
-    /// The commit whose YAML holds the Pod, Job or FlashJob to run. Leave it out when `spec` is given.
+    /// The ID of the commit whose YAML contains the Pod, Job or FlashJob to run. Omit it if `spec` is given.
     pub commit_id: Option<CommitId>,
-    /// The job described here. Leave it out when `commitId` is given.
+    /// The job to run. Omit it if `commitId` is given.
     pub spec: Option<JobSpecInput>,
-    /// The queue to wait in: a ClusterResourceQueue of the cluster. Default: "configfile-job" for a commit,
-    /// "default-batch" for a spec.
+    /// The queue to submit the job to: the name of a ClusterResourceQueue in the cluster. Defaults to "configfile-job"
+    /// for a commit and to "default-batch" for a spec.
     pub queue: Option<String>,
-    /// Which of the project's jobs goes to the cluster first: 0 (the default) to 1000, higher is earlier.
+    /// The priority of the job among the jobs of its project: 0 (the default) to 1000. A higher value is sent to the
+    /// cluster first.
     pub priority: Option<i32>,
-    /// What to change of the commit's YAML or of the spec for this run.
+    /// Changes to the commit's YAML or to the spec for this run.
     pub overrides: Option<JobOverridesInput>,
 }
 
-/// A job as a list of equal tasks, each one container.
+/// A job of identical tasks, each with a single container.
 #[derive(Debug, Clone, InputObject)]
 pub struct JobSpecInput {
     /// The container image, such as `python:3.12` or `registry.example/team/train:v1`.
     pub image: String,
-    /// The program to run in place of the image's own.
+    /// The command to run, instead of the entrypoint of the image.
     pub command: Option<Vec<String>>,
-    /// Its arguments.
+    /// The arguments of the command.
     pub args: Option<Vec<String>>,
-    /// The folder to run in: an absolute path.
+    /// The working directory: an absolute path.
     pub working_dir: Option<String>,
-    /// Environment variables.
+    /// The environment variables of the container.
     pub env: Option<Vec<EnvVarInput>>,
-    /// What each task needs.
+    /// The resources of each task.
     pub resources: Option<ResourcesInput>,
     /// Storage claims to mount in every task.
     pub mounts: Option<Vec<MountInput>>,
-    /// How many equal tasks: 1 to 256.
+    /// The number of tasks: 1 to 256.
     #[graphql(default_with = "Some(1)")]
     pub replicas: Option<i32>,
-    /// How many tasks must be able to start together. Default: all of them.
+    /// The minimum number of tasks that must be able to start together. Defaults to all tasks.
     pub min_available: Option<i32>,
-    /// Seconds the job may run before it is stopped and FAILED with reason DeadlineExceeded; without limit when left out.
-    /// They count from `startedAt`, when its first task started. Time in the queue before that does not count, so a job that
-    /// never starts never ends by it; time after that does, also while it waits between preemptions or retries.
+    /// The maximum time that the job may run, in seconds; unlimited by default. A job that exceeds it is stopped and
+    /// becomes FAILED with the reason DeadlineExceeded. The time is counted from `startedAt`, when the first task
+    /// started. It does not include the time in the queue before that, so a job that never starts never exceeds its
+    /// deadline, but it does include later waiting times between preemptions or retries.
     pub active_deadline_seconds: Option<i32>,
-    /// Seconds after its end at which the job's objects are removed from the cluster; the job itself stays here.
+    /// The number of seconds after the job has finished until its objects are deleted from the cluster. The job itself
+    /// remains available in the API.
     pub ttl_seconds_after_finished: Option<i32>,
-    /// How often a failed job is started anew: 0 to 10.
+    /// The number of times that the job is restarted after a failure: 0 to 10.
     #[graphql(default_with = "Some(0)")]
     pub retries: Option<i32>,
 }
 
-/// What to change for one run; every field left out stays as it is in the config.
+/// Changes to the config or the spec for a single run. Omitted fields keep their value.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct JobOverridesInput {
-    /// Another image for the first container.
+    /// The image to use for the first container.
     pub image: Option<String>,
-    /// Another program.
+    /// The command to use instead.
     pub command: Option<Vec<String>>,
-    /// Other arguments.
+    /// The arguments to use instead.
     pub args: Option<Vec<String>>,
-    /// Another folder to run in: an absolute path.
+    /// The working directory to use instead: an absolute path.
     pub working_dir: Option<String>,
-    /// Environment variables to set: one that is there keeps its place and gets the new value, others are added at the end.
+    /// Environment variables to set. A variable that already exists keeps its position and gets the new value; others
+    /// are appended.
     pub env: Option<Vec<EnvVarInput>>,
-    /// Other resources for the first container: each amount that is given replaces one, and the others stay.
+    /// Resources for the first container. Each amount that is given replaces the existing one; the others keep their
+    /// value.
     pub resources: Option<ResourcesInput>,
-    /// Storage claims to mount in addition.
+    /// Additional storage claims to mount.
     pub mounts: Option<Vec<MountInput>>,
-    /// Another number of tasks: 1 to 256. Only where all tasks are equal.
+    /// The number of tasks: 1 to 256. Can only be set if all tasks are identical.
     pub replicas: Option<i32>,
-    /// How many tasks must be able to start together.
+    /// The minimum number of tasks that must be able to start together.
     pub min_available: Option<i32>,
-    /// Seconds the job may run, from when its first task started.
+    /// The maximum time that the job may run, in seconds, counted from the start of its first task.
     pub active_deadline_seconds: Option<i32>,
-    /// Seconds after its end at which the job's objects are removed from the cluster.
+    /// The number of seconds after the job has finished until its objects are deleted from the cluster.
     pub ttl_seconds_after_finished: Option<i32>,
-    /// How often a failed job is started anew: 0 to 10.
+    /// The number of times that the job is restarted after a failure: 0 to 10.
     pub retries: Option<i32>,
 }
 
-/// An environment variable.
+/// An environment variable to set.
 #[derive(Debug, Clone, InputObject)]
 pub struct EnvVarInput {
-    /// Letters, digits, "_", "-" and ".", not beginning with a digit, not beginning with `PLATFORM_`.
+    /// The name of the variable: letters, digits, "_", "-" and ".". It cannot start with a digit or with `PLATFORM_`.
     pub name: String,
-    /// Its value.
+    /// The value of the variable.
     pub value: String,
 }
 
-/// What one task asks for and may use at most.
+/// The resource requests and limits of a task.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct ResourcesInput {
-    /// CPU to reserve, such as `500m` or `2`.
+    /// The CPU request, such as `500m` or `2`.
     pub cpu: Option<Quantity>,
-    /// Memory to reserve, such as `4Gi`.
+    /// The memory request, such as `4Gi`.
     pub memory: Option<Quantity>,
-    /// Whole GPUs, as `nvidia.com/gpu`. In overrides 0 takes the config's GPUs of that kind away.
+    /// The number of whole GPUs, requested as `nvidia.com/gpu`. In overrides, 0 removes the config's GPUs of that kind.
     pub gpu: Option<i32>,
-    /// CPU it may use at most; not less than `cpu`.
+    /// The CPU limit; not lower than `cpu`.
     pub cpu_limit: Option<Quantity>,
-    /// Memory it may use at most; not less than `memory`. Default: what is reserved; in overrides the config's limit, if
-    /// it has one.
+    /// The memory limit; not lower than `memory`. Defaults to the memory request, or in overrides to the limit in the
+    /// config, if there is one.
     pub memory_limit: Option<Quantity>,
 }
 
 /// A storage claim to mount.
 #[derive(Debug, Clone, InputObject)]
 pub struct MountInput {
-    /// The name of the claim.
+    /// The name of the PersistentVolumeClaim.
     pub claim: String,
-    /// Where it appears in the container: an absolute path without "..".
+    /// The mount path in the container: an absolute path without "..".
     pub path: String,
-    /// Mount it for reading only.
+    /// Whether to mount the volume read-only.
     #[graphql(default = false)]
     pub read_only: bool,
 }
 
-/// A job to cancel.
+/// Input for `cancelJob`.
 #[derive(Debug, Clone, InputObject)]
 pub struct CancelJobInput {
-    /// The job.
+    /// The ID of the job to cancel.
     pub id: JobId,
-    /// Why, for whoever looks at the job later: at most 500 characters.
+    /// Why the job is cancelled, for anyone who looks at the job later: at most 500 characters.
     pub reason: Option<String>,
 }
 

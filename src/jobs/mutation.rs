@@ -13,26 +13,26 @@ use crate::graphql::context::RequestExt;
 use crate::graphql::limits::directives::cost;
 use crate::graphql::{ApiResult, IntoGraphql};
 
-/// What a submit did, or would do.
+/// Result of `submitJob`.
 #[derive(Debug, SimpleObject)]
 pub struct SubmitJobPayload {
-    /// The job; null for a dry run.
+    /// The submitted job; null for a dry run.
     pub job: Option<Job>,
-    /// What the submit comes to: for a dry run exactly what `previewJob` answers.
+    /// The preview of the submission. For a dry run it is the same as the result of `previewJob`.
     pub preview: JobPreview,
 }
 
-/// What a submit would do.
+/// Result of `previewJob`.
 #[derive(Debug, SimpleObject)]
 pub struct PreviewJobPayload {
-    /// What the submit would come to.
+    /// The preview of the submission.
     pub preview: JobPreview,
 }
 
-/// The job that is being cancelled.
+/// Result of `cancelJob`.
 #[derive(Debug, SimpleObject)]
 pub struct CancelJobPayload {
-    /// The job. It becomes CANCELLED when its tasks have stopped.
+    /// The job. Its phase becomes CANCELLED when all its tasks have stopped.
     pub job: Job,
 }
 
@@ -42,30 +42,33 @@ pub struct JobMutation;
 
 #[Object]
 impl JobMutation {
-    /// Says what `submitJob` would do with the same input, and changes nothing: the verdict on every rule, the objects for
-    /// the cluster, and what is left of the project's quota. `dryRun` is of no effect here.
+    /// Returns what `submitJob` would do with the same input, without changing anything: the verdict on each admission
+    /// rule, the Kubernetes objects and the remaining quota of the project. `dryRun` has no effect here.
     ///
-    /// When every other rule holds, the cluster is asked as well, with a dry run of the job and its pods (rule CLUSTER). That takes
-    /// at most a few seconds; a cluster that does not answer refuses nothing.
+    /// If all other rules pass, the cluster is asked too, with a dry run of the job and its pods (rule CLUSTER). This
+    /// takes a few seconds at most. If the cluster does not respond, the rule is skipped and the job is not rejected
+    /// because of it.
     ///
-    /// What is wrong with the input is no error but a rule that has FAILED.
+    /// Invalid input is not reported as an error, but as a rule with the outcome FAILED.
     ///
-    /// Fails with NOT_FOUND for a project or commit that you cannot see.
+    /// Fails with NOT_FOUND if the project or the commit does not exist or you cannot see it.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn preview_job(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The job.")] input: SubmitJobInput,
+        #[graphql(desc = "The job to submit.")] input: SubmitJobInput,
     ) -> ApiResult<PreviewJobPayload> {
         preview(ctx, input).await.map(|preview| PreviewJobPayload { preview }).graphql(ctx)
     }
 
-    /// Submits a job. It is kept before this answers: whatever happens to the server or the cluster, it runs once.
+    /// Submits a job. The job is stored before the response is sent, and it is run exactly once, even if the server or
+    /// the cluster fails in the meantime.
     ///
-    /// This does not wait for the cluster. A job that the cluster does not take becomes FAILED with the cluster's words as its
-    /// message and the reason `Invalid` or `Rejected`; `previewJob` tells beforehand.
+    /// The response does not wait for the cluster. If the cluster rejects the job, the job becomes FAILED with the
+    /// reason `Invalid` or `Rejected` and the error of the cluster as its message; use `previewJob` to find out
+    /// beforehand.
     ///
-    /// Two tasks with a GPU each, from an image:
+    /// Two tasks with one GPU each, from an image:
     ///
     /// ```json
     /// {"projectId": "project_01h455vb4pex5vsknk084sn02q", "name": "train",
@@ -73,36 +76,38 @@ impl JobMutation {
     /// "resources": {"cpu": "500m", "memory": "1Gi", "gpu": 1}}}
     /// ```
     ///
-    /// A version of a config file, with another number of tasks:
+    /// A version of a config file, with a different number of tasks:
     ///
     /// ```json
     /// {"projectId": "project_01h455vb4pex5vsknk084sn02q", "commitId": "commit_01h455vb4pex5vsknk084sn02q",
     /// "overrides": {"replicas": 4}}
     /// ```
     ///
-    /// Fails with BAD_USER_INPUT for each field that is not acceptable, NOT_FOUND for a project or commit that you
-    /// cannot see, QUOTA_EXCEEDED when the project has no room, CONFLICT for an idempotencyKey that was used for another
-    /// input.
+    /// Fails with BAD_USER_INPUT for each invalid field, NOT_FOUND if the project or the commit does not exist or you
+    /// cannot see it, QUOTA_EXCEEDED if the job does not fit into the project's quota, and CONFLICT if `idempotencyKey`
+    /// was already used with a different input.
     #[graphql(directive = cost::apply("20".to_owned()))]
     async fn submit_job(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The job.")] input: SubmitJobInput,
+        #[graphql(desc = "The job to submit.")] input: SubmitJobInput,
     ) -> ApiResult<SubmitJobPayload> {
         submit(ctx, input).await.graphql(ctx)
     }
 
-    /// Cancels a job: its tasks are stopped, then it is CANCELLED. A job that was not sent yet is CANCELLED at once.
+    /// Cancels a job. Its tasks are stopped, and its phase becomes CANCELLED once they have. A job that has not been
+    /// sent to the cluster yet becomes CANCELLED immediately.
     ///
-    /// Cancelling a job again changes nothing and is no error.
+    /// Cancelling a job that is already cancelled, or being cancelled, has no effect and is not an error.
     ///
-    /// Fails with BAD_USER_INPUT for a reason that is too long, NOT_FOUND for a job that you cannot see, FORBIDDEN for
-    /// another person's unless you are a manager or an admin of its group, CONFLICT for one that has SUCCEEDED or FAILED.
+    /// Fails with NOT_FOUND if the job does not exist or you cannot see it, FORBIDDEN if another user submitted it and
+    /// you are not a manager or an admin of its group, CONFLICT if it has already SUCCEEDED or FAILED, and
+    /// BAD_USER_INPUT if the reason is too long.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn cancel_job(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The job and why.")] input: CancelJobInput,
+        #[graphql(desc = "The job to cancel.")] input: CancelJobInput,
     ) -> ApiResult<CancelJobPayload> {
         cancel(ctx, input).await.graphql(ctx)
     }

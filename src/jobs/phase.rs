@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text_enum;
 
-/// Where a job stands.
+/// The phase of a job.
 #[derive(
     Debug,
     Clone,
@@ -25,17 +25,18 @@ use crate::text_enum;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[diesel(sql_type = diesel::sql_types::Text)]
 pub enum JobPhase {
-    /// Accepted and kept; the cluster does not have it yet.
+    /// The job was accepted and stored, but has not been sent to the cluster yet.
     Submitted,
-    /// In the cluster, waiting for room, or placed and not running yet; `pendingReason` says which.
+    /// The job is in the cluster but not running yet: it is waiting for resources, or its tasks have been placed and
+    /// are starting. See `pendingReason`.
     Queued,
-    /// A task runs, or has run.
+    /// At least one task is running or has run.
     Running,
-    /// Every task ended with success. Never changes again.
+    /// All tasks finished successfully. Final.
     Succeeded,
-    /// It could not start, a task failed, or its time was over; `reason` says which. Never changes again.
+    /// The job could not start, a task failed, or the deadline passed; `reason` says which. Final.
     Failed,
-    /// Somebody cancelled it. Never changes again.
+    /// The job was cancelled. Final.
     Cancelled,
 }
 
@@ -48,7 +49,7 @@ text_enum!(JobPhase {
     Cancelled => "CANCELLED",
 });
 
-/// What an event of a job tells.
+/// The kind of a job event.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, async_graphql::Enum, AsExpression, FromSqlRow, Serialize, Deserialize,
 )]
@@ -57,20 +58,20 @@ text_enum!(JobPhase {
 pub enum JobEventKind {
     /// The job was accepted.
     Submitted,
-    /// The job went from one phase to another.
+    /// The job moved from one phase to another.
     PhaseChanged,
-    /// The job was stopped to make room for a more important one and waits again.
+    /// The job was stopped to make room for a job with a higher priority, and is waiting again.
     Preempted,
-    /// Somebody asked to cancel the job; its tasks are being stopped.
+    /// Cancellation was requested, and the job's tasks are being stopped.
     CancelRequested,
-    /// The phase is the same, the reason why the job waits is another.
+    /// The reason why the job is waiting changed; its phase is unchanged.
     Waiting,
-    /// The state of a task is another: it started, ended, was stopped, or is being prepared anew; or its program crashed and
-    /// is started again. The phase of the job is the same. Each is told once, and before the event of the job that stops
-    /// or ends the task, if one does. After the job's end nothing more is told, though `tasks` may still learn how they
-    /// ended.
+    /// The state of a task changed: it started, finished, was stopped or is being set up again, or its container
+    /// crashed and is being restarted. The phase of the job is unchanged. Each change is reported once, before the job
+    /// event (if any) that stops or finishes the task. After the job has finished no further task events are sent,
+    /// although `tasks` may still be updated with how the tasks finished.
     TaskChanged,
-    /// An attempt failed, and because retries are left the next one is started.
+    /// An attempt failed, and the job is being retried.
     Retrying,
 }
 

@@ -10,19 +10,20 @@ use crate::graphql::limits::directives::{assumed_list, cost};
 use crate::graphql::scalars::Json;
 use crate::graphql::{ApiResult, IntoGraphql};
 
-/// What a submit comes to: the verdict on each rule, the objects for the cluster and the room left in the project.
+/// A preview of a submission: the verdict on each admission rule, the Kubernetes objects and the quota of the project.
 #[derive(Debug, SimpleObject)]
 #[graphql(complex)]
 pub struct JobPreview {
-    /// Whether the job would be accepted: no rule has failed.
+    /// Whether the job would be accepted, that is, no rule has failed.
     pub admitted: bool,
-    /// The verdict on every rule, always in the same order.
+    /// The verdict on every admission rule, always in the same order.
     #[graphql(directive = assumed_list::apply(16))]
     pub verdicts: Vec<AdmissionVerdict>,
-    /// What would keep the job waiting though the cluster takes it, such as a Secret that its pods need and the project's
-    /// namespace does not have. Empty in the answer of a `submitJob` that is no dry run, which does not ask the cluster.
+    /// Reasons why the job would keep waiting even though the cluster accepts it, such as a Secret that its pods need
+    /// and that does not exist in the project's namespace. Always empty when `submitJob` is called without `dryRun`,
+    /// because the cluster is not asked then.
     pub warnings: Vec<String>,
-    /// What the project may have, what its unfinished jobs use and what this job asks for.
+    /// For each limit of the project: what is allowed, what its unfinished jobs use and what this job requests.
     #[graphql(directive = assumed_list::apply(4))]
     pub quota: Vec<QuotaLine>,
     /// The object for the cluster, equal tasks once.
@@ -32,9 +33,10 @@ pub struct JobPreview {
 
 #[ComplexObject]
 impl JobPreview {
-    /// The Kubernetes objects exactly as they go to the cluster, with all their tasks; of a preview, under an id that only a
-    /// submit gives. Empty when another rule than QUOTA or CLUSTER has failed. All of an answer may be 8 MiB unless the server says
-    /// otherwise; what would be more fails with QUERY_TOO_COMPLEX.
+    /// The Kubernetes objects exactly as they would be sent to the cluster, including all tasks. In a preview they
+    /// carry a newly generated ID that the submitted job will not have. Empty if a rule other than QUOTA or CLUSTER has
+    /// failed. A response is limited to 8 MiB by default; an operation that would exceed the limit fails with
+    /// QUERY_TOO_COMPLEX.
     #[graphql(directive = cost::apply("100".to_owned()))]
     async fn manifests(&self, ctx: &Context<'_>) -> ApiResult<Vec<Json>> {
         let Some(manifest) = &self.planned else { return Ok(Vec::new()) };
@@ -43,18 +45,18 @@ impl JobPreview {
     }
 }
 
-/// One limit of a project.
+/// A limit of a project and how much of it is used.
 #[derive(Debug, PartialEq, Eq, SimpleObject)]
 pub struct QuotaLine {
-    /// What is limited: `gpu`, `cpuMillis` (thousandths of a CPU), `memoryBytes` or `jobs`.
+    /// The limited resource: `gpu`, `cpuMillis` (thousandths of a CPU), `memoryBytes` or `jobs`.
     pub resource: String,
-    /// The limit; null for none.
+    /// The limit; null if there is none.
     pub limit: Option<String>,
-    /// What the project's unfinished jobs ask for.
+    /// What the project's unfinished jobs request.
     pub used: String,
-    /// What this job asks for; `0` while that cannot be told.
+    /// What this job requests; `0` if that is not known yet.
     pub requested: String,
-    /// What is left when this job has what it asks for: below zero where it does not fit. Null where there is no limit.
+    /// What remains of the limit after this job: negative if the job does not fit. Null if there is no limit.
     pub left: Option<String>,
 }
 

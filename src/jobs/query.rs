@@ -17,36 +17,36 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
 
-/// Which jobs; conditions that are left out do not count, several are joined by "and":
-/// `{projectId: "project_01h455vb4pex5vsknk084sn02q", mine: true, phases: [QUEUED, RUNNING]}`.
+/// Filters for a list of jobs. Omitted fields do not filter; a job must match all fields that are given: `{projectId:
+/// "project_01h455vb4pex5vsknk084sn02q", mine: true, phases: [QUEUED, RUNNING]}`.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct JobFilter {
-    /// Jobs of this project only.
+    /// Only return jobs in this project.
     pub project_id: Option<ProjectId>,
-    /// Jobs of this group's projects only.
+    /// Only return jobs in this group's projects.
     pub group_id: Option<GroupId>,
-    /// Jobs submitted by this person only.
+    /// Only return jobs that this user submitted.
     pub submitted_by: Option<UserId>,
-    /// Jobs in one of these phases only.
+    /// Only return jobs in one of these phases.
     pub phases: Option<Vec<JobPhase>>,
-    /// Your own jobs only.
+    /// If true, only return jobs that you submitted.
     #[graphql(default = false)]
     pub mine: bool,
 }
 
-/// What jobs can be ordered by.
+/// The fields that a list of jobs can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum JobOrderField {
-    /// When they were submitted.
+    /// Sort by the time of submission.
     SubmittedAt,
 }
 
-/// The order of a list of jobs.
+/// Ordering options for a list of jobs.
 #[derive(Debug, Clone, InputObject)]
 pub struct JobOrder {
-    /// What to order by.
+    /// The field to sort by.
     pub field: JobOrderField,
-    /// Which end comes first.
+    /// The direction to sort in.
     #[graphql(default_with = "OrderDirection::Desc")]
     pub direction: OrderDirection,
 }
@@ -57,27 +57,27 @@ pub struct JobQuery;
 
 #[Object]
 impl JobQuery {
-    /// The job with this id, if you are in its project's group.
+    /// Finds a job by ID. You must be a member of its project's group.
     async fn job(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The job's id: `job_` and 26 characters.")] id: JobId,
+        #[graphql(desc = "The ID of the job: `job_` followed by 26 characters.")] id: JobId,
     ) -> ApiResult<AtOnce<Job>> {
         find(ctx, id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The jobs of your groups' projects, newest first; of all projects for platform admins.
+    /// The jobs of your groups' projects, newest first. Platform admins see the jobs of all projects.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the job with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the job with this cursor.")] before: Option<String>,
-        #[graphql(desc = "Which jobs; all that you can see when left out.")] filter: Option<JobFilter>,
-        #[graphql(desc = "The order; newest first when left out.")] order_by: Option<JobOrder>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the jobs that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the jobs that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which jobs to return; all that you can see by default.")] filter: Option<JobFilter>,
+        #[graphql(desc = "The order of the list; newest first by default.")] order_by: Option<JobOrder>,
     ) -> ApiResult<Connection<Job>> {
         page(ctx, PageArgs { first, after, last, before }, filter, order_by).await.graphql(ctx)
     }

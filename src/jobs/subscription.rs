@@ -18,55 +18,61 @@ pub struct JobSubscription;
 
 #[Subscription]
 impl JobSubscription {
-    /// What happens to the jobs you can see, as it happens, each event once and in order.
+    /// The events of the jobs that you can see, in real time. Each event is sent once, and in order.
     ///
-    /// Without `after` it begins now. With the cursor of the last event you got it first tells everything since, so a
-    /// dropped connection loses nothing. With that of `eventCursor` it tells everything since that query. RESUME_EXPIRED:
-    /// the log no longer reaches back to the cursor, or was restored to a state before it: query anew. SLOW_CONSUMER: you
-    /// fell behind; resume after the cursor in the error.
+    /// Without `after`, the subscription starts with new events. With the cursor of the last event that you received,
+    /// it first sends all events since then, so nothing is lost when a connection drops. With the cursor from
+    /// `eventCursor`, it sends all events since that query. It ends with RESUME_EXPIRED if the event log no longer
+    /// reaches back to the cursor, or was restored to an earlier state: query the current state again. It ends with
+    /// SLOW_CONSUMER if you cannot keep up: resume after the cursor in the error.
     ///
-    /// Your rights are looked at again whenever they change: you are told no more of a group that you have left, and the
-    /// subscription ends with NOT_FOUND when you may no longer see a project, group or job that the filter names.
+    /// Your permissions are checked again whenever they change. You no longer receive events of a group that you have
+    /// left, and the subscription ends with NOT_FOUND if you can no longer see a project, group or job that the filter
+    /// names.
     async fn job_events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which events; all that you can see when left out.")] filter: Option<JobEventFilter>,
-        #[graphql(desc = "The cursor of the last event you got.")] after: Option<Cursor>,
+        #[graphql(desc = "Which events to return; those of all jobs that you can see by default.")] filter: Option<
+            JobEventFilter,
+        >,
+        #[graphql(desc = "The cursor of the last event that you received.")] after: Option<Cursor>,
     ) -> async_graphql::Result<impl Stream<Item = ApiResult<JobEvent>> + use<>> {
         feeds::resolve(ctx, after, View::open(ctx, filter.unwrap_or_default())).await.graphql(ctx)
     }
 
-    /// What a task of a job writes, as it writes it, each line once and in order.
+    /// The log of a task of a job, in real time. Each line is sent once, and in order.
     ///
-    /// Of a task with several containers all are read: init containers one after the other, then the others together, each
-    /// line as it comes; `container` reads one alone. Of a container that was started again the run before is told first, as
-    /// far as the cluster keeps it; the end INCOMPLETE says that lines are missing.
-    /// A container that is not in the job's manifest, as a webhook of the cluster may add one, is not read.
+    /// By default all containers of the task are read: the init containers one after the other, then the other
+    /// containers at the same time, each line as it arrives. Use `container` to read a single one. If a container was
+    /// restarted, the log of its previous run is sent first, as far as the cluster still has it; the end INCOMPLETE
+    /// means that lines are missing. Containers that are not part of the job's manifest, such as those added by a
+    /// webhook of the cluster, are not read.
     ///
-    /// It waits for a task that has not begun, goes on with the next pod when the task is stopped and started anew, and
-    /// completes after a last chunk that says how the log ended. With the cursor of the last chunk you got it goes on
-    /// behind that chunk. If you read slowly, the log waits for you; no other subscription does.
+    /// If the task has not started yet, the subscription waits for it. If the task is stopped and restarted, the
+    /// subscription continues with the new pod. The last chunk says how the log ended. Pass the cursor of the last
+    /// chunk that you received as `after` to resume after that chunk. If you read slowly, only this log waits for you,
+    /// not your other subscriptions.
     ///
-    /// Lines are told in the order in which they were written, whatever their times. In a log of more than 5000 lines a
-    /// cursor reaches back one minute before the newest time, less where very much is written: a line that comes after the
-    /// cursor with a time further back, as when the clock of a node is set back, is told to who follows and not to who resumes.
+    /// Lines are sent in the order in which they were written, regardless of their timestamps. In a log of more than
+    /// 5000 lines, a cursor covers the minute before the latest timestamp, or less if very much is written. A line that
+    /// is written later with a timestamp before that, for example after the clock of a node was set back, is sent to
+    /// subscriptions that follow the log, but not to those that resume.
     ///
-    /// CLUSTER_UNAVAILABLE: the cluster does not answer; resume after the cursor in the error. NOT_FOUND ends it when
-    /// you may no longer see the job.
+    /// The subscription ends with CLUSTER_UNAVAILABLE if the cluster does not respond: resume after the cursor in the
+    /// error. It ends with NOT_FOUND if you can no longer see the job.
     async fn job_logs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The job.")] job_id: JobId,
-        #[graphql(desc = "Which of its tasks, by its place among them: the first (0) when left out.")] task: Option<
-            i32,
-        >,
-        #[graphql(desc = "Which of the task's containers, by its name: all when left out.")] container: Option<String>,
+        #[graphql(desc = "The ID of the job.")] job_id: JobId,
+        #[graphql(desc = "The index of the task within the job; the first task (0) by default.")] task: Option<i32>,
+        #[graphql(desc = "The name of the container to read; all containers of the task by default.")]
+        container: Option<String>,
         #[graphql(
-            desc = "With how many of the lines that are there, of each container, to begin: 0 to 10000, all when left out. Of no \
-                    effect beside `after`."
+            desc = "The number of existing lines of each container to start with: 0 to 10000, all by default. Ignored if \
+                    `after` is given."
         )]
         tail_lines: Option<i32>,
-        #[graphql(desc = "The cursor of the last chunk you got.")] after: Option<Cursor>,
+        #[graphql(desc = "The cursor of the last chunk that you received.")] after: Option<Cursor>,
     ) -> async_graphql::Result<impl Stream<Item = ApiResult<LogChunk>> + use<>> {
         open(ctx, Asked { job: job_id, task: task.unwrap_or(0), container, tail_lines, after }).await.graphql(ctx)
     }

@@ -37,7 +37,7 @@ use crate::projects::types::Project;
 use crate::users::model::User as UserRow;
 use crate::users::types::User;
 
-/// Work for the cluster: one or more tasks, each a pod, that wait in a queue, run and end together.
+/// A job: one or more tasks, each running in a pod, that are queued, started and finished together.
 #[derive(Debug, Clone)]
 pub struct Job {
     row: Row,
@@ -142,54 +142,53 @@ impl Job {
     }
 }
 
-/// Work for the cluster: one or more tasks, each a pod, that wait in a queue, run and end together.
+/// A job: one or more tasks, each running in a pod, that are queued, started and finished together.
 #[Object]
 impl Job {
-    /// The id: `job_` and 26 characters.
+    /// The ID of the job: `job_` followed by 26 characters.
     pub async fn id(&self) -> ID {
         ID(self.row.id().to_text())
     }
 
-    /// The name for people; it need not be unique.
+    /// The display name of the job. It does not have to be unique.
     async fn name(&self) -> &str {
         self.row.name()
     }
 
-    /// Where the job stands. SUCCEEDED, FAILED and CANCELLED never change again.
+    /// The current phase of the job. SUCCEEDED, FAILED and CANCELLED are final.
     async fn phase(&self) -> JobPhase {
         self.row.phase()
     }
 
-    /// Why it is in this phase, in one word for programs, such as `Preempted`, `Retrying`,
-    /// `DeadlineExceeded` or `Deleted`.
+    /// Machine-readable reason for the current phase, such as `Preempted`, `Retrying`, `DeadlineExceeded` or `Deleted`.
     async fn reason(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         self.whole(ctx).await.map(|job| job.reason.clone()).graphql(ctx)
     }
 
-    /// The sentence to the reason.
+    /// Human-readable explanation of the reason.
     async fn message(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         self.whole(ctx).await.map(|job| job.message.clone()).graphql(ctx)
     }
 
-    /// Why the job waits, in one sentence for people: what is short, what is ahead of it in numbers, or what a task of
-    /// it waits for. Null when it does not wait.
+    /// Human-readable explanation of why the job is waiting: which resources are missing, what is ahead of it in the
+    /// queue, or what one of its tasks is waiting for. Null if the job is not waiting.
     async fn pending_reason(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         self.waits_for(ctx).await.graphql(ctx)
     }
 
-    /// How often the job was stopped to make room for a more important one.
+    /// The number of times that the job was preempted, that is, stopped to make room for a job with a higher priority.
     async fn preemptions(&self, ctx: &Context<'_>) -> ApiResult<i32> {
         self.whole(ctx).await.map(|job| job.preemptions).graphql(ctx)
     }
 
-    /// How often the job was started: 1, and one more for each retry after a failure. A job that has failed and is
-    /// being started again counts the new attempt.
+    /// The number of attempts: 1, plus one for each retry after a failure. While a failed job is being restarted, the
+    /// new attempt is already counted.
     async fn attempts(&self, ctx: &Context<'_>) -> ApiResult<i32> {
         self.whole(ctx).await.map(|job| job.attempt).graphql(ctx)
     }
 
-    /// How often the job is still started anew if it fails: `retries` of its spec, less those there were. A job that
-    /// is cancelled, deleted in the cluster, refused by it or stopped by its deadline is not started again.
+    /// The number of remaining retries: `retries` of the spec minus the retries so far. A job that was cancelled,
+    /// deleted from the cluster, rejected by the cluster or stopped by its deadline is not retried.
     async fn retries_left(&self, ctx: &Context<'_>) -> ApiResult<i32> {
         self.whole(ctx).await.map(|job| job.retries_left()).graphql(ctx)
     }
@@ -202,7 +201,7 @@ impl Job {
         }
     }
 
-    /// Who submitted the job.
+    /// The user who submitted the job.
     async fn submitted_by(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<User>> {
         match &self.belongs {
             Some((_, submitter)) => Ok(AtOnce(User(Arc::clone(submitter)))),
@@ -210,7 +209,7 @@ impl Job {
         }
     }
 
-    /// The version of the config file that the job was made from; null for a job from a spec.
+    /// The version of the config file that the job was created from; null if it was created from a spec.
     async fn commit(&self, ctx: &Context<'_>) -> ApiResult<Option<ConfigCommit>> {
         match self.whole(ctx).await.graphql(ctx)?.config_commit_id {
             Some(id) => ConfigCommit::load(ctx, id).await.map(Some).graphql(ctx),
@@ -218,17 +217,17 @@ impl Job {
         }
     }
 
-    /// The queue that the job waits in: a ClusterResourceQueue of the cluster.
+    /// The queue that the job is submitted to: the name of a ClusterResourceQueue in the cluster.
     async fn queue(&self, ctx: &Context<'_>) -> ApiResult<String> {
         self.whole(ctx).await.map(|job| job.queue.clone()).graphql(ctx)
     }
 
-    /// Which of the project's jobs went to the cluster first: higher is earlier.
+    /// The priority of the job among the jobs of its project: a higher value is sent to the cluster first.
     async fn priority(&self, ctx: &Context<'_>) -> ApiResult<i32> {
         self.whole(ctx).await.map(|job| job.priority).graphql(ctx)
     }
 
-    /// How the job reaches the cluster.
+    /// How the job is run in the cluster.
     async fn executor(&self, ctx: &Context<'_>) -> ApiResult<ExecutorMode> {
         self.whole(ctx).await.map(|job| job.executor).graphql(ctx)
     }
@@ -238,43 +237,44 @@ impl Job {
         self.row.submitted_at()
     }
 
-    /// When its first task started; null before.
+    /// When the first task of the job started; null until then.
     async fn started_at(&self, ctx: &Context<'_>) -> ApiResult<Option<DateTime<Utc>>> {
         self.whole(ctx).await.map(|job| job.started_at).graphql(ctx)
     }
 
-    /// When it became SUCCEEDED, FAILED or CANCELLED; null before.
+    /// When the job reached SUCCEEDED, FAILED or CANCELLED; null until then.
     async fn finished_at(&self, ctx: &Context<'_>) -> ApiResult<Option<DateTime<Utc>>> {
         self.whole(ctx).await.map(|job| job.finished_at).graphql(ctx)
     }
 
-    /// When somebody asked to cancel it; null when nobody did.
+    /// When cancellation was requested; null if it was not requested.
     async fn cancel_requested_at(&self, ctx: &Context<'_>) -> ApiResult<Option<DateTime<Utc>>> {
         self.whole(ctx).await.map(|job| job.cancel_requested_at).graphql(ctx)
     }
 
-    /// The tasks that the cluster has reported on, each a pod.
+    /// The tasks that the cluster has reported so far, each running in its own pod.
     #[graphql(directive = assumed_list::apply(10))]
     async fn tasks(&self, ctx: &Context<'_>) -> ApiResult<Vec<Task>> {
         let tasks = ctx.read::<JobTasks>(self.row.id()).await.graphql(ctx)?;
         Ok(tasks.map(|tasks| tasks.to_vec()).unwrap_or_default())
     }
 
-    /// What happened to the job, oldest first.
+    /// The history of the job, oldest event first.
     #[graphql(directive = connection_size::apply())]
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the event with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the event with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the events that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the events that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<JobEvent>> {
         events(ctx, self.row.id(), PageArgs { first, after, last, before }).await.graphql(ctx)
     }
 
-    /// The Kubernetes object exactly as it goes to the cluster, with all its tasks: up to 1.5 MB. All of an answer may be 8 MiB
-    /// unless the server says otherwise; what would be more fails with QUERY_TOO_COMPLEX before it is read.
+    /// The Kubernetes object exactly as it is sent to the cluster, including all tasks: up to 1.5 MB. A response is
+    /// limited to 8 MiB by default; an operation that would exceed the limit fails with QUERY_TOO_COMPLEX before the
+    /// object is read.
     #[graphql(directive = cost::apply("100".to_owned()))]
     async fn manifest(&self, ctx: &Context<'_>) -> ApiResult<Json> {
         self.object(ctx).await.graphql(ctx)
@@ -346,49 +346,49 @@ pub fn position(job: &Row) -> Position {
     Position::at(job.submitted_at(), job.id().uuid())
 }
 
-/// Something that happened to a job.
+/// An event in the history of a job.
 #[derive(Debug, Clone)]
 pub struct JobEvent(pub Arc<Logged<Happened>>);
 
-/// Something that happened to a job.
+/// An event in the history of a job.
 #[Object]
 impl JobEvent {
-    /// Where the event stands in the feed: `jobEvents(after:)` resumes behind it.
+    /// The position of the event in the feed. Pass it as `after` to `jobEvents` to resume after this event.
     async fn cursor(&self) -> Cursor {
         Cursor(self.0.seq.cursor())
     }
 
-    /// When it happened.
+    /// When the event happened.
     async fn at(&self) -> DateTime<Utc> {
         self.0.at
     }
 
-    /// What happened.
+    /// The kind of event.
     async fn kind(&self) -> JobEventKind {
         self.0.event.kind
     }
 
-    /// The job's phase after it.
+    /// The phase of the job after the event.
     async fn phase(&self) -> JobPhase {
         self.0.event.phase
     }
 
-    /// The job's phase before it, where that was another one.
+    /// The phase of the job before the event, if the event changed it.
     async fn previous_phase(&self) -> Option<JobPhase> {
         self.0.event.previous_phase
     }
 
-    /// Why it happened, in one word for programs.
+    /// Machine-readable reason for the event.
     async fn reason(&self) -> Option<&str> {
         self.0.event.reason.as_deref()
     }
 
-    /// The sentence to the reason.
+    /// Human-readable explanation of the reason.
     async fn message(&self) -> Option<&str> {
         self.0.event.message.as_deref()
     }
 
-    /// The job as it is now: at least as new as the event.
+    /// The job in its current state, which is at least as recent as the event.
     async fn job(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Job>> {
         Job::load(ctx, self.0.subject()).await.map(AtOnce).graphql(ctx)
     }

@@ -1,4 +1,4 @@
-//! Projects by their ids, and the pages of groups' projects.
+//! Projects by ID, and the pages of the projects of groups.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ async fn projects_of_groups(
     let ((after, after_id), (before, before_id)) = (text(after), text(before));
     let above = when(after.is_some(), "(name, id) > ($2, $3)");
     let below = when(before.is_some(), "(name, id) < ($4, $5)");
-    // Only the shape is put into the text; everything a client sends is bound.
+    // Only the shape is part of the text; everything that a client sends is bound.
     prepared(format!(
         "SELECT project.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
             SELECT * FROM projects
@@ -84,7 +84,7 @@ async fn projects_of_groups(
     .await
 }
 
-/// How many projects a group has.
+/// The number of projects of a group.
 pub enum ProjectCounts {}
 
 impl Read for ProjectCounts {
@@ -103,14 +103,14 @@ impl Read for ProjectCounts {
     }
 }
 
-/// A page of the projects that a viewer sees. Whoever sees and asks the same shares the statement.
+/// A page of the projects that a viewer can see. Viewers with the same groups and arguments share the statement.
 pub enum ProjectPages {}
 
 impl Read for ProjectPages {
     type Key = (Visible, Selection, Page);
     type Value = Arc<Vec<Project>>;
     const CONNECTIONS: usize = 4;
-    /// Each is a statement of its own: others get a connection of theirs.
+    /// Each is a separate statement: others get their own connection.
     const BATCH: usize = 4;
 
     async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {

@@ -1,4 +1,4 @@
-//! Projects: where a group's jobs run, each in a namespace of its own.
+//! Projects, which run the jobs of a group in a namespace of their own.
 
 pub mod loader;
 pub mod model;

@@ -1,4 +1,4 @@
-//! Projects' rows and the SQL about them.
+//! The rows of projects and the SQL for them.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -16,17 +16,17 @@ use crate::ids::{GroupId, ProjectId, suffix};
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = projects, check_for_backend(Pg))]
 pub struct Project {
-    /// The id.
+    /// The ID.
     pub id: ProjectId,
     /// The group it belongs to.
     pub group_id: GroupId,
-    /// The name, unique in its group.
+    /// The name of the project, unique within its group.
     pub name: String,
-    /// What it is about.
+    /// A description of the project.
     pub description: String,
-    /// The Kubernetes namespace its jobs run in.
+    /// The Kubernetes namespace that its jobs run in.
     pub namespace: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
 }
 
@@ -38,27 +38,27 @@ pub async fn find(conn: &mut AsyncPgConnection, id: ProjectId) -> QueryResult<Op
     projects::table.find(id).select(Project::as_select()).first(conn).await.optional()
 }
 
-/// The namespace of the project with this id: `proj-` and the 26 characters of the id.
+/// The namespace of the project with this ID: `proj-` followed by the 26 characters of the ID.
 pub fn namespace_of(id: ProjectId) -> String {
     format!("proj-{}", suffix(id.uuid()))
 }
 
-/// What a list of projects is sorted by.
+/// The fields that a list of projects can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SortBy {
     /// The name.
     #[default]
     Name,
-    /// When the project was made.
+    /// When the project was created.
     CreatedAt,
 }
 
 /// Which projects, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
-    /// With one of these names only.
+    /// Only with one of these names.
     pub names: Option<Vec<String>>,
-    /// Of this group only.
+    /// Only of this group.
     pub group: Option<GroupId>,
     /// The order.
     pub sort: SortBy,
@@ -80,7 +80,7 @@ fn selected<'a>(visible: &Visible, selection: &'a Selection) -> projects::BoxedQ
     query
 }
 
-/// One page of the projects that are visible and selected, in the page's own direction.
+/// A page of the projects that are visible and match the filter, in the page's own direction.
 ///
 /// # Errors
 /// The database's.
@@ -107,7 +107,7 @@ pub async fn page(
     query.limit(page.limit).select(Project::as_select()).load(conn).await
 }
 
-/// How many projects are visible and selected.
+/// The number of projects that are visible and match the filter.
 ///
 /// # Errors
 /// The database's.
@@ -115,10 +115,10 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
     selected(visible, selection).count().get_result(conn).await
 }
 
-/// Makes a project.
+/// Creates a project.
 ///
 /// # Errors
-/// The database's; `projects_group_name_key` is the constraint of a name that is taken in the group.
+/// The database's; `projects_group_name_key` is the constraint that is violated if the name is taken in the group.
 pub async fn insert(writes: &mut Writes<'_>, project: &Project) -> QueryResult<()> {
     diesel::insert_into(projects::table).values(project).execute(writes.conn()).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! Making projects.
+//! Mutations of projects.
 
 use std::time::Duration;
 
@@ -20,44 +20,45 @@ use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::loader::GroupsById;
 use crate::ids::{GroupId, ProjectId};
 
-/// How long the answer waits for the namespace.
+/// How long the response waits for the namespace.
 const NAMESPACE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A project to make.
+/// Input for `createProject`.
 #[derive(Debug, InputObject)]
 pub struct CreateProjectInput {
-    /// The group it is to belong to; you have to be a manager or an admin of it.
+    /// The ID of the group that the project will belong to. You must be a manager or an admin of the group.
     pub group_id: GroupId,
-    /// The name, unique in the group: 1 to 63 lower-case letters, digits and "-".
+    /// The name of the project, unique within the group: 1 to 63 lowercase letters, digits and hyphens.
     pub name: String,
-    /// What the project is about: at most 2000 characters.
+    /// A description of the project: at most 2000 characters.
     #[graphql(default)]
     pub description: String,
 }
 
-/// The project that was made.
+/// Result of `createProject`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateProjectPayload {
-    /// The project.
+    /// The new project.
     pub project: Project,
 }
 
-/// The projects part of the mutation root.
+/// The mutations of projects.
 #[derive(Debug, Default)]
 pub struct ProjectMutation;
 
 #[Object]
 impl ProjectMutation {
-    /// Makes a project in a group. Its namespace is made in the cluster right after; while the cluster is away, the
-    /// project is there all the same and the namespace follows.
+    /// Creates a project in a group, and its namespace in the cluster. If the cluster is unavailable, the project is
+    /// created nevertheless, and the namespace is created later.
     ///
-    /// Fails with NOT_FOUND for a group that you are not in, FORBIDDEN when you are no manager or admin of it,
-    /// BAD_USER_INPUT for each field that is not acceptable, CONFLICT when the group has a project of the name.
+    /// Fails with NOT_FOUND if the group does not exist or you are not a member of it, FORBIDDEN if you are not a
+    /// manager or an admin of it, BAD_USER_INPUT for each invalid field, and CONFLICT if the group already has a
+    /// project with this name.
     #[graphql(directive = cost::apply("20".to_owned()))]
     async fn create_project(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The project.")] input: CreateProjectInput,
+        #[graphql(desc = "The new project.")] input: CreateProjectInput,
     ) -> ApiResult<CreateProjectPayload> {
         create(ctx, input).await.graphql(ctx)
     }
@@ -75,7 +76,7 @@ async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreatePr
         .commit(async |writes| {
             let taken = || {
                 let name = names::shown(&project.name);
-                ApiError::conflict(format!("there is a project {name} in this group already")).at("input.name")
+                ApiError::conflict(format!("a project named {name} already exists in this group")).at("input.name")
             };
             model::insert(writes, &project).await.map_err(or_taken("projects_group_name_key", taken))?;
             Ok(Done::to(project.id, json!({ "name": project.name, "group": group.to_string() })))
@@ -85,15 +86,17 @@ async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreatePr
     Ok(CreateProjectPayload { project: project.into() })
 }
 
-/// The project is there already: a cluster that is away gets the namespace with the first job.
+/// The project already exists: if the cluster is unavailable, the namespace is created with the first job.
 async fn make_namespace(ctx: &Context<'_>, project: &model::Project) {
     let Some(cluster) = ctx.data_opt::<Cluster>() else { return };
     let making = namespaces::ensure(cluster, &project.namespace, project.id);
     match tokio::time::timeout(NAMESPACE_PATIENCE, making).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(project = %project.id, %error, "the namespace follows with the first job"),
+        Ok(Err(error)) => {
+            tracing::warn!(project = %project.id, %error, "failed to create the namespace; it will be created with the first job")
+        }
         Err(_) => {
-            tracing::warn!(project = %project.id, "the cluster is slow; the namespace follows with the first job")
+            tracing::warn!(project = %project.id, "the cluster is slow; the namespace will be created with the first job")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Asking about projects.
+//! Queries for projects.
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
@@ -18,75 +18,75 @@ use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{GroupId, ProjectId};
 use crate::jobs::types::foresee_jobs_of_project;
 
-/// Which projects to list; conditions that are left out do not count, several are joined by "and":
+/// Filters for a list of projects. Omitted fields do not filter; a project must match all fields that are given:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", names: ["detector", "tracker"]}`.
 #[derive(Debug, Default, InputObject)]
 pub struct ProjectFilter {
-    /// Only projects with one of these names.
+    /// Only return projects with one of these names.
     pub names: Option<Vec<String>>,
-    /// Only projects of this group.
+    /// Only return projects of this group.
     pub group_id: Option<GroupId>,
 }
 
-/// What projects can be sorted by.
+/// The fields that a list of projects can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum ProjectOrderField {
-    /// The name.
+    /// Sort by name.
     Name,
-    /// When the project was made.
+    /// Sort by creation time.
     CreatedAt,
 }
 
-/// The order of a list of projects.
+/// Ordering options for a list of projects.
 #[derive(Debug, InputObject)]
 pub struct ProjectOrder {
-    /// What to sort by.
+    /// The field to sort by.
     pub field: ProjectOrderField,
-    /// Which end comes first.
+    /// The direction to sort in.
     #[graphql(default)]
     pub direction: OrderDirection,
 }
 
-/// The projects part of the query root.
+/// The queries for projects.
 #[derive(Debug, Default)]
 pub struct ProjectQuery;
 
 #[Object]
 impl ProjectQuery {
-    /// The project with this id, if you are in its group.
+    /// Finds a project by ID. You must be a member of its group.
     async fn project(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The project's id: `project_` and 26 characters.")] id: ProjectId,
+        #[graphql(desc = "The ID of the project: `project_` followed by 26 characters.")] id: ProjectId,
     ) -> ApiResult<AtOnce<Project>> {
         find(ctx, id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The projects of your groups; all for platform admins.
+    /// The projects of your groups. Platform admins see all projects.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn projects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the project with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the project with this cursor.")] before: Option<String>,
-        #[graphql(desc = "Which projects; all that you can see when left out.")] filter: Option<ProjectFilter>,
-        #[graphql(desc = "The order; by name when left out.")] order_by: Option<ProjectOrder>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the projects that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the projects that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which projects to return; all that you can see by default.")] filter: Option<ProjectFilter>,
+        #[graphql(desc = "The order of the list; by name by default.")] order_by: Option<ProjectOrder>,
     ) -> ApiResult<Connection<Project>> {
         list(ctx, PageArgs { first, after, last, before }, filter, order_by).await.graphql(ctx)
     }
 }
 
-/// The project with this id, if the caller may see it.
+/// The project with this ID, if the caller can see it.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
 pub async fn find(ctx: &Context<'_>, id: ProjectId) -> Result<Project, ApiError> {
-    // Asked first, so that nobody learns without a log-in which ids exist.
+    // Checked first, so that unauthenticated clients cannot find out which IDs exist.
     ctx.caller().principal()?;
-    // Nobody is shown them who may not see the project, and all others need not wait twice.
+    // They are not shown to callers who cannot see the project, and all others do not have to wait twice.
     foresee_jobs_of_project(ctx, id)?;
     let project = ctx.read::<ProjectsById>(id).await?.ok_or_else(|| ApiError::not_found("project", id))?;
     policy::check(&ctx.caller(), Action::ViewProject, Scope::within(project.group_id, id))?;

@@ -1,4 +1,4 @@
-//! Projects as the API shows them.
+//! Projects as GraphQL types.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::groups::types::Group;
 use crate::ids::{GroupId, ProjectId};
 use crate::jobs::types::{Job, JobPhase, jobs_of_project};
 
-/// A group's project: its jobs run in a Kubernetes namespace of its own.
+/// A project of a group. Its jobs run in a Kubernetes namespace of their own.
 #[derive(Debug, Clone)]
 pub struct Project(pub Arc<model::Project>);
 
@@ -31,40 +31,40 @@ impl From<model::Project> for Project {
 }
 
 impl Project {
-    /// The project with this id, for an edge whose start the viewer sees.
+    /// The project with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
-    /// The read failed, or a foreign key does not hold.
+    /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: ProjectId) -> Result<Self, ApiError> {
         let project = ctx.read::<ProjectsById>(id).await?;
         project.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))
     }
 }
 
-/// A group's project: its jobs run in a Kubernetes namespace of its own.
+/// A project of a group. Its jobs run in a Kubernetes namespace of their own.
 #[Object]
 impl Project {
-    /// The id: `project_` and 26 characters.
+    /// The ID of the project: `project_` followed by 26 characters.
     pub async fn id(&self) -> ID {
         ID(self.0.id.to_text())
     }
 
-    /// The name, unique in its group.
+    /// The name of the project, unique within its group.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What the project is about.
+    /// A description of the project.
     async fn description(&self) -> &str {
         &self.0.description
     }
 
-    /// The Kubernetes namespace the project's jobs run in: `proj-` and the 26 characters of the id.
+    /// The Kubernetes namespace that the project's jobs run in: `proj-` followed by the 26 characters of the ID.
     async fn namespace(&self) -> &str {
         &self.0.namespace
     }
 
-    /// When the project was made.
+    /// When the project was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
@@ -74,39 +74,39 @@ impl Project {
         Group::load(ctx, self.0.group_id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The project's jobs, newest first.
+    /// The jobs of the project, newest first.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the job with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the job with this cursor.")] before: Option<String>,
-        #[graphql(desc = "Jobs in one of these phases only.")] phases: Option<Vec<JobPhase>>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the jobs that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the jobs that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only return jobs in one of these phases.")] phases: Option<Vec<JobPhase>>,
     ) -> ApiResult<Connection<Job>> {
         jobs_of_project(ctx, self.0.id, PageArgs { first, after, last, before }, phases).await.graphql(ctx)
     }
 
-    /// The project's config files, by name.
+    /// The config files of the project, ordered by name.
     #[graphql(directive = connection_size::apply())]
     async fn config_files(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the config file with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the config file with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the config files that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the config files that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ConfigFile>> {
         config_files_of_project(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
     }
 }
 
-/// The page of a group's projects, for a viewer who sees the group.
+/// The page of a group's projects, for a viewer who can see the group.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+/// `BAD_USER_INPUT` for invalid arguments, or those of the read.
 pub async fn projects_of_group(
     ctx: &Context<'_>,
     group: GroupId,

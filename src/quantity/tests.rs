@@ -1,4 +1,4 @@
-//! Quantities, by apimachinery's own examples.
+//! Quantities, with the examples of apimachinery.
 
 use super::Quantity;
 use insta::assert_snapshot;
@@ -104,7 +104,7 @@ proptest! {
     #[test]
     fn the_canonical_form_has_the_same_value(text in written()) {
         let quantity: Quantity = text.parse().unwrap();
-        // Binary suffixes know no fraction of a unit: those round up, as they do in Kubernetes.
+        // Binary suffixes have no fractional units: those are rounded up, as in Kubernetes.
         let canonical: Quantity = quantity.canonical().parse().unwrap();
         prop_assert!(canonical == quantity || canonical.units() == quantity.units());
     }

@@ -1,4 +1,4 @@
-//! Where the event log stands, for a client that lists first and then watches.
+//! The position of the event log, for a client that first queries a list and then subscribes.
 
 use async_graphql::{Context, Object, Request};
 
@@ -13,12 +13,13 @@ use crate::graphql::{ApiResult, IntoGraphql};
 /// The field.
 const FIELD: &str = "eventCursor";
 
-/// Where the log stood before the operation read anything; lies in the request's data.
+/// The position of the log before the operation read anything; part of the request data.
 #[derive(Debug, Clone, Copy)]
 struct EventCursor(Seq);
 
-/// The request with where the event log stands, if it may ask for that. To be awaited before the operation is executed, so
-/// that all that it reads is at least as new. That takes a statement for each operation whose document has the word.
+/// The request with the position of the event log, if it may contain that field. Must be awaited before the operation
+/// is executed, so that everything it reads is at least as recent. This takes a statement for each operation whose
+/// document contains the word.
 ///
 /// # Errors
 /// The database's.
@@ -29,7 +30,7 @@ pub async fn read_first(request: Request, prepared: &Prepared, db: &Db) -> Resul
     read(request, db).await
 }
 
-/// The same, whether the request may ask for it or not.
+/// The same, whether the request may contain the field or not.
 ///
 /// # Errors
 /// The database's.
@@ -37,14 +38,15 @@ pub async fn read(request: Request, db: &Db) -> Result<Request, ApiError> {
     Ok(request.data(EventCursor(events::loader::tip(&db.lane()).await?)))
 }
 
-/// The event log's part of the query root.
+/// The query for the event log.
 #[derive(Debug, Default)]
 pub struct EventCursorQuery;
 
 #[Object]
 impl EventCursorQuery {
-    /// Where the event log stands. Everything else that the same operation reads is at least as new: ask for a list
-    /// together with `eventCursor`, subscribe with `after:` this cursor, and you miss no change of what is in the list.
+    /// The current position in the event log. Everything else that the same operation reads is at least as recent. To
+    /// follow a list without missing a change, query it together with `eventCursor`, then subscribe with this cursor as
+    /// `after`.
     async fn event_cursor(&self, ctx: &Context<'_>) -> ApiResult<Cursor> {
         event_cursor(ctx).graphql(ctx)
     }

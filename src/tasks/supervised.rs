@@ -1,4 +1,4 @@
-//! Tasks that must never end: each is begun again when it panics or ends, with pauses that double.
+//! Tasks that must never end: each is restarted when it panics or ends, with delays that double.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -14,29 +14,29 @@ use super::message_of;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A task that has run for this long is well again: its next pause is a short one.
+/// A task that has run for this long is considered healthy again: its next delay is short.
 const WELL: Duration = Duration::from_secs(60);
 
-/// What a supervised task is for.
+/// The purpose of a supervised task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Duty {
-    /// What clients ask for or follow depends on it.
+    /// Clients depend on it.
     #[default]
     Serving,
-    /// It tidies up. Nobody misses it for a while, and a defect of it must not take every replica out of service.
+    /// It cleans up. It is not missed for a while, and a bug in it must not take every replica out of service.
     Housekeeping,
 }
 
-/// How one supervised task fares.
+/// The state of a supervised task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// The task.
     pub name: &'static str,
-    /// What it is for.
+    /// Its purpose.
     pub duty: Duty,
-    /// Why it does not run at present; `None` if it does.
+    /// Why it is currently down; `None` if it is running.
     pub down: Option<String>,
-    /// How often it was begun again.
+    /// The number of restarts.
     pub restarts: u64,
 }
 
@@ -75,7 +75,7 @@ impl Register {
     }
 }
 
-/// Runs what `work` begins, again and again.
+/// Runs what `work` starts, again and again.
 pub(super) async fn keep_up<F, W>(register: Arc<Register>, name: &'static str, duty: Duty, work: F)
 where
     F: Fn() -> W,
@@ -152,7 +152,7 @@ mod tests {
         let tasks = Tasks::default();
         let begun = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&begun);
-        // The first six runs end at once, the seventh after a while, the eighth never.
+        // The first six runs end immediately, the seventh after a while, the eighth never.
         tasks.supervise("worker", Duty::Serving, move || {
             let run = count.fetch_add(1, Ordering::SeqCst);
             async move {

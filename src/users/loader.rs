@@ -1,4 +1,4 @@
-//! People by their ids, for every edge that leads to one.
+//! Users by ID, for every edge that leads to one.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::ids::UserId;
 
-/// The person with an id, gone ones too: what they left behind names them.
+/// The user with an ID, including deleted ones, because what they created still refers to them.
 pub enum UsersById {}
 
 impl Read for UsersById {
@@ -30,14 +30,14 @@ impl Read for UsersById {
     }
 }
 
-/// A page of the people that a viewer sees. Whoever sees and asks the same shares the statement.
+/// A page of the users that a viewer can see. Viewers with the same groups and arguments share the statement.
 pub enum UserPages {}
 
 impl Read for UserPages {
     type Key = (Visible, UserId, Selection, Page);
     type Value = Arc<Vec<User>>;
     const CONNECTIONS: usize = 4;
-    /// Each is a statement of its own: others get a connection of theirs.
+    /// Each is a separate statement: others get their own connection.
     const BATCH: usize = 4;
 
     async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {

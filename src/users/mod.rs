@@ -1,4 +1,4 @@
-//! People with an account: who they are, how they log in, which groups they are in.
+//! User accounts: who they are, how they log in, and which groups they are in.
 
 pub mod loader;
 pub mod model;

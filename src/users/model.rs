@@ -1,4 +1,4 @@
-//! People's rows and the SQL about them.
+//! The rows of users and the SQL for them.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -13,29 +13,29 @@ use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, OrderDirection};
 use crate::ids::{GroupId, UserId};
 
-/// A person. The password's hash is not in here, so that it cannot be shown by mistake.
+/// A user. It does not contain the password hash, so that it cannot be shown by mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct User {
-    /// The id.
+    /// The ID.
     pub id: UserId,
-    /// The name they log in with.
+    /// The username.
     pub username: String,
-    /// The name they are shown by.
+    /// The display name.
     pub display_name: String,
-    /// Where they can be written to.
+    /// The email address.
     pub email: Option<String>,
     /// Their role on the platform.
     pub platform_role: PlatformRole,
-    /// Since when they cannot log in.
+    /// When the account was disabled, if it is.
     pub disabled_at: Option<DateTime<Utc>>,
-    /// Since when they are gone; the name stays for what they left behind.
+    /// When the user was deleted, if they were; the name stays for what they created.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: DateTime<Utc>,
 }
 
-/// The person with this id, gone ones too.
+/// The user with this ID, including deleted ones.
 ///
 /// # Errors
 /// The database's.
@@ -43,22 +43,22 @@ pub async fn find(conn: &mut AsyncPgConnection, id: UserId) -> QueryResult<Optio
     users::table.find(id).select(User::as_select()).first(conn).await.optional()
 }
 
-/// What a list of people is sorted by.
+/// The fields that a list of users can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SortBy {
-    /// The name they log in with.
+    /// The username.
     #[default]
     Username,
-    /// When the account was made.
+    /// When the account was created.
     CreatedAt,
 }
 
-/// Which people, and in which order.
+/// Which users, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
-    /// With one of these names only.
+    /// Only with one of these names.
     pub usernames: Option<Vec<String>>,
-    /// In this group only.
+    /// Only members of this group.
     pub group: Option<GroupId>,
     /// The order.
     pub sort: SortBy,
@@ -86,7 +86,7 @@ fn selected<'a>(visible: &Visible, viewer: UserId, selection: &'a Selection) -> 
     query
 }
 
-/// One page of the people that the viewer sees and selects, in the page's own direction.
+/// A page of the users that the viewer can see and that match the filter, in the page's own direction.
 ///
 /// # Errors
 /// The database's.
@@ -114,7 +114,7 @@ pub async fn page(
     query.limit(page.limit).select(User::as_select()).load(conn).await
 }
 
-/// How many people the viewer sees and selects.
+/// The number of users that the viewer can see and that match the filter.
 ///
 /// # Errors
 /// The database's.
@@ -127,7 +127,7 @@ pub async fn count(
     selected(visible, viewer, selection).count().get_result(conn).await
 }
 
-/// Whether the person is in one of these groups.
+/// Whether the user is a member of one of these groups.
 ///
 /// # Errors
 /// The database's.
@@ -137,10 +137,10 @@ pub async fn is_in_one_of(conn: &mut AsyncPgConnection, user: UserId, groups: &[
     diesel::select(diesel::dsl::exists(found)).get_result(conn).await
 }
 
-/// Makes an account.
+/// Creates an account.
 ///
 /// # Errors
-/// The database's; `users_username_key` is the constraint of a name that is taken.
+/// The database's; `users_username_key` is the constraint that is violated if the username is taken.
 pub async fn insert(writes: &mut Writes<'_>, user: &User, password_hash: &str) -> QueryResult<()> {
     diesel::insert_into(users::table)
         .values((user, users::password_hash.eq(password_hash)))

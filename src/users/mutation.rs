@@ -1,4 +1,4 @@
-//! Logging in and out.
+//! Login and logout.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use serde_json::json;
@@ -13,52 +13,52 @@ use crate::error::{ApiError, ApiErrors};
 use crate::graphql::limits::directives::cost;
 use crate::graphql::{ApiResult, IntoGraphql};
 
-/// Who wants to log in.
+/// Input for `login`.
 #[derive(Debug, InputObject)]
 pub struct LoginInput {
-    /// The log-in name.
+    /// The user's username.
     pub username: String,
-    /// The password.
+    /// The user's password.
     pub password: String,
 }
 
-/// The session to go on with.
+/// Input for `refreshSession`.
 #[derive(Debug, InputObject)]
 pub struct RefreshSessionInput {
-    /// The refresh token of the last answer to `login` or `refreshSession`.
+    /// The refresh token from the last response of `login` or `refreshSession`.
     pub refresh_token: String,
 }
 
-/// The session that has ended.
+/// Result of `logout`.
 #[derive(Debug, SimpleObject)]
 pub struct LogoutPayload {
-    /// True: the session and all its tokens are valid no longer.
+    /// Always true: the session has ended and its tokens are no longer valid.
     pub ended: bool,
 }
 
-/// The people part of the mutation root.
+/// The mutations of sessions.
 #[derive(Debug, Default)]
 pub struct UserMutation;
 
 #[Object]
 impl UserMutation {
-    /// Begins a session.
+    /// Logs in with a username and a password, and starts a session.
     ///
-    /// Fails with UNAUTHENTICATED when the name or the password is wrong, without saying which, and with RATE_LIMITED
-    /// after too many attempts in a minute for one name or from one address.
+    /// Fails with UNAUTHENTICATED if the username or the password is wrong, without saying which of them, and with
+    /// RATE_LIMITED after too many attempts within a minute for the same username or from the same address.
     #[graphql(directive = cost::apply("100".to_owned()))]
     async fn login(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Name and password.")] input: LoginInput,
+        #[graphql(desc = "The username and the password.")] input: LoginInput,
     ) -> ApiResult<SessionPayload> {
         login(ctx, input).await.graphql(ctx)
     }
 
-    /// A new access token and a new refresh token. The old refresh token is good no longer: using it a second time
-    /// ends the session, because somebody else may have it.
+    /// Exchanges a refresh token for a new access token and a new refresh token. A refresh token can be used only once:
+    /// using it again ends the session, because it may have been stolen.
     ///
-    /// Fails with UNAUTHENTICATED when the refresh token is not in force: then log in again.
+    /// Fails with UNAUTHENTICATED if the refresh token is not valid; log in again in that case.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn refresh_session(
         &self,
@@ -68,9 +68,9 @@ impl UserMutation {
         refresh(ctx, input).await.graphql(ctx)
     }
 
-    /// Ends the session of the access token that this request came with, on all its sockets too.
+    /// Ends the session of the access token in this request, including its WebSocket connections.
     ///
-    /// Fails with UNAUTHENTICATED when the request has no access token, or one whose session has ended already.
+    /// Fails with UNAUTHENTICATED if the request has no access token, or if its session has already ended.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn logout(&self, ctx: &Context<'_>) -> ApiResult<LogoutPayload> {
         logout(ctx).await.graphql(ctx)
@@ -97,7 +97,7 @@ async fn refresh(ctx: &Context<'_>, input: RefreshSessionInput) -> Result<Sessio
 }
 
 async fn told(ctx: &Context<'_>, session: OpenSession) -> Result<SessionPayload, ApiError> {
-    // What the answer shows of the person, it shows to the person: the request itself came from nobody.
+    // The response is visible to the user who logged in, although the request itself was unauthenticated.
     ctx.acting().switch(authenticator(ctx)?.caller_of(&session).await?);
     Ok(SessionPayload {
         access_token: session.access_token,

@@ -1,4 +1,4 @@
-//! Asking about people.
+//! Queries for users.
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
@@ -19,67 +19,67 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{GroupId, UserId};
 
-/// Which people to list; conditions that are left out do not count, several are joined by "and":
+/// Filters for a list of users. Omitted fields do not filter; a user must match all fields that are given:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", usernames: ["maya"]}`.
 #[derive(Debug, Default, InputObject)]
 pub struct UserFilter {
-    /// Only people with one of these log-in names.
+    /// Only return users with one of these usernames.
     pub usernames: Option<Vec<String>>,
-    /// Only members of this group.
+    /// Only return members of this group.
     pub group_id: Option<GroupId>,
 }
 
-/// What people can be sorted by.
+/// The fields that a list of users can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum UserOrderField {
-    /// The name they log in with.
+    /// Sort by username.
     Username,
-    /// When the account was made.
+    /// Sort by creation time.
     CreatedAt,
 }
 
-/// The order of a list of people.
+/// Ordering options for a list of users.
 #[derive(Debug, InputObject)]
 pub struct UserOrder {
-    /// What to sort by.
+    /// The field to sort by.
     pub field: UserOrderField,
-    /// Which end comes first.
+    /// The direction to sort in.
     #[graphql(default)]
     pub direction: OrderDirection,
 }
 
-/// The people part of the query root.
+/// The queries for users.
 #[derive(Debug, Default)]
 pub struct UserQuery;
 
 #[Object]
 impl UserQuery {
-    /// Your own account.
+    /// The currently authenticated user.
     async fn viewer(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<User>> {
         viewer(ctx).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The person with this id, if it is you or you share a group.
+    /// Finds a user by ID. You can see yourself and the users you share a group with.
     async fn user(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The person's id: `user_` and 26 characters.")] id: UserId,
+        #[graphql(desc = "The ID of the user: `user_` followed by 26 characters.")] id: UserId,
     ) -> ApiResult<AtOnce<User>> {
         find(ctx, id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The people you share a group with, and yourself; everybody for platform admins.
+    /// The users you share a group with, and yourself. Platform admins see all users.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the person with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the person with this cursor.")] before: Option<String>,
-        #[graphql(desc = "Which people; all that you can see when left out.")] filter: Option<UserFilter>,
-        #[graphql(desc = "The order; by log-in name when left out.")] order_by: Option<UserOrder>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the users that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the users that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which users to return; all that you can see by default.")] filter: Option<UserFilter>,
+        #[graphql(desc = "The order of the list; by username by default.")] order_by: Option<UserOrder>,
     ) -> ApiResult<Connection<User>> {
         list(ctx, PageArgs { first, after, last, before }, filter, order_by).await.graphql(ctx)
     }
@@ -90,10 +90,10 @@ async fn viewer(ctx: &Context<'_>) -> Result<User, ApiError> {
     User::load(ctx, ctx.caller().principal()?.user).await
 }
 
-/// The person with this id, if the caller may see them.
+/// The user with this ID, if the caller can see them.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
 pub async fn find(ctx: &Context<'_>, id: UserId) -> Result<User, ApiError> {
     let shares_group = service::shares_group(ctx.db()?, &ctx.caller(), id).in_time(ctx).await?;
     policy::check(&ctx.caller(), Action::ViewUser, Scope::person(id).among(shares_group))?;

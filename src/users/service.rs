@@ -1,4 +1,4 @@
-//! What is more than one statement about people.
+//! Operations on users that need more than one statement.
 
 use chrono::{SubsecRound, Utc};
 use serde_json::json;
@@ -13,23 +13,23 @@ use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::names;
 use crate::ids::UserId;
 
-/// An administrator to be.
+/// A new administrator.
 #[derive(Debug)]
 pub struct NewAdmin {
-    /// The name to log in with.
+    /// The username.
     pub username: String,
-    /// The name to be shown by; the log-in name when left out.
+    /// The display name; the username if omitted.
     pub display_name: Option<String>,
-    /// Where to write to.
+    /// The email address.
     pub email: Option<String>,
     /// The password.
     pub password: secrecy::SecretString,
 }
 
-/// Makes the account of a platform admin, who needs no invitation by another one.
+/// Creates the account of a platform admin, which does not need the permission of another one.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for each part that is not acceptable, `CONFLICT` if the name is taken.
+/// `BAD_USER_INPUT` for each invalid field, `CONFLICT` if the username is taken.
 pub async fn create_admin(db: &Db, passwords: &Passwords, admin: NewAdmin) -> Result<UserId, ApiErrors> {
     let mut problems = Problems::default();
     let username = problems.take(names::name(admin.username, "-._", "username"));
@@ -55,7 +55,7 @@ pub async fn create_admin(db: &Db, passwords: &Passwords, admin: NewAdmin) -> Re
         .commit(async |writes| {
             let taken = || {
                 let name = names::shown(&user.username);
-                ApiError::conflict(format!("there is a user {name} already")).at("username")
+                ApiError::conflict(format!("a user named {name} already exists")).at("username")
             };
             model::insert(writes, &user, &hash).await.map_err(or_taken("users_username_key", taken))?;
             Ok(Done::to(user.id, json!({ "username": user.username })))
@@ -64,10 +64,10 @@ pub async fn create_admin(db: &Db, passwords: &Passwords, admin: NewAdmin) -> Re
     Ok(id)
 }
 
-/// Whether the caller and this person are in a group together.
+/// Whether the caller and this user share a group.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` without a log-in, or the database's.
+/// `UNAUTHENTICATED` without a login, or the database's.
 pub async fn shares_group(db: &Db, caller: &Caller, user: UserId) -> Result<bool, ApiError> {
     match policy::visible(caller)? {
         Visible::Everything => Ok(true),

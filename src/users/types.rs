@@ -1,4 +1,4 @@
-//! People as the API shows them.
+//! Users as GraphQL types.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::types::{Membership, memberships_of_user};
 use crate::ids::UserId;
 
-/// A person with an account on the platform.
+/// A user account on the platform.
 #[derive(Debug, Clone)]
 pub struct User(pub Arc<model::User>);
 
@@ -29,10 +29,10 @@ impl From<model::User> for User {
 }
 
 impl User {
-    /// The person with this id, for an edge whose start the viewer sees.
+    /// The user with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
-    /// The read failed, or a foreign key does not hold.
+    /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: UserId) -> Result<Self, ApiError> {
         let user = ctx.read::<UsersById>(id).await?;
         user.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))
@@ -43,68 +43,70 @@ impl User {
     }
 }
 
-/// A person with an account on the platform.
+/// A user account on the platform.
 #[Object]
 impl User {
-    /// The id: `user_` and 26 characters.
+    /// The ID of the user: `user_` followed by 26 characters.
     pub async fn id(&self) -> ID {
         ID(self.0.id.to_text())
     }
 
-    /// The name the person logs in with.
+    /// The name that the user logs in with.
     async fn username(&self) -> &str {
         &self.0.username
     }
 
-    /// The name the person is shown by.
+    /// The user's display name.
     async fn display_name(&self) -> &str {
         &self.0.display_name
     }
 
-    /// The e-mail address; null if there is none, and for everybody but the person and platform admins.
+    /// The user's email address; null if there is none. Only visible to the user and to platform admins, null for
+    /// others.
     async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
         if self.is_private_to(ctx) { None } else { self.0.email.as_deref() }
     }
 
-    /// What the person may do on the whole platform.
+    /// The user's role on the platform.
     async fn platform_role(&self) -> PlatformRole {
         self.0.platform_role
     }
 
-    /// Since when the person cannot log in; null for everybody but the person and platform admins.
+    /// When the account was disabled; null if it can log in. Only visible to the user and to platform admins, null for
+    /// others.
     async fn disabled_at(&self, ctx: &Context<'_>) -> Option<DateTime<Utc>> {
         if self.is_private_to(ctx) { None } else { self.0.disabled_at }
     }
 
-    /// When the account was made.
+    /// When the account was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 
-    /// The groups the person is in that you can see, longest membership first.
+    /// The user's memberships in groups that you can see, oldest first.
     #[graphql(directive = connection_size::apply())]
     async fn memberships(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the membership with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the membership with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the memberships that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the memberships that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Membership>> {
         memberships_of_user(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
     }
 }
 
-/// What somebody who has logged in is given.
+/// The tokens of a session.
 #[derive(Debug, SimpleObject)]
 pub struct SessionPayload {
-    /// The token for requests: send it as `Authorization: Bearer <token>`, or in the payload of a socket's
-    /// `connection_init` as `{"authorization": "Bearer <token>"}`.
+    /// The token that authenticates requests. Send it as `Authorization: Bearer <token>`, or in the `connection_init`
+    /// payload of a WebSocket as `{"authorization": "Bearer <token>"}`.
     pub access_token: String,
-    /// The token for `refreshSession`, good for one use. Keep it secret.
+    /// The token for `refreshSession`, which can be used once. Keep it secret.
     pub refresh_token: String,
-    /// When the access token ends.
+    /// When the access token expires.
     pub expires_at: DateTime<Utc>,
-    /// Who has logged in.
+    /// The user who logged in.
     pub user: User,
 }

@@ -17,7 +17,7 @@ async fn array_batching() {
     let batch = serde_json::to_string(&vec![json!({ "query": "{ __typename }" }); 10]).unwrap();
     let answer = Production::server().await.post(&batch, &[]).await;
     assert_eq!((answer.status, answer.codes()), (400, vec!["BAD_USER_INPUT".to_owned()]));
-    assert!(answer.body.contains("batches are switched off"), "{}", answer.body);
+    assert!(answer.body.contains("batching is disabled"), "{}", answer.body);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! A server as it runs in production, over a database with the demo tenant. Its cluster is away, which no attack needs.
+//! A server in production configuration, with a database that contains the demo tenant. Its cluster is unavailable,
+//! because no attack needs it.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-// A reporter for `node --test`: how many tests passed and failed, as JSON in the words of other runners.
+// A reporter for `node --test`: the number of tests that passed and failed, as JSON in the format of other runners.
 
 export default async function* countReporter(source) {
   const counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };

@@ -1,4 +1,5 @@
-// Documents for reference.test.mjs: written by hand for every rule of the specification, made from the schema, and mutated.
+// Documents for reference.test.mjs: written by hand for every rule of the specification, generated from the schema, and
+// mutated.
 import {
   getNamedType,
   isCompositeType,

@@ -1,4 +1,4 @@
-// The stock graphql-ws client: every operation over the socket, the close codes it acts on, and resuming.
+// The stock graphql-ws client: every operation over the WebSocket, the close codes it handles, and resuming.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { createClient } from 'graphql-ws';

@@ -1,5 +1,5 @@
-// Reads operations from the standard input and tells for each what graphql-js makes of it: why it is not to be executed, or
-// the answer to it where its fields have the values and the failures that a server found. For tests/reference.
+// Reads operations from stdin and prints the result of graphql-js for each: why it cannot be executed, or the response
+// if its fields have the values and errors that a server returned. For tests/reference.
 import { readFileSync } from 'node:fs';
 import { buildSchema, execute, getVariableValues, Kind, parse, specifiedRules, validate } from 'graphql';
 

@@ -1,4 +1,4 @@
-// The server under test, and what every client's test does with it: log in, submit a job, watch it.
+// The server under test, and what the tests of all clients do with it: log in, submit a job, watch it.
 import { readFileSync } from 'node:fs';
 
 const ready = JSON.parse(readFileSync(process.env.PLATFORM_READY_FILE, 'utf8'));

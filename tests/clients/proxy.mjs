@@ -1,4 +1,4 @@
-// A TCP proxy before the server whose connections can be cut.
+// A TCP proxy in front of the server whose connections can be cut.
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 

@@ -1,4 +1,4 @@
-// The program that README.md shows, run as it stands there, through a proxy that cuts its connection again and again.
+// The program in README.md, run unchanged, through a proxy that repeatedly cuts its connection.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

@@ -1,4 +1,5 @@
-// Documents and variables get the verdict of the reference implementation: does it parse, is it valid, are the values right?
+// Compares documents and variables with the reference implementation: can it be parsed, is it valid, are the values
+// correct?
 import assert from 'node:assert/strict';
 import test, { before } from 'node:test';
 

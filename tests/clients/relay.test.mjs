@@ -1,4 +1,4 @@
-// Relay's network layer, with the operations as its compiler hands them over: text, name, kind and variables.
+// Relay's network layer, with operations as its compiler provides them: text, name, kind and variables.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { createClient } from 'graphql-ws';

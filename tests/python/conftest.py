@@ -1,4 +1,4 @@
-"""A running `platform dev` for the tests in this folder, and how many of them passed for `scripts/test`."""
+"""A running `platform dev` for the tests in this directory, and the number that passed, for `scripts/test`."""
 
 import json
 import os

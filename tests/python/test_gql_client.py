@@ -130,7 +130,7 @@ def test_a_token_that_is_none_opens_no_socket(platform):
         with pytest.raises(TransportConnectionFailed) as refused:
             asyncio.run(run(**options))
         assert refused.value.__cause__.rcvd.code == 4403
-    with pytest.raises(TransportServerError, match="the access token is not one of this server"):
+    with pytest.raises(TransportServerError, match="the access token is invalid"):
         asyncio.run(run(**OLDER))
 
 

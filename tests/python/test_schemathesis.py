@@ -1,4 +1,4 @@
-"""Schemathesis asks whatever the schema allows: no 5xx, no INTERNAL, nothing over the deadline.
+"""Schemathesis sends operations generated from the schema: no 5xx, no INTERNAL, nothing over the deadline.
 
 By itself a short run that is the same each time; SEARCH_SECONDS=300 searches that long with each token.
 """

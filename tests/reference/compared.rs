@@ -1,4 +1,4 @@
-//! What came of an operation, as far as two servers have to agree on it.
+//! The result of an operation, as far as two servers have to agree on it.
 
 use std::collections::BTreeSet;
 

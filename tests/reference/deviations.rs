@@ -1,5 +1,5 @@
-//! Where the stock server deviates from the GraphQL specification of September 2025. The differential test finds each of
-//! them and nothing else; graphql-js sides with the server in all of them.
+//! Where the stock server deviates from the GraphQL specification of September 2025. The differential test finds each
+//! of these deviations and no others; graphql-js agrees with the server in all of them.
 
 use super::compared::Outcome;
 

@@ -1,6 +1,7 @@
-//! Some thousand operations, the same in each run, executed by the server and by the stock one over one database: the
-//! same data, and errors at the same paths with the same codes. graphql-js decides what is right: on every document, on
-//! every variable, and on the answer to what was found. What the stock server does otherwise is a known deviation.
+//! A few thousand operations, the same in each run, executed by the server and by the stock server with the same
+//! database: they must return the same data, and errors at the same paths with the same codes. graphql-js decides what
+//! is correct: for every document, every variable, and the response to the values found. All differences of the stock
+//! server are known deviations.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

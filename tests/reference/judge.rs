@@ -1,4 +1,4 @@
-//! The third opinion: the reference implementation of the specification, graphql-js, where node and it are installed.
+//! The third opinion: graphql-js, the reference implementation of the specification, if it and node are installed.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Operations made from the schema: fragments, aliases, directives and variables, and in some of them one thing wrong.
+//! Operations generated from the schema: with fragments, aliases, directives and variables, and some with one mistake.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
-//! The server beside the stock way to serve the same rooms (`stock`): what the two answer, and where they differ why.
-//! `benches/load` measures the two.
-// A test's helpers may fail as loudly as the test itself.
+//! Compares the server with a server built from stock crates that serves the same types (`stock`): the responses of
+//! both, and why they differ. `benches/load` measures both.
+// Test support code may panic like the tests themselves.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod compared;

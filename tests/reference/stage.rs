@@ -1,4 +1,4 @@
-//! One database with the demo tenant in it, and both servers over it, without their transports.
+//! A database with the demo tenant, and both servers using it, without their transports.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

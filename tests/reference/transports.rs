@@ -1,4 +1,4 @@
-//! The stock transports, so that the benchmark measures what works, and what keeps them out of the server.
+//! The stock transports: that they work, so that the benchmark is meaningful, and why the server does not use them.
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The types of the schema, for whoever makes operations of it.
+//! The types of the schema, for generating operations.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Values for arguments and variables: most are of their type, and many name what is there.
+//! Values for arguments and variables: most have the right type, and many refer to existing objects.
 
 use async_graphql::parser::types::{BaseType, Type};
 use async_graphql::{Name, Value};

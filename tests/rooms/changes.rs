@@ -1,4 +1,5 @@
-//! What every mutation leaves: an entry of the audit log in the transaction of the change, and the use of its key.
+//! What every mutation records: an entry in the audit log in the transaction of the change, and the use of its
+//! idempotency key.
 
 use std::time::Duration;
 

@@ -45,7 +45,7 @@ async fn yaml_that_does_not_parse_is_told_with_its_place() {
     let world = World::new().await;
     let answer = create(&world, "maya", "Bad Name", "apiVersion: v1\nkind: [Pod\n").await;
     let told = errors(&answer);
-    assert!(told.contains("BAD_USER_INPUT input.name: \"Bad Name\" is not a name"), "{told}");
+    assert!(told.contains("BAD_USER_INPUT input.name: \"Bad Name\" is not a valid name"), "{told}");
     assert!(told.contains("BAD_USER_INPUT input.yaml: the YAML cannot be read: line "), "{told}");
 }
 
@@ -67,9 +67,9 @@ async fn ten_megabytes_are_refused_with_the_limit() {
 async fn a_name_is_taken_once_and_a_member_may_not_make_files() {
     let world = World::new().await;
     let answer = create(&world, "maya", "train.yaml", POD).await;
-    insta::assert_snapshot!(errors(&answer), @r#"CONFLICT input.name: there is a config file "train.yaml" in this project already"#);
+    insta::assert_snapshot!(errors(&answer), @r#"CONFLICT input.name: a config file named "train.yaml" already exists in this project"#);
     let answer = create(&world, "ada", "mine.yaml", POD).await;
-    insta::assert_snapshot!(errors(&answer), @"FORBIDDEN input.projectId: only managers and admins of the group may create config files");
+    insta::assert_snapshot!(errors(&answer), @"FORBIDDEN input.projectId: only managers and admins of the group can create config files");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

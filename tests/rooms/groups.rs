@@ -1,4 +1,4 @@
-//! Groups: who sees them, paging through them, making them.
+//! Groups: who can see them, pagination, and creating them.
 
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ async fn a_cursor_of_another_order_is_refused() {
     let cursor = answer["data"]["groups"]["pageInfo"]["endCursor"].clone();
     let query = "query($cursor: String) { groups(after: $cursor, orderBy: { field: CREATED_AT }) { nodes { name } } }";
     let answer = world.ask_as(admin, query, json!({ "cursor": cursor })).await;
-    insta::assert_snapshot!(errors(&answer), @"BAD_USER_INPUT after: after is a cursor of a list in another order");
+    insta::assert_snapshot!(errors(&answer), @"BAD_USER_INPUT after: after is a cursor of a list in a different order");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -85,7 +85,7 @@ async fn a_platform_admin_makes_a_group_and_its_name_is_taken_then() {
     let answer = world.ask_as(admin.clone(), CREATE, json!({ "name": "robotics" })).await;
     insta::assert_snapshot!(answer["data"]["createGroup"], @r#"{"group":{"name":"robotics","description":""}}"#);
     let answer = world.ask_as(admin, CREATE, json!({ "name": "robotics" })).await;
-    insta::assert_snapshot!(errors(&answer), @r#"CONFLICT input.name: there is a group "robotics" already"#);
+    insta::assert_snapshot!(errors(&answer), @r#"CONFLICT input.name: a group named "robotics" already exists"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,7 +97,7 @@ async fn everything_that_is_wrong_is_told_at_once() {
     let mut told: Vec<String> = errors(&answer).lines().map(str::to_owned).collect();
     told.sort();
     insta::assert_snapshot!(told.join("\n"), @r#"
-    BAD_USER_INPUT input.description: the text has 2001 characters; it may have 2000
-    BAD_USER_INPUT input.name: "Robotics" is not a name: it may have 1 to 63 lower-case letters and digits, with "-" between them
+    BAD_USER_INPUT input.description: the text has 2001 characters; at most 2000 are allowed
+    BAD_USER_INPUT input.name: "Robotics" is not a valid name: it must have 1 to 63 lower-case letters and digits, with "-" only between them
     "#);
 }

@@ -106,7 +106,7 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
     assert_eq!((&preview["admitted"], &preview["manifests"]), (&json!(false), &json!([])));
     insta::assert_snapshot!(verdicts(preview), @r#"
     IDEMPOTENCY_KEY FAILED
-      input.idempotencyKey: idempotencyKey has 0 characters; it may have 1 to 200
+      input.idempotencyKey: idempotencyKey has 0 characters; it must have 1 to 200
     NAME FAILED
       input.name: "Train" is not a valid name: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)
     PRIORITY FAILED
@@ -124,7 +124,7 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
       input.spec.resources.cpuLimit: cpuLimit was 1; it may not be less than the request, which is 2
     MOUNTS FAILED
       input.spec.mounts[0].path: mounts[0].path was "/a/../b"; it must be an absolute path without ".."
-      input.spec.mounts[0].claim: there is no storage claim "data" that you can see
+      input.spec.mounts[0].claim: storage claim "data" not found
     GANG FAILED
       input.spec.replicas: replicas was -2; it may be 1 to 256
       input.spec.minAvailable: minAvailable was 0; it must be 1, the number of tasks
@@ -273,7 +273,7 @@ async fn a_project_that_is_not_yours_is_not_there() {
     let world = World::new().await;
     let id = project(&world).await;
     let told = refused(&world, "ben", json!({ "spec": { "image": "python:3.12" } })).await;
-    insta::assert_snapshot!(told.replace(id.as_str().unwrap(), "<project>"), @r#"NOT_FOUND input.projectId: there is no project "<project>" that you can see"#);
+    insta::assert_snapshot!(told.replace(id.as_str().unwrap(), "<project>"), @r#"NOT_FOUND input.projectId: project "<project>" not found"#);
     let answer = world.ask("ben", PREVIEW, input(&world, json!({ "spec": { "image": "python:3.12" } })).await).await;
     assert!(errors(&answer).starts_with("NOT_FOUND input.projectId: "), "{answer}");
 }
@@ -298,7 +298,7 @@ async fn the_same_key_gives_the_first_answer_again_even_when_there_is_no_room_an
     assert!(first["data"]["submitJob"]["job"]["id"].is_string(), "{first}");
     assert_eq!(first["data"]["submitJob"]["job"]["id"], second["data"]["submitJob"]["job"]["id"], "{second}");
     let other = json!({ "idempotencyKey": "once", "spec": { "image": "python:3.13" } });
-    insta::assert_snapshot!(refused(&world, "ada", other).await, @"CONFLICT input.idempotencyKey: this idempotencyKey was used with another input");
+    insta::assert_snapshot!(refused(&world, "ada", other).await, @"CONFLICT input.idempotencyKey: this idempotencyKey was already used with a different input");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

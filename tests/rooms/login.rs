@@ -1,4 +1,4 @@
-//! Logging in, refreshing, logging out, and being refused.
+//! Login, session refresh and logout, and when they are rejected.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer() {
         let input = json!({ "input": { "username": username, "password": "guessed" } });
         let answer = world.ask_as(Caller::Anonymous, LOGIN, input).await;
         insta::allow_duplicates! {
-            insta::assert_snapshot!(errors(&answer), @"UNAUTHENTICATED -: the name or the password is wrong");
+            insta::assert_snapshot!(errors(&answer), @"UNAUTHENTICATED -: the username or the password is incorrect");
         }
     }
 }
@@ -41,7 +41,7 @@ async fn the_sixth_wrong_password_in_a_minute_is_not_even_checked() {
         world.ask_as(Caller::Anonymous, LOGIN, input.clone()).await;
     }
     let answer = world.ask_as(Caller::Anonymous, LOGIN, input).await;
-    insta::assert_snapshot!(errors(&answer), @"RATE_LIMITED -: RATE_LIMIT_LOGINS_PER_NAME: a name may try to log in 5 times a minute; try again later");
+    insta::assert_snapshot!(errors(&answer), @"RATE_LIMITED -: RATE_LIMIT_LOGINS_PER_NAME: too many login attempts; a username is allowed 5 per minute");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,7 +117,7 @@ async fn what_hangs_below_a_login_is_shown_to_whoever_logged_in_and_nothing_else
     }";
     let answer = world.ask_as(Caller::Anonymous, query, json!({})).await;
     let told = errors(&answer);
-    assert!(told.starts_with("UNAUTHENTICATED -: this needs a log-in"), "{told}");
+    assert!(told.starts_with("UNAUTHENTICATED -: authentication is required"), "{told}");
 
     let logins = query.replace("createGroup(input: { name: \"mine\" }) { group { id } }", "");
     let answer = world.ask_as(Caller::Anonymous, &logins, json!({})).await;

@@ -1,7 +1,7 @@
-//! The rooms of people, groups, projects, config files and jobs, asked through GraphQL over a real database.
+//! Users, groups, projects, config files and jobs, tested through GraphQL with a real database.
 //!
-//! Every test gets a database of its own with the demo tenant in it: the admin, Maya (manager of vision, member of
-//! language), Ada (member of vision) and Ben (member of language, a stranger to vision).
+//! Every test gets its own database with the demo tenant: the admin, Maya (manager of vision, member of language), Ada
+//! (member of vision) and Ben (member of language, but not of vision).
 
 mod changes;
 mod configs;

@@ -1,4 +1,4 @@
-//! A field that failed is null, and what is above it where it may not be (section 6.4.4 of the specification).
+//! A field that failed is null, or its nearest nullable parent is (section 6.4.4 of the specification).
 
 use serde_json::{Value, json};
 

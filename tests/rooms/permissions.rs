@@ -1,5 +1,5 @@
-//! Who may do what: every root field as everybody, and every field of every type, compared with the committed matrices.
-//! A field that has no operation here fails: whoever adds one says who may see it.
+//! Permissions: every root field as every kind of caller, and every field of every type, compared with the committed
+//! matrices. The test fails for a field without an operation here, so that new fields declare who can see them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -345,7 +345,7 @@ async fn a_member_cancels_their_own_job_and_nobody_else_s() {
     let cancel = "mutation($running: ID!) { cancelJob(input: { id: $running }) { job { id } } }";
     let variables = variables_of(cancel, &ids(&world).await);
     let refused = world.ask("eve", cancel, variables.clone()).await;
-    insta::assert_snapshot!(super::errors(&refused), @"FORBIDDEN input.id: only the person who submitted a job and managers of its group may cancel it");
+    insta::assert_snapshot!(super::errors(&refused), @"FORBIDDEN input.id: only the user who submitted a job, and managers and admins of its group, can cancel it");
     // Whoever has left the group has no jobs in it any more.
     sql(&world.url, "DELETE FROM group_members USING users WHERE users.id = user_id AND username = 'ada'").await;
     let gone = world.ask("ada", cancel, variables).await;

@@ -1,4 +1,4 @@
-//! Projects: making them, and who sees them.
+//! Projects: creating them, and who can see them.
 
 use serde_json::{Value, json};
 
@@ -29,9 +29,9 @@ async fn a_member_may_not_and_a_stranger_is_told_that_there_is_no_such_group() {
     let group = group_id(&world, "vision").await;
     let input = json!({ "input": { "groupId": group, "name": "tracking" } });
     let answer = world.ask("ada", CREATE, input.clone()).await;
-    insta::assert_snapshot!(errors(&answer), @"FORBIDDEN input.groupId: only managers and admins of the group may create projects in it");
+    insta::assert_snapshot!(errors(&answer), @"FORBIDDEN input.groupId: only managers and admins of the group can create projects in it");
     let answer = world.ask("ben", CREATE, input).await;
-    insta::assert_snapshot!(errors(&answer).replace(group.as_str().unwrap(), "<group>"), @r#"NOT_FOUND input.groupId: there is no group "<group>" that you can see"#);
+    insta::assert_snapshot!(errors(&answer).replace(group.as_str().unwrap(), "<group>"), @r#"NOT_FOUND input.groupId: group "<group>" not found"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,7 +42,7 @@ async fn a_name_is_taken_in_its_group_only() {
         errors(&world.ask("admin", CREATE, input).await)
     };
     assert_eq!(create("language").await, "");
-    insta::assert_snapshot!(create("vision").await, @r#"CONFLICT input.name: there is a project "detection" in this group already"#);
+    insta::assert_snapshot!(create("vision").await, @r#"CONFLICT input.name: a project named "detection" already exists in this group"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! What the GraphQL specification says of selections, with a database behind them.
+//! The rules of the GraphQL specification for selections, with a real database.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The number of SQL statements of an operation follows from its shape, never from the number of its rows.
+//! The number of SQL statements of an operation depends on its shape, not on the number of its rows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -156,7 +156,7 @@ async fn the_jobs_of_a_project_are_read_with_it_as_often_as_they_are_asked_for()
         }
         let query = "query($id: ID!, $first: Int) { project(id: $id) { id jobs(first: $first) { nodes { id } } } }";
         let refused = world.ask("admin", query, json!({ "id": id, "first": 101 })).await;
-        assert_eq!(refused["errors"][0]["message"], "first was 101; it may be 0 to 100", "{refused}");
+        assert_eq!(refused["errors"][0]["message"], "first was 101; it must be between 0 and 100", "{refused}");
     }
 }
 

@@ -1,4 +1,4 @@
-// A change that breaks clients does not get by without a word in schema-changes.md.
+// A breaking change needs an entry in schema-changes.md.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { close, entriesOf, review } from './changes.mjs';

@@ -1,4 +1,5 @@
-// graphql-eslint: the schema by the recommended and the Relay rules, the playground's operations against the schema.
+// graphql-eslint: checks the schema with the recommended and the Relay rules, and the playground's operations against
+// the schema.
 import { fileURLToPath } from 'node:url';
 import graphql from '@graphql-eslint/eslint-plugin';
 

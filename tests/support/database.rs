@@ -1,4 +1,4 @@
-//! Databases for tests: one PostgreSQL for the whole run, in it a copy of a template for each test.
+//! Databases for tests: one PostgreSQL for the whole run, with a copy of a template for each test.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};

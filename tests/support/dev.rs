@@ -1,4 +1,4 @@
-//! A running `platform dev`, asked over HTTP and watched over WebSockets as a client would.
+//! A running `platform dev`, queried over HTTP and watched over WebSockets like a client does.
 
 use std::process::Stdio;
 use std::time::Duration;

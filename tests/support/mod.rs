@@ -1,4 +1,4 @@
-//! What the whole-server tests share.
+//! Support code of the whole-server tests.
 
 pub mod database;
 pub mod dev;

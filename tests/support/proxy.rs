@@ -1,4 +1,5 @@
-//! A TCP proxy that can be cut or frozen: put before PostgreSQL or the Kubernetes API to see what becomes of the server.
+//! A TCP proxy that can be cut or frozen, placed in front of PostgreSQL or the Kubernetes API to test how the server
+//! reacts.
 
 use std::net::SocketAddr;
 

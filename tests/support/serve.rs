@@ -1,5 +1,5 @@
-//! A running `platform serve` that can be killed, between a database and a Kubernetes API that stay. The test plays the
-//! scheduler.
+//! A running `platform serve` that can be killed, between a database and a Kubernetes API that keep running. The test
+//! acts as the scheduler.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Somebody who has logged in, as a client: GraphQL over HTTP, and what they submit.
+//! A client with a session: GraphQL over HTTP, and what it submits.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! One subscription over a WebSocket of its own, as a `graphql-transport-ws` client has it.
+//! A subscription over its own WebSocket, as in a `graphql-transport-ws` client.
 
 use std::time::Duration;
 

@@ -68,7 +68,7 @@ async fn in_mode_only_nothing_else_runs() {
     for query in ["{ hello(name: \"you\") }", "{ __schema { types { name } } }", "{ __typename }"] {
         let answer = post(&server, json!({ "query": query })).await;
         insta::allow_duplicates!(
-            insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"this server runs only the operations that its operator has listed","extensions":{"code":"FORBIDDEN","requestId":"ID","retryable":false}}]}"#)
+            insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"this server only runs trusted documents","extensions":{"code":"FORBIDDEN","requestId":"ID","retryable":false}}]}"#)
         );
     }
     assert_eq!(post(&server, json!({ "documentId": "hello" })).await.body(), r#"{"data":{"hello":"hello world"}}"#);

@@ -1,4 +1,4 @@
-//! The end of a server: what runs is finished, what stays is told when to come back, nothing new begins.
+//! Shutdown: running operations finish, open connections are told when to reconnect, and nothing new is started.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn while_the_server_drains_ready_fails_with_the_reason_and_health_stays() 
     };
     let (answer, (health, ready, refused)) = tokio::join!(slow, probes);
     assert_eq!((health, refused), (200, 503));
-    insta::assert_snapshot!(ready, @r#"503 application/json {"ready":false,"draining":true,"checks":[{"name":"toy","healthy":true,"tookMs":0}],"reason":"the server is draining: it finishes what runs and takes nothing new"}"#);
+    insta::assert_snapshot!(ready, @r#"503 application/json {"ready":false,"draining":true,"checks":[{"name":"toy","healthy":true,"tookMs":0}],"reason":"the server is draining: it finishes running requests and accepts no new ones"}"#);
     insta::assert_snapshot!(answer.told(), @r#"200 application/json {"data":{"slow":1000}}"#);
     (&mut server.served).await.unwrap().unwrap();
 }

@@ -39,7 +39,7 @@ async fn a_query_by_get_needs_a_header_that_a_foreign_page_cannot_send() {
     let server = Server::start().await;
     let path = "/graphql?query=%7Bhello%7D";
     let answer = server.send("GET", path, &[], "").await;
-    insta::assert_snapshot!(answer.told(), @r#"403 application/json {"errors":[{"message":"a GET needs the header x-graphql-csrf (any value), so that another site's page cannot send it","extensions":{"code":"BAD_USER_INPUT","requestId":"ID","retryable":false}}]}"#);
+    insta::assert_snapshot!(answer.told(), @r#"403 application/json {"errors":[{"message":"a GET request requires the header x-graphql-csrf (with any value), so that pages of other sites cannot send it","extensions":{"code":"BAD_USER_INPUT","requestId":"ID","retryable":false}}]}"#);
     let answer = server.send("GET", path, &[("x-graphql-csrf", "1")], "").await;
     insta::assert_snapshot!(answer.told(), @r#"200 application/json {"data":{"hello":"hello world"}}"#);
 }
@@ -70,7 +70,7 @@ async fn what_a_form_can_send_is_refused() {
 async fn a_body_that_is_too_large_is_413_and_names_the_limit() {
     let server = Server::with(HttpSettings { max_body_bytes: 1_024, ..HttpSettings::default() }).await;
     let answer = server.post(&"a".repeat(2_000), &[]).await;
-    insta::assert_snapshot!(answer.told(), @r#"413 application/json {"errors":[{"message":"the limit \"body bytes\" is exceeded: it has 2012, allowed are 1024","extensions":{"code":"BAD_USER_INPUT","requestId":"ID","retryable":false}}]}"#);
+    insta::assert_snapshot!(answer.told(), @r#"413 application/json {"errors":[{"message":"the limit \"body bytes\" is exceeded: it has 2012, at most 1024 are allowed","extensions":{"code":"BAD_USER_INPUT","requestId":"ID","retryable":false}}]}"#);
 }
 
 #[tokio::test]
@@ -106,13 +106,13 @@ async fn what_is_late_is_null_and_the_rest_is_answered() {
     let limits = CallerLimits { timeout: Duration::from_millis(100), ..CallerLimits::default() };
     let server = Server::by_role(HttpSettings::default(), limits.clone(), limits).await;
     let answer = server.post("{ hello slow(milliseconds: 20000) }", &[]).await;
-    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"the operation's deadline of 100 ms passed before this was ready","path":["slow"],"extensions":{"code":"TIMEOUT","requestId":"ID","retryable":true}}],"data":{"hello":"hello world","slow":null}}"#);
+    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"the operation exceeded its deadline of 100 ms before this was ready","path":["slow"],"extensions":{"code":"TIMEOUT","requestId":"ID","retryable":true}}],"data":{"hello":"hello world","slow":null}}"#);
 }
 
 #[tokio::test]
 async fn a_panic_is_an_internal_error_that_tells_its_request_id_and_nothing_else() {
     let answer = Server::start().await.post("{ panics }", &[]).await;
-    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"internal error; the log has it under this requestId","extensions":{"code":"INTERNAL","requestId":"ID","retryable":false}}]}"#);
+    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"internal error; the server log has the details under this requestId","extensions":{"code":"INTERNAL","requestId":"ID","retryable":false}}]}"#);
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn introspection_is_refused_where_the_operator_says_so() {
     let limits = OperationLimits { introspection: false, ..OperationLimits::default() };
     let server = Server::limited(HttpSettings::default(), limits).await;
     let answer = server.post("{ __schema { types { name } } }", &[]).await;
-    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"introspection is switched off for you on this server","extensions":{"code":"FORBIDDEN","requestId":"ID","retryable":false}}]}"#);
+    insta::assert_snapshot!(answer.told(), @r#"200 application/json {"errors":[{"message":"introspection is disabled for you on this server","extensions":{"code":"FORBIDDEN","requestId":"ID","retryable":false}}]}"#);
 }
 
 #[tokio::test]

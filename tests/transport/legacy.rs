@@ -1,5 +1,5 @@
-//! The older sub-protocol `graphql-ws`, as a client of subscriptions-transport-ws hears it: the limits, the end of a
-//! session and the drain are those of the other one.
+//! The older subprotocol `graphql-ws`, as seen by a client of subscriptions-transport-ws: limits, session expiry and
+//! draining are the same as in the other one.
 
 use std::time::Duration;
 
@@ -94,8 +94,8 @@ async fn a_user_has_so_many_sockets_whatever_they_speak() {
     let _newer = Client::ready(&server).await;
     let mut client = connect(&server).await;
     client.say(INIT).await;
-    insta::assert_snapshot!(client.hear().await, @r#"{"type":"connection_error","payload":{"message":"Too many sockets: at most 1 a user"}}"#);
-    insta::assert_snapshot!(client.hear().await, @"close 1013 Too many sockets: at most 1 a user");
+    insta::assert_snapshot!(client.hear().await, @r#"{"type":"connection_error","payload":{"message":"Too many sockets: at most 1 per user"}}"#);
+    insta::assert_snapshot!(client.hear().await, @"close 1013 Too many sockets: at most 1 per user");
 }
 
 #[tokio::test]

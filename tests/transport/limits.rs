@@ -1,4 +1,4 @@
-//! Every limit as clients meet it: refusals over HTTP and WebSocket, cost points, what goes on at once.
+//! All limits as seen by clients: rejections over HTTP and WebSocket, cost points, concurrency.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -58,15 +58,16 @@ async fn every_refusal_names_the_limit_what_the_operation_has_and_what_is_allowe
         ("{ rooms(first: 21) { number } }", "page size", 21, 20),
         (
             "{ rooms(first: 20) { number } a: rooms(first: 20) { number } b: rooms { number } }",
-            "nodes in the answer",
+            "nodes in the response",
             50,
             30,
         ),
-        ("{ rooms(first: 15) { number number } }", "fields in the answer", 45, 40),
+        ("{ rooms(first: 15) { number number } }", "fields in the response", 45, 40),
         ("{ dear }", "cost", 500, 50),
     ];
     for (query, limit, actual, allowed) in cases {
-        let message = format!("the operation exceeds the limit \"{limit}\": it has {actual}, allowed are {allowed}");
+        let message =
+            format!("the operation exceeds the limit \"{limit}\": it has {actual}, at most {allowed} are allowed");
         let answer = server.post(query, &[("accept", "application/graphql-response+json")]).await;
         let error = first_error(&answer);
         assert_eq!((answer.status, error["message"].as_str().unwrap()), (400, message.as_str()), "{query}");
@@ -100,7 +101,7 @@ async fn who_spends_all_points_is_told_when_to_come_back() {
     let error = first_error(&refused);
     assert_eq!((refused.status, &error["extensions"]["code"]), (429, &"RATE_LIMITED".into()));
     assert_eq!(error["extensions"]["retryable"], true);
-    insta::assert_snapshot!(error["message"].as_str().unwrap(), @r#"the limit "cost points" is reached: the operation costs 500; you can save up 1000 and regain 1 a second"#);
+    insta::assert_snapshot!(error["message"].as_str().unwrap(), @r#"the limit "cost points" is reached: the operation costs 500; you can accumulate 1000 and regain 1 per second"#);
     let wait = error["extensions"]["retryAfterMs"].as_u64().unwrap();
     assert!((400_000..=500_001).contains(&wait), "{wait}");
     assert_eq!(refused.header("retry-after"), wait.div_ceil(1_000).to_string());
@@ -168,7 +169,12 @@ async fn subscriptions_are_counted_over_sockets_and_http() {
     second.hear().await;
     second.subscribe("2", "subscription { tick(to: 1, stay: true) }").await;
     let heard = second.hear().await;
-    assert!(heard.contains(r#"the limit \"concurrent subscriptions\" is reached: 2 subscriptions at once"#), "{heard}");
+    assert!(
+        heard.contains(
+            r#"the limit \"concurrent subscriptions\" is reached: at most 2 subscriptions are allowed at the same time"#
+        ),
+        "{heard}"
+    );
     assert!(heard.contains(r#""code":"RATE_LIMITED""#) && heard.contains(r#""retryable":true"#), "{heard}");
     let refused = server.post("subscription { tick(to: 1) }", &[("accept", "text/event-stream")]).await;
     assert!(refused.body().contains("concurrent subscriptions"), "{}", refused.body());
@@ -191,7 +197,7 @@ async fn operations_at_once_are_counted_over_sockets_and_http() {
     assert!(socket.hear().await.contains("pong"));
     let answer = server.post("{ hello }", &[]).await;
     assert_eq!(answer.status, 429);
-    insta::assert_snapshot!(first_error(&answer)["message"].as_str().unwrap(), @r#"the limit "concurrent operations" is reached: 1 queries and mutations at once are allowed"#);
+    insta::assert_snapshot!(first_error(&answer)["message"].as_str().unwrap(), @r#"the limit "concurrent operations" is reached: at most 1 queries and mutations are allowed at the same time"#);
     assert_eq!(server.post("{ hello }", &[GOOD]).await.status, 200);
 }
 

@@ -1,4 +1,4 @@
-//! The transports over a real connection, with a toy schema behind them.
+//! The transports over a real connection, with a toy schema.
 
 mod documents;
 mod drain;

@@ -1,4 +1,4 @@
-//! What operators and browsers ask besides GraphQL.
+//! The endpoints for operators and browsers besides GraphQL.
 
 use platform::config::AllowedOrigins;
 use platform::graphql::limits::{CallerLimits, OperationLimits};
@@ -25,7 +25,7 @@ async fn the_schema_is_there_for_whom_introspection_is() {
     };
     let server = Server::by_role(HttpSettings::default(), closed, CallerLimits::default()).await;
     let answer = server.send("GET", "/schema.graphql", &[], "").await;
-    insta::assert_snapshot!(answer.told(), @"404 text/plain introspection is switched off for you on this server");
+    insta::assert_snapshot!(answer.told(), @"404 text/plain introspection is disabled for you on this server");
     let good = [("authorization", "Bearer good")];
     assert_eq!(server.send("GET", "/schema.graphql", &good, "").await.status, 200);
     assert_eq!(server.send("GET", "/schema.graphql", &[("authorization", "Bearer bad")], "").await.status, 401);

@@ -1,4 +1,4 @@
-//! What the GraphQL specification says of operations, over every transport.
+//! The rules of the GraphQL specification for operations, over every transport.
 
 use platform::http::HttpSettings;
 use serde_json::json;

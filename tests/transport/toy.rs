@@ -1,4 +1,4 @@
-//! A server with a toy schema behind the real transports: what is tested is the wire, not the platform.
+//! A server with a toy schema behind the real transports, to test the transports and not the platform.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;

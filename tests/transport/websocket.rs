@@ -204,7 +204,7 @@ async fn a_user_has_so_many_sockets_and_no_more() {
     let first = Client::ready(&server).await;
     let mut second = Client::connect(&server).await;
     second.say(INIT).await;
-    insta::assert_snapshot!(second.hear().await, @"close 1013 Too many sockets: at most 1 a user");
+    insta::assert_snapshot!(second.hear().await, @"close 1013 Too many sockets: at most 1 per user");
     drop(first);
     tokio::time::sleep(Duration::from_millis(200)).await;
     Client::ready(&server).await;

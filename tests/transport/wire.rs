@@ -1,4 +1,5 @@
-//! Bytes that no decent client sends: slow, broken, contradictory and oversized requests. Each is ended, none is waited for.
+//! Bytes that no well-behaved client sends: slow, broken, contradictory and oversized requests. The server ends each of
+//! them and waits for none.
 
 use std::time::Duration;
 
@@ -90,7 +91,7 @@ async fn a_body_that_never_ends_is_answered_with_408() {
     wire.say(post("content-length: 100\r\n", "{\"query\":")).await;
     let heard = wire.rest().await;
     assert!(heard.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{heard}");
-    assert!(heard.contains("the body did not come within 200 ms"), "{heard}");
+    assert!(heard.contains("the request body was not received within 200 ms"), "{heard}");
     let mut wire = Wire::to(&server).await;
     wire.say(post("transfer-encoding: chunked\r\n", "1\r\n{\r\n")).await;
     assert!(wire.rest().await.starts_with("HTTP/1.1 408 Request Timeout\r\n"));
@@ -110,7 +111,7 @@ async fn a_compressed_body_is_415_and_says_to_send_it_as_it_is() {
     let gzip_of_nothing = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00".to_vec();
     let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
     let answer = server.send("POST", "/graphql", &headers, gzip_of_nothing).await;
-    insta::assert_snapshot!(answer.told(), @r#"415 application/json {"errors":[{"message":"Content-Encoding \"gzip\" is not taken: send the body as it is","extensions":{"code":"BAD_USER_INPUT","requestId":"ID","retryable":false}}]}"#);
+    insta::assert_snapshot!(answer.told(), @r#"415 application/json {"errors":[{"message":"Content-Encoding \"gzip\" is not supported: send the body uncompressed","extensions":{"code":"BAD_USER_INPUT","requestId":"ID","retryable":false}}]}"#);
     assert_eq!(answer.header("accept-encoding"), "identity");
     let headers = [("content-type", "application/json"), ("content-encoding", "identity")];
     assert_eq!(server.send("POST", "/graphql", &headers, HELLO).await.status, 200);

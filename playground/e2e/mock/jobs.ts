@@ -1,4 +1,4 @@
-// Jobs that live in memory and go through their phases by a timer, with an event log that can be resumed.
+// In-memory jobs that go through their phases by a timer, with an event log that supports resuming.
 
 export type Phase = 'SUBMITTED' | 'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'CANCELLED';
 

@@ -18,7 +18,7 @@ export function EventRow({ event }: { event: FeedEvent }) {
           <span className="what">{view.what.toLowerCase().replaceAll('_', ' ')}</span>
           <span className="because">{view.because}</span>
           {view.cursor !== null && (
-            <code className="quiet cursor" title={`Resume behind this event with after: "${view.cursor}"`}>
+            <code className="quiet cursor" title={`Resume after this event with after: "${view.cursor}"`}>
               {view.cursor}
             </code>
           )}

@@ -8,7 +8,7 @@ import type { Feed } from './feeds';
 import { PhaseTrack } from './PhaseTrack';
 import { lives } from './timeline';
 
-const SOCKET_WORDS = { closed: 'socket closed', connecting: 'connecting', open: 'socket open' } as const;
+const SOCKET_WORDS = { closed: 'disconnected', connecting: 'connecting', open: 'connected' } as const;
 
 export function LiveStrip({ playground }: { playground: Playground }) {
   const feeds = useStore(playground.feeds.list);
@@ -44,7 +44,7 @@ export function LiveStrip({ playground }: { playground: Playground }) {
         (selected ? (
           <FeedPanel feed={selected} />
         ) : (
-          <p className="empty">Events appear here as they arrive: submit a job, or run a subscription.</p>
+          <p className="empty">No events yet. Submit a job, or run a subscription.</p>
         ))}
     </section>
   );
@@ -70,7 +70,9 @@ function FeedButton({ feed, pressed, onSelect }: { feed: Feed; pressed: boolean;
 function FeedActions({ playground, feed }: { playground: Playground; feed: Feed }) {
   return (
     <span className="actions">
-      {!feed.resumable && <span className="quiet">no cursor: a lost connection may lose events</span>}
+      {!feed.resumable && (
+        <span className="quiet">no cursor: events may be lost if the connection drops</span>
+      )}
       {feed.resumed > 0 && <span className="quiet">resumed {feed.resumed}×</span>}
       {feed.phase !== 'ended' && (
         <button type="button" onClick={() => playground.feeds.stop(feed.id)}>

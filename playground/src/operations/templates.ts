@@ -32,10 +32,10 @@ export interface Template {
 }
 
 export const PLACEHOLDER: Record<FactName, string> = {
-  projectId: '<a project: log in and it is filled in>',
-  jobId: '<a job: submit one and it is filled in>',
+  projectId: '<a project ID: filled in when you log in>',
+  jobId: '<a job ID: filled in when you submit a job>',
   cursor: '',
-  commitId: '<a commit: create a config file and it is filled in>',
+  commitId: '<a commit ID: filled in when you create a config file>',
 };
 
 /** Every template with its own copy of the variables. */
@@ -47,14 +47,14 @@ export function templates(user: DemoUser | undefined): Template[] {
       hint: 'Log in with a demo user above, or run this tab.',
       query: logIn,
       variables: {
-        input: { username: user?.username ?? 'your name', password: user?.password ?? 'your password' },
+        input: { username: user?.username ?? 'your username', password: user?.password ?? 'your password' },
       },
       fills: {},
     },
     {
       name: 'SubmitJob',
       title: 'Submit',
-      hint: 'Run this tab: it submits a small job. It is watched below at once.',
+      hint: 'Run this tab to submit a small job. Its events appear below.',
       query: submitJob,
       variables: {
         input: {
@@ -72,7 +72,7 @@ export function templates(user: DemoUser | undefined): Template[] {
     {
       name: 'WatchJob',
       title: 'Watch',
-      hint: 'Run this tab: events arrive over the WebSocket and stay in the strip below.',
+      hint: 'Run this tab to watch the job. Events arrive over a WebSocket and appear below.',
       query: watchJob,
       variables: { filter: { jobIds: [PLACEHOLDER.jobId] }, after: null },
       fills: { jobId: ['filter', 'jobIds', 0], cursor: ['after'] },
@@ -80,7 +80,7 @@ export function templates(user: DemoUser | undefined): Template[] {
     {
       name: 'CancelJob',
       title: 'Cancel',
-      hint: 'Submit again and run this tab while the job runs; “Submit commit” runs for half a minute.',
+      hint: 'Submit a job again, then run this tab while it is running. The job of “Submit commit” runs for half a minute.',
       query: cancelJob,
       variables: { input: { id: PLACEHOLDER.jobId, reason: 'Trying out the playground' } },
       fills: { jobId: ['input', 'id'] },
@@ -88,7 +88,7 @@ export function templates(user: DemoUser | undefined): Template[] {
     {
       name: 'FollowLogs',
       title: 'Follow logs',
-      hint: 'Run this tab: what the job writes arrives line by line in the strip below.',
+      hint: 'Run this tab to follow the log of the job. Lines appear below.',
       query: followLogs,
       variables: { jobId: PLACEHOLDER.jobId, task: 0, tailLines: 100, after: null },
       fills: { jobId: ['jobId'] },
@@ -96,7 +96,7 @@ export function templates(user: DemoUser | undefined): Template[] {
     {
       name: 'Browse',
       title: 'Browse',
-      hint: 'Run this tab: your projects and the newest jobs in them.',
+      hint: 'Run this tab to list your projects and their latest jobs.',
       query: browse,
       variables: { jobs: 5 },
       fills: {},
@@ -104,7 +104,7 @@ export function templates(user: DemoUser | undefined): Template[] {
     {
       name: 'CreateConfigFile',
       title: 'Config file',
-      hint: 'As a manager, run this tab: it stores a YAML file as a commit for the next tab to submit.',
+      hint: 'As a manager, run this tab to create a config file. The next tab submits it.',
       query: createConfigFile,
       variables: {
         input: {
@@ -119,7 +119,7 @@ export function templates(user: DemoUser | undefined): Template[] {
     {
       name: 'SubmitFromCommit',
       title: 'Submit commit',
-      hint: 'Run this tab: it submits the job in your config file, which runs for half a minute.',
+      hint: 'Run this tab to submit the job in your config file. It runs for half a minute.',
       query: submitFromCommit,
       variables: { input: { projectId: PLACEHOLDER.projectId, commitId: PLACEHOLDER.commitId } },
       fills: { projectId: ['input', 'projectId'], commitId: ['input', 'commitId'] },

@@ -37,7 +37,7 @@ export function toProblems(error: unknown): Problem[] {
     const reason = error.reason ? `: ${error.reason}` : '';
     return [
       {
-        message: `The socket was closed with ${error.code}${reason}`,
+        message: `The WebSocket was closed with code ${error.code}${reason}`,
         code: `SOCKET_${error.code}`,
         retryable: true,
       },

@@ -8,7 +8,7 @@ export type Send = (
   headers?: Record<string, string>,
 ) => Promise<ExecutionResult>;
 
-/** A function that posts operations to `endpoint`. An answer that is no GraphQL answer is thrown with its status. */
+/** A function that posts operations to `endpoint`. A response that is not a GraphQL response is thrown with its status. */
 export function httpTransport(endpoint: string): Send {
   return async (operation, token, headers = {}) => {
     const response = await fetch(endpoint, {
@@ -25,7 +25,9 @@ export function httpTransport(endpoint: string): Send {
     try {
       return JSON.parse(body) as ExecutionResult;
     } catch {
-      throw new Error(`The server answered ${response.status}: ${body.slice(0, 200) || response.statusText}`);
+      throw new Error(
+        `The server responded with ${response.status}: ${body.slice(0, 200) || response.statusText}`,
+      );
     }
   };
 }

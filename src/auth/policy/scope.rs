@@ -1,11 +1,11 @@
-//! What an action is about, as far as the rules read it.
+//! The object of an action, as far as the rules need to know it.
 
 use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::ids::{self, GroupId, Id, Kind, UserId};
 
-/// What an action is about: the thing, and who has to do with it.
+/// The object of an action, and the group and the users related to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// `None` for the platform itself.
@@ -15,7 +15,7 @@ pub struct Scope {
     pub(super) shares_group: bool,
 }
 
-/// A thing with an id, of whatever kind.
+/// An object of any kind with an ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Subject {
     noun: &'static str,
@@ -37,22 +37,22 @@ impl Scope {
         Self::within(group, group)
     }
 
-    /// Something that belongs to a group.
+    /// An object that belongs to a group.
     pub fn within<K: Kind>(group: GroupId, id: Id<K>) -> Self {
         Self { group: Some(group), ..Self::of(id) }
     }
 
-    /// Something that belongs to a person alone.
+    /// An object that belongs to a single user.
     pub fn owned<K: Kind>(owner: UserId, id: Id<K>) -> Self {
         Self::of(id).by(owner)
     }
 
-    /// The same, made by a person.
+    /// The same, created by a user.
     pub const fn by(self, owner: UserId) -> Self {
         Self { owner: Some(owner), ..self }
     }
 
-    /// The same; `shares_group` is whether the caller is in a group together with the person that it is about.
+    /// The same; `shares_group` says whether the caller shares a group with the user that it is about.
     pub const fn among(self, shares_group: bool) -> Self {
         Self { shares_group, ..self }
     }
@@ -62,7 +62,7 @@ impl Scope {
         Self { subject: Some(subject), ..Self::PLATFORM }
     }
 
-    /// What is said of it to somebody who may not know of it; `None` for the platform, which everybody knows.
+    /// How it is named to callers who must not learn that it exists; `None` for the platform, which everybody knows.
     pub(super) fn not_found(&self) -> Option<ApiError> {
         let Subject { noun, prefix, uuid } = self.subject?;
         Some(ApiError::not_found(noun, format_args!("{prefix}_{}", ids::suffix(uuid))))

@@ -22,8 +22,8 @@ fn caller(user: UserId, platform_role: PlatformRole, role: Option<GroupRole>) ->
     }))
 }
 
-/// Everybody whom a rule tells apart: nobody, a stranger, the owner outside the group, a member, the owner as a member, a
-/// manager, a group admin, a platform admin.
+/// All kinds of callers that a rule distinguishes: unauthenticated, a stranger, the owner outside the group, a member,
+/// the owner as a member, a manager, a group admin, a platform admin.
 fn everybody() -> [Caller; 8] {
     let other = UserId::generate();
     [
@@ -38,8 +38,8 @@ fn everybody() -> [Caller; 8] {
     ]
 }
 
-/// What everybody is told who does an action to a thing of the owner's in the group: `+` they may, `-` FORBIDDEN,
-/// `?` NOT_FOUND, `!` UNAUTHENTICATED.
+/// The verdicts for each kind of caller on an action on an object of the owner in the group: `+` permitted, `-`
+/// FORBIDDEN, `?` NOT_FOUND, `!` UNAUTHENTICATED.
 #[test]
 fn each_action_has_one_row() {
     let scope = Scope::within(GROUP, JOB).by(OWNER);
@@ -76,16 +76,16 @@ fn each_action_has_one_row() {
 fn who_may_not_know_of_a_thing_is_told_that_it_is_not_there() {
     let stranger = caller(UserId::generate(), PlatformRole::User, None);
     let verdict = check(&stranger, Action::CancelJob, Scope::within(GROUP, JOB).by(OWNER)).unwrap_err();
-    insta::assert_snapshot!(verdict, @r#"there is no job "job_00000000000000000000000002" that you can see"#);
+    insta::assert_snapshot!(verdict, @r#"job "job_00000000000000000000000002" not found"#);
 }
 
 #[test]
 fn who_sees_a_thing_is_told_who_may_do_this_to_it() {
     let member = caller(UserId::generate(), PlatformRole::User, Some(Member));
     let verdict = check(&member, Action::CancelJob, Scope::within(GROUP, JOB).by(OWNER)).unwrap_err();
-    insta::assert_snapshot!(verdict, @"only the person who submitted a job and managers of its group may cancel it");
+    insta::assert_snapshot!(verdict, @"only the user who submitted a job, and managers and admins of its group, can cancel it");
     let verdict = check(&member, Action::CreateGroup, Scope::PLATFORM).unwrap_err();
-    insta::assert_snapshot!(verdict, @"only platform admins may create groups");
+    insta::assert_snapshot!(verdict, @"only platform admins can create groups");
 }
 
 #[test]

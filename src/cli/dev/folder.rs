@@ -1,4 +1,4 @@
-//! The folder of one development environment: locked while it runs, with the key that keeps people logged in.
+//! The directory of a development environment: locked while it runs, with the key that keeps users logged in.
 
 use std::{
     fs::{self, OpenOptions},
@@ -14,17 +14,17 @@ use tempfile::TempDir;
 use crate::config::{JwtKeys, random_secret};
 use crate::dev::lock::FolderLock;
 
-/// A development environment's folder, in use by this process alone.
+/// The directory of a development environment, used by this process alone.
 #[derive(Debug)]
 pub(super) struct DevFolder {
     path: PathBuf,
     _lock: FolderLock,
-    /// Removes an ephemeral folder at the end.
+    /// Removes an ephemeral directory at the end.
     temporary: Option<TempDir>,
 }
 
 impl DevFolder {
-    /// A folder that is kept.
+    /// A directory that is kept.
     pub(super) fn kept(path: &Path) -> anyhow::Result<Self> {
         let open = || {
             fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
@@ -34,7 +34,7 @@ impl DevFolder {
         Ok(Self { _lock: lock(&path)?, path, temporary: None })
     }
 
-    /// A fresh folder that goes with this value.
+    /// A new directory that is removed with this value.
     pub(super) fn ephemeral() -> anyhow::Result<Self> {
         let temporary = tempfile::Builder::new().prefix("platform-dev-").tempdir()?;
         let path = fs::canonicalize(temporary.path())?;
@@ -49,7 +49,7 @@ impl DevFolder {
         self.temporary.is_some()
     }
 
-    /// The key for access tokens: made once, so that a restart logs nobody out.
+    /// The key for access tokens: generated once, so that a restart logs nobody out.
     pub(super) fn jwt_keys(&self) -> anyhow::Result<JwtKeys> {
         let path = self.path.join("jwt.secret");
         let secret = match fs::read_to_string(&path) {
@@ -69,7 +69,7 @@ impl DevFolder {
 fn lock(path: &Path) -> anyhow::Result<FolderLock> {
     let lock = FolderLock::take(&path.join("dev.lock")).with_context(|| path.display().to_string())?;
     let path = path.display();
-    lock.with_context(|| format!("another `platform dev` runs on {path}: stop it, or give --data-dir or --ephemeral"))
+    lock.with_context(|| format!("another `platform dev` is using {path}; stop it, or use --data-dir or --ephemeral"))
 }
 
 #[cfg(test)]
@@ -81,7 +81,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = DevFolder::kept(folder.path()).unwrap();
         let refused = DevFolder::kept(folder.path()).unwrap_err().to_string();
-        assert!(refused.starts_with("another `platform dev` runs on "), "{refused}");
+        assert!(refused.starts_with("another `platform dev` is using "), "{refused}");
         drop(first);
         DevFolder::kept(folder.path()).unwrap();
     }

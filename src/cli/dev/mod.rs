@@ -1,4 +1,4 @@
-//! `platform dev`: a database, a cluster, demo data and the server, all in one process and all gone with it.
+//! `platform dev`: a database, a cluster, demo data and the server in a single process; all of them stop with it.
 
 mod folder;
 mod ready;
@@ -29,48 +29,48 @@ use crate::{
     users::service::NewAdmin,
 };
 
-/// The variable that names the folder with etcd and kube-apiserver, by the envtest convention.
+/// The variable with the directory of etcd and kube-apiserver, by the envtest convention.
 const ASSETS: &str = "KUBEBUILDER_ASSETS";
 /// How long the connections of a migration get to close.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What `platform dev` can be told.
+/// The arguments of `platform dev`.
 #[derive(Debug, Args)]
 pub(super) struct DevArgs {
-    /// Port to serve on; 0 takes a free one
+    /// Port to listen on; 0 selects a free port
     #[arg(long, default_value = "8080")]
     port: u16,
-    /// Folder that keeps the data from one run to the next
+    /// Directory where data is kept between runs
     #[arg(long, value_name = "FOLDER", default_value = ".platform")]
     data_dir: PathBuf,
-    /// Keep nothing
+    /// Discard all data on exit
     #[arg(long, conflicts_with = "data_dir")]
     ephemeral: bool,
-    /// How much faster than life pods run
+    /// Factor by which simulated pods run faster than real time
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
     speed: Speed,
-    /// What is there at the first start
+    /// Data to load on the first start
     #[arg(long, value_name = "WHAT", default_value = "demo")]
     seed: Seed,
-    /// File to write when all is up: JSON with URLs, kubeconfig and accounts
+    /// File to write when everything is running: JSON with URLs, kubeconfig and accounts
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    /// The cluster: embedded, real (etcd and kube-apiserver from KUBEBUILDER_ASSETS) or a kubeconfig file
+    /// Cluster to use: embedded, real (etcd and kube-apiserver from KUBEBUILDER_ASSETS) or the path of a kubeconfig file
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
     cluster: Cluster,
-    /// What to log, as a tracing filter
+    /// Log filter, in the syntax of tracing
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
 }
 
-/// What is in the database at the first start.
+/// What the database contains on the first start.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Seed {
-    /// People, groups, projects, configurations and past jobs
+    /// Users, groups, projects, config files and past jobs
     Demo,
-    /// One administrator
+    /// A single administrator
     Empty,
-    /// Enough rows to measure with
+    /// A large amount of data for benchmarks
     Bench,
 }
 
@@ -96,11 +96,11 @@ impl FromStr for Cluster {
 }
 
 fn speed(text: &str) -> Result<Speed, String> {
-    text.parse().map_err(|_| "a number above 0, such as 1, 2.5 or 100".to_owned())
+    text.parse().map_err(|_| "a number greater than 0, such as 1, 2.5 or 100".to_owned())
 }
 
 impl DevArgs {
-    /// What the log looks like: lines, for a person in front of a terminal.
+    /// The log format: lines, for a person at a terminal.
     pub(super) fn log(&self) -> LogConfig {
         LogConfig { format: LogFormat::Text, filter: self.log.clone() }
     }
@@ -116,7 +116,7 @@ impl DevArgs {
             Cluster::Real => ClusterKind::Real {
                 assets: std::env::var_os(ASSETS)
                     .context(
-                        "KUBEBUILDER_ASSETS is not set; --cluster real needs a folder with etcd and kube-apiserver",
+                        "KUBEBUILDER_ASSETS is not set; --cluster real requires a directory with etcd and kube-apiserver",
                     )?
                     .into(),
             },
@@ -124,14 +124,14 @@ impl DevArgs {
     }
 }
 
-/// The parts beneath the server.
+/// What the server depends on.
 struct Ground {
     folder: DevFolder,
     postgres: EmbeddedPostgres,
     cluster: DevCluster,
 }
 
-/// Runs everything until `stop`, then stops it in the order in which one part needs the other.
+/// Runs everything until `stop`, then stops the parts in the order of their dependencies.
 pub(super) async fn run(arguments: DevArgs, stop: CancellationToken) -> anyhow::Result<()> {
     let Some(ground) = stop.run_until_cancelled(Ground::start(&arguments)).await.transpose()? else { return Ok(()) };
     let served = serve(&arguments, &ground, stop).await;
@@ -174,7 +174,7 @@ impl Ground {
     }
 }
 
-/// Migrates, seeds, serves, tells; returns when the server has stopped.
+/// Migrates, seeds, serves and announces itself; returns when the server has stopped.
 async fn serve(arguments: &DevArgs, ground: &Ground, stop: CancellationToken) -> anyhow::Result<()> {
     let database_url = ground.postgres.url();
     let config = Config::for_dev(DevParts {
@@ -183,15 +183,15 @@ async fn serve(arguments: &DevArgs, ground: &Ground, stop: CancellationToken) ->
         port: arguments.port,
         jwt_keys: ground.folder.jwt_keys()?,
     });
-    let listener = TcpListener::bind(config.http.listen)
-        .await
-        .with_context(|| format!("--port {} cannot be served on; give another one, or 0 for any", arguments.port))?;
+    let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
+        format!("cannot listen on port {}; choose another --port, or 0 for a free one", arguments.port)
+    })?;
     migrate(&config.database).await?;
     let users = arguments.seed.plant(&config.database).await?;
     let ready = Ready::new(listener.local_addr()?, database_url, ground.cluster.kubeconfig(), users);
     let tasks = Tasks::default();
     let app = App::start(config, &tasks, serde_json::to_value(&ready.users)?).await?;
-    // The listener is bound: who connects from here on is answered.
+    // The listener is bound: clients that connect from now on get a response.
     println!("{ready}");
     if let Some(path) = &arguments.ready_file {
         ready.write(path).with_context(|| format!("--ready-file {}", path.display()))?;
@@ -207,7 +207,7 @@ async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
 }
 
 impl Seed {
-    /// Plants what is not there yet; returns whom one can log in as.
+    /// Creates the seed data that does not exist yet, and returns the accounts to log in with.
     async fn plant(self, config: &DatabaseConfig) -> anyhow::Result<Vec<SeededUser>> {
         Ok(match self {
             Self::Demo => seed::demo(&config.primary).await?,
@@ -217,7 +217,7 @@ impl Seed {
     }
 }
 
-/// The one account of an empty environment.
+/// The only account of an empty environment.
 async fn only_admin(config: &DatabaseConfig) -> anyhow::Result<SeededUser> {
     let user = SeededUser { username: "admin", password: "platform-admin", role: "platform admin" };
     let admin = NewAdmin {
@@ -228,7 +228,7 @@ async fn only_admin(config: &DatabaseConfig) -> anyhow::Result<SeededUser> {
     };
     match app::admin_create(config, BcryptCost::CHEAPEST, admin).await {
         Ok(_) => Ok(user),
-        // It is there from an earlier start.
+        // It exists since an earlier start.
         Err(error) if is_conflict(&error) => Ok(user),
         Err(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! What a development environment says when all is up: a banner for people, a file for programs.
+//! What a development environment prints when everything is running: a banner for people, a file for programs.
 
 use std::{fmt, io::Write, net::SocketAddr, path::Path};
 
@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 
 use crate::dev::seed::SeededUser;
 
-/// Everything that is up, and how to reach it: the content of `--ready-file`.
+/// Everything that is running, and how to reach it: the content of `--ready-file`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Ready {
@@ -21,12 +21,12 @@ pub(super) struct Ready {
     pub(super) database_url: String,
     /// For `kubectl`.
     pub(super) kubeconfig: String,
-    /// Whom to log in as.
+    /// The accounts to log in with.
     pub(super) users: Vec<SeededUser>,
 }
 
 impl Ready {
-    /// What is up when the server listens on `address`.
+    /// What is running when the server listens on `address`.
     pub(super) fn new(address: SocketAddr, database_url: String, kubeconfig: &Path, users: Vec<SeededUser>) -> Self {
         let port = address.port();
         Self {
@@ -39,7 +39,8 @@ impl Ready {
         }
     }
 
-    /// Writes the file whole: who waits for it never reads half of it. It holds passwords, so it is ours alone.
+    /// Writes the file atomically, so that readers never see half of it. It contains passwords, so only this user can
+    /// read it.
     pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = NamedTempFile::new_in(folder)?;
@@ -59,7 +60,7 @@ impl fmt::Display for Ready {
         writeln!(f, "  GraphQL     {}  (WebSocket {})", self.graphql_url, self.ws_url)?;
         writeln!(f, "  cluster     export KUBECONFIG={}", self.kubeconfig)?;
         writeln!(f, "  database    psql '{}'", self.database_url)?;
-        write!(f, "\n  Ctrl-C stops all of it.\n")
+        write!(f, "\n  Press Ctrl-C to stop.\n")
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
           cluster     export KUBECONFIG=/d/kubeconfig
           database    psql 'postgres://p:x@127.0.0.1:1/platform'
 
-          Ctrl-C stops all of it.
+          Press Ctrl-C to stop.
         ");
     }
 }

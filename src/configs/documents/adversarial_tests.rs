@@ -1,4 +1,4 @@
-//! YAML that was written to break something: told in one sentence, in little time and memory, and never accepted.
+//! YAML that was written to break something: reported in one sentence, with little time and memory, and never accepted.
 
 use super::*;
 
@@ -123,7 +123,7 @@ fn a_flood_of_problems_is_told_in_part() {
         vec![job(&format!("{{initContainers: [{{name: b, image: c, ports: [{ports}]}}]}}")); 10].join("---\n");
     let errors = parse(&documents, "input.yaml", &GpuResources::default()).unwrap_err().0;
     assert_eq!(errors.len(), MAX_PROBLEMS + 1);
-    insta::assert_snapshot!(errors.last().unwrap(), @"359 more problems like these are not shown");
+    insta::assert_snapshot!(errors.last().unwrap(), @"359 more problems are not shown");
 }
 
 #[test]

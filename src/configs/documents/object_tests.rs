@@ -1,4 +1,4 @@
-//! What is told of the objects of a file beside their pods: their own metadata, and the rules of their kinds.
+//! Problems of the other objects in a file: their own metadata, and the rules of their kinds.
 
 use super::*;
 
@@ -84,7 +84,7 @@ fn what_is_submitted_may_ask_for_a_generated_name() {
 fn two_objects_of_a_kind_have_two_names() {
     let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n";
     let maps = format!("{}---\n{}", map("name: a"), map("name: a"));
-    insta::assert_snapshot!(refused(&format!("{service}---\n{maps}")), @r#"document 3, ConfigMap/a: line 12, column 12: metadata.name was "a", which another ConfigMap of the file has"#);
+    insta::assert_snapshot!(refused(&format!("{service}---\n{maps}")), @r#"document 3, ConfigMap/a: line 12, column 12: metadata.name was "a", which is also the name of another ConfigMap in the file"#);
     assert_eq!(refused(&format!("{}---\n{}", map("name: a"), map("name: b"))), "accepted: 2\n");
 }
 

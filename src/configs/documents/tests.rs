@@ -1,4 +1,4 @@
-//! What a config file may hold, and how it is told where it may not.
+//! What a config file may contain, and how problems are reported.
 
 use proptest::prelude::*;
 
@@ -45,7 +45,7 @@ fn ten_megabytes_and_a_hundred_objects_are_refused_with_the_limit() {
     insta::assert_snapshot!(refused(&"a".repeat(10_000_000)), @"the YAML has 10000000 bytes; it may have 1048576");
     let many = "apiVersion: v1\nkind: ConfigMap\n---\n".repeat(MAX_DOCUMENTS + 1);
     insta::assert_snapshot!(refused(&many), @"the YAML has more than 64 objects, which is the most it may have");
-    insta::assert_snapshot!(refused(""), @"the YAML has no object in it");
+    insta::assert_snapshot!(refused(""), @"the YAML contains no objects");
 }
 
 #[test]

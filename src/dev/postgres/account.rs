@@ -1,4 +1,4 @@
-//! The account that PostgreSQL runs under when we are root, which it refuses to be.
+//! The account that PostgreSQL runs under if the current user is root, under which it refuses to run.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ pub(super) struct Account {
     pub(super) gid: u32,
 }
 
-/// The account to run the server under: `None` is our own, which will do unless we are root.
+/// The account to run the server under: `None` for the current one, unless it is root.
 pub(super) fn unprivileged() -> Result<Option<Account>, PostgresError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
@@ -44,7 +44,7 @@ fn pick(passwd: &str) -> Option<Account> {
 impl Account {
     /// Makes `command` run under this account, without any of our groups.
     pub(super) fn run(self, command: &mut Command) {
-        // Where the caller is root, the standard library clears the supplementary groups before it sets the uid.
+        // If the caller is root, the standard library clears the supplementary groups before it sets the uid.
         command.uid(self.uid).gid(self.gid);
     }
 

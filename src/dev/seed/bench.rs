@@ -1,10 +1,10 @@
-//! What the benchmarks measure: 200 people, 50 groups, 250 projects and 100,000 jobs that are over.
+//! The data for benchmarks: 200 users, 50 groups, 250 projects and 100,000 finished jobs.
 
 use tokio_postgres::Client;
 
 use super::{SeedError, model};
 
-/// The password of everybody in it: `bench-001` to `bench-200`.
+/// The password of all benchmark users: `bench-001` to `bench-200`.
 const PASSWORD: &str = "bench-password";
 
 pub(super) async fn plant(client: &mut Client) -> Result<(), SeedError> {
@@ -13,6 +13,6 @@ pub(super) async fn plant(client: &mut Client) -> Result<(), SeedError> {
     model::bench(&transaction, &hash).await?;
     model::bench_projects(&transaction).await?;
     transaction.commit().await?;
-    // A hundred thousand new rows are news to the planner.
+    // The planner does not know about a hundred thousand new rows yet.
     Ok(client.batch_execute("ANALYZE").await?)
 }

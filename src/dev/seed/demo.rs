@@ -1,4 +1,4 @@
-//! The demo tenant: who is in it and what they have done so far.
+//! The demo tenant: its users and what they have done so far.
 
 use serde_json::json;
 use tokio_postgres::Client;

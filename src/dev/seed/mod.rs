@@ -1,6 +1,7 @@
-//! What a development server begins with: a demo tenant to try things with, or a hundred thousand jobs to measure.
+//! The initial data of a development server: a demo tenant to experiment with, or a hundred thousand jobs for
+//! benchmarks.
 //!
-//! The rows go to the database over its own protocol, as everything of `dev` meets the server over the wire. Their ids
+//! The rows are written over the database protocol, since `dev` only talks to the server over the network. Their IDs
 //! are fixed, so seeding again adds nothing.
 
 mod bench;
@@ -12,21 +13,21 @@ use tokio_postgres::NoTls;
 
 use crate::config::DatabaseUrl;
 
-/// Somebody the seed made, with the password to log in with.
+/// A user that the seed created, with the password to log in with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SeededUser {
-    /// The log-in name.
+    /// The username.
     pub username: &'static str,
     /// The password.
     pub password: &'static str,
-    /// What they may do, for people: `platform admin`, `group manager`, `member`.
+    /// Their role, for people: `platform admin`, `group manager`, `member`.
     pub role: &'static str,
 }
 
 /// Why seeding failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
-    /// The database refused.
+    /// The database returned an error.
     #[error("the database cannot be seeded: {0}")]
     Database(#[from] tokio_postgres::Error),
     /// A password could not be hashed.
@@ -34,8 +35,8 @@ pub enum SeedError {
     Password(#[from] bcrypt::BcryptError),
 }
 
-/// Makes the demo tenant, where it is not there yet: an admin, a manager, two members, two groups, three projects, some
-/// config files and past jobs.
+/// Creates the demo tenant, if it does not exist yet: an admin, a manager, two members, two groups, three projects,
+/// some config files and past jobs.
 ///
 /// # Errors
 /// The database's. It has to be migrated.
@@ -44,8 +45,8 @@ pub async fn demo(database: &DatabaseUrl) -> Result<Vec<SeededUser>, SeedError> 
     Ok(demo::users())
 }
 
-/// Makes what the benchmarks measure, where it is not there yet: 200 people, 50 groups, 250 projects, 100,000 jobs; and
-/// the people of the demo tenant.
+/// Creates the data for benchmarks, if it does not exist yet: 200 users, 50 groups, 250 projects, 100,000 jobs; and the
+/// users of the demo tenant.
 ///
 /// # Errors
 /// The database's. It has to be migrated.
@@ -65,7 +66,7 @@ async fn with_client(
     // A development database listens on loopback or a socket, without TLS.
     let (mut client, connection) = tokio_postgres::connect(database.expose(), NoTls).await?;
     let work = async move { work(&mut client).await };
-    // The connection ends when the work has dropped its client.
+    // The connection ends when its client is dropped.
     let (done, ended) = tokio::join!(work, connection);
     done?;
     Ok(ended?)

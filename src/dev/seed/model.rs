@@ -1,4 +1,4 @@
-//! The seed's rows and the SQL that plants them, each only where it is not there yet.
+//! The rows of the seed and the SQL that inserts them, each only if it does not exist yet.
 
 use chrono::{Duration, Utc};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::ids::{JobId, ProjectId, suffix};
 
-/// What a fixed id is the id of.
+/// The kind of object that a fixed ID identifies.
 #[derive(Debug, Clone, Copy)]
 enum Table {
     Users = 1,
@@ -19,7 +19,7 @@ enum Table {
     Jobs = 6,
 }
 
-/// A UUIDv7 of the first of January 2026 that is the same at every start.
+/// A UUIDv7 of 1 January 2026 that is the same on every start.
 fn id(table: Table, number: u16) -> Uuid {
     const FIRST_OF_2026: u128 = 0x019b_75e1_b800;
     Uuid::from_u128(FIRST_OF_2026 << 80 | 0x7 << 76 | 0x2 << 62 | (table as u128) << 32 | u128::from(number))
@@ -41,7 +41,7 @@ pub(super) struct Group {
     pub description: &'static str,
 }
 
-/// Who is in a group.
+/// The members of a group.
 #[derive(Debug)]
 pub(super) struct Member {
     pub group: u16,
@@ -70,7 +70,7 @@ pub(super) struct ConfigFile {
     pub yaml: &'static str,
 }
 
-/// A job that is over.
+/// A finished job.
 #[derive(Debug)]
 pub(super) struct PastJob {
     pub number: u16,
@@ -239,13 +239,13 @@ pub(super) async fn past_job(transaction: &Transaction<'_>, job: &PastJob, manif
         .map(drop)
 }
 
-/// Plants what the benchmarks measure, in one go on the server's side.
+/// Inserts the data for benchmarks in bulk, on the server.
 pub(super) async fn bench(transaction: &Transaction<'_>, password_hash: &str) -> Result<(), Error> {
     transaction.execute("SELECT set_config('seed.password_hash', $1, true)", &[&password_hash]).await?;
     transaction.batch_execute(include_str!("bench.sql")).await
 }
 
-/// The names of projects' namespaces cannot be made in SQL: their ids' base32 is ours.
+/// The names of namespaces cannot be computed in SQL, because the base32 of the IDs is our own.
 pub(super) async fn bench_projects(transaction: &Transaction<'_>) -> Result<(), Error> {
     let rows = transaction.query("SELECT id FROM projects WHERE namespace LIKE 'bench-%'", &[]).await?;
     for row in rows {

@@ -1,5 +1,5 @@
-//! What each principal is doing at this time and has spent of late, over all their connections. Memory is bounded:
-//! who does nothing and has nothing spent is forgotten.
+//! What each principal is currently doing and has recently spent, across all their connections. Memory is bounded:
+//! principals who are idle and have nothing spent are forgotten.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -12,25 +12,25 @@ use super::CallerLimits;
 use super::bucket::{Bucket, Level, Rate};
 use crate::error::{ApiError, Code};
 
-/// Parts of the table with a lock each.
+/// The number of parts of the table, each with its own lock.
 const SHARDS: usize = 16;
-/// Principals in a part; those beyond share an account.
+/// The number of principals per part; those beyond share an account.
 const MOST_IN_SHARD: usize = 8_192;
-/// How often a part is looked through for accounts that can go, and how often when it is full.
+/// How often a part is searched for accounts that can be removed, normally and when it is full.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_FULL_EVERY: Duration = Duration::from_secs(1);
 
-/// Whom limits are counted for.
+/// The principal that limits are counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Principal {
-    /// Somebody who has logged in, by the number of their id.
+    /// An authenticated user, by the number of their ID.
     User(u128),
-    /// Nobody who has logged in, by their address.
+    /// An unauthenticated client, by its address.
     Address(IpAddr),
 }
 
 impl Principal {
-    /// An address. In IPv6 a single customer has a network of 64 bits at the least, and counts as one.
+    /// An IP address. In IPv6, a single customer has at least a /64 network, which counts as one.
     pub fn of_address(address: IpAddr) -> Self {
         Self::Address(match address.to_canonical() {
             IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
@@ -50,11 +50,11 @@ pub struct Accounts {
 struct Shard {
     accounts: HashMap<Principal, Arc<Account>>,
     swept: Instant,
-    /// For those who find no room.
+    /// For principals for whom there is no room.
     shared: Arc<Account>,
 }
 
-/// What one principal is doing and has spent.
+/// What a principal is doing and has spent.
 #[derive(Debug)]
 pub struct Account {
     bucket: Mutex<Bucket>,
@@ -92,12 +92,12 @@ impl Accounts {
         shard.open(principal)
     }
 
-    /// How many there are.
+    /// The number of all problems.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).accounts.len()).sum()
     }
 
-    /// Whether there is none.
+    /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -120,7 +120,7 @@ impl Shard {
     }
 }
 
-/// What is limited at once.
+/// What is limited concurrently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Concurrent {
     Operations,
@@ -128,7 +128,7 @@ enum Concurrent {
     Sockets,
 }
 
-/// Something that is going on and counted until this is dropped, and what was charged for it.
+/// Something in progress that is counted until this is dropped, and what was charged for it.
 #[derive(Debug)]
 pub struct Admission {
     account: Arc<Account>,
@@ -145,7 +145,7 @@ impl Account {
         self.begin(Concurrent::Operations, limits.operations)?.charged(cost, limits.rate)
     }
 
-    /// Counts a subscription and charges the cost of beginning it, unless a limit is reached.
+    /// Counts a subscription and charges the cost of starting it, unless a limit is reached.
     ///
     /// # Errors
     /// `RATE_LIMITED`.
@@ -153,7 +153,7 @@ impl Account {
         self.begin(Concurrent::Subscriptions, limits.subscriptions)?.charged(cost, limits.rate)
     }
 
-    /// Counts a socket, unless there are as many as may be.
+    /// Counts a WebSocket, unless the limit is reached.
     ///
     /// # Errors
     /// `RATE_LIMITED`.
@@ -170,7 +170,8 @@ impl Account {
                 Concurrent::Subscriptions => ("concurrent subscriptions", "subscriptions"),
                 Concurrent::Sockets => ("sockets", "open sockets"),
             };
-            let message = format!("the limit \"{limit}\" is reached: {allowed} {things} at once are allowed");
+            let message =
+                format!("the limit \"{limit}\" is reached: at most {allowed} {things} are allowed at the same time");
             return Err(ApiError::new(Code::RateLimited, message));
         }
         Ok(Admission { account: Arc::clone(self), counted: what, charged: 0 })
@@ -184,21 +185,22 @@ impl Account {
         }
     }
 
-    /// How many points are left.
+    /// The remaining points.
     pub fn level(&self, rate: Rate) -> Level {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner).level(rate, Instant::now())
     }
 
-    /// Charges for something that was refused, as far as there is room.
+    /// Charges for something that was rejected, as far as there is room.
     pub fn charge_refused(&self, rate: Option<Rate>) {
         if let Some(rate) = rate {
             let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            // A full bucket refuses what comes next anyway.
+            // A full bucket rejects what comes next anyway.
             let _full = bucket.take(1, rate, Instant::now());
         }
     }
 
-    /// Whether it is as good as a new one. Who does something holds the account, so only points are left to look at.
+    /// Whether it is as good as a new one. Everything in progress holds a reference to the account, so only the points
+    /// have to be checked.
     fn is_idle(&self, now: Instant) -> bool {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner).is_empty(now)
     }
@@ -212,8 +214,8 @@ impl Admission {
             if let Err(wait) = taken {
                 let Rate { points_per_second, burst } = rate;
                 let message = format!(
-                    "the limit \"cost points\" is reached: the operation costs {cost}; you can save up {burst} and \
-                     regain {points_per_second} a second"
+                    "the limit \"cost points\" is reached: the operation costs {cost}; you can accumulate {burst} and \
+                     regain {points_per_second} per second"
                 );
                 return Err(ApiError::new(Code::RateLimited, message).retry_after(wait));
             }
@@ -227,7 +229,7 @@ impl Admission {
         &self.account
     }
 
-    /// Gives back what was charged over the actual cost.
+    /// Refunds what was charged beyond the actual cost.
     pub fn settle(&mut self, actual: u64) {
         let unused = self.charged.saturating_sub(actual);
         if unused > 0 {
@@ -266,14 +268,14 @@ mod tests {
         let _second = account.begin_operation(1, &limits).unwrap();
         insta::assert_snapshot!(
             account.begin_operation(1, &limits).unwrap_err(),
-            @r#"the limit "concurrent operations" is reached: 2 queries and mutations at once are allowed"#
+            @r#"the limit "concurrent operations" is reached: at most 2 queries and mutations are allowed at the same time"#
         );
         drop(first);
         account.begin_operation(1, &limits).unwrap();
         let _one = account.begin_subscription(1, &limits).unwrap();
         insta::assert_snapshot!(
             account.begin_subscription(1, &limits).unwrap_err(),
-            @r#"the limit "concurrent subscriptions" is reached: 1 subscriptions at once are allowed"#
+            @r#"the limit "concurrent subscriptions" is reached: at most 1 subscriptions are allowed at the same time"#
         );
         accounts.of(Principal::User(2)).begin_subscription(1, &limits).unwrap();
     }
@@ -283,7 +285,7 @@ mod tests {
         let (account, limits) = (Arc::new(Account::default()), limits());
         let mut operation = account.begin_operation(90, &limits).unwrap();
         let error = account.begin_operation(50, &limits).unwrap_err();
-        insta::assert_snapshot!(error, @r#"the limit "cost points" is reached: the operation costs 50; you can save up 100 and regain 1 a second"#);
+        insta::assert_snapshot!(error, @r#"the limit "cost points" is reached: the operation costs 50; you can accumulate 100 and regain 1 per second"#);
         assert!(
             error.retry_after.is_some_and(|wait| wait > Duration::from_secs(35) && wait <= Duration::from_secs(40))
         );

@@ -1,4 +1,4 @@
-//! How many bytes of an answer its large values take: reckoned before they are read, so that nobody builds what is not
+//! The size of the large values in a response, calculated before they are read, so that nothing is built that cannot be
 //! sent.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use async_graphql::Context;
 use super::{Limit, OperationLimits, Refusal, within};
 use crate::error::ApiError;
 
-/// The bytes of one answer: part of what each request carries. Clones count together.
+/// The bytes of a response: part of what each request carries. Clones share the same count.
 #[derive(Debug, Clone)]
 pub struct AnswerBytes {
     taken: Arc<AtomicU64>,
@@ -17,22 +17,22 @@ pub struct AnswerBytes {
 }
 
 impl AnswerBytes {
-    /// An answer of at most `allowed` bytes.
+    /// A response of at most `allowed` bytes.
     pub fn new(allowed: u64) -> Self {
         Self { taken: Arc::default(), allowed }
     }
 
-    /// Counts `bytes` as the answer's, before they are read.
+    /// Adds `bytes` to the size of the response, before they are read.
     ///
     /// # Errors
-    /// The answer would be larger than it may be.
+    /// The response would be too large.
     pub fn take(&self, bytes: usize) -> Result<(), Refusal> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let before = self.taken.fetch_add(bytes, Ordering::Relaxed);
         within(Limit::AnswerBytes, self.allowed, before.saturating_add(bytes))
     }
 
-    /// Begins another answer, for the next event of a subscription.
+    /// Starts another response, for the next event of a subscription.
     pub fn begin(&self) {
         self.taken.store(0, Ordering::Relaxed);
     }
@@ -46,10 +46,10 @@ impl Default for AnswerBytes {
 
 /// Large values in resolvers.
 pub trait AnswerExt {
-    /// Counts `bytes` as the answer's. To be called before the value is read.
+    /// Adds `bytes` to the size of the response. Must be called before the value is read.
     ///
     /// # Errors
-    /// `QUERY_TOO_COMPLEX` with both numbers: the answer would be larger than it may be.
+    /// `QUERY_TOO_COMPLEX` with both numbers: the response would be too large.
     fn take_answer_bytes(&self, bytes: usize) -> Result<(), ApiError>;
 }
 
@@ -68,7 +68,7 @@ mod tests {
     fn what_does_not_fit_is_refused_with_both_numbers_and_the_next_answer_begins_anew() {
         let answer = AnswerBytes::new(100);
         assert_eq!(answer.take(100), Ok(()));
-        insta::assert_snapshot!(answer.clone().take(1).unwrap_err(), @r#"the operation exceeds the limit "bytes of the answer": it has 101, allowed are 100"#);
+        insta::assert_snapshot!(answer.clone().take(1).unwrap_err(), @r#"the operation exceeds the limit "bytes of the response": it has 101, at most 100 are allowed"#);
         answer.begin();
         assert_eq!(answer.take(100), Ok(()));
         assert!(answer.take(usize::MAX).is_err());

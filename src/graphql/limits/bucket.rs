@@ -1,4 +1,4 @@
-//! A leaky bucket of cost points: what is spent goes in, and it drains at a steady rate.
+//! A leaky bucket of cost points: what is spent goes in, and it drains at a constant rate.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -6,36 +6,36 @@ use std::time::{Duration, Instant};
 /// How fast points may be spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Points that drain each second.
+    /// Points that drain per second.
     pub points_per_second: NonZeroU32,
-    /// Points that the bucket holds.
+    /// The capacity in points.
     pub burst: NonZeroU32,
 }
 
 impl Rate {
-    /// The time in which a full bucket becomes empty.
+    /// The time in which a full bucket drains completely.
     pub fn window(&self) -> Duration {
         self.time_for(f64::from(self.burst.get()))
     }
 
-    /// The time in which as many points drain.
+    /// The time in which this number of points drains.
     fn time_for(&self, points: f64) -> Duration {
         Duration::from_secs_f64(points / f64::from(self.points_per_second.get()))
     }
 }
 
-/// How full a bucket is.
+/// The fill level of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level {
-    /// Points it holds at most.
+    /// The capacity in points.
     pub limit: u64,
-    /// Points that may be spent now.
+    /// The points that can be spent now.
     pub remaining: u64,
-    /// Until it is empty, and all may be spent.
+    /// The time until it is empty, and all points can be spent.
     pub reset_after: Duration,
 }
 
-/// The points that one principal has spent.
+/// The points that a principal has spent.
 #[derive(Debug)]
 pub(super) struct Bucket {
     spent: f64,
@@ -55,7 +55,7 @@ impl Bucket {
         self.at = self.at.max(now);
     }
 
-    /// Puts in as many points, or says when there is room for them.
+    /// Adds points, or returns when there will be room for them.
     pub fn take(&mut self, points: u64, rate: Rate, now: Instant) -> Result<(), Duration> {
         self.drain(rate, now);
         let over = self.spent + points as f64 - f64::from(rate.burst.get());
@@ -67,7 +67,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Takes points out again that were put in and not needed.
+    /// Removes points that were added and not needed.
     pub fn give_back(&mut self, points: u64) {
         self.spent = (self.spent - points as f64).max(0.0);
     }

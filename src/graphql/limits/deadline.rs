@@ -1,4 +1,4 @@
-//! The deadline of an operation: what is not there in time becomes an error of its field, and the rest is answered.
+//! The deadline of an operation: a field that is not ready in time becomes an error, and the rest is returned.
 
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
@@ -14,34 +14,34 @@ use tokio::time::Instant;
 
 use crate::error::{ApiError, Code};
 
-/// When an operation has to be answered; lies in the request's data.
+/// When an operation must be answered; part of the request data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
     /// The moment.
     pub at: Instant,
-    /// How long the operation had, for the message.
+    /// The duration of the deadline, for the message.
     pub allowed: Duration,
 }
 
 impl Deadline {
-    /// `allowed` from now.
+    /// A deadline `allowed` from now.
     pub fn after(allowed: Duration) -> Self {
         Self { at: Instant::now() + allowed, allowed }
     }
 
-    /// What is told in place of what was not ready in time.
+    /// The error of what was not ready in time.
     pub fn passed(&self) -> ApiError {
         ApiError::new(Code::Timeout, self.message())
     }
 
     fn message(&self) -> String {
-        format!("the operation's deadline of {} ms passed before this was ready", self.allowed.as_millis())
+        format!("the operation exceeded its deadline of {} ms before this was ready", self.allowed.as_millis())
     }
 }
 
-/// Work of a resolver that waits for something else than the request's loaders.
+/// Work of a resolver that waits for something other than the loaders of the request.
 pub trait InTime<T, E> {
-    /// What it comes to, if that is before the request's deadline.
+    /// The result, if it is ready before the deadline of the request.
     ///
     /// # Errors
     /// Its own, or `TIMEOUT`.
@@ -64,21 +64,21 @@ where
     }
 }
 
-/// Ends every field of one operation that is still waiting when the request's [`Deadline`] passes, from the innermost out:
-/// a nullable one is null, with an error beside it, and all that came in time is answered. Without a deadline it changes
-/// nothing. `graphql::waves` drives it.
+/// Ends all fields of an operation that are still waiting when the [`Deadline`] of the request passes, from the inside
+/// out: a nullable field is null, with an error, and everything that was ready in time is returned. Without a deadline
+/// it changes nothing. `graphql::waves` drives it.
 #[derive(Debug, Default)]
 pub struct Operation {
     late: Mutex<Vec<ServerError>>,
 }
 
 impl Operation {
-    /// Adds the errors of what was late to the operation's answer.
+    /// Adds the errors of late fields to the response of the operation.
     pub fn tell(&self, response: &mut Response) {
         response.errors.append(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Resolves a field before the deadline, or answers for it.
+    /// Resolves a field before the deadline, or returns an error for it.
     pub async fn in_time(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -87,7 +87,7 @@ impl Operation {
     ) -> ServerResult<Option<Value>> {
         let (path, nullable) = (info.path_node, !info.return_type.ends_with('!'));
         let mut field = pin!(next.run(ctx, info));
-        // Most fields are ready at once and need no timer.
+        // Most fields are ready immediately and need no timer.
         if let Poll::Ready(result) = futures::poll!(field.as_mut()) {
             return result;
         }
@@ -169,9 +169,9 @@ mod tests {
         let told: Vec<_> = response.errors.iter().map(|error| format!("{:?}: {}", error.path, error.message)).collect();
         insta::assert_debug_snapshot!(told, @r#"
         [
-            "[Field(\"slow\")]: the operation's deadline of 2000 ms passed before this was ready",
-            "[Field(\"rooms\"), Index(0), Field(\"guests\")]: the operation's deadline of 2000 ms passed before this was ready",
-            "[Field(\"rooms\"), Index(1), Field(\"guests\")]: the operation's deadline of 2000 ms passed before this was ready",
+            "[Field(\"slow\")]: the operation exceeded its deadline of 2000 ms before this was ready",
+            "[Field(\"rooms\"), Index(0), Field(\"guests\")]: the operation exceeded its deadline of 2000 ms before this was ready",
+            "[Field(\"rooms\"), Index(1), Field(\"guests\")]: the operation exceeded its deadline of 2000 ms before this was ready",
         ]
         "#);
     }

@@ -1,5 +1,5 @@
-//! The directives that say in the schema what a field costs, as the GraphQL cost directives specification has them.
-//! They are part of the SDL, so a client can reckon as the server does.
+//! The directives that declare the costs of fields, as defined by the GraphQL cost directives specification. They are
+//! part of the SDL, so clients can calculate like the server does.
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::registry::{MetaDirectiveInvocation, Registry, location_traits};
@@ -12,16 +12,18 @@ mod declared {
 
     use super::TypeDirective;
 
-    /// What each object that this gives costs, where it is not 1; on an argument, what giving it adds. A whole number.
+    /// The cost of each object that a field returns, if it is not 1; on an argument, the additional cost of passing it.
+    /// A whole number.
     ///
-    /// Without this directive an object costs 1 and a scalar or an enum value nothing. The cost of an operation is the sum
-    /// over its selections, each times the length of the lists around it.
+    /// Without this directive, an object costs 1, and a scalar or an enum value costs nothing. The cost of an operation
+    /// is the sum of the costs of its selections, each multiplied by the sizes of the lists around it.
     #[TypeDirective(name = "cost", location = "FieldDefinition", location = "Object", location = "ArgumentDefinition")]
     pub fn cost(weight: String) {}
 
-    /// How long a list may be. `slicingArguments` are the arguments that say it, an Int by its value and a list by its
-    /// length; `assumedSize` is the length when none of them does. With `sizedFields` the lists are these fields of what is
-    /// given. `requireOneSlicingArgument` refuses an operation that gives none of them or several.
+    /// The size of a list. `slicingArguments` are the arguments that determine it: the value of an Int, or the length
+    /// of a list. `assumedSize` is the size if none of them is given. `sizedFields` are the fields of the returned
+    /// object that contain the list. If `requireOneSlicingArgument` is true, an operation that passes none or several
+    /// of the arguments is rejected.
     #[TypeDirective(name = "listSize", location = "FieldDefinition")]
     pub fn list_size(
         assumed_size: Option<i32>,
@@ -32,18 +34,18 @@ mod declared {
     }
 }
 
-/// `@listSize` for a field that gives a page of a connection.
+/// `@listSize` for a field that returns a page of a connection.
 #[allow(non_camel_case_types, reason = "the library names a directive's type as the directive")]
 #[derive(Debug)]
 pub struct connection_size;
 
-/// `@listSize` for a list whose length no argument says, with the length it is assumed to have.
+/// `@listSize` for a list whose length is not determined by arguments, with the length that is assumed.
 #[allow(non_camel_case_types, reason = "the library names a directive's type as the directive")]
 #[derive(Debug)]
 pub struct assumed_list;
 
 impl connection_size {
-    /// The directive for a page of [`DEFAULT_PAGE`](crate::graphql::connection::DEFAULT_PAGE) unless told otherwise.
+    /// The directive for a page of [`DEFAULT_PAGE`](crate::graphql::connection::DEFAULT_PAGE) by default.
     pub fn apply() -> MetaDirectiveInvocation {
         let names = |names: [&str; 2]| names.map(str::to_owned).to_vec().to_value();
         let args = [

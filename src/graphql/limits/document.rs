@@ -1,4 +1,4 @@
-//! A parsed document with its plan. It is the same for everybody who sends the same text, so it is kept and shared.
+//! A parsed document with its plan. It is the same for everybody who sends the same text, so it is cached and shared.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,10 +15,10 @@ use crate::graphql::shape::Shape;
 use crate::graphql::validation::{self, TypeSystem, Valid};
 use crate::graphql::{coercion, collect, syntax};
 
-/// The least that an operation costs, whatever it asks for.
+/// The minimum cost of an operation.
 const MIN_COST: u64 = 1;
 
-/// A document that was parsed, validated and prepared for being measured.
+/// A document that was parsed, validated and prepared for measuring.
 #[derive(Debug)]
 pub struct Document {
     text: Arc<str>,
@@ -28,8 +28,8 @@ pub struct Document {
     types: Arc<TypeSystem>,
     validity: Result<Valid, Vec<ServerError>>,
     plan: Plan,
-    /// The answers' shapes, as the plan's operations. Each is made when it is first asked for: until an operation is within
-    /// the limits, what its fragments come to may be without end.
+    /// The shapes of the responses, in the order of the operations of the plan. Each is created when it is first
+    /// needed: as long as an operation has not passed the limits, its fragments may expand exponentially.
     shapes: Vec<OnceLock<Shape>>,
 }
 
@@ -38,15 +38,16 @@ pub struct Document {
 pub enum NotChosen {
     /// The document is not valid.
     Invalid(Vec<ServerError>),
-    /// Its operations have other names, or it has several and none was named: why, in a sentence.
+    /// None of its operations has the name, or it has several and no name was given; with an explanation.
     Unknown(String),
 }
 
 impl Document {
-    /// Parses and validates a text. What is not valid is kept with its errors, so that it is validated once as well.
+    /// Parses and validates a text. An invalid document is kept with its errors, so that it is validated only once as
+    /// well.
     ///
     /// # Errors
-    /// It is no document of the GraphQL language.
+    /// The text is not a GraphQL document.
     pub fn parse(text: Arc<str>, table: &CostTable) -> Result<Self, ServerError> {
         let syntax::Parsed { document: parsed, faults } = syntax::parse(&text)?;
         let types = Arc::clone(table.types());
@@ -67,7 +68,7 @@ impl Document {
         &self.parsed
     }
 
-    /// How many bytes it takes, roughly.
+    /// Its approximate size in bytes.
     pub fn bytes(&self) -> u64 {
         // A token becomes about two hundred bytes of nodes, in the document and in the plan.
         self.text.len() as u64 + 200 * self.tokens + 500
@@ -82,10 +83,10 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// The operation with this name; without a name the only one.
+    /// The operation with this name, or the only one if no name is given.
     ///
     /// # Errors
-    /// The document is not valid, or there is no such operation.
+    /// The document is not valid, or the operation does not exist.
     pub fn choose(document: Arc<Document>, asked: Option<&str>) -> Result<Self, NotChosen> {
         if let Err(errors) = &document.validity {
             return Err(NotChosen::Invalid(errors.clone()));
@@ -93,8 +94,8 @@ impl Prepared {
         Self::find(document, asked).map_err(NotChosen::Unknown)
     }
 
-    /// The limit that an operation of a document that is not valid exceeds even so: that says more about it than what is
-    /// wrong with each of its parts.
+    /// The limit that an operation of an invalid document exceeds nevertheless: this is more informative than the
+    /// problems of each of its parts.
     pub fn exceeded(document: &Arc<Document>, asked: Option<&str>, limits: &OperationLimits) -> Option<Refusal> {
         let prepared = Self::find(Arc::clone(document), asked).ok()?;
         match prepared.check(&Variables::default(), limits) {
@@ -103,7 +104,7 @@ impl Prepared {
         }
     }
 
-    /// The operation with this name, of a document that may not be valid.
+    /// The operation with this name, of a document that may be invalid.
     pub(in crate::graphql) fn find(document: Arc<Document>, asked: Option<&str>) -> Result<Self, String> {
         let operations = &document.plan.operations;
         let index = match asked {
@@ -113,7 +114,8 @@ impl Prepared {
                 .ok_or_else(|| format!("the document has no operation named \"{asked}\""))?,
             None if operations.len() == 1 => 0,
             None => {
-                let message = format!("the document has {} operations: say which with operationName", operations.len());
+                let message =
+                    format!("the document has {} operations: specify one with operationName", operations.len());
                 return Err(message);
             }
         };
@@ -125,17 +127,17 @@ impl Prepared {
         &self.document
     }
 
-    /// Whether its answer, if it has no errors, is the same for equal requests of one person.
+    /// Whether its response, if it has no errors, is the same for identical requests of a user.
     pub fn can_be_shared(&self) -> bool {
         self.operation_type() == OperationType::Query && !self.document.text.contains(rate_limit::FIELD)
     }
 
-    /// Which of its document's operations it is.
+    /// The index of the operation in its document.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// What its answer must look like; for an operation that is within the limits.
+    /// The shape of its response, for an operation that is within the limits.
     pub fn shape(&self) -> &Shape {
         self.document.shapes[self.index].get_or_init(|| Shape::of(self.plan(), &self.document.plan))
     }
@@ -144,7 +146,7 @@ impl Prepared {
         &self.document.plan.operations[self.index].1
     }
 
-    /// Its name, where the document has one for it.
+    /// Its name in the document, if it has one.
     pub fn name(&self) -> Option<&Name> {
         self.document.plan.operations[self.index].0.as_ref()
     }
@@ -162,16 +164,16 @@ impl Prepared {
         }
     }
 
-    /// The values of its variables, of these that were given and by default.
+    /// The values of its variables, from those that were given and the defaults.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for each value that is not what its variable was declared to be, with its path.
+    /// `BAD_USER_INPUT` for each value that does not match the declared type of its variable, with its path.
     pub fn coerce(&self, given: Variables) -> Result<Variables, ApiErrors> {
         let declared = self.definition().map_or(&[][..], |definition| &definition.node.variable_definitions);
         coercion::coerce(&self.document.types, declared, given)
     }
 
-    /// What the executor is given for these variables, which were coerced.
+    /// What is executed for these coerced variables.
     pub fn executable(&self, variables: &Variables) -> ExecutableDocument {
         let parsed = &self.document.parsed;
         let Some(operation) = self.definition() else { return parsed.clone() };
@@ -185,10 +187,10 @@ impl Prepared {
         }
     }
 
-    /// Measures it as these variables make it, and checks what it has against the limits.
+    /// Measures it with these variables, and checks it against the limits.
     ///
     /// # Errors
-    /// It is larger than a limit allows.
+    /// It exceeds a limit.
     pub fn check(&self, variables: &Variables, limits: &OperationLimits) -> Result<Usage, Refusal> {
         limits.check_tokens(self.document.tokens)?;
         let mut usage = measure::measure(&self.document.plan, self.plan(), variables)
@@ -201,7 +203,7 @@ impl Prepared {
         Ok(usage)
     }
 
-    /// What an answer cost.
+    /// The cost of a response.
     pub fn actual_cost(&self, answer: &Value) -> u64 {
         measure::actual(&self.document.plan, self.plan(), answer).max(MIN_COST)
     }

@@ -1,15 +1,15 @@
-//! How long the lists are that an operation brings along: ids, phases, a program's arguments.
+//! The lengths of the lists in the input of an operation: IDs, phases, arguments of a program.
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Value, Variables};
 
-/// Items of input lists that cost a point together.
+/// The number of items of input lists that together cost a point.
 const ITEMS_A_POINT: u64 = 10;
 
 /// The lists in the variables and the literals of an operation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct InputLists {
-    /// Items of the longest one.
+    /// The number of items in the longest list.
     pub longest: u64,
     items: u64,
 }
@@ -31,12 +31,12 @@ impl InputLists {
         defaults.chain(selections.map(Self::of_selection)).fold(Self::default(), Self::and)
     }
 
-    /// Points for all of them.
+    /// The points for all of them.
     pub fn cost(self) -> u64 {
         self.items / ITEMS_A_POINT
     }
 
-    /// Both together.
+    /// Both combined.
     pub fn and(self, other: Self) -> Self {
         Self { longest: self.longest.max(other.longest), items: self.items.saturating_add(other.items) }
     }
@@ -60,7 +60,7 @@ impl InputLists {
     fn of_selection(set: &SelectionSet) -> Self {
         let of_item = |selection: &Selection| match selection {
             Selection::Field(field) => {
-                // What stands for a variable is counted with the variables.
+                // The value of a variable is counted with the variables.
                 let literals = field
                     .node
                     .arguments

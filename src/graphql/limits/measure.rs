@@ -1,6 +1,6 @@
-//! What an operation has of all that is limited, and what it cost once it is answered. A fragment is measured once
-//! however often it is spread, so that a document of nested spreads costs what its text costs and not what it would
-//! expand to.
+//! The measurements of an operation for all limits, and its cost once it is answered. A fragment is measured once
+//! however often it is spread, so measuring nested spreads takes time in proportion to their text and not to their
+//! expansion.
 
 use std::collections::HashMap;
 
@@ -10,40 +10,40 @@ use super::plan::{FieldKind, FieldStep, Group, OperationPlan, Plan, Size, Slice,
 use super::table::as_size;
 use crate::graphql::scalars::json_text;
 
-/// Fragments within fragments: more is told as more fields than any limit allows.
+/// The maximum nesting of fragments: anything beyond is reported as more fields than any limit allows.
 const MAX_NESTED_FRAGMENTS: usize = 200;
 
-/// What an operation has of all that is limited.
+/// The measurements of an operation for all limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Levels of nested fields; the schema's own (`__schema`, `__type`) count as one.
+    /// The depth of nested fields; introspection (`__schema`, `__type`) counts as one level.
     pub depth: u64,
-    /// Renamed fields.
+    /// The number of aliases.
     pub aliases: u64,
     /// Directives.
     pub directives: u64,
-    /// Fields of the operation itself.
+    /// The number of root fields.
     pub root_fields: u64,
-    /// Fields the answer may have, of all its objects together.
+    /// The number of fields that the response may have, in all its objects together.
     pub fields: u64,
-    /// Things in the lists of the answer.
+    /// The number of objects in the lists of the response.
     pub nodes: u64,
-    /// Points by the schema's `@cost` and `@listSize`.
+    /// The points according to `@cost` and `@listSize` in the schema.
     pub cost: u64,
-    /// The largest page that a list is asked for.
+    /// The largest page that is requested of a list.
     pub page_size: u64,
-    /// Items of the longest list in its input.
+    /// The number of items in the longest list of its input.
     pub list_items: u64,
-    /// The part of `cost` that the lists in its input cost, whatever the answer is.
+    /// The part of `cost` for the lists in its input, regardless of the response.
     pub input_cost: u64,
-    /// Whether it asks for the schema.
+    /// Whether it uses introspection.
     pub introspection: bool,
-    /// Lists of types within lists of types.
+    /// The nesting of lists of types.
     pub introspection_nesting: u64,
 }
 
 impl Usage {
-    /// Both of two selections of one parent.
+    /// The sum for two selections of the same parent.
     fn beside(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
@@ -61,7 +61,7 @@ impl Usage {
         }
     }
 
-    /// The same for each of `items`. Fields count once even when there is none: they have to be looked at.
+    /// The product for each of `items`. Fields count once even if there is no item, because they have to be checked.
     fn times(self, items: u64) -> Self {
         Self {
             fields: self.fields.saturating_mul(items.max(1)),
@@ -72,11 +72,11 @@ impl Usage {
     }
 }
 
-/// A field that must be given exactly one of the arguments that say how long its list is.
+/// A field that requires exactly one of the arguments that determine the length of its list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UnslicedList(pub Name);
 
-/// The variables of a request, and what they are when they are not given.
+/// The variables of a request, and their defaults.
 #[derive(Clone, Copy)]
 struct Given<'a> {
     variables: &'a Variables,
@@ -88,7 +88,7 @@ impl<'a> Given<'a> {
         self.variables.get(name).or_else(|| self.defaults.get(name))
     }
 
-    /// Whether something is selected; what cannot be decided is, validation refuses it.
+    /// Whether something is selected. Undecidable conditions count as selected; validation rejects them.
     fn selects(self, when: &When) -> bool {
         let holds = |(name, wanted): &(Name, bool)| match self.get(name) {
             Some(Value::Boolean(given)) => given == wanted,
@@ -98,7 +98,7 @@ impl<'a> Given<'a> {
     }
 }
 
-/// A selection: what it has once, and what it has for each item of the page that it is a selection of.
+/// A selection: what it costs once, and what it costs for each item of the page that it is a selection of.
 #[derive(Clone, Copy, Default)]
 struct Measured {
     once: Usage,
@@ -110,7 +110,7 @@ impl Measured {
         self.once.beside(self.per_item.times(items))
     }
 
-    /// What is left out this time costs nothing. It is validated all the same, so its text counts.
+    /// What is skipped in this request costs nothing. It is validated all the same, so its text counts.
     fn left_out(self) -> Self {
         let unpriced = |usage| Usage { nodes: 0, cost: 0, page_size: 0, ..usage };
         Self { once: unpriced(self.once), per_item: unpriced(self.per_item) }
@@ -125,7 +125,7 @@ struct Walk<'a> {
     unsliced: Option<UnslicedList>,
 }
 
-/// Measures an operation as these variables make it.
+/// Measures an operation with these variables.
 pub(super) fn measure(plan: &Plan, operation: &OperationPlan, variables: &Variables) -> Result<Usage, UnslicedList> {
     let given = Given { variables, defaults: &operation.defaults };
     let fragments = vec![None; plan.fragments.len()];
@@ -162,7 +162,7 @@ impl Walk<'_> {
         if self.nested >= MAX_NESTED_FRAGMENTS {
             return Measured { once: Usage { fields: u64::MAX, ..Usage::default() }, ..Measured::default() };
         }
-        // A fragment that spreads itself finds this empty entry; validation refuses the document.
+        // A fragment that spreads itself finds this empty entry; validation rejects the document.
         self.fragments[index] = Some(Measured::default());
         self.nested += 1;
         let measured = self.group(&self.plan.fragments[index]);
@@ -199,7 +199,7 @@ impl Walk<'_> {
         Measured { once, per_item: Usage::default() }
     }
 
-    /// How many things a field gives, and how many were asked for in so many words.
+    /// The number of objects that a field returns, and the number that was explicitly requested.
     fn size(&mut self, field: &FieldStep) -> (u64, u64) {
         match &field.size {
             Size::One => (1, 0),
@@ -221,8 +221,8 @@ impl Walk<'_> {
     }
 }
 
-/// What an answer cost: each thing that is there, and each field that is null for the time it took to find that out.
-/// What was not selected this time is not in the answer, so the variables do not matter.
+/// The actual cost of a response: each object in it, and each field that is null, for the time it took to find that
+/// out. What was not selected in this request is not in the response, so the variables do not matter.
 pub(super) fn actual(plan: &Plan, operation: &OperationPlan, answer: &Value) -> u64 {
     let mut points = 0;
     count(plan, &operation.selection, answer, &mut points);
@@ -236,7 +236,7 @@ fn count(plan: &Plan, group: &Group, parent: &Value, points: &mut u64) {
             Step::Field(field) => {
                 let value = match parent {
                     Value::Object(fields) => fields.get(&field.key),
-                    // The error of a field took all of its parent with it; the field was executed.
+                    // The error of a field removed its whole parent; the field was executed.
                     _ => Some(&Value::Null),
                 };
                 if let Some(value) = value {
@@ -252,7 +252,7 @@ fn count(plan: &Plan, group: &Group, parent: &Value, points: &mut u64) {
 
 fn count_value(plan: &Plan, field: &FieldStep, value: &Value, points: &mut u64) {
     match (value, text_bytes(value)) {
-        // The weight is that of the largest text there is.
+        // The weight is that of the largest possible text.
         (_, Some(bytes)) => {
             let by_size = (bytes / BYTES_A_POINT) as u64 + 1;
             *points = points.saturating_add(field.weight.min(by_size));
@@ -266,10 +266,10 @@ fn count_value(plan: &Plan, field: &FieldStep, value: &Value, points: &mut u64) 
     }
 }
 
-/// Bytes of a text that cost a point together.
+/// The number of bytes of a text that cost a point.
 const BYTES_A_POINT: usize = 16 << 10;
 
-/// How long a value is that has no fields and no size of its own.
+/// The length of a value that has no fields and no size of its own.
 fn text_bytes(value: &Value) -> Option<usize> {
     match value {
         Value::String(text) => Some(text.len()),

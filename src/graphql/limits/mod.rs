@@ -1,5 +1,5 @@
-//! How large one operation may be and how much one caller may do. Everything is measured on the parsed document before
-//! anything runs, and a refusal says which limit it was, what it allows and what the operation has.
+//! Limits on the size of an operation and on what a caller may do at the same time. Everything is measured on the
+//! parsed document before anything is executed. A rejection names the limit, its value and the measured value.
 
 pub mod account;
 mod answer;
@@ -30,18 +30,18 @@ pub use measure::Usage;
 pub use rate_limit::{RateLimitQuery, Spending};
 pub use table::{CostTable, InvalidCosts};
 
-/// What one caller may do: depends on their role.
+/// The limits of a caller, which depend on their role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallerLimits {
-    /// How large an operation may be.
+    /// The limits on the size of an operation.
     pub operation: OperationLimits,
-    /// The time a query or mutation gets.
+    /// The timeout of a query or mutation.
     pub timeout: Duration,
-    /// How fast cost points may be spent; `None` turns this limit off.
+    /// The rate of cost points; `None` disables this limit.
     pub rate: Option<Rate>,
-    /// Queries and mutations at once, over all connections.
+    /// The number of concurrent queries and mutations, across all connections.
     pub operations: usize,
-    /// Subscriptions at once, over all connections.
+    /// The number of concurrent subscriptions, across all connections.
     pub subscriptions: usize,
     /// Open sockets.
     pub sockets: usize,
@@ -60,32 +60,32 @@ impl Default for CallerLimits {
     }
 }
 
-/// The limits of one operation.
+/// The limits of a single operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationLimits {
-    /// Levels of nested fields.
+    /// The depth of nested fields.
     pub depth: u64,
-    /// Lexical tokens of the document.
+    /// The number of lexical tokens in the document.
     pub tokens: u64,
-    /// Fields that are given another name.
+    /// The number of aliases.
     pub aliases: u64,
-    /// Directives, wherever they stand.
+    /// The number of directives, wherever they are.
     pub directives: u64,
-    /// Fields of the operation itself.
+    /// The number of root fields.
     pub root_fields: u64,
-    /// Fields the answer may have, of all its objects together.
+    /// The number of fields that the response may have, in all its objects together.
     pub fields: u64,
-    /// Things in the lists of the answer.
+    /// The number of objects in the lists of the response.
     pub nodes: u64,
-    /// Points by the schema's `@cost` and `@listSize`.
+    /// The points according to `@cost` and `@listSize` in the schema.
     pub cost: u64,
-    /// Items that one list may be asked for.
+    /// The number of items that may be requested of a list.
     pub page_size: u64,
-    /// Items that one list of the input may have.
+    /// The number of items in a list of the input.
     pub list_items: u64,
-    /// Bytes that the answer may have, as JSON.
+    /// The size of the response in bytes, as JSON.
     pub answer_bytes: u64,
-    /// Whether the schema may be asked about itself.
+    /// Whether introspection is allowed.
     pub introspection: bool,
 }
 
@@ -133,12 +133,12 @@ pub enum Limit {
     ListItems,
     /// [`OperationLimits::answer_bytes`].
     AnswerBytes,
-    /// Lists of types inside lists of types: the schema is a graph with circles.
+    /// Nested lists of types: the schema is a graph with cycles.
     IntrospectionNesting,
 }
 
 impl Limit {
-    /// The limit in words.
+    /// The name of the limit.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Depth => "depth",
@@ -146,12 +146,12 @@ impl Limit {
             Self::Aliases => "aliases",
             Self::Directives => "directives",
             Self::RootFields => "root fields",
-            Self::Fields => "fields in the answer",
-            Self::Nodes => "nodes in the answer",
+            Self::Fields => "fields in the response",
+            Self::Nodes => "nodes in the response",
             Self::Cost => "cost",
             Self::PageSize => "page size",
             Self::ListItems => "items in an input list",
-            Self::AnswerBytes => "bytes of the answer",
+            Self::AnswerBytes => "bytes of the response",
             Self::IntrospectionNesting => "introspection nesting",
         }
     }
@@ -163,23 +163,23 @@ impl fmt::Display for Limit {
     }
 }
 
-/// Why an operation is refused before it runs.
+/// Why an operation is rejected before it is executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It is larger than a limit allows.
-    #[error("the operation exceeds the limit \"{limit}\": it has {actual}, allowed are {allowed}")]
+    /// It exceeds a limit.
+    #[error("the operation exceeds the limit \"{limit}\": it has {actual}, at most {allowed} are allowed")]
     Exceeded {
         /// Which limit.
         limit: Limit,
-        /// What the limit allows.
+        /// The value of the limit.
         allowed: u64,
-        /// What the operation has.
+        /// The value of the operation.
         actual: u64,
     },
-    /// It asks for the schema, and the operator does not show it to this caller.
-    #[error("introspection is switched off for you on this server")]
+    /// It uses introspection, which is disabled for this caller.
+    #[error("introspection is disabled for you on this server")]
     Introspection,
-    /// The schema wants exactly one argument that says how long the list is.
+    /// The schema requires exactly one argument that determines the length of the list.
     #[error("\"{0}\" needs exactly one of the arguments that say how long its list is")]
     UnslicedList(String),
 }
@@ -196,7 +196,7 @@ impl From<Refusal> for ApiError {
 }
 
 impl OperationLimits {
-    /// Checks the text, before it is parsed: a document that is too long is not worth a parser's time.
+    /// Checks the text before it is parsed: a document that is too long is not worth parsing.
     pub fn check_text(&self, query: &str) -> Result<(), Refusal> {
         self.check_tokens(tokens::count(query))
     }
@@ -205,7 +205,7 @@ impl OperationLimits {
         within(Limit::Tokens, self.tokens, tokens)
     }
 
-    /// Checks what an operation has against every limit.
+    /// Checks the measurements of an operation against every limit.
     pub fn check(&self, usage: &Usage) -> Result<(), Refusal> {
         if usage.introspection && !self.introspection {
             return Err(Refusal::Introspection);
@@ -223,7 +223,7 @@ impl OperationLimits {
     }
 }
 
-/// The introspection query of every tool nests `fields`, `interfaces`, `possibleTypes` and `inputFields` once.
+/// The introspection query of common tools nests `fields`, `interfaces`, `possibleTypes` and `inputFields` once.
 const MAX_INTROSPECTION_NESTING: u64 = 2;
 
 fn within(limit: Limit, allowed: u64, actual: u64) -> Result<(), Refusal> {

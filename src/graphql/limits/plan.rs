@@ -1,5 +1,5 @@
-//! A document, prepared once for being measured again and again: what depends on nothing but its text is looked up
-//! here, what depends on variables is left open.
+//! A document, prepared for repeated measuring: what only depends on its text is looked up here, and what depends on
+//! variables is left open.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -11,7 +11,7 @@ use async_graphql::{Name, Positioned, Value};
 
 use super::table::{CostTable, FieldRule, as_size};
 
-/// What asking for the schema costs: it is put together anew each time.
+/// The cost of introspection, whose result is built for each request.
 const INTROSPECTION_WEIGHT: u64 = 100;
 
 /// The prepared operations of a document.
@@ -29,7 +29,7 @@ pub(in crate::graphql) struct OperationPlan {
     pub defaults: HashMap<Name, Value>,
 }
 
-/// A selection set with the directives on whatever it belongs to.
+/// A selection set with the directives of the field, fragment or operation that it belongs to.
 #[derive(Debug, Default)]
 pub(in crate::graphql) struct Group {
     pub steps: Vec<Step>,
@@ -48,52 +48,52 @@ pub(in crate::graphql) enum Step {
 #[derive(Debug)]
 pub(in crate::graphql) struct FieldStep {
     pub when: When,
-    /// Its name in the answer.
+    /// Its response name.
     pub key: Name,
     pub kind: FieldKind,
-    /// Whether it may be null, whether the items of its list may be, and so on.
+    /// Whether it is nullable, whether the items of its list are, and so on.
     pub nullable: Box<[bool]>,
     pub aliased: bool,
-    /// Points for each thing it gives.
+    /// The points for each object that it returns.
     pub weight: u64,
-    /// Points for its arguments, once.
+    /// The points for its arguments, counted once.
     pub arguments: u64,
-    /// Whether it gives a list of objects.
+    /// Whether it returns a list of objects.
     pub list: bool,
-    /// Whether its list is as long as the page of the field above.
+    /// Whether the length of its list is given by the page of the parent field.
     pub sized: bool,
-    /// How many things it gives.
+    /// The number of objects that it returns.
     pub size: Size,
-    /// Whether that many are in the lists of its fields, and it gives one thing.
+    /// Whether this number applies to the lists of its fields, and it returns a single object.
     pub pages: bool,
     /// Whether neither it nor anything below it costs anything.
     pub free: bool,
     pub below: Group,
 }
 
-/// What a field is to the limits.
+/// The kind of a field with regard to limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::graphql) enum FieldKind {
     Ordinary,
     /// `__schema`, `__type`.
     Introspection,
-    /// A list of types within introspection.
+    /// A list of types in introspection.
     IntrospectedList,
 }
 
-/// Under which variables something is selected: all of these have these values.
+/// The variables under which something is selected: all of these must have these values.
 #[derive(Debug, Default)]
 pub(in crate::graphql) struct When {
     pub never: bool,
     pub variables: Vec<(Name, bool)>,
 }
 
-/// How many things a field gives.
+/// The number of objects that a field returns.
 #[derive(Debug)]
 pub(in crate::graphql) enum Size {
     One,
     Fixed(u64),
-    /// What the arguments say, or else this many.
+    /// The value of the arguments, or otherwise this number.
     Sliced {
         by: Vec<Slice>,
         otherwise: u64,
@@ -101,7 +101,7 @@ pub(in crate::graphql) enum Size {
     },
 }
 
-/// An argument that says how many.
+/// An argument that determines the number.
 #[derive(Debug)]
 pub(in crate::graphql) enum Slice {
     Number(u64),
@@ -109,7 +109,7 @@ pub(in crate::graphql) enum Slice {
 }
 
 impl Plan {
-    /// Prepares a document. What the table does not know costs nothing: validation refuses it.
+    /// Prepares a document. Whatever the table does not contain costs nothing, because validation rejects it.
     pub fn of(document: &ExecutableDocument, table: &CostTable) -> Self {
         let names: HashMap<&str, usize> = document.fragments.keys().map(Name::as_str).zip(0..).collect();
         let compiler = Compiler { table, fragments: names };

@@ -1,4 +1,4 @@
-//! What a client may know of its cost points.
+//! The cost points, as a client sees them.
 
 use std::sync::Arc;
 
@@ -9,42 +9,43 @@ use super::account::Account;
 use super::bucket::Rate;
 use super::directives;
 
-/// The field: what it tells holds for one request.
+/// The field: its value applies to a single request.
 pub(super) const FIELD: &str = "rateLimit";
 
-/// What the operation at hand costs and whose points it takes; lies in the request's data.
+/// The cost of the current operation and the account it is charged to; part of the request data.
 #[derive(Debug, Clone)]
 pub struct Spending {
     /// Whose.
     pub account: Arc<Account>,
-    /// How fast they may be spent.
+    /// The rate at which they can be spent.
     pub rate: Rate,
-    /// What was charged before execution.
+    /// The points charged before execution.
     pub cost: u64,
 }
 
-/// Your cost points. Every operation is charged what it may cost before it runs, and given back what it did not need.
+/// The state of your rate limit. Each operation is charged its maximum cost before it runs, and refunded what it did
+/// not use.
 #[derive(Debug, SimpleObject)]
 pub struct RateLimit {
-    /// What this operation was charged, by the `@cost` and `@listSize` of its fields: at least 1.
+    /// The points that this operation was charged, based on the `@cost` and `@listSize` of its fields: at least 1.
     cost: i32,
-    /// The most points that you can save up.
+    /// The maximum number of points that you can have.
     limit: i32,
-    /// The points that you have now, after this operation was charged.
+    /// The points that you have left, after this operation was charged.
     remaining: i32,
-    /// When you have all of them again if you spend nothing more.
+    /// When you will have the maximum number of points again if you spend no more.
     reset_at: DateTime<Utc>,
 }
 
-/// The limits part of the query root.
+/// The query for cost points.
 #[derive(Debug, Default)]
 pub struct RateLimitQuery;
 
 #[Object]
 impl RateLimitQuery {
-    /// Your cost points, which are counted for your account, or for your address before you log in. Costs nothing itself.
-    /// An operation that costs more than you have fails with RATE_LIMITED, and its error says `retryAfterMs`. Null where
-    /// the server limits no points.
+    /// Your rate limit: the cost points of your account or, before you log in, of your IP address. This field costs no
+    /// points. An operation that costs more points than remain fails with RATE_LIMITED; `retryAfterMs` in the error
+    /// says when to retry. Null if the server has no rate limit.
     #[graphql(directive = directives::cost::apply("0".to_owned()))]
     async fn rate_limit(&self, ctx: &Context<'_>) -> Option<RateLimit> {
         let Spending { account, rate, cost } = ctx.data_opt::<Spending>()?;

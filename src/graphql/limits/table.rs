@@ -1,4 +1,5 @@
-//! What every field of the schema costs and how many things it gives, read once from the SDL that clients read.
+//! The cost of every field of the schema and the number of objects it returns, read once from the SDL that clients
+//! read.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub struct CostTable {
     subscription: Option<Name>,
 }
 
-/// A schema whose cost directives cannot be used.
+/// The cost directives of a schema are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the schema's cost directives: {0}")]
 pub struct InvalidCosts(String);
@@ -28,25 +29,25 @@ pub struct InvalidCosts(String);
 /// One field.
 #[derive(Debug)]
 pub(super) struct FieldRule {
-    /// Points for each thing it gives.
+    /// The points for each object that it returns.
     pub weight: u64,
-    /// Points for each argument that is given.
+    /// The points for each argument that is passed.
     pub arguments: Vec<(Name, u64)>,
-    /// The type it gives, without list and non-null.
+    /// The type it returns, without list and non-null.
     pub returns: Name,
-    /// Whether it may be null, whether the items of its list may be, and so on.
+    /// Whether it is nullable, whether the items of its list are, and so on.
     pub nullable: Box<[bool]>,
-    /// Whether it gives objects, not scalars or enum values.
+    /// Whether it returns objects, not scalars or enum values.
     pub objects: bool,
-    /// Whether it gives a list.
+    /// Whether it returns a list.
     pub list: bool,
-    /// Whether the field above it says how long its list is.
+    /// Whether the parent field determines the length of its list.
     pub sized: bool,
-    /// What `@listSize` says.
+    /// The arguments of `@listSize`.
     pub size: Option<ListSize>,
 }
 
-/// What `@listSize` says.
+/// The arguments of `@listSize`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ListSize {
     pub assumed: Option<u64>,
@@ -59,7 +60,7 @@ impl CostTable {
     /// Reads a schema.
     ///
     /// # Errors
-    /// It cannot be parsed, a weight is no whole number, or `sizedFields` names a field that is not there.
+    /// It cannot be parsed, a weight is not a whole number, or `sizedFields` names a field that does not exist.
     pub fn read(sdl: &str) -> Result<Self, InvalidCosts> {
         let document = async_graphql::parser::parse_schema(sdl).map_err(|error| InvalidCosts(error.to_string()))?;
         let mut weights = HashMap::new();
@@ -128,7 +129,7 @@ impl CostTable {
         }
     }
 
-    /// Fields that give lists of objects and do not say how long these may be, as `Type.field`.
+    /// Fields that return lists of objects and do not declare their length, as `Type.field`.
     pub fn unsized_lists(&self) -> Vec<String> {
         let fields = self.types.iter().flat_map(|(on, fields)| fields.iter().map(move |field| (on, field)));
         let mut found: Vec<_> = fields
@@ -200,7 +201,7 @@ impl ListSize {
     }
 }
 
-/// A length that a value says: an Int by itself, a list by how long it is.
+/// The length that a value determines: the value of an Int, or the length of a list.
 pub(super) fn as_size(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64(),
@@ -216,7 +217,7 @@ fn as_name(value: &Value) -> Option<Name> {
     }
 }
 
-/// The name of a type, and whether it is a list of it.
+/// The name of a type, and whether it is a list.
 fn named(ty: &Type) -> (&Name, bool) {
     match &ty.base {
         BaseType::Named(name) => (name, false),
@@ -224,7 +225,7 @@ fn named(ty: &Type) -> (&Name, bool) {
     }
 }
 
-/// Whether a value of this type may be null, whether the items of its list may be, and so on.
+/// Whether a value of this type is nullable, whether the items of its list are, and so on.
 fn nullable(mut ty: &Type) -> Box<[bool]> {
     let mut nullable = vec![ty.nullable];
     while let BaseType::List(item) = &ty.base {
@@ -246,7 +247,7 @@ fn weight(directives: &[Positioned<ConstDirective>]) -> Result<Option<u64>, Inva
         _ => None,
     };
     let given = given.map_or_else(|| "nothing".to_owned(), ToString::to_string);
-    parsed.map(Some).ok_or_else(|| InvalidCosts(format!("a weight is {given}; it may be a whole number as a string")))
+    parsed.map(Some).ok_or_else(|| InvalidCosts(format!("a weight is {given}; it must be a whole number as a string")))
 }
 
 #[cfg(test)]
@@ -261,7 +262,7 @@ mod tests {
     fn a_directive_that_makes_no_sense_is_named() {
         insta::assert_snapshot!(
             refused("type Query { a: Int @cost(weight: \"dear\") }"),
-            @r#"the schema's cost directives: a weight is "dear"; it may be a whole number as a string"#
+            @r#"the schema's cost directives: a weight is "dear"; it must be a whole number as a string"#
         );
         insta::assert_snapshot!(
             refused("type Query { a: Query @listSize(assumedSize: 1, sizedFields: [\"nodes\"]) }"),

@@ -1,4 +1,4 @@
-//! The limits on a small schema: what operations have, what they cost, and how refusals read.
+//! The limits on a small schema: the measurements and costs of operations, and the messages of rejections.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ schema { query: Query mutation: Mutation }
 
 fn prepared(query: &str) -> Prepared {
     let document = Document::parse(query.into(), &CostTable::read(SDL).unwrap()).unwrap();
-    // A limit holds whether the rest is valid or not.
+    // A limit applies whether the rest is valid or not.
     Prepared::find(Arc::new(document), None).unwrap()
 }
 
@@ -51,7 +51,7 @@ fn refused(query: &str) -> String {
     check(&OperationLimits::default(), query, json!({})).unwrap_err()
 }
 
-/// What an operation may cost and how many nodes it may have, and what an answer came to.
+/// The maximum cost and number of nodes of an operation, and the actual values of a response.
 fn costs(query: &str, variables: serde_json::Value, answer: serde_json::Value) -> (u64, u64, u64) {
     let Usage { cost, nodes, .. } = usage(query, variables);
     (cost, nodes, prepared(query).actual_cost(&Value::from_json(answer).unwrap()))
@@ -124,13 +124,13 @@ fn depth_counts_through_fragments() {
     query.push_str(&"b { ".repeat(15));
     query.push('c');
     query.push_str(&" }".repeat(16));
-    insta::assert_snapshot!(refused(&query), @r#"the operation exceeds the limit "depth": it has 17, allowed are 16"#);
+    insta::assert_snapshot!(refused(&query), @r#"the operation exceeds the limit "depth": it has 17, at most 16 are allowed"#);
 }
 
 #[test]
 fn a_document_of_too_many_tokens_is_not_parsed() {
     let query = format!("{{ {} }}", "a ".repeat(6_000));
-    insta::assert_snapshot!(refused(&query), @r#"the operation exceeds the limit "tokens": it has 6002, allowed are 5000"#);
+    insta::assert_snapshot!(refused(&query), @r#"the operation exceeds the limit "tokens": it has 6002, at most 5000 are allowed"#);
 }
 
 #[test]
@@ -139,27 +139,27 @@ fn alias_overloading_is_refused() {
     let limits = OperationLimits { root_fields: 1_000, ..OperationLimits::default() };
     insta::assert_snapshot!(
         check(&limits, &format!("{{ {aliases} }}"), json!({})).unwrap_err(),
-        @r#"the operation exceeds the limit "aliases": it has 101, allowed are 50"#
+        @r#"the operation exceeds the limit "aliases": it has 101, at most 50 are allowed"#
     );
 }
 
 #[test]
 fn directive_overloading_is_refused() {
     let query = format!("{{ __typename {} }}", "@aa".repeat(60));
-    insta::assert_snapshot!(refused(&query), @r#"the operation exceeds the limit "directives": it has 60, allowed are 50"#);
+    insta::assert_snapshot!(refused(&query), @r#"the operation exceeds the limit "directives": it has 60, at most 50 are allowed"#);
 }
 
 #[test]
 fn directives_on_what_is_skipped_count() {
     let query =
         format!("{{ __typename @skip(if: true) {} ... @skip(if: true) {} {{ a }} }}", "@a".repeat(30), "@a".repeat(30));
-    insta::assert_snapshot!(refused(&query), @r#"the operation exceeds the limit "directives": it has 62, allowed are 50"#);
+    insta::assert_snapshot!(refused(&query), @r#"the operation exceeds the limit "directives": it has 62, at most 50 are allowed"#);
 }
 
 #[test]
 fn many_root_fields_are_refused() {
     let fields: String = (0..21).map(|n| format!("f{n} ")).collect();
-    insta::assert_snapshot!(refused(&format!("{{ {fields} }}")), @r#"the operation exceeds the limit "root fields": it has 21, allowed are 20"#);
+    insta::assert_snapshot!(refused(&format!("{{ {fields} }}")), @r#"the operation exceeds the limit "root fields": it has 21, at most 20 are allowed"#);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_large_page_is_refused_even_from_a_variable() {
     let query = "query($n: Int) { groups(first: $n) { nodes { id } } }";
     insta::assert_snapshot!(
         check(&OperationLimits::default(), query, json!({"n": 5000})).unwrap_err(),
-        @r#"the operation exceeds the limit "page size": it has 5000, allowed are 100"#
+        @r#"the operation exceeds the limit "page size": it has 5000, at most 100 are allowed"#
     );
 }
 
@@ -176,19 +176,19 @@ fn cost_nodes_and_fields_have_a_limit_each() {
     let query = "{ groups(first: 100) { nodes { id users(first: 100) { nodes { id friends { id name } } } } } }";
     insta::assert_snapshot!(
         check(&OperationLimits { cost: 1000, ..OperationLimits::default() }, query, json!({})).unwrap_err(),
-        @r#"the operation exceeds the limit "cost": it has 60201, allowed are 1000"#
+        @r#"the operation exceeds the limit "cost": it has 60201, at most 1000 are allowed"#
     );
-    insta::assert_snapshot!(refused(query), @r#"the operation exceeds the limit "nodes in the answer": it has 60100, allowed are 50000"#);
+    insta::assert_snapshot!(refused(query), @r#"the operation exceeds the limit "nodes in the response": it has 60100, at most 50000 are allowed"#);
     insta::assert_snapshot!(
         check(&OperationLimits { nodes: 100_000, fields: 1000, ..OperationLimits::default() }, query, json!({})).unwrap_err(),
-        @r#"the operation exceeds the limit "fields in the answer": it has 170301, allowed are 1000"#
+        @r#"the operation exceeds the limit "fields in the response": it has 170301, at most 1000 are allowed"#
     );
 }
 
 #[test]
 fn circular_introspection_is_refused() {
     let query = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }";
-    insta::assert_snapshot!(refused(query), @r#"the operation exceeds the limit "introspection nesting": it has 3, allowed are 2"#);
+    insta::assert_snapshot!(refused(query), @r#"the operation exceeds the limit "introspection nesting": it has 3, at most 2 are allowed"#);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn introspection_can_be_switched_off_without_refusing_typename() {
     let limits = OperationLimits { introspection: false, ..OperationLimits::default() };
     insta::assert_snapshot!(
         check(&limits, "{ __schema { types { name } } }", json!({})).unwrap_err(),
-        @"introspection is switched off for you on this server"
+        @"introspection is disabled for you on this server"
     );
     assert!(check(&limits, "{ __typename }", json!({})).is_ok());
 }
@@ -210,7 +210,7 @@ fn a_fragment_bomb_is_measured_without_being_expanded() {
     query.push_str("fragment F60 on User { id name }");
     insta::assert_snapshot!(
         refused(&query),
-        @r#"the operation exceeds the limit "fields in the answer": it has 2305843009213693953, allowed are 500000"#
+        @r#"the operation exceeds the limit "fields in the response": it has 2305843009213693953, at most 500000 are allowed"#
     );
 }
 
@@ -222,7 +222,7 @@ fn a_bomb_that_is_skipped_or_under_an_empty_page_is_one_all_the_same() {
     }
     for start in ["{ groups(first: 0) { nodes { ...F0 } } }", "{ groups { nodes { ...F0 @skip(if: true) } } }"] {
         let said = refused(&format!("{start} {fragments}"));
-        assert!(said.starts_with(r#"the operation exceeds the limit "fields in the answer""#), "{said}");
+        assert!(said.starts_with(r#"the operation exceeds the limit "fields in the response""#), "{said}");
     }
 }
 
@@ -265,13 +265,13 @@ fn an_operation_is_chosen_by_its_name() {
     };
     let two = "query A { viewer { id } } mutation B { rename { id } }";
     assert_eq!(of(two, Some("B")).unwrap(), "mutation");
-    insta::assert_snapshot!(of(two, None).unwrap_err(), @"the document has 2 operations: say which with operationName");
+    insta::assert_snapshot!(of(two, None).unwrap_err(), @"the document has 2 operations: specify one with operationName");
     insta::assert_snapshot!(of(two, Some("C")).unwrap_err(), @r#"the document has no operation named "C""#);
     assert_eq!(of("query A { viewer { id } }", Some("A")).unwrap(), "query");
 }
 
 proptest! {
-    /// The actual cost of the largest answer that was asked for is the requested cost: nobody is charged for less.
+    /// The actual cost of the largest possible response is the requested cost: nobody is charged for less.
     #[test]
     fn a_full_answer_costs_what_was_charged(groups in 0..8_u64, users in 0..8_u64, count in any::<bool>()) {
         let query = "query($g: Int, $u: Int, $c: Boolean!) {

@@ -2,10 +2,11 @@
 
 use crate::graphql::lexer::{Lexer, after_comment};
 
-/// How many tokens the lexical grammar of GraphQL finds in `text`. Commas, white space and comments are none.
+/// The number of tokens that the lexical grammar of GraphQL finds in `text`. Commas, white space and comments are not
+/// tokens.
 ///
-/// What stands side by side without a space (`1-1`) is several tokens, and what is none (`00`, `true0`) is counted as several,
-/// so that never less is counted than the parser may see.
+/// What follows without a space (`1-1`) is several tokens, and what is not a token (`00`, `true0`) is counted as
+/// several, so the count is never lower than what the parser may see.
 pub(super) fn count(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut lexer = Lexer::default();
@@ -21,7 +22,7 @@ pub(super) fn count(text: &str) -> u64 {
                     b'.' if bytes[at..].starts_with(b"...") => at + 3,
                     b'_' | b'a'..=b'z' | b'A'..=b'Z' => after_name(bytes, at),
                     b'0'..=b'9' | b'-' => after_number(bytes, at),
-                    // Of no token; the bytes of one character belong together.
+                    // Not part of a token; the bytes of a character belong together.
                     0x80.. => skip_while(bytes, at, |byte| byte >= 0x80),
                     _ => at + 1,
                 }
@@ -35,7 +36,7 @@ fn skip_while(bytes: &[u8], from: usize, holds: impl Fn(u8) -> bool) -> usize {
     bytes[from..].iter().position(|&byte| !holds(byte)).map_or(bytes.len(), |length| from + length)
 }
 
-/// The place behind a name, or behind the constant that it begins with.
+/// The position after a name, or after the constant that it starts with.
 fn after_name(bytes: &[u8], from: usize) -> usize {
     let constant = ["true", "false", "null"].iter().find(|constant| bytes[from..].starts_with(constant.as_bytes()));
     match constant {
@@ -44,7 +45,7 @@ fn after_name(bytes: &[u8], from: usize) -> usize {
     }
 }
 
-/// The place behind a number: a sign, `0` or digits that begin with another, a fraction, an exponent.
+/// The position after a number: a sign, `0` or digits that start with another one, a fraction, an exponent.
 fn after_number(bytes: &[u8], from: usize) -> usize {
     let digits = |from| skip_while(bytes, from, |byte| byte.is_ascii_digit());
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
@@ -75,7 +76,7 @@ mod tests {
         assert_eq!(count(""), 0);
     }
 
-    /// What a list may have without a space between, and what a string hides only when it ends.
+    /// What a list may contain without spaces in between, and what a string hides only if it is terminated.
     #[test]
     fn nothing_that_the_parser_takes_for_several_is_counted_as_one() {
         assert_eq!(count("[00000]"), 7);

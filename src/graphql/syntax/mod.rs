@@ -1,8 +1,9 @@
-//! From the text of a document to its tree, by the grammar of the GraphQL specification (appendix C, Grammar Summary).
+//! Parses the text of a document into a tree, by the grammar of the GraphQL specification (appendix C, Grammar
+//! Summary).
 //!
-//! The executor brings a parser of its own, which takes texts that are none (`queryName{a}`, `{a(b:1c:2)}`), refuses some
-//! that are (`[ Int ]`, `"\u{1F600}"`, `$n: Int = 1 @d`) and forgets what validation needs to know: the second of two input
-//! fields of one name. The tree is the executor's.
+//! The executor has its own parser, which accepts texts that are invalid (`queryName{a}`, `{a(b:1c:2)}`), rejects some
+//! that are valid (`[ Int ]`, `"\u{1F600}"`, `$n: Int = 1 @d`) and discards what validation needs to know: the second
+//! of two input fields with the same name. The tree is that of the executor.
 
 mod parser;
 mod text;
@@ -18,19 +19,20 @@ use async_graphql::{Pos, ServerError};
 use crate::error::Code;
 use crate::graphql::errors::coded;
 
-/// A document, and what the tree cannot hold.
+/// A document, and what the tree cannot represent.
 #[derive(Debug)]
 pub struct Parsed {
     /// The tree.
     pub document: ExecutableDocument,
-    /// What makes the document invalid though it parses: two things of one name where the tree has room for one.
+    /// What makes the document invalid although it can be parsed: two things with the same name where the tree has room
+    /// for one.
     pub faults: Vec<ServerError>,
 }
 
-/// Parses a text, whose brackets must not nest without limit (`graphql::nesting`): the parser is recursive.
+/// Parses a text, whose brackets must not nest without limit (`graphql::nesting`), because the parser is recursive.
 ///
 /// # Errors
-/// `GRAPHQL_PARSE_FAILED` with the place. `GRAPHQL_VALIDATION_FAILED` if it defines types or directives.
+/// `GRAPHQL_PARSE_FAILED` with the position. `GRAPHQL_VALIDATION_FAILED` if it defines types or directives.
 pub fn parse(text: &str) -> Result<Parsed, ServerError> {
     parser::Parser::new(text)?.document()
 }

@@ -17,7 +17,7 @@ use crate::graphql::errors::coded;
 
 pub(super) struct Parser<'a> {
     lexer: Lexer<'a>,
-    /// What comes next, and where.
+    /// The next token, and its position.
     pub(super) token: Token<'a>,
     pub(super) pos: Pos,
     pub(super) faults: Vec<ServerError>,
@@ -43,10 +43,10 @@ impl<'a> Parser<'a> {
                     (Token::Punctuator("{"), None) => anonymous.push(self.shorthand()?),
                     (Token::End, None) if !anonymous.is_empty() || !named.is_empty() || !fragments.is_empty() => break,
                     (Token::Punctuator("{"), Some(pos)) => {
-                        return Err(error(pos, "a query in short form has no description"));
+                        return Err(error(pos, "a query in short form cannot have a description"));
                     }
                     (_, None) => return Err(self.expected("an operation or a fragment")),
-                    (_, Some(_)) => return Err(self.expected("an operation or a fragment behind the description")),
+                    (_, Some(_)) => return Err(self.expected("an operation or a fragment after the description")),
                 }
                 continue;
             };
@@ -73,7 +73,7 @@ impl<'a> Parser<'a> {
         Ok(Parsed { document: ExecutableDocument { operations, fragments }, faults: self.faults })
     }
 
-    /// The operations as the tree has room for them; what does not fit makes the document invalid.
+    /// The operations, as far as the tree can represent them; the others make the document invalid.
     fn operations(
         &mut self,
         anonymous: Vec<Positioned<OperationDefinition>>,
@@ -87,7 +87,7 @@ impl<'a> Parser<'a> {
         }
         match anonymous.into_iter().next() {
             Some(operation) if named.is_empty() => DocumentOperations::Single(operation),
-            // No operation can have this name, so nobody can choose it; the document is refused before.
+            // No operation can have this name, so nobody can select it; the document is rejected before.
             Some(operation) => {
                 named.insert(Name::new(""), operation);
                 DocumentOperations::Multiple(named)
@@ -96,7 +96,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Keeps the first of a name and notes any other.
+    /// Keeps the first of a name and records any other.
     fn keep<T>(
         &mut self,
         kept: &mut HashMap<Name, Positioned<T>>,
@@ -114,11 +114,11 @@ impl<'a> Parser<'a> {
     }
 
     fn not_executable(&self) -> ServerError {
-        let message = "A document that is executed may have operations and fragments only, and no type definitions.";
+        let message = "A document that is executed can only contain operations and fragments, not type definitions.";
         coded(Code::GraphqlValidationFailed, message, [self.pos])
     }
 
-    /// Skips a description, which means nothing, and tells where it began.
+    /// Skips a description, which has no meaning, and returns its position.
     fn description(&mut self) -> Result<Option<Pos>, ServerError> {
         let pos = self.pos;
         if matches!(self.token, Token::String(_)) {
@@ -193,7 +193,7 @@ impl<'a> Parser<'a> {
         self.name()
     }
 
-    /// `on` and a type; the keyword comes next.
+    /// `on` and a type; the next token is the keyword.
     fn type_condition(&mut self) -> Result<Positioned<TypeCondition>, ServerError> {
         let pos = self.pos;
         self.advance()?;
@@ -270,7 +270,7 @@ impl<'a> Parser<'a> {
         Ok(directives)
     }
 
-    /// One or more of something in parentheses, or nothing.
+    /// One or more items in parentheses, or nothing.
     fn in_parentheses<T>(
         &mut self,
         what: &str,
@@ -300,7 +300,7 @@ impl<'a> Parser<'a> {
         if self.skip(mark)? { Ok(()) } else { Err(self.expected(&format!("\"{mark}\""))) }
     }
 
-    /// Goes on if this punctuator comes next.
+    /// Advances if this punctuator is next.
     pub(super) fn skip(&mut self, mark: &'static str) -> Result<bool, ServerError> {
         let found = self.token == Token::Punctuator(mark);
         if found {
@@ -309,7 +309,7 @@ impl<'a> Parser<'a> {
         Ok(found)
     }
 
-    /// Goes on to the next token and gives the one that came.
+    /// Advances to the next token and returns the current one.
     pub(super) fn advance(&mut self) -> Result<Token<'a>, ServerError> {
         let (token, pos) = self.lexer.next()?;
         self.pos = pos;

@@ -1,4 +1,4 @@
-//! What parses and what does not, and how it is told.
+//! What can be parsed and what cannot, and the errors.
 
 use async_graphql::parser::types::{DocumentOperations, OperationDefinition, Selection};
 use async_graphql_value::Value;
@@ -65,7 +65,7 @@ fn what_it_does_not_allow_is_refused_with_its_place() {
     insta::assert_snapshot!(told("{ a(b: 'x') }"), @"1:8 Syntax error: unexpected character '; strings are written in double quotes");
     insta::assert_snapshot!(told("{ é }"), @"1:3 Syntax error: unexpected character U+00E9");
     insta::assert_snapshot!(told("{\n  ä: a ; }"), @"2:3 Syntax error: unexpected character U+00E4");
-    insta::assert_snapshot!(told("\"x\" { a }"), @"1:1 Syntax error: a query in short form has no description");
+    insta::assert_snapshot!(told("\"x\" { a }"), @"1:1 Syntax error: a query in short form cannot have a description");
     insta::assert_snapshot!(told("{ a } nonsense"), @r#"1:7 Syntax error: expected an operation or a fragment, found "nonsense""#);
     insta::assert_snapshot!(told("{ a .. b }"), @r#"1:5 Syntax error: unexpected character ".""#);
 }
@@ -73,7 +73,7 @@ fn what_it_does_not_allow_is_refused_with_its_place() {
 #[test]
 fn types_are_no_part_of_what_is_executed() {
     let error = parse("{ a } type T { a: Int }").unwrap_err();
-    insta::assert_snapshot!(error.message, @"A document that is executed may have operations and fragments only, and no type definitions.");
+    insta::assert_snapshot!(error.message, @"A document that is executed can only contain operations and fragments, not type definitions.");
     assert_eq!(error.extensions.unwrap().get("code"), Some(&"GRAPHQL_VALIDATION_FAILED".into()));
 }
 
@@ -88,7 +88,7 @@ fn numbers_are_read_by_their_grammar() {
         assert!(number(float).is_f64(), "{float}");
     }
     assert!(number("123456789012345678901234567890").as_f64().is_some());
-    insta::assert_snapshot!(told("{ a(b: 00) }"), @r#"1:9 Syntax error: invalid number: a number other than 0 does not begin with 0, found "0""#);
+    insta::assert_snapshot!(told("{ a(b: 00) }"), @r#"1:9 Syntax error: invalid number: a number other than 0 cannot start with 0, found "0""#);
     insta::assert_snapshot!(told("{ a(b: 1.) }"), @r#"1:10 Syntax error: invalid number: a digit was expected, found ")""#);
     insta::assert_snapshot!(told("{ a(b: 1c: 2) }"), @r#"1:9 Syntax error: invalid number: a digit, a space or punctuation was expected, found "c""#);
     for wrong in ["01", "-", "+1", ".5", "1.e1", "1e", "1.2.3", "0x1", "1_000", "1e1.0", "--1"] {
@@ -110,7 +110,7 @@ fn strings_say_what_their_escapes_say() {
     assert_eq!(text("\"tab\there 😀\""), "tab\there 😀");
     insta::assert_snapshot!(told(r#"{ a(b: "\x") }"#), @r"1:9 Syntax error: invalid escape \x in a string");
     insta::assert_snapshot!(told(r#"{ a(b: "\uD83D") }"#), @r"1:9 Syntax error: invalid escape \uD83D in a string");
-    insta::assert_snapshot!(told("{ a(b: \"x\ny\") }"), @r#"1:10 Syntax error: unterminated string: only a block string (""") spans lines"#);
+    insta::assert_snapshot!(told("{ a(b: \"x\ny\") }"), @r#"1:10 Syntax error: unterminated string: only a block string (""") can span lines"#);
     insta::assert_snapshot!(told("{ a(b: \"x) }"), @"1:13 Syntax error: unterminated string");
     insta::assert_snapshot!(told("{ a(b: \"\"\"x\"\") }"), @"1:8 Syntax error: unterminated string");
     for wrong in [

@@ -1,13 +1,13 @@
-//! What strings mean: escapes and block strings (specification, section 2.9.4, String Value).
+//! The values of strings: escapes and block strings (specification, section 2.9.4, String Value).
 
-/// What a quoted string says, and how many bytes behind its first quote it takes.
+/// The value of a quoted string, and the number of bytes that it takes after its opening quote.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Quoted {
     pub text: String,
     pub length: usize,
 }
 
-/// Reads a string from behind its first quote; else the offset of what is wrong, and what it is.
+/// Parses a string after its opening quote; otherwise returns the offset of the problem and a description.
 pub(super) fn quoted(content: &str) -> Result<Quoted, (usize, String)> {
     let mut text = String::new();
     let mut at = 0;
@@ -23,12 +23,12 @@ pub(super) fn quoted(content: &str) -> Result<Quoted, (usize, String)> {
                 text.push(character);
                 at += length;
             }
-            _ => return Err((at, "unterminated string: only a block string (\"\"\") spans lines".to_owned())),
+            _ => return Err((at, "unterminated string: only a block string (\"\"\") can span lines".to_owned())),
         }
     }
 }
 
-/// The character that an escape stands for, and the bytes that it takes.
+/// The character of an escape, and the number of bytes that it takes.
 fn escape(text: &str) -> Result<(char, usize), String> {
     let invalid = |length: usize| {
         let shown: String = text.chars().take(length).collect();
@@ -49,7 +49,7 @@ fn escape(text: &str) -> Result<(char, usize), String> {
     Ok((character, 2))
 }
 
-/// How many characters of a Unicode escape an error shows.
+/// The number of characters of a Unicode escape that an error shows.
 fn end_of_escape(text: &str) -> usize {
     let rest = &text[2..];
     let hex = |rest: &str| rest.chars().take_while(char::is_ascii_hexdigit).count();
@@ -63,7 +63,7 @@ fn end_of_escape(text: &str) -> usize {
 fn unicode(text: &str) -> Option<(char, usize)> {
     if let Some(rest) = text.strip_prefix("\\u{") {
         let end = rest.find('}')?;
-        // Leading zeros are allowed, so the length says nothing.
+        // Leading zeros are allowed, so the length does not matter.
         let digits = rest[..end].trim_start_matches('0');
         let hexadecimal = end > 0 && rest[..end].bytes().all(|byte| byte.is_ascii_hexdigit()) && digits.len() <= 6;
         let value = if digits.is_empty() { 0 } else { u32::from_str_radix(digits, 16).ok()? };
@@ -84,7 +84,7 @@ fn four_digits(text: &str) -> Option<u32> {
     hexadecimal.then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
-/// The length of a block string's content, which `content` begins with; `None` if it does not end.
+/// The length of the content of a block string, which `content` starts with; `None` if it is unterminated.
 pub(super) fn end_of_block(content: &str) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -96,7 +96,7 @@ pub(super) fn end_of_block(content: &str) -> Option<usize> {
     }
 }
 
-/// What a block string says: without the indentation that its lines have in common, and without blank lines at its ends.
+/// The value of a block string: without the common indentation of its lines, and without blank lines at its ends.
 pub(super) fn block(raw: &str) -> String {
     let lines: Vec<&str> = lines(raw).collect();
     let indentation = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();

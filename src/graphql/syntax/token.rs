@@ -20,7 +20,7 @@ pub(super) enum Token<'a> {
 }
 
 impl fmt::Display for Token<'_> {
-    /// As an error shows it, cut if it is long.
+    /// As shown in an error, truncated if it is long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |text: &str| {
             let start: String = text.chars().take(40).collect();
@@ -37,15 +37,15 @@ impl fmt::Display for Token<'_> {
     }
 }
 
-/// Reads tokens one after another. A copy reads on from the same place.
+/// Reads tokens one after another. A copy continues from the same position.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,
     line: usize,
-    /// The place up to which `column` counts.
+    /// The position up to which `column` counts.
     counted: usize,
-    /// Characters of the line before `counted`.
+    /// The number of characters of the line before `counted`.
     column: usize,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Lexer<'a> {
         Self { text, at: 0, line: 1, counted: 0, column: 0 }
     }
 
-    /// The next token and where it begins.
+    /// The next token and its position.
     pub(super) fn next(&mut self) -> Result<(Token<'a>, Pos), ServerError> {
         self.skip_ignored();
         let pos = self.pos();
@@ -97,7 +97,7 @@ impl<'a> Lexer<'a> {
         Token::Punctuator(mark)
     }
 
-    /// The place of what comes next, in lines and characters from 1.
+    /// The position of the next token, in lines and characters from 1.
     fn pos(&mut self) -> Pos {
         self.column += self.text[self.counted..self.at].chars().count();
         self.counted = self.at;
@@ -110,7 +110,8 @@ impl<'a> Lexer<'a> {
         self.column = 0;
     }
 
-    /// White space, line ends, commas, comments and byte order marks mean nothing (section 2.1.7, Ignored Tokens).
+    /// White space, line terminators, commas, comments and byte order marks are ignored (section 2.1.7, Ignored
+    /// Tokens).
     fn skip_ignored(&mut self) {
         let bytes = self.text.as_bytes();
         loop {
@@ -134,14 +135,14 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// `-`, `0` or digits that begin with another one, a fraction, an exponent; no name and no dot may follow.
+    /// `-`, `0` or digits that start with another one, a fraction, an exponent; a name or a dot must not follow.
     fn number(&mut self) -> Result<Token<'a>, ServerError> {
         let from = self.at;
         let mut float = false;
         self.skip_if(b"-");
         if self.skip_if(b"0") {
             if self.is_digit() {
-                return Err(self.invalid_number("a number other than 0 does not begin with 0"));
+                return Err(self.invalid_number("a number other than 0 cannot start with 0"));
             }
         } else {
             self.digits()?;
@@ -204,7 +205,7 @@ impl<'a> Lexer<'a> {
             let mut lines = text::lines(raw);
             lines.next();
             for line in lines {
-                // Where the line begins in the document.
+                // Where the line starts in the document.
                 self.new_line(from + (line.as_ptr() as usize - raw.as_ptr() as usize));
             }
             return Ok(Token::String(text::block(raw)));
@@ -224,7 +225,7 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// A character as an error shows it.
+/// A character as shown in an error.
 fn shown(character: char) -> String {
     match character {
         '"' => "'\"'".to_owned(),

@@ -111,10 +111,10 @@ impl Parser<'_> {
     }
 }
 
-/// The number that `text` writes; `None` if it is too large even for a float.
+/// The number of `text`; `None` if it is too large even for a float.
 fn number(text: &str) -> Option<Number> {
     match text {
-        // As an Int; the library takes it for a float.
+        // As an Int; the library treats it as a float.
         "-0" => Some(0.into()),
         text => text.parse().ok(),
     }

@@ -9,7 +9,7 @@ use super::types::{TypeRule, named};
 use super::{Scope, Scopes, Validator, repeated};
 
 impl<'a> Validator<'a> {
-    /// Checks all that is defined, each by itself.
+    /// Checks each definition by itself.
     pub(super) fn definitions(&mut self) -> Scopes<'a> {
         let document = self.document;
         let mut operations: Vec<_> = document.operations.iter().collect();
@@ -84,7 +84,7 @@ impl<'a> Validator<'a> {
         scope
     }
 
-    /// Whether a fragment can be on this type; if not, that is noted.
+    /// Whether a fragment is possible on this type; if not, that is reported.
     pub(super) fn is_condition(&mut self, on: &'a Positioned<Name>, fragment: Option<&Name>) -> bool {
         match self.types.rule(&on.node) {
             None => self.unknown_type(&on.node, on.pos),

@@ -37,7 +37,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    /// Checks the arguments of a field or a directive, which is called `of`.
+    /// Checks the arguments of a field or a directive, which is named `of`.
     pub(super) fn arguments(
         &mut self,
         given: &'a Arguments,

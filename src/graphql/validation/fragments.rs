@@ -1,5 +1,5 @@
-//! Fragments that are not used, that contain themselves (specification, sections 5.5.1.4 and 5.5.2.2), or that nest without
-//! end.
+//! Fragments that are unused, that contain themselves (specification, sections 5.5.1.4 and 5.5.2.2), or that nest too
+//! deeply.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,19 +7,19 @@ use async_graphql::Name;
 
 use super::{Scope, Scopes, Validator};
 
-/// Selections within selections at most, through all fragments: what looks into them is recursive.
+/// The maximum nesting of selections, through all fragments: the code that visits them is recursive.
 const MOST_NESTED: usize = 64;
 
-/// What a fragment is while cycles are looked for.
+/// The state of a fragment during the search for cycles.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
     Open,
-    /// Looked at, with how many levels of selections are in it.
+    /// Visited, with the number of levels of selections in it.
     Closed(usize),
 }
 
 impl<'a> Validator<'a> {
-    /// Checks how fragments are used; how many levels of selections there are.
+    /// Checks how fragments are used, and returns the number of levels of selections.
     pub(super) fn fragments(&mut self, scopes: &Scopes<'a>) -> usize {
         let by_name: HashMap<&Name, &Scope<'_>> =
             scopes.fragments.iter().map(|(name, _, scope)| (*name, scope)).collect();
@@ -41,8 +41,8 @@ impl<'a> Validator<'a> {
         levels
     }
 
-    /// Looks for spreads that lead from `start` back to where they stand, without recursion: a chain of fragments may be
-    /// as long as the document.
+    /// Searches for spreads that lead from `start` back to itself, without recursion: a chain of fragments may be as
+    /// long as the document.
     fn cycles<'s>(
         &mut self,
         start: &'s Name,
@@ -90,7 +90,7 @@ pub(super) fn reach<'a>(scope: &Scope<'a>, by_name: &HashMap<&Name, &Scope<'a>>,
     }
 }
 
-/// How many levels of selections are in a scope, with the fragments that were looked at.
+/// The number of levels of selections in a scope, with the fragments that were visited.
 fn levels(scope: &Scope<'_>, seen: &HashMap<&Name, Seen>) -> usize {
     let through = scope.spreads.iter().map(|(name, _, level)| match seen.get(name) {
         Some(Seen::Closed(within)) => level.saturating_add(*within),

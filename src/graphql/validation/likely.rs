@@ -1,12 +1,12 @@
-//! The name that somebody probably meant.
+//! Suggestions for misspelled names.
 
-/// Names that are suggested at most.
+/// The maximum number of suggestions.
 const SUGGESTED: usize = 3;
 
-/// ` Did you mean "…"?` with the names that are most like `given`, or nothing. `graphql::errors::without_suggestions` takes
-/// it away again for those who may not ask for the schema.
+/// ` Did you mean "…"?` with the names that are most similar to `given`, or nothing.
+/// `graphql::errors::without_suggestions` removes it again for callers that cannot query the schema.
 pub(in crate::graphql) fn did_you_mean<'n>(given: &str, names: impl IntoIterator<Item = &'n str>) -> String {
-    // Longer ones are no typing errors, and comparing them takes long.
+    // Longer ones are not typing errors, and comparing them takes long.
     if given.len() > 100 {
         return String::new();
     }
@@ -32,8 +32,8 @@ pub(super) fn one_of<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     }
 }
 
-/// How many letters have to be put in, taken out, replaced or swapped with their neighbour to make `one` the `other`;
-/// capitals count for nothing.
+/// The number of letters that have to be inserted, deleted, replaced or swapped with their neighbor to turn `one` into
+/// the `other`, ignoring case.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other) = (one.to_ascii_lowercase().into_bytes(), other.to_ascii_lowercase().into_bytes());
     let mut before_last: Vec<usize> = Vec::new();

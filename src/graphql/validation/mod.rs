@@ -1,8 +1,9 @@
-//! Whether a document can be executed at all (specification, section 5, Validation). It depends on the document and the
-//! schema alone, so it is found out once for each document.
+//! Whether a document can be executed at all (specification, section 5, Validation). It only depends on the document
+//! and the schema, so it is checked once per document.
 //!
-//! The executor has rules of its own, which deviate: they take two fields of one name that cannot be merged, and look at
-//! values only where a variable is given. `tests/clients/reference.test.mjs` holds these against the reference implementation.
+//! The executor has its own rules, which deviate: they accept two fields with the same name that cannot be merged, and
+//! check values only if a variable is given. `tests/clients/reference.test.mjs` compares these with the reference
+//! implementation.
 
 mod definitions;
 mod directives;
@@ -29,27 +30,27 @@ pub(super) use likely::did_you_mean;
 pub use types::TypeSystem;
 pub(super) use types::{InputRule, Inputs, Scalar, TypeRule};
 
-/// Faults that are told at most: who generates documents needs a few to see what is wrong.
+/// The maximum number of faults that are reported: a developer needs only a few to see what is wrong.
 const FAULTS_TOLD: usize = 50;
 
-/// Selections within selections that the executor takes as they are written: it refuses more than 32.
+/// The nesting of selections that the executor accepts as written: it rejects more than 32.
 const EXECUTED_AS_WRITTEN: usize = 30;
 
-/// Places of one fault that are told at most.
+/// The maximum number of positions that are reported for a fault.
 const PLACES_TOLD: usize = 10;
 
 /// What validation learns of a valid document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Valid {
-    /// Whether the executor can be given it as it is: no field is selected twice that can be executed once, something is
-    /// selected of each thing, and it nests no deeper than the executor goes.
+    /// Whether it can be executed as it is: no field is selected twice that can be executed once, every object has a
+    /// selection, and it does not nest more deeply than the executor allows.
     pub as_written: bool,
 }
 
-/// Validates a parsed document, of which the parser has found `faults`.
+/// Validates a parsed document, in which the parser has found `faults`.
 ///
 /// # Errors
-/// What is wrong with it, by place: `GRAPHQL_VALIDATION_FAILED`, or `QUERY_TOO_COMPLEX` where finding it out takes too long.
+/// The faults by position: `GRAPHQL_VALIDATION_FAILED`, or `QUERY_TOO_COMPLEX` if finding them takes too long.
 pub fn validate(
     types: &TypeSystem,
     document: &ExecutableDocument,
@@ -58,7 +59,7 @@ pub fn validate(
     let mut validator = Validator { types, document, faults, may_select_nothing: false };
     let scopes = validator.definitions();
     let levels = validator.fragments(&scopes);
-    // What follows relies on what was checked so far.
+    // What follows relies on what has been checked so far.
     if validator.faults.is_empty() {
         validator.variables(&scopes);
         validator.subscriptions();
@@ -72,7 +73,7 @@ pub fn validate(
     Err(told(faults))
 }
 
-/// The faults as they are told: each once, with the places where it is.
+/// The faults as they are reported: each once, with all its positions.
 fn told(faults: Vec<ServerError>) -> Vec<ServerError> {
     let mut told: IndexMap<String, ServerError> = IndexMap::new();
     for fault in faults {
@@ -104,27 +105,27 @@ struct Validator<'a> {
 #[derive(Debug, Default)]
 struct Scope<'a> {
     variables: Vec<Usage<'a>>,
-    /// Fragments, with where they are spread and how many selections are around that place.
+    /// Fragments, with where they are spread and the number of selections around that position.
     spreads: Vec<(&'a Name, Pos, usize)>,
-    /// Selections around the place that is being looked at, and around the deepest.
+    /// The number of selections around the current position, and around the deepest.
     level: usize,
     deepest: usize,
 }
 
-/// A place where a variable stands.
+/// A position where a variable is used.
 #[derive(Debug)]
 struct Usage<'a> {
     name: &'a Name,
     pos: Pos,
-    /// What is expected there; `None` within a scalar whose values only a resolver knows.
+    /// The expected type; `None` within a scalar whose values only a resolver knows.
     expected: Option<&'a Type>,
-    /// Whether something takes its place there when it is left out.
+    /// Whether there is a default value if it is not given.
     has_default: bool,
-    /// Whether it stands in an input object of which exactly one field is given.
+    /// Whether it is in an input object of which exactly one field must be given.
     one_of: bool,
 }
 
-/// The operations and fragments of a document with what they use, by place.
+/// The operations and fragments of a document with what they use, by position.
 struct Scopes<'a> {
     operations: Vec<(Option<&'a Name>, &'a Positioned<OperationDefinition>, Scope<'a>)>,
     fragments: Vec<(&'a Name, &'a Positioned<FragmentDefinition>, Scope<'a>)>,
@@ -135,8 +136,8 @@ impl Validator<'_> {
         self.faults.push(coded(Code::GraphqlValidationFailed, message, positions));
     }
 
-    /// The suggestion at the end of a fault's message. Whoever makes many mistakes does not make them by a slip, and looking
-    /// for what is like each of them takes time.
+    /// The suggestion at the end of a fault's message. Many mistakes in a document are not slips of the pen, and
+    /// looking for similar names takes time for each of them.
     fn likely<'n>(&self, given: &str, names: impl IntoIterator<Item = &'n str>) -> String {
         match self.faults.len() < FAULTS_TOLD {
             true => did_you_mean(given, names),
@@ -150,7 +151,7 @@ impl Validator<'_> {
     }
 }
 
-/// The names that come more than once: the places of the first and of another.
+/// The names that occur more than once: the positions of the first and of another.
 fn repeated<'n>(names: impl Iterator<Item = (&'n Name, Pos)>) -> Vec<(&'n Name, Pos, Pos)> {
     let mut first = std::collections::HashMap::new();
     let again = |(name, pos): (&'n Name, Pos)| {

@@ -1,10 +1,10 @@
-//! Fields of one name in the answer must be one field (specification, section 5.3.2, Field Selection Merging).
+//! Fields with the same response name must be the same field (specification, section 5.3.2, Field Selection Merging).
 //!
-//! Comparing every two fields takes time that grows with the square of their number. Instead fields are grouped by their
-//! names in the answer, and each of a group is compared with its first, as XING found it can be done
-//! (<https://tech.new-work.se/graphql-overlapping-fields-can-be-merged-fast-ea6e92e0a01>): once for their types, which have to
-//! agree whatever object they are of, and once for their names and arguments, among those that can be of one object. A set
-//! of fields is looked at once however many ways lead to it, and what remains is bounded.
+//! Comparing all pairs of fields takes quadratic time. Instead, fields are grouped by response name, and each field of
+//! a group is compared with the first one, as described by XING
+//! (<https://tech.new-work.se/graphql-overlapping-fields-can-be-merged-fast-ea6e92e0a01>): once for their types, which
+//! must agree whatever object they are on, and once for their names and arguments, among those that can be on the same
+//! object. A set of fields is visited once however many paths lead to it, and what remains is bounded.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use async_graphql::{Name, Positioned};
 use super::Validator;
 use super::types::{FieldRule, named};
 
-/// Fields that are looked at for one document, most of them more than once.
+/// The number of fields that are visited for a document, most of them more than once.
 const MOST_LOOKS: usize = 100_000;
 
 /// A field with the type that it is selected on.
@@ -44,7 +44,7 @@ struct Overlap<'v, 'a> {
     repeats: bool,
 }
 
-/// What is compared.
+/// The aspect that is compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pass {
     Types,
@@ -52,7 +52,7 @@ enum Pass {
 }
 
 impl<'a> Validator<'a> {
-    /// Notes fields that cannot be merged; whether any can.
+    /// Reports fields that cannot be merged; returns whether any can.
     pub(super) fn overlap(&mut self) -> bool {
         let mut overlap = Overlap {
             validator: self,
@@ -76,7 +76,7 @@ impl<'a> Validator<'a> {
         let mut told = HashSet::new();
         for Conflict { path, reason, fields } in conflicts {
             let places = fields.map(|selected| selected.field.pos);
-            // What differs in its arguments may differ in its type as well.
+            // Fields with different arguments may have different types as well.
             if told.insert(places.map(|pos| (pos.line, pos.column))) {
                 let path: Vec<&str> = path.iter().map(|name| name.as_str()).collect();
                 let message = format!(
@@ -91,7 +91,7 @@ impl<'a> Validator<'a> {
 }
 
 impl<'a> Overlap<'_, 'a> {
-    /// The fields of these selection sets, with those of the fragments in them.
+    /// The fields of these selection sets, including those of the fragments in them.
     fn collect(&mut self, sets: &[(&'a Name, &'a SelectionSet)]) -> Group<'a> {
         let (mut fields, mut spread) = (Vec::new(), HashSet::new());
         for (on, set) in sets {
@@ -132,7 +132,7 @@ impl<'a> Overlap<'_, 'a> {
         }
     }
 
-    /// Compares fields of one name among these and among what is below them.
+    /// Compares fields with the same name among these and below them.
     fn compare(&mut self, fields: &[Selected<'a>], pass: Pass) {
         let mut same: Vec<*const Field> =
             fields.iter().map(|selected| std::ptr::from_ref(&selected.field.node)).collect();
@@ -155,7 +155,7 @@ impl<'a> Overlap<'_, 'a> {
         }
     }
 
-    /// The fields that can be of one object: those of each object type with those of all that is no object type.
+    /// The fields that can be on the same object: those of each object type with those of all abstract types.
     fn by_object(&self, group: &[Selected<'a>]) -> Vec<Group<'a>> {
         let is_object = |selected: &&Selected<'a>| self.validator.types.is_object(selected.on);
         let objects: IndexSet<&Name> = group.iter().filter(is_object).map(|selected| selected.on).collect();
@@ -195,7 +195,7 @@ impl<'a> Overlap<'_, 'a> {
         }
     }
 
-    /// Whether what is of these types looks the same in the answer.
+    /// Whether values of these types have the same shape in the response.
     fn agree(&self, one: &Type, other: &Type) -> bool {
         one.nullable == other.nullable
             && match (&one.base, &other.base) {

@@ -7,7 +7,7 @@ use super::types::named;
 use super::{Scope, Validator, likely};
 
 impl<'a> Validator<'a> {
-    /// Checks what is selected on a thing of the composite type `on`.
+    /// Checks the selections on the composite type `on`.
     pub(super) fn selection_set(&mut self, set: &'a SelectionSet, on: &'a Name, scope: &mut Scope<'a>) {
         scope.level += 1;
         scope.deepest = scope.deepest.max(scope.level);
@@ -62,7 +62,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    /// Notes a fragment that can never apply.
+    /// Reports a fragment that can never apply.
     fn can_be_spread(&mut self, fragment: Option<&Name>, condition: &Name, on: &Name, pos: Pos) {
         if self.types.overlap(condition, on) {
             return;

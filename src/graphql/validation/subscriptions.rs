@@ -7,10 +7,10 @@ use async_graphql::{Name, Pos, Positioned};
 
 use super::Validator;
 
-/// What stands at the root of a subscription.
+/// The root selections of a subscription.
 #[derive(Default)]
 struct Root<'a> {
-    /// Fields, by their names in the answer.
+    /// Fields, by response name.
     fields: Vec<(&'a Name, &'a Name, Pos)>,
     conditions: Vec<(&'a Name, Pos)>,
     seen: HashSet<&'a Name>,

@@ -1,4 +1,4 @@
-//! The rules, one by one, against a small schema. `tests/clients/reference.test.mjs` holds them against the reference.
+//! The rules, one by one, against a small schema. `tests/clients/reference.test.mjs` compares them with the reference.
 
 use std::time::Instant;
 
@@ -190,7 +190,7 @@ fn a_subscription_has_one_root_field() {
     valid("subscription($x: Boolean!) { added { id @include(if: $x) } added { name } }");
 }
 
-/// The end of what is told of fields that cannot be merged.
+/// The end of the message about fields that cannot be merged.
 const HINT: &str = "Use different aliases on the fields to fetch both if this was intentional.";
 
 #[test]
@@ -240,7 +240,7 @@ fn a_document_that_repeats_itself_without_end_is_validated_in_time() {
     let since = Instant::now();
     valid(&format!("{{ dog {{ {} }} }}", "name ".repeat(10_000)));
     valid(&format!("{{ {} }}", "dog { friend { friend { id } } } ".repeat(2_000)));
-    // Two to the power of thirty ways lead to the last fragment.
+    // Two to the power of thirty paths lead to the last fragment.
     let doubling: String = (0..30)
         .map(|n| format!("fragment F{n} on Pet {{ a: friend {{ ...F{0} }} b: friend {{ ...F{0} }} }} ", n + 1))
         .collect();

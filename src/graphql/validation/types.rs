@@ -1,4 +1,4 @@
-//! The types of a schema, as validation and the coercion of variables ask for them.
+//! The types of a schema, as needed by validation and the coercion of variables.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,15 +10,16 @@ use async_graphql::parser::types::{
     TypeSystemDefinition,
 };
 
-/// What every schema has besides its own types: introspection (specification, section 4.2), as the executor answers it.
+/// What every schema has besides its own types: introspection (specification, section 4.2), as the executor implements
+/// it.
 const BUILT_IN: &str = include_str!("built_in.graphql");
 
-/// The types and directives of a schema. The default one has none, so that every document is invalid by it.
+/// The types and directives of a schema. The default has none, so that every document is invalid.
 #[derive(Debug, Default)]
 pub struct TypeSystem {
     types: HashMap<Name, TypeRule>,
     directives: HashMap<Name, DirectiveRule>,
-    /// The object types that a thing of a composite type can be of.
+    /// The object types that a value of a composite type can have.
     possible: HashMap<Name, HashSet<Name>>,
     query: Option<Name>,
     mutation: Option<Name>,
@@ -34,7 +35,7 @@ pub(in crate::graphql) enum TypeRule {
     Composite { is_object: bool, fields: HashMap<Name, FieldRule> },
 }
 
-/// The scalars of the specification (section 3.5); of others only a resolver knows what they take.
+/// The scalars of the specification (section 3.5); for others, only a resolver knows the valid values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::graphql) enum Scalar {
     Int,
@@ -56,7 +57,7 @@ pub(in crate::graphql) struct InputRule {
 }
 
 impl InputRule {
-    /// Whether it must be given.
+    /// Whether it is required.
     pub fn is_required(&self) -> bool {
         !self.ty.nullable && !self.has_default
     }
@@ -167,7 +168,7 @@ impl TypeSystem {
         self.types.insert(name.clone(), rule);
     }
 
-    /// A schema has no scalar of the specification that nothing in it is of (section 3.5).
+    /// A schema does not contain a scalar of the specification that it does not use (section 3.5).
     fn remove_unused(&mut self) {
         let of_inputs = |inputs: &Inputs| inputs.values().map(|input| named(&input.ty).clone()).collect::<Vec<_>>();
         let mut names: Vec<Name> =
@@ -222,7 +223,7 @@ impl TypeSystem {
         self.directives.keys()
     }
 
-    /// The fields of a composite type; `__typename` is one of them.
+    /// The fields of a composite type, including `__typename`.
     pub(super) fn fields(&self, on: &str) -> Option<&HashMap<Name, FieldRule>> {
         match self.types.get(on)? {
             TypeRule::Composite { fields, .. } => Some(fields),
@@ -251,12 +252,12 @@ impl TypeSystem {
         }
     }
 
-    /// The type that a field gives, without lists and non-nulls.
+    /// The type that a field returns, without lists and non-nulls.
     pub(in crate::graphql) fn returned(&self, on: &str, field: &str) -> Option<&Name> {
         self.field(on, field).map(|rule| named(&rule.ty))
     }
 
-    /// Whether a thing can be of both types.
+    /// Whether an object can have both types.
     pub(in crate::graphql) fn overlap(&self, one: &str, other: &str) -> bool {
         match (self.possible.get(one), self.possible.get(other)) {
             (Some(one), Some(other)) => !one.is_disjoint(other),
@@ -264,7 +265,7 @@ impl TypeSystem {
         }
     }
 
-    /// Whether whatever is of `part` is of `whole`.
+    /// Whether all values of `part` are of type `whole`.
     pub(in crate::graphql) fn covers(&self, whole: &str, part: &str) -> bool {
         match (self.possible.get(whole), self.possible.get(part)) {
             (Some(whole), Some(part)) => part.is_subset(whole),

@@ -8,7 +8,7 @@ use async_graphql_value::{ConstValue, Value};
 use super::types::{Inputs, Scalar, TypeRule};
 use super::{Scope, Usage, Validator};
 
-/// What a value in a document is, in the eyes of a scalar.
+/// The kind of a value in a document, as seen by a scalar.
 enum Literal<'v> {
     Number(&'v Number),
     String,
@@ -17,7 +17,7 @@ enum Literal<'v> {
 }
 
 impl<'a> Validator<'a> {
-    /// Checks a value that stands where a `ty` is expected.
+    /// Checks a value where a `ty` is expected.
     pub(super) fn value<'v>(
         &mut self,
         value: &'v Value,
@@ -36,7 +36,7 @@ impl<'a> Validator<'a> {
             (Value::List(items), BaseType::List(item)) => {
                 items.iter().for_each(|value| self.value(value, item, false, pos, scope));
             }
-            // One item is taken for a list of it.
+            // A single item is coerced to a list.
             (_, BaseType::List(item)) => self.value(value, item, false, pos, scope),
             (_, BaseType::Named(name)) => match self.types.rule(name) {
                 Some(TypeRule::Input { fields, one_of }) => match value {
@@ -114,14 +114,14 @@ impl<'a> Validator<'a> {
         self.fault(format!("Expected a value of type \"{ty}\", found {start}{more}."), [pos]);
     }
 
-    /// Checks a default value, in which no variable stands.
+    /// Checks a default value, which contains no variables.
     pub(super) fn constant(&mut self, value: &ConstValue, ty: &Type, pos: Pos) {
         let value = value.clone().into_value();
         self.value(&value, ty, false, pos, &mut Scope::default());
     }
 }
 
-/// Notes the variables within a value whose form only a resolver knows.
+/// Records the variables within a value whose format only a resolver knows.
 fn within_scalar<'a>(value: &'a Value, pos: Pos, scope: &mut Scope<'a>) {
     match value {
         Value::Variable(name) => {

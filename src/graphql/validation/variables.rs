@@ -8,7 +8,7 @@ use async_graphql::{Name, Positioned, Value};
 use super::fragments::reach;
 use super::{Scope, Scopes, Usage, Validator};
 
-/// Looks at variables that one document is worth: each operation looks at all fragments that it uses.
+/// The number of variable usages that are checked per document: each operation checks all fragments that it uses.
 const MOST_LOOKS: usize = 1_000_000;
 
 impl<'a> Validator<'a> {

@@ -1,5 +1,5 @@
-//! The operator's file of trusted documents: a plain map from id to text, as Relay's compiler writes it, or Apollo's
-//! persisted query manifest.
+//! The operator's file of trusted documents: a plain map from ID to text, as written by Relay's compiler, or a
+//! persisted query manifest of Apollo.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,29 +18,29 @@ pub struct Manifest {
     by_text: HashMap<Arc<str>, Arc<Document>>,
 }
 
-/// What is wrong with the file, in a few words that follow its name.
+/// The problem with the file, as a phrase that follows its name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidManifest {
-    /// The file system says no.
+    /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
-    /// No JSON, or none that is a manifest.
+    /// The file is not JSON, or not a manifest.
     #[error("is neither {{\"SHA-256 of the text\": \"text\"}} nor an Apollo persisted query manifest: {0}")]
     Malformed(String),
-    /// A document does not parse.
-    #[error("has a document \"{id}\" that is no GraphQL: {problem}")]
+    /// A document cannot be parsed.
+    #[error("contains a document \"{id}\" that is not valid GraphQL: {problem}")]
     NotGraphql {
         /// Which.
         id: String,
         /// Why.
         problem: String,
     },
-    /// The id is not the text's SHA-256.
-    #[error("has a document \"{id}\" whose text has another SHA-256: {actual}")]
+    /// The ID is not the SHA-256 of the text.
+    #[error("contains a document \"{id}\" whose text has a different SHA-256: {actual}")]
     WrongHash {
         /// Which.
         id: String,
-        /// The text's own.
+        /// The actual SHA-256.
         actual: String,
     },
 }
@@ -49,20 +49,20 @@ impl Manifest {
     /// Reads the file.
     ///
     /// # Errors
-    /// It cannot be read, or a document in it cannot be used.
+    /// It cannot be read, or a document in it is invalid.
     pub fn read(path: &Path, costs: &CostTable) -> Result<Self, InvalidManifest> {
         let bytes = std::fs::read(path).map_err(|error| InvalidManifest::Unreadable(error.to_string()))?;
         Self::parse(&bytes, costs)
     }
 
-    /// Reads the content of a file.
+    /// Parses the content of a file.
     ///
     /// # Errors
-    /// A document in it cannot be used.
+    /// A document in it is invalid.
     pub fn parse(bytes: &[u8], costs: &CostTable) -> Result<Self, InvalidManifest> {
         let malformed = |problem: &str| InvalidManifest::Malformed(problem.to_owned());
         let json = serde_json::from_slice(bytes).map_err(|error| malformed(&error.to_string()))?;
-        let Value::Object(map) = json else { return Err(malformed("it is no JSON object")) };
+        let Value::Object(map) = json else { return Err(malformed("it is not a JSON object")) };
         let listed = match map.get("format") {
             Some(Value::String(format)) if format == "apollo-persisted-query-manifest" => apollo(&map)?,
             _ => plain(map)?,
@@ -76,7 +76,7 @@ impl Manifest {
 
     fn add(&mut self, id: String, text: String, costs: &CostTable) -> Result<(), InvalidManifest> {
         let hash = sha256_hex(&text);
-        // Other ids are taken as they are: Relay's are MD5, and a name does as well.
+        // Other IDs are used as they are: those of Relay are MD5, and names work as well.
         if id.len() == hash.len() && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && !id.eq_ignore_ascii_case(&hash)
         {
             return Err(InvalidManifest::WrongHash { id, actual: hash });
@@ -91,7 +91,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// The document with this id: its SHA-256, also as `sha256:…`, or the id it has in the file.
+    /// The document with this ID: its SHA-256, also as `sha256:…`, or its ID in the file.
     pub fn by_id(&self, id: &str) -> Option<&Arc<Document>> {
         self.by_id.get(id).or_else(|| self.by_id.get(&id.strip_prefix("sha256:")?.to_ascii_lowercase()))
     }
@@ -101,12 +101,12 @@ impl Manifest {
         self.by_text.get(text)
     }
 
-    /// How many there are.
+    /// The number of all problems.
     pub fn len(&self) -> usize {
         self.by_text.len()
     }
 
-    /// Whether there is none.
+    /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.by_text.is_empty()
     }
@@ -115,7 +115,7 @@ impl Manifest {
 fn plain(map: Map<String, Value>) -> Result<Vec<(String, String)>, InvalidManifest> {
     let text = |(id, value): (String, Value)| match value {
         Value::String(text) => Ok((id, text)),
-        _ => Err(InvalidManifest::Malformed(format!("\"{id}\" is no text"))),
+        _ => Err(InvalidManifest::Malformed(format!("\"{id}\" is not a string"))),
     };
     map.into_iter().map(text).collect()
 }
@@ -125,10 +125,10 @@ fn apollo(map: &Map<String, Value>) -> Result<Vec<(String, String)>, InvalidMani
     let version = map.get("version");
     if version.and_then(Value::as_u64) != Some(1) {
         let version = version.unwrap_or(&Value::Null);
-        return Err(malformed(format!("its version is {version}; it may be 1")));
+        return Err(malformed(format!("its version is {version}; it must be 1")));
     }
     let Some(Value::Array(operations)) = map.get("operations") else {
-        return Err(malformed("\"operations\" is no list".to_owned()));
+        return Err(malformed("\"operations\" is not a list".to_owned()));
     };
     let operation = |(index, operation): (usize, &Value)| {
         let part = |name: &str| operation.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -137,14 +137,14 @@ fn apollo(map: &Map<String, Value>) -> Result<Vec<(String, String)>, InvalidMani
     operations.iter().enumerate().map(operation).collect()
 }
 
-/// What the parser says, without the picture that it draws.
+/// The error of the parser, without the source excerpt.
 fn in_one_line(error: &ServerError) -> String {
     let said = error.message.trim_start_matches("Syntax error: ");
     let place = error.locations.first().map(|at| format!(" at line {}, column {}", at.line, at.column));
     format!("{said}{}", place.unwrap_or_default())
 }
 
-/// The SHA-256 of a text, in lower-case hexadecimal.
+/// The SHA-256 of a text, in lowercase hexadecimal.
 pub(super) fn sha256_hex(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -180,15 +180,15 @@ mod tests {
     fn what_cannot_be_used_is_named() {
         let refused = |text: &str| read(text).unwrap_err();
         insta::assert_snapshot!(refused("{"), @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: EOF while parsing an object at line 1 column 1"#);
-        insta::assert_snapshot!(refused(r#"{"a": 1}"#), @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: "a" is no text"#);
+        insta::assert_snapshot!(refused(r#"{"a": 1}"#), @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: "a" is not a string"#);
         insta::assert_snapshot!(
             refused(&format!(r#"{{"{HELLO}": "{{ hello }}"}}"#)),
-            @r#"has a document "ad5b2d7d4ba05d4f80a7ae2e0b4e1d2ab5c5d4bcb2ea1ab4d6b8c4c7e5f4a3b2" whose text has another SHA-256: 001c3174e099bd72b729d0c0a529ba9f5a740c446e2a6e1d71b283cb84ec3065"#
+            @r#"contains a document "ad5b2d7d4ba05d4f80a7ae2e0b4e1d2ab5c5d4bcb2ea1ab4d6b8c4c7e5f4a3b2" whose text has a different SHA-256: 001c3174e099bd72b729d0c0a529ba9f5a740c446e2a6e1d71b283cb84ec3065"#
         );
         insta::assert_snapshot!(
             refused(r#"{"format":"apollo-persisted-query-manifest","version":2,"operations":[]}"#),
-            @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: its version is 2; it may be 1"#
+            @r#"is neither {"SHA-256 of the text": "text"} nor an Apollo persisted query manifest: its version is 2; it must be 1"#
         );
-        insta::assert_snapshot!(refused(r#"{"a": "{"}"#), @r#"has a document "a" that is no GraphQL: expected a field, a fragment or "}", found the end of the document at line 1, column 2"#);
+        insta::assert_snapshot!(refused(r#"{"a": "{"}"#), @r#"contains a document "a" that is not valid GraphQL: expected a field, a fragment or "}", found the end of the document at line 1, column 2"#);
     }
 }

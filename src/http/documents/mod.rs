@@ -1,5 +1,5 @@
-//! Where the document of a request comes from: its own text, the operator's file of trusted documents, or a text that
-//! a client has sent before with its hash. Documents that come again are parsed once.
+//! Where the document of a request comes from: its own text, the operator's file of trusted documents, or a text that a
+//! client has sent before together with its hash. Documents that are sent again are parsed once.
 
 mod manifest;
 
@@ -18,21 +18,21 @@ use crate::http::params::Params;
 
 pub use manifest::{InvalidManifest, Manifest};
 
-/// Bytes of parsed documents that are kept.
+/// The size of the cache of parsed documents in bytes.
 const PARSED_BYTES: u64 = 32 << 20;
-/// Bytes of texts that clients may name by their hash.
+/// The size of the cache of texts that clients can refer to by their hash, in bytes.
 const PERSISTED_BYTES: u64 = 16 << 20;
-/// A longer text has its values in it, and will not come again.
+/// A longer text probably contains its values, and will not be sent again.
 const LONGEST_KEPT: usize = 32 << 10;
 
-/// What an operator decides about documents.
+/// The settings for documents.
 #[derive(Debug, Clone)]
 pub struct DocumentSettings {
     /// The trusted documents.
     pub trusted: Arc<Manifest>,
-    /// What they are for.
+    /// How they are used.
     pub mode: TrustedDocumentsMode,
-    /// Whether clients may name a text that they sent before by its hash.
+    /// Whether clients can refer to a text that they sent before by its hash.
     pub persisted_queries: bool,
 }
 
@@ -45,9 +45,9 @@ impl Default for DocumentSettings {
 /// Why there is no document.
 #[derive(Debug)]
 pub enum NoDocument {
-    /// The request names or brings none that may run.
+    /// The request contains no document, or none that is allowed.
     Refused(ApiError),
-    /// It does not parse.
+    /// It cannot be parsed.
     Syntax(ServerError),
 }
 
@@ -66,7 +66,7 @@ pub struct Documents {
     persisted: Cache<[u8; 32], Arc<str>, Bytes>,
 }
 
-/// Weighs what is kept.
+/// Weighs cache entries.
 #[derive(Debug, Clone)]
 struct Bytes;
 
@@ -83,17 +83,17 @@ impl Weighter<[u8; 32], Arc<str>> for Bytes {
 }
 
 impl Documents {
-    /// No documents but the trusted ones.
+    /// No documents other than the trusted ones.
     pub fn new(costs: Arc<CostTable>, settings: DocumentSettings) -> Self {
         let parsed = Cache::with_weighter(2_000, PARSED_BYTES, Bytes);
         let persisted = Cache::with_weighter(2_000, PERSISTED_BYTES, Bytes);
         Self { costs, settings, parsed, persisted }
     }
 
-    /// The document that a request brings or names.
+    /// The document that a request contains or refers to.
     ///
     /// # Errors
-    /// There is none, it may not run, or it does not parse.
+    /// There is none, it is not allowed, or it cannot be parsed.
     pub async fn find(&self, params: &Params, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
         let hash = params.persisted_query().map(str::to_ascii_lowercase);
         match (params.document_id(), params.query(), hash) {
@@ -122,7 +122,7 @@ impl Documents {
     async fn of_text(&self, text: &str, limits: &OperationLimits) -> Result<Arc<Document>, NoDocument> {
         if self.settings.mode == TrustedDocumentsMode::Only {
             return self.settings.trusted.by_text(text).cloned().ok_or_else(|| {
-                let message = "this server runs only the operations that its operator has listed";
+                let message = "this server only runs trusted documents";
                 ApiError::forbidden(message).into()
             });
         }
@@ -139,7 +139,7 @@ impl Documents {
         Ok(document)
     }
 
-    /// Parses a text; a long one where it holds up nobody else.
+    /// Parses a text; a long one where it does not delay other requests.
     async fn parse(&self, text: &str) -> Result<Document, NoDocument> {
         if text.len() <= LONGEST_KEPT {
             return Document::parse(text.into(), &self.costs).map_err(NoDocument::Syntax);

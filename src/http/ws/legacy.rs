@@ -1,26 +1,26 @@
-//! The messages that only the older sub-protocol `graphql-ws` has, as subscriptions-transport-ws defines them:
+//! The messages that only the older subprotocol `graphql-ws` has, as defined by subscriptions-transport-ws:
 //! <https://github.com/apollographql/subscriptions-transport-ws/blob/master/PROTOCOL.md>.
 
 use serde_json::{Value, json};
 
-/// `ka`: the server lives. The protocol has no answer to it.
+/// `ka`: keep-alive. The protocol has no response to it.
 pub fn keep_alive() -> String {
     r#"{"type":"ka"}"#.to_owned()
 }
 
-/// `connection_error`: why this socket is of no use.
+/// `connection_error`: why this WebSocket cannot be used.
 pub fn connection_error(reason: &str) -> String {
     json!({ "type": "connection_error", "payload": { "message": reason } }).to_string()
 }
 
-/// The payload of `error`, which is one error and not a list: the first. Where there are several, all of them are in
-/// its member `errors`, which subscriptions-transport-ws reads first and other clients leave alone.
+/// The payload of `error`, which is a single error and not a list: the first. If there are several, all of them are in
+/// its member `errors`, which subscriptions-transport-ws reads first and other clients ignore.
 pub fn one_error(errors: &str) -> String {
     let mut errors: Vec<Value> = serde_json::from_str(errors).unwrap_or_default();
     let several = (errors.len() > 1).then(|| errors.clone());
     let mut first = if errors.is_empty() { Value::Null } else { errors.swap_remove(0) };
     if !first.is_object() {
-        first = json!({ "message": "the operation was refused" });
+        first = json!({ "message": "the operation was rejected" });
     }
     if let Some(several) = several {
         first["errors"] = several.into();
@@ -39,7 +39,7 @@ mod tests {
             one_error(r#"[{"message":"no"},{"message":"neither"}]"#),
             @r#"{"message":"no","errors":[{"message":"no"},{"message":"neither"}]}"#
         );
-        insta::assert_snapshot!(one_error("[]"), @r#"{"message":"the operation was refused"}"#);
+        insta::assert_snapshot!(one_error("[]"), @r#"{"message":"the operation was rejected"}"#);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The same state machine in the words of the older sub-protocol, told as conversations.
+//! The same state machine with the messages of the older subprotocol, as conversations.
 
 use super::tests::{INIT, event, said, text};
 use super::*;
@@ -63,7 +63,7 @@ fn a_breach_has_the_same_close_code_as_in_the_other_protocol() {
     insta::assert_snapshot!(text(&mut ready(), INIT), @"close 4429 Too many initialisation requests");
     insta::assert_snapshot!(
         text(&mut ready(), r#"{"type":"subscribe","id":"1","payload":{"query":"{ a }"}}"#),
-        @r#"send {"type":"connection_error","payload":{"message":"Invalid message: unknown type \"subscribe\"; this socket speaks graphql-ws"}}; close 4400 Invalid message: unknown type "subscribe"; this socket speaks graphql-ws"#
+        @r#"send {"type":"connection_error","payload":{"message":"Invalid message: unknown type \"subscribe\"; this WebSocket uses graphql-ws"}}; close 4400 Invalid message: unknown type "subscribe"; this WebSocket uses graphql-ws"#
     );
     insta::assert_snapshot!(said(ready().on(Event::Revoked("Forbidden: the session has ended"))), @"close 4403 Forbidden: the session has ended");
 }
@@ -110,7 +110,7 @@ fn signs_of_life_come_with_websocket_s_own_pings() {
     let mut socket = ready();
     insta::assert_snapshot!(said(socket.on(Event::PingDue)), @r#"ping; send {"type":"ka"}"#);
     socket.on(Event::PingDue);
-    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @"close 1001 No answer to two pings");
+    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @"close 1001 No response to two pings");
 }
 
 #[test]

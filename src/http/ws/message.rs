@@ -1,5 +1,5 @@
-//! The messages of a socket: what a client may say in either sub-protocol, read strictly, and how those of ours are
-//! written that `graphql-transport-ws` has.
+//! The messages of a WebSocket: those of clients in either subprotocol, parsed strictly, and those of the server in
+//! `graphql-transport-ws`.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::sub_protocol::SubProtocol;
 use crate::http::params::Params;
 
-/// The longest operation id we accept: every event carries it back.
+/// The maximum length of an operation ID, because every event contains it.
 const MAX_ID_BYTES: usize = 256;
 
 /// A message of the client.
@@ -17,23 +17,23 @@ const MAX_ID_BYTES: usize = 256;
 pub enum ClientMessage {
     /// `connection_init`.
     Init(Map<String, Value>),
-    /// `ping`, with what it wants to hear again.
+    /// `ping`, with a payload that it wants to receive back.
     Ping(Option<Map<String, Value>>),
     /// `pong`.
     Pong,
     /// `subscribe`, or the older `start`.
     Subscribe {
-        /// The operation's name on this socket.
+        /// The ID of the operation on this WebSocket.
         id: String,
         /// The operation.
         params: Box<Params>,
     },
-    /// `complete`, or the older `stop`: no more of this operation.
+    /// `complete`, or the older `stop`: ends this operation.
     Complete {
-        /// The operation's name on this socket.
+        /// The ID of the operation on this WebSocket.
         id: String,
     },
-    /// The older `connection_terminate`: no more of this socket.
+    /// The older `connection_terminate`: ends the connection.
     Terminate,
 }
 
@@ -48,7 +48,8 @@ struct Envelope {
 }
 
 impl ClientMessage {
-    /// Reads a message and what is spoken after it, or says what is wrong: the reason of a close with 4400.
+    /// Parses a message and returns the subprotocol that is spoken from then on, or what is wrong: the reason of a
+    /// close with 4400.
     pub fn parse(text: &str, spoken: SubProtocol) -> Result<(Self, SubProtocol), String> {
         let envelope: Envelope =
             serde_json::from_str(text).map_err(|_| "Invalid message: not a JSON object with a type".to_owned())?;
@@ -73,7 +74,7 @@ impl ClientMessage {
             (Legacy, "connection_terminate") => Ok(Self::Terminate),
             (_, kind) => {
                 let kind: String = kind.chars().take(40).collect();
-                Err(format!("Invalid message: unknown type {kind:?}; this socket speaks {spoken}"))
+                Err(format!("Invalid message: unknown type {kind:?}; this WebSocket uses {spoken}"))
             }
         }
     }
@@ -108,7 +109,7 @@ pub fn ping(payload: Option<&Value>) -> String {
     with_payload("ping", payload)
 }
 
-/// `pong`, with what the ping brought.
+/// `pong`, with the payload of the ping.
 pub fn pong(payload: Option<Map<String, Value>>) -> String {
     with_payload("pong", payload.map(Value::Object).as_ref())
 }
@@ -129,7 +130,8 @@ pub fn complete(id: &str) -> String {
     text
 }
 
-/// A message of an operation: an event's payload is shared, only the frame around it is written for each subscriber.
+/// A message of an operation: the payload of an event is shared, and only the frame around it is written for each
+/// subscriber.
 pub fn spliced(kind: &str, id: &str, payload: &str) -> String {
     let mut text = String::with_capacity(payload.len() + id.len() + 40);
     let _ = write!(text, r#"{{"type":"{kind}","id":"#);
@@ -140,7 +142,7 @@ pub fn spliced(kind: &str, id: &str, payload: &str) -> String {
     text
 }
 
-/// The ids of real clients (numbers, UUIDs) need no escaping, so they are copied as they are.
+/// The IDs of real clients (numbers, UUIDs) need no escaping, so they are copied as they are.
 fn push_quoted(text: &mut String, id: &str) {
     if id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
         text.push('"');
@@ -163,7 +165,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         insta::assert_snapshot!(refused("hello"), @"Invalid message: not a JSON object with a type");
-        insta::assert_snapshot!(refused(r#"{"type":"shout"}"#), @r#"Invalid message: unknown type "shout"; this socket speaks graphql-transport-ws"#);
+        insta::assert_snapshot!(refused(r#"{"type":"shout"}"#), @r#"Invalid message: unknown type "shout"; this WebSocket uses graphql-transport-ws"#);
         insta::assert_snapshot!(refused(r#"{"type":"subscribe","payload":{"query":"{a}"}}"#), @"Invalid message: id must be a string");
         insta::assert_snapshot!(refused(r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#), @"Invalid message: empty id");
         insta::assert_snapshot!(refused(r#"{"type":"subscribe","id":"1"}"#), @"Invalid message: subscribe without payload");
@@ -175,9 +177,9 @@ mod tests {
     fn each_protocol_has_words_that_the_other_has_not() {
         let said = |text: &str, spoken| ClientMessage::parse(text, spoken).unwrap_err();
         let start = r#"{"type":"start","id":"1","payload":{"query":"{a}"}}"#;
-        insta::assert_snapshot!(said(start, SubProtocol::Transport), @r#"Invalid message: unknown type "start"; this socket speaks graphql-transport-ws"#);
-        insta::assert_snapshot!(said(r#"{"type":"ping"}"#, SubProtocol::Legacy), @r#"Invalid message: unknown type "ping"; this socket speaks graphql-ws"#);
-        insta::assert_snapshot!(said(r#"{"type":"shout"}"#, SubProtocol::Either), @r#"Invalid message: unknown type "shout"; this socket speaks graphql-transport-ws or graphql-ws"#);
+        insta::assert_snapshot!(said(start, SubProtocol::Transport), @r#"Invalid message: unknown type "start"; this WebSocket uses graphql-transport-ws"#);
+        insta::assert_snapshot!(said(r#"{"type":"ping"}"#, SubProtocol::Legacy), @r#"Invalid message: unknown type "ping"; this WebSocket uses graphql-ws"#);
+        insta::assert_snapshot!(said(r#"{"type":"shout"}"#, SubProtocol::Either), @r#"Invalid message: unknown type "shout"; this WebSocket uses graphql-transport-ws or graphql-ws"#);
         insta::assert_snapshot!(said(r#"{"type":"start","id":"1"}"#, SubProtocol::Either), @"Invalid message: start without payload");
     }
 

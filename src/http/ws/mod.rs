@@ -1,5 +1,5 @@
-//! GraphQL over WebSocket at the endpoint's own path: the sub-protocol `graphql-transport-ws`, and the older `graphql-ws`
-//! for clients that know no other.
+//! GraphQL over WebSocket at the path of the endpoint: the subprotocol `graphql-transport-ws`, and the older
+//! `graphql-ws` for clients that know no other.
 
 mod legacy;
 mod message;
@@ -20,21 +20,21 @@ use crate::http::service::{GraphqlService, RequestMeta};
 use crate::http::threads;
 use sub_protocol::SubProtocol;
 
-/// The least that is read from a socket at once; most sockets are idle, so each keeps little.
+/// The size of the read buffer of a WebSocket; most are idle, so it is small.
 const READ_BUFFER_BYTES: usize = 4 << 10;
 
-/// What may wait to be written before the socket's task stops taking events.
+/// How much may wait to be written before the task of the WebSocket stops taking events.
 const MAX_WRITE_BUFFER_BYTES: usize = 4 << 20;
 
-/// Whether this request asks for a WebSocket, by HTTP/1.1's upgrade or HTTP/2's extended CONNECT.
+/// Whether this request asks for a WebSocket, by the upgrade of HTTP/1.1 or the extended CONNECT of HTTP/2.
 pub fn is_upgrade(parts: &Parts) -> bool {
     let upgrade =
         parts.headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     upgrade || parts.method == Method::CONNECT
 }
 
-/// Answers the upgrade. A client that offers none of the sub-protocols is told so by a close with 4406, because a
-/// browser shows its page no other kind of refusal.
+/// Responds to the upgrade. A client that offers none of the subprotocols gets a close with 4406, because a browser
+/// does not show its page any other rejection.
 pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts, meta: RequestMeta) -> Response {
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
@@ -54,16 +54,16 @@ pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts,
         .max_frame_size(max_message);
     let offered = upgrade.requested_protocols().filter_map(|name| name.to_str().ok());
     let spoken = SubProtocol::choose(offered);
-    // A browser gives up a socket whose sub-protocol is not taken up, and would never see the close.
+    // A browser gives up a WebSocket whose subprotocol is not accepted, and would never see the close.
     let offered = upgrade.requested_protocols().next().cloned();
     if let (None, Some(offered)) = (spoken, offered) {
         upgrade.set_selected_protocol(offered);
     }
-    // The socket is counted from here, so that a drain waits for it and its thread gets no more than its part.
+    // The WebSocket is counted from here, so that a drain waits for it and its thread gets no more than its share.
     let sockets = endpoint.lifecycle().sockets().clone();
     let counted = (sockets.token(), threads::seat());
     upgrade.on_upgrade(move |websocket| {
-        // In a task of its own: that of the upgrade is larger than an idle socket has to be.
+        // In its own task: that of the upgrade is larger than an idle WebSocket has to be.
         if let Some(spoken) = spoken {
             let served = socket::serve(endpoint, spoken, websocket, meta, credentials);
             sockets.spawn(served.map(|()| drop(counted)));

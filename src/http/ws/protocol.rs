@@ -1,4 +1,4 @@
-//! The state machine of a socket, the same for both sub-protocols: events in, actions out, no I/O and no clock in here.
+//! The state machine of a WebSocket, the same for both subprotocols: events in, actions out, without I/O or a clock.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use super::sub_protocol::SubProtocol;
 use crate::http::params::Params;
 use crate::http::service::Frame;
 
-/// Why a socket is closed, with the code that says so.
+/// Why a WebSocket is closed, with the close code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Close {
     /// 4400.
     BadMessage(String),
     /// 4401: an operation before the acknowledgement.
     Unauthorized,
-    /// 4403: the credentials are refused, or hold no longer.
+    /// 4403: the credentials are rejected, or no longer valid.
     Forbidden(String),
     /// 4408: no `connection_init` in time.
     InitTimeout,
@@ -27,16 +27,16 @@ pub enum Close {
     SecondInit,
     /// 4500.
     InternalError,
-    /// 1012: the server is going away; `connection_init` again after this many milliseconds.
+    /// 1012: the server is shutting down; reconnect after this many milliseconds.
     Restart {
-        /// When to come back.
+        /// When to reconnect.
         retry_after_ms: u64,
     },
-    /// 1013: this user has too many sockets.
+    /// 1013: this user has too many WebSockets.
     TooManySockets(usize),
     /// 1001: the peer has not answered two pings.
     Dead,
-    /// 1000: the client asked for it.
+    /// 1000: requested by the client.
     Terminated,
 }
 
@@ -58,7 +58,7 @@ impl Close {
         }
     }
 
-    /// The reason, at most the 123 bytes that a close frame holds.
+    /// The reason, at most the 123 bytes that fit into a close frame.
     pub fn reason(&self) -> String {
         let mut reason = match self {
             Self::BadMessage(reason) | Self::Forbidden(reason) => reason.clone(),
@@ -68,8 +68,8 @@ impl Close {
             Self::SecondInit => "Too many initialisation requests".to_owned(),
             Self::InternalError => "Internal server error".to_owned(),
             Self::Restart { retry_after_ms } => format!(r#"{{"retryAfterMs":{retry_after_ms}}}"#),
-            Self::TooManySockets(allowed) => format!("Too many sockets: at most {allowed} a user"),
-            Self::Dead => "No answer to two pings".to_owned(),
+            Self::TooManySockets(allowed) => format!("Too many sockets: at most {allowed} per user"),
+            Self::Dead => "No response to two pings".to_owned(),
             Self::Terminated => String::new(),
         };
         reason.truncate(reason.floor_char_boundary(123));
@@ -77,60 +77,60 @@ impl Close {
     }
 }
 
-/// One run of an operation. A client may end an operation and use its id again at once: what the old run still
-/// sends has the old ticket and is dropped.
+/// A run of an operation. A client may end an operation and immediately reuse its ID: what the old run still sends has
+/// the old ticket and is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
-/// What happened.
+/// An event.
 #[derive(Debug)]
 pub enum Event {
-    /// A text message came.
+    /// A text message arrived.
     Text(String),
-    /// A binary message came; the protocol has none.
+    /// A binary message arrived, which the protocol does not have.
     Binary,
-    /// Something of WebSocket's own came (a pong): the peer is alive.
+    /// A control frame arrived (a pong): the peer is alive.
     Alive,
-    /// The credentials are good.
+    /// The credentials are valid.
     Accepted {
         /// The payload of the acknowledgement.
         ack: Value,
     },
     /// They are not.
     Refused(Close),
-    /// The time for `connection_init` is over.
+    /// The timeout for `connection_init` has passed.
     InitTimeout,
-    /// The time for a ping has come.
+    /// A ping is due.
     PingDue,
-    /// An operation has something to say.
+    /// An operation sends a frame.
     Frame(Ticket, Frame),
-    /// An operation has nothing more to say.
+    /// An operation has ended.
     Ended(Ticket),
-    /// An operation died of a defect.
+    /// An operation ended because of a bug.
     Broken,
-    /// The caller may speak no longer.
+    /// The session of the caller has ended.
     Revoked(&'static str),
-    /// The server is going away, now for this socket.
+    /// The server drains, and it is the turn of this WebSocket.
     Drained {
-        /// When to come back.
+        /// When to reconnect.
         retry_after_ms: u64,
     },
 }
 
-/// What is to be done.
+/// An action.
 #[derive(Debug)]
 pub enum Action {
     /// Send a text message.
     Send(String),
-    /// Send WebSocket's own ping.
+    /// Send a WebSocket ping.
     Ping,
-    /// Find out who speaks, and answer with [`Event::Accepted`] or [`Event::Refused`].
+    /// Authenticate, and respond with [`Event::Accepted`] or [`Event::Refused`].
     Authenticate(Map<String, Value>),
     /// Start an operation.
     Start(Ticket, Box<Params>),
-    /// Stop an operation: the client wants no more of it.
+    /// Stop an operation that the client has ended.
     Stop(Ticket),
-    /// Close the socket; nothing follows.
+    /// Close the WebSocket; nothing follows.
     Close(Close),
 }
 
@@ -148,7 +148,7 @@ struct Operation {
     cursor: Option<Arc<str>>,
 }
 
-/// A socket, from opened to closed.
+/// A WebSocket, from when it is opened until it is closed.
 #[derive(Debug)]
 pub struct Protocol {
     spoken: SubProtocol,
@@ -156,17 +156,17 @@ pub struct Protocol {
     max_operations: usize,
     operations: HashMap<Ticket, Operation>,
     tickets: HashMap<Arc<str>, Ticket>,
-    /// Operations that came before the acknowledgement, which only the older protocol allows.
+    /// Operations that arrived before the acknowledgement, which only the older protocol allows.
     waiting: Vec<(Ticket, Box<Params>)>,
     next_ticket: u64,
     unanswered_pings: u8,
 }
 
-/// Pings that may stay unanswered before the peer is taken for dead.
+/// The number of pings that may stay unanswered before the peer is considered dead.
 const MAX_UNANSWERED_PINGS: u8 = 2;
 
 impl Protocol {
-    /// A socket that was just opened and may have this many operations at once.
+    /// A WebSocket that was just opened and may have this many concurrent operations.
     pub fn new(spoken: SubProtocol, max_operations: usize) -> Self {
         Self {
             spoken,
@@ -180,7 +180,7 @@ impl Protocol {
         }
     }
 
-    /// Takes an event and says what is to be done, in this order.
+    /// Processes an event and returns the actions, in order.
     pub fn on(&mut self, event: Event) -> Vec<Action> {
         if self.phase == Phase::Closed {
             return Vec::new();
@@ -218,12 +218,12 @@ impl Protocol {
         }
     }
 
-    /// Whether the client's message would be answered with more than an acknowledgement.
+    /// Whether the message of the client would be answered with more than an acknowledgement.
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
     }
 
-    /// Whether the socket is closed.
+    /// Whether the WebSocket is closed.
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
     }
@@ -245,7 +245,7 @@ impl Protocol {
             (ClientMessage::Ping(payload), _) => vec![Action::Send(message::pong(payload))],
             (ClientMessage::Pong, _) => Vec::new(),
             (ClientMessage::Subscribe { id, params }, Phase::Ready) => self.subscribe(id, params),
-            // subscriptions-transport-ws starts what it has right behind its connection_init.
+            // subscriptions-transport-ws starts its operations immediately after its connection_init.
             (ClientMessage::Subscribe { id, params }, Phase::Authenticating) if self.spoken == SubProtocol::Legacy => {
                 self.subscribe(id, params)
             }
@@ -255,7 +255,7 @@ impl Protocol {
         }
     }
 
-    /// An operation may have ended while its end was on its way, so an unknown id is no fault.
+    /// An operation may have ended while the client's message was on its way, so an unknown ID is not an error.
     fn stop(&mut self, id: &str) -> Vec<Action> {
         let Some(ticket) = self.tickets.get(id).copied() else { return Vec::new() };
         self.forget(ticket);
@@ -269,7 +269,7 @@ impl Protocol {
     fn subscribe(&mut self, id: String, params: Box<Params>) -> Vec<Action> {
         let mut actions = Vec::with_capacity(1);
         match self.tickets.get(id.as_str()).copied() {
-            // What subscriptions-transport-ws does: the new operation takes the place of the old one.
+            // Like subscriptions-transport-ws: the new operation replaces the old one.
             Some(ticket) if self.spoken == SubProtocol::Legacy => {
                 self.forget(ticket);
                 actions.push(Action::Stop(ticket));
@@ -319,13 +319,13 @@ impl Protocol {
             return self.close(Close::Dead);
         }
         self.unanswered_pings += 1;
-        // Browsers answer WebSocket's ping by themselves; proxies and GraphQL clients count the protocol's own.
+        // Browsers answer WebSocket pings themselves; proxies and GraphQL clients rely on those of the protocol.
         let keep_alive = if self.phase == Phase::Ready { self.spoken.keep_alive() } else { None };
         [Action::Ping].into_iter().chain(keep_alive.map(Action::Send)).collect()
     }
 
-    /// A `complete` would tell a client that its subscription is over for good, and it would not come back. So the
-    /// cursors are told in another message, and the close makes it retry.
+    /// A `complete` would tell a client that its subscription is over for good, and it would not reconnect. So the
+    /// cursors are sent in another message, and the close makes the client retry.
     fn on_drained(&mut self, retry_after_ms: u64) -> Vec<Action> {
         let mut actions = Vec::with_capacity(2);
         if self.phase == Phase::Ready {

@@ -1,4 +1,4 @@
-//! The socket's state machine, told as conversations, and beside a model that knows only which ids are open.
+//! The state machine of a WebSocket, as conversations, and compared with a model that only knows which IDs are open.
 
 use std::collections::HashMap;
 
@@ -101,7 +101,7 @@ fn a_peer_that_misses_two_pings_is_dead_and_any_word_keeps_it_alive() {
     text(&mut socket, r#"{"type":"pong"}"#);
     socket.on(Event::PingDue);
     socket.on(Event::PingDue);
-    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @"close 1001 No answer to two pings");
+    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @"close 1001 No response to two pings");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_revoked_session_closes_the_socket() {
     insta::assert_snapshot!(said(ready().on(Event::Revoked("Forbidden: the session has ended"))), @"close 4403 Forbidden: the session has ended");
 }
 
-/// What a client or an operation may do next; ids are few, so that they meet.
+/// What a client or an operation may do next; there are only a few IDs, so that they collide.
 #[derive(Debug, Clone)]
 enum Step {
     Subscribe(u8),

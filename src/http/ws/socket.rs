@@ -1,5 +1,5 @@
-//! Drives one socket: feeds the state machine with what happens, does what it says. Everything of a socket, its
-//! operations too, runs in one task, so an idle subscriber is small and a slow reader slows only itself.
+//! Drives a WebSocket: feeds the state machine with events and executes its actions. Everything of a WebSocket,
+//! including its operations, runs in one task, so an idle subscriber is small and a slow reader only slows down itself.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
@@ -24,16 +24,16 @@ use crate::http::params::Params;
 use crate::http::service::{Frame, GraphqlService, RequestMeta, Revocation};
 use crate::http::telemetry::{Ongoing, Telemetry};
 
-/// Events taken in one go before they are written out.
+/// The number of events that are processed before they are written.
 const BURST: usize = 64;
 
-/// How long we wait for the peer's half of the closing handshake.
+/// How long the server waits for the peer's part of the closing handshake.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often a draining socket looks whether its last operation is done.
+/// How often a draining WebSocket checks whether its last operation is done.
 const DRAIN_STEP: Duration = Duration::from_millis(50);
 
-/// Closes a socket whose client speaks another sub-protocol.
+/// Closes a WebSocket whose client speaks another subprotocol.
 pub(super) async fn refuse_sub_protocol(mut socket: WebSocket) {
     let reason = format!("Subprotocol not acceptable: offer {}", SubProtocol::Either);
     close(&mut socket, 4406, reason).await;
@@ -46,7 +46,7 @@ async fn close(socket: &mut WebSocket, code: u16, reason: String) {
     let _ = timeout(CLOSE_TIMEOUT, socket.send(frame)).await;
 }
 
-/// Serves a socket until it is closed by either end. What is returned is as large as every idle socket is.
+/// Serves a WebSocket until either end closes it. The returned future is as large as every idle WebSocket.
 pub(super) fn serve<S: GraphqlService>(
     endpoint: Endpoint<S>,
     spoken: SubProtocol,
@@ -78,7 +78,7 @@ pub(super) fn serve<S: GraphqlService>(
     }
 }
 
-/// Something that seldom happens to a socket. Only those that have something to tell are looked at.
+/// A rare event of a WebSocket. Only those that are signaled are polled.
 enum Signal<C> {
     Authenticated(Authenticated<C>),
     Revoked(Revocation),
@@ -95,7 +95,7 @@ fn after<C: Send + 'static>(pause: Duration, signal: Signal<C>) -> BoxFuture<'st
     signalled.boxed()
 }
 
-/// Resolves when the server drains and it is this socket's turn.
+/// Resolves when the server drains and it is the turn of this WebSocket.
 fn drained<S: GraphqlService>(endpoint: Endpoint<S>) -> BoxFuture<'static, ()> {
     async move {
         endpoint.lifecycle().draining().cancelled().await;
@@ -109,7 +109,7 @@ enum Flow {
     Closed,
 }
 
-/// What an operation says.
+/// The frames of an operation.
 enum Said {
     Frame(Ticket, Result<Frame, Panicked>),
     Ended(Ticket),
@@ -127,7 +127,7 @@ impl Said {
 
 struct Identity<C> {
     caller: C,
-    /// Where the event log stood when it was looked at who speaks.
+    /// The position of the event log when the caller was authenticated.
     cursor: Option<Arc<str>>,
     _counted: Admission,
 }
@@ -139,7 +139,7 @@ struct Socket<S: GraphqlService> {
     websocket: WebSocket,
     operations: SelectAll<Pin<Box<stream::Abortable<BoxStream<'static, Said>>>>>,
     running: HashMap<Ticket, AbortHandle>,
-    /// Queries and mutations among them: a drain waits for these.
+    /// The number of queries and mutations among them: a drain waits for these.
     finite: HashSet<Ticket>,
     signals: FuturesUnordered<BoxFuture<'static, Signal<S::Caller>>>,
     identity: Option<Identity<S::Caller>>,
@@ -149,7 +149,7 @@ struct Socket<S: GraphqlService> {
 }
 
 impl<S: GraphqlService> Socket<S> {
-    /// What is done at an event and not between them is boxed: an idle socket keeps no place for it.
+    /// State that is only needed while processing an event is boxed, so that an idle WebSocket has no room for it.
     async fn run(&mut self) {
         let patience = self.endpoint.settings().socket.write_timeout;
         loop {
@@ -170,7 +170,7 @@ impl<S: GraphqlService> Socket<S> {
             };
             match timeout(patience, self.apply_burst(event).boxed()).await {
                 Ok(Ok(Flow::Open)) => {}
-                // The other half of the handshake, so that our close frame is not lost to a reset.
+                // The other half of the handshake, so that our close frame is not lost because of a reset.
                 Ok(Ok(Flow::Closed)) => {
                     let source = &mut self.websocket;
                     let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = source.next().await {} }).await;
@@ -178,7 +178,7 @@ impl<S: GraphqlService> Socket<S> {
                 }
                 Ok(Err(_)) => return,
                 Err(_) => {
-                    tracing::info!(request_id = %self.meta.request_id.0, "a socket left its messages unread; dropped");
+                    tracing::info!(request_id = %self.meta.request_id.0, "dropped a WebSocket that left its messages unread");
                     Telemetry::socket_closed(1006);
                     return;
                 }
@@ -186,7 +186,7 @@ impl<S: GraphqlService> Socket<S> {
         }
     }
 
-    /// Applies an event and all that is there already, and writes it out at once.
+    /// Processes an event and all others that are already there, and flushes.
     async fn apply_burst(&mut self, first: Event) -> Result<Flow, axum::Error> {
         if let Flow::Closed = self.apply(first).await? {
             return Ok(Flow::Closed);
@@ -212,7 +212,7 @@ impl<S: GraphqlService> Socket<S> {
                     Action::Send(text) => self.websocket.feed(Message::Text(Utf8Bytes::from(text))).await?,
                     Action::Ping => self.websocket.feed(Message::Ping(bytes::Bytes::new())).await?,
                     Action::Authenticate(payload) => self.authenticate(&payload),
-                    // Boxed, so that a socket is not always as large as it is when it starts something.
+                    // Boxed, so that a WebSocket is not always as large as when it starts an operation.
                     Action::Start(ticket, params) => events.extend(Box::pin(self.start(ticket, *params)).await),
                     Action::Stop(ticket) => self.forget(ticket),
                     Action::Close(reason) => {
@@ -255,7 +255,7 @@ impl<S: GraphqlService> Socket<S> {
         self.signals.push(authenticated.map(Signal::Authenticated).boxed());
     }
 
-    /// What follows from a signal, if anything follows at once.
+    /// The immediate result of a signal, if there is one.
     fn on_signal(&mut self, signal: Signal<S::Caller>) -> Option<Event> {
         match signal {
             Signal::Authenticated(outcome) => Some(self.on_authenticated(outcome)),
@@ -306,7 +306,7 @@ impl<S: GraphqlService> Socket<S> {
         })
     }
 
-    /// Starts an operation, or says at once why not.
+    /// Starts an operation, or immediately returns why not.
     async fn start(&mut self, ticket: Ticket, params: Params) -> Option<Event> {
         let mut meta = self.meta.clone();
         meta.request_id = super::super::request_id::fresh();
@@ -335,7 +335,7 @@ impl<S: GraphqlService> Socket<S> {
         None
     }
 
-    /// The drain has come to this socket; not before its queries and mutations are answered.
+    /// It is the turn of this WebSocket to close, but not before its queries and mutations are answered.
     fn on_drain(&mut self) -> Option<Event> {
         if !self.finite.is_empty() {
             return None;
@@ -344,16 +344,17 @@ impl<S: GraphqlService> Socket<S> {
         Some(Event::Drained { retry_after_ms: u64::try_from(again.as_millis()).unwrap_or(1_000) })
     }
 
-    /// The other half of a closing handshake that the peer began: without it the peer takes the end for a failure (1006).
+    /// The other half of a closing handshake that the peer started: without it, the peer reports an abnormal closure
+    /// (1006).
     async fn answer_close(&mut self) {
-        // A peer that does not wait for it needs none.
+        // A peer that does not wait for it does not need it.
         let _ = timeout(CLOSE_TIMEOUT, futures::SinkExt::close(&mut self.websocket)).await;
     }
 
-    /// Tells a peer that is there what it did wrong; anything else means that it is gone.
+    /// Tells the peer what it did wrong, if it is still there; any other error means that it is gone.
     async fn on_read_error(&mut self, error: axum::Error) {
-        tracing::debug!(request_id = %self.meta.request_id.0, %error, "a socket broke");
-        // RFC 6455, section 7.4.1. The error's type is that of a crate below axum's.
+        tracing::debug!(request_id = %self.meta.request_id.0, %error, "a WebSocket failed");
+        // RFC 6455, section 7.4.1. The type of the error belongs to a crate below axum.
         let said = error.to_string().to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
         if has(&["protocol error"]) {

@@ -1,4 +1,4 @@
-//! The two sub-protocols of a socket, how one of them is chosen, and what is said in each.
+//! The two subprotocols of a WebSocket, how one of them is selected, and the messages of each.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde_json::{Map, Value};
 
 use super::{legacy, message};
 
-/// What a socket speaks. Both protocols come down to the same commands, so [`super::protocol`] serves both.
+/// What a WebSocket speaks. Both protocols have the same commands, so [`super::protocol`] handles both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubProtocol {
     /// `graphql-transport-ws`, the protocol of the library graphql-ws.
     Transport,
     /// `graphql-ws`, the older protocol of subscriptions-transport-ws.
     Legacy,
-    /// The client offered both. It was told `graphql-transport-ws`, but Python's gql looks for the answer in a header
-    /// in capitals and speaks the older one when a server or a proxy writes it in lower case. So the first message
-    /// that only one of the two has decides, and until then nothing is said that only one has.
+    /// The client offered both. The handshake selected `graphql-transport-ws`, but Python's gql looks for the selection
+    /// in a header with capital letters and speaks the older one if a server or a proxy writes it in lowercase. So the
+    /// first message that only one of the two has decides, and until then only messages that both have are sent.
     Either,
 }
 
@@ -26,7 +26,7 @@ impl SubProtocol {
     const TRANSPORT: &str = "graphql-transport-ws";
     const LEGACY: &str = "graphql-ws";
 
-    /// What is spoken with a client that offers these; `None` when it offers neither protocol.
+    /// The subprotocol for a client that offers these; `None` if it offers neither.
     pub fn choose<'o>(offered: impl Iterator<Item = &'o str>) -> Option<Self> {
         offered.fold(None, |chosen, name| match (chosen, name) {
             (None | Some(Self::Transport), Self::TRANSPORT) => Some(Self::Transport),
@@ -36,7 +36,7 @@ impl SubProtocol {
         })
     }
 
-    /// What is spoken after a client's message of this type.
+    /// The subprotocol after a client message of this type.
     pub(super) fn decided_by(self, kind: &str) -> Self {
         match (self, kind) {
             (Self::Either, "subscribe" | "complete" | "ping" | "pong") => Self::Transport,
@@ -45,7 +45,7 @@ impl SubProtocol {
         }
     }
 
-    /// The acknowledgement. The older protocol has a sign of life right behind it.
+    /// The acknowledgement. In the older protocol it is immediately followed by a keep-alive.
     pub(super) fn acknowledgement(self, payload: &Value) -> Vec<String> {
         let ack = message::ack(payload);
         match self {
@@ -54,7 +54,7 @@ impl SubProtocol {
         }
     }
 
-    /// What a client that was acknowledged hears at intervals.
+    /// The keep-alive message for acknowledged clients.
     pub(super) fn keep_alive(self) -> Option<String> {
         match self {
             Self::Transport => Some(message::ping(None)),
@@ -63,14 +63,14 @@ impl SubProtocol {
         }
     }
 
-    /// What is told before a socket is closed for good, if the protocol has a message for it: to a client that was not
-    /// acknowledged, or whose message was none.
+    /// What is sent before a WebSocket is closed for good, if the protocol has a message for it: to a client that was
+    /// not acknowledged, or whose message was invalid.
     pub(super) fn refusal(self, reason: &str) -> Option<String> {
         (self == Self::Legacy).then(|| legacy::connection_error(reason))
     }
 
-    /// Where each operation may be resumed when the server goes away. A `ping` with a payload is ignored by clients
-    /// that do not know it; the older protocol has no place for it.
+    /// Where each operation can be resumed when the server shuts down. Clients ignore a `ping` with an unknown payload;
+    /// the older protocol has no place for it.
     pub(super) fn draining(self, retry_after_ms: u64, cursors: Map<String, Value>) -> Option<String> {
         let hint = || serde_json::json!({ "draining": true, "retryAfterMs": retry_after_ms, "cursors": cursors });
         (self == Self::Transport).then(|| message::ping(Some(&hint())))
@@ -81,7 +81,7 @@ impl SubProtocol {
         message::spliced(if self == Self::Legacy { "data" } else { "next" }, id, payload)
     }
 
-    /// An operation never ran: these errors, a JSON array, say why.
+    /// An operation was never executed: these errors, a JSON array, say why.
     pub(super) fn error(self, id: &str, errors: &str) -> String {
         match self {
             Self::Legacy => message::spliced("error", id, &legacy::one_error(errors)),

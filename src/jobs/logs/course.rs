@@ -4,15 +4,16 @@ use super::cursor::Place;
 use crate::jobs::model::task::{Task, TaskState};
 use crate::jobs::phase::JobPhase;
 
-/// How a log ends.
+/// How the log of a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
 pub enum LogEnd {
-    /// The task has ended, and all that it wrote was told.
+    /// The task has finished, and its log was sent completely.
     Complete,
-    /// The task has ended and its pod was removed: what it wrote that was not told is lost.
+    /// The task has finished and its pod was deleted. Lines that had not been sent by then are lost.
     Removed,
-    /// The task has ended, and some of what it wrote was no longer there to be told: the cluster keeps the last two runs of
-    /// a container that was started again, the end of a very long log, and nothing of a pod that was replaced.
+    /// The task has finished, but some lines are missing because they are no longer available: the cluster keeps the
+    /// last two runs of a container that was restarted, the end of a very long log, and nothing of a pod that was
+    /// replaced.
     Incomplete,
 }
 

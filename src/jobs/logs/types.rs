@@ -9,35 +9,36 @@ use crate::cluster::logs::Line;
 use crate::graphql::limits::directives::assumed_list;
 use crate::graphql::scalars::Cursor;
 
-/// Some lines of a task's log: what a container wrote within a tenth of a second, at most 64 KiB.
+/// A chunk of a task's log: the lines that a container wrote within a tenth of a second, at most 64 KiB.
 #[derive(Debug, SimpleObject)]
 pub struct LogChunk {
-    /// Where the log stands behind this chunk: `jobLogs(after:)` resumes there and repeats no line.
+    /// The position in the log after this chunk. Pass it as `after` to `jobLogs` to resume from here without repeating
+    /// lines.
     pub cursor: Cursor,
-    /// The task, by its place among the job's tasks.
+    /// The index of the task within the job.
     pub task: i32,
-    /// The name of the pod that wrote the lines; null for a task that never had one.
+    /// The name of the pod that wrote the lines; null if the task never had a pod.
     pub pod: Option<String>,
-    /// The uid of that pod. Another uid than in the chunk before: the task was started anew, after a preemption or as
-    /// another attempt, and its log begins anew.
+    /// The UID of that pod. If it differs from the previous chunk, the task was restarted in a new pod, after a
+    /// preemption or in another attempt, and its log starts over.
     pub pod_uid: Option<String>,
-    /// The lines, in order; none in the last chunk.
+    /// The lines, in order; empty in the last chunk.
     #[graphql(directive = assumed_list::apply(100))]
     pub lines: Vec<LogLine>,
-    /// How the log ended; null before the last chunk.
+    /// How the log ended; null in all chunks but the last.
     pub end: Option<LogEnd>,
 }
 
 /// A line of a log.
 #[derive(Debug, SimpleObject)]
 pub struct LogLine {
-    /// When it was written, by the clock of the node.
+    /// When the line was written, according to the clock of the node.
     pub at: DateTime<Utc>,
-    /// The container that wrote it.
+    /// The name of the container that wrote the line.
     pub container: String,
-    /// What it says, without the line's end.
+    /// The text of the line, without the trailing newline.
     pub text: String,
-    /// Whether it goes on with the line before it: a line of more than 16 KiB comes in pieces.
+    /// Whether the text continues the previous line: lines longer than 16 KiB are split.
     pub continues: bool,
 }
 

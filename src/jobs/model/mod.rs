@@ -30,13 +30,13 @@ const COLUMNS: &str = "id, project_id, submitted_by, config_commit_id, name, que
 /// The columns of a [`Brief`].
 const BRIEF_COLUMNS: &str = "id, project_id, submitted_by, name, phase, submitted_at";
 
-/// How jobs reach the cluster.
+/// How jobs are run in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum, AsExpression, FromSqlRow)]
 #[diesel(sql_type = diesel::sql_types::Text)]
 pub enum ExecutorMode {
-    /// As FlashJobs that the cluster's Flash scheduler queues and places as a gang.
+    /// As FlashJobs, which the Flash scheduler of the cluster queues and places as a gang.
     Scheduler,
-    /// As ordinary Kubernetes Jobs.
+    /// As plain Kubernetes Jobs.
     Local,
 }
 
@@ -47,7 +47,7 @@ text_enum!(ExecutorMode { Scheduler => "SCHEDULER", Local => "LOCAL" });
 #[derive(Debug, Clone, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
 pub struct Job {
-    /// The id.
+    /// The ID.
     pub id: JobId,
     /// The project it belongs to.
     pub project_id: ProjectId,
@@ -69,7 +69,7 @@ pub struct Job {
     pub cancel_requested_at: Option<DateTime<Utc>>,
     /// The machine-readable why of the phase.
     pub reason: Option<String>,
-    /// The sentence to the reason.
+    /// Human-readable explanation of the reason.
     pub message: Option<String>,
     /// Why it waits, in one sentence.
     pub pending_reason: Option<String>,
@@ -98,7 +98,7 @@ impl Job {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
 pub struct Brief {
-    /// The id.
+    /// The ID.
     pub id: JobId,
     /// The project it belongs to.
     pub project_id: ProjectId,
@@ -143,7 +143,7 @@ impl From<Arc<Job>> for Row {
 }
 
 impl Row {
-    /// The id.
+    /// The ID.
     pub fn id(&self) -> JobId {
         match self {
             Self::Brief(job) => job.id,

@@ -17,40 +17,40 @@ pub const PREEMPTED: &str = "Preempted";
 /// The reason of a task that was stopped because another failed and its job is started again.
 pub const RETRYING: &str = "Retrying";
 
-/// How far a task has come.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[graphql(name = "JobTaskState")]
 pub enum TaskState {
-    /// Its pod is not running yet.
+    /// The pod is not running yet.
     Waiting,
-    /// Its pod runs.
+    /// The pod is running.
     Running,
-    /// It ended with exit code 0.
+    /// The task finished with exit code 0.
     Succeeded,
-    /// It ended otherwise.
+    /// The task finished with an error.
     Failed,
-    /// It was stopped before it ended by itself: its pod was deleted or evicted, or its job ended.
+    /// The task was stopped before it could finish: its pod was deleted or evicted, or its job ended.
     Stopped,
 }
 
-/// One task of a job: one pod.
+/// A task of a job, which runs in a pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 #[graphql(name = "JobTask")]
 pub struct Task {
-    /// Its place among the job's tasks, from 0.
+    /// The index of the task within the job, starting at 0.
     pub index: i32,
-    /// How far it has come.
+    /// The current state of the task.
     pub state: TaskState,
-    /// The name of its pod.
+    /// The name of the pod.
     pub pod: Option<String>,
     /// The uid of its pod: a pod that runs the task again has another one.
     #[serde(default)]
     #[graphql(skip)]
     pub uid: Option<String>,
-    /// The attempt of the job that its pod belongs to, from 1. Until the pod of a new attempt is there, the task shows
-    /// what became of it in the one before.
+    /// The attempt of the job that the pod belongs to, starting at 1. Until the pod of a new attempt exists, the task
+    /// shows the outcome of the previous attempt.
     #[serde(default = "first")]
     pub attempt: i32,
     /// The uid of the object that controls its pod.
@@ -65,29 +65,31 @@ pub struct Task {
     #[serde(default)]
     #[graphql(skip)]
     pub gone: bool,
-    /// The node it runs on; null before it is placed.
+    /// The name of the node that the task runs on; null until it has been scheduled.
     pub node: Option<String>,
-    /// The container that `reason`, `exitCode` and `signal` are about; null where its pod has only one, or where they are
-    /// about the pod as a whole.
+    /// The container that `reason`, `exitCode` and `signal` refer to. Null if the pod has a single container, or if
+    /// they refer to the pod as a whole.
     #[serde(default)]
     pub container: Option<String>,
     /// Whether that is an init container.
     #[serde(default)]
     #[graphql(skip)]
     pub in_init: bool,
-    /// What its program returned, 128 and the signal where one ended it; null before.
+    /// The exit code of the program, or 128 plus the signal number if a signal terminated it; null until it has
+    /// finished.
     pub exit_code: Option<i32>,
-    /// The signal that ended its program, such as 9 for an out-of-memory kill; null when none did.
+    /// The signal that terminated the program, such as 9 when it ran out of memory; null if no signal did.
     pub signal: Option<i32>,
-    /// The word for why it is in this state, such as `OOMKilled`, `Evicted`, `PodDeleted` or `ErrImagePull`; null when there
-    /// is nothing to explain.
+    /// Machine-readable reason for the current state, such as `OOMKilled`, `Evicted`, `PodDeleted` or `ErrImagePull`;
+    /// null if there is nothing to explain.
     pub reason: Option<String>,
-    /// What the cluster says to the reason, such as the registry's answer; null when it says nothing.
+    /// Human-readable explanation of the reason from the cluster, such as the error of an image registry; null if there
+    /// is none.
     #[serde(default)]
     pub message: Option<String>,
-    /// When its program started; null before.
+    /// When the program started; null until then.
     pub started_at: Option<DateTime<Utc>>,
-    /// When its program ended; null before.
+    /// When the program finished; null until then.
     pub finished_at: Option<DateTime<Utc>>,
     /// resourceVersion of the newest state of its pod that was applied; 0 for one that the cluster never told.
     #[serde(default)]

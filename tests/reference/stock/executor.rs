@@ -1,4 +1,4 @@
-//! The schema with async-graphql's own executor: nothing of the server's is an extension of it.
+//! The schema with async-graphql's own executor, without any extension of the server.
 
 use std::any::TypeId;
 use std::sync::Arc;

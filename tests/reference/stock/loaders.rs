@@ -1,5 +1,6 @@
-//! Loads by the crate dataloader, as it comes: a loader for each kind of read and request, that is cached and lets ten
-//! turns of the runtime pass before a batch departs. A batch is a statement of its own, shared with no other request.
+//! Loads with the crate dataloader in its default configuration: a cached loader for each kind of read and request,
+//! which yields to the runtime ten times before it dispatches a batch. A batch is a separate statement, which is not
+//! shared with other requests.
 
 use std::any::TypeId;
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
-//! The stock way to serve the same schema and rooms: async-graphql-axum for HTTP and WebSocket, async-graphql's own parser,
-//! validation and executor, and the crate dataloader beneath the rooms. The differential test beside this compares the
-//! server with it, and the benchmark measures it.
+//! A server for the same schema built from stock crates: async-graphql-axum for HTTP and WebSocket, async-graphql's own
+//! parser, validation and executor, and the crate dataloader for the loaders. The differential test compares the server
+//! with it, and the benchmark measures it.
 
 mod executor;
 mod http;

@@ -1,4 +1,5 @@
-//! What the rooms need of a server, on a database that is there. The cluster is away: reads do without it.
+//! What the resolvers need of a server, with an existing database. The cluster is unavailable, because reads do not
+//! need it.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
