@@ -169,7 +169,7 @@ async fn a_preempted_job_waits_again_and_counts_it() {
     assert_eq!(stage.reason(job).await.as_deref(), Some("Preempted"));
     // Whom it made room for is not told: that may be a job of a project that its people may not know of.
     stage
-        .until(job, "preemptions = 1 AND pending_reason LIKE 'Stopped to make room for a job of a higher queue; %'")
+        .until(job, "preemptions = 1 AND pending_reason LIKE 'Stopped to make room for a job in a higher queue; %'")
         .await;
 }
 

@@ -47,7 +47,7 @@ pub enum ImageProblem {
     Capitals(String),
     /// A part of the path has characters that it may not have.
     #[error(
-        "the part {0:?} of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'"
+        "the part {0:?} of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'"
     )]
     Part(String),
     /// The name is too long.
@@ -56,11 +56,11 @@ pub enum ImageProblem {
     /// The tag breaks the rules.
     #[error("the tag {0:?} must be 1 to 128 letters, digits, '_', '.' or '-', and not begin with '.' or '-'")]
     Tag(String),
-    /// The digest breaks the rules.
-    #[error("the digest {0:?} must be an algorithm and the hexadecimal sum, such as sha256: and 64 digits")]
+    /// The digest is invalid.
+    #[error("the digest {0:?} must be an algorithm and a hexadecimal hash, such as sha256: followed by 64 digits")]
     Digest(String),
-    /// It looks like an image's id and not like its name.
-    #[error("64 hexadecimal digits are an image's id; a name is expected")]
+    /// The text looks like an image ID rather than a name.
+    #[error("64 hexadecimal digits are an image ID; a name is expected")]
     Id,
 }
 

@@ -144,7 +144,9 @@ pub async fn before_last(cluster: &Cluster, source: &Source, count: usize) -> Re
         let reader = open(cluster, source, since, false).await?;
         Ok(ends(lines(reader), Tracker::from(since), count).await?.before())
     });
-    found.await.map_err(|_| ClusterError::Away(format!("no end of the log within {} s", PATIENCE.as_secs())))?
+    found.await.map_err(|_| {
+        ClusterError::Away(format!("the end of the log could not be read within {} s", PATIENCE.as_secs()))
+    })?
 }
 
 struct Ends {
@@ -219,7 +221,7 @@ async fn runs_of(cluster: &Cluster, source: &Source) -> Result<i32, ClusterError
 }
 
 fn started_again(source: &Source) -> ClusterError {
-    ClusterError::Conflict(format!("the container {} was started again", source.container))
+    ClusterError::Conflict(format!("the container {} was restarted", source.container))
 }
 
 fn pods(cluster: &Cluster, source: &Source) -> Api<Pod> {

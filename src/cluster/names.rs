@@ -10,8 +10,8 @@ pub const MAX_SUBDOMAIN: usize = 253;
 /// A text that Kubernetes would not take as a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
-    /// Nothing was given.
-    #[error("a name is needed: {allowed}")]
+    /// The name is empty.
+    #[error("a name is required: {allowed}")]
     Empty {
         /// What is allowed.
         allowed: &'static str,
@@ -38,8 +38,8 @@ pub enum InvalidName {
 
 const LABEL: &str = "lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for \
                      example my-name or 123-abc)";
-const SUBDOMAIN: &str = "lower-case letters, digits, '-' and '.' are allowed, and it must begin and end with a letter or a \
-                         digit, around every '.' too (for example example.com or my-name.v1)";
+const SUBDOMAIN: &str = "lower-case letters, digits, '-' and '.' are allowed, and it and each part between dots must begin \
+                         and end with a letter or a digit (for example example.com or my-name.v1)";
 
 /// Checks a DNS-1123 label: the name of a namespace, a container, a volume, and of anything that becomes a part of a host name.
 pub fn check_label(name: &str) -> Result<(), InvalidName> {
@@ -132,8 +132,8 @@ mod tests {
     #[test]
     fn a_bad_name_is_shown_with_what_is_allowed() {
         assert_snapshot!(check_label("My_Name").unwrap_err(), @r#""My_Name" is not a valid name: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)"#);
-        assert_snapshot!(check_subdomain("a..b").unwrap_err(), @r#""a..b" is not a valid name: lower-case letters, digits, '-' and '.' are allowed, and it must begin and end with a letter or a digit, around every '.' too (for example example.com or my-name.v1)"#);
-        assert_snapshot!(check_label("").unwrap_err(), @"a name is needed: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)");
+        assert_snapshot!(check_subdomain("a..b").unwrap_err(), @r#""a..b" is not a valid name: lower-case letters, digits, '-' and '.' are allowed, and it and each part between dots must begin and end with a letter or a digit (for example example.com or my-name.v1)"#);
+        assert_snapshot!(check_label("").unwrap_err(), @"a name is required: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)");
         assert_snapshot!(check_label(&"a".repeat(300)).unwrap_err(), @r#""aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…" has 300 characters; at most 63 are allowed"#);
     }
 

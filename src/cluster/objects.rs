@@ -162,12 +162,12 @@ pub fn kind_of(node: &Node) -> Result<Kind, Problem> {
     }
     let text = |key: &str| {
         let text = node.get(key).and_then(Node::text);
-        text.ok_or_else(|| at(key, "it needs an apiVersion and a kind, each a string".to_owned()))
+        text.ok_or_else(|| at(key, "apiVersion and kind are required and must be strings".to_owned()))
     };
     let (api_version, name) = (text("apiVersion")?, text("kind")?);
     let kind = Kind::of_name(name).ok_or_else(|| {
         let allowed = Kind::ALL.map(Kind::as_str).join(", ");
-        at("kind", format!("the kind {} is not allowed; these are: {allowed}", shown(name)))
+        at("kind", format!("the kind {} is not allowed; the allowed kinds are {allowed}", shown(name)))
     })?;
     if api_version != kind.api_version() {
         let expected = kind.api_version();

@@ -87,7 +87,7 @@ impl Queues {
     /// Makes sure of what the cluster must have, then keeps reading its queues, for as long as the server runs.
     pub async fn keep(self, cluster: Cluster) {
         while let Err(error) = ensure(&cluster).await {
-            tracing::warn!(%error, "the cluster's queues could not be made sure of; trying again");
+            tracing::warn!(%error, "the cluster's queues could not be created or updated; trying again");
             tokio::time::sleep(RETRY).await;
         }
         loop {

@@ -101,7 +101,7 @@ async fn grown(listener: &mut AsyncPgConnection, bus: &Bus) -> Result<(), ApiErr
             match notification.channel.as_str() {
                 EVENTS_CHANNEL => grown = true,
                 REVOCATIONS_CHANNEL => bus.announce(Notice::Revoked(notification.payload.into())),
-                other => tracing::debug!(channel = other, "a notification nobody waits for"),
+                other => tracing::debug!(channel = other, "ignoring a notification on an unknown channel"),
             }
         }
         if grown {

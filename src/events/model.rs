@@ -34,7 +34,7 @@ impl FromSql<Jsonb, Pg> for Payload {
         // The first byte is the version of the format, which has been 1 ever since there is one.
         match bytes.as_bytes() {
             [1, json @ ..] => Ok(Self(json.into())),
-            _ => Err("this is no jsonb that is known".into()),
+            _ => Err("the jsonb version is unknown".into()),
         }
     }
 }
@@ -68,7 +68,7 @@ impl Row {
             }
             Ok(_) => None,
             Err(error) => {
-                tracing::warn!(seq, kind, %error, "an event that this version cannot read is passed over");
+                tracing::warn!(seq, kind, %error, "skipping an event that this version cannot read");
                 None
             }
         }

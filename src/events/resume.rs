@@ -75,7 +75,7 @@ pub fn follow_from<E: Event>(
                 News::Overflowed => {
                     ended("slow_consumer");
                     metrics::counter!("platform_slow_consumers_total").increment(1);
-                    let message = "you do not keep up with the events; resume with after: the cursor in this error";
+                    let message = "the client does not keep up with the events; resume with the cursor in this error as after";
                     yield Err(ApiError::new(Code::SlowConsumer, message).resuming_after(last.cursor()));
                     return;
                 }
@@ -128,7 +128,7 @@ async fn start<E>(db: &Db, live: &Member<E>, after: Option<Seq>) -> Result<(Seq,
     if after < forgotten {
         return Err(ApiError::new(
             Code::ResumeExpired,
-            "the log no longer has everything after this cursor; query the present state and subscribe without after",
+            "the log no longer has every event after this cursor; query the current state and subscribe without after",
         ));
     }
     // An event commits before anybody is told of it, so no cursor of this log is beyond its end.
@@ -138,7 +138,7 @@ async fn start<E>(db: &Db, live: &Member<E>, after: Option<Seq>) -> Result<(Seq,
 fn restored() -> ApiError {
     ApiError::new(
         Code::ResumeExpired,
-        "the event log was restored to a state before this cursor; query the present state and subscribe without after",
+        "the event log was restored to a state before this cursor; query the current state and subscribe without after",
     )
 }
 

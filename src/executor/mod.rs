@@ -78,6 +78,6 @@ fn check_size(bytes: usize) -> Result<(), ClusterError> {
     if bytes <= LARGEST_BODY {
         return Ok(());
     }
-    let message = format!("the object has {bytes} bytes; the cluster takes at most {LARGEST_BODY}");
+    let message = format!("the object has {bytes} bytes; the cluster accepts at most {LARGEST_BODY}");
     Err(ClusterError::Invalid(message.into()))
 }

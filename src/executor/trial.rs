@@ -125,7 +125,7 @@ async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part
             Err(ClusterError::Invalid(refusal)) => object(refusal, true),
             Err(ClusterError::Denied(refusal)) => object(refusal, false),
             Err(ClusterError::OverQuota(words)) => {
-                let sentence = format!("The quota of the project's namespace has no room at present: {words}");
+                let sentence = format!("The quota of the project's namespace has no room at the moment: {words}");
                 if trial.warnings.is_empty() {
                     trial.warnings.push(sentence);
                 }
@@ -237,8 +237,8 @@ fn missing_sentence(task: usize, kind: &str, name: &str, missing: &Missing) -> O
     match missing {
         Missing::Nothing => None,
         Missing::Object => Some(format!(
-            "Task {task} needs the {kind} \"{name}\", which is not in the project's namespace, and waits until it is there: \
-             submitJob creates the job alone, not the other objects of a config file"
+            "Task {task} needs the {kind} \"{name}\", which is not in the project's namespace, and will wait until it is created: \
+             submitJob creates only the job, not the other objects of a config file"
         )),
         Missing::Keys(keys) => {
             let shown: Vec<String> = keys.iter().take(MAX_KEYS).map(|key| format!("{key:?}")).collect();
@@ -247,11 +247,11 @@ fn missing_sentence(task: usize, kind: &str, name: &str, missing: &Missing) -> O
             } else {
                 String::new()
             };
-            let (keys, they) = if keys.len() == 1 { ("key", "it is") } else { ("keys", "they are") };
+            let (keys, them) = if keys.len() == 1 { ("key", "it") } else { ("keys", "them") };
             let shown = shown.join(", ");
             Some(format!(
-                "Task {task} needs the {keys} {shown}{more} of the {kind} \"{name}\", which has none of that name, and waits \
-                 until {they} there"
+                "Task {task} needs the {keys} {shown}{more} of the {kind} \"{name}\", which does not have {them}, and will wait \
+                 for {them}"
             ))
         }
     }
@@ -277,10 +277,10 @@ mod tests {
         let told = [Missing::Object, keys(1), keys(2), keys(8)];
         let told = told.map(|missing| missing_sentence(0, "Secret", "token", &missing).unwrap());
         insta::assert_snapshot!(told.join("\n"), @r#"
-    Task 0 needs the Secret "token", which is not in the project's namespace, and waits until it is there: submitJob creates the job alone, not the other objects of a config file
-    Task 0 needs the key "k1" of the Secret "token", which has none of that name, and waits until it is there
-    Task 0 needs the keys "k1", "k2" of the Secret "token", which has none of that name, and waits until they are there
-    Task 0 needs the keys "k1", "k2", "k3", "k4", "k5" and 3 more of the Secret "token", which has none of that name, and waits until they are there
+    Task 0 needs the Secret "token", which is not in the project's namespace, and will wait until it is created: submitJob creates only the job, not the other objects of a config file
+    Task 0 needs the key "k1" of the Secret "token", which does not have it, and will wait for it
+    Task 0 needs the keys "k1", "k2" of the Secret "token", which does not have them, and will wait for them
+    Task 0 needs the keys "k1", "k2", "k3", "k4", "k5" and 3 more of the Secret "token", which does not have them, and will wait for them
     "#);
         assert_eq!(missing_sentence(0, "Secret", "token", &Missing::Nothing), None);
     }

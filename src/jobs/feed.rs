@@ -47,7 +47,7 @@ impl JobEventFilter {
     pub fn distinct_job_ids(&mut self) -> Result<&[JobId], ApiError> {
         let Some(ids) = &mut self.job_ids else { return Ok(&[]) };
         if ids.len() > MAX_JOBS {
-            let message = format!("jobIds has {} ids; it may have at most {MAX_JOBS}", ids.len());
+            let message = format!("jobIds has {} ids; at most {MAX_JOBS} are allowed", ids.len());
             return Err(ApiError::bad_input("filter.jobIds", message));
         }
         let mut seen = HashSet::with_capacity(ids.len());

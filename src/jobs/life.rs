@@ -214,7 +214,7 @@ impl Life {
             self.begin_attempt(now);
             return Vec::new();
         }
-        let message = "its object was deleted in the cluster by somebody else".to_owned();
+        let message = "its object was deleted from the cluster by someone else".to_owned();
         let why = (Some(reason::DELETED.to_owned()), Some(message));
         let events = self.enter(JobPhase::Failed, why, now).into_iter().collect();
         self.next_attempt_at = None;
@@ -301,7 +301,7 @@ impl Life {
             return None;
         }
         let seconds = self.deadline_seconds.unwrap_or_default();
-        let message = format!("it ran longer than the {seconds} s that it may");
+        let message = format!("it ran longer than its limit of {seconds} s");
         let why = (Some(reason::DEADLINE_EXCEEDED.to_owned()), Some(message));
         let event = self.enter(JobPhase::Failed, why, now);
         if event.is_some() {

@@ -114,7 +114,7 @@ async fn page(
     let filter = filter.unwrap_or_default();
     if filter.mine && filter.submitted_by.is_some_and(|user| user != me) {
         let problem =
-            ApiError::bad_input("filter.submittedBy", "mine and another person's submittedBy exclude each other");
+            ApiError::bad_input("filter.submittedBy", "mine cannot be combined with another person's submittedBy");
         return Err(problem.into());
     }
     let page = Page::parse(args)?.sorted_by(SortType::Time)?;

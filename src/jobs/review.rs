@@ -134,7 +134,7 @@ impl Room {
         match (self.limit, self.left()) {
             (Some(limit), Some(left)) if left < 0 => {
                 let message =
-                    format!("the project may have {limit} {what}; it uses {used} and this job asks for {requested}");
+                    format!("the project's limit is {limit} {what}; it uses {used} and this job requests {requested}");
                 Err(ApiError::new(Code::QuotaExceeded, message))
             }
             _ => Ok(()),
@@ -157,7 +157,7 @@ impl Submitter {
         let key = key.and_then(|key| findings.take(AdmissionRule::IdempotencyKey, key));
         let priority = input.priority.unwrap_or(0);
         if !(0..=MAX_PRIORITY).contains(&priority) {
-            let message = format!("priority was {priority}; it may be 0 to {MAX_PRIORITY}");
+            let message = format!("priority was {priority}; it must be between 0 and {MAX_PRIORITY}");
             findings.note(AdmissionRule::Priority, ApiError::bad_input("input.priority", message));
         }
         if let Some(name) = &input.name {
@@ -294,8 +294,8 @@ mod tests {
         };
         assert_eq!(refused(6, 3, 2), "");
         insta::assert_snapshot!(refused(6, 10, 3), @r"
-        the project may have 8 GPUs; it uses 6 and this job asks for 3
-        the project may have 10 unfinished jobs; it uses 10 and this job asks for 1
+        the project's limit is 8 GPUs; it uses 6 and this job requests 3
+        the project's limit is 10 unfinished jobs; it uses 10 and this job requests 1
         ");
     }
 }

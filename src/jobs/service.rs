@@ -65,7 +65,7 @@ impl Submitter {
         caller.principal()?;
         let reason = input.reason.as_deref();
         if let Some(count) = reason.map(|reason| reason.chars().count()).filter(|count| *count > MAX_REASON) {
-            let message = format!("reason has {count} characters; it may have {MAX_REASON}");
+            let message = format!("reason has {count} characters; at most {MAX_REASON} are allowed");
             return Err(ApiError::bad_input("input.reason", message).into());
         }
         let mut conn = self.db.connection().await?;
@@ -83,7 +83,7 @@ impl Submitter {
             }
             if job.phase.is_terminal() {
                 let phase = job.phase.as_str();
-                return Err(ApiError::conflict(format!("the job is {phase} already and stays so"))
+                return Err(ApiError::conflict(format!("the job is already {phase}, which is final"))
                     .at("input.id")
                     .into());
             }

@@ -122,9 +122,9 @@ impl Job {
                 let ahead = ctx.read::<JobsAhead>(job.id).await?.unwrap_or(0);
                 let queue = &job.queue;
                 Ok(Some(match ahead {
-                    0 => format!("It is the first to wait in the queue {queue}."),
-                    1 => format!("It waits in the queue {queue}, 1 job ahead of it."),
-                    many => format!("It waits in the queue {queue}, {many} jobs ahead of it."),
+                    0 => format!("It is first in the queue {queue}."),
+                    1 => format!("It is waiting in the queue {queue} behind 1 other job."),
+                    many => format!("It is waiting in the queue {queue} behind {many} other jobs."),
                 }))
             }
             JobPhase::Running | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Cancelled => Ok(None),

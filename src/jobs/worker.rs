@@ -183,9 +183,9 @@ impl Worker {
         };
         let life = self.change(due, taken).await?;
         if life.is_some_and(|life| !life.is_in_cluster_as(name, uid)) {
-            tracing::warn!(job = %due.id, object = name, "an object was made too late and is removed");
+            tracing::warn!(job = %due.id, object = name, "removing an object that was created too late");
             if let Err(error) = in_time(self.executor.delete(&target(due), Some(uid))).await {
-                tracing::warn!(job = %due.id, object = name, %error, "an object that nobody wants is still there");
+                tracing::warn!(job = %due.id, object = name, %error, "an unwanted object could not be removed");
             }
         }
         Ok(())
@@ -214,7 +214,7 @@ impl Worker {
     }
 
     async fn put_off(&self, due: &Due, why: &'static str, error: ClusterError) -> Result<(), ApiError> {
-        tracing::info!(job = %due.id, %error, attempt = due.submit_attempts, "tried again later");
+        tracing::info!(job = %due.id, %error, attempt = due.submit_attempts, "will be tried again later");
         let pause = pause(due.submit_attempts, rand::rng().random_range(0.5..1.0));
         let put_off = |life: &mut Life, now: DateTime<Utc>| {
             life.not_denied();

@@ -59,7 +59,7 @@ pub(super) async fn run<R: Reconciler>(
         for (place, cause) in settle(&store, &observations, &health).await {
             metrics::counter!("platform_watch_set_aside_total").increment(1);
             if let Some(subject) = observations.get(place).map(R::subject) {
-                tracing::error!(room = R::ROOM, %subject, cause, "an observation that the database refuses was set aside");
+                tracing::error!(room = R::ROOM, %subject, cause, "an observation was set aside because the database rejects it");
             }
         }
         health.settled();

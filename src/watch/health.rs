@@ -68,7 +68,7 @@ impl Health {
         let failing = failing.filter(|failing| *failing >= UNWRITTEN);
         match failing {
             Some(failing) => Err(format!(
-                "nothing that the watch sees could be written for {} s; it is {behind:.1} s behind",
+                "the watch could not write its observations for {} s; it is {behind:.1} s behind",
                 failing.as_secs()
             )),
             None if behind >= BEHIND.as_secs_f64() => Err(format!("the watch is {behind:.1} s behind")),
@@ -134,7 +134,7 @@ mod tests {
         jobs.failed();
         assert!(health.check().is_ok(), "one failure is tried again");
         jobs.note(|room| room.failing_since = Instant::now().checked_sub(UNWRITTEN));
-        insta::assert_snapshot!(health.check().unwrap_err(), @"nothing that the watch sees could be written for 5 s; it is 0.0 s behind");
+        insta::assert_snapshot!(health.check().unwrap_err(), @"the watch could not write its observations for 5 s; it is 0.0 s behind");
         jobs.wrote();
         assert!(health.check().is_ok());
     }

@@ -98,7 +98,7 @@ async fn attempt<S: Store>(store: &S, observations: &[S::Observation], health: &
     };
     if let Failure::Away(error) = &failure {
         health.failed();
-        tracing::warn!(error, "what the watch saw could not be written; trying again");
+        tracing::warn!(error, "the watch's observations could not be written; trying again");
         tokio::time::sleep(RETRY).await;
     }
     Err(failure)
@@ -128,7 +128,7 @@ impl<R: Reconciler> Store for Rows<R> {
             Ok(Ok(Err(error))) => Err(judge(error)),
             Ok(Err(_)) => {
                 discard(conn);
-                Err(Failure::Refused("a defect of the program: it panicked".to_owned()))
+                Err(Failure::Refused("a bug in the program: it panicked".to_owned()))
             }
             Err(_) => {
                 discard(conn);

@@ -70,12 +70,12 @@ where
                     }
                     Some(Err(error)) => {
                         metrics::counter!("platform_watch_errors_total", "kind" => kind).increment(1);
-                        tracing::warn!(kind, error = %error_chain(&error), "the watch broke; it begins again");
+                        tracing::warn!(kind, error = %error_chain(&error), "the watch failed; starting it again");
                     }
                     None => break,
                 }
             }
-            tracing::warn!(kind, "the cluster has gone back to an older state; the watch lists it anew");
+            tracing::warn!(kind, "the cluster has returned to an older state; listing it again");
         }
     }
 }

@@ -31,8 +31,8 @@ pub async fn glance(
     let pods = Api::<Pod>::namespaced(cluster.client(), namespace);
     match cluster.call(pods.get_opt(pod)).await? {
         Some(found) if found.uid().as_deref() == Some(uid) => Ok(of_pod(&found)),
-        Some(_) => Err(ClusterError::NotFound(format!("the pod {pod} is another than that with the uid {uid}"))),
-        None => Err(ClusterError::NotFound(format!("the pod {pod} with the uid {uid} is there no more"))),
+        Some(_) => Err(ClusterError::NotFound(format!("the pod {pod} does not have the uid {uid}"))),
+        None => Err(ClusterError::NotFound(format!("the pod {pod} with the uid {uid} no longer exists"))),
     }
 }
 

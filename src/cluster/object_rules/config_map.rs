@@ -24,10 +24,10 @@ pub(super) fn check(map: &ConfigMap, at: &At<'_>, report: &mut Report) {
         key(name, &binary, report);
         bytes = bytes.saturating_add(value.0.len());
         if map.data.as_ref().is_some_and(|data| data.contains_key(name)) {
-            report.say(&binary.key(name), "is a key of data too; a key may stand in one of them");
+            report.say(&binary.key(name), "is also a key of data; a key may be in only one of the two");
         }
     }
     if bytes > MAX_BYTES {
-        report.say(&data, format!("has {bytes} bytes together with binaryData; it may have {MAX_BYTES}"));
+        report.say(&data, format!("has {bytes} bytes together with binaryData; at most {MAX_BYTES} are allowed"));
     }
 }

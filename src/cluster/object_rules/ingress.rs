@@ -14,13 +14,13 @@ const UNCLEAN_END: [&str; 2] = ["/..", "/."];
 
 const HOST: Form = Form {
     fits: |host| (SUBDOMAIN.fits)(host.strip_prefix("*.").unwrap_or(host)) && host.parse::<std::net::IpAddr>().is_err(),
-    allowed: "a host name such as example.com or *.example.com, and no address",
+    allowed: "a host name such as example.com or *.example.com, not an IP address",
 };
 
 /// Kinds and names of other objects.
 const SEGMENT: Form = Form {
     fits: |text| ![".", ".."].contains(&text) && !text.contains(['/', '%']),
-    allowed: "a name without '/' and '%'",
+    allowed: "a name without '/' or '%'",
 };
 
 pub(super) fn check(ingress: &Ingress, at: &At<'_>, report: &mut Report) {
@@ -90,7 +90,7 @@ fn path(path: &HTTPIngressPath, at: &At<'_>, report: &mut Report) {
     let unclean = UNCLEAN.iter().find(|part| written.contains(**part));
     let unclean = unclean.or_else(|| UNCLEAN_END.iter().find(|end| written.ends_with(**end)));
     if let Some(part) = unclean.filter(|_| compared) {
-        report.say(&at_path, format!("was {}; it may not have {part:?} in it", quoted(written)));
+        report.say(&at_path, format!("was {}; it may not contain {part:?}", quoted(written)));
     }
     backend(&path.backend, &at.field("backend"), report);
 }
@@ -99,7 +99,7 @@ fn backend(backend: &IngressBackend, at: &At<'_>, report: &mut Report) {
     let service = match (&backend.service, &backend.resource) {
         (Some(service), None) => service,
         (None, Some(resource)) => return self::resource(resource, &at.field("resource"), report),
-        (Some(_), Some(_)) | (None, None) => return report.say(at, "must have one of service and resource"),
+        (Some(_), Some(_)) | (None, None) => return report.say(at, "must have exactly one of service and resource"),
     };
     let at = at.field("service");
     report.required(&at.field("name"), Some(&service.name), &LABEL_OF_LETTER);
@@ -110,7 +110,7 @@ fn backend(backend: &IngressBackend, at: &At<'_>, report: &mut Report) {
     match (name, number) {
         (Some(name), None) => report.form(&at.field("name"), name, &PORT_NAME),
         (None, Some(number)) => report.range(&at.field("number"), Some(i64::from(number)), 1, 65_535),
-        (Some(_), Some(_)) | (None, None) => report.say(&at, "must have one of name and number"),
+        (Some(_), Some(_)) | (None, None) => report.say(&at, "must have exactly one of name and number"),
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn check(kind: Kind, metadata: &ObjectMeta, at: &At<'_>, report: &mut
         (
             "finalizers",
             metadata.finalizers.iter().flatten().next().is_some(),
-            "nothing would remove them, and the object would stay for ever",
+            "nothing would remove them, and the object would stay forever",
         ),
         (
             "ownerReferences",
@@ -59,7 +59,7 @@ fn form(kind: Kind) -> (&'static Form, Option<(usize, &'static str)>) {
     match kind {
         // Since Kubernetes 1.36 a digit may come first; the clusters before do not take it.
         Kind::Service => (&LABEL_OF_LETTER, None),
-        Kind::CronJob => (&SUBDOMAIN, Some((MAX_CRON_NAME, "its Jobs have 11 characters more in their names"))),
+        Kind::CronJob => (&SUBDOMAIN, Some((MAX_CRON_NAME, "the names of its Jobs are 11 characters longer"))),
         Kind::Job | Kind::Workflow => (&SUBDOMAIN, Some((MAX_LABEL, "its pods have the name as a label"))),
         Kind::Pod
         | Kind::Deployment
@@ -74,7 +74,7 @@ fn name(kind: Kind, name: &str, at: &At<'_>, report: &mut Report) {
     let (form, most) = form(kind);
     report.form(at, name, form);
     if let Some((most, why)) = most.filter(|(most, _)| name.len() > *most) {
-        report.say(at, format!("has {} characters; it may have {most}: {why}", name.len()));
+        report.say(at, format!("has {} characters; at most {most} are allowed: {why}", name.len()));
     }
 }
 
@@ -84,6 +84,6 @@ fn generated(kind: Kind, beginning: &str, at: &At<'_>, report: &mut Report) {
         let masked = beginning.strip_suffix('-').filter(|rest| !rest.is_empty()).unwrap_or(beginning);
         report.form(at, masked, form(kind).0);
     } else {
-        report.say(at, "is not allowed: the object is known by its name; use metadata.name");
+        report.say(at, "is not allowed: the object needs a fixed name; use metadata.name");
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn check(schedule: &str, at: &At<'_>, report: &mut Report) {
     if schedule.trim().is_empty() {
         report.missing(at);
     } else if schedule.contains("TZ") {
-        report.say(at, format!("was {}; the time zone belongs into timeZone", quoted(schedule)));
+        report.say(at, format!("was {}; the time zone belongs in timeZone", quoted(schedule)));
     } else if let Err(why) = parse(schedule) {
         report.say(at, format!("was {}, which is not a schedule: {why}", quoted(schedule)));
     }
@@ -49,7 +49,7 @@ pub(super) fn zone(name: &str, at: &At<'_>, report: &mut Report) {
 fn parse(schedule: &str) -> Result<(), String> {
     if schedule.starts_with('@') {
         let is_known = NAMED.contains(&schedule) || schedule.strip_prefix("@every ").is_some_and(is_duration);
-        let known = format!("it may begin with @ as {} or \"@every 1h30m\"", NAMED.join(", "));
+        let known = format!("a schedule with @ must be {} or \"@every 1h30m\"", NAMED.join(", "));
         return if is_known { Ok(()) } else { Err(known) };
     }
     let parts: Vec<&str> = schedule.split_whitespace().collect();
@@ -164,8 +164,8 @@ mod tests {
     "*/0 * * * *": the minute was "*/0"; it must be "*", or 0 to 59, alone or as in "0-59/2" and "0,59"
     "1,,2 * * * *": the minute was ""; it must be "*", or 0 to 59, alone or as in "0-59/2" and "0,59"
     "* * * xyz *": the month was "xyz"; it must be "*", or 1 to 12 or jan to dec, alone or as in "1-12/2" and "1,12"
-    "@often": it may begin with @ as @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or "@every 1h30m"
-    "@every soon": it may begin with @ as @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or "@every 1h30m"
+    "@often": a schedule with @ must be @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or "@every 1h30m"
+    "@every soon": a schedule with @ must be @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or "@every 1h30m"
     "#);
     }
 }

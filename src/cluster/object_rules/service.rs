@@ -21,7 +21,7 @@ const EXTERNAL_NAME: &str = "ExternalName";
 pub(super) fn check(service: &Service, at: &At<'_>, report: &mut Report) {
     let (spec, at) = (service.spec.as_ref(), at.field("spec"));
     let Some(spec) = spec else {
-        report.say(&at.field("ports"), "is required: a Service has at least one port");
+        report.say(&at.field("ports"), "is required: a Service must have at least one port");
         return;
     };
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -52,10 +52,10 @@ fn addresses(spec: &ServiceSpec, of_type: &str, is_headless: bool, at: &At<'_>, 
             report.say(&at.field("ipFamilies"), "are not allowed for the type ExternalName, nor is ipFamilyPolicy");
         }
     } else if is_headless && of_type != CLUSTER_IP {
-        report.say(&at.field("clusterIP"), format!("was \"None\"; it may not be for the type {of_type}"));
+        report.say(&at.field("clusterIP"), format!("was \"None\", which is not allowed for the type {of_type}"));
     } else if !is_headless && address.is_some() {
-        // An address of one's choice may be taken, or not be the cluster's.
-        let why = "is not allowed but for \"None\": the cluster chooses the address";
+        // A chosen address may be in use, or not belong to the cluster.
+        let why = "is not allowed unless it is \"None\": the cluster chooses the address";
         report.say(&at.field("clusterIP"), why);
     }
     let others = spec.cluster_ips.as_deref().unwrap_or_default();
@@ -88,7 +88,7 @@ fn ports(spec: &ServiceSpec, of_type: &str, is_headless: bool, at: &At<'_>, repo
     if ports.is_empty() && !is_headless && of_type != EXTERNAL_NAME {
         report.say(
             &at,
-            "is required: a Service has at least one port unless its clusterIP is \"None\" or its type ExternalName",
+            "is required: a Service must have at least one port unless its clusterIP is \"None\" or its type ExternalName",
         );
     }
     let (mut names, mut numbers, mut of_nodes) = (HashSet::new(), HashSet::new(), HashSet::new());
@@ -100,7 +100,7 @@ fn ports(spec: &ServiceSpec, of_type: &str, is_headless: bool, at: &At<'_>, repo
             Some(name) if !names.insert(name) => {
                 report.say(&at.field("name"), format!("was {}, which is given twice", quoted(name)));
             }
-            None if ports.len() > 1 => report.say(&at.field("name"), "is required where there are several ports"),
+            None if ports.len() > 1 => report.say(&at.field("name"), "is required when there are several ports"),
             Some(_) | None => {}
         }
         let protocol = port.protocol.as_deref().filter(|protocol| !protocol.is_empty()).unwrap_or("TCP");

@@ -53,12 +53,15 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
         None | Some("" | "NonIndexed") => false,
         Some("Indexed") => {
             if completions.is_none() {
-                refusals.refuse("spec.completions", "is missing; an Indexed Job needs it, the same as parallelism");
+                refusals.refuse(
+                    "spec.completions",
+                    "is missing; an Indexed Job requires it, with the value of parallelism",
+                );
             }
             true
         }
         Some(other) => {
-            let what = format!("was {other:?}; it may be NonIndexed or Indexed");
+            let what = format!("was {other:?}; it must be NonIndexed or Indexed");
             refusals.refuse("spec.completionMode", what);
             false
         }
@@ -69,14 +72,14 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
             refusals.refuse(&format!("spec.{field}"), format!("is not supported: {why}"));
         }
     };
-    unsupported(suspend == Some(true), "suspend", "a job starts when it is submitted; submit it when it is to run");
+    unsupported(suspend == Some(true), "suspend", "a job starts when it is submitted; submit it when it should run");
     unsupported(
         backoff_limit_per_index.is_some(),
         "backoffLimitPerIndex",
         "a job is tried again as a whole; use backoffLimit",
     );
-    unsupported(max_failed_indexes.is_some(), "maxFailedIndexes", "a job fails with its first task that fails");
-    unsupported(pod_failure_policy.is_some(), "podFailurePolicy", "every failure of a task counts the same");
+    unsupported(max_failed_indexes.is_some(), "maxFailedIndexes", "a job fails as soon as one of its tasks fails");
+    unsupported(pod_failure_policy.is_some(), "podFailurePolicy", "all failures of a task count the same");
     unsupported(success_policy.is_some(), "successPolicy", "a job succeeds when all of its tasks do");
     unsupported(managed_by.is_some(), "managedBy", "the platform runs the job itself");
     unsupported(manual_selector == Some(true), "manualSelector", "the platform chooses the labels that select tasks");

@@ -54,7 +54,7 @@ impl Refusals<'_> {
     /// Notes a number that is not between two others.
     pub(super) fn range<N: PartialOrd + std::fmt::Display>(&mut self, path: &str, value: N, least: N, most: N) {
         if value < least || value > most {
-            self.refuse(path, format!("was {value}; it may be {least} to {most}"));
+            self.refuse(path, format!("was {value}; it must be between {least} and {most}"));
         }
     }
 }
@@ -109,12 +109,12 @@ fn of_flash_job(job: FlashJob, refusals: &mut Refusals<'_>) -> Workload {
     if (1..=MAX_TASKS).contains(&count) {
         let gang = job.spec.min_available;
         if !(1..=count).contains(&gang) {
-            let allowed = if count == 1 { "must be 1".to_owned() } else { format!("may be 1 to {count}") };
+            let allowed = if count == 1 { "must be 1".to_owned() } else { format!("must be between 1 and {count}") };
             let what = format!("was {gang}; it {allowed}, the number of tasks");
             refusals.refuse("spec.minAvailable", what);
         }
     } else {
-        refusals.refuse("spec.tasks", format!("has {count} tasks; it may have 1 to {MAX_TASKS}"));
+        refusals.refuse("spec.tasks", format!("has {count} tasks; 1 to {MAX_TASKS} are allowed"));
     }
     Workload {
         name: name_of(&job.metadata),

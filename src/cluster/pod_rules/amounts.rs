@@ -62,7 +62,8 @@ pub(in crate::cluster) fn amount(quantity: &ApiQuantity, at: &At<'_>, report: &m
         }
         Ok(amount) => Some(amount),
         Err(_) => {
-            let allowed = "a number alone or with one of m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei behind it, such as 500m or 10Gi";
+            let allowed =
+                "a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi";
             let why = format!("was {}, which is not a quantity: it must be {allowed}", quoted(&quantity.0));
             report.say(at, why);
             None
@@ -142,7 +143,7 @@ fn of_kind(name: &str, quantity: &ApiQuantity, at: &At<'_>, report: &mut Report)
     let Some(amount) = amount(quantity, at, report) else { return };
     let part = amount.nanos() % NANOS;
     if amount.nanos() > MOST * NANOS {
-        report.say(at, format!("was {amount}; it may be at most {MOST}"));
+        report.say(at, format!("was {amount}; it must be at most {MOST}"));
         return;
     }
     match kind {
@@ -150,7 +151,7 @@ fn of_kind(name: &str, quantity: &ApiQuantity, at: &At<'_>, report: &mut Report)
         // Kubernetes takes half a byte, written by mistake as 500m, and no container starts with it.
         Kind::Bytes if part != 0 => report.say(at, format!("was {amount}; it must be a whole number of bytes")),
         Kind::HugePages(size) if amount.nanos() % size != 0 => {
-            report.say(at, format!("was {amount}; it must be a multiple of the size of a page"));
+            report.say(at, format!("was {amount}; it must be a multiple of the page size"));
         }
         Kind::Extended if part != 0 => report.say(at, format!("was {amount}; it must be a whole number")),
         Kind::Bytes | Kind::HugePages(_) | Kind::Extended => {}
@@ -161,7 +162,7 @@ fn of_kind(name: &str, quantity: &ApiQuantity, at: &At<'_>, report: &mut Report)
 pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_>, report: &mut Report) {
     // Kubernetes refuses an empty list too.
     if resources.claims.is_some() {
-        report.say(&at.field("claims"), "is not allowed for a pod as a whole");
+        report.say(&at.field("claims"), "is not allowed at the level of the pod");
     }
     let (requests, limits) = (at.field("requests"), at.field("limits"));
     for (list, at) in [(&resources.requests, &requests), (&resources.limits, &limits)] {
@@ -169,7 +170,8 @@ pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_
             if is_for_pods(name) {
                 of_kind(name, quantity, &at.key(name), report);
             } else {
-                report.say(&at.key(name), "is not allowed for a pod as a whole; only cpu, memory and huge pages are");
+                report
+                    .say(&at.key(name), "is not allowed at the level of the pod; only cpu, memory and huge pages are");
             }
         }
     }
@@ -190,14 +192,14 @@ pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_
     for (name, asked) in together.iter().filter(|(name, _)| is_for_pods(name)) {
         let whole = parsed(&resources.requests, name);
         if let Some(whole) = whole.filter(|whole| whole.nanos() < *asked) {
-            let why = format!("was {whole}; it may not be less than what the containers ask for together");
+            let why = format!("was {whole}; it may not be less than the aggregate request of the containers");
             report.say(&requests.key(name), why);
         }
         // What the containers ask for is the pod's own request where it has none.
         let limit = parsed(&resources.limits, name);
         let without_request = resources.requests.as_ref().is_none_or(|requests| !requests.contains_key(name));
         if let Some(limit) = limit.filter(|limit| without_request && limit.nanos() < *asked) {
-            let why = format!("was {limit}; it may not be less than what the containers ask for together");
+            let why = format!("was {limit}; it may not be less than the aggregate request of the containers");
             report.say(&limits.key(name), why);
         }
     }

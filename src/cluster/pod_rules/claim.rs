@@ -18,7 +18,7 @@ pub(in crate::cluster) fn check(claim: &PersistentVolumeClaimSpec, at: &At<'_>, 
         report.one_of(&at.field("accessModes").item(index), mode, &all);
     }
     if modes.len() > 1 && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
-        report.say(&at.field("accessModes"), "has ReadWriteOncePod; it may not have other modes then");
+        report.say(&at.field("accessModes"), "has ReadWriteOncePod, which may not be combined with other modes");
     }
     let resources = at.field("resources");
     let (requests, limits) = (resources.field("requests"), resources.field("limits"));
@@ -30,7 +30,7 @@ pub(in crate::cluster) fn check(claim: &PersistentVolumeClaimSpec, at: &At<'_>, 
         if name == "storage" {
             has_size = true;
             if amount.is_some_and(|size| size.is_zero()) {
-                report.say(&at, "was 0; it must be more than 0");
+                report.say(&at, "was 0; it must be greater than 0");
             }
         }
     }

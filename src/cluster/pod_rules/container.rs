@@ -142,7 +142,7 @@ pub(super) fn mount_path<'p>(path: &'p str, seen: &mut HashSet<&'p str>, at: &At
     report.required(at, Some(path), &ABSOLUTE_PATH);
     let trimmed = path.trim_end_matches('/');
     if path.contains(':') {
-        report.say(at, format!("was {}; it may not have a ':'", quoted(path)));
+        report.say(at, format!("was {}; it may not contain a ':'", quoted(path)));
     }
     if path.starts_with('/') && trimmed.is_empty() {
         report.say(at, format!("was {}, which would hide the image's own files", quoted(path)));

@@ -33,7 +33,7 @@ pub(super) fn check(container: &Container, pod: &PodSpec, at: &At<'_>, report: &
         match (&source.config_map_ref, &source.secret_ref) {
             (Some(map), None) => report.required(&at.field("configMapRef").field("name"), Some(&map.name), &SUBDOMAIN),
             (None, Some(map)) => report.required(&at.field("secretRef").field("name"), Some(&map.name), &SUBDOMAIN),
-            _ => report.say(&at, "must have one of configMapRef and secretRef"),
+            _ => report.say(&at, "must have exactly one of configMapRef and secretRef"),
         }
     }
 }
@@ -41,10 +41,11 @@ pub(super) fn check(container: &Container, pod: &PodSpec, at: &At<'_>, report: &
 /// What a program cannot be started with.
 fn start(length: usize, text: &str, at: &At<'_>, report: &mut Report) {
     if text.contains('\0') {
-        report.say(at, "has the character U+0000 (NUL), which no argument or variable can have");
+        report.say(at, "contains the character U+0000 (NUL), which no argument or variable may contain");
     }
     if length > MAX_ARGUMENT {
-        report.say(at, format!("has {length} bytes; Linux starts no program with one of more than {MAX_ARGUMENT}"));
+        report
+            .say(at, format!("has {length} bytes; the limit of Linux for one argument or variable is {MAX_ARGUMENT}"));
     }
 }
 
@@ -69,7 +70,7 @@ fn source(from: &EnvVarSource, pod: &PodSpec, at: &At<'_>, report: &mut Report) 
         + usize::from(from.secret_key_ref.is_some());
     if count != 1 {
         let why = format!(
-            "has {count} sources; it must have one of fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef"
+            "has {count} sources; it must have exactly one of fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef"
         );
         report.say(at, why);
     }

@@ -31,7 +31,7 @@ const OF_FILES: [&str; 5] =
 
 pub(super) fn mode(mode: Option<i32>, at: &At<'_>, report: &mut Report) {
     if let Some(mode) = mode.filter(|mode| !(0..=0o777).contains(mode)) {
-        report.say(at, format!("was {mode}; it must be 0 to 511, which is 0777 in octal"));
+        report.say(at, format!("was {mode}; it must be between 0 and 511, which is 0777 in octal"));
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) fn of_pod(items: Option<&[DownwardAPIVolumeFile]>, pod: &PodSpec, at:
         match (&item.field_ref, &item.resource_field_ref) {
             (Some(selected), None) => field(selected, Asked::ByFile, &at.field("fieldRef"), report),
             (None, Some(selected)) => resource(selected, Asked::ByFile, pod, &at.field("resourceFieldRef"), report),
-            _ => report.say(&at, "must have one of fieldRef and resourceFieldRef"),
+            _ => report.say(&at, "must have exactly one of fieldRef and resourceFieldRef"),
         }
     }
 }
@@ -106,7 +106,7 @@ pub(super) fn resource(
             &["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"]
         }
         Some(_) | None => {
-            let allowed = "limits. or requests. and cpu, memory, ephemeral-storage or hugepages- and a size";
+            let allowed = "limits. or requests. followed by cpu, memory, ephemeral-storage or hugepages- and a size";
             report.say(&at.field("resource"), format!("was {}; it must be {allowed}", quoted(&selected.resource)));
             return;
         }

@@ -35,7 +35,7 @@ pub(in crate::cluster) fn of_object(metadata: &ObjectMeta, at: &At<'_>, report: 
         key_form(key, &key.to_ascii_lowercase(), &annotations, report);
     }
     if size > MAX_ANNOTATIONS {
-        report.say(&annotations, format!("have {size} bytes together; they may have {MAX_ANNOTATIONS}"));
+        report.say(&annotations, format!("have {size} bytes together; at most {MAX_ANNOTATIONS} are allowed"));
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) fn of_claim_template(metadata: &ObjectMeta, at: &At<'_>, report: &mut
         ..ObjectMeta::default()
     };
     if *metadata != plain {
-        report.say(at, "has more than labels and annotations, which is all that the template of a claim may have");
+        report.say(at, "may only have labels and annotations in the template of a claim");
     }
 }
 
@@ -73,14 +73,14 @@ fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mu
             let is_profile = ["runtime/default", "docker/default", "unconfined"].contains(&value)
                 || value.strip_prefix("localhost/").is_some_and(RELATIVE_PATH.fits);
             if !is_profile {
-                let allowed = "\"runtime/default\" or \"localhost/\" and the name of a profile";
+                let allowed = "\"runtime/default\" or \"localhost/\" followed by the name of a profile";
                 report.say(at, format!("was {}; it must be {allowed}", quoted(value)));
             } else if let Some(profile) = pod.and_then(|pod| seccomp_field(pod, key))
                 && !is_annotated(profile, value)
             {
                 report.say(
                     at,
-                    format!("was {}, but the seccompProfile is another; leave one of the two out", quoted(value)),
+                    format!("was {}, but the seccompProfile is different; leave out one of the two", quoted(value)),
                 );
             }
         }
@@ -98,7 +98,7 @@ fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mu
             }
             let is_profile = ["", "runtime/default", "unconfined"].contains(&value) || value.starts_with("localhost/");
             if !is_profile {
-                let allowed = "\"runtime/default\" or \"localhost/\" and the name of a profile";
+                let allowed = "\"runtime/default\" or \"localhost/\" followed by the name of a profile";
                 report.say(at, format!("was {}; it must be {allowed}", quoted(value)));
             }
         }

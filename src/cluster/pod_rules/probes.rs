@@ -72,7 +72,7 @@ fn probe(probe: &Probe, name: &str, container: &Container, at: &At<'_>, report: 
     let handlers = [probe.exec.is_some(), probe.http_get.is_some(), probe.tcp_socket.is_some(), probe.grpc.is_some()];
     let count = handlers.iter().filter(|handler| **handler).count();
     if count != 1 {
-        report.say(at, format!("has {count} handlers; it must have one of exec, httpGet, tcpSocket and grpc"));
+        report.say(at, format!("has {count} handlers; it must have exactly one of exec, httpGet, tcpSocket and grpc"));
     }
     if let Some(exec) = &probe.exec {
         command(exec.command.as_deref(), &at.field("exec"), report);
@@ -120,7 +120,7 @@ fn lifecycle(lifecycle: &Lifecycle, container: &Container, pod: &PodSpec, at: &A
         match pod.os.as_ref().map(|os| os.name.as_str()) {
             Some(_) if is_real_time(signal) || SIGNALS.contains(&signal.as_str()) => {}
             Some(_) => report.say(&at, format!("was {}; it must be a signal such as \"SIGTERM\"", quoted(signal))),
-            None => report.say(&at, "is only allowed in a pod that names its spec.os"),
+            None => report.say(&at, "is only allowed in a pod that sets spec.os"),
         }
     }
 }
@@ -140,7 +140,7 @@ fn hook(handler: &LifecycleHandler, container: &Container, pod: &PodSpec, at: &A
         [handler.exec.is_some(), handler.http_get.is_some(), handler.tcp_socket.is_some(), handler.sleep.is_some()];
     let count = handlers.iter().filter(|handler| **handler).count();
     if count != 1 {
-        report.say(at, format!("has {count} handlers; it must have one of exec, httpGet, tcpSocket and sleep"));
+        report.say(at, format!("has {count} handlers; it must have exactly one of exec, httpGet, tcpSocket and sleep"));
     }
     if let Some(exec) = &handler.exec {
         command(exec.command.as_deref(), &at.field("exec"), report);

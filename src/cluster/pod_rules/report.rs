@@ -147,7 +147,7 @@ impl Report {
     /// A number, if there is one, must be within these limits.
     pub fn range(&mut self, at: &At<'_>, number: Option<i64>, least: i64, most: i64) {
         if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
-            self.say(at, format!("was {number}; it must be {least} to {most}"));
+            self.say(at, format!("was {number}; it must be between {least} and {most}"));
         }
     }
 

@@ -95,7 +95,7 @@ fn projection<'p>(
         + usize::from(source.cluster_trust_bundle.is_some())
         + usize::from(source.pod_certificate.is_some());
     if count != 1 {
-        report.say(at, format!("has {count} sources; it must have one of configMap, secret and downwardAPI"));
+        report.say(at, format!("has {count} sources; it must have exactly one of configMap, secret and downwardAPI"));
     }
     let map = source.config_map.as_ref().map(|map| ("configMap", &map.name, &map.items));
     let secret = source.secret.as_ref().map(|secret| ("secret", &secret.name, &secret.items));
@@ -125,7 +125,7 @@ fn projection<'p>(
 fn once<'p>(written: impl Iterator<Item = &'p str>, paths: &mut HashSet<&'p str>, at: &At<'_>, report: &mut Report) {
     for (index, path) in written.enumerate() {
         if !paths.insert(path) {
-            let why = format!("was {}, which another file of the volume has", quoted(path));
+            let why = format!("was {}, which another file of the volume already has", quoted(path));
             report.say(&at.item(index).field("path"), why);
         }
     }

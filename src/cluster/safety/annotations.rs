@@ -16,10 +16,10 @@ const PROFILES: [&str; 3] = [
 ];
 /// Beginnings of annotations that nobody but their owner may set, with the reason.
 const FORBIDDEN_ANNOTATIONS: [(&str, &str); 8] = [
-    ("kubernetes.io/config.", "only a kubelet marks its own pods so"),
-    ("pv.kubernetes.io/", "the cluster binds claims"),
-    ("volume.kubernetes.io/", "the cluster binds claims"),
-    ("volume.beta.kubernetes.io/", "the cluster binds claims"),
+    ("kubernetes.io/config.", "only a kubelet may set it"),
+    ("pv.kubernetes.io/", "only the cluster binds claims"),
+    ("volume.kubernetes.io/", "only the cluster binds claims"),
+    ("volume.beta.kubernetes.io/", "only the cluster binds claims"),
     ("io.kubernetes.cri-o.", "a pod may not change how its node runs it"),
     ("io.katacontainers.", "a pod may not change how its node runs it"),
     ("k8s.v1.cni.cncf.io/", "a pod may not choose its networks"),
@@ -52,10 +52,10 @@ fn forbidden_key(walk: &Walk, key: &str, forbidden: &[(&str, &str)]) -> Option<S
     // Kubernetes reads the keys of annotations without regard to case where it checks them.
     let lower = key.to_ascii_lowercase();
     if walk.is_filled_in(key) {
-        return Some("may not be put together when the workflow runs".to_owned());
+        return Some("may not contain a template tag".to_owned());
     }
     if lower.starts_with(OWN) && !lower.contains('/') {
-        return Some("is not allowed: the platform sets its own labels, which begin with \"platform.\"".to_owned());
+        return Some("is not allowed: keys that begin with \"platform.\" are reserved for the platform".to_owned());
     }
     let found = forbidden.iter().find(|(prefix, _)| lower.starts_with(prefix));
     found.map(|(_, why)| format!("is not allowed: {why}"))
@@ -67,12 +67,12 @@ fn forbidden_value(key: &str, value: &Value) -> Option<String> {
         let confined = value.as_str().is_some_and(|text| CONFINED.contains(&text) || text.starts_with("localhost/"));
         let why = || {
             let shown = shown(value);
-            format!("was {shown}; it may be \"runtime/default\" or \"localhost/…\": a container may not be unconfined")
+            format!("was {shown}; it must be \"runtime/default\" or \"localhost/…\": a container may not be unconfined")
         };
         return (!confined).then(why);
     }
     // The platform overwrites these two; whatever else the scheduler listens to is not the user's to say.
     let schedulers = lower.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/'));
     (schedulers && ![QUEUE_ANNOTATION, PREEMPTABLE_ANNOTATION].contains(&key))
-        .then(|| "is not allowed: the platform tells the scheduler".to_owned())
+        .then(|| "is not allowed: only the platform gives instructions to the scheduler".to_owned())
 }

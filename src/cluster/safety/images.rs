@@ -16,7 +16,7 @@ pub fn image(walk: &mut Walk, image: &Value, path: &str) {
         Some((false, Err(error))) => {
             format!("was {}, which is not an image reference: {}", shown(image), error.problem)
         }
-        None => format!("was {}; it may be an image reference such as \"python:3.12\"", shown(image)),
+        None => format!("was {}; it must be an image reference such as \"python:3.12\"", shown(image)),
     };
     walk.note(path, why);
 }
@@ -29,8 +29,7 @@ pub fn gpus(walk: &mut Walk, fields: &Map<String, Value>, path: &str) {
     let equal = allowed.is_some_and(|allowed| matches!((parsed(asked), parsed(allowed)), (Some(a), Some(b)) if a == b));
     if !equal {
         let limit = allowed.map_or("no limit".to_owned(), |allowed| format!("a limit of {}", shown(allowed)));
-        let why =
-            format!("asks for {} GPUs with {limit}; a pod must limit GPUs to exactly what it asks for", shown(asked));
+        let why = format!("requests {} GPUs with {limit}; the limit must be equal to the request", shown(asked));
         walk.note(path, why);
     }
 }

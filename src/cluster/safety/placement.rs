@@ -27,11 +27,11 @@ fn forbidden_label(walk: &Walk, label: &str) -> Option<String> {
     let label = label.to_ascii_lowercase();
     let name = label.rsplit('/').next().unwrap_or(&label);
     if walk.is_filled_in(&label) {
-        Some("may not be put together when the workflow runs: it could name a node".to_owned())
+        Some("may not contain a template tag: it could name a node".to_owned())
     } else if NODE_NAMES.contains(&name) {
-        Some(format!("names a node; {SCHEDULER}, and a pod may only ask for a kind of node"))
+        Some(format!("names a node; {SCHEDULER}, and a pod may only select a kind of node"))
     } else if CONTROL_PLANE.contains(&label.as_str()) {
-        Some("asks for a node of the control plane, where no pod of a project runs".to_owned())
+        Some("selects a node of the control plane, where pods of projects do not run".to_owned())
     } else {
         None
     }
@@ -81,13 +81,13 @@ pub fn tolerations(walk: &mut Walk, list: &[Value], path: &str) {
         let text = |name: &str| member(fields, name).map(|value| value.as_str().unwrap_or("{{"));
         let key = text("key").unwrap_or_default();
         let why = if [Some(key), text("operator"), text("effect")].into_iter().flatten().any(|t| walk.is_filled_in(t)) {
-            "may not be put together when the workflow runs: it could tolerate every taint".to_owned()
+            "may not contain a template tag: it could tolerate every taint".to_owned()
         } else if key.is_empty() {
             "tolerates every taint; name the key of the taint".to_owned()
         } else if TOLERATED.contains(&key) && text("effect") == Some("NoExecute") {
             continue;
         } else if CLUSTER_TAINTS.iter().any(|prefix| key.to_ascii_lowercase().starts_with(prefix)) {
-            format!("tolerates {}, by which the cluster keeps pods off a node", shown_key(key))
+            format!("tolerates {}, which the cluster uses to keep pods off a node", shown_key(key))
         } else {
             continue;
         };

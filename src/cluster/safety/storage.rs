@@ -22,7 +22,7 @@ pub fn volumes(walk: &mut Walk, volumes: &[Value], path: &str) {
     for (index, volume) in volumes.iter().enumerate() {
         let path = format!("{path}[{index}]");
         let Value::Object(fields) = volume else {
-            walk.note(path, format!("was {}; a volume is a mapping", shown(volume)));
+            walk.note(path, format!("was {}; a volume must be a mapping", shown(volume)));
             continue;
         };
         for (key, value) in fields.iter().filter(|(key, value)| *key != "name" && !value.is_null()) {
@@ -32,7 +32,7 @@ pub fn volumes(walk: &mut Walk, volumes: &[Value], path: &str) {
                 "persistentVolumeClaim" => bound(walk, value, &path),
                 "projected" => projected(walk, value, &path),
                 key if VOLUMES.contains(&key) => walk.value(value, &path, &folded(key), "volumes"),
-                _ => walk.note(path, format!("is not allowed; a volume may be one of: {}", VOLUMES.join(", "))),
+                _ => walk.note(path, format!("is not allowed; a volume must be one of: {}", VOLUMES.join(", "))),
             }
         }
     }
@@ -42,7 +42,7 @@ pub fn volumes(walk: &mut Walk, volumes: &[Value], path: &str) {
 fn bound(walk: &mut Walk, source: &Value, path: &str) {
     let name = source.as_object().and_then(|fields| member(fields, "claimName"));
     if name.and_then(Value::as_str).is_some_and(|name| walk.is_filled_in(name)) {
-        walk.note(format!("{path}.claimName"), "may not be put together when the workflow runs");
+        walk.note(format!("{path}.claimName"), "may not contain a template tag");
     }
 }
 
@@ -56,7 +56,7 @@ fn projected(walk: &mut Walk, volume: &Value, path: &str) {
                 "serviceAccountToken" | "podCertificate" => {
                     walk.note(path, "is not allowed: jobs get no service-account token")
                 }
-                _ => walk.note(path, format!("is not allowed; a source may be one of: {}", SOURCES.join(", "))),
+                _ => walk.note(path, format!("is not allowed; a source must be one of: {}", SOURCES.join(", "))),
             }
         }
     }
@@ -75,7 +75,7 @@ pub fn templates(walk: &mut Walk, templates: &Value, path: &str) {
                 let path = join(path, &shown_key(key));
                 match (folded(key).as_str(), value) {
                     ("spec", Value::Object(spec)) => only(walk, spec, &PLAIN, &path),
-                    ("spec", _) => walk.note(path, format!("was {}; it is a mapping", shown(value))),
+                    ("spec", _) => walk.note(path, format!("was {}; it must be a mapping", shown(value))),
                     _ => walk.value(value, &path, &folded(key), "volumeclaimtemplate"),
                 }
             }
@@ -89,7 +89,7 @@ pub fn claim(walk: &mut Walk, spec: &Value, path: &str) {
     let Value::Object(fields) = spec else { return };
     only(walk, fields, &CLAIM, path);
     if member(fields, "storageClassName").is_some_and(|class| class.as_str().is_none_or(str::is_empty)) {
-        let why = format!("was \"\"; it may name a storage class or be left out: {NEW_SPACE}");
+        let why = format!("was \"\"; it must name a storage class or be left out: {NEW_SPACE}");
         walk.note(format!("{path}.storageClassName"), why);
     }
 }

@@ -213,7 +213,7 @@ impl Node {
             Content::Text(text) => Ok(text.clone()),
             // An alias of a number is spelt as it was written where its anchor stands.
             Content::Plain(_, written) => super::scalar::untagged(written).key().map(Arc::from),
-            Content::List(_) | Content::Map(_) => Err("a key has to be a string, not a list or a mapping"),
+            Content::List(_) | Content::Map(_) => Err("a key must be a string, not a list or a mapping"),
         }
     }
 

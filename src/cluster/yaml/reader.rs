@@ -37,7 +37,7 @@ pub enum Unreadable {
 /// The first thing that is wrong with it.
 pub fn read(text: &str) -> Result<Vec<Node>, Unreadable> {
     if text.len() > MAX_BYTES {
-        return Err(Unreadable::TooLarge(format!("has {} bytes; it may have {MAX_BYTES}", text.len())));
+        return Err(Unreadable::TooLarge(format!("has {} bytes; at most {MAX_BYTES} are allowed", text.len())));
     }
     let options = granit_parser::options! { emit_comments: false };
     let mut reader = Reader::default();
@@ -111,7 +111,7 @@ impl Reader {
             Event::Alias(anchor) => {
                 self.count()?;
                 let Some(Some(named)) = self.anchors.get(&anchor) else {
-                    return Err(malformed(place, "the alias stands inside of what it names"));
+                    return Err(malformed(place, "the alias is inside the value that it refers to"));
                 };
                 let node = Node { place, content: named.content.clone() };
                 self.add(node, 0)?;
@@ -129,9 +129,7 @@ impl Reader {
     fn count_many(&mut self, nodes: u64) -> Result<(), Unreadable> {
         self.built = self.built.saturating_add(nodes);
         if self.built > MAX_NODES {
-            return Err(Unreadable::TooLarge(format!(
-                "has more than {MAX_NODES} values, which is the most it may have"
-            )));
+            return Err(Unreadable::TooLarge(format!("has more than {MAX_NODES} values, which is the limit")));
         }
         Ok(())
     }
@@ -143,7 +141,7 @@ impl Reader {
     fn begin(&mut self, kind: Collection, anchor: usize, place: Place) -> Result<(), Unreadable> {
         self.count()?;
         if self.expects_key() {
-            return Err(malformed(place, "a key has to be a string, not a list or a mapping"));
+            return Err(malformed(place, "a key must be a string, not a list or a mapping"));
         }
         if self.open.len() as u64 >= MAX_DEPTH {
             return Err(too_deep());
@@ -193,7 +191,7 @@ impl Reader {
         };
         if let Some(line) = keys.insert(name.clone(), place.line) {
             let name = shown(name.trim_start_matches('\0'));
-            return Err(malformed(place, format!("the key {name} is there already, on line {line}")));
+            return Err(malformed(place, format!("the key {name} is already defined on line {line}")));
         }
         *pending = Some((key, place));
         Ok(())
@@ -212,7 +210,7 @@ impl Reader {
         let Some(open) = self.open.last_mut() else {
             if !node.is_null() {
                 if self.documents.len() == MAX_DOCUMENTS {
-                    let what = format!("has more than {MAX_DOCUMENTS} objects, which is the most it may have");
+                    let what = format!("has more than {MAX_DOCUMENTS} objects, which is the limit");
                     return Err(Unreadable::TooLarge(what));
                 }
                 self.documents.push(node);
@@ -243,7 +241,7 @@ impl Reader {
     fn finish(self) -> Result<Vec<Node>, Unreadable> {
         let mut whole = Size::default();
         self.documents.iter().for_each(|document| whole.hold(document.size()));
-        let replaced = "when its aliases are replaced; it may have";
+        let replaced = "when its aliases are expanded; the limit is";
         if whole.nodes > MAX_NODES {
             let what = format!("has {} values {replaced} {MAX_NODES}", counted(whole.nodes));
             return Err(Unreadable::TooLarge(what));
@@ -267,7 +265,7 @@ fn merge_sources(node: &Node, place: Place) -> Result<Vec<Arc<Map>>, Unreadable>
     let one = |node: &Node| match &node.content {
         Content::Map(map) => Ok(map.clone()),
         Content::Plain(..) | Content::Text(_) | Content::List(_) => {
-            Err(malformed(place, "what \"<<\" names has to be a mapping or a list of mappings"))
+            Err(malformed(place, "the value of \"<<\" must be a mapping or a list of mappings"))
         }
     };
     match &node.content {
@@ -278,7 +276,7 @@ fn merge_sources(node: &Node, place: Place) -> Result<Vec<Arc<Map>>, Unreadable>
 
 fn scalar_node(tag: Option<&str>, text: &str, plain: bool, place: Place) -> Result<Node, Unreadable> {
     if text.contains('\0') {
-        return Err(malformed(place, "a string may not have the character U+0000 (NUL) in it"));
+        return Err(malformed(place, "a string may not contain the character U+0000 (NUL)"));
     }
     match scalar::resolve(tag, text, plain).map_err(|why| malformed(place, why))? {
         Scalar::Text(text) => Ok(Node { place, content: Content::Text(text.into()) }),
@@ -304,7 +302,7 @@ fn malformed(place: Place, why: impl Into<String>) -> Unreadable {
 }
 
 fn too_deep() -> Unreadable {
-    Unreadable::TooLarge(format!("nests more than {MAX_DEPTH} levels deep"))
+    Unreadable::TooLarge(format!("is nested more than {MAX_DEPTH} levels deep"))
 }
 
 fn unreadable(error: &ScanError) -> Unreadable {
@@ -312,14 +310,18 @@ fn unreadable(error: &ScanError) -> Unreadable {
         // The parser's own limit is above ours; it looks ahead.
         ErrorKind::RecursionLimitExceeded => return too_deep(),
         ErrorKind::UnexpectedCharacter { character } => {
-            format!("the character {} (U+{:04X}) cannot stand here", character.escape_default(), u32::from(*character))
+            format!(
+                "the character {} (U+{:04X}) is not allowed here",
+                character.escape_default(),
+                u32::from(*character)
+            )
         }
-        ErrorKind::UnknownAnchor => "the alias names no anchor that stands before it".to_owned(),
+        ErrorKind::UnknownAnchor => "the alias refers to an anchor that is not defined before it".to_owned(),
         ErrorKind::UndeclaredTagHandle => "the tag's handle is not declared".to_owned(),
         ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed | ErrorKind::TabInIndentation => {
             "a tab cannot indent a line; use spaces".to_owned()
         }
-        ErrorKind::InvalidSimpleKey | ErrorKind::SimpleKeyExpected => "a \":\" is missing behind this key".to_owned(),
+        ErrorKind::InvalidSimpleKey | ErrorKind::SimpleKeyExpected => "a \":\" is missing after this key".to_owned(),
         _ => error.info(),
     };
     malformed(place(error.marker()), why)

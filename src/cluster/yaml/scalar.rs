@@ -51,7 +51,7 @@ pub(super) fn resolve(tag: Option<&str>, text: &str, plain: bool) -> Result<Scal
             resolved => Scalar::Plain(resolved),
         });
     };
-    let is_not = |what: &str| Err(format!("the tag !!{what} does not fit {}", super::problem::shown(text)));
+    let is_not = |what: &str| Err(format!("the tag !!{what} does not match {}", super::problem::shown(text)));
     match (tag.strip_prefix(YAML_TAGS).unwrap_or_default(), untagged(text)) {
         ("null", resolved @ Resolved::Null)
         | ("bool", resolved @ Resolved::Bool(_))
@@ -64,7 +64,7 @@ pub(super) fn resolve(tag: Option<&str>, text: &str, plain: bool) -> Result<Scal
         ("binary", _) => match STANDARD.decode(text.split_ascii_whitespace().collect::<String>()) {
             Ok(bytes) => String::from_utf8(bytes)
                 .map(Scalar::Text)
-                .map_err(|_| "what the tag !!binary encodes is not UTF-8".to_owned()),
+                .map_err(|_| "the decoded value of the tag !!binary is not UTF-8".to_owned()),
             Err(_) => is_not("binary"),
         },
         _ => Ok(Scalar::Text(text.to_owned())),
@@ -179,7 +179,7 @@ impl Resolved {
             #[allow(clippy::cast_precision_loss, reason = "kubectl loses the same digits")]
             Self::Large(value) => Plain::Float(value as f64),
             Self::Float(value) if !value.is_finite() => {
-                return Err("infinity and \"not a number\" are no values of a Kubernetes object");
+                return Err("infinity and \"not a number\" are not valid in a Kubernetes object");
             }
             #[allow(clippy::cast_possible_truncation, reason = "it is whole and within the range")]
             Self::Float(value) if value.fract() == 0.0 && (-TOO_LARGE..TOO_LARGE).contains(&value) => {
@@ -198,7 +198,7 @@ impl Resolved {
             Self::Bool(value) => Ok(value.to_string()),
             Self::Int(value) => Ok(value.to_string()),
             Self::Float(value) => Ok(float_key(value)),
-            Self::Null | Self::Text | Self::Large(_) => Err("a key has to be a string; put it in quotes"),
+            Self::Null | Self::Text | Self::Large(_) => Err("a key must be a string; put it in quotes"),
         }
     }
 }

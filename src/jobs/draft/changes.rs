@@ -46,7 +46,7 @@ pub(super) fn apply(draft: &mut Draft, changes: JobOverridesInput, door: Door, p
     if bytes > MAX_WRITTEN {
         let count = draft.tasks.len();
         let message = format!(
-            "the changes have {bytes} bytes when they are written into {count} different tasks; they may have {MAX_WRITTEN}"
+            "the changes have {bytes} bytes when they are written into {count} different tasks; at most {MAX_WRITTEN} are allowed"
         );
         problems.push(ApiError::bad_input(root, message));
         return;
@@ -99,12 +99,15 @@ fn size(draft: &mut Draft, replicas: Option<i32>, gang: Option<i32>, root: &str,
     if let Some(replicas) = replicas {
         let field = format!("{root}.replicas");
         if !(1..=MAX_TASKS).contains(&replicas) {
-            problems.push(ApiError::bad_input(field, format!("replicas was {replicas}; it may be 1 to {MAX_TASKS}")));
+            problems.push(ApiError::bad_input(
+                field,
+                format!("replicas was {replicas}; it must be between 1 and {MAX_TASKS}"),
+            ));
         } else if draft.tasks.len() > 1 {
             let count = draft.task_count();
             problems.push(ApiError::bad_input(
                 field,
-                format!("the config has {count} different tasks; replicas can be set only where all are equal"),
+                format!("the config has {count} different tasks; replicas can be set only if all are equal"),
             ));
         } else if let Some(TaskGroup { count, .. }) = draft.tasks.first_mut() {
             *count = usize::try_from(replicas).unwrap_or(1);
@@ -119,7 +122,7 @@ fn size(draft: &mut Draft, replicas: Option<i32>, gang: Option<i32>, root: &str,
                 format!("{root}.minAvailable"),
                 match count {
                     1 => format!("minAvailable was {gang}; it must be 1, the number of tasks"),
-                    _ => format!("minAvailable was {gang}; it may be 1 to {count}, the number of tasks"),
+                    _ => format!("minAvailable was {gang}; it must be between 1 and {count}, the number of tasks"),
                 },
             ));
         }
@@ -135,7 +138,7 @@ fn rules(draft: &mut Draft, [deadline, ttl, retries]: [Option<i32>; 3], root: &s
         if (least..=most).contains(&value) {
             return Some(value);
         }
-        let message = format!("{name} was {value}; it may be {least} to {most}");
+        let message = format!("{name} was {value}; it must be between {least} and {most}");
         problems.push(ApiError::bad_input(format!("{root}.{name}"), message));
         None
     };
@@ -186,13 +189,13 @@ fn in_range(wanted: &ResourcesInput, root: &str, problems: &mut Problems) -> Res
             && let Ok(amount) = written.parse::<Amount>()
             && (amount.is_zero() || amount.is_negative())
         {
-            let message = format!("{field} was {amount}; it must be more than 0");
+            let message = format!("{field} was {amount}; it must be greater than 0");
             problems.push(ApiError::bad_input(format!("{root}.{field}"), message));
             *quantity = None;
         }
     }
     if let Some(gpu) = wanted.gpu.filter(|gpu| !(0..=MAX_GPUS).contains(gpu)) {
-        let message = format!("gpu was {gpu}; it may be 0 to {MAX_GPUS} for one task");
+        let message = format!("gpu was {gpu}; it must be between 0 and {MAX_GPUS} for one task");
         problems.push(ApiError::bad_input(format!("{root}.gpu"), message));
         wanted.gpu = None;
     }

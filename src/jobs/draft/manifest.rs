@@ -110,7 +110,7 @@ pub fn check_overrides(overrides: &JobOverridesInput, draft: &Draft) -> Result<(
     }
     let tasks = if different == 1 { String::new() } else { format!(" in the {different} different tasks") };
     let message =
-        format!("the overrides would take {bytes} bytes{tasks}; the cluster takes an object of at most {MAX_BYTES}");
+        format!("the overrides would take {bytes} bytes{tasks}; the cluster accepts an object of at most {MAX_BYTES}");
     Err(ApiError::bad_input("input.overrides", message))
 }
 
@@ -127,8 +127,9 @@ pub fn check_size(manifest: &Manifest, field: &'static str) -> Result<(), ApiErr
         1 => "1 task".to_owned(),
         tasks => format!("{tasks} tasks"),
     };
-    let message =
-        format!("the job with its {tasks} would be an object of {bytes} bytes; the cluster takes at most {MAX_BYTES}");
+    let message = format!(
+        "the job with its {tasks} would be an object of {bytes} bytes; the cluster accepts at most {MAX_BYTES}"
+    );
     Err(ApiError::bad_input(field, message))
 }
 
@@ -275,8 +276,8 @@ mod tests {
         };
         assert_eq!(told(256, &"x".repeat(5_000)), Ok(()));
         assert_eq!(told(1, &"x".repeat(1_490_000)), Ok(()));
-        insta::assert_snapshot!(told(256, &"x".repeat(20_000)).unwrap_err(), @"the job with its 256 tasks would be an object of 5273249 bytes; the cluster takes at most 1500000");
-        insta::assert_snapshot!(told(1, &"<".repeat(1_490_000)).unwrap_err(), @"the job with its 1 task would be an object of 8941014 bytes; the cluster takes at most 1500000");
+        insta::assert_snapshot!(told(256, &"x".repeat(20_000)).unwrap_err(), @"the job with its 256 tasks would be an object of 5273249 bytes; the cluster accepts at most 1500000");
+        insta::assert_snapshot!(told(1, &"<".repeat(1_490_000)).unwrap_err(), @"the job with its 1 task would be an object of 8941014 bytes; the cluster accepts at most 1500000");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
     for (index, node) in documents.iter().enumerate() {
         match objects::kind_of(node) {
             Ok(objects::Kind::Workflow) => {
-                return Err(refused(format!("the config holds a Workflow; submitJob runs a {RUNNABLE}")));
+                return Err(refused(format!("the config contains a Workflow; submitJob runs a {RUNNABLE}")));
             }
             Ok(kind) if kind.runs() => runnable.push((index + 1, kind, node)),
             Ok(_) => {}
@@ -30,11 +30,13 @@ pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
         }
     }
     let (number, kind, node) = match runnable.as_slice() {
-        [] => return Err(refused(format!("the config holds no {RUNNABLE} to run"))),
+        [] => return Err(refused(format!("the config contains no {RUNNABLE} to run"))),
         [one] => *one,
         several => {
             let count = several.len();
-            return Err(refused(format!("the config holds {count} documents to run; it may hold one {RUNNABLE}")));
+            return Err(refused(format!(
+                "the config contains {count} documents to run; it must contain exactly one {RUNNABLE}"
+            )));
         }
     };
     let told = |problems: Vec<Problem>| {
@@ -42,7 +44,7 @@ pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
         ApiErrors(problems.iter().map(|problem| ApiError::bad_input(field, format!("{title}: {problem}"))).collect())
     };
     let workload = read(kind, node).map_err(told)?;
-    workload.map(draft).ok_or_else(|| refused(format!("the config holds no {RUNNABLE} to run")))
+    workload.map(draft).ok_or_else(|| refused(format!("the config contains no {RUNNABLE} to run")))
 }
 
 fn read(kind: objects::Kind, node: &Node) -> Result<Option<Workload>, Vec<Problem>> {
@@ -90,12 +92,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_run_is_said() {
-        insta::assert_snapshot!(message("apiVersion: v1\nkind: ConfigMap"), @"the config holds no Pod, Job or FlashJob to run");
-        insta::assert_snapshot!(message(&format!("{POD}---\n{POD}")), @"the config holds 2 documents to run; it may hold one Pod, Job or FlashJob");
-        insta::assert_snapshot!(message("apiVersion: argoproj.io/v1alpha1\nkind: Workflow"), @"the config holds a Workflow; submitJob runs a Pod, Job or FlashJob");
+        insta::assert_snapshot!(message("apiVersion: v1\nkind: ConfigMap"), @"the config contains no Pod, Job or FlashJob to run");
+        insta::assert_snapshot!(message(&format!("{POD}---\n{POD}")), @"the config contains 2 documents to run; it must contain exactly one Pod, Job or FlashJob");
+        insta::assert_snapshot!(message("apiVersion: argoproj.io/v1alpha1\nkind: Workflow"), @"the config contains a Workflow; submitJob runs a Pod, Job or FlashJob");
         let job = "apiVersion: v1\nkind: ConfigMap\n---\napiVersion: batch/v1\nkind: Job\nspec:\n  paralelism: 2\n  template: {spec: {containers: [{name: a}]}}";
         insta::assert_snapshot!(message(job), @r#"document 2, Job: line 7, column 3: spec.paralelism is not a field of a job spec; did you mean "parallelism"?"#);
-        insta::assert_snapshot!(message(&job.replace("paralelism: 2", "parallelism: -1")), @"document 2, Job: line 7, column 3: spec.parallelism was -1; it may be 1 to 256");
+        insta::assert_snapshot!(message(&job.replace("paralelism: 2", "parallelism: -1")), @"document 2, Job: line 7, column 3: spec.parallelism was -1; it must be between 1 and 256");
     }
 
     #[test]

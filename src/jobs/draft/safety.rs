@@ -47,7 +47,7 @@ mod tests {
             "volumes": [{"name": "c", "persistentVolumeClaim": {"claimName": "x"}}],
             "containers": [{"name": "a"}]});
         insta::assert_snapshot!(problems(pod), @r#"
-        tasks[0].spec.hostNetwork was true; it may be false: a pod may not share its node's namespaces
+        tasks[0].spec.hostNetwork was true; it must be false: a pod may not share its node's namespaces
         tasks[0].spec.volumes[0] names the claim "x", which is not bound for you
         "#);
     }

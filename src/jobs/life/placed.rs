@@ -119,7 +119,7 @@ impl Life {
             }
             None => (reason::TASK_REPLACED.to_owned(), "the pod of its task was replaced by another".to_owned()),
         };
-        (Some(word), Some(format!("{what}; it runs again as soon as the cluster starts a new pod for it")))
+        (Some(word), Some(format!("{what}; it will run again as soon as the cluster starts a new pod for it")))
     }
 
     /// The tasks of the present attempt.

@@ -19,15 +19,17 @@ pub const SENT_PATIENCE: Duration = Duration::seconds(60);
 /// Why a job that is put off waits, as a sentence.
 pub(super) fn sentence(why: &str) -> &'static str {
     match why {
-        reason::CLUSTER_UNAVAILABLE => "The cluster does not answer; the job is kept and sent when it does.",
-        reason::CLUSTER_QUOTA => "The quota of the project's namespace is used up; the job is sent when there is room.",
+        reason::CLUSTER_UNAVAILABLE => "The cluster does not answer; the job will be sent when it does.",
+        reason::CLUSTER_QUOTA => {
+            "The quota of the project's namespace is used up; the job will be sent when there is room."
+        }
         reason::CLUSTER_FORBIDDEN => {
-            "The platform has no permission to create the job in the cluster; an administrator has to grant it."
+            "The platform has no permission to create the job in the cluster; an administrator must grant it."
         }
         reason::CLUSTER_KIND_MISSING => {
-            "The cluster has no FlashJob resource; the job is sent when an administrator has installed it."
+            "The cluster has no FlashJob resource; the job will be sent when an administrator has installed it."
         }
-        _ => "The cluster does not take the job at present; it is tried again.",
+        _ => "The cluster does not accept the job at the moment; it will be tried again.",
     }
 }
 
@@ -46,7 +48,7 @@ impl Life {
         if end <= now {
             return self.reject(words, now);
         }
-        let waits = format!("The cluster does not take the job; it is tried again. {}", as_sentence(&words));
+        let waits = format!("The cluster does not accept the job; it will be tried again. {}", as_sentence(&words));
         let events = self.put_off(reason::CLUSTER_REFUSED, words, now, again.min(end));
         if !self.phase.is_terminal() {
             self.pending_reason = Some(waits);
@@ -92,7 +94,7 @@ impl Life {
         if self.cancel_requested_at.is_some() || self.gives_up_at().is_none_or(|end| end > now) {
             return Vec::new();
         }
-        let words = self.message.clone().unwrap_or_else(|| "the cluster does not take its pods".to_owned());
+        let words = self.message.clone().unwrap_or_else(|| "the cluster does not accept its pods".to_owned());
         self.reject(words, now)
     }
 

@@ -61,7 +61,7 @@ pub async fn open(ctx: &Context<'_>, asked: Asked) -> Result<BoxStream<'static, 
     let last = manifest.task_count().saturating_sub(1);
     let all = stages(&manifest, task);
     if all.is_none() {
-        let message = format!("task was {task}; it may be 0 to {last}");
+        let message = format!("task was {task}; it must be between 0 and {last}");
         problems.push(ApiError::bad_input("task", message));
     }
     let wanted = all.as_ref().and_then(|all| container.as_deref().map_or_else(|| Some(all.clone()), |it| all.only(it)));
@@ -71,7 +71,7 @@ pub async fn open(ctx: &Context<'_>, asked: Asked) -> Result<BoxStream<'static, 
         problems.push(ApiError::bad_input("container", message));
     }
     if let Some(lines) = tail_lines.filter(|lines| !(0..=MAX_TAIL).contains(lines)) {
-        let message = format!("tailLines was {lines}; it may be 0 to {MAX_TAIL}");
+        let message = format!("tailLines was {lines}; it must be between 0 and {MAX_TAIL}");
         problems.push(ApiError::bad_input("tailLines", message));
     }
     let after = parts::resumed(ctx, after).map(|cursor| Place::from_cursor(&cursor, id, task)).transpose();

@@ -208,10 +208,10 @@ impl Task {
         match (self.state, &self.node) {
             (TaskState::Waiting, _) => Self::being_prepared(index),
             (TaskState::Running, _) if self.is_restarted() => {
-                format!("task {index} has ended and is started again: {}", self.end())
+                format!("task {index} ended and is being restarted: {}", self.end())
             }
-            (TaskState::Running, Some(node)) => format!("task {index} runs on {node}"),
-            (TaskState::Running, None) => format!("task {index} runs"),
+            (TaskState::Running, Some(node)) => format!("task {index} is running on {node}"),
+            (TaskState::Running, None) => format!("task {index} is running"),
             (TaskState::Succeeded, _) => format!("task {index} succeeded"),
             (TaskState::Failed, _) => ending::failed(index, &self.end()),
             (TaskState::Stopped, _) => format!("task {index} was stopped: {}", self.why_stopped()),
@@ -231,13 +231,13 @@ impl Task {
     /// Why it was stopped, in words.
     pub fn why_stopped(&self) -> &'static str {
         match self.reason.as_deref() {
-            Some(stop::EVICTED) => "its pod was evicted, as when its node is drained",
+            Some(stop::EVICTED) => "its pod was evicted, for example because its node was drained",
             Some(stop::NODE_UNAVAILABLE) => "its node became unavailable",
-            Some(stop::PREEMPTED_BY_SCHEDULER) => "its pod made room for one of a higher priority",
+            Some(stop::PREEMPTED_BY_SCHEDULER) => "its pod made room for one with a higher priority",
             Some(stop::STOPPED_BY_KUBELET) => "its node stopped its pod",
             Some(JOB_ENDED) => "its job has ended",
-            Some(PREEMPTED) => "its job made room for one of a higher queue",
-            Some(RETRYING) => "its job is started again",
+            Some(PREEMPTED) => "its job made room for one in a higher queue",
+            Some(RETRYING) => "its job is being retried",
             Some(stop::POD_DELETED) => "its pod was deleted",
             // What it waited for when its job ended.
             Some(_) | None if !self.leaving && !self.gone => "its job has ended",
@@ -284,12 +284,12 @@ mod tests {
         task 0 failed: init container setup: Error, exit code 3
         task 0 failed: container side: Error, exit code 3
         task 0 failed: container side: OOMKilled, exit code 137 (signal 9)
-        task 0 has ended and is started again: CrashLoopBackOff, exit code 3
+        task 0 ended and is being restarted: CrashLoopBackOff, exit code 3
         task 0 was stopped: its pod was deleted
-        task 0 was stopped: its pod was evicted, as when its node is drained
+        task 0 was stopped: its pod was evicted, for example because its node was drained
         task 0 was stopped: its node became unavailable
         task 0 was stopped: its job has ended
-        task 0 was stopped: its job made room for one of a higher queue
+        task 0 was stopped: its job made room for one in a higher queue
         ");
     }
 }

@@ -57,7 +57,7 @@ impl Watched for FlashJobs {
             match cluster.uid_of::<FlashJob>(&namespace, &name).await {
                 Ok(found) => break found,
                 Err(error) => {
-                    tracing::warn!(%job, %error, "the watch cannot tell whether a job's object is there");
+                    tracing::warn!(%job, %error, "the watch cannot tell whether a job's object exists");
                     tokio::time::sleep(RETRY).await;
                 }
             }

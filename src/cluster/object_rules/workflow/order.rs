@@ -25,7 +25,8 @@ pub(super) fn check(parts: &[Part<'_>], field: &str, kind: &str, at: &At<'_>, re
                 return;
             }
             let meant = meant(name, &names);
-            report.say(&at.item(index).field(field), format!("has {}, which is no {kind} here{meant}", quoted(name)));
+            report
+                .say(&at.item(index).field(field), format!("has {}, which is not a {kind} here{meant}", quoted(name)));
         }
     }
     if let Some(circle) = circle(parts, &places) {
@@ -36,8 +37,8 @@ pub(super) fn check(parts: &[Part<'_>], field: &str, kind: &str, at: &At<'_>, re
         names.extend(circle.first().map(|index| parts[*index].name));
         if let Some(first) = circle.first() {
             let why = match circle.as_slice() {
-                [_] => format!("has the {kind} itself, which so can never start"),
-                _ => format!("makes a circle, in which none can start: {}", names.join(" → ")),
+                [_] => format!("has the {kind} itself, which can therefore never start"),
+                _ => format!("is a cycle, in which nothing can start: {}", names.join(" → ")),
             };
             report.say(&at.item(*first).field(field), why);
         }

@@ -30,7 +30,7 @@ pub(super) fn check(spec: &WorkflowSpec, at: &At<'_>, report: &mut Report) {
     let names: Vec<&str> = names.collect();
     let templates = Templates { known: names.iter().copied().collect(), names };
     if spec.entrypoint.is_empty() {
-        report.say(&at.field("entrypoint"), "is required: the name of the template to begin with");
+        report.say(&at.field("entrypoint"), "is required: the name of the template to start with");
     } else {
         templates.exists(&spec.entrypoint, &at.field("entrypoint"), report);
     }
@@ -121,7 +121,7 @@ impl Templates<'_> {
     fn exists(&self, name: &str, at: &At<'_>, report: &mut Report) {
         if !self.known.contains(name) && !report.is_full() {
             let meant = order::meant(name, &self.names);
-            report.say(at, format!("was {}, which is no template of the workflow{meant}", quoted(name)));
+            report.say(at, format!("was {}, which is not a template of the workflow{meant}", quoted(name)));
         }
     }
 
@@ -181,7 +181,10 @@ impl Templates<'_> {
             + usize::from(call.inline.is_some())
             + usize::from(call.has_reference);
         if count != 1 {
-            report.say(at, format!("has {count} templates; it must have one, named by template or written in inline"));
+            report.say(
+                at,
+                format!("has {count} templates; it must have exactly one, named by template or defined in inline"),
+            );
         }
         // Argo fills in the parameters of the workflow before it looks, but not those of a template, nor items.
         if !call.template.contains("{{workflow.parameters.") {
@@ -209,7 +212,7 @@ impl Templates<'_> {
         }
         for target in dag.target.split(' ').filter(|target| !target.is_empty() && !target.contains("{{")) {
             if !seen.contains(target) {
-                report.say(&at.field("target"), format!("has {}, which is no task here", quoted(target)));
+                report.say(&at.field("target"), format!("has {}, which is not a task here", quoted(target)));
             }
         }
         if dag.tasks.iter().any(|task| !task.depends.is_empty()) {
@@ -235,10 +238,10 @@ fn depending(dag: &DAGTemplate, tasks: &At<'_>, report: &mut Report) {
         let at = tasks.item(index);
         begins_with_letter(task, true, &at, report);
         if !task.dependencies.is_empty() {
-            report.say(&at.field("dependencies"), "is not allowed beside the depends of a task of the same graph");
+            report.say(&at.field("dependencies"), "is not allowed when a task of the same graph uses depends");
         }
         if task.continue_on.is_some() {
-            let why = "is not allowed beside the depends of a task of the same graph: use results such as task.Failed";
+            let why = "is not allowed when a task of the same graph uses depends: use results such as task.Failed";
             report.say(&at.field("continueOn"), why);
         }
         let at = at.field("depends");
@@ -288,12 +291,12 @@ fn kind(template: &Template, at: &At<'_>, report: &mut Report) {
     let is_leaf = leaves.contains(&true);
     match leaves.iter().chain(&others).filter(|is_there| **is_there).count() {
         0 => {
-            report.say(at, "does nothing; it must have one of container, script, containerSet, steps, dag and suspend")
+            report.say(at, "does nothing; it must have exactly one of container, script, containerSet, steps, dag and suspend")
         }
         1 => {}
         count => report.say(
             at,
-            format!("does {count} things; it must have one of container, script, containerSet, steps, dag and suspend"),
+            format!("does {count} things; it must have exactly one of container, script, containerSet, steps, dag and suspend"),
         ),
     }
     if is_leaf && template.parallelism.is_some() {
@@ -331,7 +334,7 @@ fn arguments(arguments: &Arguments, needed: bool, at: &At<'_>, report: &mut Repo
     let at = at.field("parameters");
     for (index, parameter) in arguments.parameters.iter().enumerate() {
         if needed && parameter.value.is_none() && parameter.value_from.is_none() {
-            report.say(&at.item(index), "must have one of value and valueFrom");
+            report.say(&at.item(index), "must have exactly one of value and valueFrom");
         }
     }
 }
