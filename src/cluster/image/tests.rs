@@ -1,4 +1,4 @@
-//! Image references, good and bad.
+//! Valid and invalid image references.
 
 use super::ImageReference;
 use insta::assert_snapshot;

@@ -1,11 +1,11 @@
-//! A ConfigMap: its keys and how much it may hold.
+//! A ConfigMap: its keys and its size.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::cluster::pod_rules::names::CONFIG_KEY;
 use crate::cluster::pod_rules::report::{At, Report, quoted};
 
-/// Bytes of all values together.
+/// Maximum size of all values together, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
 pub(super) fn check(map: &ConfigMap, at: &At<'_>, report: &mut Report) {

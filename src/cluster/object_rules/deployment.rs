@@ -1,4 +1,4 @@
-//! A Deployment: which pods are its own, and how they are replaced.
+//! A Deployment: which pods belong to it, and how they are replaced.
 
 use k8s_openapi::api::apps::v1::{DeploymentSpec, DeploymentStrategy};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::cluster::pod_rules::report::{At, Report, quoted};
 use crate::cluster::pod_rules::selectors;
 
-/// Seconds that a Deployment may take to get on, unless it says otherwise.
+/// Default of `progressDeadlineSeconds`.
 const PROGRESS_DEADLINE: i32 = 600;
 
 pub(super) fn check(spec: Option<&DeploymentSpec>, at: &At<'_>, report: &mut Report) {
@@ -86,7 +86,7 @@ fn strategy(strategy: &DeploymentStrategy, at: &At<'_>, report: &mut Report) {
     }
 }
 
-/// A number of pods, or so many percent of them.
+/// A number or a percentage of pods.
 fn share(size: &IntOrString, at: &At<'_>, report: &mut Report) -> Option<(i32, bool)> {
     match size {
         IntOrString::Int(number) => {

@@ -1,4 +1,4 @@
-//! An Ingress: the hosts and paths that it routes, and where to.
+//! An Ingress: the hosts and paths that it routes, and their backends.
 
 use k8s_openapi::api::core::v1::TypedLocalObjectReference;
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressSpec};
@@ -6,9 +6,9 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend,
 use crate::cluster::pod_rules::names::{LABEL_OF_LETTER, PORT_NAME, SUBDOMAIN};
 use crate::cluster::pod_rules::report::{At, Form, Report, quoted};
 
-/// How the class was named before there was a field for it.
+/// The annotation with the class, from before the field existed.
 const CLASS: &str = "kubernetes.io/ingress.class";
-/// What a path that is compared may not have in it, and not at its end.
+/// What a path that is compared may not contain, and not end with.
 const UNCLEAN: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
 const UNCLEAN_END: [&str; 2] = ["/..", "/."];
 
@@ -63,7 +63,7 @@ pub(super) fn check(ingress: &Ingress, at: &At<'_>, report: &mut Report) {
         let at = places.item(index);
         let hosts = at.field("hosts");
         for (index, host) in tls.hosts.iter().flatten().enumerate() {
-            // Kubernetes takes addresses here, for which no certificate is chosen.
+            // Kubernetes accepts addresses here, for which no certificate is chosen.
             report.form(&hosts.item(index), host, &HOST);
         }
         if let Some(secret) = tls.secret_name.as_deref().filter(|secret| !secret.is_empty()) {

@@ -1,5 +1,5 @@
-//! A CronJob, and the Jobs that it makes. A Job that is submitted is not one of Kubernetes': `objects/batch.rs` says what
-//! of it the platform does.
+//! A CronJob, and the Jobs that it creates. A submitted Job does not become a Kubernetes Job: `objects/batch.rs` says
+//! which of its fields the platform implements.
 
 use std::collections::HashSet;
 
@@ -11,11 +11,11 @@ use super::schedule;
 use crate::cluster::pod_rules::names::QUALIFIED;
 use crate::cluster::pod_rules::report::{At, Report, quoted};
 
-/// Rules of a policy at most.
+/// Maximum number of rules in a policy.
 const MAX_RULES: usize = 20;
-/// Exit codes of a rule at most.
+/// Maximum number of exit codes in a rule.
 const MAX_CODES: usize = 255;
-/// Tasks of an Indexed Job that run at once at most.
+/// Maximum parallelism of an Indexed Job.
 const MAX_PARALLELISM: i64 = 100_000;
 
 pub(super) fn cron(cron: &CronJobSpec, at: &At<'_>, report: &mut Report) {
@@ -201,7 +201,7 @@ fn success(rule: &SuccessPolicyRule, completions: i32, at: &At<'_>, report: &mut
     report.range(&at.field("succeededCount"), rule.succeeded_count.map(i64::from), 0, i64::from(most));
 }
 
-/// How many numbers below `completions` a text such as `0,2-5` has.
+/// How many numbers below `completions` a list such as `0,2-5` contains.
 fn number_of(indexes: &str, completions: i32) -> Option<i32> {
     let number = |text: &str| {
         text.parse::<i32>().ok().filter(|index| text.bytes().all(|b| b.is_ascii_digit()) && *index < completions)

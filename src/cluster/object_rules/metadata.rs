@@ -1,4 +1,4 @@
-//! An object's own name, labels and annotations, and what of its metadata is not its author's to write.
+//! An object's own name, labels and annotations, and the metadata that its author may not set.
 
 use kube::api::ObjectMeta;
 
@@ -8,7 +8,7 @@ use crate::cluster::pod_rules::metadata;
 use crate::cluster::pod_rules::names::{LABEL_OF_LETTER, SUBDOMAIN};
 use crate::cluster::pod_rules::report::{At, Form, Report};
 
-/// The 11 characters behind a CronJob's name in the names of its Jobs.
+/// Maximum length of a CronJob's name: the names of its Jobs are 11 characters longer.
 const MAX_CRON_NAME: usize = MAX_LABEL - 11;
 
 pub(super) fn check(kind: Kind, metadata: &ObjectMeta, at: &At<'_>, report: &mut Report) {
@@ -54,10 +54,10 @@ pub(super) fn check(kind: Kind, metadata: &ObjectMeta, at: &At<'_>, report: &mut
     }
 }
 
-/// What a name of the kind must look like, and how long it may be where the form alone does not say.
+/// The form of a name of this kind, and its maximum length if the form alone does not say it.
 fn form(kind: Kind) -> (&'static Form, Option<(usize, &'static str)>) {
     match kind {
-        // Since Kubernetes 1.36 a digit may come first; the clusters before do not take it.
+        // Since Kubernetes 1.36 a digit may come first; earlier versions reject it.
         Kind::Service => (&LABEL_OF_LETTER, None),
         Kind::CronJob => (&SUBDOMAIN, Some((MAX_CRON_NAME, "the names of its Jobs are 11 characters longer"))),
         Kind::Job | Kind::Workflow => (&SUBDOMAIN, Some((MAX_LABEL, "its pods have the name as a label"))),
@@ -78,7 +78,7 @@ fn name(kind: Kind, name: &str, at: &At<'_>, report: &mut Report) {
     }
 }
 
-/// The beginning of a name to which the cluster adds five characters.
+/// A name prefix to which the cluster appends five characters.
 fn generated(kind: Kind, beginning: &str, at: &At<'_>, report: &mut Report) {
     if kind.runs() || kind == Kind::Workflow {
         let masked = beginning.strip_suffix('-').filter(|rest| !rest.is_empty()).unwrap_or(beginning);

@@ -1,4 +1,4 @@
-//! A Service: its ports, and what goes with its type.
+//! A Service: its ports, and the fields that depend on its type.
 
 use std::collections::HashSet;
 
@@ -8,9 +8,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::cluster::pod_rules::names::{LABEL, LABEL_VALUE, PORT_NAME, QUALIFIED, SUBDOMAIN};
 use crate::cluster::pod_rules::report::{At, Report, quoted};
 
-/// Seconds that a client may be kept to its pod: a day.
+/// Maximum time that a client sticks to its pod, in seconds: a day.
 const MAX_AFFINITY: i64 = 86_400;
-/// Ports of nodes that Kubernetes gives to Services unless a cluster says otherwise.
+/// Default range of node ports.
 const NODE_PORTS: (i64, i64) = (30_000, 32_767);
 
 const CLUSTER_IP: &str = "ClusterIP";
@@ -63,7 +63,7 @@ fn addresses(spec: &ServiceSpec, of_type: &str, is_headless: bool, at: &At<'_>, 
     if !others.is_empty() && !is_same {
         report.say(&at.field("clusterIPs"), "is not allowed: the cluster chooses the addresses");
     }
-    // Kubernetes takes any address, also one that belongs to somebody else.
+    // Kubernetes accepts any address, even one that belongs to someone else.
     if spec.external_ips.iter().flatten().next().is_some() {
         report.say(&at.field("externalIPs"), "is not allowed: it could take the traffic of others");
     }

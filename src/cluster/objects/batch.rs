@@ -1,4 +1,4 @@
-//! A batch Job as a workload: what of it the platform does, and what it refuses.
+//! A batch Job as a workload: which of its fields the platform implements, and which it rejects.
 //!
 //! Every field of `JobSpec` is named here, so that a new one does not go unnoticed.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/>
@@ -7,10 +7,10 @@ use k8s_openapi::api::batch::v1::{Job, JobSpec};
 
 use super::workload::{MAX_TASKS, Refusals, Tasks, Workload, name_of};
 
-/// How often a job may be started anew.
+/// Maximum number of retries of a job.
 const MAX_RETRIES: i32 = 10;
 
-/// What the Job asks to be run; what the platform does not do is noted.
+/// The workload of the Job; fields that the platform does not implement are recorded as problems.
 pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
     let JobSpec {
         active_deadline_seconds,
@@ -23,7 +23,7 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
         max_failed_indexes,
         parallelism,
         pod_failure_policy,
-        // Tasks are replaced together, when the last attempt's are gone: what either value asks for holds.
+        // The tasks are replaced together, after those of the last attempt are gone: that satisfies both values.
         pod_replacement_policy: _,
         selector,
         success_policy,
@@ -40,7 +40,7 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
         );
         refusals.refuse("spec.completions", what);
     }
-    // Kubernetes would try six times more; here a job runs once unless its owner says otherwise.
+    // Kubernetes would retry six times; here a job runs once unless its owner says otherwise.
     let retries = backoff_limit.unwrap_or(0);
     refusals.range("spec.backoffLimit", retries, 0, MAX_RETRIES);
     if let Some(seconds) = active_deadline_seconds {

@@ -1,4 +1,4 @@
-//! What each kind may have, and what of a Job the platform runs.
+//! The allowed fields of each kind, and the fields of a Job that the platform implements.
 
 use super::*;
 use crate::cluster::yaml;

@@ -1,4 +1,4 @@
-//! Amounts of resources: of containers, of pods as a whole, of scratch space.
+//! Amounts of resources: of containers, of pods and of scratch space.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use super::report::{At, Report, quoted};
 use crate::cluster::pod_resources::{self, NANOS, is_for_pods};
 use crate::quantity::Quantity;
 
-/// Kubernetes counts whole resources and bytes in 64 bits.
+/// Kubernetes stores whole resources and bytes in 64 bits.
 const MOST: i128 = i64::MAX as i128;
 
 type List = BTreeMap<String, ApiQuantity>;
 
-/// What is known of a resource by its name.
+/// The kind of a resource, derived from its name.
 enum Kind {
     Cpu,
     /// Memory and scratch space, in bytes.
     Bytes,
-    /// Huge pages of so many billionths of a byte.
+    /// Huge pages of this size, in billionths of a byte.
     HugePages(i128),
-    /// What a device plugin counts, such as GPUs.
+    /// Counted by a device plugin, such as GPUs.
     Extended,
 }
 
@@ -41,19 +41,19 @@ impl Kind {
         }
     }
 
-    /// Whether a container may be allowed more of it than it asks for.
+    /// Whether a container's limit may be greater than its request.
     fn can_be_overcommitted(&self) -> bool {
         matches!(self, Self::Cpu | Self::Bytes)
     }
 }
 
-/// Whether a resource is one that Kubernetes itself does not know. A quota names it with "requests." before it, for which
-/// there must be room in its domain.
+/// Whether a resource is an extended resource, unknown to Kubernetes itself. A quota prefixes its name with
+/// "requests.", for which there must be room in its domain.
 pub(super) fn is_extended(name: &str) -> bool {
     name.contains('/') && !name.starts_with("requests.") && (QUALIFIED.fits)(&format!("requests.{name}"))
 }
 
-/// An amount that is a quantity and not negative.
+/// An amount that is a valid quantity and not negative.
 pub(in crate::cluster) fn amount(quantity: &ApiQuantity, at: &At<'_>, report: &mut Report) -> Option<Quantity> {
     match Quantity::try_from(quantity) {
         Ok(amount) if amount.is_negative() => {
@@ -91,7 +91,7 @@ pub(super) fn of_container(resources: &ResourceRequirements, at: &At<'_>, report
     }
 }
 
-/// A request is not more than its limit, and just as much where the node cannot share what is limited.
+/// A request may not exceed its limit, and must equal it if the node cannot overcommit the resource.
 fn within_limit(
     name: &str,
     kind: &Kind,
@@ -125,7 +125,7 @@ fn within_limit(
     }
 }
 
-/// Whether a container of the pod, or the pod as a whole, asks for huge pages.
+/// Whether a container of the pod, or the pod itself, requests huge pages.
 pub(super) fn has_huge_pages(pod: &PodSpec) -> bool {
     let containers = pod.containers.iter().chain(pod.init_containers.iter().flatten());
     let resources = containers.filter_map(|container| container.resources.as_ref()).chain(&pod.resources);
@@ -148,7 +148,7 @@ fn of_kind(name: &str, quantity: &ApiQuantity, at: &At<'_>, report: &mut Report)
     }
     match kind {
         Kind::Cpu => {}
-        // Kubernetes takes half a byte, written by mistake as 500m, and no container starts with it.
+        // Kubernetes accepts fractions of a byte, written by mistake as 500m, but no container starts with them.
         Kind::Bytes if part != 0 => report.say(at, format!("was {amount}; it must be a whole number of bytes")),
         Kind::HugePages(size) if amount.nanos() % size != 0 => {
             report.say(at, format!("was {amount}; it must be a multiple of the page size"));
@@ -158,9 +158,9 @@ fn of_kind(name: &str, quantity: &ApiQuantity, at: &At<'_>, report: &mut Report)
     }
 }
 
-/// What a pod asks for as a whole, beside what its containers do.
+/// The pod-level resources, in addition to those of the containers.
 pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_>, report: &mut Report) {
-    // Kubernetes refuses an empty list too.
+    // Kubernetes rejects an empty list too.
     if resources.claims.is_some() {
         report.say(&at.field("claims"), "is not allowed at the level of the pod");
     }
@@ -195,7 +195,7 @@ pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_
             let why = format!("was {whole}; it may not be less than the aggregate request of the containers");
             report.say(&requests.key(name), why);
         }
-        // What the containers ask for is the pod's own request where it has none.
+        // Without a pod-level request, the request of the containers is that of the pod.
         let limit = parsed(&resources.limits, name);
         let without_request = resources.requests.as_ref().is_none_or(|requests| !requests.contains_key(name));
         if let Some(limit) = limit.filter(|limit| without_request && limit.nanos() < *asked) {

@@ -1,4 +1,4 @@
-//! Environment variables, arguments, and what Linux lets a program be started with.
+//! Environment variables, arguments, and the limits that Linux has for them.
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, EnvVarSource, PodSpec};
 
@@ -6,8 +6,8 @@ use super::files::{self, Asked};
 use super::names::{CONFIG_KEY, SUBDOMAIN, VARIABLE};
 use super::report::{At, Report};
 
-/// Bytes that one argument or one `NAME=value` may have: Linux' `MAX_ARG_STRLEN` (32 pages) with its closing NUL. No
-/// container starts with a longer one.
+/// Maximum length of one argument or one `NAME=value`, in bytes: `MAX_ARG_STRLEN` of Linux (32 pages) with its closing
+/// NUL. No container starts with a longer one.
 const MAX_ARGUMENT: usize = 131_071;
 
 pub(super) fn check(container: &Container, pod: &PodSpec, at: &At<'_>, report: &mut Report) {
@@ -38,7 +38,7 @@ pub(super) fn check(container: &Container, pod: &PodSpec, at: &At<'_>, report: &
     }
 }
 
-/// What a program cannot be started with.
+/// Values that a program cannot be started with.
 fn start(length: usize, text: &str, at: &At<'_>, report: &mut Report) {
     if text.contains('\0') {
         report.say(at, "contains the character U+0000 (NUL), which no argument or variable may contain");
@@ -88,7 +88,7 @@ fn source(from: &EnvVarSource, pod: &PodSpec, at: &At<'_>, report: &mut Report) 
         report.required(&at.field("key"), Some(key), &CONFIG_KEY);
     }
     if from.file_key_ref.is_some() {
-        // Only clusters with a feature gate know it.
+        // Only clusters with a feature gate have it.
         report.say(&at.field("fileKeyRef"), "is not supported");
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes files or variables in a container: keys of ConfigMaps and Secrets, fields of the pod, its resources.
+//! Sources of files and variables in a container: keys of ConfigMaps and Secrets, fields of the pod, its resources.
 
 use k8s_openapi::api::core::v1::{
     DownwardAPIVolumeFile, KeyToPath, ObjectFieldSelector, PodSpec, ResourceFieldSelector,
@@ -8,7 +8,7 @@ use super::names::{CONFIG_KEY, QUALIFIED, RELATIVE_PATH};
 use super::report::{At, Report, quoted};
 use crate::quantity::Quantity;
 
-/// Where a field of the pod is asked for.
+/// Where a field of the pod is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     ByVariable,
@@ -89,7 +89,7 @@ pub(super) fn resource(
     let mut containers = pod.containers.iter().chain(pod.init_containers.iter().flatten());
     match named {
         None if asked == Asked::ByFile => report.missing(&at.field("containerName")),
-        // The API server does not look; the kubelet then cannot start the pod.
+        // The API server does not check it; the kubelet then cannot start the pod.
         Some(name) if !containers.any(|container| container.name == name) => {
             let why = format!("was {}, which is not a container of the pod", quoted(name));
             report.say(&at.field("containerName"), why);

@@ -128,7 +128,7 @@ fn label_keys(keys: Option<&[String]>, selector: Option<&LabelSelector>, at: &At
         if !seen.insert(key) {
             report.say(&at, format!("was {}, which is given twice", quoted(key)));
         }
-        // The documentation forbids it; the API server takes it.
+        // The documentation forbids it; the API server accepts it.
         if selects(key) {
             report.say(&at, format!("was {}, which the labelSelector has as well", quoted(key)));
         }

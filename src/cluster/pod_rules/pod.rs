@@ -1,4 +1,4 @@
-//! A pod's own fields, and its containers one by one.
+//! A pod's own fields, and each of its containers.
 
 use std::collections::HashSet;
 
@@ -100,7 +100,7 @@ fn policies(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
         }
     }
     if let Some(os) = &pod.os {
-        // Kubernetes knows "windows" as well; the platform's nodes run Linux.
+        // Kubernetes also has "windows"; the platform's nodes run Linux.
         report.one_of(&at.field("os").field("name"), &os.name, &["linux"]);
     }
 }

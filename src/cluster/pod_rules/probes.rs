@@ -6,9 +6,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::names::{HEADER, PORT_NAME};
 use super::report::{At, Report, quoted};
 
-/// Seconds that a pod has to end when it does not say.
+/// Default of `terminationGracePeriodSeconds`.
 const DEFAULT_GRACE: i64 = 30;
-/// Signals of Linux that a container may be stopped with.
+/// Linux signals that a container may be stopped with.
 const SIGNALS: [&str; 31] = [
     "SIGABRT",
     "SIGALRM",
@@ -178,7 +178,7 @@ fn port(port: &IntOrString, container: &Container, at: &At<'_>, report: &mut Rep
         IntOrString::Int(number) => report.range(at, Some((*number).into()), 1, 65535),
         IntOrString::String(name) => {
             report.form(at, name, &PORT_NAME);
-            // The API server does not look; the probe then never succeeds.
+            // The API server does not check it; the probe would never succeed.
             let is_named = |name: &str| container.ports.iter().flatten().any(|port| port.name.as_deref() == Some(name));
             if (PORT_NAME.fits)(name) && !is_named(name) {
                 report.say(at, format!("was {}, which is not a port of the container", quoted(name)));

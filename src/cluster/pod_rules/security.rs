@@ -1,4 +1,5 @@
-//! As whom containers run and with which profiles. What could harm a node is refused in [`safety`](crate::cluster::safety).
+//! The user and the profiles that containers run with. What could harm a node is rejected in
+//! [`safety`](crate::cluster::safety).
 
 use std::collections::HashSet;
 
@@ -47,7 +48,7 @@ pub(super) fn of_container(container: &Container, pod: &PodSpec, at: &At<'_>, re
     let (own, all) = (container.security_context.as_ref(), pod.security_context.as_ref());
     let user = own.and_then(|own| own.run_as_user).or_else(|| all.and_then(|all| all.run_as_user));
     let not_root = own.and_then(|own| own.run_as_non_root).or_else(|| all.and_then(|all| all.run_as_non_root));
-    // The API server takes it; the kubelet refuses to start the container.
+    // The API server accepts it; the kubelet refuses to start the container.
     if user == Some(0) && not_root == Some(true) {
         report.say(&at, "has runAsNonRoot, but the user 0 is root");
     }

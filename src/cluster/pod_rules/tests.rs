@@ -1,4 +1,4 @@
-//! The rules of pods, one by one. What a real API server says to the same pods is in `tests/cluster_contract/pod_rules.rs`.
+//! The rules of pods, one by one. `tests/cluster_contract/pod_rules.rs` compares them with a real API server.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn template(spec: Value) -> PodTemplateSpec {
     serde_json::from_value(json!({ "spec": spec })).unwrap()
 }
 
-/// What is told of a task whose only container has these members.
+/// The violations of a task whose only container has these members.
 fn of_container(members: Value) -> String {
     let mut container = json!({ "name": "a", "image": "alpine:3.20" });
     container.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());

@@ -1,4 +1,4 @@
-//! Images, and GPUs: what a container is made of and what it is given.
+//! Images and GPUs of containers.
 
 use serde_json::{Map, Value};
 
@@ -6,10 +6,10 @@ use super::{Walk, member, shown};
 use crate::cluster::image::ImageReference;
 use crate::quantity::Quantity;
 
-/// The resource a GPU is asked for as.
+/// The resource name of a GPU.
 pub const GPU: &str = "nvidia.com/gpu";
 
-/// An image is a reference; in a workflow it may be one that is put together when it runs.
+/// An image must be a reference; in a workflow it may contain template tags.
 pub fn image(walk: &mut Walk, image: &Value, path: &str) {
     let why = match image.as_str().map(|text| (walk.is_filled_in(text), text.parse::<ImageReference>())) {
         Some((true, _) | (false, Ok(_))) => return,
@@ -21,7 +21,7 @@ pub fn image(walk: &mut Walk, image: &Value, path: &str) {
     walk.note(path, why);
 }
 
-/// Kubernetes does not divide GPUs between what is asked for and what is allowed. A limit alone is both.
+/// Kubernetes does not overcommit GPUs: request and limit must be equal. A limit alone is both.
 pub fn gpus(walk: &mut Walk, fields: &Map<String, Value>, path: &str) {
     let amount = |list: &str| member(fields, list)?.get(GPU).filter(|amount| !amount.is_null());
     let Some(asked) = amount("requests") else { return };

@@ -1,28 +1,28 @@
-//! Nodes: a pod may ask for a kind of node, and never for a node.
+//! Nodes: a pod may select a kind of node, but never a particular node.
 //!
 //! A selector may name what many nodes share (a GPU model, a zone, an architecture). Whatever names one node, a node's role
-//! in the cluster's control plane, or a taint by which Kubernetes keeps pods off, is refused.
+//! in the cluster's control plane, or a taint that Kubernetes uses to keep pods off is rejected.
 
 use serde_json::{Map, Value};
 
 use super::shown::entry;
 use super::{Walk, folded, member, shown, shown_key};
 
-/// The last part of labels that name one node: Kubernetes' own (`kubernetes.io/hostname`) and those of cloud providers and
-/// storage drivers (`alpha.eksctl.io/instance-id`, `topology.hostpath.csi/node`).
+/// The last part of labels that name a single node: Kubernetes' own (`kubernetes.io/hostname`) and those of cloud
+/// providers and storage drivers (`alpha.eksctl.io/instance-id`, `topology.hostpath.csi/node`).
 const NODE_NAMES: [&str; 8] =
     ["hostname", "nodename", "node-name", "node", "instance-id", "instance", "machine", "provider-id"];
-/// Roles whose nodes run the cluster itself.
+/// Roles of the nodes that run the cluster itself.
 const CONTROL_PLANE: [&str; 2] = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
-/// The taints that Kubernetes itself lets every pod tolerate for a while.
+/// The taints that every pod may tolerate for a while in Kubernetes.
 const TOLERATED: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
-/// Taints under these are the cluster's: its roles, and the state of its nodes.
+/// Prefixes of the cluster's taints: roles and states of nodes.
 const CLUSTER_TAINTS: [&str; 3] =
     ["node-role.kubernetes.io/", "node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"];
 
 const SCHEDULER: &str = "the scheduler chooses the node";
 
-/// Why a label may not decide where a pod runs.
+/// Why a label may not be used to choose a node.
 fn forbidden_label(walk: &Walk, label: &str) -> Option<String> {
     let label = label.to_ascii_lowercase();
     let name = label.rsplit('/').next().unwrap_or(&label);
@@ -37,7 +37,7 @@ fn forbidden_label(walk: &Walk, label: &str) -> Option<String> {
     }
 }
 
-/// The labels that a node must have.
+/// The labels of a node selector.
 pub fn node_selector(walk: &mut Walk, labels: &Map<String, Value>, path: &str) {
     for label in labels.keys() {
         if let Some(why) = forbidden_label(walk, label) {
@@ -46,7 +46,7 @@ pub fn node_selector(walk: &mut Walk, labels: &Map<String, Value>, path: &str) {
     }
 }
 
-/// The same in expressions, required and preferred; whatever the operator, a node that is named is chosen or shunned.
+/// The same for expressions, required and preferred; with every operator, naming a node selects or excludes it.
 pub fn node_affinity(walk: &mut Walk, affinity: &Value, path: &str) {
     match affinity {
         Value::Object(fields) => {
@@ -73,7 +73,7 @@ pub fn node_affinity(walk: &mut Walk, affinity: &Value, path: &str) {
     }
 }
 
-/// The taints that a pod may bear: those of nodes set aside for a kind of work, and none that keeps pods off a node.
+/// The allowed tolerations: taints of nodes dedicated to a kind of work, but none that keeps pods off a node.
 pub fn tolerations(walk: &mut Walk, list: &[Value], path: &str) {
     for (index, toleration) in list.iter().enumerate() {
         let path = format!("{path}[{index}]");

@@ -1,12 +1,12 @@
-//! The fields that may not have every value: one row each.
+//! The fields with restricted values: one row each.
 
 use serde_json::Value;
 
 use super::shown;
 
-/// How a refusal is told.
+/// How a rejection is phrased.
 enum Told {
-    /// `was true; it may be false: …`, with what it may be.
+    /// `was true; it must be false: …`, with the allowed value.
     May(&'static str),
     /// `is not allowed: …`
     Never,
@@ -14,13 +14,13 @@ enum Told {
     Plainly,
 }
 
-/// One field: where it stands, which values it may have, and why no others.
+/// One field: its place, its allowed values, and the reason.
 struct Rule {
     /// Its name in lower case.
     field: &'static str,
-    /// The fields that it stands in; anywhere where there are none.
+    /// The parent fields to which the rule is limited; empty for all.
     within: &'static [&'static str],
-    /// Whether it may have this value, which is not null.
+    /// Whether this value, which is not null, is allowed.
     allows: fn(&Value) -> bool,
     told: Told,
     why: &'static str,
@@ -42,7 +42,7 @@ const OUTSIDE: &str = "a template outside this document cannot be checked";
 
 /// SELinux types of the baseline profile.
 const SELINUX_TYPES: [&str; 5] = ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
-/// Kernel parameters of the baseline profile: those that a pod has for itself.
+/// Kernel parameters of the baseline profile: those that are namespaced.
 const SYSCTLS: [&str; 12] = [
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
@@ -119,12 +119,12 @@ const OTHERS: &str = "pods of other projects may not decide where a pod runs";
 const SYSTEM: &str = "priority classes that begin with \"system-\" are reserved for the cluster";
 const DEVICES: &str = "GPUs are requested as nvidia.com/gpu in limits";
 
-/// Why this field, whose name is in lower case, may not have this value, which is not null. It stands in the field `parent`,
-/// and that in `above`.
+/// Why this field, whose name is in lower case, may not have this value, which is not null. `parent` is the parent
+/// field and `above` the one above that.
 pub fn refusal(field: &str, value: &Value, parent: &str, above: &str) -> Option<String> {
     let rule =
         RULES.iter().find(|rule| rule.field == field && (rule.within.is_empty() || rule.within.contains(&parent)))?;
-    // A document's own metadata is the platform's to write anew; a template's goes to the pods.
+    // A document's own metadata is replaced by the platform; a template's is copied to the pods.
     let of_document = parent == "metadata" && above == super::DOCUMENT && rule.within == ["metadata"];
     if (rule.allows)(value) || of_document {
         return None;

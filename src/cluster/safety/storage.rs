@@ -1,18 +1,18 @@
-//! Storage: a pod mounts its own scratch space, objects of its namespace and claims; a claim asks for new space and for
-//! nothing that is there already.
+//! Storage: a pod mounts scratch space, objects of its namespace and claims; a claim may request new space, but nothing
+//! that already exists.
 
 use serde_json::{Map, Value};
 
 use super::{Walk, folded, join, member, shown, shown_key};
 
-/// What a pod may mount.
+/// The volumes that a pod may mount.
 const VOLUMES: [&str; 7] =
     ["configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
-/// What a projected volume may be put together of.
+/// The sources that a projected volume may have.
 const SOURCES: [&str; 3] = ["configMap", "downwardAPI", "secret"];
-/// What the claim of an ephemeral volume may say.
+/// The allowed fields of an ephemeral volume's claim.
 const PLAIN: [&str; 3] = ["accessModes", "resources", "volumeMode"];
-/// What a claim may say.
+/// The allowed fields of a claim.
 const CLAIM: [&str; 4] = ["accessModes", "resources", "volumeMode", "storageClassName"];
 
 const NEW_SPACE: &str = "it could reach storage that is not bound for you";
@@ -38,7 +38,7 @@ pub fn volumes(walk: &mut Walk, volumes: &[Value], path: &str) {
     }
 }
 
-/// A claim has to be known now: whether it is bound for the caller is asked before the pod runs.
+/// The name of a claim must be known now: whether it is bound for the caller is checked before the pod runs.
 fn bound(walk: &mut Walk, source: &Value, path: &str) {
     let name = source.as_object().and_then(|fields| member(fields, "claimName"));
     if name.and_then(Value::as_str).is_some_and(|name| walk.is_filled_in(name)) {
@@ -62,7 +62,7 @@ fn projected(walk: &mut Walk, volume: &Value, path: &str) {
     }
 }
 
-/// Claims that live as long as their pod or workflow: one, or a list.
+/// Claims that live as long as their pod or workflow: one or a list.
 pub fn templates(walk: &mut Walk, templates: &Value, path: &str) {
     match templates {
         Value::Array(list) => {
@@ -84,7 +84,7 @@ pub fn templates(walk: &mut Walk, templates: &Value, path: &str) {
     }
 }
 
-/// The spec of a claim of its own.
+/// The spec of a standalone claim.
 pub fn claim(walk: &mut Walk, spec: &Value, path: &str) {
     let Value::Object(fields) = spec else { return };
     only(walk, fields, &CLAIM, path);

@@ -1,4 +1,4 @@
-//! One field at a time, in every place where a pod spec can stand.
+//! One field at a time, in every place where a pod spec can be.
 
 use super::*;
 use proptest::prelude::*;
@@ -108,7 +108,7 @@ proptest! {
     }
 }
 
-/// What is told of a payload of this kind, one violation a line.
+/// The violations of a payload of this kind, one per line.
 fn told_of(payload: &Value, kind: Payload) -> String {
     violations_in(payload, "", kind).iter().map(|violation| format!("{violation}\n")).collect()
 }
@@ -305,7 +305,7 @@ fn what_the_platform_or_the_cluster_decides_is_no_pod_s_to_say() {
     }
 }
 
-/// A field of Kubernetes that nobody has decided on is not silently let through.
+/// A Kubernetes field without a decision is not silently accepted.
 #[test]
 fn every_field_of_a_pod_is_decided_in_the_documentation() {
     use k8s_openapi::api::core::v1::{Container, PodSecurityContext, PodSpec, SecurityContext};

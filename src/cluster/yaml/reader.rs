@@ -1,4 +1,4 @@
-//! Text to nodes, within bounds: bytes, documents, nodes, depth, and what the aliases become when they are replaced.
+//! Text to nodes, within limits: bytes, documents, nodes, depth, and the size after aliases are expanded.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,32 +9,32 @@ use super::node::{Content, Field, List, Map, Node, Size};
 use super::problem::{Place, shown};
 use super::scalar::{self, Scalar};
 
-/// Bytes of YAML at most.
+/// Maximum size of the YAML, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
-/// Documents at most.
+/// Maximum number of documents.
 pub const MAX_DOCUMENTS: usize = 64;
-/// Nodes (keys, values, lists, mappings) at most, those that aliases stand for counted each time.
+/// Maximum number of nodes (keys, values, lists, mappings), counting those of an alias each time.
 const MAX_NODES: u64 = 100_000;
-/// How deeply lists and mappings may nest.
+/// Maximum nesting depth of lists and mappings.
 const MAX_DEPTH: u64 = 64;
-/// Bytes at most when every alias is replaced by what it stands for.
+/// Maximum size after every alias is expanded, in bytes.
 const MAX_EXPANDED_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Why a text was not read, in a sentence.
+/// Why a text could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// It is beyond a limit.
+    /// It exceeds a limit.
     #[error("the YAML {0}")]
     TooLarge(String),
-    /// It is not YAML, or has something in it that no Kubernetes object has.
+    /// It is not YAML, or contains something that no Kubernetes object can have.
     #[error("the YAML cannot be read: {0}: {1}")]
     Malformed(Place, String),
 }
 
-/// The documents of a text, without those that are empty.
+/// The documents in a text, without empty ones.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// The first problem found.
 pub fn read(text: &str) -> Result<Vec<Node>, Unreadable> {
     if text.len() > MAX_BYTES {
         return Err(Unreadable::TooLarge(format!("has {} bytes; at most {MAX_BYTES} are allowed", text.len())));
@@ -52,9 +52,9 @@ pub fn read(text: &str) -> Result<Vec<Node>, Unreadable> {
 struct Reader {
     documents: Vec<Node>,
     open: Vec<Open>,
-    /// What the anchors of the present document stand for; `None` for a node that has not ended.
+    /// The nodes of the current document's anchors; `None` for a node that has not ended.
     anchors: HashMap<usize, Option<Node>>,
-    /// Nodes that were built.
+    /// Number of nodes built.
     built: u64,
 }
 
@@ -70,11 +70,11 @@ enum Collection {
     List(Vec<Node>),
     Map {
         fields: Vec<Field>,
-        /// The keys so far, each with its line.
+        /// The keys read so far, each with its line.
         keys: HashMap<Arc<str>, u32>,
         /// The key whose value comes next.
         pending: Option<(Key, Place)>,
-        /// What `<<` names, the nearest first.
+        /// The mappings that `<<` refers to, the nearest first.
         merged: Vec<Arc<Map>>,
     },
 }
@@ -84,7 +84,7 @@ enum Key {
     Merge,
 }
 
-/// The key of a mapping whose fields are taken over.
+/// The key of a merged mapping.
 const MERGE: &str = "<<";
 
 impl Reader {
@@ -116,7 +116,7 @@ impl Reader {
                 let node = Node { place, content: named.content.clone() };
                 self.add(node, 0)?;
             }
-            // Beginnings and ends of the text and its documents; comments and the like are not asked for.
+            // Starts and ends of the text and its documents; comments and the like are not requested.
             _ => {}
         }
         Ok(())
@@ -176,7 +176,7 @@ impl Reader {
         self.add(Node { place, content }, anchor)
     }
 
-    /// Takes a key of the mapping that is open.
+    /// Adds a key to the open mapping.
     fn key(&mut self, key: Key, place: Place) -> Result<(), Unreadable> {
         let Some(Open { size, kind: Collection::Map { keys, pending, .. }, .. }) = self.open.last_mut() else {
             return Ok(());
@@ -186,7 +186,7 @@ impl Reader {
                 size.hold(Size::of_scalar(name.len()));
                 name.clone()
             }
-            // What it names may have the key "<<" as a string.
+            // A merged mapping may have the key "<<" as a string.
             Key::Merge => Arc::from("\0<<"),
         };
         if let Some(line) = keys.insert(name.clone(), place.line) {
@@ -197,7 +197,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Puts a node that has ended where it belongs.
+    /// Adds a finished node to the list or mapping that contains it.
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Unreadable> {
         if anchor > 0 {
             self.anchors.insert(anchor, Some(node.clone()));
@@ -254,13 +254,13 @@ impl Reader {
     }
 }
 
-/// A number that has an end: aliases of aliases reach any.
+/// A number with an upper bound: aliases of aliases can exceed any.
 fn counted(number: u64) -> String {
     const MOST: u64 = 1_000_000_000_000;
     if number > MOST { format!("more than {MOST}") } else { number.to_string() }
 }
 
-/// The mappings that `<<` names. <https://yaml.org/type/merge.html>
+/// The mappings that `<<` refers to. <https://yaml.org/type/merge.html>
 fn merge_sources(node: &Node, place: Place) -> Result<Vec<Arc<Map>>, Unreadable> {
     let one = |node: &Node| match &node.content {
         Content::Map(map) => Ok(map.clone()),

@@ -1,4 +1,4 @@
-//! The reading, held against what kubectl reads, and the typing, held against Kubernetes' types.
+//! Reading compared with kubectl, and typing compared with Kubernetes' types.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! The templates of a Workflow: each does one thing, and what it names is there.
+//! The templates of a Workflow: each does one thing, and everything it refers to exists.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -22,7 +22,7 @@ const PARAMETER: Form = Form {
 const EXIT: &str = "exit";
 
 pub(super) fn check(spec: &WorkflowSpec, at: &At<'_>, report: &mut Report) {
-    // Pod safety refuses it; the templates are elsewhere.
+    // Pod safety rejects it; the templates are elsewhere.
     if spec.workflow_template_ref.is_some() {
         return;
     }
@@ -64,7 +64,7 @@ pub(super) fn check(spec: &WorkflowSpec, at: &At<'_>, report: &mut Report) {
     }
 }
 
-/// The templates that may be named.
+/// The templates that may be referred to.
 struct Templates<'s> {
     names: Vec<&'s str>,
     known: HashSet<&'s str>,
@@ -186,7 +186,7 @@ impl Templates<'_> {
                 format!("has {count} templates; it must have exactly one, named by template or defined in inline"),
             );
         }
-        // Argo fills in the parameters of the workflow before it looks, but not those of a template, nor items.
+        // Argo substitutes the parameters of the workflow before it checks, but not those of a template, nor items.
         if !call.template.contains("{{workflow.parameters.") {
             self.exists_if_given(call.template, &at.field("template"), report);
         }
@@ -229,7 +229,7 @@ impl Templates<'_> {
     }
 }
 
-/// Tasks that say in expressions what they wait for.
+/// Tasks whose dependencies are expressions.
 fn depending(dag: &DAGTemplate, tasks: &At<'_>, report: &mut Report) {
     let has_items = |task: &DAGTask| loops(task.with_items.len(), &task.with_param, task.with_sequence.is_some()) > 0;
     let with_items: HashMap<&str, bool> = dag.tasks.iter().map(|task| (task.name.as_str(), has_items(task))).collect();
@@ -262,7 +262,7 @@ fn depending(dag: &DAGTemplate, tasks: &At<'_>, report: &mut Report) {
         }
         parts.push(order::Part { name: &task.name, waits_for: named.iter().map(|one| one.task).collect() });
     }
-    // A part for each task, or the places would not be theirs.
+    // One part for each task, so that the indexes match.
     if parts.len() == dag.tasks.len() {
         order::check(&parts, "depends", "task", tasks, report);
     }
@@ -275,7 +275,7 @@ fn begins_with_letter(task: &DAGTask, waits: bool, at: &At<'_>, report: &mut Rep
     }
 }
 
-/// What the template does: one thing, and only what goes with it.
+/// What the template does: exactly one thing, and only the fields that go with it.
 fn kind(template: &Template, at: &At<'_>, report: &mut Report) {
     let leaves = [
         template.container.is_some(),
@@ -328,7 +328,7 @@ fn retry(strategy: Option<&RetryStrategy>, at: &At<'_>, report: &mut Report) {
     }
 }
 
-/// What is handed to a template; a value is `needed` where nobody can give one later.
+/// The arguments of a template; a value is `needed` if nothing can supply one later.
 fn arguments(arguments: &Arguments, needed: bool, at: &At<'_>, report: &mut Report) {
     names(&arguments.parameters, &arguments.artifacts, at, report);
     let at = at.field("parameters");

@@ -1,10 +1,10 @@
-//! Workflows that Argo would not run, and some that only look as if.
+//! Workflows that Argo would reject, and some that only look invalid.
 
 use crate::cluster::object_rules;
 use crate::cluster::objects::{Kind, Object};
 use crate::cluster::yaml;
 
-/// What is told of a workflow with this spec.
+/// The violations of a workflow with this spec.
 fn told(spec: &str) -> String {
     let node =
         &yaml::read(&format!("metadata: {{generateName: a-}}\nspec:\n  {}\n", spec.replace('\n', "\n  "))).unwrap()[0];
