@@ -1,4 +1,4 @@
-//! One check for every source: where a problem is told, and that what is admitted keeps every rule.
+//! One check for every source: where a problem is reported, and that an accepted job violates no rule.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! The job in a config commit: the one Pod, Job or FlashJob among its YAML documents.
+//! The job in a config commit: the single Pod, Job or FlashJob among its YAML documents.
 
 use super::changes::dns_name;
 use super::{Draft, TaskGroup};
@@ -6,15 +6,15 @@ use crate::cluster::objects::{self, Object, Tasks, Workload};
 use crate::cluster::yaml::{self, Node, Problem};
 use crate::error::{ApiError, ApiErrors};
 
-/// The kinds that can be run, in the form of an error message.
+/// The kinds that can be run, as phrased in an error message.
 const RUNNABLE: &str = "Pod, Job or FlashJob";
 
-/// The draft of the one document in `yaml` that can be run; documents of other kinds are left alone. The reading is that
-/// of a config file when it is made, so what was saved can be read.
+/// The draft of the single document in `yaml` that can be run; documents of other kinds are ignored. Config files are
+/// parsed in the same way when they are created, so a saved file can always be read.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` at `field` when there is none, or more than one, and for everything in it that does not have the form
-/// of its kind or that the platform does not do.
+/// `BAD_USER_INPUT` at `field` if there is none, or more than one, and for every part of it that is invalid for its
+/// kind or that the platform does not implement.
 pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
     let refused = |message: String| ApiErrors::from(ApiError::bad_input(field, message));
     let documents = yaml::read(yaml).map_err(|error| refused(error.to_string()))?;

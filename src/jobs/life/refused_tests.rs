@@ -1,4 +1,4 @@
-//! How long a job that the cluster refuses goes on.
+//! How long a job that the cluster rejects is retried.
 
 use super::super::tests::{NAME, NAMESPACE, now, submitted};
 use super::*;

@@ -1,4 +1,4 @@
-//! Retries: a table, and a model of cluster, worker and watch in which anything may come late, twice or not at all.
+//! Retries: a table, and a model of cluster, worker and watch in which any message may be late, repeated or lost.
 
 use std::collections::{BTreeMap, VecDeque};
 

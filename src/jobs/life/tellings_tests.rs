@@ -1,4 +1,4 @@
-//! The events of tasks, put together, are the tasks of the row.
+//! The events of tasks, applied in order, result in the tasks of the row.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ impl Client {
     }
 }
 
-/// What is told when this is done in the way in which rows are changed.
+/// The events of a step, applied in the same way as to rows.
 fn step(life: &mut Life, step: &Step) -> Vec<NewEvent> {
     match step {
         Step::See(seen) => life.observe(seen, now()),
@@ -136,7 +136,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is told of a task when it is another than before.
+/// The parts of the tasks whose changes are reported by events.
 fn shown(life: &Life) -> BTreeMap<i32, (TaskState, Option<String>, bool)> {
     let of = |task: &Task| (task.index, (task.state, task.uid.clone(), task.is_restarted()));
     life.tasks.0.iter().map(of).collect()

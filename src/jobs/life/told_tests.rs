@@ -1,4 +1,4 @@
-//! What is told is what happened: whose pods are tasks, when a job runs, why it waits again, and how tasks end.
+//! Events match what happened: which pods are tasks, when a job runs, why it waits again, and how tasks end.
 
 use super::tests::{NAMESPACE, now, state, submitted, task_pod};
 use super::*;

@@ -1,15 +1,15 @@
-//! Why a job waits, as one sentence that a person understands.
+//! Why a job is waiting, as one sentence for users.
 
 use super::reason;
 use super::refused::{POD_REJECTED, is_quota};
 use crate::cluster::pods::{CLAIM_NOT_BOUND, FAILED_MOUNT, INITIALIZING, UNSCHEDULABLE, stop};
 use crate::jobs::model::task::{Task, TaskState};
 
-/// What is said of a job that makes room. Who it makes room for may be nobody's business.
+/// The message about a preempted job. The user may not be allowed to know which job it made room for.
 pub(super) const PREEMPTED: &str =
     "stopped to make room for a job in a higher queue; it will start again when there is room";
 
-/// The cluster's word and sentence for why a job's object waits, as a sentence; `None` when it gives no sentence.
+/// Why a job's object is waiting, as a sentence, from the cluster's reason and message; `None` without a message.
 pub(super) fn of_object(word: Option<&str>, message: Option<&str>) -> Option<String> {
     let message = message?;
     match word {
@@ -24,7 +24,7 @@ pub(super) fn of_object(word: Option<&str>, message: Option<&str>) -> Option<Str
     }
 }
 
-/// Why a task waits, where its pod says so.
+/// Why a task is waiting, if its pod says so.
 pub(super) fn of_task(task: &Task) -> Option<String> {
     let word = task.reason.as_deref().filter(|_| task.state == TaskState::Waiting)?;
     let index = task.index;
@@ -72,7 +72,7 @@ pub(super) fn of_task(task: &Task) -> Option<String> {
     })
 }
 
-/// Its image, and whose, where it has several.
+/// Its image, with the container if there are several.
 fn image(task: &Task) -> String {
     task.place().map_or_else(|| "its image".to_owned(), |place| format!("the image of its {place}"))
 }
@@ -81,7 +81,7 @@ fn told(message: &str) -> String {
     if message.is_empty() { "the cluster does not say why.".to_owned() } else { as_sentence(message) }
 }
 
-/// The Secret or ConfigMap, or the key in one, that the kubelet's sentence says is missing.
+/// The missing Secret or ConfigMap, or the missing key of one, according to the kubelet's message.
 fn missing(message: &str) -> Option<String> {
     let quoted = |before: &str| {
         let (_, rest) = message.split_once(before)?;
@@ -100,7 +100,7 @@ fn missing(message: &str) -> Option<String> {
     Some(format!("the key {key} in the {kind} {name}, which does not have it"))
 }
 
-/// Words as a sentence.
+/// A message as a sentence.
 pub(super) fn as_sentence(words: &str) -> String {
     let mut letters = words.trim().trim_end_matches('.').chars();
     match letters.next() {
