@@ -1,4 +1,4 @@
-//! What the cluster says of a job: in a preview before anything is submitted, and at the end of a job that it does not take.
+//! The cluster's verdict on a job: in a preview before the submit, and at the end of a job that the cluster rejects.
 
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
-//! Reading a task's log through the API: followed, resumed, from pod to pod, and refused.
+//! Reading a task's log through the API: following, resuming, changing pods, and rejected requests.
 //!
-//! Through the real binary and a WebSocket; pods are played by the simulators, against the embedded cluster and a real
-//! API server.
+//! Uses the real binary and a WebSocket; the simulators act as pods, on the embedded cluster and a real API server.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! A job's way from its row to the cluster and back: the submit worker, the watch, the event log and resume. The test
-//! plays the scheduler, so that it decides what happens when; faults are made by proxies that can be cut.
+//! The path of a job from its row to the cluster and back: the submit worker, the watch, the event log and resume. The
+//! test acts as the scheduler, so that it controls the order of events; faults are caused by proxies that can be cut.
 
 mod dead;
 mod kinds;

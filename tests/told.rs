@@ -1,7 +1,7 @@
-//! What is told of a job is what happened to its pods: init containers, several containers and their logs, earlier runs,
-//! exit codes, deletions, missing Secrets, pods that are not the job's.
+//! Events of a job match what happened to its pods: init containers, several containers and their logs, earlier runs,
+//! exit codes, deletions, missing Secrets, pods that do not belong to the job.
 //!
-//! Through the real binary, against the embedded cluster and a real API server; pods are played by the simulators.
+//! Uses the real binary, on the embedded cluster and a real API server; the simulators act as pods.
 
 use std::time::Duration;
 

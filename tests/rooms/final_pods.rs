@@ -1,4 +1,4 @@
-//! What a job's pods finally are, from a commit and with overrides: checked as a whole, told under the rule and the field.
+//! The final pods of a job, from a commit and with overrides: checked as a whole, reported under the rule and the field.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Submitting jobs: what is refused and with which words, and what a preview tells before.
+//! Submitting jobs: which inputs are rejected with which messages, and what a preview reports beforehand.
 
 use serde_json::{Value, json};
 
