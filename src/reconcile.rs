@@ -1,7 +1,7 @@
-//! What a room brings along so that its rows follow the cluster. The watch does the following.
+//! What a room provides so that its rows follow the cluster; the watch does the rest.
 //!
-//! A room has one [`Reconciler`], which writes what was seen, and one [`Watched`] for each kind of object that it looks at.
-//! Both are types without values: what they need they are given.
+//! A room has one [`Reconciler`], which writes observations, and one [`Watched`] for each kind of object that it
+//! watches. Both are types without values: what they need is passed to them.
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Display};
@@ -14,78 +14,78 @@ use serde::de::DeserializeOwned;
 
 use crate::cluster::Cluster;
 
-/// How a room takes in what the watch sees of its objects.
+/// How a room processes the observations of its objects.
 pub trait Reconciler: Send + Sync + 'static {
-    /// Something that was seen.
+    /// An observation.
     type Observation: Send + Sync + 'static;
 
     /// The room, for logs and metrics.
     const ROOM: &'static str;
 
-    /// Has the watch follow the room's kinds. What is seen of all of them is written in one order.
+    /// Registers the room's kinds with the watch. The observations of all of them are written in one order.
     fn kinds(kinds: &mut impl Kinds<Self::Observation>);
 
-    /// The observation, cleaned of what PostgreSQL cannot store.
+    /// The observation, cleaned for PostgreSQL.
     fn clean(observation: Self::Observation) -> Self::Observation;
 
-    /// What it is about, for the log.
+    /// The subject of the observation, for the log.
     fn subject(observation: &Self::Observation) -> impl Display;
 
-    /// Takes in what was seen, in order: rows and events in one transaction.
+    /// Applies observations in order: rows and events in one transaction.
     ///
     /// # Errors
-    /// The database's; nothing was changed then.
+    /// The database's; nothing was changed in that case.
     fn apply(
         conn: &mut AsyncPgConnection,
         observations: &[Self::Observation],
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
-    /// Sets the room's gauges. Asked four times a minute.
+    /// Sets the room's gauges. Called four times a minute.
     ///
     /// # Errors
     /// The database's.
     fn measure(conn: &mut AsyncPgConnection) -> impl Future<Output = QueryResult<()>> + Send;
 }
 
-/// Where a room names the kinds that it wants followed.
+/// Where a room registers the kinds to follow.
 pub trait Kinds<O> {
-    /// Follows one more.
+    /// Registers one more kind.
     fn follow<W: Watched<Observation = O>>(&mut self);
 }
 
-/// One kind of object that a room looks at.
+/// One kind of object that a room watches.
 pub trait Watched: Send + Sync + 'static {
-    /// The objects.
+    /// The type of the objects.
     type Object: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static;
-    /// What is seen of one.
+    /// The observation of one object.
     type Observation: Send + Sync + 'static;
-    /// What tells the objects of the room's rows apart.
+    /// The key of an object in the room's rows.
     type Key: Eq + Hash + Send;
-    /// An object that must be in the cluster by the room's rows.
+    /// An object that is expected in the cluster according to the room's rows.
     type Expected: Send;
 
     /// The kind, for logs and metrics.
     const KIND: &'static str;
-    /// Whether what has vanished is told before what a list has.
+    /// Whether disappeared objects are reported before the contents of a list.
     const VANISHED_FIRST: bool = false;
 
-    /// Which objects are followed, in whichever namespace.
+    /// The objects to follow, in all namespaces.
     fn selector() -> Selector;
 
-    /// Which of the room's an object is; `None` for one that is not the room's.
+    /// The key of an object; `None` for one that does not belong to the room.
     fn key(object: &Self::Object) -> Option<Self::Key>;
 
-    /// What an object tells, by a list or after it has changed.
+    /// The observation of an object, from a list or after a change.
     fn seen(
         cluster: &Cluster,
         object: Self::Object,
         listed: bool,
     ) -> impl Future<Output = Option<Self::Observation>> + Send;
 
-    /// What it tells that an object was deleted.
+    /// The observation that an object was deleted.
     fn deleted(object: Self::Object) -> Option<Self::Observation>;
 
-    /// The objects that must be in the cluster. Read before each list, which is compared with it.
+    /// The objects that are expected in the cluster. Read before each list, which is compared with them.
     ///
     /// # Errors
     /// The database's.
@@ -93,16 +93,17 @@ pub trait Watched: Send + Sync + 'static {
         conn: &mut AsyncPgConnection,
     ) -> impl Future<Output = QueryResult<HashMap<Self::Key, Self::Expected>>> + Send;
 
-    /// What it tells that a list had not what was expected; `None` if it is there all the same: the client begins a
-    /// streaming list before it says so, and what is created between that and the reading of the table is in the table only.
+    /// The observation that an expected object is missing from a list; `None` if it exists after all: the client starts
+    /// a streaming list before it reports that, and objects created between that and the reading of the table are only
+    /// in the table.
     fn vanished(cluster: &Cluster, expected: Self::Expected) -> impl Future<Output = Option<Self::Observation>> + Send;
 }
 
-/// Which objects of a kind.
+/// The selection of objects of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
-    /// Those whose labels are like this.
+    /// Those that match the labels.
     Labels(String),
-    /// Those whose fields are like this.
+    /// Those that match the fields.
     Fields(String),
 }

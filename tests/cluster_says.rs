@@ -1,4 +1,4 @@
-//! What the cluster says of a job: in a preview before anything is submitted, and at the end of a job that it does not take.
+//! The cluster's verdict on a job: in a preview before the submit, and at the end of a job that the cluster rejects.
 
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ async fn the_cluster_is_asked(cluster: &str) {
     let yaml = "apiVersion: v1\nkind: Pod\nmetadata: {name: token}\nspec:\n  containers:\n  - name: main\n    image: python:3.12\n    envFrom: [{secretRef: {name: hf-token}}, {configMapRef: {name: maybe, optional: true}}]\n";
     let token = maya.commit("token", yaml).await;
     let preview = maya.preview(&token).await;
-    let sentence = "Task 0 needs the Secret \"hf-token\", which is not in the project's namespace, and waits until it is there: submitJob creates the job alone, not the other objects of a config file";
+    let sentence = "Task 0 needs the Secret \"hf-token\", which is not in the project's namespace, and will wait until it is created: submitJob creates only the job, not the other objects of a config file";
     assert_eq!((&preview["admitted"], &preview["warnings"]), (&json!(true), &json!([sentence])), "{preview:#}");
     make(&Api::<Secret>::namespaced(client.clone(), &namespace), json!({ "metadata": { "name": "hf-token" } })).await;
     assert_eq!(maya.preview(&token).await["warnings"], json!([]));
@@ -144,8 +144,8 @@ async fn the_cluster_is_asked(cluster: &str) {
     let settings = json!({ "metadata": { "name": "settings" }, "data": { "a": "x" } });
     make(&Api::<ConfigMap>::namespaced(client.clone(), &namespace), settings).await;
     let sentences = [
-        "Task 0 needs the key \"token\" of the Secret \"hf-token\", which has none of that name, and waits until it is there",
-        "Task 0 needs the key \"b\" of the ConfigMap \"settings\", which has none of that name, and waits until it is there",
+        "Task 0 needs the key \"token\" of the Secret \"hf-token\", which does not have it, and will wait for it",
+        "Task 0 needs the key \"b\" of the ConfigMap \"settings\", which does not have it, and will wait for it",
     ];
     assert_eq!(maya.preview(&key).await["warnings"], json!(sentences));
 
@@ -181,7 +181,7 @@ async fn the_cluster_is_asked(cluster: &str) {
     assert_eq!((&preview["admitted"], &verdict(&preview)["outcome"]), (&json!(true), &json!("PASSED")));
     let warning = preview["warnings"][0].as_str().unwrap();
     assert!(
-        warning.starts_with("The quota of the project's namespace has no room at present: pods \"job-"),
+        warning.starts_with("The quota of the project's namespace has no room at the moment: pods \"job-"),
         "{warning}"
     );
     let job = maya.submit(&modest).await;

@@ -1,5 +1,5 @@
-//! List, then watch, without a gap: `eventCursor`, the cursor of an acknowledgement and the first id of a server-sent
-//! stream are places that a subscription resumes after, though the client has not been told any event yet.
+//! List, then watch, without a gap: a subscription can resume after `eventCursor`, the cursor of an acknowledgement and
+//! the first id of a server-sent stream, even if the client has not received any event yet.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The server killed with SIGKILL at the worst moments, and a database that is not there yet: nothing is lost, nothing
-//! is done twice. The database and the cluster stay and are reached through proxies; the test plays the scheduler.
+//! The server is killed with SIGKILL at the worst moments, or started before its database: nothing is lost or
+//! done twice. The database and the cluster keep running behind proxies; the test acts as the scheduler.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,6 @@
-//! Reading a task's log through the API: followed, resumed, from pod to pod, and refused.
+//! Reading a task's log through the API: following, resuming, changing pods, and rejected requests.
 //!
-//! Through the real binary and a WebSocket; pods are played by the simulators, against the embedded cluster and a real
-//! API server.
+//! Uses the real binary and a WebSocket; the simulators act as pods, on the embedded cluster and a real API server.
 
 use serde_json::{Value, json};
 
@@ -184,8 +183,8 @@ async fn what_cannot_be_read_is_refused_with_what_is_allowed() {
         });
         told.collect::<Vec<_>>().join("\n")
     };
-    insta::assert_snapshot!(refused(&maya, json!({ "job": job, "task": 1 })).await, @"BAD_USER_INPUT task: task was 1; it may be 0 to 0");
-    insta::assert_snapshot!(refused(&maya, json!({ "job": job, "tail": -1 })).await, @"BAD_USER_INPUT tailLines: tailLines was -1; it may be 0 to 10000");
+    insta::assert_snapshot!(refused(&maya, json!({ "job": job, "task": 1 })).await, @"BAD_USER_INPUT task: task was 1; it must be between 0 and 0");
+    insta::assert_snapshot!(refused(&maya, json!({ "job": job, "tail": -1 })).await, @"BAD_USER_INPUT tailLines: tailLines was -1; it must be between 0 and 10000");
     insta::assert_snapshot!(refused(&maya, json!({ "job": job, "after": "x" })).await, @r#"BAD_USER_INPUT after: "x" is not a cursor of the log of task 0 of JOB"#);
     let mut socket = dev.subscribe(&maya, FOLLOW, json!({ "job": other })).await;
     let foreign = chunk(&mut socket).await["cursor"].clone();

@@ -1,5 +1,4 @@
-//! What one request makes the server hold at most: the real binary's resident memory at its peak, against what it was
-//! before.
+//! Peak memory of a single request: the real binary's peak resident memory compared with that before the request.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a cluster really lets somebody write, and PostgreSQL does not store: on the embedded cluster and on a real one.
+//! Values that a cluster accepts and PostgreSQL cannot store: on the embedded cluster and on a real one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Equal subscriptions are executed once an event, and what one may be told never reaches another.
+//! Equal subscriptions are executed once per event, and no subscriber receives what only another may see.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! A job's way from its row to the cluster and back: the submit worker, the watch, the event log and resume. The test
-//! plays the scheduler, so that it decides what happens when; faults are made by proxies that can be cut.
+//! The path of a job from its row to the cluster and back: the submit worker, the watch, the event log and resume. The
+//! test acts as the scheduler, so that it controls the order of events; faults are caused by proxies that can be cut.
 
 mod dead;
 mod kinds;
@@ -169,7 +169,7 @@ async fn a_preempted_job_waits_again_and_counts_it() {
     assert_eq!(stage.reason(job).await.as_deref(), Some("Preempted"));
     // Whom it made room for is not told: that may be a job of a project that its people may not know of.
     stage
-        .until(job, "preemptions = 1 AND pending_reason LIKE 'Stopped to make room for a job of a higher queue; %'")
+        .until(job, "preemptions = 1 AND pending_reason LIKE 'Stopped to make room for a job in a higher queue; %'")
         .await;
 }
 

@@ -1,7 +1,7 @@
-//! What is told of a job is what happened to its pods: init containers, several containers and their logs, earlier runs,
-//! exit codes, deletions, missing Secrets, pods that are not the job's.
+//! Events of a job match what happened to its pods: init containers, several containers and their logs, earlier runs,
+//! exit codes, deletions, missing Secrets, pods that do not belong to the job.
 //!
-//! Through the real binary, against the embedded cluster and a real API server; pods are played by the simulators.
+//! Uses the real binary, on the embedded cluster and a real API server; the simulators act as pods.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ async fn an_init_container_that_fails(told: &Told) {
 
 async fn an_image_that_is_not_there(told: &Told) {
     let job = told.submit("image", &pod(r#"{sim.platform/pull-error: "denied"}"#)).await;
-    let waits = |job: &Value| job["pendingReason"].as_str().is_some_and(|why| why.contains("waits for its image"));
+    let waits = |job: &Value| job["pendingReason"].as_str().is_some_and(|why| why.contains("is waiting for its image"));
     let job_of = told.until(&job, "waiting for its image", waits).await;
     assert_eq!((&job_of["phase"], &job_of["startedAt"]), (&json!("QUEUED"), &Value::Null), "{job_of}");
     assert!(job_of["tasks"][0]["message"].as_str().is_some_and(|said| said.ends_with("denied")), "{job_of}");
@@ -374,7 +374,7 @@ async fn a_secret_and_a_config_map_that_are_missing(told: &Told) {
     let env = told.submit("env", &pod_of(&json!({}), &env)).await;
     let volume = told.submit("volume", &pod_of(&json!({}), &volume)).await;
     for (job, missing) in [(&env, "the Secret hf-token"), (&volume, "the ConfigMap settings")] {
-        let expected = format!("Task 0 waits for {missing}, which is not in the project's namespace.");
+        let expected = format!("Task 0 is waiting for {missing}, which is not in the project's namespace.");
         let job_of = told.until(job, &expected, |job| job["pendingReason"] == *expected).await;
         assert_eq!((&job_of["phase"], &job_of["startedAt"]), (&json!("QUEUED"), &Value::Null), "{job_of}");
     }

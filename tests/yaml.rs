@@ -1,4 +1,4 @@
-//! The reading of YAML, held against the real kubectl: the same scalars and documents become the same JSON.
+//! Reading YAML compared with the real kubectl: the same scalars and documents become the same JSON.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

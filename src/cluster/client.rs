@@ -13,21 +13,21 @@ use super::error::ClusterError;
 use crate::config::ClusterConfig;
 use crate::db::error_chain;
 
-/// How long one call may take; watches and logs have no such end.
+/// Timeout of one call; watches and logs have none.
 const PATIENCE: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// The cluster that jobs go to. Clones share connections.
+/// The cluster that jobs are sent to. Clones share connections.
 #[derive(Clone)]
 pub struct Cluster {
     client: kube::Client,
 }
 
 impl Cluster {
-    /// Reads the configuration; the cluster itself may be away.
+    /// Reads the configuration; the cluster itself may be unreachable.
     ///
     /// # Errors
-    /// [`ClusterError::Unconfigured`] if there is neither a kubeconfig nor an account of the pod's own.
+    /// [`ClusterError::Unconfigured`] if there is neither a kubeconfig nor a service account of the pod.
     pub async fn new(config: &ClusterConfig) -> Result<Self, ClusterError> {
         let unusable = |error: &dyn std::error::Error| ClusterError::Unconfigured(error_chain(error));
         let mut settings = match &config.kubeconfig {
@@ -49,10 +49,10 @@ impl Cluster {
         self.client.clone()
     }
 
-    /// Waits for `call`, but not longer than a call may take.
+    /// Waits for `call`, at most as long as one call may take.
     ///
     /// # Errors
-    /// The call's, told apart; [`ClusterError::Away`] when the time is over.
+    /// Those of the call; [`ClusterError::Away`] on timeout.
     pub async fn call<T>(&self, call: impl Future<Output = Result<T, kube::Error>> + Send) -> Result<T, ClusterError> {
         match tokio::time::timeout(PATIENCE, call).await {
             Ok(answer) => Ok(answer?),
@@ -63,7 +63,7 @@ impl Cluster {
     /// The object of this name; `None` if there is none.
     ///
     /// # Errors
-    /// The call's.
+    /// Those of the call.
     pub async fn find<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, ClusterError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
@@ -74,7 +74,7 @@ impl Cluster {
     /// The uid of the object of this name, without the rest of it; `None` if there is none.
     ///
     /// # Errors
-    /// The call's.
+    /// Those of the call.
     pub async fn uid_of<K>(&self, namespace: &str, name: &str) -> Result<Option<String>, ClusterError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,

@@ -1,48 +1,48 @@
-//! Why a call to the cluster came to nothing, told apart by what to do about it.
+//! Errors of calls to the cluster, classified by what to do about them.
 //!
-//! The codes alone do not say it: an object too large for etcd is a 500 like any failure, and a 403 is the API server's
-//! word for a missing permission, a used-up quota and a pod that admission will never take.
+//! The status code alone is not enough: an object too large for etcd is a 500 like any other failure, and a 403 means a
+//! missing permission, an exhausted quota or a pod that admission will never accept.
 
 use super::text::storable;
 use crate::db::error_chain;
 
-/// The longest message of an error that is kept, in bytes.
+/// Maximum length of an error message that is kept, in bytes.
 const LONGEST_MESSAGE: usize = 32 << 10;
-/// How etcd and its client word a request that is larger than they take. The API server passes it on with code 500.
+/// Messages of etcd and its client for a request that is too large. The API server passes them on with code 500.
 const TOO_LARGE: [&str; 2] = ["request is too large", "trying to send message larger than max"];
 
-/// Why a call to the cluster came to nothing.
+/// An error of a call to the cluster.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ClusterError {
-    /// The API server does not answer, or says that it cannot at present: the call may be made again.
+    /// The API server does not answer, or says that it is unavailable: the call may be repeated.
     #[error("the cluster does not answer: {0}")]
     Away(String),
-    /// The object breaks a rule of its kind, or is too large, and will do so the next time too.
+    /// The object violates a rule of its kind or is too large; repeating the call does not help.
     #[error("{0}")]
     Invalid(Refusal),
-    /// Admission does not take the object: Pod Security, a LimitRange, a webhook, a class that does not exist. It will not do so
-    /// later either unless somebody changes the cluster.
+    /// Admission rejects the object: Pod Security, a LimitRange, a webhook, a class that does not exist. Repeating the
+    /// call does not help unless someone changes the cluster.
     #[error("{0}")]
     Denied(Refusal),
-    /// There is an object of that name.
+    /// An object with this name already exists.
     #[error("{0}")]
     AlreadyExists(String),
     /// The object has changed since it was read.
     #[error("{0}")]
     Conflict(String),
-    /// There is no such object or namespace.
+    /// The object or its namespace does not exist.
     #[error("{0}")]
     NotFound(String),
     /// The API server has no resource of that kind: its custom resource definition is not installed.
     #[error("the cluster does not know this kind of object: {0}")]
     KindMissing(String),
-    /// A quota of the namespace has no room at present.
+    /// A quota of the namespace is exhausted.
     #[error("{0}")]
     OverQuota(String),
-    /// The platform's own account may not do this: an operator has to allow it.
+    /// The platform's own account lacks the permission: an operator has to grant it.
     #[error("{0}")]
     Forbidden(String),
-    /// The cluster has another reason not to do it now, such as a webhook that cannot be reached.
+    /// The cluster refuses for another reason that may pass, such as a webhook that cannot be reached.
     #[error("{0}")]
     Refused(String),
     /// There is no usable kubeconfig.
@@ -50,22 +50,22 @@ pub enum ClusterError {
     Unconfigured(String),
 }
 
-/// What the cluster says against an object.
+/// The cluster's reason for rejecting an object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// Its sentence.
+    /// The message.
     pub message: String,
-    /// The fields that the sentence is about, where the cluster names them.
+    /// The fields that the message is about, if the cluster names them.
     pub causes: Vec<Cause>,
 }
 
-/// What is wrong with one field.
+/// A problem with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// The path in the object, such as `spec.containers[0].name`.
     pub path: String,
-    /// What is wrong with it.
+    /// The problem.
     pub message: String,
 }
 
@@ -104,17 +104,17 @@ impl From<kube::Error> for ClusterError {
     }
 }
 
-/// Words of the cluster that can be kept: they become the reason of a job, and anybody's webhook may have written them.
+/// The cluster's message, fit to be stored: it becomes the reason of a job, and any webhook may have written it.
 fn told(text: &str) -> String {
     storable(text, LONGEST_MESSAGE).into_owned()
 }
 
-/// A 404 that names no object is the route's: the kind or its version is not served.
+/// A 404 that names no object comes from the route: the kind or its version is not served.
 fn is_about_nothing(status: &kube::core::Status) -> bool {
     status.details.as_ref().is_none_or(|details| details.kind.is_empty() && details.name.is_empty())
 }
 
-/// The authorizer's words, in contrast to those of admission: `pods is forbidden: User "x" cannot create resource "pods"`.
+/// The message of the authorizer, as opposed to admission: `pods is forbidden: User "x" cannot create resource "pods"`.
 fn is_of_the_account(message: &str) -> bool {
     message.contains(" is forbidden: User ") && message.contains(" cannot ")
 }

@@ -1,4 +1,4 @@
-//! The answers of a real API server (1.36), each told apart.
+//! Classification of the answers of a real API server (1.36).
 
 use super::*;
 use kube::core::Status;

@@ -4,14 +4,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The registry of a reference that names none.
+/// The registry of a reference without one.
 const DEFAULT_REGISTRY: &str = "docker.io";
-/// Where that registry keeps images whose name has one part.
+/// The repository prefix of that registry for images whose name has one part.
 const OFFICIAL: &str = "library";
-/// The longest registry and path together.
+/// Maximum length of registry and path together.
 const MAX_NAME: usize = 255;
 
-/// A checked reference, kept as written.
+/// A validated reference, kept as written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ImageReference {
     text: String,
@@ -21,61 +21,61 @@ pub struct ImageReference {
     digest: Option<String>,
 }
 
-/// Why a text is no image reference.
+/// An invalid image reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is not an image reference: {problem}")]
 pub struct ParseImageError {
-    /// What was given.
+    /// The text that was given.
     pub value: String,
-    /// What is wrong with it.
+    /// The problem with it.
     pub problem: ImageProblem,
 }
 
-/// What may be wrong with an image reference.
+/// The possible problems with an image reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageProblem {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("it is empty; an image such as alpine:3.20 or registry.example.org/team/tool@sha256:… is expected")]
     Empty,
-    /// The registry is no host with an optional port.
+    /// The registry is not a host with an optional port.
     #[error(
         "the registry {0:?} must be a host name or address with an optional port, such as registry.example.org:5000"
     )]
     Registry(String),
-    /// Capitals in the path.
+    /// The path has upper-case letters.
     #[error("the name {0:?} must be lower case")]
     Capitals(String),
-    /// A part of the path has characters that it may not have.
+    /// A part of the path has characters that are not allowed.
     #[error(
-        "the part {0:?} of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'"
+        "the part {0:?} of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'"
     )]
     Part(String),
     /// The name is too long.
     #[error("the name has {0} characters; at most {MAX_NAME} are allowed")]
     Long(usize),
-    /// The tag breaks the rules.
+    /// The tag is invalid.
     #[error("the tag {0:?} must be 1 to 128 letters, digits, '_', '.' or '-', and not begin with '.' or '-'")]
     Tag(String),
-    /// The digest breaks the rules.
-    #[error("the digest {0:?} must be an algorithm and the hexadecimal sum, such as sha256: and 64 digits")]
+    /// The digest is invalid.
+    #[error("the digest {0:?} must be an algorithm and a hexadecimal hash, such as sha256: followed by 64 digits")]
     Digest(String),
-    /// It looks like an image's id and not like its name.
-    #[error("64 hexadecimal digits are an image's id; a name is expected")]
+    /// The text looks like an image ID rather than a name.
+    #[error("64 hexadecimal digits are an image ID; a name is expected")]
     Id,
 }
 
 impl ImageReference {
-    /// The reference as it was written.
+    /// The reference as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The registry, `docker.io` where none is named.
+    /// The registry; `docker.io` if none is named.
     pub fn registry(&self) -> &str {
         &self.registry
     }
 
-    /// The path in the registry, with `library/` where `docker.io` implies it.
+    /// The path in the registry, with `library/` if `docker.io` implies it.
     pub fn repository(&self) -> &str {
         &self.repository
     }
@@ -85,12 +85,12 @@ impl ImageReference {
         self.tag.as_deref()
     }
 
-    /// The digest, if one is given: then the contents are fixed.
+    /// The digest, if one is given: it pins the contents.
     pub fn digest(&self) -> Option<&str> {
         self.digest.as_deref()
     }
 
-    /// The whole reference with nothing implied: `docker.io/library/alpine:latest`. Equal ones are the same image.
+    /// The full reference with nothing implied: `docker.io/library/alpine:latest`. Equal ones refer to the same image.
     pub fn normalized(&self) -> String {
         let mut text = format!("{}/{}", self.registry, self.repository);
         match (&self.tag, &self.digest) {

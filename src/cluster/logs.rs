@@ -25,23 +25,24 @@ use lines::{Stamped, lines};
 pub use mark::{After, Mark, Position};
 use mark::{COUNTED, Tracker, second};
 
-/// How long the end of a log may take to read.
+/// Timeout for reading the end of a log.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a line that was told before may take to come again: it is there already.
+/// Timeout for a line that was delivered before to appear again: it already exists.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Whose log: one run of a container of the one pod that has this uid. A pod that runs again has its name, but not its uid.
+/// Identifies a log: one run of a container of the pod with this uid. A recreated pod has the same name but another
+/// uid.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source {
-    /// Where the pod is.
+    /// The pod's namespace.
     pub namespace: String,
-    /// Its name.
+    /// The pod's name.
     pub pod: String,
-    /// Its uid.
+    /// The pod's uid.
     pub uid: String,
     /// The container.
     pub container: String,
-    /// Which of its runs: how often it was started again before.
+    /// The run of the container: its number of restarts before this run.
     pub run: i32,
 }
 
@@ -50,21 +51,21 @@ pub struct Source {
 pub struct Line {
     /// Its time stamp in nanoseconds since 1970, as the node wrote it.
     pub at: i64,
-    /// Where a reader stands who was told it.
+    /// The position of a reader that has received this line.
     pub mark: Mark,
-    /// What it says.
+    /// The text.
     pub text: String,
-    /// Whether it goes on with the line before it.
+    /// Whether it continues the line before it.
     pub continues: bool,
-    /// Whether lines before it are lost: the node has removed the beginning of the log meanwhile.
+    /// Whether lines before it are lost because the node has removed the beginning of the log in the meantime.
     pub after_gap: bool,
 }
 
-/// Reads the log behind `after`; with `follow` also what is yet to come, until the container ends.
+/// Reads the log after `after`; with `follow` also what is written later, until the container ends.
 ///
 /// # Errors
-/// [`ClusterError::NotFound`] if the pod is there no more, [`ClusterError::Invalid`] if its container has not begun or the
-/// log of that run is there no more, [`ClusterError::Conflict`] if the container was started again meanwhile.
+/// [`ClusterError::NotFound`] if the pod no longer exists, [`ClusterError::Invalid`] if its container has not started
+/// or the log of that run no longer exists, [`ClusterError::Conflict`] if the container was restarted in the meantime.
 pub async fn read(
     cluster: &Cluster,
     source: &Source,
@@ -77,7 +78,7 @@ pub async fn read(
     if let After::Mark(mark) = after
         && !pass_over(&mut log, &mut tracker, mark).await?
     {
-        // It does not begin any more where it did.
+        // It no longer begins where it did.
         let last = Position { nanos: mark.last, nth: u32::MAX };
         let since = Some(second(last.nanos));
         log = Box::pin(lines(open(cluster, source, since, follow).await?));
@@ -90,7 +91,7 @@ pub async fn read(
     Ok(told(log, tracker, instant, lost.is_some()))
 }
 
-/// Passes over what was told before; false if the log is not the same up to there.
+/// Skips what was delivered before; false if the log is not the same up to that position.
 async fn pass_over(
     log: &mut (impl Stream<Item = Result<Stamped, ClusterError>> + Unpin),
     tracker: &mut Tracker,
@@ -106,7 +107,7 @@ async fn pass_over(
     Ok(mark.count == 0 || last == Some(mark.last))
 }
 
-/// The lines of `log` with their marks, those up to `instant` left out.
+/// The lines of `log` with their marks, without those up to `instant`.
 fn told(
     log: impl Stream<Item = Result<Stamped, ClusterError>> + Send,
     mut tracker: Tracker,
@@ -126,7 +127,7 @@ fn told(
     }
 }
 
-/// The place behind which the last `count` lines stand.
+/// The position before the last `count` lines.
 ///
 /// # Errors
 /// As [`read`].
@@ -144,7 +145,9 @@ pub async fn before_last(cluster: &Cluster, source: &Source, count: usize) -> Re
         let reader = open(cluster, source, since, false).await?;
         Ok(ends(lines(reader), Tracker::from(since), count).await?.before())
     });
-    found.await.map_err(|_| ClusterError::Away(format!("no end of the log within {} s", PATIENCE.as_secs())))?
+    found.await.map_err(|_| {
+        ClusterError::Away(format!("the end of the log could not be read within {} s", PATIENCE.as_secs()))
+    })?
 }
 
 struct Ends {
@@ -152,7 +155,7 @@ struct Ends {
     total: usize,
     /// Their lowest stamp.
     oldest: Option<i64>,
-    /// Where the last of them end, one more than is wanted.
+    /// The positions before the last lines, one more than requested.
     ends: VecDeque<Mark>,
     wanted: usize,
 }
@@ -163,7 +166,7 @@ impl Ends {
     }
 }
 
-/// Where the last `wanted` lines, and the one before them, end.
+/// The positions before the last `wanted` lines, and the one before those.
 async fn ends(
     lines: impl Stream<Item = Result<Stamped, ClusterError>>,
     mut tracker: Tracker,
@@ -188,14 +191,14 @@ async fn ends(
     Ok(found)
 }
 
-/// Opens the log of this very pod and run.
+/// Opens the log of exactly this pod and run.
 async fn open(
     cluster: &Cluster,
     source: &Source,
     since: Option<i64>,
     follow: bool,
 ) -> Result<impl AsyncBufRead + Send + use<>, ClusterError> {
-    // A cluster that is away says so here. The log itself may be silent for hours before it answers at all.
+    // An unreachable cluster is reported here. The log itself may be silent for hours before the first byte.
     let runs = runs_of(cluster, source).await?;
     let previous = match runs - source.run {
         ..=0 => false,
@@ -219,7 +222,7 @@ async fn runs_of(cluster: &Cluster, source: &Source) -> Result<i32, ClusterError
 }
 
 fn started_again(source: &Source) -> ClusterError {
-    ClusterError::Conflict(format!("the container {} was started again", source.container))
+    ClusterError::Conflict(format!("the container {} was restarted", source.container))
 }
 
 fn pods(cluster: &Cluster, source: &Source) -> Api<Pod> {

@@ -1,47 +1,48 @@
-//! Names that Kubernetes takes: DNS-1123 labels and subdomains.
+//! Names that Kubernetes accepts: DNS-1123 labels and subdomains.
 
 use crate::ids::{self, JobId, ProjectId};
 
-/// The longest label: a namespace's or a container's name.
+/// Maximum length of a label, such as the name of a namespace or a container.
 pub const MAX_LABEL: usize = 63;
-/// The longest subdomain: most objects' names.
+/// Maximum length of a subdomain, such as the name of most objects.
 pub const MAX_SUBDOMAIN: usize = 253;
 
-/// A text that Kubernetes would not take as a name.
+/// A name that Kubernetes would not accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
-    /// Nothing was given.
-    #[error("a name is needed: {allowed}")]
+    /// The name is empty.
+    #[error("a name is required: {allowed}")]
     Empty {
-        /// What is allowed.
+        /// The allowed form.
         allowed: &'static str,
     },
-    /// The name has too many characters.
+    /// The name is too long.
     #[error("{shown:?} has {length} characters; at most {limit} are allowed")]
     Long {
-        /// The name, cut where it is very long.
+        /// The name, truncated if it is very long.
         shown: String,
-        /// How many characters it has.
+        /// The number of characters it has.
         length: usize,
-        /// How many it may have.
+        /// The maximum number of characters.
         limit: usize,
     },
-    /// The name has characters that it may not have, or not there.
+    /// The name has a character that is not allowed, or not allowed in that position.
     #[error("{value:?} is not a valid name: {allowed}")]
     Form {
-        /// What was given.
+        /// The name that was given.
         value: String,
-        /// What is allowed.
+        /// The allowed form.
         allowed: &'static str,
     },
 }
 
 const LABEL: &str = "lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for \
                      example my-name or 123-abc)";
-const SUBDOMAIN: &str = "lower-case letters, digits, '-' and '.' are allowed, and it must begin and end with a letter or a \
-                         digit, around every '.' too (for example example.com or my-name.v1)";
+const SUBDOMAIN: &str = "lower-case letters, digits, '-' and '.' are allowed, and it and each part between dots must begin \
+                         and end with a letter or a digit (for example example.com or my-name.v1)";
 
-/// Checks a DNS-1123 label: the name of a namespace, a container, a volume, and of anything that becomes a part of a host name.
+/// Checks a DNS-1123 label: the name of a namespace, a container or a volume, and anything that becomes part of a host
+/// name.
 pub fn check_label(name: &str) -> Result<(), InvalidName> {
     check_length(name, MAX_LABEL, LABEL)?;
     if is_label(name) { Ok(()) } else { Err(InvalidName::Form { value: name.to_owned(), allowed: LABEL }) }
@@ -76,13 +77,13 @@ fn is_label(text: &str) -> bool {
         && text.bytes().all(|byte| is_word(byte) || byte == b'-')
 }
 
-/// The label on every object of ours that names its job.
+/// Label with the job's id, on every object that the platform creates.
 pub const JOB_LABEL: &str = "platform.job-id";
-/// The label that names the project.
+/// Label with the project's id.
 pub const PROJECT_LABEL: &str = "platform.project-id";
-/// The label that names who submitted it.
+/// Label with the id of the user who submitted the job.
 pub const USER_LABEL: &str = "platform.user-id";
-/// The label that names the config commit it was made from.
+/// Label with the id of the config commit that the job was made from.
 pub const COMMIT_LABEL: &str = "platform.config-commit-id";
 
 /// The namespace of a project: `proj-` and the 26 characters of its id.
@@ -95,8 +96,8 @@ pub fn job_object(job: JobId) -> String {
     format!("job-{}", ids::suffix(job.uuid()))
 }
 
-/// The name of the object of a job's attempt, counted from 1: [`job_object`], and from the second on `-retry-` and how
-/// many retries it is the last of.
+/// The name of the object of a job's attempt, counted from 1: [`job_object`] for the first, with the suffix `-retry-N`
+/// for the Nth retry.
 pub fn job_attempt(job: JobId, attempt: i32) -> String {
     match attempt {
         ..=1 => job_object(job),
@@ -104,12 +105,12 @@ pub fn job_attempt(job: JobId, attempt: i32) -> String {
     }
 }
 
-/// Whether an object of this name is not yet that of the job's attempt, but of one before it.
+/// Whether an object with this name belongs to an earlier attempt of the job than `attempt`.
 pub fn is_of_earlier_attempt(object: &str, job: JobId, attempt: i32) -> bool {
     attempt > 1 && object != job_attempt(job, attempt)
 }
 
-/// The job that an object's name or label says it belongs to; labels hold ids as they are, names with `-`.
+/// The job that an object's name or label refers to; labels have the id as it is, names have it with `-`.
 pub fn job_of(text: &str) -> Option<JobId> {
     let suffix = text.strip_prefix("job_").or_else(|| text.strip_prefix("job-"))?;
     ids::parse_suffix(suffix).map(JobId::from_uuid)
@@ -132,8 +133,8 @@ mod tests {
     #[test]
     fn a_bad_name_is_shown_with_what_is_allowed() {
         assert_snapshot!(check_label("My_Name").unwrap_err(), @r#""My_Name" is not a valid name: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)"#);
-        assert_snapshot!(check_subdomain("a..b").unwrap_err(), @r#""a..b" is not a valid name: lower-case letters, digits, '-' and '.' are allowed, and it must begin and end with a letter or a digit, around every '.' too (for example example.com or my-name.v1)"#);
-        assert_snapshot!(check_label("").unwrap_err(), @"a name is needed: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)");
+        assert_snapshot!(check_subdomain("a..b").unwrap_err(), @r#""a..b" is not a valid name: lower-case letters, digits, '-' and '.' are allowed, and it and each part between dots must begin and end with a letter or a digit (for example example.com or my-name.v1)"#);
+        assert_snapshot!(check_label("").unwrap_err(), @"a name is required: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)");
         assert_snapshot!(check_label(&"a".repeat(300)).unwrap_err(), @r#""aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…" has 300 characters; at most 63 are allowed"#);
     }
 

@@ -1,4 +1,4 @@
-//! A project's namespace, with the limits and the isolation that every namespace of the platform has.
+//! A project's namespace, with the limits and the network isolation that every namespace of the platform has.
 
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -13,12 +13,13 @@ use super::error::ClusterError;
 use super::names::PROJECT_LABEL;
 use crate::ids::ProjectId;
 
-/// Who the cluster is told keeps these fields.
+/// The field manager for server-side apply.
 const FIELD_MANAGER: &str = "platform";
-/// Objects of one kind that a namespace may hold: a runaway client is stopped before the cluster suffers.
+/// Maximum number of objects of one kind in a namespace, so that a runaway client is stopped before it harms the
+/// cluster.
 const MAX_PODS: &str = "5000";
 
-/// Makes sure of the namespace and what belongs to it. Doing it again changes nothing.
+/// Creates or updates the namespace and the objects that belong to it. Idempotent.
 ///
 /// # Errors
 /// The cluster's.
@@ -62,7 +63,7 @@ fn quota() -> Value {
     })
 }
 
-/// A container that asks for nothing is counted with a little, so that it can be placed sensibly.
+/// A container without requests gets small default requests, so that it can be placed sensibly.
 fn limits() -> Value {
     json!({
         "apiVersion": "v1",

@@ -1,4 +1,4 @@
-//! The kinds of objects that a config file may have, read from YAML into Kubernetes' own types, strictly.
+//! The kinds of objects that a config file may contain, parsed strictly from YAML into Kubernetes' own types.
 
 mod batch;
 #[cfg(test)]
@@ -138,7 +138,7 @@ pub enum Object {
     Ingress(Box<Ingress>),
     /// A claim for storage.
     Claim(Box<PersistentVolumeClaim>),
-    /// A graph of pods that only Argo puts together.
+    /// A graph of pods that only Argo can run.
     Workflow(Box<Workflow>),
 }
 
@@ -154,7 +154,7 @@ pub fn title(kind: Kind, node: &Node) -> String {
 /// The kind of a document.
 ///
 /// # Errors
-/// What is wrong with its `apiVersion` and `kind`.
+/// The problem with its `apiVersion` or `kind`.
 pub fn kind_of(node: &Node) -> Result<Kind, Problem> {
     let at = |path: &str, what: String| Problem { place: node.place_at(path), path: String::new(), what };
     if !matches!(node.content, Content::Map(_)) {
@@ -162,12 +162,12 @@ pub fn kind_of(node: &Node) -> Result<Kind, Problem> {
     }
     let text = |key: &str| {
         let text = node.get(key).and_then(Node::text);
-        text.ok_or_else(|| at(key, "it needs an apiVersion and a kind, each a string".to_owned()))
+        text.ok_or_else(|| at(key, "apiVersion and kind are required and must be strings".to_owned()))
     };
     let (api_version, name) = (text("apiVersion")?, text("kind")?);
     let kind = Kind::of_name(name).ok_or_else(|| {
         let allowed = Kind::ALL.map(Kind::as_str).join(", ");
-        at("kind", format!("the kind {} is not allowed; these are: {allowed}", shown(name)))
+        at("kind", format!("the kind {} is not allowed; the allowed kinds are {allowed}", shown(name)))
     })?;
     if api_version != kind.api_version() {
         let expected = kind.api_version();
@@ -178,10 +178,10 @@ pub fn kind_of(node: &Node) -> Result<Kind, Problem> {
 }
 
 impl Object {
-    /// The object of this kind that `node` describes; its `status` is the cluster's and is not read.
+    /// The object of this kind that `node` describes; `status` belongs to the cluster and is ignored.
     ///
     /// # Errors
-    /// Every field that the kind does not have and every value of another type, with place and path.
+    /// Every field that the kind does not have and every value of the wrong type, with position and path.
     pub fn read(kind: Kind, node: &Node) -> Result<Self, Vec<Problem>> {
         Ok(match kind {
             Kind::Pod => Self::Pod(Box::new(whole(node)?)),
@@ -197,7 +197,7 @@ impl Object {
         })
     }
 
-    /// Its own metadata.
+    /// The object's own metadata.
     pub fn metadata(&self) -> &ObjectMeta {
         match self {
             Self::Pod(pod) => &pod.metadata,
@@ -213,8 +213,8 @@ impl Object {
         }
     }
 
-    /// The pods that it makes, each with its path in the object; of equal ones that stand side by side the first. Those of
-    /// a Workflow stand in parts ([`Workflow::pods`]).
+    /// The pod templates in the object, each with its path; of equal adjacent ones only the first. The templates of a
+    /// Workflow are assembled from parts ([`Workflow::pods`]).
     pub fn pod_templates(&self) -> Vec<(String, Cow<'_, PodTemplateSpec>)> {
         let one = |path: &str, template| vec![(path.to_owned(), template)];
         match self {
@@ -241,8 +241,8 @@ impl Object {
         }
     }
 
-    /// What its pods have that only a Workflow may have: the name of an image that is put together when it runs. A pod
-    /// would wait for ever for an image of that name.
+    /// Fields of its pods that only a Workflow may have: an image name with a template tag. A pod would wait forever
+    /// for an image of that name.
     pub fn templated_images(&self, node: &Node) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (path, template) in self.pod_templates() {
@@ -273,7 +273,7 @@ fn images(pod: &PodSpec) -> Vec<(String, &str)> {
     all.filter_map(|(path, image): (String, &Option<String>)| Some((path, image.as_deref()?))).collect()
 }
 
-/// The template that makes this pod. Its name and the like are the pod's own.
+/// The template of this pod, without what identifies the pod itself, such as its name.
 fn template_of(pod: &Pod) -> PodTemplateSpec {
     let metadata = ObjectMeta {
         labels: pod.metadata.labels.clone(),
@@ -283,7 +283,7 @@ fn template_of(pod: &Pod) -> PodTemplateSpec {
     PodTemplateSpec { metadata: Some(metadata), spec: pod.spec.clone() }
 }
 
-/// A whole document. Its `apiVersion` and `kind` are known, and a nameless one is fine: what is submitted is named after
+/// A whole document. Its `apiVersion` and `kind` are known, and its name is optional: a submitted object is named after
 /// its job.
 fn whole<T: DeserializeOwned>(node: &Node) -> Result<T, Vec<Problem>> {
     typed(node, Root { path: "", without: &["apiVersion", "kind", "status"], optional: Some("metadata") })

@@ -1,4 +1,4 @@
-//! What a pod is placed by: the amounts that the scheduler sets aside for it and that quotas count.
+//! The resources of a pod that the scheduler reserves for it and that quotas count.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 
 use crate::quantity::Quantity;
 
-/// Amounts by the name of their resource, in billionths of its unit.
+/// Amounts by resource name, in billionths of the resource's unit.
 pub type Amounts = BTreeMap<String, i128>;
 
-/// Billionths in one.
+/// Billionths per unit.
 pub const NANOS: i128 = 1_000_000_000;
 
-/// What a pod is placed by: what it asks for as a whole, and its containers' requests where it says nothing of its own
-/// (<https://kubernetes.io/docs/tasks/configure-pod-container/assign-pod-level-resources/>). What is no quantity counts as
-/// nothing: [`pod_rules`](super::pod_rules) refuses it.
+/// The effective requests of a pod: its pod-level requests, and its containers' requests for the resources that have
+/// none (<https://kubernetes.io/docs/tasks/configure-pod-container/assign-pod-level-resources/>). An invalid quantity
+/// counts as zero: [`pod_rules`](super::pod_rules) rejects it.
 pub fn of_pod(pod: &PodSpec) -> Amounts {
     let mut amounts = of_containers(pod);
     let Some(resources) = &pod.resources else { return amounts };
@@ -31,13 +31,13 @@ pub fn of_pod(pod: &PodSpec) -> Amounts {
     amounts
 }
 
-/// Whether a resource may be asked for by a pod as a whole.
+/// Whether a resource may be requested at the level of the pod.
 pub fn is_for_pods(resource: &str) -> bool {
     matches!(resource, "cpu" | "memory") || resource.starts_with("hugepages-")
 }
 
-/// What the containers of a pod are placed by: those that run together, or the largest of those that run one after the
-/// other before them.
+/// The effective requests of a pod's containers: the sum of those that run together, or the largest of the init
+/// containers that run one after the other before them.
 /// <https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>
 pub fn of_containers(pod: &PodSpec) -> Amounts {
     let mut beside = Amounts::new();
@@ -61,7 +61,7 @@ pub fn of_containers(pod: &PodSpec) -> Amounts {
     together
 }
 
-/// Requests, or limits where only those are given.
+/// The requests, or the limits of resources that have no request.
 fn of_container(container: &Container) -> Amounts {
     let Some(ResourceRequirements { requests, limits, .. }) = &container.resources else { return Amounts::new() };
     let mut amounts = amounts_of(limits.as_ref());

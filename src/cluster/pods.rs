@@ -1,4 +1,4 @@
-//! A task's pod, reduced to what is kept of it.
+//! A task's pod, reduced to the fields that the platform keeps.
 
 mod containers;
 pub mod ending;
@@ -15,24 +15,24 @@ pub use stopping::stop;
 
 /// The scheduler's label with the task's position in its job.
 pub const TASK_LABEL: &str = "scheduling.flash-sched.io/task-index";
-/// The reason of a pod that no node takes.
+/// Reason of a pod that fits on no node.
 pub const UNSCHEDULABLE: &str = "Unschedulable";
-/// The reason of a pod that no node takes because a claim of its has no volume yet. Kubernetes has no word for it.
+/// Reason of a pod that cannot be scheduled because one of its claims is not bound. Kubernetes has no word for it.
 pub const CLAIM_NOT_BOUND: &str = "ClaimNotBound";
 
-/// The reason of a pod whose volumes cannot be mounted: the kubelet tells it by an event only.
+/// Reason of a pod whose volumes cannot be mounted: the kubelet reports it as an event only.
 pub const FAILED_MOUNT: &str = "FailedMount";
 
-/// Where a pod stands, whatever it is called in the cluster.
+/// The state of a pod, independent of the cluster's word for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PodState {
-    /// It is not running yet: being placed, or its image is being pulled.
+    /// It is not running yet: it is being scheduled, or its image is being pulled.
     Starting,
-    /// It runs.
+    /// It is running.
     Running,
-    /// It ended well.
+    /// It ended successfully.
     Succeeded,
-    /// It ended badly.
+    /// It failed.
     Failed,
 }
 
@@ -54,7 +54,7 @@ impl PodState {
     }
 }
 
-/// The object that controls a pod: the FlashJob that it was made for.
+/// The controller of a pod: the FlashJob that it was created for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// Its name.
@@ -63,60 +63,60 @@ pub struct Owner {
     pub uid: String,
 }
 
-/// What one pod says about the task it runs.
+/// What a pod reports about the task it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskPod {
-    /// The job that its label names. Only the job's row can tell whether it is the owner's.
+    /// The job that its label names. Only the job's row can tell whether it is also the owner's job.
     pub job: JobId,
-    /// The task's position in it, from 0.
+    /// The index of the task in its job, from 0.
     pub task: i32,
     /// The pod's namespace.
     pub namespace: String,
     /// The pod's name.
     pub name: String,
-    /// Its uid: a later pod of the same name has another one.
+    /// Its uid: a later pod with the same name has a different one.
     pub uid: Option<String>,
     /// The FlashJob that controls it.
     pub owner: Owner,
     /// Whether it is being deleted.
     pub leaving: bool,
-    /// Why it was stopped, where it did not end by itself: one of [`stop`].
+    /// Why it was stopped, if it did not end by itself: one of [`stop`].
     pub stopped: Option<&'static str>,
-    /// Its node, once it has one.
+    /// Its node, once it is scheduled.
     pub node: Option<String>,
-    /// How new this is.
+    /// The resource version of this observation.
     pub version: i64,
-    /// Whether a list says so. A list is the truth, even where the cluster went back to an older state.
+    /// Whether it comes from a list. A list is authoritative, even if the cluster has returned to an older state.
     pub listed: bool,
-    /// Whether it is there no more; the rest is what it said last.
+    /// Whether the pod no longer exists; the other fields are the last ones reported.
     pub gone: bool,
-    /// Whether its volumes are mounted, as far as its status says.
+    /// Whether its volumes are mounted, according to its status.
     pub mounted: bool,
-    /// Whether an event of the cluster says what it waits for, which its status does not.
+    /// Whether an event of the cluster, rather than its status, says what it is waiting for.
     pub troubled: bool,
-    /// Where it stands.
+    /// Its state.
     pub state: PodState,
-    /// The machine-readable why: `OOMKilled`, `Evicted`, `ImagePullBackOff` …
+    /// Machine-readable reason of the state: `OOMKilled`, `Evicted`, `ImagePullBackOff` …
     pub reason: Option<String>,
-    /// The sentence to the reason.
+    /// Human-readable explanation of the reason.
     pub message: Option<String>,
-    /// The container that `reason`, `exit_code` and `signal` are about, where the pod has several.
+    /// The container that `reason`, `exit_code` and `signal` refer to, if the pod has several.
     pub container: Option<String>,
-    /// Whether that is an init container.
+    /// Whether that container is an init container.
     pub in_init: bool,
-    /// What the process returned.
+    /// The exit code of the process.
     pub exit_code: Option<i32>,
-    /// The signal that ended it.
+    /// The signal that ended the process.
     pub signal: Option<i32>,
-    /// When it began to run, in seconds since 1970.
+    /// When it started running, in seconds since 1970.
     pub started_at: Option<i64>,
     /// When it ended, in seconds since 1970.
     pub finished_at: Option<i64>,
 }
 
 impl TaskPod {
-    /// Reads a pod; `None` if no FlashJob controls it or it names no job and no task. Labels alone make no task: anybody
-    /// who may create a pod somewhere can write them.
+    /// Reads a pod; `None` if no FlashJob controls it, or if it names no job or no task. Labels alone are not enough:
+    /// anyone who may create a pod can set them.
     pub fn read(pod: &Pod) -> Option<Self> {
         let job = pod.labels().get(JOB_LABEL)?.parse().ok()?;
         let owner = owner_of(pod)?;
@@ -155,15 +155,15 @@ impl TaskPod {
 }
 
 impl TaskPod {
-    /// Why it was stopped, if it was, and the reason of where it stands. The pod's own, such as Evicted, says more than its
-    /// containers'.
+    /// Why it was stopped, if it was, and the reason of its state. A reason of the pod itself, such as Evicted, is more
+    /// specific than those of its containers.
     fn why(pod: &Pod, ended: bool, telling: &containers::Telling) -> (Option<&'static str>, Option<String>) {
         let (status, stopped) = (pod.status.as_ref(), stopping::why(pod, ended, telling));
         let own = status.and_then(|status| status.reason.clone()).or_else(|| stopped.map(str::to_owned));
         (stopped, own.or_else(|| telling.reason.clone()).or_else(|| status.and_then(unplaced)))
     }
 
-    /// Whether its containers are being made, and nothing else is told of what it waits for.
+    /// Whether its containers are being created and nothing else is known about what it is waiting for.
     pub fn is_being_created(&self) -> bool {
         let usual = [containers::CREATING, INITIALIZING];
         self.state == PodState::Starting && self.reason.as_deref().is_none_or(|reason| usual.contains(&reason))
@@ -178,13 +178,13 @@ fn owner_of(pod: &Pod) -> Option<Owner> {
         .then(|| Owner { name: owner.name.clone(), uid: owner.uid.clone() })
 }
 
-/// Its sandbox is made when its volumes are there.
+/// Whether its sandbox exists, which is created after its volumes are mounted.
 fn is_mounted(status: &PodStatus) -> bool {
     let conditions = status.conditions.iter().flatten();
     conditions.into_iter().any(|it| it.type_ == "PodReadyToStartContainers" && it.status == "True")
 }
 
-/// Why no node takes it.
+/// Why it cannot be scheduled.
 fn unplaced(status: &PodStatus) -> Option<String> {
     let refused = |condition: &&PodCondition| condition.type_ == "PodScheduled" && condition.status == "False";
     let condition = status.conditions.iter().flatten().find(refused)?;
@@ -193,7 +193,7 @@ fn unplaced(status: &PodStatus) -> Option<String> {
     Some(if claim { CLAIM_NOT_BOUND.to_owned() } else { condition.reason.clone()? })
 }
 
-/// The task's position: by its label, or by the number at the end of the pod's name where there is no label.
+/// The index of the task: from its label, or from the number at the end of the pod's name if there is no label.
 fn task_of(label: Option<&str>, name: &str) -> Option<i32> {
     let index = match label {
         Some(label) => label.parse::<i32>(),

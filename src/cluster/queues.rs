@@ -1,6 +1,8 @@
-//! What a cluster must have before jobs go there: the definitions, the three queues and their priority classes.
+//! What a cluster must have before jobs are sent to it: the custom resource definitions, the three queues and their
+//! priority classes.
 //!
-//! Everything is created when it is missing and never overwritten: an operator's edit stays, and [`Queues`] knows it.
+//! Missing objects are created and existing ones are never overwritten: an operator's change stays, and [`Queues`]
+//! reads it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,44 +25,44 @@ use super::error::ClusterError;
 /// A queue that every cluster has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queue {
-    /// Its name, and its priority class's.
+    /// The name of the queue and of its priority class.
     pub name: &'static str,
-    /// Higher goes first.
+    /// Higher values go first.
     pub priority: i32,
-    /// Whether its running jobs may be stopped for a higher queue.
+    /// Whether its running jobs may be preempted for a higher queue.
     pub preemptible: bool,
 }
 
-/// The queues, most important first.
+/// The queues, highest priority first.
 pub const QUEUES: [Queue; 3] = [
     Queue { name: "configfile-interactive", priority: 10_000, preemptible: false },
     Queue { name: "configfile-job", priority: 5_000, preemptible: false },
     Queue { name: "default-batch", priority: 100, preemptible: true },
 ];
 
-/// How often the queues are read again.
+/// Interval at which the queues are read.
 const REFRESH: Duration = Duration::from_secs(15);
-/// How soon a cluster that was away is asked again.
+/// Interval at which an unreachable cluster is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What a submit needs to know of a queue.
+/// The properties of a queue that a submit needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traits {
-    /// Higher goes first.
+    /// Higher values go first.
     pub priority: i64,
-    /// Whether its running jobs may be stopped for a higher queue.
+    /// Whether its running jobs may be preempted for a higher queue.
     pub preemptible: bool,
 }
 
-/// There is no queue of that name.
+/// No queue has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the cluster has no such queue; it has {}", .known.join(", "))]
 pub struct UnknownQueue {
-    /// The names there are.
+    /// The existing names.
     pub known: Vec<String>,
 }
 
-/// The cluster's queues as last read; while it was never read, the three that every cluster has.
+/// The cluster's queues as last read; until the first read, the three that every cluster has.
 #[derive(Debug, Clone)]
 pub struct Queues(Arc<ArcSwap<BTreeMap<String, Traits>>>);
 
@@ -78,16 +80,16 @@ impl Queues {
     /// The queue of that name.
     ///
     /// # Errors
-    /// The names there are, if it is none of them.
+    /// The existing names, if none of them matches.
     pub fn lookup(&self, name: &str) -> Result<Traits, UnknownQueue> {
         let queues = self.0.load();
         queues.get(name).copied().ok_or_else(|| UnknownQueue { known: queues.keys().cloned().collect() })
     }
 
-    /// Makes sure of what the cluster must have, then keeps reading its queues, for as long as the server runs.
+    /// Creates what the cluster must have, then keeps reading its queues for as long as the server runs.
     pub async fn keep(self, cluster: Cluster) {
         while let Err(error) = ensure(&cluster).await {
-            tracing::warn!(%error, "the cluster's queues could not be made sure of; trying again");
+            tracing::warn!(%error, "the cluster's queues could not be created or updated; trying again");
             tokio::time::sleep(RETRY).await;
         }
         loop {
@@ -111,7 +113,7 @@ impl Queues {
     }
 }
 
-/// Creates what is missing. Doing it again changes nothing.
+/// Creates what is missing. Idempotent.
 ///
 /// # Errors
 /// The cluster's.
@@ -142,7 +144,7 @@ fn priority_class(queue: Queue) -> PriorityClass {
         metadata: ObjectMeta { name: Some(queue.name.to_owned()), ..ObjectMeta::default() },
         value: Some(queue.priority),
         description: Some(format!("Pods of jobs in the queue {}", queue.name)),
-        // The Flash scheduler decides who is stopped; the class must not do so behind its back.
+        // The Flash scheduler decides which pods are preempted; the priority class must not.
         preemption_policy: Some("Never".to_owned()),
         ..PriorityClass::default()
     }

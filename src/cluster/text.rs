@@ -1,12 +1,12 @@
-//! Texts of the cluster, which anybody may have written, as PostgreSQL can store them.
+//! Text from the cluster, which anyone may have written, in a form that PostgreSQL can store.
 
 use std::borrow::Cow;
 
-/// What stands where a text was cut.
+/// Marks the place where a text was truncated.
 const CUT: &str = "…";
 
-/// `text` with U+FFFD for each U+0000, which PostgreSQL stores in no text and in no JSON, and at most `longest` bytes of
-/// it.
+/// `text` truncated to `longest` bytes, with U+FFFD for each U+0000, which PostgreSQL stores neither in text nor in
+/// JSON.
 pub fn storable(text: &str, longest: usize) -> Cow<'_, str> {
     if text.len() <= longest && !text.contains('\0') {
         return Cow::Borrowed(text);

@@ -1,4 +1,4 @@
-//! The in-process bus: what this replica hears of the database, handed to everybody whom it concerns.
+//! The in-process bus: delivers what this replica hears from the database to everyone concerned.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,25 +13,25 @@ use super::{listen, retention};
 use crate::db::Db;
 use crate::tasks::{Duty, Tasks};
 
-/// Notices that may wait.
+/// Maximum number of queued notices.
 const NOTICES: usize = 256;
 
-/// Something other than an event that every replica is told.
+/// A notice to every replica that is not an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// A session has ended or a person was disabled: the payload names which.
+    /// A session has ended or a user was disabled: the payload is the id.
     Revoked(Arc<str>),
-    /// Notices may have been missed while the database was away: check again.
+    /// Notices may have been missed while the database was unavailable: check again.
     Resynchronise,
 }
 
-/// How much this replica has heard of changed rights and ended sessions. What was read at one revision is not older than
-/// any change that this replica knows of, as long as the revision is the same.
+/// A counter of the changed rights and ended sessions that this replica has heard of. Data read at one revision is not
+/// older than any change known to this replica, as long as the revision is the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Revision(u64);
 
 impl Revision {
-    /// The one after it.
+    /// The next one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
@@ -48,7 +48,7 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Starts reading the log for these lines; events begin with what commits from now on.
+    /// Starts reading the log for these lines, beginning with events that commit from now on.
     pub fn start(tasks: &Tasks, db: &Db, retention: Duration, lines: Lines) -> Self {
         let bus = Self {
             revision: Arc::default(),
@@ -67,17 +67,18 @@ impl Bus {
         self.notices.subscribe()
     }
 
-    /// What was heard so far of changed rights and ended sessions.
+    /// The current revision of rights and sessions.
     pub fn revision(&self) -> Revision {
         Revision(self.revision.load(Ordering::SeqCst))
     }
 
-    /// Notes that rights or sessions may have changed, before a notice comes: whoever changes them here knows first.
+    /// Records that rights or sessions may have changed, before the notice arrives: the replica that changes them knows
+    /// first.
     pub fn revise(&self) {
         self.revision.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Up to where the bus has handed out events; `None` until the log was read for the first time.
+    /// The last event that the bus has delivered; `None` until the log was read for the first time.
     pub fn tip(&self) -> watch::Receiver<Option<Seq>> {
         self.lines.tip().subscribe()
     }
@@ -87,7 +88,7 @@ impl Bus {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
-    /// Subscribers at present.
+    /// Number of current subscribers.
     pub fn subscribers(&self) -> usize {
         self.lines.members()
     }
@@ -96,12 +97,12 @@ impl Bus {
         self.lines.hand_out(row);
     }
 
-    /// Notes that the log was read just now.
+    /// Records that the log was read just now.
     pub(super) fn heard(&self) {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// The log was restored to an earlier state and reaches up to `tip` only: whoever follows it has to begin anew.
+    /// The log was restored to an earlier state and ends at `tip`: whoever follows it has to start again.
     pub(super) fn restored(&self, tip: Seq) {
         self.lines.restored(tip);
         self.announce(Notice::Resynchronise);
@@ -112,13 +113,13 @@ impl Bus {
     }
 
     pub(super) fn announce(&self, notice: Notice) {
-        // First, so that who is woken by the notice does not find what was remembered before it.
+        // First, so that whoever is woken by the notice does not use anything cached before it.
         self.revise();
-        // No listener is no error.
+        // It is not an error if there is no listener.
         let _ = self.notices.send(notice);
     }
 
-    /// Ends every feed once it has taken what was handed out.
+    /// Ends every feed after it has taken what was delivered.
     pub(super) fn close(&self) {
         self.lines.close();
     }

@@ -1,4 +1,4 @@
-//! Where an event stands in the log, and the opaque cursor that tells a client so.
+//! The position of an event in the log, and the opaque cursor that represents it to clients.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use crate::error::ApiError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(pub i64);
 
-/// What a cursor begins with, so that a list's cursor is not taken for one.
+/// The prefix of a cursor, so that a list's cursor is not accepted.
 const MARK: &str = "e";
 
 impl Seq {
-    /// The cursor a client is given.
+    /// The cursor for clients.
     pub fn cursor(self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{MARK}{}", self.0))
     }
 
-    /// Reads a client's cursor.
+    /// Parses a client's cursor.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` at `after` for a text that is no cursor of a feed.
+    /// `BAD_USER_INPUT` at `after` if it is not a cursor of a feed.
     pub fn from_cursor(cursor: &str) -> Result<Self, ApiError> {
         let seq = URL_SAFE_NO_PAD
             .decode(cursor)

@@ -1,4 +1,4 @@
-//! What a room tells: a type of its own behind one trait, and whose business it is.
+//! The events of a room: a type for each kind behind one trait, and the topics that decide who receives them.
 
 use std::fmt::Debug;
 
@@ -10,23 +10,23 @@ use uuid::Uuid;
 use super::cursor::Seq;
 use crate::ids::{GroupId, Id, Kind, ProjectId, UserId};
 
-/// What happens in a room, as the log keeps it.
+/// An event of a room, as stored in the log.
 ///
-/// The log outlives the program that wrote it: a later version must read what this one writes. A field may be added as an
-/// `Option`, and nothing may be renamed. While a new version is rolled out, a replica of the one before passes over
-/// what it cannot read.
+/// The log outlives the program that wrote it: later versions must be able to read its events. A field may be added
+/// as an `Option`, and nothing may be renamed. During a rollout, replicas of the previous version skip events that they
+/// cannot read.
 pub trait Event: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {
-    /// The room's word in the column `kind`, which says which type to read the payload as. No two types have the same.
+    /// The value of the column `kind`, which determines the type of the payload. It is unique for each type.
     const KIND: &'static str;
 
-    /// What its events are about.
+    /// The id type of the events' subjects.
     type Subject: Kind;
 
-    /// What happened in one word, of which there are few: metrics count by it.
+    /// What happened, as one of a few words: metrics count by it.
     fn name(&self) -> &'static str;
 }
 
-/// What an event is about and whose it is: it is told to those who follow any of these.
+/// The subject and owners of an event: it is delivered to those who follow any of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct About {
     /// The id of its subject.
@@ -35,38 +35,38 @@ pub struct About {
     pub project: Option<ProjectId>,
     /// The group that it belongs to.
     pub group: Option<GroupId>,
-    /// The person whose it is.
+    /// The user whom it concerns.
     pub person: Option<UserId>,
 }
 
 impl About {
-    /// About something that belongs to nobody.
+    /// About something without owners.
     pub const fn subject<K: Kind>(id: Id<K>) -> Self {
         Self { subject: id.uuid(), project: None, group: None, person: None }
     }
 }
 
-/// An event that has happened.
+/// A stored event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logged<E> {
     /// Its number.
     pub seq: Seq,
     /// When it was written.
     pub at: DateTime<Utc>,
-    /// What it is about.
+    /// The id of its subject.
     pub about: About,
-    /// What happened.
+    /// The event itself.
     pub event: E,
 }
 
 impl<E: Event> Logged<E> {
-    /// What it is about.
+    /// The id of its subject.
     pub const fn subject(&self) -> Id<E::Subject> {
         Id::from_uuid(self.about.subject)
     }
 }
 
-/// Events of a kind that no room tells, for the tests of what carries them.
+/// Events of a kind that no room has, for tests of the transport.
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

@@ -1,11 +1,11 @@
-//! A feed's place on the bus: a short queue of its own. Idle it holds nothing; full it is closed, and slows nobody.
+//! A feed's place on the bus: a short queue. Idle it allocates nothing; when full it is closed, and delays no one else.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Events that a subscriber may be behind before it is told that it does not keep up.
+/// How many events a subscriber may be behind before it is disconnected as too slow.
 const BACKLOG: usize = 4096;
 
 /// The queue of one subscriber.
@@ -41,21 +41,21 @@ enum State {
     Closed,
 }
 
-/// What a subscriber finds in its inbox.
+/// What a subscriber takes from its inbox.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News<T> {
     /// The next event.
     Event(Arc<T>),
-    /// It was too far behind: what follows the last event it took is in the log only.
+    /// It was too far behind: the events after the last one it took are only in the log.
     Overflowed,
-    /// The log was restored to an earlier state: what it tells from now on does not follow on what was told.
+    /// The log was restored to an earlier state: later events do not continue the delivered ones.
     Restored,
     /// The bus has ended.
     Closed,
 }
 
 impl<T> Inbox<T> {
-    /// Puts an event in, unless the inbox is full: then everything in it is given up.
+    /// Adds an event, unless the inbox is full: then everything in it is discarded.
     pub(super) fn put(&self, event: &Arc<T>) {
         let mut queue = self.queue();
         if queue.state != State::Open {
@@ -70,7 +70,7 @@ impl<T> Inbox<T> {
         self.news.notify_one();
     }
 
-    /// Gives up what is there: the log was restored to an earlier state.
+    /// Discards everything in it: the log was restored to an earlier state.
     pub(super) fn restored(&self) {
         let mut queue = self.queue();
         if queue.state != State::Closed {
@@ -80,7 +80,7 @@ impl<T> Inbox<T> {
         self.news.notify_one();
     }
 
-    /// Lets the subscriber take what is there, and no more.
+    /// Lets the subscriber take what is in it, but accepts no more.
     pub(super) fn close(&self) {
         let mut queue = self.queue();
         if queue.state == State::Open {
@@ -90,7 +90,7 @@ impl<T> Inbox<T> {
         self.news.notify_one();
     }
 
-    /// Waits for what comes next.
+    /// Waits for the next item.
     pub(super) async fn take(&self) -> News<T> {
         loop {
             if let Some(news) = self.look() {
@@ -107,7 +107,7 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Whether there was something; now there is nothing.
+    /// Whether there was something; empties the inbox.
     fn sweep(&self) -> bool {
         let mut queue = self.queue();
         let lost = matches!(queue.state, State::Overflowed | State::Restored);
@@ -124,7 +124,7 @@ impl<T> Inbox<T> {
         match queue.events.pop_front() {
             Some(event) => {
                 if queue.events.is_empty() {
-                    // A burst leaves no memory behind.
+                    // A burst does not keep its memory.
                     queue.events = VecDeque::new();
                 }
                 Some(News::Event(event))

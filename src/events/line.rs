@@ -1,4 +1,4 @@
-//! The events of one kind as they come: handed to every feed of this replica that they concern.
+//! The live events of one kind: delivered to every feed of this replica that they concern.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ use super::inbox::{Inbox, News};
 use super::model::Row;
 use super::topic::{self, Topic, Topics};
 
-/// Up to where the log was handed out; `None` until it was read for the first time.
+/// The last event of the log that was delivered; `None` until the log was read for the first time.
 pub(super) type Tip = watch::Sender<Option<Seq>>;
 
-/// The kinds of events that a server hands out, each with the line that its feeds join. Whoever puts the server together
-/// opens them all before the bus starts.
+/// The kinds of events that a server delivers, each with the line that its feeds join. All of them are opened before
+/// the bus starts.
 #[derive(Default)]
 pub struct Lines {
     lines: Vec<Arc<dyn Carrier>>,
@@ -34,8 +34,8 @@ impl Lines {
         &self.tip
     }
 
-    /// Hands out an event, and notes that it is. An event that this version has no line for, or cannot read, is told to
-    /// nobody: it is a newer version's.
+    /// Delivers an event and records it. An event that this version has no line for, or cannot read, is skipped: a
+    /// newer version wrote it.
     pub(super) fn hand_out(&self, row: &Row) {
         let known = self.lines.iter().find(|line| line.kind() == row.kind);
         if !known.is_some_and(|line| line.hand_out(row)) {
@@ -44,35 +44,35 @@ impl Lines {
         }
     }
 
-    /// The log was restored to an earlier state and reaches up to `tip` only.
+    /// The log was restored to an earlier state and ends at `tip`.
     pub(super) fn restored(&self, tip: Seq) {
-        // First, so that who joins from now on does not pass over what comes.
+        // First, so that feeds that join from now on do not skip new events.
         self.tip.send_replace(Some(tip));
         self.lines.iter().for_each(|line| line.restored());
     }
 
-    /// Ends every feed once it has taken what was handed out.
+    /// Ends every feed after it has taken what was delivered.
     pub(super) fn close(&self) {
         self.lines.iter().for_each(|line| line.close());
     }
 
-    /// Feeds at present.
+    /// Number of current feeds.
     pub(super) fn members(&self) -> usize {
         self.lines.iter().map(|line| line.count()).sum()
     }
 }
 
-/// A line, for those who need not know what its events are.
+/// A line without the type of its events.
 trait Carrier: Send + Sync {
     fn kind(&self) -> &'static str;
-    /// False if it cannot read the event.
+    /// Delivers an event; false if it cannot be read.
     fn hand_out(&self, row: &Row) -> bool;
     fn restored(&self);
     fn close(&self);
     fn count(&self) -> usize;
 }
 
-/// Where feeds of one kind of events join. Clones are the same line.
+/// Where feeds of one kind of events join. Clones are handles to the same line.
 #[derive(Debug)]
 pub struct Line<E> {
     members: Arc<Mutex<Members<E>>>,
@@ -85,10 +85,10 @@ impl<E> Clone for Line<E> {
     }
 }
 
-/// Feeds by their numbers.
+/// Feeds by number.
 type Inboxes<E> = HashMap<u64, Arc<Inbox<Logged<E>>>>;
 
-/// Who is on a line, by what they want to hear of.
+/// The feeds on a line, by the topics that they follow.
 #[derive(Debug)]
 struct Members<E> {
     by_topic: HashMap<Topic, Inboxes<E>>,
@@ -110,7 +110,7 @@ impl<E> Members<E> {
 }
 
 impl<E> Line<E> {
-    /// Joins: events of these topics from now on.
+    /// Joins: events of these topics are delivered from now on.
     pub fn join(&self, topics: &Topics) -> Member<E> {
         let (inbox, topics) = (Arc::new(Inbox::default()), topics.each());
         let mut members = self.members();
@@ -132,7 +132,7 @@ impl<E> Line<E> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands out an event and notes that it is, before anybody else joins or leaves.
+    /// Delivers an event and records it, before another feed joins or leaves.
     fn tell(&self, event: &Arc<Logged<E>>) {
         let members = self.members();
         for topic in topic::of(&event.about) {
@@ -180,22 +180,22 @@ pub struct Member<E> {
 }
 
 impl<E> Member<E> {
-    /// The last event of the log that was handed out before this feed joined: it gets all later ones. Waits until the log was
-    /// read for the first time.
+    /// The last event that was delivered before this feed joined: it gets all later ones. Waits until the log was read
+    /// for the first time.
     pub async fn since(&self) -> Seq {
         if let Some(since) = self.since {
             return since;
         }
-        // It cannot end: the sender is this feed's as well.
+        // It cannot end: this feed also owns the sender.
         self.line.tip.subscribe().wait_for(Option::is_some).await.ok().and_then(|tip| *tip).unwrap_or_default()
     }
 
-    /// Waits until something has happened since the last time, for whoever then looks for themselves.
+    /// Waits until something has happened since the last time, for readers that then check themselves.
     pub async fn heard(&self) {
         self.inbox.empty().await;
     }
 
-    /// What comes next for this feed.
+    /// The next item for this feed.
     pub(super) async fn take(&self) -> News<Logged<E>> {
         self.inbox.take().await
     }

@@ -1,7 +1,8 @@
-//! The one LISTEN connection of a replica: reads what the log has new, once for all of its subscribers.
+//! The LISTEN connection of a replica: reads new events from the log, once for all of its subscribers.
 //!
-//! A connection may be dead and not know it, and then no notification comes. So the log is also looked at every few
-//! seconds, over the same connection; if no answer comes in time it is replaced, and what was missed is read from the log.
+//! A connection may be dead without knowing it, and then no notification arrives. So the log is also read every few
+//! seconds, over the same connection; if there is no answer in time it is replaced, and missed events are read from the
+//! log.
 
 use std::time::Duration;
 
@@ -17,14 +18,14 @@ use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 use crate::tasks::{Duty, Tasks};
 
-/// Events read in one statement.
+/// Number of events read in one statement.
 const PAGE: i64 = 1000;
-/// Notifications taken together.
+/// Number of notifications handled together.
 const NOTIFICATIONS: usize = 256;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How often the log is looked at though nobody was notified.
+/// How often the log is read without a notification.
 const LOOK: Duration = Duration::from_secs(3);
-/// A connection that has not answered by then is dead.
+/// A connection that has not answered by then is considered dead.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Feeds the bus for as long as the server runs.
@@ -33,15 +34,15 @@ pub(super) fn spawn(tasks: &Tasks, db: &Db, bus: &Bus) {
     tasks.supervise("event listener", Duty::Serving, move || run(db.clone(), bus.0.clone()));
 }
 
-/// Connects again when the database was away.
+/// Reconnects after a database outage.
 async fn run(db: Db, bus: Bus) {
-    // What was handed out by a run that panicked is not handed out again, and what it missed is.
+    // Events delivered by a run that panicked are not delivered again, and those it missed are.
     let mut seen = *bus.tip().borrow();
     let mut pause = Duration::from_millis(50);
     loop {
         if let Err(error) = follow(&db, &bus, &mut seen).await {
             tracing::warn!(error = %error_chain(&error), "the event listener lost the database");
-            // What has happened to this connection has happened to others.
+            // Whatever happened to this connection may have happened to others.
             db.renew();
         }
         tokio::time::sleep(pause).await;
@@ -49,7 +50,7 @@ async fn run(db: Db, bus: Bus) {
     }
 }
 
-/// Without its listener the bus tells nothing more, and its feeds should know.
+/// Without its listener the bus delivers nothing more, and its feeds must be told.
 struct ClosedAtTheEnd(Bus);
 
 impl Drop for ClosedAtTheEnd {
@@ -60,13 +61,13 @@ impl Drop for ClosedAtTheEnd {
 
 async fn follow(db: &Db, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiError> {
     let mut listener = db.dedicated().await?;
-    // Listening begins before the log is read: what commits in between is read and notified, and dropped once.
+    // Listening starts before the log is read: what commits in between is both read and notified, and dropped once.
     answered(model::listen(&mut listener)).await?;
     if seen.is_some() {
         bus.announce(Notice::Resynchronise);
     }
     loop {
-        // Asked over the connection that listens, so that one which is dead without knowing it is found out.
+        // Read over the listening connection, so that a connection that is dead without knowing it is detected.
         let tip = answered(model::extent(&mut listener)).await?.tip;
         match *seen {
             None => {
@@ -90,9 +91,9 @@ async fn follow(db: &Db, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiErr
     }
 }
 
-/// Resolves when the log has grown; other notices are told at once.
+/// Resolves when the log has grown; other notices are delivered at once.
 async fn grown(listener: &mut AsyncPgConnection, bus: &Bus) -> Result<(), ApiError> {
-    // One look at the log serves all the notifications that are there.
+    // One read of the log covers all pending notifications.
     let mut notifications = std::pin::pin!(listener.notifications_stream().ready_chunks(NOTIFICATIONS));
     while let Some(notifications) = notifications.next().await {
         let mut grown = false;
@@ -101,7 +102,7 @@ async fn grown(listener: &mut AsyncPgConnection, bus: &Bus) -> Result<(), ApiErr
             match notification.channel.as_str() {
                 EVENTS_CHANNEL => grown = true,
                 REVOCATIONS_CHANNEL => bus.announce(Notice::Revoked(notification.payload.into())),
-                other => tracing::debug!(channel = other, "a notification nobody waits for"),
+                other => tracing::debug!(channel = other, "ignoring a notification on an unknown channel"),
             }
         }
         if grown {
@@ -111,7 +112,7 @@ async fn grown(listener: &mut AsyncPgConnection, bus: &Bus) -> Result<(), ApiErr
     Err(ApiError::database_unavailable("the connection ended"))
 }
 
-/// Puts everything after `seen` on the bus.
+/// Delivers everything after `seen` to the bus.
 async fn catch_up(listener: &mut AsyncPgConnection, bus: &Bus, seen: &mut Option<Seq>) -> Result<(), ApiError> {
     loop {
         let rows = answered(model::after(listener, seen.unwrap_or_default(), PAGE)).await?;
@@ -126,7 +127,7 @@ async fn catch_up(listener: &mut AsyncPgConnection, bus: &Bus, seen: &mut Option
     }
 }
 
-/// What the database answers, if it does so in time.
+/// The database's answer, if it comes in time.
 async fn answered<T>(asked: impl Future<Output = QueryResult<T>>) -> Result<T, ApiError> {
     match timeout(PATIENCE, asked).await {
         Ok(answer) => Ok(answer?),

@@ -1,4 +1,4 @@
-//! Where the log stands, read once for all who ask at the same time.
+//! The end of the log, read once for all concurrent requests.
 
 use super::cursor::Seq;
 use super::model;
@@ -6,8 +6,8 @@ use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read};
 use crate::error::ApiError;
 
-/// The number of the newest event. The statement begins after each of those who share it has asked, so whatever they
-/// read afterwards is at least as new.
+/// The number of the newest event. The statement starts after every request that shares it, so whatever those read
+/// later is at least as new.
 #[derive(Debug)]
 pub enum Tip {}
 
@@ -21,7 +21,7 @@ impl Read for Tip {
     }
 }
 
-/// The number of the newest event that has committed.
+/// The number of the newest committed event.
 ///
 /// # Errors
 /// The database's.

@@ -1,8 +1,9 @@
 //! The event log and everything between it and a subscriber: LISTEN/NOTIFY, the in-process bus, resume.
 //!
-//! A change and its events are one transaction. What a room tells is a type of its own ([`event`]); [`model::append`]
-//! writes it in commit order, the listener reads what is new once per replica, the [`bus`] hands it to the feeds on its
-//! kind's [`line`], and [`resume`] joins the log and the line without a gap. Nothing in here knows any of the rooms.
+//! A change and its events are one transaction. Each kind of event is a type of its own ([`event`]); [`model::append`]
+//! writes it in commit order, the listener reads new events once per replica, the [`bus`] delivers them to the feeds on
+//! the kind's [`line`], and [`resume`] joins the log and the line without a gap. Nothing in here knows any of the
+//! rooms.
 
 pub mod bus;
 pub mod cursor;

@@ -1,4 +1,4 @@
-//! The event log's rows: appended in commit order, read in pages, forgotten after the retention.
+//! The event log's rows: appended in commit order, read in pages, deleted after the retention period.
 
 use std::collections::HashMap;
 
@@ -18,23 +18,23 @@ use crate::db::tables::events;
 use crate::db::{prepared, when};
 use crate::ids::{GroupId, Id, ProjectId, UserId};
 
-/// The advisory lock under which events get their numbers: held until commit, so numbers are in commit order.
+/// The advisory lock under which events get their numbers: held until commit, so that numbers are in commit order.
 const APPEND_LOCK: i64 = 0x706c_6174_6576_7473;
-/// The channel that says that the log has grown.
+/// The channel for notifications that the log has grown.
 pub const EVENTS_CHANNEL: &str = "platform_events";
-/// The channel that says that a session has ended or a person was disabled; the payload is the id.
+/// The channel for notifications that a session has ended or a user was disabled; the payload is the id.
 pub const REVOCATIONS_CHANNEL: &str = "platform_revocations";
 
-/// A payload as it came, to be read as what its kind says it is.
+/// A raw payload, whose type depends on the kind.
 #[derive(Debug, Clone, FromSqlRow)]
 pub(super) struct Payload(Box<[u8]>);
 
 impl FromSql<Jsonb, Pg> for Payload {
     fn from_sql(bytes: PgValue<'_>) -> diesel::deserialize::Result<Self> {
-        // The first byte is the version of the format, which has been 1 ever since there is one.
+        // The first byte is the version of the format, which has always been 1.
         match bytes.as_bytes() {
             [1, json @ ..] => Ok(Self(json.into())),
-            _ => Err("this is no jsonb that is known".into()),
+            _ => Err("the jsonb version is unknown".into()),
         }
     }
 }
@@ -58,7 +58,7 @@ impl Row {
         Seq(self.seq)
     }
 
-    /// The event, if it is one that this version can read.
+    /// The event, if this version can read it.
     pub(super) fn read<E: Event>(&self) -> Option<Logged<E>> {
         let Self { seq, kind, subject, project, group, person, payload, at } = self;
         match serde_json::from_slice(&payload.0) {
@@ -68,7 +68,7 @@ impl Row {
             }
             Ok(_) => None,
             Err(error) => {
-                tracing::warn!(seq, kind, %error, "an event that this version cannot read is passed over");
+                tracing::warn!(seq, kind, %error, "skipping an event that this version cannot read");
                 None
             }
         }
@@ -83,7 +83,7 @@ impl Row {
 
 /// Appends events, in order, and wakes every replica when the transaction commits.
 ///
-/// Call it last in the transaction: others that append wait from here to the commit.
+/// Call it last in the transaction: other transactions that append wait from here to the commit.
 ///
 /// # Errors
 /// The database's.
@@ -92,7 +92,7 @@ pub async fn append<E: Event>(conn: &mut AsyncPgConnection, events: &[(About, E)
     append_records(conn, &records).await
 }
 
-/// An event of whatever kind, as the log keeps it.
+/// An event of any kind, ready to be stored.
 #[derive(Debug)]
 pub struct Record {
     kind: &'static str,
@@ -101,17 +101,17 @@ pub struct Record {
 }
 
 impl Record {
-    /// The event.
+    /// Serializes the event.
     ///
     /// # Errors
-    /// It has no JSON form, which is a defect.
+    /// It cannot be serialized as JSON, which is a bug.
     pub fn of<E: Event>(about: About, event: &E) -> QueryResult<Self> {
         let payload = serde_json::to_value(event).map_err(|error| Error::SerializationError(error.into()))?;
         Ok(Self { kind: E::KIND, about, payload })
     }
 }
 
-/// As [`append`], for events of several kinds.
+/// Like [`append`], for events of several kinds.
 ///
 /// # Errors
 /// The database's.
@@ -121,7 +121,7 @@ pub async fn append_records(conn: &mut AsyncPgConnection, events: &[Record]) -> 
     }
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(APPEND_LOCK).execute(conn).await?;
     let owners = |of: fn(&About) -> Option<Uuid>| events.iter().map(|event| of(&event.about)).collect::<Vec<_>>();
-    // Numbered by the column's default over the ordered input, so events of one call keep their order.
+    // Numbered by the column's default over the ordered input, so that events of one call keep their order.
     diesel::sql_query(
         "INSERT INTO events (kind, subject, project, \"group\", person, payload, at)
          SELECT new.*, clock_timestamp() FROM (
@@ -142,7 +142,7 @@ pub async fn append_records(conn: &mut AsyncPgConnection, events: &[Record]) -> 
     notify(conn, EVENTS_CHANNEL, "").await
 }
 
-/// Tells every replica something when the transaction commits.
+/// Sends a notice to every replica when the transaction commits.
 ///
 /// # Errors
 /// The database's.
@@ -185,7 +185,7 @@ pub(super) async fn after(conn: &mut AsyncPgConnection, after: Seq, limit: i64) 
 pub(super) struct Page<E> {
     /// Its events, without those that this version cannot read.
     pub(super) events: Vec<Logged<E>>,
-    /// Up to where it reaches; `None` if there is nothing.
+    /// The number of its last event; `None` if it is empty.
     pub(super) reached: Option<Seq>,
 }
 
@@ -283,16 +283,16 @@ pub async fn counts_of_subjects<E: Event>(
 /// From where to where the log reaches, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct Extent {
-    /// The newest number that the log no longer has: a cursor before it cannot be resumed from.
+    /// The newest number that was removed from the log: an earlier cursor cannot be resumed.
     #[diesel(sql_type = BigInt, deserialize_as = i64)]
     pub forgotten: Seq,
-    /// The number of the newest event that has committed; 0 in a log that never had one. An emptied log goes on where it
-    /// was: the last number given out is what a client may have seen.
+    /// The number of the newest committed event; 0 in a log that never had one. For an empty log it is the last number
+    /// that was assigned, which a client may have seen.
     #[diesel(sql_type = BigInt, deserialize_as = i64)]
     pub tip: Seq,
 }
 
-/// From where to where the log reaches.
+/// The range of the log.
 ///
 /// # Errors
 /// The database's.
@@ -302,7 +302,7 @@ pub async fn extent(conn: &mut AsyncPgConnection) -> QueryResult<Extent> {
         .await
 }
 
-/// Removes events older than `before` and remembers the newest of them; how many they were.
+/// Removes events older than `before` and records the newest of them; returns their number.
 ///
 /// # Errors
 /// The database's.

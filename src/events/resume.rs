@@ -1,9 +1,9 @@
 //! The one driver of every resumable feed: scan the log, then follow the bus, with no gap and no repeat.
 //!
 //! The subscriber joins the bus first and pins the tip after that: everything up to the tip is scanned from the log,
-//! everything later is already on its way over the bus. What comes over both is dropped by its number. A subscriber
-//! that falls behind the bus is ended with SLOW_CONSUMER and the cursor of the last event it got; it never slows the
-//! others, and resuming from that cursor loses nothing.
+//! and everything later is delivered by the bus. Duplicates are dropped by number. A subscriber that falls behind the
+//! bus is ended with SLOW_CONSUMER and the cursor of the last event it received; it never slows down the others, and
+//! resuming from that cursor loses nothing.
 
 use std::sync::Arc;
 
@@ -18,10 +18,10 @@ use crate::error::{ApiError, Code};
 use async_stream::{stream, try_stream};
 use futures::{Stream, StreamExt as _};
 
-/// Events scanned in one statement.
+/// Number of events scanned in one statement.
 const PAGE: i64 = 500;
 
-/// Follows these topics of the line's events from `after`, or from now on. Ends with an error only; the caller filters
+/// Follows these topics of the line's events from `after`, or from now on. Ends only with an error; the caller filters
 /// further.
 pub fn follow<E: Event>(
     db: Db,
@@ -33,7 +33,8 @@ pub fn follow<E: Event>(
     follow_from(db, topics, live, after)
 }
 
-/// Follows these topics of the log from `after`, or else all that comes to `live`, which has joined the line for them.
+/// Follows these topics of the log from `after`, or else everything delivered to `live`, which has joined the line for
+/// them.
 pub fn follow_from<E: Event>(
     db: Db,
     topics: Topics,
@@ -41,7 +42,7 @@ pub fn follow_from<E: Event>(
     after: Option<Seq>,
 ) -> impl Stream<Item = Result<Arc<Logged<E>>, ApiError>> + Send + use<E> {
     stream! {
-        // A subscriber is idle for nearly all of its life: what it needs of the database for a moment is not kept with it.
+        // A subscriber is idle nearly all the time: what it briefly needs of the database is not kept.
         let (mut last, tip) = match Box::pin(start(&db, &live, after)).await {
             Ok(start) => start,
             Err(error) => {
@@ -75,7 +76,7 @@ pub fn follow_from<E: Event>(
                 News::Overflowed => {
                     ended("slow_consumer");
                     metrics::counter!("platform_slow_consumers_total").increment(1);
-                    let message = "you do not keep up with the events; resume with after: the cursor in this error";
+                    let message = "the client does not keep up with the events; resume with the cursor in this error as after";
                     yield Err(ApiError::new(Code::SlowConsumer, message).resuming_after(last.cursor()));
                     return;
                 }
@@ -93,7 +94,7 @@ pub fn follow_from<E: Event>(
     }
 }
 
-/// What the log has after `last`, up to `tip`.
+/// The events in the log after `last`, up to `tip`.
 fn missed<E: Event>(
     db: Db,
     topics: Topics,
@@ -116,29 +117,30 @@ fn ended(reason: &'static str) {
     metrics::counter!("platform_feeds_ended_total", "reason" => reason).increment(1);
 }
 
-/// Where the subscriber begins and how far it scans: from the cursor it has up to where the log reaches, which is read
-/// after joining the bus, so that later events are waiting in `live`; or where it joined, with nothing to scan.
+/// Where the subscriber starts and how far it scans: from its cursor to the end of the log, which is read after joining
+/// the bus, so that later events are waiting in `live`; or where it joined, with nothing to scan.
 async fn start<E>(db: &Db, live: &Member<E>, after: Option<Seq>) -> Result<(Seq, Seq), ApiError> {
     let Some(after) = after else {
         let joined = live.since().await;
         return Ok((joined, joined));
     };
-    // The database's own word and not the bus's: another replica may have told an event that this one has yet to hear of.
+    // From the database and not from the bus: another replica may have delivered an event that this one has not heard
+    // of yet.
     let Extent { forgotten, tip } = model::extent(&mut *db.connection().await?).await?;
     if after < forgotten {
         return Err(ApiError::new(
             Code::ResumeExpired,
-            "the log no longer has everything after this cursor; query the present state and subscribe without after",
+            "the log no longer has every event after this cursor; query the current state and subscribe without after",
         ));
     }
-    // An event commits before anybody is told of it, so no cursor of this log is beyond its end.
+    // An event commits before anyone receives it, so no cursor of this log is beyond its end.
     if after > tip { Err(restored()) } else { Ok((after, tip)) }
 }
 
 fn restored() -> ApiError {
     ApiError::new(
         Code::ResumeExpired,
-        "the event log was restored to a state before this cursor; query the present state and subscribe without after",
+        "the event log was restored to a state before this cursor; query the current state and subscribe without after",
     )
 }
 

@@ -1,4 +1,4 @@
-//! Forgets events that are older than the log keeps.
+//! Removes events that are older than the retention period.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::ApiError;
 
 const EVERY: Duration = Duration::from_secs(600);
 
-/// Looks every ten minutes for as long as the server runs.
+/// Runs every ten minutes for as long as the server runs.
 pub(super) async fn run(db: Db, keep: Duration) {
     loop {
         tokio::time::sleep(EVERY).await;

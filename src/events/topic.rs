@@ -1,47 +1,47 @@
-//! What a feed is about: an event wakes those whose topic it belongs to, and nobody else.
+//! The topics of a feed: an event wakes only the subscribers of its topics.
 
 use uuid::Uuid;
 
 use super::event::About;
 use crate::ids::{GroupId, Id, Kind, ProjectId, UserId};
 
-/// Some of the events of one kind.
+/// A subset of the events of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// Those about one thing.
+    /// Events about one subject.
     Subject(Uuid),
-    /// Those about what belongs to a project.
+    /// Events about anything that belongs to a project.
     Project(ProjectId),
-    /// Those about what belongs to a group.
+    /// Events about anything that belongs to a group.
     Group(GroupId),
-    /// Those about what is somebody's.
+    /// Events about anything that belongs to a user.
     Person(UserId),
-    /// All.
+    /// All events.
     Everything,
 }
 
-/// The topics of one sort that a feed is about: no event belongs to two of them.
+/// The topics of a feed, all of the same sort, so that no event belongs to two of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Topics {
-    /// What happens to these things.
+    /// Events about these subjects.
     Subjects(Vec<Uuid>),
-    /// One project's events.
+    /// Events of one project.
     Project(ProjectId),
-    /// These groups'.
+    /// Events of these groups.
     Groups(Vec<GroupId>),
-    /// One person's.
+    /// Events of one user.
     Person(UserId),
     /// All events.
     Everything,
 }
 
 impl Topics {
-    /// What happens to these things.
+    /// Events about these subjects.
     pub fn subjects<K: Kind>(ids: &[Id<K>]) -> Self {
         Self::Subjects(ids.iter().map(|id| id.uuid()).collect())
     }
 
-    /// One by one.
+    /// The individual topics.
     pub(super) fn each(&self) -> Vec<Topic> {
         match self {
             Self::Subjects(subjects) => subjects.iter().copied().map(Topic::Subject).collect(),
@@ -53,7 +53,7 @@ impl Topics {
     }
 }
 
-/// Every topic that an event belongs to.
+/// Every topic of an event.
 pub(super) fn of(about: &About) -> impl Iterator<Item = Topic> {
     let About { subject, project, group, person } = *about;
     let owners = [project.map(Topic::Project), group.map(Topic::Group), person.map(Topic::Person)];

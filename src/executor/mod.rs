@@ -1,4 +1,4 @@
-//! How a job reaches the cluster: one trait, an implementation for each way.
+//! The ways to run a job in the cluster: one trait, with one implementation for each way.
 
 mod references;
 mod scheduler;
@@ -15,47 +15,47 @@ use crate::cluster::ClusterError;
 use crate::cluster::crd::FlashJob;
 use crate::ids::{JobId, ProjectId};
 
-/// The object of one job in the cluster.
+/// Identifies the object of a job in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The job.
     pub job: JobId,
-    /// Its project, whose namespace is made when it is missing.
+    /// Its project, whose namespace is created if it is missing.
     pub project: ProjectId,
-    /// Where the object is.
+    /// The namespace of the object.
     pub namespace: String,
-    /// Its name, which follows from the job's id.
+    /// Its name, which is derived from the job's id.
     pub name: String,
 }
 
-/// What became of a create.
+/// The result of a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
-    /// The uid that the cluster gave the object.
+    /// The uid assigned by the cluster.
     pub uid: String,
 }
 
-/// What became of a delete.
+/// The result of a delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
-    /// There is no object of this job any more.
+    /// The object of this job no longer exists.
     Gone,
-    /// The object goes when its pods have gone.
+    /// The object will be deleted when its pods are gone.
     Going,
 }
 
-/// A way to run jobs in the cluster. No call is made twice by mistake: each can be repeated safely.
+/// A way to run jobs in the cluster. Every call is idempotent and can be repeated safely.
 pub trait Executor: Send + Sync + 'static {
-    /// Creates the object. One that is there already and bears the job's label counts as created.
+    /// Creates the object. An existing one with the job's label counts as created.
     ///
     /// # Errors
-    /// `Invalid` will not become better by itself; everything else may.
+    /// `Invalid` is permanent; everything else may pass.
     fn create<'a>(&'a self, target: &'a Target, job: &'a FlashJob) -> BoxFuture<'a, Result<Created, ClusterError>>;
 
-    /// Asks the cluster whether it would take the job, and makes nothing but the namespace.
+    /// Asks the cluster whether it would accept the job, and creates nothing but the namespace.
     ///
     /// # Errors
-    /// The cluster could not be asked; nothing is known of the job then.
+    /// The cluster could not be asked; nothing is known about the job in that case.
     fn dry_run<'a>(
         &'a self,
         target: &'a Target,
@@ -63,14 +63,15 @@ pub trait Executor: Send + Sync + 'static {
         part: Part,
     ) -> BoxFuture<'a, Result<Trial, ClusterError>>;
 
-    /// Deletes the object and, before it, its pods. With `uid`, only the object that has it.
+    /// Deletes the object after its pods. With `uid`, deletes only the object with that uid.
     ///
     /// # Errors
     /// The cluster's.
     fn delete<'a>(&'a self, target: &'a Target, uid: Option<&'a str>) -> BoxFuture<'a, Result<Deleted, ClusterError>>;
 }
 
-/// The largest body that an API server reads: of a larger one it tells the length, or nothing at all and hangs up.
+/// The largest body that an API server reads: for a larger one it reports the size, or closes the connection without an
+/// answer.
 /// <https://github.com/kubernetes/apiserver/blob/master/pkg/server/config.go> (`MaxRequestBodyBytes`)
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
 
@@ -78,6 +79,6 @@ fn check_size(bytes: usize) -> Result<(), ClusterError> {
     if bytes <= LARGEST_BODY {
         return Ok(());
     }
-    let message = format!("the object has {bytes} bytes; the cluster takes at most {LARGEST_BODY}");
+    let message = format!("the object has {bytes} bytes; the cluster accepts at most {LARGEST_BODY}");
     Err(ClusterError::Invalid(message.into()))
 }

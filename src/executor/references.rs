@@ -1,4 +1,4 @@
-//! What a pod needs beside itself: the Secrets, ConfigMaps and storage claims that it refers to and does not start without.
+//! The dependencies of a pod: the Secrets, ConfigMaps and storage claims that it refers to and cannot start without.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ impl Kind {
 pub(super) struct Reference {
     pub(super) kind: Kind,
     pub(super) name: String,
-    /// What must be in it; `None` where the object alone is needed.
+    /// The key that it must have; `None` if only the object is needed.
     pub(super) key: Option<Key>,
 }
 
@@ -44,11 +44,11 @@ pub(super) struct Reference {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) name: String,
-    /// Whether an environment variable needs it, for which the binary values of a ConfigMap do not count.
+    /// Whether an environment variable needs it, for which the binary values of a ConfigMap are not used.
     of_variable: bool,
 }
 
-/// All that a pod does not start without, as often as it refers to it.
+/// Everything that a pod cannot start without, once for each reference.
 pub(super) fn of_pod(pod: &PodSpec) -> Vec<Reference> {
     let containers = || pod.init_containers.iter().flatten().chain(&pod.containers);
     let of_env = containers().flat_map(|container: &Container| container.env.iter().flatten()).filter_map(of_variable);
@@ -106,17 +106,17 @@ fn of_volume(volume: &Volume) -> Vec<Reference> {
     found
 }
 
-/// What of an object is not there.
+/// The missing part of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Missing {
     Nothing,
     Object,
-    /// These keys of it, in order.
+    /// These of its keys, in order.
     Keys(Vec<String>),
 }
 
-/// What of an object and these keys of it the namespace does not have. What the platform may not see, or not at present,
-/// is not said to be missing.
+/// The part of an object and of these keys that is missing from the namespace. What the platform may not read, or
+/// cannot read at the moment, is not reported as missing.
 pub(super) async fn missing(
     cluster: &Cluster,
     namespace: &str,
@@ -143,7 +143,7 @@ pub(super) async fn missing(
     if lacks { Missing::Object } else { Missing::Nothing }
 }
 
-/// Asks for the metadata alone: what a Secret holds is nobody's business here.
+/// Requests only the metadata: the contents of a Secret are not needed here.
 async fn lacks<K>(cluster: &Cluster, namespace: &str, name: &str) -> bool
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
@@ -152,8 +152,8 @@ where
     matches!(cluster.call(api.get_metadata_opt(name)).await, Ok(None))
 }
 
-/// The keys of a Secret or a ConfigMap. The cluster has no way to ask for them alone; the values are passed over as they
-/// are read.
+/// The keys of a Secret or a ConfigMap. The cluster has no way to request only the keys; the values are skipped while
+/// parsing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Held {

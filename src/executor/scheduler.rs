@@ -1,4 +1,4 @@
-//! Jobs as FlashJobs, placed by the Flash scheduler.
+//! Jobs as FlashJobs, scheduled by the Flash scheduler.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -31,7 +31,7 @@ impl Scheduler {
         super::check_size(bytes)?;
         match self.create_once(target, job).await {
             Err(ClusterError::NotFound(_)) => {
-                // The project's namespace is not there yet, or somebody has removed it.
+                // The project's namespace does not exist yet, or someone has deleted it.
                 namespaces::ensure(&self.cluster, &target.namespace, target.project).await?;
                 self.create_once(target, job).await
             }
@@ -42,7 +42,7 @@ impl Scheduler {
     async fn create_once(&self, target: &Target, job: &FlashJob) -> Result<Created, ClusterError> {
         let api = self.jobs(&target.namespace);
         let object = match self.cluster.call(api.create(&PostParams::default(), job)).await {
-            // Created by an attempt whose answer was lost.
+            // Created by an attempt whose response was lost.
             Err(ClusterError::AlreadyExists(message)) => {
                 let found = self.cluster.call(api.get(&target.name)).await?;
                 if found.labels().get(JOB_LABEL).map(String::as_str) != Some(target.job.to_string().as_str()) {
@@ -61,7 +61,7 @@ impl Scheduler {
         let params = DeleteParams { preconditions, ..DeleteParams::foreground() };
         match self.cluster.call(api.delete(&target.name, &params)).await {
             Ok(answer) => Ok(answer.either(|_| Deleted::Going, |_| Deleted::Gone)),
-            // A conflict is another object under this name: the one that was meant is gone.
+            // A conflict means that there is another object with this name: the requested one is gone.
             Err(ClusterError::NotFound(_) | ClusterError::Conflict(_)) => Ok(Deleted::Gone),
             Err(error) => Err(error),
         }

@@ -1,7 +1,8 @@
-//! Asking the cluster whether it would take a job: a dry run that is strict about fields, of the object and of its pods.
+//! Asks the cluster whether it would accept a job: a dry run of the object and of its pods with strict field
+//! validation.
 //!
-//! The API server decides a dry run like the real thing, admission included, and keeps nothing. What it cannot tell: an object too
-//! large for etcd passes, and a quota is asked about one pod and not about all.
+//! The API server treats a dry run like a real request, including admission, and stores nothing. A dry run does not
+//! detect that an object is too large for etcd, and it checks a quota for one pod rather than for all.
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run>
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,53 +20,53 @@ use crate::cluster::crd::FlashJob;
 use crate::cluster::error::Refusal;
 use crate::cluster::{Cluster, ClusterError, namespaces, queues};
 
-/// Pods that are tried at a time.
+/// Number of pods that are tried in parallel.
 const AT_ONCE: usize = 8;
-/// Missing keys that one sentence names.
+/// Maximum number of missing keys in a message.
 const MAX_KEYS: usize = 5;
-/// How long a trial may take in all.
+/// Timeout of a trial.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// When a trial is made again that came too early.
+/// When a trial that came too early is repeated.
 const SOON: Duration = Duration::from_millis(100);
 /// The labels that the scheduler adds to the pods of a job.
 const JOB_NAME_LABEL: &str = "scheduling.flash-sched.io/job-name";
 const TASK_INDEX_LABEL: &str = "scheduling.flash-sched.io/task-index";
-/// The owner of a pod has a uid, and an object that was not made has none.
+/// The owner of a pod has a uid, and an object that was not created has none.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What the cluster says of a job that it was only asked about.
+/// The cluster's verdict on a job in a dry run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trial {
-    /// What it says against the job; empty when it would take it.
+    /// The objections; empty if it would accept the job.
     pub objections: Vec<Objection>,
-    /// Sentences about what would keep the job waiting though the cluster takes it.
+    /// Messages about what would keep an accepted job waiting.
     pub warnings: Vec<String>,
 }
 
-/// Something that the cluster says against a job.
+/// An objection of the cluster to a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Objection {
-    /// The first task whose pod it is about; `None` where it is the job's object.
+    /// The first task whose pod it is about; `None` for the job's object.
     pub task: Option<usize>,
-    /// Whether it will say the same the next time; otherwise a change of the cluster may settle it.
+    /// Whether it is permanent; otherwise a change of the cluster may resolve it.
     pub is_final: bool,
-    /// Its words.
+    /// The message.
     pub refusal: Refusal,
 }
 
-/// Which part of a job is tried.
+/// The part of a job to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Its pods: one for each template that differs.
+    /// Its pods: one for each different template.
     Pods,
-    /// Its object, its pods, and whether what they refer to is there.
+    /// Its object, its pods, and whether the objects they refer to exist.
     Whole,
 }
 
-/// Tries a job. The namespace is made when it is missing.
+/// Tries a job. The namespace is created if it is missing.
 ///
 /// # Errors
-/// The cluster could not be asked, or not within a few seconds; nothing is known of the job then.
+/// The cluster could not be asked, or not within a few seconds; nothing is known about the job in that case.
 pub(super) async fn run(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part) -> Result<Trial, ClusterError> {
     let tried = async {
         let mut has_namespace = false;
@@ -75,8 +76,8 @@ pub(super) async fn run(cluster: &Cluster, target: &Target, job: &FlashJob, part
                     has_namespace = true;
                     namespaces::ensure(cluster, &target.namespace, target.project).await?;
                 }
-                // A server that has just started makes sure of the queues' classes, and may be asked before it has; the API server
-                // hears of them a moment later.
+                // A server that has just started creates the queues' priority classes, and may be called before it has
+                // done so; the API server learns of them a moment later.
                 Ok(trial) if trial.objections.iter().any(|objection| lacks_own_class(&objection.refusal)) => {
                     queues::ensure(cluster).await?;
                     tokio::time::sleep(SOON).await;
@@ -89,7 +90,7 @@ pub(super) async fn run(cluster: &Cluster, target: &Target, job: &FlashJob, part
     tokio::time::timeout(PATIENCE, tried).await.unwrap_or_else(late)
 }
 
-/// Whether a pod is refused for the priority class of a queue that every cluster has.
+/// Whether a pod is rejected because the priority class of a queue that every cluster has is missing.
 fn lacks_own_class(refusal: &Refusal) -> bool {
     let of_queue =
         |queue: queues::Queue| refusal.message.contains(&format!("no PriorityClass with name {} ", queue.name));
@@ -120,12 +121,12 @@ async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part
     for (task, answer) in answers {
         let mut object = |refusal, is_final| trial.objections.push(Objection { task, is_final, refusal });
         match answer {
-            // One of that name is there: an earlier attempt whose answer was lost.
+            // An object with that name exists: from an earlier attempt whose response was lost.
             Ok(()) | Err(ClusterError::AlreadyExists(_) | ClusterError::Conflict(_)) => {}
             Err(ClusterError::Invalid(refusal)) => object(refusal, true),
             Err(ClusterError::Denied(refusal)) => object(refusal, false),
             Err(ClusterError::OverQuota(words)) => {
-                let sentence = format!("The quota of the project's namespace has no room at present: {words}");
+                let sentence = format!("The quota of the project's namespace has no room at the moment: {words}");
                 if trial.warnings.is_empty() {
                     trial.warnings.push(sentence);
                 }
@@ -142,13 +143,13 @@ async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part
     }
     trial.warnings.extend(missing);
     match unknown {
-        // What is known to be refused stays so, whatever the others come to.
+        // A known rejection stands, whatever the other results are.
         Some(error) if trial.objections.is_empty() => Err(error),
         Some(_) | None => Ok(trial),
     }
 }
 
-/// The templates that differ, each with the first task that has it. Equal ones mostly stand side by side.
+/// The different templates, each with its first task. Equal ones are usually adjacent.
 fn distinct(tasks: &[PodTemplateSpec]) -> Vec<(usize, &PodTemplateSpec)> {
     let mut distinct: Vec<(usize, &PodTemplateSpec)> = Vec::new();
     for (task, template) in tasks.iter().enumerate() {
@@ -159,7 +160,7 @@ fn distinct(tasks: &[PodTemplateSpec]) -> Vec<(usize, &PodTemplateSpec)> {
     distinct
 }
 
-/// The pod of a task as the scheduler makes it.
+/// The pod of a task as the scheduler creates it.
 fn pod_of(target: &Target, task: usize, template: &PodTemplateSpec) -> Pod {
     let metadata = template.metadata.clone().unwrap_or_default();
     let mut labels = metadata.labels.unwrap_or_default();
@@ -187,7 +188,7 @@ fn pod_of(target: &Target, task: usize, template: &PodTemplateSpec) -> Pod {
     }
 }
 
-/// Creates an object in a dry run in which a field that the API server does not know is an error.
+/// Creates an object in a dry run in which an unknown field is an error.
 async fn dry_run<K>(cluster: &Cluster, namespace: &str, object: &K) -> Result<(), ClusterError>
 where
     K: Resource<DynamicType = ()> + Serialize,
@@ -195,7 +196,7 @@ where
     let malformed = |error: &dyn std::error::Error| ClusterError::Invalid(Refusal::from(error.to_string()));
     let body = serde_json::to_vec(object).map_err(|error| malformed(&error))?;
     super::check_size(body.len())?;
-    // The client's own parameters have no strictness for a create.
+    // The client's parameters have no field validation for a create.
     let path = format!("{}?dryRun=All&fieldValidation=Strict", K::url_path(&(), Some(namespace)));
     let request = http::Request::post(path)
         .header(http::header::CONTENT_TYPE, "application/json")
@@ -204,12 +205,12 @@ where
     cluster.call(cluster.client().request_text(request)).await.map(drop)
 }
 
-/// Sentences about what the pods need and the namespace has not. What the platform may not look for is passed over.
+/// Messages about what the pods need and the namespace does not have. What the platform may not read is skipped.
 async fn missing(cluster: &Cluster, target: &Target, pods: &[(usize, &PodTemplateSpec)], part: Part) -> Vec<String> {
     if part == Part::Pods {
         return Vec::new();
     }
-    // Each object once, as the first task that needs it; its keys in order.
+    // Each object once, for the first task that needs it; its keys in order.
     let mut places = HashMap::new();
     let mut needed: Vec<(usize, (Kind, String), BTreeSet<Key>)> = Vec::new();
     for (task, template) in pods {
@@ -232,13 +233,13 @@ async fn missing(cluster: &Cluster, target: &Target, pods: &[(usize, &PodTemplat
     stream::iter(calls).buffered(AT_ONCE).filter_map(std::future::ready).collect().await
 }
 
-/// What is told of an object that a task needs, if something of it is missing.
+/// The message about an object that a task needs, if a part of it is missing.
 fn missing_sentence(task: usize, kind: &str, name: &str, missing: &Missing) -> Option<String> {
     match missing {
         Missing::Nothing => None,
         Missing::Object => Some(format!(
-            "Task {task} needs the {kind} \"{name}\", which is not in the project's namespace, and waits until it is there: \
-             submitJob creates the job alone, not the other objects of a config file"
+            "Task {task} needs the {kind} \"{name}\", which is not in the project's namespace, and will wait until it is created: \
+             submitJob creates only the job, not the other objects of a config file"
         )),
         Missing::Keys(keys) => {
             let shown: Vec<String> = keys.iter().take(MAX_KEYS).map(|key| format!("{key:?}")).collect();
@@ -247,11 +248,11 @@ fn missing_sentence(task: usize, kind: &str, name: &str, missing: &Missing) -> O
             } else {
                 String::new()
             };
-            let (keys, they) = if keys.len() == 1 { ("key", "it is") } else { ("keys", "they are") };
+            let (keys, them) = if keys.len() == 1 { ("key", "it") } else { ("keys", "them") };
             let shown = shown.join(", ");
             Some(format!(
-                "Task {task} needs the {keys} {shown}{more} of the {kind} \"{name}\", which has none of that name, and waits \
-                 until {they} there"
+                "Task {task} needs the {keys} {shown}{more} of the {kind} \"{name}\", which does not have {them}, and will wait \
+                 for {them}"
             ))
         }
     }
@@ -277,10 +278,10 @@ mod tests {
         let told = [Missing::Object, keys(1), keys(2), keys(8)];
         let told = told.map(|missing| missing_sentence(0, "Secret", "token", &missing).unwrap());
         insta::assert_snapshot!(told.join("\n"), @r#"
-    Task 0 needs the Secret "token", which is not in the project's namespace, and waits until it is there: submitJob creates the job alone, not the other objects of a config file
-    Task 0 needs the key "k1" of the Secret "token", which has none of that name, and waits until it is there
-    Task 0 needs the keys "k1", "k2" of the Secret "token", which has none of that name, and waits until they are there
-    Task 0 needs the keys "k1", "k2", "k3", "k4", "k5" and 3 more of the Secret "token", which has none of that name, and waits until they are there
+    Task 0 needs the Secret "token", which is not in the project's namespace, and will wait until it is created: submitJob creates only the job, not the other objects of a config file
+    Task 0 needs the key "k1" of the Secret "token", which does not have it, and will wait for it
+    Task 0 needs the keys "k1", "k2" of the Secret "token", which does not have them, and will wait for them
+    Task 0 needs the keys "k1", "k2", "k3", "k4", "k5" and 3 more of the Secret "token", which does not have them, and will wait for them
     "#);
         assert_eq!(missing_sentence(0, "Secret", "token", &Missing::Nothing), None);
     }

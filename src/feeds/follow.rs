@@ -1,4 +1,4 @@
-//! The one driver of every feed: what the log has for a subscriber, as long as they may have it.
+//! The one driver of every feed: the events of the log for a subscriber, for as long as it may receive them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,12 +26,12 @@ pub(super) struct Follower<F: Feed> {
     live: Member<F::Event>,
     /// The cursor to resume after, if the subscriber has one.
     after: Option<Seq>,
-    /// What was told last, or where the feed begins.
+    /// The last delivered event, or the start of the feed.
     last: Seq,
 }
 
 impl<F: Feed> Follower<F> {
-    /// Joins, to be told what is after `after`, or what comes from now on.
+    /// Joins, to receive the events after `after`, or those from now on.
     pub(super) async fn join(feed: F, rights: Rights, db: Db, line: Line<F::Event>, after: Option<Seq>) -> Self {
         let topics = feed.topics();
         let live = line.join(&topics);
@@ -42,12 +42,12 @@ impl<F: Feed> Follower<F> {
         Self { feed, rights, db, line, topics, live, after, last }
     }
 
-    /// After what the feed begins.
+    /// The number after which the feed starts.
     pub(super) const fn last(&self) -> Seq {
         self.last
     }
 
-    /// The events that the subscriber is told. An error is the last item.
+    /// The events for the subscriber. An error is the last item.
     pub(super) fn items(self) -> impl Stream<Item = Result<Item<Caller, Logged<F::Event>>, ApiError>> + Send {
         let Self { mut feed, mut rights, db, line, mut topics, live, after, mut last } = self;
         stream! {
@@ -62,7 +62,7 @@ impl<F: Feed> Follower<F> {
                     None => match Box::pin(rights.look()).await.and_then(|()| feed.admit(rights.caller())) {
                         Ok(()) if topics == feed.topics() => {}
                         Ok(()) => {
-                            // Other events are wanted now. What was on its way is read from the log.
+                            // Other events are selected now. Those that were on their way are read from the log.
                             topics = feed.topics();
                             let live = line.join(&topics);
                             events = Box::pin(resume::follow_from(db.clone(), topics.clone(), live, Some(last)));

@@ -1,8 +1,8 @@
 //! Feeds: subscriptions that follow the event log. One trait that a room implements, one driver for all of them.
 //!
-//! [`resolve`] is all that the resolver of a feed has to call. What only the driver knows: that the log is scanned and then
-//! followed live, that equal subscribers share an execution, that rights change while somebody listens, and where a client
-//! that was cut off goes on.
+//! The resolver of a feed only calls [`resolve`]. Everything else is done by the driver: scanning the log and then
+//! following it live, sharing executions between equal subscribers, changes of rights while a subscriber listens, and
+//! resuming after a disconnect.
 
 mod follow;
 pub mod parts;
@@ -21,34 +21,35 @@ use crate::graphql::ApiResult;
 use crate::graphql::context::RequestExt;
 use crate::graphql::scalars::Cursor;
 
-/// What all subscribers of one kind of items have in common.
+/// The parts that all subscribers of one kind of items share.
 pub type Audience<E> = crate::graphql::feed::Audience<Scope, E>;
 
 /// One subscriber's view of a room's events.
 pub trait Feed: Send + 'static {
     /// The events.
     type Event: Event;
-    /// What the client is told of one.
+    /// The item that the client receives for an event.
     type Node: Send + 'static;
 
-    /// Decides, by the rights of this moment, whether the subscriber may follow all that they named, and keeps what they see
-    /// of it. Asked before anything is told and whenever rights may have changed.
+    /// Decides, by the current rights, whether the subscriber may follow everything that it named, and stores what it
+    /// may see. Called before anything is delivered and whenever rights may have changed.
     ///
     /// # Errors
-    /// What ends the subscription: `NOT_FOUND` for what they may not see.
+    /// The error that ends the subscription: `NOT_FOUND` for what it may not see.
     fn admit(&mut self, caller: &Caller) -> Result<(), ApiError>;
 
-    /// The fewest events that may have to be told.
+    /// The smallest set of topics that covers the events to deliver.
     fn topics(&self) -> Topics;
 
-    /// Whether the subscriber is told `event`, which is of these topics.
+    /// Whether `event`, which belongs to these topics, is delivered to the subscriber.
     fn shows(&self, event: &Logged<Self::Event>) -> bool;
 
-    /// What the client is told.
+    /// The item for the client.
     fn node(event: Arc<Logged<Self::Event>>) -> Self::Node;
 }
 
-/// What the feeds of one kind of events need. Lies in the schema's data. Clones are the same.
+/// The dependencies of the feeds of one kind of events, stored in the schema's data. Clones are handles to the same
+/// state.
 pub struct Channel<E: Event> {
     line: Line<E>,
     audience: Audience<Logged<E>>,
@@ -60,7 +61,7 @@ impl<E: Event> Channel<E> {
         Self { line, audience: Audience::default() }
     }
 
-    /// The events as they come.
+    /// The live events.
     pub const fn line(&self) -> &Line<E> {
         &self.line
     }
@@ -72,10 +73,10 @@ impl<E: Event> Clone for Channel<E> {
     }
 }
 
-/// The resolver of a feed. `open` finds out what the subscriber asks for, and is not run for an execution that is shared.
+/// The resolver of a feed. `open` reads the subscriber's arguments; it is not called for an execution that is shared.
 ///
 /// # Errors
-/// `UNAUTHENTICATED`, those of `open` and of [`Feed::admit`], or `BAD_USER_INPUT` for a cursor that is none.
+/// `UNAUTHENTICATED`, those of `open` and of [`Feed::admit`], or `BAD_USER_INPUT` for an invalid cursor.
 pub async fn resolve<F: Feed>(
     ctx: &Context<'_>,
     after: Option<Cursor>,

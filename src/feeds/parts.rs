@@ -1,4 +1,4 @@
-//! What the resolver of a subscription has to do whatever it tells: the two parts that it plays, and where it begins.
+//! The common parts of every subscription's resolver: its two roles, and where it starts.
 
 use std::sync::Arc;
 
@@ -20,41 +20,42 @@ use crate::graphql::feed::{Feed, Given, Item, Left};
 use crate::graphql::limits::AnswerBytes;
 use crate::graphql::scalars::Cursor;
 
-/// What the request or the schema carries.
+/// A value from the request or the schema.
 ///
 /// # Errors
-/// It does not, which is a defect.
+/// The value is missing, which is a bug.
 pub fn part<'c, T: Send + Sync + 'static>(ctx: &Context<'c>) -> Result<&'c T, ApiError> {
     let missing = || ApiError::internal(format!("the request carries no {}", std::any::type_name::<T>()));
     ctx.data_opt::<T>().ok_or_else(missing)
 }
 
-/// The subscriber's rights, which are heard of from now on.
+/// The subscriber's rights, which are updated from now on.
 ///
 /// # Errors
-/// `UNAUTHENTICATED`, or that it cannot be found out.
+/// `UNAUTHENTICATED`, or the rights cannot be determined.
 pub async fn rights(ctx: &Context<'_>) -> Result<Rights, ApiError> {
     let caller = ctx.caller();
     caller.principal()?;
     Rights::of(part::<Authenticator>(ctx)?, caller).await
 }
 
-/// The cursor to resume after: the argument, or what the transport says.
+/// The cursor to resume after: the argument, or the one from the transport.
 pub fn resumed(ctx: &Context<'_>, after: Option<Cursor>) -> Option<String> {
     after.map(|Cursor(text)| text).or_else(|| ctx.data_opt::<ResumeAfter>().map(|after| after.0.to_string()))
 }
 
-/// Tells the transport where the feed begins, so that a client that is cut off before its first event can resume there.
+/// Reports to the transport where the feed starts, so that a client that is disconnected before its first event can
+/// resume.
 pub fn begins_after(ctx: &Context<'_>, cursor: String) {
     if let Some(last) = ctx.data_opt::<Arc<LastCursor>>() {
         last.set(cursor);
     }
 }
 
-/// Leaves a subscriber's feed, to be told together with the others in `audience`.
+/// Stores a subscriber's feed, to be delivered together with the others in `audience`.
 ///
 /// # Errors
-/// There is no place to leave it, which is a defect.
+/// There is no place to store it, which is a bug.
 pub fn leave<E: Send + Sync + 'static>(
     ctx: &Context<'_>,
     feed: Feed<Caller, E>,
@@ -64,11 +65,11 @@ pub fn leave<E: Send + Sync + 'static>(
     Ok(())
 }
 
-/// If this is an execution that subscribers share: what it tells of the events that it is given, each as its reader sees
-/// it. `tell` gives an event's cursor, and what the client is told.
+/// In an execution that subscribers share: the items for the events that it receives, each as its reader sees it.
+/// `tell` returns an event's cursor and its item.
 ///
 /// # Errors
-/// The request carries no loaders, which is a defect.
+/// The request carries no loaders, which is a bug.
 pub fn executed<E: Send + Sync + 'static, T: Send + 'static>(
     ctx: &Context<'_>,
     tell: impl Fn(Arc<E>) -> (String, T) + Send + 'static,
@@ -79,7 +80,7 @@ pub fn executed<E: Send + Sync + 'static, T: Send + 'static>(
     let events = stream! {
         while let Some(Item { event, reader, .. }) = items.recv().await {
             acting.switch(reader);
-            // What was loaded for the event before may be older than this one.
+            // What was loaded for the previous event may be older than this one.
             loaders.forget();
             answer.begin();
             let (cursor, told) = tell(event);

@@ -1,4 +1,4 @@
-//! The rules that a submit must pass, each with its verdict: what `submitJob` refuses with and `previewJob` shows.
+//! The rules of admission for a submit, each with its verdict: `submitJob` fails on them and `previewJob` shows them.
 
 use async_graphql::{Enum, SimpleObject};
 
@@ -49,7 +49,7 @@ pub enum AdmissionRule {
 }
 
 impl AdmissionRule {
-    /// Every rule, in the order that verdicts are given in.
+    /// Every rule, in the order of the verdicts.
     pub const ALL: [Self; 16] = [
         Self::IdempotencyKey,
         Self::Name,
@@ -69,7 +69,7 @@ impl AdmissionRule {
         Self::Cluster,
     ];
 
-    /// The rule that a part of a pod template comes under, such as `spec.containers[0].resources.limits.cpu`.
+    /// The rule that applies to a part of a pod template, such as `spec.containers[0].resources.limits.cpu`.
     pub(super) fn of_pod_path(path: &str) -> Self {
         let Some(pod) = path.strip_prefix("spec.") else { return Self::Pod };
         let names = |text: &str| text.split(['.', '[']).next().unwrap_or_default().to_owned();
@@ -90,7 +90,7 @@ impl AdmissionRule {
         }
     }
 
-    /// The rule that a field of a spec or of overrides comes under, such as `input.spec.resources.gpu`.
+    /// The rule that applies to a field of a spec or of overrides, such as `input.spec.resources.gpu`.
     fn of_field(field: &str) -> Self {
         let name = field.split(['.', '[']).nth(2).unwrap_or_default();
         match name {
@@ -138,7 +138,7 @@ pub struct AdmissionVerdict {
     pub problems: Vec<AdmissionProblem>,
 }
 
-/// What was found when a submit was looked at.
+/// The result of checking a submit.
 #[derive(Debug, Default)]
 pub struct Findings {
     problems: Vec<(AdmissionRule, ApiError)>,
@@ -147,17 +147,17 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Notes that `rule` does not hold.
+    /// Records that `rule` has failed.
     pub fn note(&mut self, rule: AdmissionRule, problem: ApiError) {
         self.problems.push((rule, problem));
     }
 
-    /// The value, or `None` after noting under `rule` why there is none.
+    /// The value, or `None` after recording a problem under `rule`.
     pub fn take<T>(&mut self, rule: AdmissionRule, result: Result<T, ApiError>) -> Option<T> {
         result.map_err(|problem| self.note(rule, problem)).ok()
     }
 
-    /// The value, or `None` after noting each problem under the rule of its field.
+    /// The value, or `None` after recording each problem under the rule of its field.
     pub fn take_fields<T>(&mut self, result: Result<T, ApiErrors>) -> Option<T> {
         let note = |ApiErrors(problems): ApiErrors| {
             for problem in problems {
@@ -167,27 +167,27 @@ impl Findings {
         result.map_err(note).ok()
     }
 
-    /// Notes that these rules could not be looked at.
+    /// Records that these rules were skipped.
     pub fn skip(&mut self, rules: &[AdmissionRule]) {
         self.skipped.extend(rules);
     }
 
-    /// Notes that a rule that was skipped was looked at after all.
+    /// Records that a skipped rule was checked after all.
     pub fn settle(&mut self, rule: AdmissionRule) {
         self.skipped.retain(|skipped| *skipped != rule);
     }
 
-    /// Says why a rule that was skipped could not be looked at.
+    /// Records why a skipped rule could not be checked.
     pub fn leave_open(&mut self, rule: AdmissionRule, why: String) {
         self.open.push((rule, why));
     }
 
-    /// Whether one of these rules does not hold.
+    /// Whether one of these rules has failed.
     pub fn has_failed(&self, rules: &[AdmissionRule]) -> bool {
         self.problems.iter().any(|(failed, _)| rules.contains(failed))
     }
 
-    /// Whether nothing was found.
+    /// Whether no problem was found.
     pub fn are_none(&self) -> bool {
         self.problems.is_empty()
     }
@@ -213,10 +213,11 @@ impl Findings {
         AdmissionRule::ALL.map(verdict).into()
     }
 
-    /// `Ok` when every rule but the quota's holds: that one is decided with the row, under the project's lock.
+    /// `Ok` if every rule has passed, except that of the quota, which is checked under the project's lock when the row
+    /// is written.
     ///
     /// # Errors
-    /// What was found.
+    /// The problems found.
     pub fn before_quota(self) -> Result<(), ApiErrors> {
         let others = self.problems.into_iter().filter(|(rule, _)| *rule != AdmissionRule::Quota);
         let problems: Vec<_> = others.map(|(_, problem)| problem).collect();

@@ -1,4 +1,4 @@
-//! What happens to a job, as the event log keeps it.
+//! The events of a job, as stored in the event log.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,21 +6,21 @@ use super::phase::{JobEventKind, JobPhase};
 use crate::events::{About, Event};
 use crate::ids::{GroupId, JobId, JobKind, ProjectId, UserId};
 
-/// Something that happened to a job.
+/// An event of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobEvent {
-    /// What happened.
+    /// The kind of event.
     pub kind: JobEventKind,
-    /// The phase after it.
+    /// The phase after the event.
     pub phase: JobPhase,
-    /// The phase before it, where that was another.
+    /// The phase before the event, if it was a different one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_phase: Option<JobPhase>,
-    /// The machine-readable why.
+    /// Machine-readable reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The sentence to the reason.
+    /// Human-readable explanation of the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -34,7 +34,7 @@ impl Event for JobEvent {
     }
 }
 
-/// Whose business a job is: its project's, that one's group's, and that of who submitted it.
+/// The topics of a job: its project, the project's group, and the user who submitted it.
 pub fn about(job: JobId, project: ProjectId, group: GroupId, submitted_by: UserId) -> About {
     About { project: Some(project), group: Some(group), person: Some(submitted_by), ..About::subject(job) }
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// What is in a database is read by every later version, and the view for the version before reads it by these names.
+    /// Stored events are read by every later version, and the view for the previous version reads them by these names.
     #[test]
     fn the_log_keeps_an_event_under_these_names() {
         let event = JobEvent {

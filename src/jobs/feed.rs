@@ -1,4 +1,4 @@
-//! The feed of job events: whose they are and which of them a subscriber wants.
+//! The feed of job events: who may see an event, and which events a subscriber selects.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -37,18 +37,18 @@ pub struct JobEventFilter {
     pub mine: bool,
 }
 
-/// Jobs that one subscription may name.
+/// Maximum number of jobs in the filter of a subscription.
 const MAX_JOBS: usize = 1_000;
 
 impl JobEventFilter {
-    /// The jobs that are named, each once.
+    /// The jobs in the filter, without duplicates.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for more than may be.
+    /// `BAD_USER_INPUT` if there are too many.
     pub fn distinct_job_ids(&mut self) -> Result<&[JobId], ApiError> {
         let Some(ids) = &mut self.job_ids else { return Ok(&[]) };
         if ids.len() > MAX_JOBS {
-            let message = format!("jobIds has {} ids; it may have at most {MAX_JOBS}", ids.len());
+            let message = format!("jobIds has {} ids; at most {MAX_JOBS} are allowed", ids.len());
             return Err(ApiError::bad_input("filter.jobIds", message));
         }
         let mut seen = HashSet::with_capacity(ids.len());
@@ -57,23 +57,23 @@ impl JobEventFilter {
     }
 }
 
-/// A subscriber's view of what happens to jobs.
+/// A subscriber's view of job events.
 #[derive(Debug, Clone)]
 pub struct View {
     viewer: UserId,
     filter: JobEventFilter,
-    /// What the subscriber must be allowed to see of what the filter names, and where in it that stands.
+    /// What the subscriber must be allowed to see because the filter names it, with the path in the filter.
     named: Box<[(Action, Scope, &'static str)]>,
-    /// What they see at present.
+    /// What they may currently see.
     visible: Visible,
 }
 
 impl View {
-    /// The view of `caller`, who sees nothing until it is admitted. Asking for what one cannot see is an error, not an
-    /// eternal silence.
+    /// The view of `caller`, who sees nothing until it is admitted. A filter for something that the caller may not see
+    /// is an error, rather than a subscription that never yields anything.
     ///
     /// # Errors
-    /// `NOT_FOUND` for what the filter names and is not there, `BAD_USER_INPUT` for too much of it.
+    /// `NOT_FOUND` if the filter names something that does not exist, `BAD_USER_INPUT` if it names too much.
     pub async fn open(ctx: &Context<'_>, mut filter: JobEventFilter) -> Result<Self, ApiError> {
         let viewer = ctx.caller().principal()?.user;
         let named = named(ctx, &mut filter).await?;

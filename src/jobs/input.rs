@@ -1,4 +1,4 @@
-//! What a client sends to submit and cancel jobs.
+//! Inputs for submitting and cancelling jobs.
 
 use async_graphql::InputObject;
 
@@ -146,7 +146,7 @@ pub struct CancelJobInput {
 }
 
 impl JobOverridesInput {
-    /// Bytes of the texts that are written into each task.
+    /// Size of the strings that are written into each task, in bytes.
     pub fn text_bytes(&self) -> usize {
         let listed = |texts: &Option<Vec<String>>| texts.iter().flatten().map(String::len).sum::<usize>();
         let env = self.env.iter().flatten().map(|variable| variable.name.len() + variable.value.len());

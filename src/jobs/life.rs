@@ -1,8 +1,8 @@
-//! What happens to a job after it was submitted: each thing seen or done becomes a change of the row and its events.
+//! The life of a job after it was submitted: each observation or action becomes a change of the row and its events.
 //!
-//! Pure: no database, no cluster, no clock of its own. The submit worker and the watch both go through here, under the
-//! row's lock, so whichever of them learns something first tells it, and the other adds nothing. What becomes of the tasks
-//! on the way is told by [`Life::telling`], which every change of a row goes through.
+//! Pure: no database, no cluster, no clock of its own. The submit worker and the watch both use it, under the row's
+//! lock, so the first of them to learn something reports it, and the other adds nothing. Changes of the tasks are
+//! reported by [`Life::telling`], which wraps every change of a row.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -21,113 +21,113 @@ mod waiting;
 
 use waiting::as_sentence;
 
-/// Something that the watch has seen.
+/// An observation of the watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
-    /// The job it is about.
+    /// The job that it is about.
     pub job: JobId,
-    /// What was seen.
+    /// The observation itself.
     pub seen: Seen,
 }
 
-/// What the watch has seen of a job.
+/// What the watch has observed about a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// Its object.
+    /// The state of its object.
     Object(ObjectState),
-    /// An object of it is there no more.
+    /// One of its objects no longer exists.
     Gone(ObjectRef),
-    /// A pod that may run one of its tasks.
+    /// A pod that may belong to one of its tasks.
     Pod(TaskPod),
 }
 
-/// An object of a job. Each attempt's has a name of its own.
+/// An object of a job. Each attempt's object has its own name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRef {
     /// Its name.
     pub name: String,
-    /// Its uid; `None` for whatever has the name.
+    /// Its uid; `None` for any object with the name.
     pub uid: Option<String>,
 }
 
-/// A job's object at one moment.
+/// The state of a job's object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectState {
-    /// The namespace it is in.
+    /// The namespace of the object.
     pub namespace: String,
-    /// Its name, which says of which attempt it is.
+    /// Its name, which identifies the attempt.
     pub name: String,
-    /// Which object.
+    /// Its uid.
     pub uid: String,
-    /// How new this is.
+    /// The resource version of this observation.
     pub version: i64,
-    /// Whether a list says so. A list is the truth, even where the cluster went back to an older state.
+    /// Whether it comes from a list. A list is authoritative, even if the cluster has returned to an older state.
     pub listed: bool,
-    /// Where the cluster says that it stands.
+    /// The phase that the cluster reports.
     pub phase: ObjectPhase,
-    /// The cluster's word for why.
+    /// The cluster's reason for the phase.
     pub reason: Option<String>,
-    /// The sentence to the reason.
+    /// Human-readable explanation of the reason.
     pub message: Option<String>,
-    /// Whether it says that it was stopped to make room and has not run since.
+    /// Whether it reports a preemption and has not run since.
     pub preempted: bool,
-    /// How many of its tasks it says have failed.
+    /// The number of failed tasks that it reports.
     pub failed: i32,
     /// Whether it is being deleted.
     pub deleting: bool,
 }
 
-/// Where the cluster says that a job stands.
+/// The phase of a job as reported by the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectPhase {
-    /// It does not say.
+    /// None is reported.
     Untold,
-    /// It waits.
+    /// It is waiting.
     Pending,
-    /// Its tasks are placed. Whether they run is for their pods to tell.
+    /// Its tasks are scheduled. Whether they run is known from their pods.
     Running,
-    /// It ended well.
+    /// It succeeded.
     Succeeded,
-    /// It ended badly.
+    /// It failed.
     Failed,
 }
 
-/// Reasons that the platform itself gives.
+/// Reasons that the platform itself sets.
 pub mod reason {
-    /// Stopped to make room.
+    /// Stopped to make room for another job.
     pub const PREEMPTED: &str = "Preempted";
-    /// An attempt failed, and the next one is started.
+    /// An attempt failed, and the next one is being started.
     pub const RETRYING: &str = "Retrying";
     /// Its tasks have nodes and are being started.
     pub const PLACED: &str = "Placed";
-    /// The only task that ran got another pod.
+    /// The only running task got another pod.
     pub const TASK_REPLACED: &str = "TaskReplaced";
-    /// The object was deleted by somebody else.
+    /// The object was deleted by someone else.
     pub const DELETED: &str = "Deleted";
-    /// The cluster will not take the object.
+    /// The cluster rejects the object for good.
     pub const INVALID: &str = "Invalid";
     /// The cluster does not answer.
     pub const CLUSTER_UNAVAILABLE: &str = "ClusterUnavailable";
-    /// The cluster will not take the object at present.
+    /// The cluster does not accept the object at the moment.
     pub const CLUSTER_REFUSED: &str = "ClusterRefused";
-    /// A quota of the namespace has no room for the object at present.
+    /// A quota of the namespace is exhausted.
     pub const CLUSTER_QUOTA: &str = "ClusterQuotaExceeded";
-    /// The platform may not create the object.
+    /// The platform lacks the permission to create the object.
     pub const CLUSTER_FORBIDDEN: &str = "ClusterForbidden";
-    /// The cluster has no such kind of object.
+    /// The cluster does not have this kind of object.
     pub const CLUSTER_KIND_MISSING: &str = "ClusterKindMissing";
-    /// The cluster would not take the job or its pods for as long as it was tried.
+    /// The cluster did not accept the job or its pods for as long as it was tried.
     pub const REJECTED: &str = "Rejected";
-    /// The job ran longer than it may.
+    /// The job exceeded its maximum run time.
     pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
-    /// Somebody cancelled it.
+    /// A user cancelled it.
     pub const CANCELLED: &str = "Cancelled";
 }
 
 type Why = (Option<String>, Option<String>);
 
 impl Life {
-    /// Takes in what the watch has seen.
+    /// Applies an observation of the watch.
     pub fn observe(&mut self, seen: &Seen, now: DateTime<Utc>) -> Vec<NewEvent> {
         self.telling(|life| match seen {
             Seen::Object(object) => life.observe_object(object, now),
@@ -141,7 +141,7 @@ impl Life {
         if self.phase.is_terminal() {
             let unknown = self.object_uid.is_none() && !of_another_attempt;
             if unknown && !object.deleting && self.next_attempt_at.is_none() {
-                // Created by an attempt that was overtaken by a cancel: the worker removes it.
+                // Created by an attempt that lost a race against a cancel: the worker removes it.
                 self.object_uid = Some(object.uid.clone());
                 self.next_attempt_at = Some(now);
             }
@@ -156,11 +156,11 @@ impl Life {
         self.object_version = Some(object.version);
         let leaving = object.deleting || self.cancel_requested_at.is_some();
         if leaving && object.phase != ObjectPhase::Succeeded {
-            // What its pods do while they are stopped says nothing about the job.
+            // The state of its pods while they are being stopped says nothing about the job.
             return Vec::new();
         }
         let why = match object.reason.as_deref() {
-            // Whom it made room for may be nobody's business.
+            // The user may not be allowed to know which job it made room for.
             Some(reason::PREEMPTED) => (object.reason.clone(), Some(waiting::PREEMPTED.to_owned())),
             _ => (object.reason.clone(), object.message.clone()),
         };
@@ -196,9 +196,9 @@ impl Life {
         events
     }
 
-    /// An object of it is there no more.
+    /// One of its objects no longer exists.
     pub fn gone(&mut self, object: &ObjectRef, now: DateTime<Utc>) -> Vec<NewEvent> {
-        // The watch tells a uid: an object that the row does not know as the job's may be one of the same name elsewhere.
+        // The watch reports a uid: an object that the row does not know may be one with the same name elsewhere.
         let another = object.uid.is_some() && object.uid != self.object_uid;
         if another || object.name != self.object_name {
             return Vec::new();
@@ -214,14 +214,14 @@ impl Life {
             self.begin_attempt(now);
             return Vec::new();
         }
-        let message = "its object was deleted in the cluster by somebody else".to_owned();
+        let message = "its object was deleted from the cluster by someone else".to_owned();
         let why = (Some(reason::DELETED.to_owned()), Some(message));
         let events = self.enter(JobPhase::Failed, why, now).into_iter().collect();
         self.next_attempt_at = None;
         events
     }
 
-    /// The cluster has the object of this name. One of an attempt that is over says nothing about the job.
+    /// The cluster has the object with this name. One of an earlier attempt says nothing about the job.
     pub fn created(&mut self, name: &str, uid: &str, now: DateTime<Utc>) -> Vec<NewEvent> {
         if self.object_name != name {
             return Vec::new();
@@ -230,7 +230,7 @@ impl Life {
             self.know_object(uid);
         }
         if self.phase.is_terminal() {
-            // Cancelled meanwhile: the object must go again.
+            // Cancelled in the meantime: the object must be deleted.
             self.next_attempt_at = Some(now);
             return Vec::new();
         }
@@ -242,7 +242,7 @@ impl Life {
         event.into_iter().collect()
     }
 
-    /// The cluster will never take the object.
+    /// The cluster rejects the object for good.
     pub fn invalid(&mut self, message: String, now: DateTime<Utc>) -> Vec<NewEvent> {
         if !self.is_unsent() {
             return Vec::new();
@@ -250,7 +250,7 @@ impl Life {
         self.enter(JobPhase::Failed, (Some(reason::INVALID.to_owned()), Some(message)), now).into_iter().collect()
     }
 
-    /// The cluster did not do what was asked this time; `again` is when it is tried next.
+    /// The cluster did not do what was requested this time; `again` is the time of the next attempt.
     pub fn put_off(
         &mut self,
         why: &'static str,
@@ -271,10 +271,11 @@ impl Life {
         event.into_iter().collect()
     }
 
-    /// It was cancelled before the cluster had it. With `sent`, an attempt may have reached the cluster all the same.
+    /// It was cancelled before the cluster had it. With `sent`, an earlier call may nevertheless have reached the
+    /// cluster.
     pub fn cancelled_unsent(&mut self, sent: bool, now: DateTime<Utc>) -> Vec<NewEvent> {
         if self.phase != JobPhase::Submitted {
-            // The watch saw it in the cluster meanwhile: it is deleted like any other.
+            // The watch has seen it in the cluster in the meantime: it is deleted like any other.
             return Vec::new();
         }
         let events = self.cancelled(now);
@@ -289,8 +290,8 @@ impl Life {
         events
     }
 
-    /// What the time brings: a job that is placed and whose pods nobody sees is taken for running, and one that ran as long
-    /// as it may fails. Its object goes next.
+    /// Applies the passage of time: a scheduled job whose pods are not observed is assumed to be running, and one that
+    /// exceeds its maximum run time fails. Its object is deleted next.
     pub fn overdue(&mut self, now: DateTime<Utc>) -> Vec<NewEvent> {
         let runs = self.runs_unseen(now);
         runs.into_iter().chain(self.exceeded(now)).collect()
@@ -301,7 +302,7 @@ impl Life {
             return None;
         }
         let seconds = self.deadline_seconds.unwrap_or_default();
-        let message = format!("it ran longer than the {seconds} s that it may");
+        let message = format!("it ran longer than its limit of {seconds} s");
         let why = (Some(reason::DEADLINE_EXCEEDED.to_owned()), Some(message));
         let event = self.enter(JobPhase::Failed, why, now);
         if event.is_some() {
@@ -310,13 +311,13 @@ impl Life {
         event
     }
 
-    /// When it will have run as long as it may, while it has not ended.
+    /// When it reaches its maximum run time, unless it has ended.
     pub fn deadline(&self) -> Option<DateTime<Utc>> {
         let (started, seconds) = (self.started_at?, self.deadline_seconds?);
         (!self.phase.is_terminal()).then(|| started + Duration::seconds(seconds))
     }
 
-    /// When the submit worker has something to do for it.
+    /// When the submit worker has to act on it.
     pub fn due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match (self.finished_at, self.cancel_requested_at) {
             (Some(finished), _) => self.ttl_seconds.map(|seconds| finished + Duration::seconds(seconds)),
@@ -329,7 +330,7 @@ impl Life {
         }
     }
 
-    /// It waits for another reason than before. Only another reason is told, not another number in its sentence.
+    /// It waits for a different reason. Only a different reason is reported, not a different number in its message.
     fn wait(&mut self, (reason, message): Why) -> Option<NewEvent> {
         let sentence = waiting::of_object(reason.as_deref(), message.as_deref());
         if sentence.is_some() {
@@ -343,7 +344,7 @@ impl Life {
         Some(NewEvent { kind: JobEventKind::Waiting, phase: self.phase, previous_phase: None, reason, message })
     }
 
-    /// Takes a step of its life, if it is one.
+    /// Enters a phase, if the step is allowed.
     fn enter(&mut self, to: JobPhase, (reason, message): Why, now: DateTime<Utc>) -> Option<NewEvent> {
         let from = self.phase;
         if from == to || from.next(to).is_err() {

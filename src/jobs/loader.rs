@@ -1,4 +1,4 @@
-//! What the edges to and from jobs load: one statement for all that a level of a query asks for.
+//! Loaders for the edges to and from jobs: one statement for all that a level of a query requests.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::jobs::model::observed::Tasks;
 use crate::jobs::model::task::Task;
 use crate::jobs::model::{self, Brief, Columns, Job, Row};
 
-/// All of the job with an id, with its project and its submitter.
+/// The full job with an id, with its project and its submitter.
 pub enum JobById {}
 
 impl Read for JobById {
@@ -33,7 +33,7 @@ impl Read for JobById {
     }
 }
 
-/// As [`JobById`], with as much of the job as most ask for.
+/// Like [`JobById`], with only the most requested columns.
 pub enum BriefById {}
 
 impl Read for BriefById {
@@ -46,7 +46,7 @@ impl Read for BriefById {
     }
 }
 
-/// The objects of jobs, which are large and seldom asked for.
+/// The objects of jobs, which are large and rarely requested.
 pub enum JobObject {}
 
 impl Read for JobObject {
@@ -59,7 +59,7 @@ impl Read for JobObject {
     }
 }
 
-/// How many bytes a job's object has, read before the object itself.
+/// The size of a job's object in bytes, read before the object itself.
 pub enum JobObjectBytes {}
 
 impl Read for JobObjectBytes {
@@ -72,7 +72,7 @@ impl Read for JobObjectBytes {
     }
 }
 
-/// What the cluster has reported of a job's tasks.
+/// The states of a job's tasks, as reported by the cluster.
 pub enum JobTasks {}
 
 impl Read for JobTasks {
@@ -85,7 +85,7 @@ impl Read for JobTasks {
     }
 }
 
-/// How many jobs of its queue, of whatever project, were submitted before a job and wait as it does.
+/// How many waiting jobs in the same queue, of any project, were submitted before a job.
 pub enum JobsAhead {}
 
 impl Read for JobsAhead {
@@ -198,7 +198,7 @@ impl Read for JobPages {
     type Key = (Visible, Selection, Page, Columns);
     type Value = Arc<Vec<Row>>;
     const CONNECTIONS: usize = 4;
-    /// Each is a statement of its own: others get a connection of theirs.
+    /// Each key is a statement of its own; more than this many use further connections.
     const BATCH: usize = 4;
 
     async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {

@@ -1,4 +1,4 @@
-//! Jobs: submitting them, their life, their rows and what the API shows of them.
+//! Jobs: submission, life cycle, rows, and their representation in the API.
 
 pub mod admission;
 pub mod draft;

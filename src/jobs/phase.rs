@@ -85,18 +85,18 @@ text_enum!(JobEventKind {
     Retrying => "RETRYING",
 });
 
-/// A step that a job may not take.
+/// A transition that is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a job that is {from:?} cannot become {to:?}")]
 pub struct Illegal {
-    /// Where it stands.
+    /// The current phase.
     pub from: JobPhase,
-    /// Where it was to go.
+    /// The requested phase.
     pub to: JobPhase,
 }
 
 impl JobPhase {
-    /// Whether it never changes again.
+    /// Whether the phase is final.
     pub const fn is_terminal(self) -> bool {
         match self {
             Self::Submitted | Self::Queued | Self::Running => false,
@@ -104,15 +104,15 @@ impl JobPhase {
         }
     }
 
-    /// The phase after observing `to`. RUNNING goes back to QUEUED by preemption, or when
-    /// the last of its tasks that ran was stopped; a retry does so by itself.
+    /// The phase after observing `to`. RUNNING returns to QUEUED on preemption, or when the last running task is
+    /// stopped; a retry does so by itself.
     ///
     /// # Errors
-    /// The step is not part of a job's life.
+    /// The transition is not allowed.
     pub const fn next(self, to: Self) -> Result<Self, Illegal> {
         use JobPhase::{Cancelled, Failed, Queued, Running, Submitted, Succeeded};
         match (self, to) {
-            // A watch may miss the phases in between: a job can be seen first when it runs or has ended.
+            // A watch may miss the phases in between: a job may first be observed when it is running or has ended.
             (Submitted, Submitted | Queued | Running | Succeeded | Failed | Cancelled)
             | (Queued, Queued | Running | Succeeded | Failed | Cancelled)
             | (Running, Running | Queued | Succeeded | Failed | Cancelled)

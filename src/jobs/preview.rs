@@ -1,4 +1,4 @@
-//! What a submit would come to, as the API shows it.
+//! The result of previewing a submit, as shown by the API.
 
 use async_graphql::{ComplexObject, Context, SimpleObject};
 

@@ -1,4 +1,4 @@
-//! Finding jobs.
+//! Queries for jobs.
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
@@ -86,7 +86,7 @@ impl JobQuery {
 /// The job with this id, if the caller may see it.
 ///
 /// # Errors
-/// `NOT_FOUND` if there is none that the caller may know of.
+/// `NOT_FOUND` if there is none that the caller may see.
 pub async fn find(ctx: &Context<'_>, id: JobId) -> Result<Job, ApiError> {
     ctx.caller().principal()?;
     let (job, group) = Job::with_group(ctx, id).await?;
@@ -94,7 +94,7 @@ pub async fn find(ctx: &Context<'_>, id: JobId) -> Result<Job, ApiError> {
     Ok(job)
 }
 
-/// The group that the job's project belongs to, for a decision about the job.
+/// The group of the job's project, for a decision about the job.
 ///
 /// # Errors
 /// `NOT_FOUND` if there is no such job.
@@ -114,7 +114,7 @@ async fn page(
     let filter = filter.unwrap_or_default();
     if filter.mine && filter.submitted_by.is_some_and(|user| user != me) {
         let problem =
-            ApiError::bad_input("filter.submittedBy", "mine and another person's submittedBy exclude each other");
+            ApiError::bad_input("filter.submittedBy", "mine cannot be combined with another person's submittedBy");
         return Err(problem.into());
     }
     let page = Page::parse(args)?.sorted_by(SortType::Time)?;

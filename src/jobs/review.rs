@@ -1,4 +1,4 @@
-//! Looking at a submit before anything is written: every rule is tried, and what passes is a plan.
+//! Reviews a submit before anything is written: every rule is checked, and a submit that passes becomes a plan.
 
 use diesel_async::AsyncPgConnection;
 
@@ -18,12 +18,12 @@ use crate::error::{ApiError, ApiErrors, Code, Problems};
 use crate::ids::{CommitId, JobId, ProjectId, UserId};
 use crate::projects::model::{self as project_model, Project};
 
-/// Queues that the platform makes sure of.
+/// Queues that the platform creates itself.
 const DEFAULT_BATCH: &str = "default-batch";
 const CONFIG_JOB: &str = "configfile-job";
 const MAX_PRIORITY: i32 = 1000;
 
-/// The rules that nothing can be said about without a draft.
+/// The rules that cannot be checked without a draft.
 const OF_DRAFT: [AdmissionRule; 9] = [
     AdmissionRule::Image,
     AdmissionRule::Container,
@@ -35,44 +35,44 @@ const OF_DRAFT: [AdmissionRule; 9] = [
     AdmissionRule::PodSafety,
     AdmissionRule::Size,
 ];
-/// The rules that say what a job asks for.
+/// The rules that determine what a job requests.
 const OF_DEMAND: [AdmissionRule; 3] = [AdmissionRule::Source, AdmissionRule::Resources, AdmissionRule::Gang];
 
-/// A submit that was looked at.
+/// The result of reviewing a submit.
 #[derive(Debug)]
 pub struct Review {
-    /// What was found.
+    /// The verdicts.
     pub findings: Findings,
-    /// The project's limits, with what this job asks for.
+    /// The project's limits, with the requests of this job.
     pub rooms: Vec<Room>,
-    /// What would keep the job waiting though it is taken.
+    /// What would keep an accepted job waiting.
     pub warnings: Vec<String>,
-    /// What would be submitted; `None` when another rule than the quota's does not hold.
+    /// The job to submit; `None` if a rule other than that of the quota has failed.
     pub planned: Option<Planned>,
 }
 
-/// A job that would be submitted: every check has passed but the quota's.
+/// A job to submit: every check has passed except that of the quota.
 #[derive(Debug)]
 pub struct Planned {
     /// The job's id.
     pub id: JobId,
     /// Its project.
     pub project: Project,
-    /// Who submits it.
+    /// The user who submits it.
     pub user: UserId,
-    /// That they may.
+    /// The permission to submit it.
     pub permit: Permit,
     /// The object for the cluster.
     pub manifest: Manifest,
-    /// What its tasks ask for together.
+    /// The requests of all its tasks together.
     pub demand: Demand,
-    /// The name for people.
+    /// The display name.
     pub name: String,
-    /// The queue it waits in.
+    /// The queue.
     pub queue: String,
-    /// Higher goes to the cluster first.
+    /// Higher values are sent to the cluster first.
     pub priority: i32,
-    /// The config commit it comes from.
+    /// The config commit that it was made from.
     pub commit: Option<CommitId>,
     /// Its tasks and rules.
     pub draft: Draft,
@@ -84,28 +84,28 @@ impl Planned {
     /// The object for the cluster.
     ///
     /// # Errors
-    /// It is none: a fault of the program.
+    /// It is not a valid object, which is a bug.
     pub fn flash_job(&self) -> Result<FlashJob, ApiError> {
         self.manifest.flash_job().map_err(ApiError::internal)
     }
 }
 
-/// One limit of a project, and what becomes of it.
+/// One limit of a project, with its usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// What is limited, for programs.
+    /// Machine-readable name of the resource.
     pub resource: &'static str,
     what: &'static str,
-    /// The limit; `None` for none.
+    /// The limit; `None` if unlimited.
     pub limit: Option<i64>,
-    /// What the project's unfinished jobs ask for.
+    /// The requests of the project's unfinished jobs.
     pub used: i64,
-    /// What this job asks for.
+    /// The requests of this job.
     pub requested: i64,
 }
 
 impl Room {
-    /// The project's limits beside what is used and asked for.
+    /// The project's limits with usage and requests.
     pub fn all(quota: Option<&Quota>, used: Demand, jobs: i64, wanted: Demand) -> Vec<Self> {
         let room = |resource, what, limit, used, requested| Self { resource, what, limit, used, requested };
         let gpu = quota.and_then(|quota| quota.gpu).map(i64::from);
@@ -120,21 +120,21 @@ impl Room {
         ]
     }
 
-    /// What is left when the job has what it asks for; `None` without a limit.
+    /// What is left after the job has been accepted; `None` without a limit.
     pub fn left(&self) -> Option<i64> {
         Some(self.limit?.saturating_sub(self.used).saturating_sub(self.requested))
     }
 
-    /// What the caller is told if the job does not fit.
+    /// Whether the job fits.
     ///
     /// # Errors
-    /// `QUOTA_EXCEEDED` with the limit and what is used and asked for.
+    /// `QUOTA_EXCEEDED` with the limit, the usage and the request.
     pub fn check(&self) -> Result<(), ApiError> {
         let Self { what, used, requested, .. } = self;
         match (self.limit, self.left()) {
             (Some(limit), Some(left)) if left < 0 => {
                 let message =
-                    format!("the project may have {limit} {what}; it uses {used} and this job asks for {requested}");
+                    format!("the project's limit is {limit} {what}; it uses {used} and this job requests {requested}");
                 Err(ApiError::new(Code::QuotaExceeded, message))
             }
             _ => Ok(()),
@@ -143,10 +143,10 @@ impl Room {
 }
 
 impl Submitter {
-    /// Looks at a submit and says what it would come to; changes nothing.
+    /// Reviews a submit; changes nothing.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`; `NOT_FOUND` for a project or commit that the caller may not know of; the database's.
+    /// `UNAUTHENTICATED`; `NOT_FOUND` for a project or commit that the caller may not see; the database's.
     pub async fn review(&self, caller: &Caller, input: SubmitJobInput) -> Result<Review, ApiError> {
         let user = caller.principal()?.user;
         let mut conn = self.db.connection().await?;
@@ -157,7 +157,7 @@ impl Submitter {
         let key = key.and_then(|key| findings.take(AdmissionRule::IdempotencyKey, key));
         let priority = input.priority.unwrap_or(0);
         if !(0..=MAX_PRIORITY).contains(&priority) {
-            let message = format!("priority was {priority}; it may be 0 to {MAX_PRIORITY}");
+            let message = format!("priority was {priority}; it must be between 0 and {MAX_PRIORITY}");
             findings.note(AdmissionRule::Priority, ApiError::bad_input("input.priority", message));
         }
         if let Some(name) = &input.name {
@@ -184,7 +184,7 @@ impl Submitter {
                 Err(problem) => findings.note(AdmissionRule::Size, problem),
             }
         }
-        // Whatever its parts come from, what would run is checked as a whole.
+        // Whatever its parts come from, the final pods are checked as a whole.
         let field = if input.commit_id.is_some() { "input.commitId" } else { "input.spec" };
         for (rule, problem) in draft::check(&draft, field, &self.gpus) {
             findings.note(rule, problem);
@@ -204,7 +204,7 @@ impl Submitter {
             user,
             commit: input.commit_id,
             namespace: &project.namespace,
-            // A name that no queue has can be of any length.
+            // A name that matches no queue can have any length.
             queue: if findings.has_failed(&[AdmissionRule::Queue]) { default_queue } else { &queue },
             preemptible,
             scheduler: &self.scheduler,
@@ -237,7 +237,7 @@ async fn find_project(
     Ok((project, permit))
 }
 
-/// The draft that the commit or the spec describes; what is wrong with its own fields is noted.
+/// The draft of the commit or the spec; problems with its own fields are recorded.
 async fn source(
     conn: &mut AsyncPgConnection,
     caller: &Caller,
@@ -252,7 +252,7 @@ async fn source(
             let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
             policy::check(caller, Action::ViewCommit, Scope::within(source.group, commit)).map_err(|_| not_found())?;
             if source.project == project {
-                // A megabyte of YAML takes a while to read.
+                // Parsing a megabyte of YAML takes a while.
                 let drafted = move || from_yaml(&source.yaml, "input.commitId");
                 tokio::task::spawn_blocking(drafted).await.map_err(ApiError::internal)?
             } else {
@@ -294,8 +294,8 @@ mod tests {
         };
         assert_eq!(refused(6, 3, 2), "");
         insta::assert_snapshot!(refused(6, 10, 3), @r"
-        the project may have 8 GPUs; it uses 6 and this job asks for 3
-        the project may have 10 unfinished jobs; it uses 10 and this job asks for 1
+        the project's limit is 8 GPUs; it uses 6 and this job requests 3
+        the project's limit is 10 unfinished jobs; it uses 10 and this job requests 1
         ");
     }
 }

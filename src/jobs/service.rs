@@ -1,4 +1,4 @@
-//! Submitting what was reviewed, and cancelling: each one transaction with row, event and audit.
+//! Submits what was reviewed, and cancels jobs: each in one transaction with row, event and audit entry.
 
 use chrono::{SubsecRound, Utc};
 use serde_json::{Value, json};
@@ -21,29 +21,29 @@ use crate::ids::JobId;
 
 const MAX_REASON: usize = 500;
 
-/// What submitting needs to know of the server.
+/// The parts of the server that submitting needs.
 #[derive(Clone)]
 pub struct Submitter {
     /// The database.
     pub db: Db,
-    /// The `schedulerName` on every pod.
+    /// The `schedulerName` of every pod.
     pub scheduler: std::sync::Arc<str>,
     /// The cluster's queues.
     pub queues: Queues,
     /// Asks the cluster about jobs.
     pub executor: std::sync::Arc<dyn Executor>,
-    /// Which resources are GPUs.
+    /// The resources that are GPUs.
     pub gpus: std::sync::Arc<crate::config::GpuResources>,
     /// Wakes the submit worker.
     pub wake: Wake,
 }
 
 impl Submitter {
-    /// Submits what was planned: quota, row, event and audit in one transaction. The id of the job, which is an earlier
-    /// one where the idempotency key was used before.
+    /// Submits a planned job: quota, row, event and audit entry in one transaction. Returns the id of the job, which is
+    /// an earlier one if the idempotency key was used before.
     ///
     /// # Errors
-    /// `QUOTA_EXCEEDED`, `CONFLICT` for a key used for another input, or the database's.
+    /// `QUOTA_EXCEEDED`, `CONFLICT` for a key that was used for another input, or the database's.
     pub async fn submit(&self, planned: &Planned, request_id: Option<&str>) -> Result<JobId, ApiErrors> {
         let change = Change::new(&self.db, planned.permit, request_id);
         let id = change.create(planned.key.as_ref(), planned.id, async |writes| write(writes, planned).await).await?;
@@ -51,21 +51,21 @@ impl Submitter {
         Ok(id)
     }
 
-    /// Asks for a job to be cancelled; a job that has ended stays as it is.
+    /// Requests the cancellation of a job; a job that has ended stays as it is.
     ///
     /// # Errors
-    /// `NOT_FOUND`, `FORBIDDEN`, `CONFLICT` for a job that has ended otherwise.
+    /// `NOT_FOUND`, `FORBIDDEN`, `CONFLICT` for a job that has ended in another way.
     pub async fn cancel(
         &self,
         caller: &Caller,
         input: CancelJobInput,
         request_id: Option<&str>,
     ) -> Result<JobId, ApiErrors> {
-        // Who has not logged in is told so, and not whether there is such a job.
+        // An unauthenticated caller is not told whether the job exists.
         caller.principal()?;
         let reason = input.reason.as_deref();
         if let Some(count) = reason.map(|reason| reason.chars().count()).filter(|count| *count > MAX_REASON) {
-            let message = format!("reason has {count} characters; it may have {MAX_REASON}");
+            let message = format!("reason has {count} characters; at most {MAX_REASON} are allowed");
             return Err(ApiError::bad_input("input.reason", message).into());
         }
         let mut conn = self.db.connection().await?;
@@ -83,7 +83,7 @@ impl Submitter {
             }
             if job.phase.is_terminal() {
                 let phase = job.phase.as_str();
-                return Err(ApiError::conflict(format!("the job is {phase} already and stays so"))
+                return Err(ApiError::conflict(format!("the job is already {phase}, which is final"))
                     .at("input.id")
                     .into());
             }
@@ -104,7 +104,7 @@ impl Submitter {
     }
 }
 
-/// Writes the job if the project has room for it; what the audit log is told of it.
+/// Writes the job if the project's quota allows it; returns the details for the audit log.
 async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiErrors> {
     if let Some(quota) = submit::lock_quota(writes.conn(), planned.project.id).await? {
         let (used, jobs) = submit::usage(writes.conn(), planned.project.id).await?;

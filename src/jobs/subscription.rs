@@ -1,4 +1,4 @@
-//! Watching jobs live, and reading what they write.
+//! Subscriptions to job events and to the logs of tasks.
 
 use async_graphql::{Context, Subscription};
 use futures::Stream;

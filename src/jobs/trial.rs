@@ -1,4 +1,4 @@
-//! The cluster's own verdict on a submit: what it says of the object and the pods when it is asked without making them.
+//! The cluster's own verdict on a submit, from a dry run of the object and its pods.
 
 use super::admission::AdmissionRule;
 use super::review::{Planned, Review};
@@ -7,15 +7,15 @@ use crate::cluster::names;
 use crate::error::ApiError;
 use crate::executor::{Objection, Part, Target};
 
-/// Objections that are told of one job.
+/// Maximum number of objections reported per job.
 const MOST_TOLD: usize = 50;
 
 impl Submitter {
-    /// Asks the cluster about what was planned and adds its verdict and its warnings to the review. Without a plan there is nothing
-    /// to ask about.
+    /// Asks the cluster about the planned job and adds its verdict and its warnings to the review. Without a plan there
+    /// is nothing to ask.
     ///
     /// # Errors
-    /// What was planned is no FlashJob.
+    /// The planned object is not a FlashJob.
     pub async fn ask_cluster(&self, review: &mut Review) -> Result<(), ApiError> {
         let Some(planned) = &review.planned else { return Ok(()) };
         let job = planned.flash_job()?;
@@ -48,7 +48,7 @@ fn target(planned: &Planned) -> Target {
     }
 }
 
-/// One sentence for each field that the cluster names, or its words as they are.
+/// One message for each field that the cluster names, or the cluster's message as it is.
 pub(super) fn sentences(objection: &Objection) -> Vec<String> {
     let what = match objection.task {
         Some(task) => format!("the pod of task {task}"),

@@ -1,4 +1,4 @@
-//! Jobs as the API shows them.
+//! Jobs as shown by the API.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ use crate::users::types::User;
 #[derive(Debug, Clone)]
 pub struct Job {
     row: Row,
-    /// What it belongs to, where that was read with it.
+    /// Its project and submitter, if they were read with it.
     belongs: Option<(Arc<ProjectRow>, Arc<UserRow>)>,
 }
 
@@ -81,18 +81,18 @@ pub fn columns(list: &SelectionField<'_>) -> Columns {
 }
 
 impl Job {
-    /// The job with this id, for an edge whose start the viewer sees.
+    /// The job with this id, for an edge from something that the viewer may see.
     ///
     /// # Errors
-    /// The read failed, or the job is gone.
+    /// The read failed, or the job no longer exists.
     pub async fn load(ctx: &Context<'_>, id: JobId) -> Result<Self, ApiError> {
         Ok(Self::with_group(ctx, id).await?.0)
     }
 
-    /// As [`Job::load`], with the group that decides who sees the job.
+    /// Like [`Job::load`], with the group that decides who may see the job.
     ///
     /// # Errors
-    /// The read failed, or the job is gone.
+    /// The read failed, or the job no longer exists.
     pub async fn with_group(ctx: &Context<'_>, id: JobId) -> Result<(Self, GroupId), ApiError> {
         let found = match selects_only(&ctx.field(), BRIEF_FIELDS) {
             true => ctx.read::<BriefById>(id).await?.map(placed),
@@ -101,7 +101,7 @@ impl Job {
         found.ok_or_else(|| ApiError::not_found("job", id))
     }
 
-    /// All of the job. It was read with the list if the list was asked for all of it.
+    /// The full job. It was read with the list if the list requested all of it.
     async fn whole(&self, ctx: &Context<'_>) -> Result<Arc<JobRow>, ApiError> {
         match &self.row {
             Row::Whole(job) => Ok(Arc::clone(job)),
@@ -112,7 +112,7 @@ impl Job {
         }
     }
 
-    /// What the cluster says, or, while that says nothing, where the job stands in its queue.
+    /// The cluster's message, or, without one, the job's position in its queue.
     async fn waits_for(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
         let job = self.whole(ctx).await?;
         match job.phase {
@@ -122,16 +122,16 @@ impl Job {
                 let ahead = ctx.read::<JobsAhead>(job.id).await?.unwrap_or(0);
                 let queue = &job.queue;
                 Ok(Some(match ahead {
-                    0 => format!("It is the first to wait in the queue {queue}."),
-                    1 => format!("It waits in the queue {queue}, 1 job ahead of it."),
-                    many => format!("It waits in the queue {queue}, {many} jobs ahead of it."),
+                    0 => format!("It is first in the queue {queue}."),
+                    1 => format!("It is waiting in the queue {queue} behind 1 other job."),
+                    many => format!("It is waiting in the queue {queue} behind {many} other jobs."),
                 }))
             }
             JobPhase::Running | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Cancelled => Ok(None),
         }
     }
 
-    /// The object with all its tasks. How large it is, is known before it is read.
+    /// The object with all its tasks. Its size is known before it is read.
     async fn object(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
         let id = self.row.id();
         let missing = || ApiError::not_found("job", id);
@@ -315,8 +315,8 @@ pub async fn jobs_of_project(
     Ok(connection(&page, rows.to_vec(), position, Job::from, total))
 }
 
-/// Has the pages of the project's jobs that are selected below it read together with the project, which is the field
-/// that is being resolved. What is wrong with them is told when they are resolved.
+/// Preloads the pages of the project's jobs that are selected below it, together with the project, which is the field
+/// being resolved. Invalid arguments are reported when the pages are resolved.
 ///
 /// # Errors
 /// The request carries no loaders.
@@ -341,7 +341,7 @@ fn selected(args: PageArgs, phases: Option<Vec<JobPhase>>) -> Result<(Selection,
     Ok((Selection { phases, ..Selection::default() }, page))
 }
 
-/// Where a job stands in a list.
+/// The position of a job in a list.
 pub fn position(job: &Row) -> Position {
     Position::at(job.submitted_at(), job.id().uuid())
 }

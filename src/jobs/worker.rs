@@ -1,7 +1,8 @@
-//! The submit worker: brings to the cluster what was accepted, and takes away what was cancelled or has had its time.
+//! The submit worker: creates accepted jobs in the cluster, and removes those that were cancelled or exceeded their
+//! time.
 //!
-//! Every replica has one. A claim is a lease on the row, not a transaction, so a worker that dies in the middle leaves
-//! the job to the next one, and nothing that it did to the cluster is done twice: objects are named after their job.
+//! Every replica has one. A claim is a lease on the row, not a transaction, so that the job of a worker that dies goes
+//! to the next one, and nothing is done twice in the cluster: objects are named after their job.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,42 +25,44 @@ use crate::error::ApiError;
 use crate::executor::{Created, Deleted, Executor, Objection, Part, Target, Wake};
 use crate::tasks::{Duty, Tasks};
 
-/// Jobs that are worked on at a time.
+/// Maximum number of jobs processed at a time.
 const AT_ONCE: usize = 16;
-/// How long the cluster is asked for one job before it is tried again later, beside the few seconds of its dry run.
+/// Timeout of the calls to the cluster for one job before it is retried later, in addition to the few seconds of its
+/// dry run.
 const CALLS: Duration = Duration::from_secs(20);
-/// Longer than the calls and what is written after them, so that a claim outlives its work; a job whose worker died
-/// waits for no longer.
+/// Longer than the calls and the writes after them, so that a claim outlives its work; a job whose worker died waits at
+/// most this long.
 const LEASE_SECONDS: i64 = 35;
-/// What work in hand gets when the server stops, so that the next one need not wait for the end of its claims.
+/// Grace period for work in progress when the server stops, so that the next worker need not wait for the claims to
+/// expire.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often work is looked for that nobody rang for: what a crash left behind, deadlines, retries.
+/// Interval of looking for work without a signal: what a crash left behind, deadlines, retries.
 const LOOK: Duration = Duration::from_millis(500);
-/// When to look again at an object that is being deleted.
+/// When to check again on an object that is being deleted.
 const DELETING: chrono::Duration = chrono::Duration::seconds(5);
 const FIRST_PAUSE_MS: i64 = 250;
 const LONGEST_PAUSE_MS: i64 = 8_000;
 
-/// Starts the worker. Whoever commits work for it rings `wake`.
+/// Starts the worker. Whoever commits work for it signals `wake`.
 pub fn spawn(tasks: &Tasks, db: Db, executor: Arc<dyn Executor>, wake: Wake) {
     let (worker, of_jobs) = (Worker { db, executor, wake }, tasks.clone());
     tasks.supervise("submit worker", Duty::Serving, move || run(worker.clone(), of_jobs.clone()));
 }
 
-/// Claims what is due as long as hands are free. Each job is a task of its own: the connection and the locks that it holds
-/// never wait for this loop to come round.
+/// Claims due jobs while there are free slots. Each job is a task of its own, so that its connection and locks never
+/// wait for this loop.
 async fn run(worker: Worker, tasks: Tasks) {
     let hands = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let free = hands.available_permits();
-        // Only this loop takes hands, so those counted are still there.
+        // Only this loop takes slots, so those that were counted are still free.
         if let Ok(mut free_hands) = Arc::clone(&hands).try_acquire_many_owned(free as u32) {
             for due in worker.claim_for(free).await {
                 let (worker, hand) = (worker.clone(), free_hands.split(1));
                 tasks.spawn_with_grace("submit", GRACE, async move {
                     worker.handle(due).await;
                     drop(hand);
-                    // There may be more to do, for this job too.
+                    // There may be more to do, also for this job.
                     worker.wake.now();
                 });
             }
@@ -75,7 +78,7 @@ struct Worker {
     wake: Wake,
 }
 
-/// What a due job needs.
+/// Does what a due job needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     Create,
@@ -88,7 +91,7 @@ fn need(due: &Due) -> Need {
     match (due.phase, due.cancel_requested_at) {
         (JobPhase::Submitted, None) => Need::Create,
         (JobPhase::Submitted, Some(_)) => Need::CancelUnsent,
-        // A failed attempt's object goes before the next one's is created.
+        // The object of a failed attempt is deleted before the next one is created.
         (JobPhase::Queued | JobPhase::Running, None) if due.is_restarting() => Need::Delete,
         (JobPhase::Queued | JobPhase::Running, None) if due.object_uid.is_none() => Need::Create,
         (JobPhase::Queued | JobPhase::Running, None) => Need::CheckDeadline,
@@ -98,7 +101,7 @@ fn need(due: &Due) -> Need {
 }
 
 impl Worker {
-    /// What is due, at most `hands` jobs.
+    /// The due jobs, at most `hands`.
     async fn claim_for(&self, hands: usize) -> Vec<Due> {
         if hands == 0 {
             return Vec::new();
@@ -132,13 +135,13 @@ impl Worker {
             }
         };
         if let Err(error) = done {
-            // The lease runs out and the job is tried again, by this worker or another.
+            // The lease expires and the job is retried, by this worker or another.
             tracing::warn!(job = %due.id, error = %error_chain(&error), "the outcome could not be written");
         }
     }
 
     async fn create(&self, due: &Due) -> Result<(), ApiError> {
-        // Equal tasks that the row keeps once are expanded here, for as long as the calls take.
+        // Equal tasks that the row stores once are expanded here, only for the duration of the calls.
         let outcome = match Manifest::from(due.kept.clone()).flash_job() {
             Ok(job) => self.send(&target(due), &job).await,
             Err(malformed) => Err(ClusterError::Invalid(malformed.to_string().into())),
@@ -158,8 +161,8 @@ impl Worker {
         }
     }
 
-    /// Creates the object, unless the cluster says beforehand that it would not take the pods: nobody would see that but in the
-    /// scheduler's words. Where it cannot be asked, the create tells what is the matter.
+    /// Creates the object, unless a dry run shows that the cluster would reject the pods: otherwise that would only
+    /// appear in the scheduler's messages. If the dry run is not possible, the create shows the problem.
     async fn send(&self, target: &Target, job: &FlashJob) -> Result<Created, ClusterError> {
         match self.executor.dry_run(target, job, Part::Pods).await {
             Ok(trial) => {
@@ -173,8 +176,8 @@ impl Worker {
         in_time(self.executor.create(target, job)).await
     }
 
-    /// The cluster has an object. A claim that ran out before it was used may have made one that nobody wants any more:
-    /// the job has gone over to another attempt, or has ended.
+    /// The cluster has an object. A claim that expired before it was used may have created one that is not wanted any
+    /// more because the job is at another attempt or has ended.
     async fn created(&self, due: &Due, uid: &str) -> Result<(), ApiError> {
         let name = &due.object_name;
         let taken = |life: &mut Life, now| {
@@ -183,16 +186,16 @@ impl Worker {
         };
         let life = self.change(due, taken).await?;
         if life.is_some_and(|life| !life.is_in_cluster_as(name, uid)) {
-            tracing::warn!(job = %due.id, object = name, "an object was made too late and is removed");
+            tracing::warn!(job = %due.id, object = name, "removing an object that was created too late");
             if let Err(error) = in_time(self.executor.delete(&target(due), Some(uid))).await {
-                tracing::warn!(job = %due.id, object = name, %error, "an object that nobody wants is still there");
+                tracing::warn!(job = %due.id, object = name, %error, "an unwanted object could not be removed");
             }
         }
         Ok(())
     }
 
     async fn delete(&self, due: &Due) -> Result<(), ApiError> {
-        // A job that has ended must leave nothing, whatever object bears its name.
+        // A job that has ended must leave nothing behind, whatever object has its name.
         let uid = due.object_uid.as_deref().filter(|_| !due.phase.is_terminal());
         match in_time(self.executor.delete(&target(due), uid)).await {
             Ok(Deleted::Gone) => {
@@ -201,7 +204,7 @@ impl Worker {
             }
             Ok(Deleted::Going) => {
                 let again = |life: &mut Life, now: DateTime<Utc>| {
-                    // The watch may have seen it go already.
+                    // The watch may already have observed that it is gone.
                     if life.object_name == due.object_name {
                         life.next_attempt_at = Some(now + DELETING);
                     }
@@ -214,7 +217,7 @@ impl Worker {
     }
 
     async fn put_off(&self, due: &Due, why: &'static str, error: ClusterError) -> Result<(), ApiError> {
-        tracing::info!(job = %due.id, %error, attempt = due.submit_attempts, "tried again later");
+        tracing::info!(job = %due.id, %error, attempt = due.submit_attempts, "will be tried again later");
         let pause = pause(due.submit_attempts, rand::rng().random_range(0.5..1.0));
         let put_off = |life: &mut Life, now: DateTime<Utc>| {
             life.not_denied();
@@ -238,7 +241,7 @@ async fn in_time<T>(calls: BoxFuture<'_, Result<T, ClusterError>>) -> Result<T, 
     tokio::time::timeout(CALLS, calls).await.unwrap_or_else(late)
 }
 
-/// The word for why a job is not created now but may be later.
+/// The reason for a job that is not created now but may be later.
 fn why_not_now(error: &ClusterError) -> &'static str {
     match error {
         ClusterError::Away(_) | ClusterError::Unconfigured(_) => reason::CLUSTER_UNAVAILABLE,

@@ -1,4 +1,4 @@
-//! Gathers what the watches see and has it written together: up to 500 observations or 20 ms, whichever comes first.
+//! Collects the observations of the watches and writes them together: up to 500 or for 20 ms, whichever comes first.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::reconcile::Reconciler;
 
 const LARGEST: usize = 500;
 const LONGEST: Duration = Duration::from_millis(20);
-/// Observations that may wait for the database before the watches wait too.
+/// Number of observations that may wait for the database before the watches wait too.
 const QUEUE: usize = 4 * LARGEST;
 
-/// An observation and when it was made.
+/// An observation and the time when it was made.
 pub(super) type Timed<O> = (Instant, O);
 
-/// Where the watches of a room put what they see.
+/// The sender for the observations of a room's watches.
 pub(super) struct Sink<R: Reconciler>(mpsc::Sender<Timed<R::Observation>>);
 
 impl<R: Reconciler> Clone for Sink<R> {
@@ -26,8 +26,7 @@ impl<R: Reconciler> Clone for Sink<R> {
 }
 
 impl<R: Reconciler> Sink<R> {
-    /// Takes observations, cleaned of what PostgreSQL cannot store. Waits while the database is behind. False when nobody
-    /// takes observations any more.
+    /// Adds observations, cleaned for PostgreSQL. Waits while the database is behind. False if the receiver is gone.
     pub(super) async fn put_all(&self, observations: impl IntoIterator<Item = R::Observation, IntoIter: Send>) -> bool {
         for observation in observations {
             if self.0.send((Instant::now(), R::clean(observation))).await.is_err() {
@@ -44,8 +43,8 @@ pub(super) fn queue<R: Reconciler>() -> (Sink<R>, mpsc::Receiver<Timed<R::Observ
     (Sink(sink), seen)
 }
 
-/// Writes batches until the watches end. While the database is away a batch is tried again and nothing is dropped; an
-/// observation that the database refuses is set aside, so that it holds up no other.
+/// Writes batches until the watches end. While the database is unavailable a batch is retried and nothing is dropped;
+/// an observation that the database rejects is set aside, so that it does not block the others.
 pub(super) async fn run<R: Reconciler>(
     store: impl Store<Observation = R::Observation>,
     mut seen: mpsc::Receiver<Timed<R::Observation>>,
@@ -59,7 +58,7 @@ pub(super) async fn run<R: Reconciler>(
         for (place, cause) in settle(&store, &observations, &health).await {
             metrics::counter!("platform_watch_set_aside_total").increment(1);
             if let Some(subject) = observations.get(place).map(R::subject) {
-                tracing::error!(room = R::ROOM, %subject, cause, "an observation that the database refuses was set aside");
+                tracing::error!(room = R::ROOM, %subject, cause, "an observation was set aside because the database rejects it");
             }
         }
         health.settled();

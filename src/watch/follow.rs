@@ -1,4 +1,4 @@
-//! One kind of a room's, followed for as long as this replica leads: lists are compared with the table, changes told.
+//! Follows one kind of a room for as long as this replica leads: lists are compared with the table, changes reported.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -15,11 +15,11 @@ use crate::error::ApiError;
 use crate::reconcile::{Reconciler, Watched};
 
 const RETRY: Duration = Duration::from_millis(500);
-/// Missing objects that are asked for at a time.
+/// Number of missing objects that are looked up in parallel.
 const ASKED_AT_ONCE: usize = 16;
 
-/// Follows a kind until nobody takes observations any more. After a restart or a 410 the list is compared with the table,
-/// and what the table has and the list has not may have vanished.
+/// Follows a kind until the receiver is gone. After a restart or a 410 the list is compared with the table: what is
+/// only in the table may have disappeared.
 pub(super) async fn follow<R, W>(db: Db, cluster: Cluster, sink: Sink<R>)
 where
     R: Reconciler,
@@ -58,7 +58,7 @@ where
     }
 }
 
-/// Tells which of the objects that the list had not are not in the cluster.
+/// Reports which of the objects that are missing from the list do not exist in the cluster.
 async fn tell_vanished<R, W>(cluster: &Cluster, sink: &Sink<R>, missing: impl Iterator<Item = W::Expected>) -> bool
 where
     R: Reconciler,

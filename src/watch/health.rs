@@ -1,15 +1,15 @@
-//! How the watch fares, for `/ready` and the metrics.
+//! The health of the watch, for `/ready` and the metrics.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A database that is away for less than this is nobody's business: what was seen is written when it is back.
+/// A database outage shorter than this is not reported: the observations are written when it is back.
 const UNWRITTEN: Duration = Duration::from_secs(5);
-/// An observation that waits longer than this, though others are written, is told.
+/// An observation that waits longer than this, although others are written, is reported.
 const BEHIND: Duration = Duration::from_secs(30);
 
-/// What is known of the watch of one replica. Clones are the same.
+/// The health of the watch of one replica. Clones are handles to the same state.
 #[derive(Debug, Clone, Default)]
 pub struct Health(Arc<Mutex<State>>);
 
@@ -19,10 +19,10 @@ struct State {
     rooms: BTreeMap<&'static str, Writing>,
 }
 
-/// How it goes with what was seen for one room.
+/// The state of writing the observations of one room.
 #[derive(Debug, Default, Clone, Copy)]
 struct Writing {
-    /// When the oldest observation was made that is not written yet.
+    /// When the oldest unwritten observation was made.
     oldest: Option<Instant>,
     /// Since when nothing could be written.
     failing_since: Option<Instant>,
@@ -33,17 +33,17 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// This replica watches now, or does so no more.
+    /// Sets whether this replica watches.
     pub(super) fn leads(&self, leads: bool) {
         *self.state() = State { leads, ..State::default() };
     }
 
-    /// How a room fares.
+    /// The health of one room.
     pub(super) fn of(&self, room: &'static str) -> RoomHealth {
         RoomHealth { health: self.clone(), room }
     }
 
-    /// How long the oldest observation has waited to be written.
+    /// How long the oldest observation has been waiting to be written.
     pub fn behind(&self) -> Duration {
         self.state()
             .rooms
@@ -54,10 +54,10 @@ impl Health {
             .unwrap_or_default()
     }
 
-    /// How it stands, for `/ready`.
+    /// The status for `/ready`.
     ///
     /// # Errors
-    /// What is wrong: it cannot write, or is behind.
+    /// The problem: it cannot write, or is behind.
     pub fn check(&self) -> Result<String, String> {
         let behind = self.behind().as_secs_f64();
         let state = self.state();
@@ -68,7 +68,7 @@ impl Health {
         let failing = failing.filter(|failing| *failing >= UNWRITTEN);
         match failing {
             Some(failing) => Err(format!(
-                "nothing that the watch sees could be written for {} s; it is {behind:.1} s behind",
+                "the watch could not write its observations for {} s; it is {behind:.1} s behind",
                 failing.as_secs()
             )),
             None if behind >= BEHIND.as_secs_f64() => Err(format!("the watch is {behind:.1} s behind")),
@@ -77,7 +77,7 @@ impl Health {
     }
 }
 
-/// What is known of one room's part of it.
+/// A handle to the health of one room.
 #[derive(Debug, Clone)]
 pub(super) struct RoomHealth {
     health: Health,
@@ -89,12 +89,12 @@ impl RoomHealth {
         note(self.health.state().rooms.entry(self.room).or_default());
     }
 
-    /// A batch is to be written, whose first observation was made then.
+    /// A batch is about to be written, whose first observation was made at this time.
     pub(super) fn begun(&self, oldest: Instant) {
         self.note(|room| room.oldest = Some(oldest));
     }
 
-    /// The database did not take what it was given.
+    /// The database rejected a write.
     pub(super) fn failed(&self) {
         metrics::counter!("platform_watch_write_failures_total").increment(1);
         self.note(|room| {
@@ -102,12 +102,12 @@ impl RoomHealth {
         });
     }
 
-    /// The database took something.
+    /// The database accepted a write.
     pub(super) fn wrote(&self) {
         self.note(|room| room.failing_since = None);
     }
 
-    /// The batch is settled.
+    /// The batch is done.
     pub(super) fn settled(&self) {
         self.note(|room| *room = Writing::default());
     }
@@ -134,7 +134,7 @@ mod tests {
         jobs.failed();
         assert!(health.check().is_ok(), "one failure is tried again");
         jobs.note(|room| room.failing_since = Instant::now().checked_sub(UNWRITTEN));
-        insta::assert_snapshot!(health.check().unwrap_err(), @"nothing that the watch sees could be written for 5 s; it is 0.0 s behind");
+        insta::assert_snapshot!(health.check().unwrap_err(), @"the watch could not write its observations for 5 s; it is 0.0 s behind");
         jobs.wrote();
         assert!(health.check().is_ok());
     }

@@ -1,4 +1,4 @@
-//! Who watches: the replica whose connection holds the lock, for as long as that connection answers.
+//! Leader election: the leader is the replica whose connection holds the lock, for as long as that connection answers.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::cluster::Cluster;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 
-/// How often a follower tries to become the leader, and the leader looks whether it still is.
+/// How often a follower tries to become the leader, and the leader checks whether it still is.
 const PULSE: Duration = Duration::from_secs(1);
-/// A connection that takes longer than this to answer is as good as dead.
+/// A connection that takes longer than this to answer is considered dead.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Stands for leader for as long as the server runs.
+/// Campaigns for leadership for as long as the server runs.
 pub(super) async fn stand(db: Db, cluster: Cluster, rooms: Rooms, health: Health) {
     loop {
         // It may have led before, and panicked.
@@ -51,8 +51,8 @@ async fn pulse(conn: &mut AsyncPgConnection) -> Result<(), ApiError> {
     }
 }
 
-/// What the database answers, if it does so in time: a connection may be dead and not know it. Who leads gives the lock
-/// back by ending the connection, and who follows would otherwise never hear that the lock is free.
+/// The database's answer, if it comes in time: a connection may be dead without knowing it. The leader releases the
+/// lock by closing the connection; a follower would otherwise never learn that the lock is free.
 async fn answered<T>(asked: impl Future<Output = QueryResult<T>>) -> Result<T, ApiError> {
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(answer) => Ok(answer?),

@@ -1,8 +1,8 @@
 //! The cluster's changes, reconciled into rows and events by one leading replica.
 //!
-//! The leader holds a session-level advisory lock and follows each kind that a room has registered with one watch; what
-//! it sees is gathered into batches, and the room's reconciler writes it. Followers feed their subscribers from the event
-//! log like the leader does.
+//! The leader holds a session-level advisory lock and follows each kind that a room has registered with one watch; the
+//! observations are collected into batches, and the room's reconciler writes them. Followers feed their subscribers
+//! from the event log, just as the leader does.
 
 mod batch;
 mod follow;
@@ -45,7 +45,7 @@ impl Rooms {
     }
 }
 
-/// Starts standing for leader; the leader watches. How that goes is told by what is returned.
+/// Starts campaigning for leadership; the leader watches. The returned handle reports the health of the watch.
 pub fn spawn(tasks: &Tasks, db: Db, cluster: Cluster, rooms: Rooms) -> Health {
     let health = Health::default();
     let told = health.clone();
@@ -81,7 +81,7 @@ impl<R: Reconciler> Lead for Room<R> {
     }
 }
 
-/// A room's kinds, each to be followed.
+/// Collects the kinds of a room that are to be followed.
 struct Following<R: Reconciler> {
     db: Db,
     cluster: Cluster,

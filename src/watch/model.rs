@@ -1,4 +1,4 @@
-//! The lock that makes a replica the leader, and what tells whether the database takes writes.
+//! The lock that makes a replica the leader, and the check whether the database accepts writes.
 
 use diesel::prelude::*;
 use diesel::result::Error;
@@ -14,7 +14,7 @@ struct Locked {
     locked: bool,
 }
 
-/// Makes the server notice soon when this connection's other end has died without a word.
+/// Makes the server notice quickly when the other end of this connection has died silently.
 ///
 /// # Errors
 /// The database's.
@@ -26,7 +26,7 @@ pub(super) async fn prepare(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     .await
 }
 
-/// Takes the lock if nobody has it; it is held until the connection ends.
+/// Takes the lock if it is free; it is held until the connection ends.
 ///
 /// # Errors
 /// The database's.
@@ -38,10 +38,10 @@ pub(super) async fn try_lock(conn: &mut AsyncPgConnection) -> QueryResult<bool> 
     Ok(row.locked)
 }
 
-/// Changes a row into itself and takes it back, to see whether anything can be written.
+/// Updates a row without changing it and rolls back, to check whether anything can be written.
 ///
 /// # Errors
-/// Nothing can.
+/// Nothing can be written.
 pub(super) async fn try_writing(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     let tried = conn
         .transaction(async |conn| {
@@ -58,7 +58,7 @@ pub(super) async fn try_writing(conn: &mut AsyncPgConnection) -> QueryResult<()>
 /// Whether the connection is alive.
 ///
 /// # Errors
-/// It is not.
+/// It is not alive.
 pub(super) async fn ping(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     diesel::sql_query("SELECT 1").execute(conn).await.map(drop)
 }

@@ -1,5 +1,5 @@
-//! Gets a batch written though something in it cannot be: what the database refuses is halved until the observation
-//! that it refuses stands alone, and that one is set aside. The others are written, in order.
+//! Writes a batch although something in it cannot be written: a batch that the database rejects is halved until the
+//! rejected observation is alone, and that one is set aside. The others are written, in order.
 
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
@@ -14,42 +14,42 @@ use crate::db::{Db, discard, error_chain};
 use crate::error::{ApiError, Code};
 use crate::reconcile::Reconciler;
 
-/// Between two tries while the database is away.
+/// Pause between two attempts while the database is unavailable.
 const RETRY: Duration = Duration::from_millis(500);
-/// Between two tries of what was refused for a reason that may pass.
+/// Pause between two attempts for observations that were rejected for a reason that may pass.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often such an observation is tried again before it is set aside.
+/// How often such an observation is retried before it is set aside.
 const ROUNDS: usize = 3;
-/// Longer than any batch takes; a connection that has not answered by then is dead.
+/// Longer than any batch takes; a connection that has not answered by then is considered dead.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why observations were not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The database takes nothing at present.
+    /// The database is unavailable.
     Away(String),
-    /// It does not take one of these, and never will.
+    /// The database rejects one of them for good.
     Refused(String),
-    /// It may be either: a deadlock, or a text that it cannot store.
+    /// It may be either: a deadlock, or text that cannot be stored.
     Unsure(String),
 }
 
-/// Where observations are written.
+/// The destination of observations.
 pub(super) trait Store: Sync {
-    /// What is written.
+    /// The observations.
     type Observation: Sync;
 
     /// Writes all of them, or none.
     fn write(&self, observations: &[Self::Observation]) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Whether anything at all can be written now.
+    /// Whether anything at all can be written at the moment.
     fn takes_writes(&self) -> impl Future<Output = bool> + Send;
 }
 
-/// What was not written, by its place in the batch, and why.
+/// The observations that were not written, by index in the batch, and why.
 pub(super) type SetAside = Vec<(usize, String)>;
 
-/// Writes what can be written of `batch`, waiting for the database as long as it is away.
+/// Writes everything in `batch` that can be written, waiting for as long as the database is unavailable.
 pub(super) async fn settle<S: Store>(store: &S, batch: &[S::Observation], health: &RoomHealth) -> SetAside {
     let (mut aside, mut doubtful) = (SetAside::new(), Vec::new());
     let whole = 0..batch.len();
@@ -86,7 +86,8 @@ pub(super) async fn settle<S: Store>(store: &S, batch: &[S::Observation], health
     aside
 }
 
-/// Writes once. Where the database may be to blame it is asked whether it takes anything else; if not, it is away.
+/// Writes once. If the database may be the cause, it is checked whether it accepts anything else; if not, it is
+/// unavailable.
 async fn attempt<S: Store>(store: &S, observations: &[S::Observation], health: &RoomHealth) -> Result<(), Failure> {
     let failure = match store.write(observations).await {
         Ok(()) => {
@@ -98,7 +99,7 @@ async fn attempt<S: Store>(store: &S, observations: &[S::Observation], health: &
     };
     if let Failure::Away(error) = &failure {
         health.failed();
-        tracing::warn!(error, "what the watch saw could not be written; trying again");
+        tracing::warn!(error, "the watch's observations could not be written; trying again");
         tokio::time::sleep(RETRY).await;
     }
     Err(failure)
@@ -121,14 +122,14 @@ impl<R: Reconciler> Store for Rows<R> {
 
     async fn write(&self, observations: &[R::Observation]) -> Result<(), Failure> {
         let mut conn = self.db.connection().await.map_err(|error| Failure::Away(error_chain(&error)))?;
-        // An observation that nobody thought of must not end the watch: it would be seen again after each restart.
+        // An unforeseen observation must not end the watch: it would be observed again after each restart.
         let applied = AssertUnwindSafe(R::apply(&mut conn, observations)).catch_unwind();
         match tokio::time::timeout(PATIENCE, applied).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(judge(error)),
             Ok(Err(_)) => {
                 discard(conn);
-                Err(Failure::Refused("a defect of the program: it panicked".to_owned()))
+                Err(Failure::Refused("a bug in the program: it panicked".to_owned()))
             }
             Err(_) => {
                 discard(conn);
@@ -150,7 +151,7 @@ impl<R: Reconciler> Store for Rows<R> {
     }
 }
 
-/// Whose fault an error is. Diesel has no kind for most of PostgreSQL's codes.
+/// Whether an error is caused by the database or by an observation. Diesel has no kind for most of PostgreSQL's codes.
 fn judge(error: Error) -> Failure {
     let cause = error_chain(&error);
     match error {
@@ -174,7 +175,7 @@ fn judge(error: Error) -> Failure {
             | DatabaseErrorKind::ReadOnlyTransaction,
             _,
         ) => Failure::Away(cause),
-        // The words of a server that goes away are known there.
+        // That module knows the messages of a server that is shutting down.
         error => match ApiError::from(error).code {
             Code::DatabaseUnavailable => Failure::Away(cause),
             _ => Failure::Unsure(cause),

@@ -1,4 +1,4 @@
-//! Every observation that can be written is, in order, whatever cannot.
+//! Every observation that can be written is written, in order, whatever cannot be.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;

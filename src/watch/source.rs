@@ -1,4 +1,4 @@
-//! One watch of one kind, everywhere, for ever, through whatever happens to the cluster.
+//! An endless watch of one kind in all namespaces, which survives whatever happens to the cluster.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::reconcile::Selector;
 /// The first minor version of Kubernetes 1 whose streaming lists are on by default.
 const STREAMING_LISTS: u32 = 32;
 
-/// How often it is asked whether the cluster has gone back to an older state.
+/// How often to check whether the cluster has returned to an older state.
 const LOOK_BACK: Duration = Duration::from_secs(5);
 
-/// Events of the selected objects of a kind, for ever: errors are logged and the watch begins again after a pause.
+/// Events of the selected objects of a kind, forever: errors are logged and the watch is restarted after a pause.
 pub(super) async fn events<K>(
     cluster: &Cluster,
     kind: &'static str,
@@ -70,17 +70,17 @@ where
                     }
                     Some(Err(error)) => {
                         metrics::counter!("platform_watch_errors_total", "kind" => kind).increment(1);
-                        tracing::warn!(kind, error = %error_chain(&error), "the watch broke; it begins again");
+                        tracing::warn!(kind, error = %error_chain(&error), "the watch failed; starting it again");
                     }
                     None => break,
                 }
             }
-            tracing::warn!(kind, "the cluster has gone back to an older state; the watch lists it anew");
+            tracing::warn!(kind, "the cluster has returned to an older state; listing it again");
         }
     }
 }
 
-/// The newest version that a watch has told.
+/// The newest version that a watch has reported.
 #[derive(Default)]
 struct Newest(i64);
 
@@ -96,8 +96,8 @@ fn version(text: Option<&str>) -> i64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Whether the cluster is older than what it told: its etcd was restored from a copy. A watch from a version that is still
-/// to come is no error; it is silent until the cluster gets there again.
+/// Whether the cluster is older than what it reported: its etcd was restored from a backup. A watch from a future
+/// version is not an error; it is silent until the cluster reaches that version again.
 async fn went_back<K>(api: &Api<K>, config: &watcher::Config, newest: &Newest) -> bool
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -112,7 +112,7 @@ where
             let now = version(list.metadata.resource_version.as_deref());
             now > 0 && now < newest.0
         }
-        // The watch itself finds out what is wrong.
+        // The watch itself will find the problem.
         Ok(Err(_)) | Err(_) => false,
     }
 }

@@ -1,4 +1,4 @@
-//! A cluster that goes back to an older state, as a restored etcd does, played by a service in place of the API server.
+//! A cluster that returns to an older state, like a restored etcd, simulated by a service in place of the API server.
 
 use std::pin::pin;
 use std::sync::Arc;

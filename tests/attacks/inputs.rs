@@ -259,5 +259,5 @@ async fn a_config_file_within_its_limit_can_be_sent_whatever_its_writer_escapes(
         format!(r#"{{"query": {}, "variables": {{"p": {project}, "n": "more", "y": {yaml}}}}}"#, Value::from(create));
     let answer = server.post(&body, &headers).await;
     assert_eq!(answer.codes(), ["BAD_USER_INPUT"], "the limit of the file is told, not that of the body");
-    assert!(answer.body.contains("the YAML has 1048577 bytes; it may have 1048576"), "{}", answer.body);
+    assert!(answer.body.contains("the YAML has 1048577 bytes; at most 1048576 are allowed"), "{}", answer.body);
 }

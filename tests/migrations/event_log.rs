@@ -1,5 +1,5 @@
-//! The log of jobs' events becomes the log of all rooms: nothing is lost, no number changes, and a replica of the version
-//! before goes on meanwhile.
+//! The log of job events becomes the log of all rooms: nothing is lost, no number changes, and a replica of the previous
+//! version keeps working in the meantime.
 
 use std::time::Duration;
 

@@ -53,14 +53,14 @@ async fn yaml_that_does_not_parse_is_told_with_its_place() {
 async fn a_kind_that_is_not_allowed_is_refused() {
     let world = World::new().await;
     let answer = create(&world, "maya", "secret.yaml", "apiVersion: v1\nkind: Secret\n").await;
-    insta::assert_snapshot!(errors(&answer), @r#"BAD_USER_INPUT input.yaml: document 1: line 2, column 1: the kind "Secret" is not allowed; these are: Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim"#);
+    insta::assert_snapshot!(errors(&answer), @r#"BAD_USER_INPUT input.yaml: document 1: line 2, column 1: the kind "Secret" is not allowed; the allowed kinds are Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_megabytes_are_refused_with_the_limit() {
     let world = World::new().await;
     let answer = create(&world, "maya", "large.yaml", &"a".repeat(10_000_000)).await;
-    insta::assert_snapshot!(errors(&answer), @"BAD_USER_INPUT input.yaml: the YAML has 10000000 bytes; it may have 1048576");
+    insta::assert_snapshot!(errors(&answer), @"BAD_USER_INPUT input.yaml: the YAML has 10000000 bytes; at most 1048576 are allowed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! What a job's pods finally are, from a commit and with overrides: checked as a whole, told under the rule and the field.
+//! The final pods of a job, from a commit and with overrides: checked as a whole, reported under the rule and the field.
 
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ async fn amounts_of_a_commit_are_quantities_within_their_limits() {
     let world = World::new().await;
     let told =
         async |resources: &str| failed(&preview(&world, &pod(&format!("resources: {resources}")), json!(null)).await);
-    insta::assert_snapshot!(told("{limits: {memory: 512MB}}").await, @r#"RESOURCES input.commitId: tasks[0].spec.containers[0].resources.limits.memory was "512MB", which is not a quantity: it must be a number alone or with one of m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei behind it, such as 500m or 10Gi"#);
+    insta::assert_snapshot!(told("{limits: {memory: 512MB}}").await, @r#"RESOURCES input.commitId: tasks[0].spec.containers[0].resources.limits.memory was "512MB", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi"#);
     insta::assert_snapshot!(told("{requests: {cpu: 2}, limits: {cpu: 1}}").await, @"RESOURCES input.commitId: tasks[0].spec.containers[0].resources.limits.cpu was 1; it may not be less than the request, which is 2");
     insta::assert_snapshot!(told("{limits: {nvidia.com/gpu: \"-8\"}}").await, @r#"RESOURCES input.commitId: tasks[0].spec.containers[0].resources.limits["nvidia.com/gpu"] was -8; it may not be negative"#);
     insta::assert_snapshot!(told("{limits: {example.com/npu: 1}}").await, @r#"RESOURCES input.commitId: tasks[0].spec.containers[0].resources.limits["example.com/npu"] is not a resource that this platform counts; an administrator can add it to GPU_RESOURCES"#);
@@ -81,7 +81,7 @@ spec:
   - {name: a, image: \"{{image}}\", volumeMounts: [{name: w, mountPath: rel}, {name: v, mountPath: \"\"}]}
 ";
     insta::assert_snapshot!(failed(&preview(&world, yaml, json!(null)).await), @r#"
-    IMAGE input.commitId: tasks[0].spec.containers[1].image was "{{image}}", which is not an image reference: the part "{{image}}" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    IMAGE input.commitId: tasks[0].spec.containers[1].image was "{{image}}", which is not an image reference: the part "{{image}}" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
     CONTAINER input.commitId: tasks[0].spec.containers[0].workingDir was "relative"; it must be an absolute path without ".."
     CONTAINER input.commitId: tasks[0].spec.containers[0].env[0].name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
     CONTAINER input.commitId: tasks[0].spec.containers[0].env[2].name was "A", which is given twice
@@ -89,7 +89,7 @@ spec:
     MOUNTS input.commitId: tasks[0].spec.containers[1].volumeMounts[0].mountPath was "rel"; it must be an absolute path without ".."
     MOUNTS input.commitId: tasks[0].spec.containers[1].volumeMounts[1].mountPath is required
     POD input.commitId: tasks[0].metadata.labels.team was "a b"; it must be empty, or at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends
-    POD input.commitId: tasks[0].spec.containers[0].ports[0].containerPort was 70000; it must be 1 to 65535
+    POD input.commitId: tasks[0].spec.containers[0].ports[0].containerPort was 70000; it must be between 1 and 65535
     POD input.commitId: tasks[0].spec.containers[1].name was "a", which is given twice
     "#);
 }
@@ -129,7 +129,7 @@ async fn overrides_change_what_they_name_and_nothing_else() {
     assert_eq!(container["env"], env);
     let overrides = json!({ "image": "a b", "env": [{ "name": "B", "value": "" }, { "name": "1", "value": "" }], "resources": { "memory": "32Gi" } });
     insta::assert_snapshot!(failed(&preview(&world, &yaml, overrides).await), @r#"
-    IMAGE input.overrides.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    IMAGE input.overrides.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
     CONTAINER input.overrides.env[1].name: env[1].name was "1"; it must be letters, digits, '_', '-' and '.', not beginning with a digit or with ".."
     RESOURCES input.overrides.resources.memory: tasks[0].spec.containers[0].resources.limits.memory was 16Gi; it may not be less than the request, which is 32Gi
     "#);

@@ -1,4 +1,4 @@
-//! Submitting jobs: what is refused and with which words, and what a preview tells before.
+//! Submitting jobs: which inputs are rejected with which messages, and what a preview reports beforehand.
 
 use serde_json::{Value, json};
 
@@ -110,7 +110,7 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
     NAME FAILED
       input.name: "Train" is not a valid name: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)
     PRIORITY FAILED
-      input.priority: priority was -1; it may be 0 to 1000
+      input.priority: priority was -1; it must be between 0 and 1000
     QUEUE FAILED
       input.queue: there is no queue "fast": the cluster has no such queue; it has configfile-interactive, configfile-job, default-batch
     IMAGE FAILED
@@ -120,17 +120,17 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
       input.spec.env[0].name: env[0].name was "1A"; it must be letters, digits, '_', '-' and '.', not beginning with a digit or with ".."
       input.spec.env[1].name: env[1].name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
     RESOURCES FAILED
-      input.spec.resources.gpu: gpu was -1; it may be 0 to 64 for one task
+      input.spec.resources.gpu: gpu was -1; it must be between 0 and 64 for one task
       input.spec.resources.cpuLimit: cpuLimit was 1; it may not be less than the request, which is 2
     MOUNTS FAILED
       input.spec.mounts[0].path: mounts[0].path was "/a/../b"; it must be an absolute path without ".."
       input.spec.mounts[0].claim: storage claim "data" not found
     GANG FAILED
-      input.spec.replicas: replicas was -2; it may be 1 to 256
+      input.spec.replicas: replicas was -2; it must be between 1 and 256
       input.spec.minAvailable: minAvailable was 0; it must be 1, the number of tasks
     LIFETIME FAILED
-      input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it may be 1 to 2147483647
-      input.spec.retries: retries was 11; it may be 0 to 10
+      input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it must be between 1 and 2147483647
+      input.spec.retries: retries was 11; it must be between 0 and 10
     QUOTA SKIPPED
     "#);
     // What the preview shows is what the submit refuses with.
@@ -166,13 +166,13 @@ async fn a_job_that_is_too_large_for_its_project_is_shown_and_refused_with_the_n
     let preview = &answer["data"]["previewJob"]["preview"];
     insta::assert_snapshot!(verdicts(preview), @r"
     QUOTA FAILED
-      -: the project may have 2 GPUs; it uses 0 and this job asks for 3
-      -: the project may have 0 unfinished jobs; it uses 0 and this job asks for 1
+      -: the project's limit is 2 GPUs; it uses 0 and this job requests 3
+      -: the project's limit is 0 unfinished jobs; it uses 0 and this job requests 1
     ");
     assert_eq!((&preview["quota"][0]["left"], &preview["manifests"][0]["kind"]), (&json!("-1"), &json!("FlashJob")));
     insta::assert_snapshot!(refused(&world, "ada", fields).await, @r"
-    QUOTA_EXCEEDED -: the project may have 0 unfinished jobs; it uses 0 and this job asks for 1
-    QUOTA_EXCEEDED -: the project may have 2 GPUs; it uses 0 and this job asks for 3
+    QUOTA_EXCEEDED -: the project's limit is 0 unfinished jobs; it uses 0 and this job requests 1
+    QUOTA_EXCEEDED -: the project's limit is 2 GPUs; it uses 0 and this job requests 3
     ");
 }
 
@@ -183,8 +183,7 @@ async fn a_job_that_the_cluster_would_not_keep_is_refused_with_its_size_from_wha
     let answer = world.ask("ada", PREVIEW, input(&world, fields.clone()).await).await;
     let preview = &answer["data"]["previewJob"]["preview"];
     assert_eq!((&preview["admitted"], &preview["manifests"]), (&json!(false), &json!([])), "{answer}");
-    let told =
-        "input.spec: the job with its 256 tasks would be an object of 5251452 bytes; the cluster takes at most 1500000";
+    let told = "input.spec: the job with its 256 tasks would be an object of 5251452 bytes; the cluster accepts at most 1500000";
     assert_eq!(verdicts(preview), format!("SIZE FAILED\n  {told}\n"));
     assert_eq!(refused(&world, "ada", fields).await, format!("BAD_USER_INPUT {told}"));
 
@@ -239,10 +238,10 @@ async fn what_cannot_be_an_image_is_refused_with_what_is_allowed() {
     insta::assert_snapshot!(told, @r#"
     BAD_USER_INPUT input.spec.image: image was "", which is not an image reference: it is empty; an image such as alpine:3.20 or registry.example.org/team/tool@sha256:… is expected
     BAD_USER_INPUT input.spec.image: image was "Python:3.12", which is not an image reference: the name "Python" must be lower case
-    BAD_USER_INPUT input.spec.image: image was "python:3.12:1", which is not an image reference: the part "python:3.12" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
-    BAD_USER_INPUT input.spec.image: image was "python@sha256:12", which is not an image reference: the digest "sha256:12" must be an algorithm and the hexadecimal sum, such as sha256: and 64 digits
-    BAD_USER_INPUT input.spec.image: image was "-a/b", which is not an image reference: the part "-a" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
-    BAD_USER_INPUT input.spec.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.spec.image: image was "python:3.12:1", which is not an image reference: the part "python:3.12" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.spec.image: image was "python@sha256:12", which is not an image reference: the digest "sha256:12" must be an algorithm and a hexadecimal hash, such as sha256: followed by 64 digits
+    BAD_USER_INPUT input.spec.image: image was "-a/b", which is not an image reference: the part "-a" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.spec.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
     BAD_USER_INPUT input.spec.image: image was "https://example.org/x", which is not an image reference: the registry "https:" must be a host name or address with an optional port, such as registry.example.org:5000
     "#);
 }
@@ -251,12 +250,12 @@ async fn what_cannot_be_an_image_is_refused_with_what_is_allowed() {
 async fn numbers_out_of_range_are_refused_with_the_range() {
     let world = World::new().await;
     let spec = |field: &str, value: i64| json!({ "spec": { "image": "python:3.12", field: value } });
-    insta::assert_snapshot!(refused(&world, "ada", spec("replicas", -1)).await, @"BAD_USER_INPUT input.spec.replicas: replicas was -1; it may be 1 to 256");
-    insta::assert_snapshot!(refused(&world, "ada", spec("replicas", 257)).await, @"BAD_USER_INPUT input.spec.replicas: replicas was 257; it may be 1 to 256");
+    insta::assert_snapshot!(refused(&world, "ada", spec("replicas", -1)).await, @"BAD_USER_INPUT input.spec.replicas: replicas was -1; it must be between 1 and 256");
+    insta::assert_snapshot!(refused(&world, "ada", spec("replicas", 257)).await, @"BAD_USER_INPUT input.spec.replicas: replicas was 257; it must be between 1 and 256");
     insta::assert_snapshot!(refused(&world, "ada", spec("minAvailable", 2)).await, @"BAD_USER_INPUT input.spec.minAvailable: minAvailable was 2; it must be 1, the number of tasks");
-    insta::assert_snapshot!(refused(&world, "ada", spec("retries", -1)).await, @"BAD_USER_INPUT input.spec.retries: retries was -1; it may be 0 to 10");
-    insta::assert_snapshot!(refused(&world, "ada", spec("activeDeadlineSeconds", 0)).await, @"BAD_USER_INPUT input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it may be 1 to 2147483647");
-    insta::assert_snapshot!(refused(&world, "ada", spec("ttlSecondsAfterFinished", -1)).await, @"BAD_USER_INPUT input.spec.ttlSecondsAfterFinished: ttlSecondsAfterFinished was -1; it may be 0 to 2147483647");
+    insta::assert_snapshot!(refused(&world, "ada", spec("retries", -1)).await, @"BAD_USER_INPUT input.spec.retries: retries was -1; it must be between 0 and 10");
+    insta::assert_snapshot!(refused(&world, "ada", spec("activeDeadlineSeconds", 0)).await, @"BAD_USER_INPUT input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it must be between 1 and 2147483647");
+    insta::assert_snapshot!(refused(&world, "ada", spec("ttlSecondsAfterFinished", -1)).await, @"BAD_USER_INPUT input.spec.ttlSecondsAfterFinished: ttlSecondsAfterFinished was -1; it must be between 0 and 2147483647");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -265,7 +264,7 @@ async fn a_name_with_capitals_or_of_300_characters_is_refused_with_what_is_allow
     let named = |name: &str| json!({ "name": name, "spec": { "image": "python:3.12" } });
     insta::assert_snapshot!(refused(&world, "ada", named("Train")).await, @r#"BAD_USER_INPUT input.name: "Train" is not a valid name: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)"#);
     insta::assert_snapshot!(refused(&world, "ada", named(&"a".repeat(300))).await, @r#"BAD_USER_INPUT input.name: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…" has 300 characters; at most 63 are allowed"#);
-    insta::assert_snapshot!(refused(&world, "ada", named("")).await, @"BAD_USER_INPUT input.name: a name is needed: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)");
+    insta::assert_snapshot!(refused(&world, "ada", named("")).await, @"BAD_USER_INPUT input.name: a name is required: lower-case letters, digits and '-' are allowed, and it must begin and end with a letter or a digit (for example my-name or 123-abc)");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -319,9 +318,9 @@ async fn a_job_that_waits_says_for_what_and_how_many_are_ahead() {
     let last = "(SELECT id FROM jobs WHERE phase = 'QUEUED' ORDER BY submitted_at DESC LIMIT 1)";
     sql(&world.url, &format!("UPDATE jobs SET pending_reason = 'Gang short by 1 of 2.' WHERE id = {last}")).await;
     insta::assert_snapshot!(told().await, @"
-    It is the first to wait in the queue default-batch.
-    It waits in the queue default-batch, 1 job ahead of it.
-    It waits in the queue default-batch, 2 jobs ahead of it.
+    It is first in the queue default-batch.
+    It is waiting in the queue default-batch behind 1 other job.
+    It is waiting in the queue default-batch behind 2 other jobs.
     Gang short by 1 of 2.
     ");
 }

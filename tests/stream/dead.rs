@@ -1,4 +1,4 @@
-//! Connections to the database that are dead and do not know it, and a log that is restored to an earlier state.
+//! Database connections that are dead without knowing it, and a log that is restored to an earlier state.
 
 use std::time::Duration;
 

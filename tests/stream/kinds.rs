@@ -1,4 +1,4 @@
-//! One log for events of several kinds: a feed is told those of its own, live and from the log, in one order of numbers.
+//! One log for events of several kinds: a feed receives those of its own kind, live and from the log, in order.
 
 use std::sync::Arc;
 use std::time::Duration;

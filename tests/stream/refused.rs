@@ -1,4 +1,4 @@
-//! Observations that PostgreSQL cannot store or refuses: each holds up no other job.
+//! Observations that PostgreSQL cannot store or rejects: none of them blocks another job.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The stage of these tests: a private PostgreSQL and API server behind proxies, and the worker and watch of a server.
+//! The environment of these tests: a private PostgreSQL and API server behind proxies, and a server's worker and watch.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Background tasks that panic are begun again, and what they missed meanwhile is made good.
+//! Background tasks that panic are restarted, and catch up on what they missed.
 
 use std::time::Duration;
 

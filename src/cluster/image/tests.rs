@@ -1,4 +1,4 @@
-//! Image references, good and bad.
+//! Valid and invalid image references.
 
 use super::ImageReference;
 use insta::assert_snapshot;
@@ -42,11 +42,11 @@ fn a_digest_fixes_the_contents() {
 fn what_is_wrong_is_named() {
     assert_snapshot!(refusal(""), @r#""" is not an image reference: it is empty; an image such as alpine:3.20 or registry.example.org/team/tool@sha256:… is expected"#);
     assert_snapshot!(refusal("Alpine"), @r#""Alpine" is not an image reference: the name "Alpine" must be lower case"#);
-    assert_snapshot!(refusal("a b"), @r#""a b" is not an image reference: the part "a b" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'"#);
+    assert_snapshot!(refusal("a b"), @r#""a b" is not an image reference: the part "a b" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'"#);
     assert_snapshot!(refusal("a:"), @r#""a:" is not an image reference: the tag "" must be 1 to 128 letters, digits, '_', '.' or '-', and not begin with '.' or '-'"#);
-    assert_snapshot!(refusal("a@sha256:12"), @r#""a@sha256:12" is not an image reference: the digest "sha256:12" must be an algorithm and the hexadecimal sum, such as sha256: and 64 digits"#);
+    assert_snapshot!(refusal("a@sha256:12"), @r#""a@sha256:12" is not an image reference: the digest "sha256:12" must be an algorithm and a hexadecimal hash, such as sha256: followed by 64 digits"#);
     assert_snapshot!(refusal("-bad.org/a"), @r#""-bad.org/a" is not an image reference: the registry "-bad.org" must be a host name or address with an optional port, such as registry.example.org:5000"#);
-    assert!(refusal(SUM).ends_with("64 hexadecimal digits are an image's id; a name is expected"));
+    assert!(refusal(SUM).ends_with("64 hexadecimal digits are an image ID; a name is expected"));
     assert!(refusal(&"a".repeat(300)).ends_with("the name has 318 characters; at most 255 are allowed"));
 }
 

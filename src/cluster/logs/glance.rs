@@ -1,4 +1,4 @@
-//! Which runs of a pod's containers have a log.
+//! Which runs of a pod's containers have logs.
 
 use std::collections::HashMap;
 
@@ -7,21 +7,21 @@ use kube::{Api, ResourceExt};
 
 use crate::cluster::{Cluster, ClusterError};
 
-/// What a pod's status says of a container.
+/// The part of a container's status that a reader of its log needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Glance {
-    /// How often it was started again: the number of its present or last run.
+    /// Its restart count: the number of its current or last run.
     pub restarts: i32,
-    /// Whether it ever began.
+    /// Whether it has ever started.
     pub has_begun: bool,
-    /// Whether it has ended and is not started again: its log is whole.
+    /// Whether it has ended and is not restarted: its log is complete.
     pub is_final: bool,
 }
 
-/// Looks at the containers of the one pod that has this uid.
+/// Reads the states of the containers of the pod with this uid.
 ///
 /// # Errors
-/// [`ClusterError::NotFound`] if it is there no more; the cluster's.
+/// [`ClusterError::NotFound`] if the pod no longer exists; the cluster's.
 pub async fn glance(
     cluster: &Cluster,
     namespace: &str,
@@ -31,8 +31,8 @@ pub async fn glance(
     let pods = Api::<Pod>::namespaced(cluster.client(), namespace);
     match cluster.call(pods.get_opt(pod)).await? {
         Some(found) if found.uid().as_deref() == Some(uid) => Ok(of_pod(&found)),
-        Some(_) => Err(ClusterError::NotFound(format!("the pod {pod} is another than that with the uid {uid}"))),
-        None => Err(ClusterError::NotFound(format!("the pod {pod} with the uid {uid} is there no more"))),
+        Some(_) => Err(ClusterError::NotFound(format!("the pod {pod} does not have the uid {uid}"))),
+        None => Err(ClusterError::NotFound(format!("the pod {pod} with the uid {uid} no longer exists"))),
     }
 }
 
@@ -40,7 +40,7 @@ fn of_pod(pod: &Pod) -> HashMap<String, Glance> {
     let (Some(spec), Some(status)) = (&pod.spec, &pod.status) else { return HashMap::new() };
     let over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
     let policy = spec.restart_policy.as_deref().unwrap_or("Always");
-    // An init container that succeeded is not run again.
+    // An init container that succeeded is not restarted.
     let of_init = if policy == "Never" { "Never" } else { "OnFailure" };
     let init =
         (spec.init_containers.as_deref().unwrap_or_default(), status.init_container_statuses.as_deref(), of_init);

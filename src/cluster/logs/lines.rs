@@ -1,4 +1,4 @@
-//! The lines of a log's text, each with its time stamp.
+//! The lines of a log's text, each with its timestamp.
 
 use async_stream::try_stream;
 use futures::Stream;
@@ -9,19 +9,19 @@ use super::mark::Position;
 use crate::cluster::ClusterError;
 use crate::db::error_chain;
 
-/// Bytes of a line that are told in one piece; a program may write without ever ending a line.
+/// Maximum length of a piece of a line, in bytes; a program may write without ever ending a line.
 pub const LONGEST_PIECE: usize = 16 * 1024;
 
-/// A line, or a piece of a long one, as it is read.
+/// A line, or a piece of a long one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamped {
     pub(super) position: Position,
     pub(super) text: String,
-    /// Whether it goes on with the line before it.
+    /// Whether it continues the line before it.
     pub(super) continues: bool,
 }
 
-/// The lines that `reader` gives. One that ends in the middle because the connection broke is not told.
+/// The lines read from `reader`. A line that is incomplete because the connection broke is dropped.
 pub(super) fn lines(reader: impl AsyncBufRead + Send) -> impl Stream<Item = Result<Stamped, ClusterError>> + Send {
     try_stream! {
         let mut reader = std::pin::pin!(reader);
@@ -68,7 +68,7 @@ fn cut(bytes: &[u8]) -> usize {
 struct Numbering(Option<Position>);
 
 impl Numbering {
-    /// Takes the time off a line. A line without one belongs to the instant before it.
+    /// Splits off the timestamp. A line without one gets the timestamp of the line before it.
     fn read(&mut self, line: &str, continues: bool) -> Stamped {
         let before = self.0;
         let (time, text) = line.split_once(' ').unwrap_or((line, ""));

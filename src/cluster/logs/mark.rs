@@ -1,52 +1,53 @@
-//! Where a line stands in a log whose time stamps may go back.
+//! The position of a line in a log whose timestamps may go back.
 //!
-//! A kubelet can be asked for the lines that are not older than a whole second, and gives those in the order in which they
-//! were written; stdout and stderr are stamped apart, and clocks are set back. So a place is not a time: it is a second to
-//! ask from and how many of the lines that come then were told. While a log is short the second is left out and all lines
-//! are counted, which is right for any stamps. In a longer one it lies a minute behind the newest stamp, less where very much
-//! is written: a line that is stamped further back than that is told to who follows, and not to who resumes before it.
+//! A kubelet can return the lines that are not older than a whole second, in the order in which they were written;
+//! stdout and stderr are stamped independently, and clocks are set back. So a position is not a time: it is a second to
+//! read from and the number of lines from there on that were delivered. While a log is short the second is left out and
+//! all lines are counted, which is correct for any timestamps. In a longer one it is a minute before the newest
+//! timestamp, or less if very much is written: a line that is stamped further back is delivered to those who follow,
+//! but not to those who resume before it.
 
 use std::collections::BTreeMap;
 
 const NANOS: i64 = 1_000_000_000;
-/// Lines that are counted before the second to ask from moves on.
+/// Number of lines that are counted before the second to read from moves on.
 pub(super) const COUNTED: u64 = 5_000;
-/// How far behind the newest stamp it may lie, in seconds: the first that leaves few enough lines.
+/// How far it may be before the newest timestamp, in seconds: the first value that leaves few enough lines is used.
 const BEHIND: [i64; 3] = [60, 10, 1];
 
-/// Behind which line of a log a reader stands.
+/// The position of a reader in a log, after a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// The second since 1970 to ask from; `None` for the log's beginning.
+    /// The second since 1970 to read from; `None` for the beginning of the log.
     pub since: Option<i64>,
-    /// How many of the lines and pieces of lines from there on were told.
+    /// How many lines and pieces of lines from there on were delivered.
     pub count: u64,
-    /// The time stamp of the last one, in nanoseconds since 1970.
+    /// The timestamp of the last one, in nanoseconds since 1970.
     pub last: i64,
 }
 
-/// Where a line stands in a log whose stamps rise. Lines of one instant are told apart by their number.
+/// The position of a line in a log with ascending timestamps. Lines with the same timestamp are numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// Nanoseconds since 1970, as the node wrote it.
+    /// Nanoseconds since 1970, from the clock of the node.
     pub nanos: i64,
-    /// Which line or piece of that instant, from 1.
+    /// The number of the line or piece with that timestamp, from 1.
     pub nth: u32,
 }
 
-/// Where to begin in a log.
+/// Where to start reading a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
-    /// At its beginning.
+    /// At the beginning.
     Start,
-    /// Behind this line.
+    /// After this line.
     Mark(Mark),
-    /// Behind the last line that is not later: all that is known where lines were lost, or from an older cursor.
+    /// After the last line that is not later: used if lines were lost, or for an older cursor.
     Instant(Position),
 }
 
 impl After {
-    /// The second to ask from.
+    /// The second to read from.
     pub(super) fn since(self) -> Option<i64> {
         match self {
             Self::Start => None,
@@ -56,22 +57,22 @@ impl After {
     }
 }
 
-/// Counts the lines of a log as they come.
+/// Counts the lines of a log as they are read.
 #[derive(Debug, Clone)]
 pub(super) struct Tracker {
     since: Option<i64>,
-    /// Lines by their second, from `since` on.
+    /// Number of lines by second, from `since` on.
     seconds: BTreeMap<i64, u64>,
     count: u64,
 }
 
 impl Tracker {
-    /// For a log that is asked for from this second on.
+    /// For a log that is read from this second on.
     pub(super) fn from(since: Option<i64>) -> Self {
         Self { since, seconds: BTreeMap::new(), count: 0 }
     }
 
-    /// Takes a line in, and says where it stands.
+    /// Adds a line and returns its position.
     pub(super) fn take(&mut self, nanos: i64) -> Mark {
         let second = second(nanos);
         if self.since.is_none_or(|since| since <= second) {
@@ -84,7 +85,7 @@ impl Tracker {
         Mark { since: self.since, count: self.count, last: nanos }
     }
 
-    /// What is counted follows from the lines before alone, wherever a reader began: equal places have equal marks.
+    /// Depends only on the lines before, wherever a reader started: equal positions have equal marks.
     fn move_on(&mut self) {
         let Some(newest) = self.seconds.keys().next_back().copied() else { return };
         for behind in BEHIND {
@@ -101,7 +102,7 @@ impl Tracker {
     }
 }
 
-/// The whole second of a stamp.
+/// The whole second of a timestamp.
 pub(super) fn second(nanos: i64) -> i64 {
     nanos.div_euclid(NANOS)
 }

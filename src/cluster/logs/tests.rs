@@ -1,4 +1,4 @@
-//! Lines, and places between them that hold whatever their stamps are.
+//! Lines of logs, and positions between them that are correct for any timestamps.
 
 use futures::stream;
 use proptest::prelude::*;
@@ -48,7 +48,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
 
-/// A log as a kubelet gives it: in the order written, what is older than the second left out.
+/// A log as a kubelet returns it: in the order written, without lines older than the second.
 fn kubelet(stamps: &[i64], since: Option<i64>) -> impl Stream<Item = Result<Stamped, ClusterError>> + Send + Unpin {
     let wanted =
         stamps.iter().enumerate().filter(move |(_, nanos)| since.is_none_or(|since| **nanos >= since * 1_000_000_000));
@@ -61,7 +61,7 @@ fn kubelet(stamps: &[i64], since: Option<i64>) -> impl Stream<Item = Result<Stam
     stream::iter(lines)
 }
 
-/// The lines behind a place, with their marks.
+/// The lines after a position, with their marks.
 async fn behind(stamps: &[i64], after: After) -> Vec<Line> {
     let mut tracker = Tracker::from(after.since());
     let mut log = kubelet(stamps, after.since());

@@ -1,11 +1,11 @@
-//! A ConfigMap: its keys and how much it may hold.
+//! A ConfigMap: its keys and its size.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::cluster::pod_rules::names::CONFIG_KEY;
 use crate::cluster::pod_rules::report::{At, Report, quoted};
 
-/// Bytes of all values together.
+/// Maximum size of all values together, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
 pub(super) fn check(map: &ConfigMap, at: &At<'_>, report: &mut Report) {
@@ -24,10 +24,10 @@ pub(super) fn check(map: &ConfigMap, at: &At<'_>, report: &mut Report) {
         key(name, &binary, report);
         bytes = bytes.saturating_add(value.0.len());
         if map.data.as_ref().is_some_and(|data| data.contains_key(name)) {
-            report.say(&binary.key(name), "is a key of data too; a key may stand in one of them");
+            report.say(&binary.key(name), "is also a key of data; a key may be in only one of the two");
         }
     }
     if bytes > MAX_BYTES {
-        report.say(&data, format!("has {bytes} bytes together with binaryData; it may have {MAX_BYTES}"));
+        report.say(&data, format!("has {bytes} bytes together with binaryData; at most {MAX_BYTES} are allowed"));
     }
 }

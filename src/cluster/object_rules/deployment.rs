@@ -1,4 +1,4 @@
-//! A Deployment: which pods are its own, and how they are replaced.
+//! A Deployment: which pods belong to it, and how they are replaced.
 
 use k8s_openapi::api::apps::v1::{DeploymentSpec, DeploymentStrategy};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::cluster::pod_rules::report::{At, Report, quoted};
 use crate::cluster::pod_rules::selectors;
 
-/// Seconds that a Deployment may take to get on, unless it says otherwise.
+/// Default of `progressDeadlineSeconds`.
 const PROGRESS_DEADLINE: i32 = 600;
 
 pub(super) fn check(spec: Option<&DeploymentSpec>, at: &At<'_>, report: &mut Report) {
@@ -25,7 +25,7 @@ pub(super) fn check(spec: Option<&DeploymentSpec>, at: &At<'_>, report: &mut Rep
     let (ready, deadline) =
         (spec.min_ready_seconds.unwrap_or(0), spec.progress_deadline_seconds.unwrap_or(PROGRESS_DEADLINE));
     if deadline >= 0 && deadline <= ready {
-        let why = format!("was {deadline}; it must be more than minReadySeconds, which is {ready}");
+        let why = format!("was {deadline}; it must be greater than minReadySeconds, which is {ready}");
         report.say(&at.field("progressDeadlineSeconds"), why);
     }
     selector(spec, at, report);
@@ -59,7 +59,7 @@ fn selector(spec: &DeploymentSpec, at: &At<'_>, report: &mut Report) {
         let at = template.field("metadata");
         report.say(
             &at.field("labels"),
-            "are not selected by spec.selector; the template must have the labels it asks for",
+            "are not selected by spec.selector; the template must have the labels that it selects",
         );
     }
     report.take(broken);
@@ -77,7 +77,7 @@ fn strategy(strategy: &DeploymentStrategy, at: &At<'_>, report: &mut Report) {
     let fields = [("maxUnavailable", &update.max_unavailable), ("maxSurge", &update.max_surge)];
     let sizes = fields.map(|(field, size)| size.as_ref().map(|size| share(size, &at.field(field), report)));
     if let [Some(Some((0, _))), Some(Some((0, _)))] = sizes {
-        report.say(&at.field("maxUnavailable"), "was 0; it must be more when maxSurge is 0");
+        report.say(&at.field("maxUnavailable"), "was 0; it must be greater than 0 when maxSurge is 0");
     }
     if let [Some(Some((percent, true))), _] = sizes
         && percent > 100
@@ -86,7 +86,7 @@ fn strategy(strategy: &DeploymentStrategy, at: &At<'_>, report: &mut Report) {
     }
 }
 
-/// A number of pods, or so many percent of them.
+/// A number or a percentage of pods.
 fn share(size: &IntOrString, at: &At<'_>, report: &mut Report) -> Option<(i32, bool)> {
     match size {
         IntOrString::Int(number) => {

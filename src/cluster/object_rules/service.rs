@@ -1,4 +1,4 @@
-//! A Service: its ports, and what goes with its type.
+//! A Service: its ports, and the fields that depend on its type.
 
 use std::collections::HashSet;
 
@@ -8,9 +8,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::cluster::pod_rules::names::{LABEL, LABEL_VALUE, PORT_NAME, QUALIFIED, SUBDOMAIN};
 use crate::cluster::pod_rules::report::{At, Report, quoted};
 
-/// Seconds that a client may be kept to its pod: a day.
+/// Maximum time that a client sticks to its pod, in seconds: a day.
 const MAX_AFFINITY: i64 = 86_400;
-/// Ports of nodes that Kubernetes gives to Services unless a cluster says otherwise.
+/// Default range of node ports.
 const NODE_PORTS: (i64, i64) = (30_000, 32_767);
 
 const CLUSTER_IP: &str = "ClusterIP";
@@ -21,7 +21,7 @@ const EXTERNAL_NAME: &str = "ExternalName";
 pub(super) fn check(service: &Service, at: &At<'_>, report: &mut Report) {
     let (spec, at) = (service.spec.as_ref(), at.field("spec"));
     let Some(spec) = spec else {
-        report.say(&at.field("ports"), "is required: a Service has at least one port");
+        report.say(&at.field("ports"), "is required: a Service must have at least one port");
         return;
     };
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -52,10 +52,10 @@ fn addresses(spec: &ServiceSpec, of_type: &str, is_headless: bool, at: &At<'_>, 
             report.say(&at.field("ipFamilies"), "are not allowed for the type ExternalName, nor is ipFamilyPolicy");
         }
     } else if is_headless && of_type != CLUSTER_IP {
-        report.say(&at.field("clusterIP"), format!("was \"None\"; it may not be for the type {of_type}"));
+        report.say(&at.field("clusterIP"), format!("was \"None\", which is not allowed for the type {of_type}"));
     } else if !is_headless && address.is_some() {
-        // An address of one's choice may be taken, or not be the cluster's.
-        let why = "is not allowed but for \"None\": the cluster chooses the address";
+        // A chosen address may be in use, or not belong to the cluster.
+        let why = "is not allowed unless it is \"None\": the cluster chooses the address";
         report.say(&at.field("clusterIP"), why);
     }
     let others = spec.cluster_ips.as_deref().unwrap_or_default();
@@ -63,7 +63,7 @@ fn addresses(spec: &ServiceSpec, of_type: &str, is_headless: bool, at: &At<'_>, 
     if !others.is_empty() && !is_same {
         report.say(&at.field("clusterIPs"), "is not allowed: the cluster chooses the addresses");
     }
-    // Kubernetes takes any address, also one that belongs to somebody else.
+    // Kubernetes accepts any address, even one that belongs to someone else.
     if spec.external_ips.iter().flatten().next().is_some() {
         report.say(&at.field("externalIPs"), "is not allowed: it could take the traffic of others");
     }
@@ -88,7 +88,7 @@ fn ports(spec: &ServiceSpec, of_type: &str, is_headless: bool, at: &At<'_>, repo
     if ports.is_empty() && !is_headless && of_type != EXTERNAL_NAME {
         report.say(
             &at,
-            "is required: a Service has at least one port unless its clusterIP is \"None\" or its type ExternalName",
+            "is required: a Service must have at least one port unless its clusterIP is \"None\" or its type ExternalName",
         );
     }
     let (mut names, mut numbers, mut of_nodes) = (HashSet::new(), HashSet::new(), HashSet::new());
@@ -100,7 +100,7 @@ fn ports(spec: &ServiceSpec, of_type: &str, is_headless: bool, at: &At<'_>, repo
             Some(name) if !names.insert(name) => {
                 report.say(&at.field("name"), format!("was {}, which is given twice", quoted(name)));
             }
-            None if ports.len() > 1 => report.say(&at.field("name"), "is required where there are several ports"),
+            None if ports.len() > 1 => report.say(&at.field("name"), "is required when there are several ports"),
             Some(_) | None => {}
         }
         let protocol = port.protocol.as_deref().filter(|protocol| !protocol.is_empty()).unwrap_or("TCP");

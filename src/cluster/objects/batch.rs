@@ -1,4 +1,4 @@
-//! A batch Job as a workload: what of it the platform does, and what it refuses.
+//! A batch Job as a workload: which of its fields the platform implements, and which it rejects.
 //!
 //! Every field of `JobSpec` is named here, so that a new one does not go unnoticed.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/>
@@ -7,10 +7,10 @@ use k8s_openapi::api::batch::v1::{Job, JobSpec};
 
 use super::workload::{MAX_TASKS, Refusals, Tasks, Workload, name_of};
 
-/// How often a job may be started anew.
+/// Maximum number of retries of a job.
 const MAX_RETRIES: i32 = 10;
 
-/// What the Job asks to be run; what the platform does not do is noted.
+/// The workload of the Job; fields that the platform does not implement are recorded as problems.
 pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
     let JobSpec {
         active_deadline_seconds,
@@ -23,7 +23,7 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
         max_failed_indexes,
         parallelism,
         pod_failure_policy,
-        // Tasks are replaced together, when the last attempt's are gone: what either value asks for holds.
+        // The tasks are replaced together, after those of the last attempt are gone: that satisfies both values.
         pod_replacement_policy: _,
         selector,
         success_policy,
@@ -40,7 +40,7 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
         );
         refusals.refuse("spec.completions", what);
     }
-    // Kubernetes would try six times more; here a job runs once unless its owner says otherwise.
+    // Kubernetes would retry six times; here a job runs once unless its owner says otherwise.
     let retries = backoff_limit.unwrap_or(0);
     refusals.range("spec.backoffLimit", retries, 0, MAX_RETRIES);
     if let Some(seconds) = active_deadline_seconds {
@@ -53,12 +53,15 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
         None | Some("" | "NonIndexed") => false,
         Some("Indexed") => {
             if completions.is_none() {
-                refusals.refuse("spec.completions", "is missing; an Indexed Job needs it, the same as parallelism");
+                refusals.refuse(
+                    "spec.completions",
+                    "is missing; an Indexed Job requires it, with the value of parallelism",
+                );
             }
             true
         }
         Some(other) => {
-            let what = format!("was {other:?}; it may be NonIndexed or Indexed");
+            let what = format!("was {other:?}; it must be NonIndexed or Indexed");
             refusals.refuse("spec.completionMode", what);
             false
         }
@@ -69,14 +72,14 @@ pub(super) fn workload(job: Job, refusals: &mut Refusals<'_>) -> Workload {
             refusals.refuse(&format!("spec.{field}"), format!("is not supported: {why}"));
         }
     };
-    unsupported(suspend == Some(true), "suspend", "a job starts when it is submitted; submit it when it is to run");
+    unsupported(suspend == Some(true), "suspend", "a job starts when it is submitted; submit it when it should run");
     unsupported(
         backoff_limit_per_index.is_some(),
         "backoffLimitPerIndex",
         "a job is tried again as a whole; use backoffLimit",
     );
-    unsupported(max_failed_indexes.is_some(), "maxFailedIndexes", "a job fails with its first task that fails");
-    unsupported(pod_failure_policy.is_some(), "podFailurePolicy", "every failure of a task counts the same");
+    unsupported(max_failed_indexes.is_some(), "maxFailedIndexes", "a job fails as soon as one of its tasks fails");
+    unsupported(pod_failure_policy.is_some(), "podFailurePolicy", "all failures of a task count the same");
     unsupported(success_policy.is_some(), "successPolicy", "a job succeeds when all of its tasks do");
     unsupported(managed_by.is_some(), "managedBy", "the platform runs the job itself");
     unsupported(manual_selector == Some(true), "manualSelector", "the platform chooses the labels that select tasks");

@@ -1,4 +1,4 @@
-//! What each kind may have, and what of a Job the platform runs.
+//! The allowed fields of each kind, and the fields of a Job that the platform implements.
 
 use super::*;
 use crate::cluster::yaml;
@@ -127,24 +127,24 @@ fn every_field_of_a_job_is_done_or_refused_by_name() {
         "ttlSecondsAfterFinished: -1",
     ];
     insta::assert_snapshot!(fields.map(job).concat(), @r#"
-    line 3, column 3: spec.suspend is not supported: a job starts when it is submitted; submit it when it is to run
-    line 3, column 3: spec.podFailurePolicy is not supported: every failure of a task counts the same
+    line 3, column 3: spec.suspend is not supported: a job starts when it is submitted; submit it when it should run
+    line 3, column 3: spec.podFailurePolicy is not supported: all failures of a task count the same
     line 3, column 3: spec.successPolicy is not supported: a job succeeds when all of its tasks do
-    line 3, column 3: spec.maxFailedIndexes is not supported: a job fails with its first task that fails
+    line 3, column 3: spec.maxFailedIndexes is not supported: a job fails as soon as one of its tasks fails
     line 3, column 3: spec.backoffLimitPerIndex is not supported: a job is tried again as a whole; use backoffLimit
     line 3, column 3: spec.managedBy is not supported: the platform runs the job itself
     line 3, column 3: spec.manualSelector is not supported: the platform chooses the labels that select tasks
     line 3, column 3: spec.selector is not supported: the platform chooses the labels that select tasks
-    line 3, column 3: spec.backoffLimit was 50; it may be 0 to 10
-    line 3, column 3: spec.backoffLimit was -1; it may be 0 to 10
-    line 3, column 3: spec.parallelism was 0; it may be 1 to 256
-    line 3, column 3: spec.parallelism was 257; it may be 1 to 256
-    line 3, column 3: spec.parallelism was 1000; it may be 1 to 256
+    line 3, column 3: spec.backoffLimit was 50; it must be between 0 and 10
+    line 3, column 3: spec.backoffLimit was -1; it must be between 0 and 10
+    line 3, column 3: spec.parallelism was 0; it must be between 1 and 256
+    line 3, column 3: spec.parallelism was 257; it must be between 1 and 256
+    line 3, column 3: spec.parallelism was 1000; it must be between 1 and 256
     line 3, column 3: spec.completions was 3; it must be 1, the same as parallelism: every task starts at once and runs once
-    line 3, column 3: spec.completionMode was "Random"; it may be NonIndexed or Indexed
-    line 1, column 1: spec.completions is missing; an Indexed Job needs it, the same as parallelism
-    line 3, column 3: spec.activeDeadlineSeconds was 0; it may be 1 to 2147483647
-    line 3, column 3: spec.ttlSecondsAfterFinished was -1; it may be 0 to 2147483647
+    line 3, column 3: spec.completionMode was "Random"; it must be NonIndexed or Indexed
+    line 1, column 1: spec.completions is missing; an Indexed Job requires it, with the value of parallelism
+    line 3, column 3: spec.activeDeadlineSeconds was 0; it must be between 1 and 2147483647
+    line 3, column 3: spec.ttlSecondsAfterFinished was -1; it must be between 0 and 2147483647
     "#);
     for field in
         ["suspend: false", "manualSelector: false", "backoffLimit: 10", "completionMode: NonIndexed", "completions: 1"]
@@ -172,8 +172,8 @@ fn a_gang_is_as_large_as_its_tasks_at_most() {
     insta::assert_snapshot!([gang(2, 1), gang(0, 1), gang(1, 0), gang(1, 257)].concat(), @"
     line 1, column 8: spec.minAvailable was 2; it must be 1, the number of tasks
     line 1, column 8: spec.minAvailable was 0; it must be 1, the number of tasks
-    line 1, column 25: spec.tasks has 0 tasks; it may have 1 to 256
-    line 1, column 25: spec.tasks has 257 tasks; it may have 1 to 256
+    line 1, column 25: spec.tasks has 0 tasks; 1 to 256 are allowed
+    line 1, column 25: spec.tasks has 257 tasks; 1 to 256 are allowed
     ");
     assert_eq!(gang(256, 256), "accepted");
     insta::assert_snapshot!(told(Kind::FlashJob, "spec: {}"), @"line 1, column 7: spec.minAvailable is missing");

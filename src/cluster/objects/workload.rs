@@ -1,4 +1,4 @@
-//! What a Pod, a Job or a FlashJob asks to be run, or why the platform cannot run it.
+//! The workload of a Pod, a Job or a FlashJob, or why the platform cannot run it.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::api::ObjectMeta;
@@ -7,63 +7,64 @@ use super::{Object, batch, spec_path, template_of};
 use crate::cluster::crd::FlashJob;
 use crate::cluster::yaml::{Node, Problem};
 
-/// Tasks of one job at most.
+/// Maximum number of tasks in a job.
 pub const MAX_TASKS: i32 = 256;
 
-/// What is to be run.
+/// A workload to run.
 #[derive(Debug, Clone)]
 pub struct Workload {
-    /// The document's name, or the beginning of one that it asks for.
+    /// The name in the document, or its `generateName` prefix.
     pub name: Option<String>,
     /// Its tasks.
     pub tasks: Tasks,
-    /// How many must be able to start together; all when `None`.
+    /// How many must be able to start together; all if `None`.
     pub min_available: Option<i32>,
-    /// Seconds it may run.
+    /// Maximum run time, in seconds.
     pub deadline_seconds: Option<i64>,
-    /// Seconds its objects are kept after its end.
+    /// Seconds that its objects are kept after it ends.
     pub ttl_seconds: Option<i64>,
-    /// How often it is started anew after a failure.
+    /// Number of retries after a failure.
     pub retries: i32,
-    /// Whether each task is told its number, as the pods of an Indexed Job are.
+    /// Whether each task gets its index, like the pods of an Indexed Job.
     pub indexed: bool,
 }
 
 /// The pods of a workload.
 #[derive(Debug, Clone)]
 pub enum Tasks {
-    /// So many of the same.
+    /// This many equal pods.
     Equal(Box<PodTemplateSpec>, usize),
-    /// One of each.
+    /// One pod for each template.
     Each(Vec<PodTemplateSpec>),
 }
 
-/// Collects what is wrong with a workload.
+/// Collects the problems with a workload.
 pub(super) struct Refusals<'n> {
     node: &'n Node,
     problems: Vec<Problem>,
 }
 
 impl Refusals<'_> {
-    /// Notes what is wrong at a path.
+    /// Records a problem at a path.
     pub(super) fn refuse(&mut self, path: &str, what: impl Into<String>) {
         let place = self.node.place_at(path);
         self.problems.push(Problem { place, path: path.to_owned(), what: what.into() });
     }
 
-    /// Notes a number that is not between two others.
+    /// Records a problem if a number is out of range.
     pub(super) fn range<N: PartialOrd + std::fmt::Display>(&mut self, path: &str, value: N, least: N, most: N) {
         if value < least || value > most {
-            self.refuse(path, format!("was {value}; it may be {least} to {most}"));
+            self.refuse(path, format!("was {value}; it must be between {least} and {most}"));
         }
     }
 }
 
 impl Workload {
-    /// What `object` asks to be run; `None` for what is not run as a job. `node` is what it was read from.
+    /// The workload of `object`; `None` for a kind that is not run as a job. `node` is the document that it was read
+    /// from.
     ///
     /// # Errors
-    /// Everything that the platform does not do, with place and path.
+    /// Everything that the platform does not implement, with position and path.
     pub fn of(object: Object, node: &Node) -> Result<Option<Self>, Vec<Problem>> {
         let mut refusals = Refusals { node, problems: Vec::new() };
         if matches!(object, Object::Pod(_) | Object::Job(_) | Object::FlashJob(_)) {
@@ -98,7 +99,7 @@ impl Workload {
     }
 }
 
-/// The name that a document gives its job: `generateName` is the beginning of one, and the job is told apart by its id.
+/// The name that a document gives its job; `generateName` is used as it is, because jobs are distinguished by their id.
 pub(super) fn name_of(metadata: &ObjectMeta) -> Option<String> {
     let given = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
     given(&metadata.name).or_else(|| given(&metadata.generate_name))
@@ -109,12 +110,12 @@ fn of_flash_job(job: FlashJob, refusals: &mut Refusals<'_>) -> Workload {
     if (1..=MAX_TASKS).contains(&count) {
         let gang = job.spec.min_available;
         if !(1..=count).contains(&gang) {
-            let allowed = if count == 1 { "must be 1".to_owned() } else { format!("may be 1 to {count}") };
+            let allowed = if count == 1 { "must be 1".to_owned() } else { format!("must be between 1 and {count}") };
             let what = format!("was {gang}; it {allowed}, the number of tasks");
             refusals.refuse("spec.minAvailable", what);
         }
     } else {
-        refusals.refuse("spec.tasks", format!("has {count} tasks; it may have 1 to {MAX_TASKS}"));
+        refusals.refuse("spec.tasks", format!("has {count} tasks; 1 to {MAX_TASKS} are allowed"));
     }
     Workload {
         name: name_of(&job.metadata),

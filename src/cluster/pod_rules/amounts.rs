@@ -1,4 +1,4 @@
-//! Amounts of resources: of containers, of pods as a whole, of scratch space.
+//! Amounts of resources: of containers, of pods and of scratch space.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use super::report::{At, Report, quoted};
 use crate::cluster::pod_resources::{self, NANOS, is_for_pods};
 use crate::quantity::Quantity;
 
-/// Kubernetes counts whole resources and bytes in 64 bits.
+/// Kubernetes stores whole resources and bytes in 64 bits.
 const MOST: i128 = i64::MAX as i128;
 
 type List = BTreeMap<String, ApiQuantity>;
 
-/// What is known of a resource by its name.
+/// The kind of a resource, derived from its name.
 enum Kind {
     Cpu,
     /// Memory and scratch space, in bytes.
     Bytes,
-    /// Huge pages of so many billionths of a byte.
+    /// Huge pages of this size, in billionths of a byte.
     HugePages(i128),
-    /// What a device plugin counts, such as GPUs.
+    /// Counted by a device plugin, such as GPUs.
     Extended,
 }
 
@@ -41,19 +41,19 @@ impl Kind {
         }
     }
 
-    /// Whether a container may be allowed more of it than it asks for.
+    /// Whether a container's limit may be greater than its request.
     fn can_be_overcommitted(&self) -> bool {
         matches!(self, Self::Cpu | Self::Bytes)
     }
 }
 
-/// Whether a resource is one that Kubernetes itself does not know. A quota names it with "requests." before it, for which
-/// there must be room in its domain.
+/// Whether a resource is an extended resource, unknown to Kubernetes itself. A quota prefixes its name with
+/// "requests.", for which there must be room in its domain.
 pub(super) fn is_extended(name: &str) -> bool {
     name.contains('/') && !name.starts_with("requests.") && (QUALIFIED.fits)(&format!("requests.{name}"))
 }
 
-/// An amount that is a quantity and not negative.
+/// An amount that is a valid quantity and not negative.
 pub(in crate::cluster) fn amount(quantity: &ApiQuantity, at: &At<'_>, report: &mut Report) -> Option<Quantity> {
     match Quantity::try_from(quantity) {
         Ok(amount) if amount.is_negative() => {
@@ -62,7 +62,8 @@ pub(in crate::cluster) fn amount(quantity: &ApiQuantity, at: &At<'_>, report: &m
         }
         Ok(amount) => Some(amount),
         Err(_) => {
-            let allowed = "a number alone or with one of m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei behind it, such as 500m or 10Gi";
+            let allowed =
+                "a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi";
             let why = format!("was {}, which is not a quantity: it must be {allowed}", quoted(&quantity.0));
             report.say(at, why);
             None
@@ -90,7 +91,7 @@ pub(super) fn of_container(resources: &ResourceRequirements, at: &At<'_>, report
     }
 }
 
-/// A request is not more than its limit, and just as much where the node cannot share what is limited.
+/// A request may not exceed its limit, and must equal it if the node cannot overcommit the resource.
 fn within_limit(
     name: &str,
     kind: &Kind,
@@ -124,7 +125,7 @@ fn within_limit(
     }
 }
 
-/// Whether a container of the pod, or the pod as a whole, asks for huge pages.
+/// Whether a container of the pod, or the pod itself, requests huge pages.
 pub(super) fn has_huge_pages(pod: &PodSpec) -> bool {
     let containers = pod.containers.iter().chain(pod.init_containers.iter().flatten());
     let resources = containers.filter_map(|container| container.resources.as_ref()).chain(&pod.resources);
@@ -142,26 +143,26 @@ fn of_kind(name: &str, quantity: &ApiQuantity, at: &At<'_>, report: &mut Report)
     let Some(amount) = amount(quantity, at, report) else { return };
     let part = amount.nanos() % NANOS;
     if amount.nanos() > MOST * NANOS {
-        report.say(at, format!("was {amount}; it may be at most {MOST}"));
+        report.say(at, format!("was {amount}; it must be at most {MOST}"));
         return;
     }
     match kind {
         Kind::Cpu => {}
-        // Kubernetes takes half a byte, written by mistake as 500m, and no container starts with it.
+        // Kubernetes accepts fractions of a byte, written by mistake as 500m, but no container starts with them.
         Kind::Bytes if part != 0 => report.say(at, format!("was {amount}; it must be a whole number of bytes")),
         Kind::HugePages(size) if amount.nanos() % size != 0 => {
-            report.say(at, format!("was {amount}; it must be a multiple of the size of a page"));
+            report.say(at, format!("was {amount}; it must be a multiple of the page size"));
         }
         Kind::Extended if part != 0 => report.say(at, format!("was {amount}; it must be a whole number")),
         Kind::Bytes | Kind::HugePages(_) | Kind::Extended => {}
     }
 }
 
-/// What a pod asks for as a whole, beside what its containers do.
+/// The pod-level resources, in addition to those of the containers.
 pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_>, report: &mut Report) {
-    // Kubernetes refuses an empty list too.
+    // Kubernetes rejects an empty list too.
     if resources.claims.is_some() {
-        report.say(&at.field("claims"), "is not allowed for a pod as a whole");
+        report.say(&at.field("claims"), "is not allowed at the level of the pod");
     }
     let (requests, limits) = (at.field("requests"), at.field("limits"));
     for (list, at) in [(&resources.requests, &requests), (&resources.limits, &limits)] {
@@ -169,7 +170,8 @@ pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_
             if is_for_pods(name) {
                 of_kind(name, quantity, &at.key(name), report);
             } else {
-                report.say(&at.key(name), "is not allowed for a pod as a whole; only cpu, memory and huge pages are");
+                report
+                    .say(&at.key(name), "is not allowed at the level of the pod; only cpu, memory and huge pages are");
             }
         }
     }
@@ -190,14 +192,14 @@ pub(super) fn of_pod(pod: &PodSpec, resources: &ResourceRequirements, at: &At<'_
     for (name, asked) in together.iter().filter(|(name, _)| is_for_pods(name)) {
         let whole = parsed(&resources.requests, name);
         if let Some(whole) = whole.filter(|whole| whole.nanos() < *asked) {
-            let why = format!("was {whole}; it may not be less than what the containers ask for together");
+            let why = format!("was {whole}; it may not be less than the aggregate request of the containers");
             report.say(&requests.key(name), why);
         }
-        // What the containers ask for is the pod's own request where it has none.
+        // Without a pod-level request, the request of the containers is that of the pod.
         let limit = parsed(&resources.limits, name);
         let without_request = resources.requests.as_ref().is_none_or(|requests| !requests.contains_key(name));
         if let Some(limit) = limit.filter(|limit| without_request && limit.nanos() < *asked) {
-            let why = format!("was {limit}; it may not be less than what the containers ask for together");
+            let why = format!("was {limit}; it may not be less than the aggregate request of the containers");
             report.say(&limits.key(name), why);
         }
     }

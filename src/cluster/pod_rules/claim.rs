@@ -1,5 +1,5 @@
-//! What a claim for storage must say: its modes, its size, its class. The rules are those of
-//! `ValidatePersistentVolumeClaimSpec`; `safety/storage.rs` has what it may not reach.
+//! The rules for the spec of a storage claim: modes, size and class. They are those of
+//! `ValidatePersistentVolumeClaimSpec`; `safety/storage.rs` has the rules about what it may not reach.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaimSpec;
 
@@ -7,7 +7,7 @@ use super::names::SUBDOMAIN;
 use super::report::{At, Report};
 use super::{amounts, selectors};
 
-/// Every rule that the spec of a claim breaks.
+/// Every rule that the spec of a claim violates.
 pub(in crate::cluster) fn check(claim: &PersistentVolumeClaimSpec, at: &At<'_>, report: &mut Report) {
     let modes = claim.access_modes.as_deref().unwrap_or_default();
     if modes.is_empty() {
@@ -18,19 +18,19 @@ pub(in crate::cluster) fn check(claim: &PersistentVolumeClaimSpec, at: &At<'_>, 
         report.one_of(&at.field("accessModes").item(index), mode, &all);
     }
     if modes.len() > 1 && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
-        report.say(&at.field("accessModes"), "has ReadWriteOncePod; it may not have other modes then");
+        report.say(&at.field("accessModes"), "has ReadWriteOncePod, which may not be combined with other modes");
     }
     let resources = at.field("resources");
     let (requests, limits) = (resources.field("requests"), resources.field("limits"));
     let mut has_size = false;
-    // The API server reads every amount, also of what no claim has.
+    // The API server parses every amount, including those of resources that no claim has.
     for (name, amount) in claim.resources.iter().flat_map(|resources| resources.requests.iter().flatten()) {
         let at = requests.key(name);
         let amount = amounts::amount(amount, &at, report);
         if name == "storage" {
             has_size = true;
             if amount.is_some_and(|size| size.is_zero()) {
-                report.say(&at, "was 0; it must be more than 0");
+                report.say(&at, "was 0; it must be greater than 0");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Containers: names, ports, mounts, and what does not stand in a file of its own.
+//! Containers: names, ports, mounts, and everything that is not in a file of its own.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::names::{ABSOLUTE_PATH, ADDRESS, LABEL, PORT_NAME, RELATIVE_PATH};
 use super::report::{At, Report, quoted};
 use super::{amounts, env, probes, security};
 
-/// Which of a pod's containers.
+/// The role of a container in its pod.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// Runs to its end before the others start, unless it always restarts.
@@ -23,7 +23,7 @@ pub(super) fn check(container: &Container, role: Role, pod: &PodSpec, at: &At<'_
     report.choice(&at.field("imagePullPolicy"), policy, &policies);
     let policy = container.termination_message_policy.as_deref().filter(|policy| !policy.is_empty());
     report.choice(&at.field("terminationMessagePolicy"), policy, &["File", "FallbackToLogsOnError"]);
-    // The API server takes relative paths; no runtime starts with them.
+    // The API server accepts relative paths; no runtime starts with them.
     let paths =
         [("workingDir", &container.working_dir), ("terminationMessagePath", &container.termination_message_path)];
     for (name, path) in paths {
@@ -58,8 +58,8 @@ pub(super) fn check(container: &Container, role: Role, pod: &PodSpec, at: &At<'_
     }
 }
 
-/// Kubernetes 1.35 lets each container have rules of its own for when it is started anew. A pod here runs by its own
-/// policy alone, so only what makes a sidecar of an init container is left.
+/// Kubernetes 1.35 allows each container its own restart rules. Here the policy of the pod applies, so only the setting
+/// that makes a sidecar of an init container is allowed.
 fn restarts(container: &Container, role: Role, at: &At<'_>, report: &mut Report) {
     if let Some(policy) = &container.restart_policy {
         let at = at.field("restartPolicy");
@@ -94,7 +94,7 @@ fn ports(ports: &[ContainerPort], at: &At<'_>, report: &mut Report) {
     }
 }
 
-/// What the container mounts: a volume of the pod, at a path of its own.
+/// The mounts of the container: a volume of the pod at a unique path.
 fn mounts(container: &Container, pod: &PodSpec, at: &At<'_>, report: &mut Report) {
     let mut paths = HashSet::new();
     let mounts = at.field("volumeMounts");
@@ -136,13 +136,13 @@ fn names_volume(name: &str, pod: &PodSpec, at: &At<'_>, report: &mut Report) -> 
     is_there
 }
 
-/// A path is absolute (the API server takes others, and ':', which runtimes read in their own ways), is not the root,
-/// which would hide the image, and has one mount.
+/// A path must be absolute (the API server accepts others, and ':', which runtimes interpret differently), is not the
+/// root, which would hide the image, and is mounted once.
 pub(super) fn mount_path<'p>(path: &'p str, seen: &mut HashSet<&'p str>, at: &At<'_>, report: &mut Report) {
     report.required(at, Some(path), &ABSOLUTE_PATH);
     let trimmed = path.trim_end_matches('/');
     if path.contains(':') {
-        report.say(at, format!("was {}; it may not have a ':'", quoted(path)));
+        report.say(at, format!("was {}; it may not contain a ':'", quoted(path)));
     }
     if path.starts_with('/') && trimmed.is_empty() {
         report.say(at, format!("was {}, which would hide the image's own files", quoted(path)));
@@ -164,7 +164,7 @@ fn mount(mount: &VolumeMount, at: &At<'_>, report: &mut Report) {
         }
     }
     let propagation = mount.mount_propagation.as_deref();
-    // Bidirectional needs a privileged container, which is not allowed.
+    // Bidirectional requires a privileged container, which is not allowed.
     report.choice(&at.field("mountPropagation"), propagation, &["None", "HostToContainer"]);
     if let Some(recursive) = &mount.recursive_read_only {
         let at = at.field("recursiveReadOnly");

@@ -1,4 +1,4 @@
-//! Environment variables, arguments, and what Linux lets a program be started with.
+//! Environment variables, arguments, and the limits that Linux has for them.
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, EnvVarSource, PodSpec};
 
@@ -6,8 +6,8 @@ use super::files::{self, Asked};
 use super::names::{CONFIG_KEY, SUBDOMAIN, VARIABLE};
 use super::report::{At, Report};
 
-/// Bytes that one argument or one `NAME=value` may have: Linux' `MAX_ARG_STRLEN` (32 pages) with its closing NUL. No
-/// container starts with a longer one.
+/// Maximum length of one argument or one `NAME=value`, in bytes: `MAX_ARG_STRLEN` of Linux (32 pages) with its closing
+/// NUL. No container starts with a longer one.
 const MAX_ARGUMENT: usize = 131_071;
 
 pub(super) fn check(container: &Container, pod: &PodSpec, at: &At<'_>, report: &mut Report) {
@@ -33,18 +33,19 @@ pub(super) fn check(container: &Container, pod: &PodSpec, at: &At<'_>, report: &
         match (&source.config_map_ref, &source.secret_ref) {
             (Some(map), None) => report.required(&at.field("configMapRef").field("name"), Some(&map.name), &SUBDOMAIN),
             (None, Some(map)) => report.required(&at.field("secretRef").field("name"), Some(&map.name), &SUBDOMAIN),
-            _ => report.say(&at, "must have one of configMapRef and secretRef"),
+            _ => report.say(&at, "must have exactly one of configMapRef and secretRef"),
         }
     }
 }
 
-/// What a program cannot be started with.
+/// Values that a program cannot be started with.
 fn start(length: usize, text: &str, at: &At<'_>, report: &mut Report) {
     if text.contains('\0') {
-        report.say(at, "has the character U+0000 (NUL), which no argument or variable can have");
+        report.say(at, "contains the character U+0000 (NUL), which no argument or variable may contain");
     }
     if length > MAX_ARGUMENT {
-        report.say(at, format!("has {length} bytes; Linux starts no program with one of more than {MAX_ARGUMENT}"));
+        report
+            .say(at, format!("has {length} bytes; the limit of Linux for one argument or variable is {MAX_ARGUMENT}"));
     }
 }
 
@@ -69,7 +70,7 @@ fn source(from: &EnvVarSource, pod: &PodSpec, at: &At<'_>, report: &mut Report) 
         + usize::from(from.secret_key_ref.is_some());
     if count != 1 {
         let why = format!(
-            "has {count} sources; it must have one of fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef"
+            "has {count} sources; it must have exactly one of fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef"
         );
         report.say(at, why);
     }
@@ -87,7 +88,7 @@ fn source(from: &EnvVarSource, pod: &PodSpec, at: &At<'_>, report: &mut Report) 
         report.required(&at.field("key"), Some(key), &CONFIG_KEY);
     }
     if from.file_key_ref.is_some() {
-        // Only clusters with a feature gate know it.
+        // Only clusters with a feature gate have it.
         report.say(&at.field("fileKeyRef"), "is not supported");
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes files or variables in a container: keys of ConfigMaps and Secrets, fields of the pod, its resources.
+//! Sources of files and variables in a container: keys of ConfigMaps and Secrets, fields of the pod, its resources.
 
 use k8s_openapi::api::core::v1::{
     DownwardAPIVolumeFile, KeyToPath, ObjectFieldSelector, PodSpec, ResourceFieldSelector,
@@ -8,7 +8,7 @@ use super::names::{CONFIG_KEY, QUALIFIED, RELATIVE_PATH};
 use super::report::{At, Report, quoted};
 use crate::quantity::Quantity;
 
-/// Where a field of the pod is asked for.
+/// Where a field of the pod is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     ByVariable,
@@ -31,7 +31,7 @@ const OF_FILES: [&str; 5] =
 
 pub(super) fn mode(mode: Option<i32>, at: &At<'_>, report: &mut Report) {
     if let Some(mode) = mode.filter(|mode| !(0..=0o777).contains(mode)) {
-        report.say(at, format!("was {mode}; it must be 0 to 511, which is 0777 in octal"));
+        report.say(at, format!("was {mode}; it must be between 0 and 511, which is 0777 in octal"));
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) fn of_pod(items: Option<&[DownwardAPIVolumeFile]>, pod: &PodSpec, at:
         match (&item.field_ref, &item.resource_field_ref) {
             (Some(selected), None) => field(selected, Asked::ByFile, &at.field("fieldRef"), report),
             (None, Some(selected)) => resource(selected, Asked::ByFile, pod, &at.field("resourceFieldRef"), report),
-            _ => report.say(&at, "must have one of fieldRef and resourceFieldRef"),
+            _ => report.say(&at, "must have exactly one of fieldRef and resourceFieldRef"),
         }
     }
 }
@@ -89,7 +89,7 @@ pub(super) fn resource(
     let mut containers = pod.containers.iter().chain(pod.init_containers.iter().flatten());
     match named {
         None if asked == Asked::ByFile => report.missing(&at.field("containerName")),
-        // The API server does not look; the kubelet then cannot start the pod.
+        // The API server does not check it; the kubelet then cannot start the pod.
         Some(name) if !containers.any(|container| container.name == name) => {
             let why = format!("was {}, which is not a container of the pod", quoted(name));
             report.say(&at.field("containerName"), why);
@@ -106,7 +106,7 @@ pub(super) fn resource(
             &["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"]
         }
         Some(_) | None => {
-            let allowed = "limits. or requests. and cpu, memory, ephemeral-storage or hugepages- and a size";
+            let allowed = "limits. or requests. followed by cpu, memory, ephemeral-storage or hugepages- and a size";
             report.say(&at.field("resource"), format!("was {}; it must be {allowed}", quoted(&selected.resource)));
             return;
         }

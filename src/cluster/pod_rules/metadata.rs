@@ -1,4 +1,4 @@
-//! Labels and annotations: of any object, and those of a pod that Kubernetes reads itself.
+//! Labels and annotations: of any object, and those of a pod that Kubernetes itself interprets.
 
 use k8s_openapi::api::core::v1::{PodSpec, SeccompProfile};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::names::{LABEL_VALUE, QUALIFIED, RELATIVE_PATH};
 use super::report::{At, Report, quoted};
 
-/// Bytes that all annotations of an object may have together: 256 KiB, of which the platform keeps 1 KiB for its own.
+/// Maximum size of all annotations of an object together, in bytes: 256 KiB, of which the platform reserves 1 KiB.
 const MAX_ANNOTATIONS: usize = 256 * 1024 - 1024;
 const SECCOMP: &str = "seccomp.security.alpha.kubernetes.io/pod";
 const SECCOMP_OF_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
@@ -31,15 +31,15 @@ pub(in crate::cluster) fn of_object(metadata: &ObjectMeta, at: &At<'_>, report: 
     let mut size = 0_usize;
     for (key, value) in metadata.annotations.iter().flatten() {
         size = size.saturating_add(key.len()).saturating_add(value.len());
-        // Kubernetes takes capitals in the domain of an annotation, though not of a label.
+        // Kubernetes accepts capital letters in the domain of an annotation, but not of a label.
         key_form(key, &key.to_ascii_lowercase(), &annotations, report);
     }
     if size > MAX_ANNOTATIONS {
-        report.say(&annotations, format!("have {size} bytes together; they may have {MAX_ANNOTATIONS}"));
+        report.say(&annotations, format!("have {size} bytes together; at most {MAX_ANNOTATIONS} are allowed"));
     }
 }
 
-/// The metadata of a claim that comes and goes with its pod, for which the pod's name stands.
+/// The metadata of an ephemeral claim, which is named after its pod.
 pub(super) fn of_claim_template(metadata: &ObjectMeta, at: &At<'_>, report: &mut Report) {
     check(metadata, None, at, report);
     let plain = ObjectMeta {
@@ -48,18 +48,18 @@ pub(super) fn of_claim_template(metadata: &ObjectMeta, at: &At<'_>, report: &mut
         ..ObjectMeta::default()
     };
     if *metadata != plain {
-        report.say(at, "has more than labels and annotations, which is all that the template of a claim may have");
+        report.say(at, "may only have labels and annotations in the template of a claim");
     }
 }
 
-/// `checked` is the key as its form is checked.
+/// `checked` is the key in the form in which it is checked.
 fn key_form(key: &str, checked: &str, at: &At<'_>, report: &mut Report) {
     if !(QUALIFIED.fits)(checked) {
         report.say(at, format!("have the key {}; it must be {}", quoted(key), QUALIFIED.allowed));
     }
 }
 
-/// Annotations that Kubernetes itself reads.
+/// Annotations that Kubernetes itself interprets.
 fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mut Report) {
     match key {
         "kubernetes.io/config.mirror" => report.say(at, "is not allowed: only a kubelet makes mirror pods"),
@@ -73,14 +73,14 @@ fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mu
             let is_profile = ["runtime/default", "docker/default", "unconfined"].contains(&value)
                 || value.strip_prefix("localhost/").is_some_and(RELATIVE_PATH.fits);
             if !is_profile {
-                let allowed = "\"runtime/default\" or \"localhost/\" and the name of a profile";
+                let allowed = "\"runtime/default\" or \"localhost/\" followed by the name of a profile";
                 report.say(at, format!("was {}; it must be {allowed}", quoted(value)));
             } else if let Some(profile) = pod.and_then(|pod| seccomp_field(pod, key))
                 && !is_annotated(profile, value)
             {
                 report.say(
                     at,
-                    format!("was {}, but the seccompProfile is another; leave one of the two out", quoted(value)),
+                    format!("was {}, but the seccompProfile is different; leave out one of the two", quoted(value)),
                 );
             }
         }
@@ -98,7 +98,7 @@ fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mu
             }
             let is_profile = ["", "runtime/default", "unconfined"].contains(&value) || value.starts_with("localhost/");
             if !is_profile {
-                let allowed = "\"runtime/default\" or \"localhost/\" and the name of a profile";
+                let allowed = "\"runtime/default\" or \"localhost/\" followed by the name of a profile";
                 report.say(at, format!("was {}; it must be {allowed}", quoted(value)));
             }
         }
@@ -106,7 +106,7 @@ fn known(key: &str, value: &str, pod: Option<&PodSpec>, at: &At<'_>, report: &mu
     }
 }
 
-/// The profile in the fields of what the annotation is for: the pod, or one of its containers.
+/// The profile in the fields of the object that the annotation applies to: the pod, or one of its containers.
 fn seccomp_field<'p>(pod: &'p PodSpec, key: &str) -> Option<&'p SeccompProfile> {
     let Some(named) = key.strip_prefix(SECCOMP_OF_CONTAINER) else {
         return pod.security_context.as_ref()?.seccomp_profile.as_ref();
@@ -115,18 +115,18 @@ fn seccomp_field<'p>(pod: &'p PodSpec, key: &str) -> Option<&'p SeccompProfile> 
     containers.find(|container| container.name == named)?.security_context.as_ref()?.seccomp_profile.as_ref()
 }
 
-/// Whether an annotation names the same profile, as Kubernetes' `validateSeccompAnnotationsAndFieldsMatch` has it.
+/// Whether an annotation names the same profile, like Kubernetes' `validateSeccompAnnotationsAndFieldsMatch`.
 fn is_annotated(profile: &SeccompProfile, annotation: &str) -> bool {
     match profile.type_.as_str() {
         "Unconfined" => annotation == "unconfined",
         "RuntimeDefault" => ["runtime/default", "docker/default"].contains(&annotation),
         "Localhost" => annotation.strip_prefix("localhost/") == profile.localhost_profile.as_deref(),
-        // What is no type is told where it stands.
+        // An invalid type is reported at the field itself.
         _ => true,
     }
 }
 
-/// Whether a container's AppArmor profile is named in its fields or the pod's.
+/// Whether a container's AppArmor profile is set in its fields or in those of the pod.
 fn has_field(pod: &PodSpec, container: &str) -> bool {
     let of_pod = pod.security_context.as_ref().and_then(|context| context.app_armor_profile.as_ref());
     let mut containers = pod.init_containers.iter().flatten().chain(&pod.containers);

@@ -1,9 +1,9 @@
-//! What a pod must be to run: the rules that the API server and the kubelet hold every pod to
-//! (`ValidatePodTemplateSpec` of Kubernetes 1.36), each with its path and a sentence.
+//! The rules for a pod that can run: those of the API server and the kubelet (`ValidatePodTemplateSpec` of Kubernetes
+//! 1.36). Each violation has a path and a message.
 //!
-//! [`violations`] has the rules of every pod template, also of one that waits in a config file; [`task_violations`] adds
-//! what only holds for the tasks of a job. What the cluster alone can know (whether a Secret exists, whether a runtime
-//! class does) is not here. Where a rule is stricter than Kubernetes', it says why.
+//! [`violations`] has the rules of every pod template, including one that is only saved in a config file;
+//! [`task_violations`] adds those that apply only to the tasks of a job. What only the cluster can know (whether a
+//! Secret or a runtime class exists) is not checked here. A rule that is stricter than that of Kubernetes says why.
 
 pub(super) mod amounts;
 pub(super) mod claim;
@@ -31,16 +31,16 @@ use report::{At, Report};
 pub use report::key_step;
 pub use task::{uncounted, violations as task_violations};
 
-/// Every rule that `template`, which stands at `path` in its payload, breaks; the first fifty.
+/// Every rule that `template`, whose path in the payload is `path`, violates; at most the first fifty.
 ///
-/// Images are not looked at: those of a config file may be given when it is run.
+/// Images are not checked: those of a config file may be set when it is run.
 pub fn violations(template: &PodTemplateSpec, path: &str) -> Vec<Violation> {
     let mut report = Report::default();
     check(template, &At::root(path), &mut report);
     report.finish()
 }
 
-/// Every rule that the paths of a list of mounts, which stands at `place`, break.
+/// Every rule that the paths in a list of mounts, whose path is `place`, violate.
 pub fn mount_paths<'p>(paths: impl Iterator<Item = &'p str>, place: &str) -> Vec<Violation> {
     let mut report = Report::default();
     let root = At::root(place);

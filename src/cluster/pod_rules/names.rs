@@ -1,4 +1,4 @@
-//! The forms that Kubernetes gives names, keys, values and paths
+//! The forms of names, keys, values and paths in Kubernetes
 //! (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>).
 
 use super::report::Form;
@@ -22,7 +22,7 @@ pub(in crate::cluster) const SUBDOMAIN: Form = Form {
     allowed: "at most 253 lower-case letters, digits, '-' and '.', with a letter or a digit at both ends and around every '.'",
 };
 
-/// Keys of labels and annotations, and names of resources: a name, after an optional domain.
+/// Keys of labels and annotations, and names of resources: a name with an optional domain before it.
 pub(in crate::cluster) const QUALIFIED: Form = Form {
     fits: is_qualified,
     allowed: "at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends, after an optional domain such as example.com/",
@@ -45,8 +45,8 @@ pub(in crate::cluster) const CONFIG_KEY: Form = Form {
     allowed: "1 to 253 letters, digits, '-', '_' and '.', not \".\" and not beginning with \"..\"",
 };
 
-/// Environment variables. Kubernetes takes any printable ASCII but '=' since 1.34; the platform keeps to what it took
-/// before, because shells cannot read more.
+/// Environment variables. Since 1.34 Kubernetes accepts any printable ASCII except '='; the platform keeps the earlier
+/// rule, because shells cannot read more.
 pub(in crate::cluster) const VARIABLE: Form = Form {
     fits: |text| {
         !text.is_empty()
@@ -71,7 +71,7 @@ pub(in crate::cluster) const PORT_NAME: Form = Form {
     allowed: "1 to 15 lower-case letters, digits and single '-' between them, with at least one letter",
 };
 
-/// Paths in a container. Kubernetes takes more, but a runtime cannot use them.
+/// Paths in a container. Kubernetes accepts more, but a runtime cannot use them.
 pub(in crate::cluster) const ABSOLUTE_PATH: Form = Form {
     fits: |text| {
         text.starts_with('/')
@@ -101,7 +101,7 @@ pub(in crate::cluster) const HEADER: Form = Form {
     allowed: "letters, digits and '-'",
 };
 
-/// Addresses. One of IPv4 that is written as one of IPv6 is read in different ways.
+/// Addresses. An IPv4 address written as IPv6 is interpreted in different ways.
 pub(in crate::cluster) const ADDRESS: Form = Form {
     fits: |text| match text.parse::<std::net::IpAddr>() {
         Ok(std::net::IpAddr::V6(address)) => address.to_ipv4_mapped().is_none(),
@@ -111,7 +111,7 @@ pub(in crate::cluster) const ADDRESS: Form = Form {
     allowed: "an IP address",
 };
 
-/// Domains to search: names that may have '_' and end with '.'.
+/// Search domains: names that may have '_' and end with '.'.
 pub(in crate::cluster) const SEARCH_DOMAIN: Form = Form {
     fits: |text| {
         let text = if text == "." { return true } else { text.strip_suffix('.').unwrap_or(text) };
@@ -120,7 +120,7 @@ pub(in crate::cluster) const SEARCH_DOMAIN: Form = Form {
     allowed: "a domain such as example.com",
 };
 
-/// Paths of profiles that the node keeps.
+/// Paths of profiles on the node.
 pub(in crate::cluster) const PROFILE: Form = Form {
     fits: |text| !text.trim().is_empty() && text.trim() == text && text.len() <= 4095 && (RELATIVE_PATH.fits)(text),
     allowed: "the name of a profile on the node: a relative path without \"..\"",

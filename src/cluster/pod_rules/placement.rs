@@ -29,7 +29,7 @@ pub(super) fn check(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
     for (index, constraint) in pod.topology_spread_constraints.iter().flatten().enumerate() {
         let at = constraints.item(index);
         if !seen.insert((&constraint.topology_key, &constraint.when_unsatisfiable)) {
-            report.say(&at, "repeats topologyKey and whenUnsatisfiable of one before it");
+            report.say(&at, "repeats the topologyKey and whenUnsatisfiable of an earlier constraint");
         }
         spread(constraint, &at, report);
     }
@@ -128,7 +128,7 @@ fn label_keys(keys: Option<&[String]>, selector: Option<&LabelSelector>, at: &At
         if !seen.insert(key) {
             report.say(&at, format!("was {}, which is given twice", quoted(key)));
         }
-        // The documentation forbids it; the API server takes it.
+        // The documentation forbids it; the API server accepts it.
         if selects(key) {
             report.say(&at, format!("was {}, which the labelSelector has as well", quoted(key)));
         }

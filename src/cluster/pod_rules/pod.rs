@@ -1,4 +1,4 @@
-//! A pod's own fields, and its containers one by one.
+//! A pod's own fields, and each of its containers.
 
 use std::collections::HashSet;
 
@@ -47,7 +47,7 @@ fn containers(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
         }
     }
     if pod.ephemeral_containers.iter().flatten().next().is_some() {
-        report.say(&at.field("ephemeralContainers"), "is not allowed: they can only be added to a pod that runs");
+        report.say(&at.field("ephemeralContainers"), "is not allowed: they can only be added to a running pod");
     }
 }
 
@@ -96,11 +96,11 @@ fn policies(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
             report.say(&at.field("name"), format!("was {}, which is given twice", quoted(&claim.name)));
         }
         if claim.resource_claim_name.is_some() == claim.resource_claim_template_name.is_some() {
-            report.say(&at, "must have one of resourceClaimName and resourceClaimTemplateName");
+            report.say(&at, "must have exactly one of resourceClaimName and resourceClaimTemplateName");
         }
     }
     if let Some(os) = &pod.os {
-        // Kubernetes knows "windows" as well; the platform's nodes run Linux.
+        // Kubernetes also has "windows"; the platform's nodes run Linux.
         report.one_of(&at.field("os").field("name"), &os.name, &["linux"]);
     }
 }
@@ -115,7 +115,7 @@ fn network(pod: &PodSpec, at: &At<'_>, report: &mut Report) {
         let at = at.field("hostnameOverride");
         report.form(&at, name, &SUBDOMAIN);
         if name.len() > 64 {
-            report.say(&at, format!("has {} characters; Linux takes at most 64", name.len()));
+            report.say(&at, format!("has {} characters; Linux allows at most 64", name.len()));
         }
         if pod.set_hostname_as_fqdn == Some(true) {
             report.say(&at, "is not allowed together with setHostnameAsFQDN");
@@ -149,7 +149,7 @@ fn dns(config: &PodDNSConfig, at: &At<'_>, report: &mut Report) {
     let servers = config.nameservers.as_deref().unwrap_or_default();
     let places = at.field("nameservers");
     if servers.len() > MAX_NAMESERVERS {
-        report.say(&places, format!("has {} addresses; it may have {MAX_NAMESERVERS}", servers.len()));
+        report.say(&places, format!("has {} addresses; at most {MAX_NAMESERVERS} are allowed", servers.len()));
     }
     for (index, server) in servers.iter().enumerate() {
         report.form(&places.item(index), server, &ADDRESS);
@@ -157,11 +157,11 @@ fn dns(config: &PodDNSConfig, at: &At<'_>, report: &mut Report) {
     let searches = config.searches.as_deref().unwrap_or_default();
     let places = at.field("searches");
     if searches.len() > MAX_SEARCHES {
-        report.say(&places, format!("has {} domains; it may have {MAX_SEARCHES}", searches.len()));
+        report.say(&places, format!("has {} domains; at most {MAX_SEARCHES} are allowed", searches.len()));
     }
     let characters = searches.iter().map(String::len).sum::<usize>() + searches.len().saturating_sub(1);
     if characters > MAX_SEARCH_CHARACTERS {
-        report.say(&places, format!("has {characters} characters; it may have {MAX_SEARCH_CHARACTERS}"));
+        report.say(&places, format!("has {characters} characters; at most {MAX_SEARCH_CHARACTERS} are allowed"));
     }
     for (index, search) in searches.iter().enumerate() {
         report.form(&places.item(index), search, &SEARCH_DOMAIN);

@@ -6,9 +6,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::names::{HEADER, PORT_NAME};
 use super::report::{At, Report, quoted};
 
-/// Seconds that a pod has to end when it does not say.
+/// Default of `terminationGracePeriodSeconds`.
 const DEFAULT_GRACE: i64 = 30;
-/// Signals of Linux that a container may be stopped with.
+/// Linux signals that a container may be stopped with.
 const SIGNALS: [&str; 31] = [
     "SIGABRT",
     "SIGALRM",
@@ -72,7 +72,7 @@ fn probe(probe: &Probe, name: &str, container: &Container, at: &At<'_>, report: 
     let handlers = [probe.exec.is_some(), probe.http_get.is_some(), probe.tcp_socket.is_some(), probe.grpc.is_some()];
     let count = handlers.iter().filter(|handler| **handler).count();
     if count != 1 {
-        report.say(at, format!("has {count} handlers; it must have one of exec, httpGet, tcpSocket and grpc"));
+        report.say(at, format!("has {count} handlers; it must have exactly one of exec, httpGet, tcpSocket and grpc"));
     }
     if let Some(exec) = &probe.exec {
         command(exec.command.as_deref(), &at.field("exec"), report);
@@ -120,7 +120,7 @@ fn lifecycle(lifecycle: &Lifecycle, container: &Container, pod: &PodSpec, at: &A
         match pod.os.as_ref().map(|os| os.name.as_str()) {
             Some(_) if is_real_time(signal) || SIGNALS.contains(&signal.as_str()) => {}
             Some(_) => report.say(&at, format!("was {}; it must be a signal such as \"SIGTERM\"", quoted(signal))),
-            None => report.say(&at, "is only allowed in a pod that names its spec.os"),
+            None => report.say(&at, "is only allowed in a pod that sets spec.os"),
         }
     }
 }
@@ -140,7 +140,7 @@ fn hook(handler: &LifecycleHandler, container: &Container, pod: &PodSpec, at: &A
         [handler.exec.is_some(), handler.http_get.is_some(), handler.tcp_socket.is_some(), handler.sleep.is_some()];
     let count = handlers.iter().filter(|handler| **handler).count();
     if count != 1 {
-        report.say(at, format!("has {count} handlers; it must have one of exec, httpGet, tcpSocket and sleep"));
+        report.say(at, format!("has {count} handlers; it must have exactly one of exec, httpGet, tcpSocket and sleep"));
     }
     if let Some(exec) = &handler.exec {
         command(exec.command.as_deref(), &at.field("exec"), report);
@@ -178,7 +178,7 @@ fn port(port: &IntOrString, container: &Container, at: &At<'_>, report: &mut Rep
         IntOrString::Int(number) => report.range(at, Some((*number).into()), 1, 65535),
         IntOrString::String(name) => {
             report.form(at, name, &PORT_NAME);
-            // The API server does not look; the probe then never succeeds.
+            // The API server does not check it; the probe would never succeed.
             let is_named = |name: &str| container.ports.iter().flatten().any(|port| port.name.as_deref() == Some(name));
             if (PORT_NAME.fits)(name) && !is_named(name) {
                 report.say(at, format!("was {}, which is not a port of the container", quoted(name)));

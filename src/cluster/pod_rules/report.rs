@@ -1,13 +1,13 @@
-//! Where a rule is broken, and the sentences that are told of it.
+//! Where a rule is violated, and the messages about it.
 
 use crate::cluster::safety::Violation;
 
-/// Violations that are told of one pod at most.
+/// Maximum number of violations reported per pod.
 const MAX_VIOLATIONS: usize = 50;
-/// Characters of a value that are shown.
+/// Maximum number of characters of a value in a message.
 const MAX_SHOWN: usize = 80;
 
-/// A place in a pod. The path is only put together when something is told of it.
+/// A place in a pod. The path is assembled only when a violation is reported.
 #[derive(Clone, Copy)]
 pub(in crate::cluster) struct At<'a> {
     outer: Option<&'a At<'a>>,
@@ -22,22 +22,22 @@ enum Step<'a> {
 }
 
 impl<'a> At<'a> {
-    /// The place that everything else stands in.
+    /// The root of the path.
     pub fn root(path: &'a str) -> Self {
         Self { outer: None, step: Step::Field(path) }
     }
 
-    /// A field of the object here.
+    /// A field of the object at this place.
     pub fn field(&'a self, name: &'a str) -> Self {
         Self { outer: Some(self), step: Step::Field(name) }
     }
 
-    /// An item of the list here.
+    /// An item of the list at this place.
     pub fn item(&'a self, index: usize) -> Self {
         Self { outer: Some(self), step: Step::Item(index) }
     }
 
-    /// The value under a key of the map here, whose keys people choose.
+    /// The value under a key of the map at this place, whose keys are chosen by users.
     pub fn key(&'a self, key: &'a str) -> Self {
         Self { outer: Some(self), step: Step::Key(key) }
     }
@@ -58,13 +58,13 @@ impl<'a> At<'a> {
     }
 }
 
-/// How a key of a map stands in a path: `.cpu`, and `["nvidia.com/gpu"]` where it is not a plain word.
+/// A key of a map in a path: `.cpu`, or `["nvidia.com/gpu"]` if it is not a plain word.
 pub fn key_step(key: &str) -> String {
     let is_plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if is_plain && key.len() <= MAX_SHOWN { format!(".{key}") } else { format!("[{}]", quoted(key)) }
 }
 
-/// A text as it stands in a sentence, cut where it is long.
+/// A text in a message, truncated if it is long.
 pub(in crate::cluster) fn quoted(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
@@ -72,11 +72,11 @@ pub(in crate::cluster) fn quoted(text: &str) -> String {
     }
 }
 
-/// What a text must look like.
+/// The required form of a text.
 pub(in crate::cluster) struct Form {
-    /// Whether a text does.
+    /// Whether a text has the form.
     pub fits: fn(&str) -> bool,
-    /// What is allowed, to be read behind "it must be".
+    /// The allowed form, phrased to follow "it must be".
     pub allowed: &'static str,
 }
 
@@ -87,37 +87,37 @@ pub(in crate::cluster) struct Report {
 }
 
 impl Report {
-    /// Notes that the rule which `why` tells of is broken here; `why` is read behind the path.
+    /// Records that a rule is violated at this place; `why` is phrased to follow the path.
     pub fn say(&mut self, at: &At<'_>, why: impl Into<String>) {
         if self.found.len() < MAX_VIOLATIONS {
             self.found.push(Violation { path: at.path(), why: why.into() });
         }
     }
 
-    /// Whether nothing was found.
+    /// Whether no violation was found.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// Takes what another has found, as far as there is room.
+    /// Adds the violations of another report, as far as there is room.
     pub fn take(&mut self, other: Self) {
         let room = MAX_VIOLATIONS.saturating_sub(self.found.len());
         self.found.extend(other.found.into_iter().take(room));
     }
 
-    /// Whether there is no room for more.
+    /// Whether there is no room for more violations.
     pub fn is_full(&self) -> bool {
         self.found.len() >= MAX_VIOLATIONS
     }
 
-    /// A text must have a form.
+    /// A text must have this form.
     pub fn form(&mut self, at: &At<'_>, text: &str, form: &Form) {
         if !(form.fits)(text) {
             self.say(at, format!("was {}; it must be {}", quoted(text), form.allowed));
         }
     }
 
-    /// A text must be there and have a form.
+    /// A text is required and must have this form.
     pub fn required(&mut self, at: &At<'_>, text: Option<&str>, form: &Form) {
         match text {
             Some(text) if !text.is_empty() => self.form(at, text, form),
@@ -125,7 +125,7 @@ impl Report {
         }
     }
 
-    /// Something must be there.
+    /// A value is required.
     pub fn missing(&mut self, at: &At<'_>) {
         self.say(at, "is required");
     }
@@ -137,28 +137,28 @@ impl Report {
         }
     }
 
-    /// A text, if there is one, must be one of these.
+    /// A text, if it is set, must be one of these.
     pub fn choice(&mut self, at: &At<'_>, text: Option<&str>, allowed: &[&str]) {
         if let Some(text) = text {
             self.one_of(at, text, allowed);
         }
     }
 
-    /// A number, if there is one, must be within these limits.
+    /// A number, if it is set, must be within these limits.
     pub fn range(&mut self, at: &At<'_>, number: Option<i64>, least: i64, most: i64) {
         if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
-            self.say(at, format!("was {number}; it must be {least} to {most}"));
+            self.say(at, format!("was {number}; it must be between {least} and {most}"));
         }
     }
 
-    /// A number, if there is one, must not be less than this.
+    /// A number, if it is set, must not be less than this.
     pub fn at_least(&mut self, at: &At<'_>, number: Option<i64>, least: i64) {
         if let Some(number) = number.filter(|number| *number < least) {
             self.say(at, format!("was {number}; it must be at least {least}"));
         }
     }
 
-    /// What was found.
+    /// The violations.
     pub fn finish(self) -> Vec<Violation> {
         self.found
     }

@@ -1,4 +1,5 @@
-//! As whom containers run and with which profiles. What could harm a node is refused in [`safety`](crate::cluster::safety).
+//! The user and the profiles that containers run with. What could harm a node is rejected in
+//! [`safety`](crate::cluster::safety).
 
 use std::collections::HashSet;
 
@@ -47,20 +48,20 @@ pub(super) fn of_container(container: &Container, pod: &PodSpec, at: &At<'_>, re
     let (own, all) = (container.security_context.as_ref(), pod.security_context.as_ref());
     let user = own.and_then(|own| own.run_as_user).or_else(|| all.and_then(|all| all.run_as_user));
     let not_root = own.and_then(|own| own.run_as_non_root).or_else(|| all.and_then(|all| all.run_as_non_root));
-    // The API server takes it; the kubelet refuses to start the container.
+    // The API server accepts it; the kubelet refuses to start the container.
     if user == Some(0) && not_root == Some(true) {
-        report.say(&at, "has runAsNonRoot and the user 0, who is root");
+        report.say(&at, "has runAsNonRoot, but the user 0 is root");
     }
     let Some(context) = own else { return };
     report.range(&at.field("runAsUser"), context.run_as_user, 0, MAX_ID);
     report.range(&at.field("runAsGroup"), context.run_as_group, 0, MAX_ID);
     if context.allow_privilege_escalation == Some(false) {
         if context.privileged == Some(true) {
-            report.say(&at, "has privileged without allowPrivilegeEscalation");
+            report.say(&at, "may not be privileged when allowPrivilegeEscalation is false");
         }
         let added = context.capabilities.iter().flat_map(|capabilities| &capabilities.add).flatten();
         if added.into_iter().any(|capability| capability == "CAP_SYS_ADMIN") {
-            report.say(&at, "adds CAP_SYS_ADMIN without allowPrivilegeEscalation");
+            report.say(&at, "may not add CAP_SYS_ADMIN when allowPrivilegeEscalation is false");
         }
     }
     windows(context.windows_options.as_ref(), pod, &at, report);

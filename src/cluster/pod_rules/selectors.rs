@@ -1,4 +1,4 @@
-//! Selectors of labels and of nodes, and the toleration of taints.
+//! Label selectors, node selectors and tolerations.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use super::names::{LABEL_VALUE, QUALIFIED, SUBDOMAIN};
 use super::report::{At, Report, quoted};
 
-/// A selector of labels.
+/// A label selector.
 pub(in crate::cluster) fn labels(selector: &LabelSelector, at: &At<'_>, report: &mut Report) {
     let match_labels = at.field("matchLabels");
     for (key, value) in selector.match_labels.iter().flatten() {
@@ -31,7 +31,7 @@ pub(in crate::cluster) fn labels(selector: &LabelSelector, at: &At<'_>, report: 
     }
 }
 
-/// Whether a selector that keeps to the rules selects what has these labels.
+/// Whether a valid selector selects an object with these labels.
 pub(in crate::cluster) fn selects(selector: &LabelSelector, labels: Option<&BTreeMap<String, String>>) -> bool {
     let label = |key: &String| labels.and_then(|labels| labels.get(key));
     let mut equal = selector.match_labels.iter().flatten();
@@ -49,7 +49,7 @@ pub(in crate::cluster) fn selects(selector: &LabelSelector, labels: Option<&BTre
         })
 }
 
-/// How many values an operator takes.
+/// The number of values that an operator takes.
 fn number_of_values(operator: &str, values: &[String], at: &At<'_>, report: &mut Report) {
     let at = at.field("values");
     match operator {

@@ -1,4 +1,4 @@
-//! What only holds for the tasks of a job: they end, the platform knows what they use, and nothing has to be done to them
+//! The rules that apply only to the tasks of a job: they end, the platform knows what they use, and they need nothing
 //! from outside.
 
 use std::collections::HashSet;
@@ -11,18 +11,18 @@ use crate::cluster::image::ImageReference;
 use crate::cluster::safety::Violation;
 use crate::config::GpuResources;
 
-/// Environment variables with this prefix are the platform's own.
+/// Environment variables with this prefix are reserved for the platform.
 const RESERVED: &str = "PLATFORM_";
 
-/// Every rule that a task of a job, whose template stands at `path`, breaks: those of [`violations`](super::violations)
-/// and the platform's own; the first fifty.
+/// Every rule that a task of a job, whose template is at `path`, violates: those of [`violations`](super::violations)
+/// and the platform's own; at most the first fifty.
 pub fn violations(template: &PodTemplateSpec, path: &str) -> Vec<Violation> {
     let mut report = Report::default();
     let at = At::root(path);
     super::check(template, &at, &mut report);
     if let Some(metadata) = &template.metadata {
         let at = at.field("metadata");
-        // Who would remove them?
+        // Nothing would remove them.
         if metadata.finalizers.iter().flatten().next().is_some() {
             report.say(&at.field("finalizers"), "is not allowed: the pod could never be removed");
         }
@@ -36,8 +36,8 @@ pub fn violations(template: &PodTemplateSpec, path: &str) -> Vec<Violation> {
     report.finish()
 }
 
-/// The resources of a task that only a device plugin knows and that `gpus` does not have a row for: such an accelerator
-/// would escape the project's quota.
+/// Extended resources of a task that `gpus` does not list: such an accelerator would not count against the project's
+/// quota.
 pub fn uncounted(template: &PodTemplateSpec, path: &str, gpus: &GpuResources) -> Vec<Violation> {
     let mut report = Report::default();
     let root = At::root(path);
@@ -62,7 +62,7 @@ pub fn uncounted(template: &PodTemplateSpec, path: &str, gpus: &GpuResources) ->
     report.finish()
 }
 
-/// The containers of a pod, each with the list that it stands in and its place there.
+/// The containers of a pod, each with its list and its index in it.
 fn containers(pod: Option<&PodSpec>) -> impl Iterator<Item = (&'static str, usize, &Container)> {
     let init = pod.and_then(|pod| pod.init_containers.as_deref()).unwrap_or_default();
     let main = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
@@ -116,7 +116,7 @@ fn container(container: &Container, at: &At<'_>, report: &mut Report) {
                 format!("was {}; names that begin with {RESERVED} are the platform's own", quoted(&variable.name));
             report.say(&at, why);
         }
-        // Kubernetes takes the last one; which one was meant cannot be told.
+        // Kubernetes uses the last one; it is unknown which one was meant.
         if !names.insert(&variable.name) {
             report.say(&at, format!("was {}, which is given twice", quoted(&variable.name)));
         }

@@ -1,4 +1,4 @@
-//! The rules of pods, one by one. What a real API server says to the same pods is in `tests/cluster_contract/pod_rules.rs`.
+//! The rules of pods, one by one. `tests/cluster_contract/pod_rules.rs` compares them with a real API server.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn template(spec: Value) -> PodTemplateSpec {
     serde_json::from_value(json!({ "spec": spec })).unwrap()
 }
 
-/// What is told of a task whose only container has these members.
+/// The violations of a task whose only container has these members.
 fn of_container(members: Value) -> String {
     let mut container = json!({ "name": "a", "image": "alpine:3.20" });
     container.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -30,7 +30,7 @@ fn told(violations: Vec<Violation>) -> String {
 #[test]
 fn a_pod_as_a_whole_has_no_list_of_claims_even_an_empty_one() {
     let limits = json!({ "cpu": 2 });
-    assert_snapshot!(of_pod(json!({ "resources": { "limits": limits, "claims": [] } })), @"tasks[0].spec.resources.claims is not allowed for a pod as a whole");
+    assert_snapshot!(of_pod(json!({ "resources": { "limits": limits, "claims": [] } })), @"tasks[0].spec.resources.claims is not allowed at the level of the pod");
     assert_eq!(of_pod(json!({ "resources": { "limits": limits } })), "");
 }
 
@@ -41,8 +41,8 @@ fn amounts_are_quantities_that_are_not_negative_and_within_their_limits() {
     };
     let none = || json!({});
     assert_snapshot!(resources(none(), json!({ "memory": "512MB", "cpu": "2cores" })), @r#"
-    tasks[0].spec.containers[0].resources.limits.cpu was "2cores", which is not a quantity: it must be a number alone or with one of m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei behind it, such as 500m or 10Gi
-    tasks[0].spec.containers[0].resources.limits.memory was "512MB", which is not a quantity: it must be a number alone or with one of m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei behind it, such as 500m or 10Gi
+    tasks[0].spec.containers[0].resources.limits.cpu was "2cores", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi
+    tasks[0].spec.containers[0].resources.limits.memory was "512MB", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi
     "#);
     for amount in ["1 Gi", "", "1gi", "--1", "0x10", "1Gib", "٣"] {
         assert!(resources(none(), json!({ "memory": amount })).contains("which is not a quantity"), "{amount}");
@@ -57,7 +57,7 @@ fn amounts_are_quantities_that_are_not_negative_and_within_their_limits() {
     assert_snapshot!(resources(none(), json!({ "foo": 1 })), @"tasks[0].spec.containers[0].resources.limits.foo is not a resource; use cpu, memory, ephemeral-storage, hugepages- and a size, or a name with a domain such as nvidia.com/gpu");
     assert_snapshot!(resources(none(), json!({ "memory": "500m" })), @"tasks[0].spec.containers[0].resources.limits.memory was 500m; it must be a whole number of bytes");
     assert_snapshot!(resources(none(), json!({ "hugepages-2Mi": "3Mi" })), @r"
-    tasks[0].spec.containers[0].resources.limits.hugepages-2Mi was 3Mi; it must be a multiple of the size of a page
+    tasks[0].spec.containers[0].resources.limits.hugepages-2Mi was 3Mi; it must be a multiple of the page size
     tasks[0].spec.containers[0].resources has huge pages; it must have cpu or memory as well
     ");
     assert_eq!(
@@ -72,11 +72,11 @@ fn what_a_pod_asks_for_as_a_whole_is_enough_for_its_containers() {
         of_pod(json!({ "resources": resources, "containers": [{ "name": "a", "resources": container }] }))
     };
     assert_snapshot!(pod(json!({ "requests": { "cpu": 1, "nvidia.com/gpu": 1 } }), json!({ "requests": { "cpu": 2 } })), @r#"
-    tasks[0].spec.resources.requests["nvidia.com/gpu"] is not allowed for a pod as a whole; only cpu, memory and huge pages are
-    tasks[0].spec.resources.requests.cpu was 1; it may not be less than what the containers ask for together
+    tasks[0].spec.resources.requests["nvidia.com/gpu"] is not allowed at the level of the pod; only cpu, memory and huge pages are
+    tasks[0].spec.resources.requests.cpu was 1; it may not be less than the aggregate request of the containers
     "#);
     assert_snapshot!(pod(json!({ "limits": { "memory": "1Gi" } }), json!({ "limits": { "memory": "2Gi" } })), @r#"
-    tasks[0].spec.resources.limits.memory was 1Gi; it may not be less than what the containers ask for together
+    tasks[0].spec.resources.limits.memory was 1Gi; it may not be less than the aggregate request of the containers
     tasks[0].spec.resources.limits.memory was 1Gi; it may not be less than the limit of the container "a", which is 2Gi
     "#);
     assert_eq!(pod(json!({ "requests": { "cpu": 64, "memory": "1Ti" } }), json!({ "requests": { "cpu": 2 } })), "");
@@ -102,11 +102,11 @@ fn variables_have_names_of_their_own_and_one_source() {
     ])), @r#"
     tasks[0].spec.containers[0].env[0].valueFrom is not allowed together with a value
     tasks[0].spec.containers[0].env[0].valueFrom.fieldRef.fieldPath was "spec.nodename"; it must be metadata.name, metadata.namespace, metadata.uid, spec.nodeName, spec.serviceAccountName, status.hostIP, status.hostIPs, status.podIP, status.podIPs, metadata.labels['KEY'] or metadata.annotations['KEY']
-    tasks[0].spec.containers[0].env[1].valueFrom has 0 sources; it must have one of fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef
+    tasks[0].spec.containers[0].env[1].valueFrom has 0 sources; it must have exactly one of fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef
     tasks[0].spec.containers[0].env[2].valueFrom.configMapKeyRef.name was "A B"; it must be at most 253 lower-case letters, digits, '-' and '.', with a letter or a digit at both ends and around every '.'
     tasks[0].spec.containers[0].env[2].valueFrom.configMapKeyRef.key was "../x"; it must be 1 to 253 letters, digits, '-', '_' and '.', not "." and not beginning with ".."
     tasks[0].spec.containers[0].env[3].valueFrom.fieldRef.fieldPath has the key "a b"; it must be at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends, after an optional domain such as example.com/
-    tasks[0].spec.containers[0].env[4].valueFrom.resourceFieldRef.resource was "limits.cpus"; it must be limits. or requests. and cpu, memory, ephemeral-storage or hugepages- and a size
+    tasks[0].spec.containers[0].env[4].valueFrom.resourceFieldRef.resource was "limits.cpus"; it must be limits. or requests. followed by cpu, memory, ephemeral-storage or hugepages- and a size
     "#);
     // The index of an Indexed batch Job, among others.
     assert_eq!(env(json!([{ "name": "JOB_COMPLETION_INDEX", "value": "3" }, { "name": "my.var-1", "value": "" }])), "");
@@ -115,10 +115,10 @@ fn variables_have_names_of_their_own_and_one_source() {
 #[test]
 fn what_linux_cannot_start_is_refused() {
     let long = "x".repeat(131_072);
-    assert_snapshot!(of_container(json!({ "args": ["a", long] })), @"tasks[0].spec.containers[0].args[1] has 131072 bytes; Linux starts no program with one of more than 131071");
+    assert_snapshot!(of_container(json!({ "args": ["a", long] })), @"tasks[0].spec.containers[0].args[1] has 131072 bytes; the limit of Linux for one argument or variable is 131071");
     assert_eq!(of_container(json!({ "args": [long[1..]], "env": [{ "name": "A", "value": long[3..] }] })), "");
-    assert_snapshot!(of_container(json!({ "env": [{ "name": "A", "value": long[2..] }] })), @"tasks[0].spec.containers[0].env[0].value has 131072 bytes; Linux starts no program with one of more than 131071");
-    assert_snapshot!(of_container(json!({ "command": ["a\0b"] })), @"tasks[0].spec.containers[0].command[0] has the character U+0000 (NUL), which no argument or variable can have");
+    assert_snapshot!(of_container(json!({ "env": [{ "name": "A", "value": long[2..] }] })), @"tasks[0].spec.containers[0].env[0].value has 131072 bytes; the limit of Linux for one argument or variable is 131071");
+    assert_snapshot!(of_container(json!({ "command": ["a\0b"] })), @"tasks[0].spec.containers[0].command[0] contains the character U+0000 (NUL), which no argument or variable may contain");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn the_template_of_a_claim_has_amounts_that_can_be_read_and_no_name() {
     );
     let limited = json!({ "requests": { "storage": "1Gi" }, "limits": { "x": "1 Gi" } });
     assert!(claim(json!({}), limited).contains("limits.x was \"1 Gi\", which is not a quantity"));
-    assert_snapshot!(claim(json!({ "name": "a" }), plain), @"tasks[0].spec.volumes[0].ephemeral.volumeClaimTemplate.metadata has more than labels and annotations, which is all that the template of a claim may have");
+    assert_snapshot!(claim(json!({ "name": "a" }), plain), @"tasks[0].spec.volumes[0].ephemeral.volumeClaimTemplate.metadata may only have labels and annotations in the template of a claim");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn mounts_are_of_volumes_that_are_there_at_paths_of_their_own() {
     tasks[0].spec.containers[0].volumeMounts[2].mountPath was "rel"; it must be an absolute path without ".."
     tasks[0].spec.containers[0].volumeMounts[4].mountPath was "/a/", which is mounted twice
     tasks[0].spec.containers[0].volumeMounts[5].mountPath was "/a/../b"; it must be an absolute path without ".."
-    tasks[0].spec.containers[0].volumeMounts[6].mountPath was "/c:d"; it may not have a ':'
+    tasks[0].spec.containers[0].volumeMounts[6].mountPath was "/c:d"; it may not contain a ':'
     tasks[0].spec.containers[0].volumeMounts[7].mountPath was "/", which would hide the image's own files
     tasks[0].spec.containers[0].volumeMounts[8].subPath was "../x"; it must be a relative path without ".."
     tasks[0].spec.containers[0].volumeMounts[9].mountPropagation was "Bidirectional"; it must be "None" or "HostToContainer"
@@ -173,8 +173,8 @@ fn containers_have_names_of_their_own_and_legal_images() {
     tasks[0].spec.containers[1].name was "A_b"; it must be 1 to 63 lower-case letters, digits and '-', with a letter or a digit at both ends
     tasks[0].spec.containers[1].workingDir was "rel"; it must be an absolute path without ".."
     tasks[0].spec.containers[2].restartPolicy is only allowed for an init container
-    tasks[0].spec.containers[0].image was "{{image}}", which is not an image reference: the part "{{image}}" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
-    tasks[0].spec.containers[1].image was "x y", which is not an image reference: the part "x y" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    tasks[0].spec.containers[0].image was "{{image}}", which is not an image reference: the part "{{image}}" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
+    tasks[0].spec.containers[1].image was "x y", which is not an image reference: the part "x y" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
     "#);
 }
 
@@ -193,7 +193,7 @@ fn labels_and_annotations_have_legal_keys_and_sizes() {
     tasks[0].metadata.labels have the key "a b"; it must be at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends, after an optional domain such as example.com/
     tasks[0].metadata.labels.team was "a b"; it must be empty, or at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends
     tasks[0].metadata.annotations have the key "-"; it must be at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends, after an optional domain such as example.com/
-    tasks[0].metadata.annotations have 262168 bytes together; they may have 261120
+    tasks[0].metadata.annotations have 262168 bytes together; at most 261120 are allowed
     tasks[0].metadata.finalizers is not allowed: the pod could never be removed
     "#);
 }

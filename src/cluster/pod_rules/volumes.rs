@@ -1,4 +1,4 @@
-//! Volumes: names, one source each, and what the sources that a pod may have need.
+//! Volumes: names, one source each, and the requirements of the allowed sources.
 
 use std::collections::HashSet;
 
@@ -40,7 +40,7 @@ fn sources(volume: &Volume, pod: &PodSpec, at: &At<'_>, report: &mut Report) {
         if !is_pages {
             report.one_of(&at.field("medium"), medium, &["", "Memory", "HugePages"]);
         }
-        // The API server takes it; the kubelet cannot mount it.
+        // The API server accepts it; the kubelet cannot mount it.
         if medium.starts_with("HugePages") && !amounts::has_huge_pages(pod) {
             let why = format!("was {}, but no container of the pod has huge pages", quoted(medium));
             report.say(&at.field("medium"), why);
@@ -95,7 +95,7 @@ fn projection<'p>(
         + usize::from(source.cluster_trust_bundle.is_some())
         + usize::from(source.pod_certificate.is_some());
     if count != 1 {
-        report.say(at, format!("has {count} sources; it must have one of configMap, secret and downwardAPI"));
+        report.say(at, format!("has {count} sources; it must have exactly one of configMap, secret and downwardAPI"));
     }
     let map = source.config_map.as_ref().map(|map| ("configMap", &map.name, &map.items));
     let secret = source.secret.as_ref().map(|secret| ("secret", &secret.name, &secret.items));
@@ -111,7 +111,7 @@ fn projection<'p>(
         files::of_pod(Some(items), pod, &at.field("items"), report);
         once(items.iter().map(|item| item.path.as_str()), paths, &at.field("items"), report);
     }
-    // They need keys that this platform's clusters do not give out.
+    // They need keys that this platform's clusters do not issue.
     for (name, is_there) in [
         ("clusterTrustBundle", source.cluster_trust_bundle.is_some()),
         ("podCertificate", source.pod_certificate.is_some()),
@@ -125,7 +125,7 @@ fn projection<'p>(
 fn once<'p>(written: impl Iterator<Item = &'p str>, paths: &mut HashSet<&'p str>, at: &At<'_>, report: &mut Report) {
     for (index, path) in written.enumerate() {
         if !paths.insert(path) {
-            let why = format!("was {}, which another file of the volume has", quoted(path));
+            let why = format!("was {}, which another file of the volume already has", quoted(path));
             report.say(&at.item(index).field("path"), why);
         }
     }

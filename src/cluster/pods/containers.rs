@@ -1,20 +1,20 @@
-//! Which of a pod's containers explains where the pod stands, and what it says.
+//! Selects the container that explains a pod's state, and reads its status.
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// Exit codes above this may be 128 and the signal that ended the process.
+/// Exit codes above this may be 128 plus the signal that ended the process.
 const SIGNAL_BASE: i32 = 128;
-/// Linux has the signals from 1 to this. 255 is what a program returns that returns -1, and no signal.
+/// The highest signal of Linux; signals start at 1. 255 is the exit code of a program that returns -1, not a signal.
 const LAST_SIGNAL: i32 = 64;
-/// The reason of a container that waits for the init containers.
+/// Reason of a container that waits for the init containers.
 pub const INITIALIZING: &str = "PodInitializing";
-/// The reason of a container that is being made, or whose volumes are being mounted.
+/// Reason of a container that is being created, or whose volumes are being mounted.
 pub(super) const CREATING: &str = "ContainerCreating";
-/// How every container begins: that says nothing of what it waits for.
+/// The initial reasons of every container: they say nothing about what it is waiting for.
 const USUAL: [&str; 2] = [INITIALIZING, CREATING];
 
-/// What is told of the containers.
+/// The state that the containers explain.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Telling {
     pub(super) container: Option<String>,
@@ -32,7 +32,7 @@ impl Telling {
         Self { container: Some(one.status.name.clone()), in_init: one.role != Role::Main, ..Self::default() }
     }
 
-    /// The end of `one`.
+    /// The state of `one`, which has ended.
     fn ended(one: &One<'_>, ended: &ContainerStateTerminated) -> Self {
         Self {
             reason: ended.reason.clone(),
@@ -48,9 +48,9 @@ impl Telling {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// Runs to its end before the next one begins.
+    /// Runs to its end before the next one starts.
     Init,
-    /// An init container that goes on beside the others. How it ends says nothing of the pod.
+    /// An init container that keeps running beside the others. Its end says nothing about the pod.
     Sidecar,
     Main,
 }
@@ -82,7 +82,7 @@ impl One<'_> {
     }
 }
 
-/// How many containers a pod has, init containers included.
+/// The number of containers in a pod, including init containers.
 pub(super) fn count(pod: &Pod) -> usize {
     let of = |spec: &k8s_openapi::api::core::v1::PodSpec| {
         spec.containers.len() + spec.init_containers.as_ref().map_or(0, Vec::len)
@@ -90,7 +90,7 @@ pub(super) fn count(pod: &Pod) -> usize {
     pod.spec.as_ref().map_or(0, of)
 }
 
-/// What the containers say of a pod that has `ended`, or has not.
+/// What the containers say about a pod that has `ended`, or has not.
 pub(super) fn telling(pod: &Pod, ended: bool) -> Telling {
     let all = of_pod(pod);
     let mains = || all.iter().filter(|one| one.role == Role::Main);
@@ -125,8 +125,8 @@ fn of_pod(pod: &Pod) -> Vec<One<'_>> {
     init.chain(main).collect()
 }
 
-/// The init container that failed, else whichever of the others failed first, else any that ended, else a sidecar that
-/// failed, else what one that never began was waiting for.
+/// The init container that failed, else the first of the others that failed, else any that ended, else a sidecar that
+/// failed, else the reason that one that never started was waiting for.
 fn cause_of_end(all: &[One<'_>]) -> Option<Telling> {
     let of = |role: Role| all.iter().filter(move |one| one.role == role);
     let init = of(Role::Init).find_map(|one| Some((one, one.failure()?)));
@@ -140,8 +140,8 @@ fn cause_of_end(all: &[One<'_>]) -> Option<Telling> {
     }
 }
 
-/// What keeps a pod that has not ended: the container that waits for something, or has failed while others go on; else
-/// the init container that runs, else how any of them begins.
+/// The container that holds up a pod that has not ended: the one that waits for something, or has failed while others
+/// continue; else the running init container, else the initial state of any of them.
 fn trouble(all: &[One<'_>]) -> Option<Telling> {
     let is_stuck = |one: &&One<'_>| unusual(one).is_some() || one.failure().is_some() && one.role != Role::Sidecar;
     if let Some(one) = all.iter().find(is_stuck) {
@@ -163,7 +163,7 @@ fn unusual<'s>(one: &'s One<'_>) -> Option<&'s str> {
     one.waits_for().filter(|reason| !USUAL.contains(reason))
 }
 
-/// What a container waits for. One that crashed and is to be started again says how it ended.
+/// What a container is waiting for. One that crashed and will be restarted has the result of its last run.
 fn waiting(one: &One<'_>) -> Telling {
     let state = one.state().and_then(|state| state.waiting.as_ref());
     let last = one.status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
@@ -181,7 +181,7 @@ fn signal_of(ended: &ContainerStateTerminated) -> Option<i32> {
     told.or_else(|| Some(ended.exit_code - SIGNAL_BASE).filter(|signal| (1..=LAST_SIGNAL).contains(signal)))
 }
 
-/// In seconds since 1970; a container that could not be started bears that year.
+/// In seconds since 1970; a container that could not be started has a time in that year.
 fn seconds(time: Option<&Time>) -> Option<i64> {
     time.map(|time| time.0.as_second()).filter(|second| *second > 0)
 }

@@ -1,4 +1,4 @@
-//! How a task's program ended, in words: the same ones whoever tells of it.
+//! How a task's program ended, as a message that is the same everywhere.
 
 use std::fmt::{Display, Formatter, Result};
 
@@ -9,15 +9,15 @@ use super::{TaskPod, containers, stop};
 /// How a program ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct End<'t> {
-    /// Its container, where the pod has several.
+    /// Its container, if the pod has several.
     pub container: Option<&'t str>,
-    /// Whether that is an init container.
+    /// Whether that container is an init container.
     pub in_init: bool,
-    /// The machine-readable why; what is said to it is told where the pod was stopped.
+    /// Machine-readable reason; if the pod was stopped, the message about that explains it.
     pub reason: Option<&'t str>,
-    /// The sentence to the reason.
+    /// Human-readable explanation of the reason.
     pub message: Option<&'t str>,
-    /// What it returned.
+    /// The exit code.
     pub exit_code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
@@ -43,7 +43,7 @@ impl Display for End<'_> {
     }
 }
 
-/// The sentence about a task that failed.
+/// The message for a task that failed.
 pub fn failed(task: impl Display, end: &End<'_>) -> String {
     format!("task {task} failed: {end}")
 }

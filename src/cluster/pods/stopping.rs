@@ -1,4 +1,4 @@
-//! Why a pod was stopped: what its `DisruptionTarget` condition and its deletion say.
+//! Why a pod was stopped, according to its `DisruptionTarget` condition and its deletion.
 //!
 //! <https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions>
 
@@ -10,13 +10,13 @@ use super::containers::Telling;
 pub mod stop {
     /// It was deleted.
     pub const POD_DELETED: &str = "PodDeleted";
-    /// It was evicted through the API, as `kubectl drain` does, or by the kubelet of a node that ran short.
+    /// It was evicted through the API, as by `kubectl drain`, or by the kubelet of a node that ran short of resources.
     pub const EVICTED: &str = "Evicted";
     /// Its node failed, was removed, or has a taint that the pod does not tolerate.
     pub const NODE_UNAVAILABLE: &str = "NodeUnavailable";
-    /// The scheduler made room for a pod of a higher priority.
+    /// The scheduler made room for a pod with a higher priority.
     pub const PREEMPTED_BY_SCHEDULER: &str = "PreemptedByScheduler";
-    /// The kubelet stopped it, as when its node shuts down.
+    /// The kubelet stopped it, for example because its node shut down.
     pub const STOPPED_BY_KUBELET: &str = "StoppedByKubelet";
 
     /// All of them.
@@ -28,10 +28,10 @@ pub mod stop {
     }
 }
 
-/// Exit codes of a process that was told to end, or was killed.
+/// Exit codes of a process that was terminated or killed.
 const TERMINATED: [i32; 2] = [143, 137];
 
-/// Why the pod was stopped; `None` for one that was not, or had ended before.
+/// Why the pod was stopped; `None` for one that was not stopped or had already ended.
 pub(super) fn why(pod: &Pod, ended: bool, telling: &Telling) -> Option<&'static str> {
     let target = disruption(pod);
     if ended && target.is_none() && ended_before_deletion(pod, telling) {
@@ -52,10 +52,11 @@ fn disruption(pod: &Pod) -> Option<&'static str> {
     })
 }
 
-/// Whether it had ended when its deletion was asked for, in whole seconds. Within the same one the exit code says.
+/// Whether it had ended when its deletion was requested, in whole seconds. Within the same second the exit code
+/// decides.
 fn ended_before_deletion(pod: &Pod, telling: &Telling) -> bool {
     let Some(deleted) = &pod.metadata.deletion_timestamp else { return true };
-    // The time stamp is when it will be gone: the grace period after somebody asked.
+    // The timestamp is when it will be gone: the grace period after the request.
     let asked = deleted.0.as_second().saturating_sub(pod.metadata.deletion_grace_period_seconds.unwrap_or(0));
     match telling.finished_at {
         Some(finished) if finished == asked => telling.exit_code.is_none_or(|code| !TERMINATED.contains(&code)),

@@ -1,4 +1,4 @@
-//! What pods say of their tasks.
+//! What pods report about their tasks.
 
 use super::*;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Images, and GPUs: what a container is made of and what it is given.
+//! Images and GPUs of containers.
 
 use serde_json::{Map, Value};
 
@@ -6,22 +6,22 @@ use super::{Walk, member, shown};
 use crate::cluster::image::ImageReference;
 use crate::quantity::Quantity;
 
-/// The resource a GPU is asked for as.
+/// The resource name of a GPU.
 pub const GPU: &str = "nvidia.com/gpu";
 
-/// An image is a reference; in a workflow it may be one that is put together when it runs.
+/// An image must be a reference; in a workflow it may contain template tags.
 pub fn image(walk: &mut Walk, image: &Value, path: &str) {
     let why = match image.as_str().map(|text| (walk.is_filled_in(text), text.parse::<ImageReference>())) {
         Some((true, _) | (false, Ok(_))) => return,
         Some((false, Err(error))) => {
             format!("was {}, which is not an image reference: {}", shown(image), error.problem)
         }
-        None => format!("was {}; it may be an image reference such as \"python:3.12\"", shown(image)),
+        None => format!("was {}; it must be an image reference such as \"python:3.12\"", shown(image)),
     };
     walk.note(path, why);
 }
 
-/// Kubernetes does not divide GPUs between what is asked for and what is allowed. A limit alone is both.
+/// Kubernetes does not overcommit GPUs: request and limit must be equal. A limit alone is both.
 pub fn gpus(walk: &mut Walk, fields: &Map<String, Value>, path: &str) {
     let amount = |list: &str| member(fields, list)?.get(GPU).filter(|amount| !amount.is_null());
     let Some(asked) = amount("requests") else { return };
@@ -29,8 +29,7 @@ pub fn gpus(walk: &mut Walk, fields: &Map<String, Value>, path: &str) {
     let equal = allowed.is_some_and(|allowed| matches!((parsed(asked), parsed(allowed)), (Some(a), Some(b)) if a == b));
     if !equal {
         let limit = allowed.map_or("no limit".to_owned(), |allowed| format!("a limit of {}", shown(allowed)));
-        let why =
-            format!("asks for {} GPUs with {limit}; a pod must limit GPUs to exactly what it asks for", shown(asked));
+        let why = format!("requests {} GPUs with {limit}; the limit must be equal to the request", shown(asked));
         walk.note(path, why);
     }
 }

@@ -1,10 +1,10 @@
-//! Pod safety: what no pod of a user may ask for, wherever in a payload its spec stands.
+//! Pod safety: what no user's pod may request, wherever its spec is in a payload.
 //!
 //! The rules are those of the Pod Security Standards' baseline profile
 //! (<https://kubernetes.io/docs/concepts/security/pod-security-standards/>) and the platform's own: no service-account
-//! token, no node of one's choice, storage by claims only, GPUs asked for as they are limited. `docs/pod-safety.md` lists
-//! the decision for every field. They read the payload as it stands and not as Kubernetes' types, so that nothing hides in
-//! a field of another type or in a kind whose type the platform does not have.
+//! token, no choice of a node, storage by claims only, equal requests and limits of GPUs. `docs/pod-safety.md` lists
+//! the decision for every field. The rules read the raw payload and not Kubernetes' types, so that nothing can hide in
+//! a field of the wrong type or in a kind whose type the platform does not have.
 
 mod annotations;
 mod images;
@@ -20,18 +20,18 @@ use serde_json::{Map, Value};
 pub use images::GPU;
 use shown::{key as shown_key, value as shown};
 
-/// Violations that are told of one payload at most.
+/// Maximum number of violations reported per payload.
 const MAX_VIOLATIONS: usize = 50;
 
-/// The field that a whole document stands in.
+/// The parent field of a whole document.
 const DOCUMENT: &str = "";
 
-/// Something that a pod may not ask for.
+/// Something that a pod may not request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Where it stands: `spec.template.spec.hostNetwork`.
+    /// The path: `spec.template.spec.hostNetwork`.
     pub path: String,
-    /// What is wrong with it, to be read behind the path.
+    /// What is wrong, phrased to follow the path.
     pub why: String,
 }
 
@@ -41,26 +41,26 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What a payload is, as far as the rules differ.
+/// The type of a payload, as far as the rules differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payload {
-    /// A pod spec, or an object that pods are made of.
+    /// A pod spec, or an object that creates pods.
     Pods,
-    /// An Argo Workflow: pods, whose texts may have `{{parameters}}` that are filled in when it runs.
+    /// An Argo Workflow: pods whose strings may contain `{{parameters}}` that are substituted when it runs.
     Workflow,
     /// A PersistentVolumeClaim.
     Claim,
-    /// An object that makes neither pods nor storage: only its labels and annotations are looked at.
+    /// An object that creates neither pods nor storage: only its labels and annotations are checked.
     Other,
 }
 
-/// Everything in `payload`, whose own place is `path` (empty for a whole document), that no pod may ask for; the first
-/// fifty.
+/// Everything in `payload`, whose own path is `path` (empty for a whole document), that no pod may request; at most the
+/// first fifty.
 pub fn violations(payload: &Value, path: &str) -> Vec<Violation> {
     violations_in(payload, path, Payload::Pods)
 }
 
-/// A path and those of everything that it is a part of, but not of lists: `a.b[0].c`, `a.b[0]`, `a`.
+/// A path and those of its ancestors, without those of lists: `a.b[0].c`, `a.b[0]`, `a`.
 pub fn self_and_above(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(above, _)| above))
 }
@@ -69,7 +69,7 @@ pub fn self_and_above(path: &str) -> impl Iterator<Item = &str> {
 pub fn violations_in(payload: &Value, path: &str, kind: Payload) -> Vec<Violation> {
     let mut walk = Walk { templated: kind == Payload::Workflow, found: Vec::new() };
     match kind {
-        // Below a document its metadata is the document's own; below a template it goes to the pods.
+        // The metadata below a document is the document's own; below a template it is that of the pods.
         Payload::Pods | Payload::Workflow => {
             walk.value(payload, path, if path.is_empty() { DOCUMENT } else { "template" }, "");
         }
@@ -85,27 +85,27 @@ pub fn violations_in(payload: &Value, path: &str, kind: Payload) -> Vec<Violatio
     walk.found
 }
 
-/// One walk through a payload.
+/// One traversal of a payload.
 struct Walk {
-    /// Whether texts may have `{{parameters}}`.
+    /// Whether strings may contain `{{parameters}}`.
     templated: bool,
     found: Vec<Violation>,
 }
 
 impl Walk {
-    /// Notes that what stands at `path` is not allowed.
+    /// Records that the field at `path` is not allowed.
     fn note(&mut self, path: impl Into<String>, why: impl Into<String>) {
         if self.found.len() < MAX_VIOLATIONS {
             self.found.push(Violation { path: path.into(), why: why.into() });
         }
     }
 
-    /// Whether a text is filled in by the workflow when it runs, so that it cannot be judged now.
+    /// Whether a string contains a template tag, so that it cannot be judged before the workflow runs.
     fn is_filled_in(&self, text: &str) -> bool {
         self.templated && text.contains("{{")
     }
 
-    /// Looks at a value that is the `parent` of what is in it; `above` is the key over that.
+    /// Checks a value whose contents have the parent `parent`; `above` is the key above that.
     fn value(&mut self, value: &Value, path: &str, parent: &str, above: &str) {
         if self.found.len() >= MAX_VIOLATIONS {
             return;
@@ -145,8 +145,8 @@ impl Walk {
     }
 }
 
-/// A key as it is looked up: Go's decoder, by which controllers read parts of an object, takes `HostNetwork` and
-/// `hoſtNetwork` for `hostNetwork`.
+/// A key in the form in which it is looked up: Go's decoder, which controllers use for parts of an object, accepts
+/// `HostNetwork` and `hoſtNetwork` as `hostNetwork`.
 fn folded(key: &str) -> String {
     if key.is_ascii() { key.to_ascii_lowercase() } else { key.to_uppercase().to_lowercase() }
 }
@@ -155,7 +155,7 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// The field of that name, however its case is written.
+/// The field with this name, ignoring case.
 fn member<'v>(fields: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     let found = fields.get(name).or_else(|| fields.iter().find(|(key, _)| folded(key) == folded(name)).map(|(_, v)| v));
     found.filter(|value| !value.is_null())

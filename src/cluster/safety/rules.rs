@@ -1,12 +1,12 @@
-//! The fields that may not have every value: one row each.
+//! The fields with restricted values: one row each.
 
 use serde_json::Value;
 
 use super::shown;
 
-/// How a refusal is told.
+/// How a rejection is phrased.
 enum Told {
-    /// `was true; it may be false: …`, with what it may be.
+    /// `was true; it must be false: …`, with the allowed value.
     May(&'static str),
     /// `is not allowed: …`
     Never,
@@ -14,13 +14,13 @@ enum Told {
     Plainly,
 }
 
-/// One field: where it stands, which values it may have, and why no others.
+/// One field: its place, its allowed values, and the reason.
 struct Rule {
     /// Its name in lower case.
     field: &'static str,
-    /// The fields that it stands in; anywhere where there are none.
+    /// The parent fields to which the rule is limited; empty for all.
     within: &'static [&'static str],
-    /// Whether it may have this value, which is not null.
+    /// Whether this value, which is not null, is allowed.
     allows: fn(&Value) -> bool,
     told: Told,
     why: &'static str,
@@ -38,11 +38,11 @@ const HOST: &str = "a pod may not share its node's namespaces";
 const NODE: &str = "a container may not act as its node";
 const TOKEN: &str = "jobs get no service-account token";
 const QUEUE: &str = "the queue decides it";
-const OUTSIDE: &str = "a template outside of this document cannot be checked";
+const OUTSIDE: &str = "a template outside this document cannot be checked";
 
 /// SELinux types of the baseline profile.
 const SELINUX_TYPES: [&str; 5] = ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
-/// Kernel parameters of the baseline profile: those that a pod has for itself.
+/// Kernel parameters of the baseline profile: those that are namespaced.
 const SYSCTLS: [&str; 12] = [
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
@@ -94,44 +94,44 @@ const RULES: &[Rule] = &[
     rule("priorityclassname", is_not_system, Told::Never, SYSTEM),
     rule("podpriorityclassname", is_not_system, Told::Never, SYSTEM),
     rule("runtimeclassname", never, Told::Never, "the platform's nodes choose how they run pods"),
-    rule("overhead", never, Told::Never, "only a runtime class says what it needs"),
-    rule("schedulinggates", is_empty_list, Told::Never, "nobody would open the gate"),
-    rule("ephemeralcontainers", is_empty_list, Told::Never, "they can only be added to a pod that runs"),
+    rule("overhead", never, Told::Never, "only a runtime class may set it"),
+    rule("schedulinggates", is_empty_list, Told::Never, "nothing would remove the gate"),
+    rule("ephemeralcontainers", is_empty_list, Told::Never, "they can only be added to a running pod"),
     // What it is given.
     rule("resourceclaims", is_empty_list, Told::Never, DEVICES),
     within("claims", &["resources"], rule("", is_empty_list, Told::Never, DEVICES)),
     rule("mountpropagation", is_inward, Told::May("\"None\" or \"HostToContainer\""), "a mount may not reach its node"),
-    // What would keep a pod from ever going away, or tie it to an object of somebody else.
-    within("finalizers", &["metadata"], rule("", is_empty_list, Told::Never, "nobody would take it away")),
+    // What would keep a pod from ever being deleted, or make it depend on a foreign object.
+    within("finalizers", &["metadata"], rule("", is_empty_list, Told::Never, "nothing would remove it")),
     within("ownerreferences", &["metadata"], rule("", is_empty_list, Told::Never, "the platform owns the pod")),
     // What an Argo workflow can do beyond running the pods that it shows.
     rule("podspecpatch", never, Told::Never, "it could change what was checked"),
     rule("templateref", never, Told::Never, OUTSIDE),
     rule("workflowtemplateref", never, Told::Never, OUTSIDE),
-    rule("resource", is_no_mapping, Told::Never, "a workflow may not make objects of its own"),
+    rule("resource", is_no_mapping, Told::Never, "a workflow may not create other objects"),
     rule("plugin", is_no_mapping, Told::Never, "a workflow may only run the containers that it shows"),
 ];
 
 const CONFINED: &str = "must be of the type \"RuntimeDefault\" or \"Localhost\": a container may not be unconfined";
-const SELINUX: &str = "may have no user and no role, and of the types only one of: \"\", \"container_t\", \"container_init_t\", \"container_kvm_t\", \"container_engine_t\"";
-const SYSCTL: &str = "is not allowed: a pod may not change its node's kernel, only kernel.shm_rmid_forced and those of net.ipv4 that are its own";
+const SELINUX: &str = "may not set user or role, and its type must be one of: \"\", \"container_t\", \"container_init_t\", \"container_kvm_t\", \"container_engine_t\"";
+const SYSCTL: &str = "is not allowed: a pod may not change its node's kernel; only kernel.shm_rmid_forced and the net.ipv4 parameters of the pod's own network are allowed";
 const OTHERS: &str = "pods of other projects may not decide where a pod runs";
-const SYSTEM: &str = "priority classes that begin with \"system-\" are the cluster's own";
-const DEVICES: &str = "GPUs are asked for as nvidia.com/gpu in limits";
+const SYSTEM: &str = "priority classes that begin with \"system-\" are reserved for the cluster";
+const DEVICES: &str = "GPUs are requested as nvidia.com/gpu in limits";
 
-/// Why this field, whose name is in lower case, may not have this value, which is not null. It stands in the field `parent`,
-/// and that in `above`.
+/// Why this field, whose name is in lower case, may not have this value, which is not null. `parent` is the parent
+/// field and `above` the one above that.
 pub fn refusal(field: &str, value: &Value, parent: &str, above: &str) -> Option<String> {
     let rule =
         RULES.iter().find(|rule| rule.field == field && (rule.within.is_empty() || rule.within.contains(&parent)))?;
-    // A document's own metadata is the platform's to write anew; a template's goes to the pods.
+    // A document's own metadata is replaced by the platform; a template's is copied to the pods.
     let of_document = parent == "metadata" && above == super::DOCUMENT && rule.within == ["metadata"];
     if (rule.allows)(value) || of_document {
         return None;
     }
     Some(match rule.told {
-        Told::May(allowed) => format!("was {}; it may be {allowed}: {}", shown(value), rule.why),
-        Told::Never if field == "capabilities" => format!("is not allowed to add any: {}", rule.why),
+        Told::May(allowed) => format!("was {}; it must be {allowed}: {}", shown(value), rule.why),
+        Told::Never if field == "capabilities" => format!("may not add any: {}", rule.why),
         Told::Never => format!("is not allowed: {}", rule.why),
         Told::Plainly => rule.why.to_owned(),
     })

@@ -1,8 +1,8 @@
-//! Values and keys of a payload as they stand in a sentence, cut where they are long.
+//! Values and keys of a payload in messages, truncated if they are long.
 
 use serde_json::Value;
 
-/// A value: scalars as they are, others by their kind.
+/// A value: scalars as they are, others by their type.
 pub fn value(value: &Value) -> String {
     match value {
         Value::Object(_) => "a mapping".to_owned(),
@@ -12,13 +12,13 @@ pub fn value(value: &Value) -> String {
     }
 }
 
-/// A key, in quotes where it is not a plain word.
+/// A key, in quotes if it is not a plain word.
 pub fn key(key: &str) -> String {
     let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/.".contains(&byte));
     if plain { cut(key, str::to_owned) } else { cut(key, |start| format!("{start:?}")) }
 }
 
-/// The step of a path to an entry whose key people choose.
+/// The path step to an entry whose key is chosen by users.
 pub fn entry(key: &str) -> String {
     format!("[{}]", cut(key, |start| format!("{start:?}")))
 }

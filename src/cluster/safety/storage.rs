@@ -1,18 +1,18 @@
-//! Storage: a pod mounts its own scratch space, objects of its namespace and claims; a claim asks for new space and for
-//! nothing that is there already.
+//! Storage: a pod mounts scratch space, objects of its namespace and claims; a claim may request new space, but nothing
+//! that already exists.
 
 use serde_json::{Map, Value};
 
 use super::{Walk, folded, join, member, shown, shown_key};
 
-/// What a pod may mount.
+/// The volumes that a pod may mount.
 const VOLUMES: [&str; 7] =
     ["configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
-/// What a projected volume may be put together of.
+/// The sources that a projected volume may have.
 const SOURCES: [&str; 3] = ["configMap", "downwardAPI", "secret"];
-/// What the claim of an ephemeral volume may say.
+/// The allowed fields of an ephemeral volume's claim.
 const PLAIN: [&str; 3] = ["accessModes", "resources", "volumeMode"];
-/// What a claim may say.
+/// The allowed fields of a claim.
 const CLAIM: [&str; 4] = ["accessModes", "resources", "volumeMode", "storageClassName"];
 
 const NEW_SPACE: &str = "it could reach storage that is not bound for you";
@@ -22,7 +22,7 @@ pub fn volumes(walk: &mut Walk, volumes: &[Value], path: &str) {
     for (index, volume) in volumes.iter().enumerate() {
         let path = format!("{path}[{index}]");
         let Value::Object(fields) = volume else {
-            walk.note(path, format!("was {}; a volume is a mapping", shown(volume)));
+            walk.note(path, format!("was {}; a volume must be a mapping", shown(volume)));
             continue;
         };
         for (key, value) in fields.iter().filter(|(key, value)| *key != "name" && !value.is_null()) {
@@ -32,17 +32,17 @@ pub fn volumes(walk: &mut Walk, volumes: &[Value], path: &str) {
                 "persistentVolumeClaim" => bound(walk, value, &path),
                 "projected" => projected(walk, value, &path),
                 key if VOLUMES.contains(&key) => walk.value(value, &path, &folded(key), "volumes"),
-                _ => walk.note(path, format!("is not allowed; a volume may be one of: {}", VOLUMES.join(", "))),
+                _ => walk.note(path, format!("is not allowed; a volume must be one of: {}", VOLUMES.join(", "))),
             }
         }
     }
 }
 
-/// A claim has to be known now: whether it is bound for the caller is asked before the pod runs.
+/// The name of a claim must be known now: whether it is bound for the caller is checked before the pod runs.
 fn bound(walk: &mut Walk, source: &Value, path: &str) {
     let name = source.as_object().and_then(|fields| member(fields, "claimName"));
     if name.and_then(Value::as_str).is_some_and(|name| walk.is_filled_in(name)) {
-        walk.note(format!("{path}.claimName"), "may not be put together when the workflow runs");
+        walk.note(format!("{path}.claimName"), "may not contain a template tag");
     }
 }
 
@@ -56,13 +56,13 @@ fn projected(walk: &mut Walk, volume: &Value, path: &str) {
                 "serviceAccountToken" | "podCertificate" => {
                     walk.note(path, "is not allowed: jobs get no service-account token")
                 }
-                _ => walk.note(path, format!("is not allowed; a source may be one of: {}", SOURCES.join(", "))),
+                _ => walk.note(path, format!("is not allowed; a source must be one of: {}", SOURCES.join(", "))),
             }
         }
     }
 }
 
-/// Claims that live as long as their pod or workflow: one, or a list.
+/// Claims that live as long as their pod or workflow: one or a list.
 pub fn templates(walk: &mut Walk, templates: &Value, path: &str) {
     match templates {
         Value::Array(list) => {
@@ -75,7 +75,7 @@ pub fn templates(walk: &mut Walk, templates: &Value, path: &str) {
                 let path = join(path, &shown_key(key));
                 match (folded(key).as_str(), value) {
                     ("spec", Value::Object(spec)) => only(walk, spec, &PLAIN, &path),
-                    ("spec", _) => walk.note(path, format!("was {}; it is a mapping", shown(value))),
+                    ("spec", _) => walk.note(path, format!("was {}; it must be a mapping", shown(value))),
                     _ => walk.value(value, &path, &folded(key), "volumeclaimtemplate"),
                 }
             }
@@ -84,12 +84,12 @@ pub fn templates(walk: &mut Walk, templates: &Value, path: &str) {
     }
 }
 
-/// The spec of a claim of its own.
+/// The spec of a standalone claim.
 pub fn claim(walk: &mut Walk, spec: &Value, path: &str) {
     let Value::Object(fields) = spec else { return };
     only(walk, fields, &CLAIM, path);
     if member(fields, "storageClassName").is_some_and(|class| class.as_str().is_none_or(str::is_empty)) {
-        let why = format!("was \"\"; it may name a storage class or be left out: {NEW_SPACE}");
+        let why = format!("was \"\"; it must name a storage class or be left out: {NEW_SPACE}");
         walk.note(format!("{path}.storageClassName"), why);
     }
 }

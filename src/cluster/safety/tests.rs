@@ -1,4 +1,4 @@
-//! One field at a time, in every place where a pod spec can stand.
+//! One field at a time, in every place where a pod spec can be.
 
 use super::*;
 use proptest::prelude::*;
@@ -56,11 +56,11 @@ fn an_argo_workflow_does_nothing_but_run_its_own_pods() {
     });
     insta::assert_snapshot!(told_of(&json!({ "spec": workflow }), Payload::Workflow), @r#"
     spec.podSpecPatch is not allowed: it could change what was checked
-    spec.workflowTemplateRef is not allowed: a template outside of this document cannot be checked
-    spec.templates[0].resource is not allowed: a workflow may not make objects of its own
-    spec.templates[1].script.securityContext.privileged was true; it may be false: a container may not act as its node
-    spec.templates[2].dag.tasks[0].templateRef is not allowed: a template outside of this document cannot be checked
-    spec.templates[3].steps[0][0].inline.hostNetwork was true; it may be false: a pod may not share its node's namespaces
+    spec.workflowTemplateRef is not allowed: a template outside this document cannot be checked
+    spec.templates[0].resource is not allowed: a workflow may not create other objects
+    spec.templates[1].script.securityContext.privileged was true; it must be false: a container may not act as its node
+    spec.templates[2].dag.tasks[0].templateRef is not allowed: a template outside this document cannot be checked
+    spec.templates[3].steps[0][0].inline.hostNetwork was true; it must be false: a pod may not share its node's namespaces
     "#);
 }
 
@@ -70,7 +70,7 @@ fn gpus_are_compared_by_value() {
     assert_eq!(told(&resources(json!("1"), json!(1))), "");
     assert_eq!(told(&resources(json!("1"), json!("1000m"))), "");
     assert_eq!(told(&resources(json!([1]), json!([1]))).lines().count(), 1, "what cannot be read is refused");
-    insta::assert_snapshot!(told(&json!({ "resources": { "requests": { GPU: "2" } } })), @r#"spec.resources asks for "2" GPUs with no limit; a pod must limit GPUs to exactly what it asks for"#);
+    insta::assert_snapshot!(told(&json!({ "resources": { "requests": { GPU: "2" } } })), @r#"spec.resources requests "2" GPUs with no limit; the limit must be equal to the request"#);
 }
 
 #[test]
@@ -108,7 +108,7 @@ proptest! {
     }
 }
 
-/// What is told of a payload of this kind, one violation a line.
+/// The violations of a payload of this kind, one per line.
 fn told_of(payload: &Value, kind: Payload) -> String {
     violations_in(payload, "", kind).iter().map(|violation| format!("{violation}\n")).collect()
 }
@@ -121,10 +121,10 @@ fn a_probe_or_a_hook_reaches_only_its_own_pod() {
         "startupProbe": get(""), "lifecycle": { "postStart": get("example.org"), "preStop": { "tcpSocket": { "host": "127.0.0.1" } } },
     }], "hostAliases": [{ "ip": "10.0.0.1", "hostnames": ["host"] }] });
     insta::assert_snapshot!(told(&pod), @r#"
-    spec.containers[0].livenessProbe.httpGet.host was "169.254.169.254"; it may be left out: a probe or a hook may only reach its own pod
-    spec.containers[0].readinessProbe.tcpSocket.host was "10.0.0.1"; it may be left out: a probe or a hook may only reach its own pod
-    spec.containers[0].lifecycle.postStart.httpGet.host was "example.org"; it may be left out: a probe or a hook may only reach its own pod
-    spec.containers[0].lifecycle.preStop.tcpSocket.host was "127.0.0.1"; it may be left out: a probe or a hook may only reach its own pod
+    spec.containers[0].livenessProbe.httpGet.host was "169.254.169.254"; it must be left out: a probe or a hook may only reach its own pod
+    spec.containers[0].readinessProbe.tcpSocket.host was "10.0.0.1"; it must be left out: a probe or a hook may only reach its own pod
+    spec.containers[0].lifecycle.postStart.httpGet.host was "example.org"; it must be left out: a probe or a hook may only reach its own pod
+    spec.containers[0].lifecycle.preStop.tcpSocket.host was "127.0.0.1"; it must be left out: a probe or a hook may only reach its own pod
     "#);
 }
 
@@ -182,12 +182,12 @@ fn no_pod_names_its_node() {
     });
     insta::assert_snapshot!(told(&pod), @r#"
     spec.nodeName is not allowed: the scheduler chooses the node
-    spec.nodeSelector["kubernetes.io/hostname"] names a node; the scheduler chooses the node, and a pod may only ask for a kind of node
-    spec.nodeSelector["topology.hostpath.csi/node"] names a node; the scheduler chooses the node, and a pod may only ask for a kind of node
-    spec.nodeSelector["node-role.kubernetes.io/control-plane"] asks for a node of the control plane, where no pod of a project runs
-    spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key was "kubernetes.io/hostname", which names a node; the scheduler chooses the node, and a pod may only ask for a kind of node
+    spec.nodeSelector["kubernetes.io/hostname"] names a node; the scheduler chooses the node, and a pod may only select a kind of node
+    spec.nodeSelector["topology.hostpath.csi/node"] names a node; the scheduler chooses the node, and a pod may only select a kind of node
+    spec.nodeSelector["node-role.kubernetes.io/control-plane"] selects a node of the control plane, where pods of projects do not run
+    spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key was "kubernetes.io/hostname", which names a node; the scheduler chooses the node, and a pod may only select a kind of node
     spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[2].matchFields is not allowed: it names a node; the scheduler chooses the node
-    spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key was "kubernetes.io/hostname", which names a node; the scheduler chooses the node, and a pod may only ask for a kind of node
+    spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key was "kubernetes.io/hostname", which names a node; the scheduler chooses the node, and a pod may only select a kind of node
     spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[1].namespaces is not allowed: pods of other projects may not decide where a pod runs
     spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[2].namespaceSelector is not allowed: pods of other projects may not decide where a pod runs
     "#);
@@ -232,13 +232,13 @@ fn keys_that_people_choose_neither_switch_anything_on_nor_belong_to_the_platform
         "finalizers": ["a/b"], "ownerReferences": [{ "name": "another" }],
     } } });
     insta::assert_snapshot!(told(&template), @r#"
-    spec.template.metadata.annotations["container.apparmor.security.beta.kubernetes.io/main"] was "unconfined"; it may be "runtime/default" or "localhost/…": a container may not be unconfined
-    spec.template.metadata.annotations["seccomp.security.alpha.kubernetes.io/pod"] was "unconfined"; it may be "runtime/default" or "localhost/…": a container may not be unconfined
-    spec.template.metadata.annotations["kubernetes.io/config.mirror"] is not allowed: only a kubelet marks its own pods so
-    spec.template.metadata.annotations["scheduling.flash-sched.io/other"] is not allowed: the platform tells the scheduler
-    spec.template.metadata.labels["platform.job-id"] is not allowed: the platform sets its own labels, which begin with "platform."
+    spec.template.metadata.annotations["container.apparmor.security.beta.kubernetes.io/main"] was "unconfined"; it must be "runtime/default" or "localhost/…": a container may not be unconfined
+    spec.template.metadata.annotations["seccomp.security.alpha.kubernetes.io/pod"] was "unconfined"; it must be "runtime/default" or "localhost/…": a container may not be unconfined
+    spec.template.metadata.annotations["kubernetes.io/config.mirror"] is not allowed: only a kubelet may set it
+    spec.template.metadata.annotations["scheduling.flash-sched.io/other"] is not allowed: only the platform gives instructions to the scheduler
+    spec.template.metadata.labels["platform.job-id"] is not allowed: keys that begin with "platform." are reserved for the platform
     spec.template.metadata.labels["kueue.x-k8s.io/queue-name"] is not allowed: the platform chooses the queue
-    spec.template.metadata.finalizers is not allowed: nobody would take it away
+    spec.template.metadata.finalizers is not allowed: nothing would remove it
     spec.template.metadata.ownerReferences is not allowed: the platform owns the pod
     "#);
     let service = json!({ "metadata": { "labels": { "platform.job-id": "job_1" } }, "spec": { "hostPort": 1 } });
@@ -305,7 +305,7 @@ fn what_the_platform_or_the_cluster_decides_is_no_pod_s_to_say() {
     }
 }
 
-/// A field of Kubernetes that nobody has decided on is not silently let through.
+/// A Kubernetes field without a decision is not silently accepted.
 #[test]
 fn every_field_of_a_pod_is_decided_in_the_documentation() {
     use k8s_openapi::api::core::v1::{Container, PodSecurityContext, PodSpec, SecurityContext};

@@ -1,9 +1,9 @@
-//! YAML, read once and for all purposes: text to nodes with their places, nodes to JSON and to Kubernetes' own types.
+//! The YAML reader for all purposes: text to nodes with their positions, nodes to JSON and to Kubernetes' own types.
 //!
-//! Scalars mean what they mean to kubectl (`scalar.rs`). What is read is bounded before anything recursive looks at it
-//! (`reader.rs`): an alias costs nothing until it is replaced, and what a document becomes then is reckoned beforehand.
-//! Types are strict (`typed.rs`): a field that a type does not have, and a value of another type, are problems with a
-//! place and a path.
+//! Scalars have the meaning that kubectl gives them (`scalar.rs`). The input is bounded before anything recursive looks
+//! at it (`reader.rs`): an alias costs nothing until it is expanded, and the expanded size is computed beforehand.
+//! Types are strict (`typed.rs`): an unknown field and a value of the wrong type are problems with a position and a
+//! path.
 
 mod node;
 mod problem;

@@ -1,4 +1,4 @@
-//! The nodes of a document: values with their places, shared where an alias stands for them.
+//! The nodes of a document: values with their positions, shared between an anchor and its aliases.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use serde_json::{Map as JsonMap, Number, Value};
 use super::problem::{Place, shown};
 use super::scalar::{Plain, Resolved};
 
-/// A value of a document. Cloning one costs nothing: what it holds is shared.
+/// A value in a document. Cloning is cheap: the contents are shared.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Where it begins.
     pub place: Place,
-    /// What it is.
+    /// Its content.
     pub content: Content,
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// Null, a boolean or a number, and how it was written.
@@ -48,35 +48,35 @@ pub struct Map {
 pub struct Field {
     /// The key.
     pub key: Arc<str>,
-    /// Where the key stands.
+    /// The position of the key.
     pub place: Place,
     /// The value.
     pub value: Node,
 }
 
-/// What a node is when every alias in it is replaced.
+/// The size of a node after every alias in it is expanded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Size {
-    /// Keys and values.
+    /// Number of keys and values.
     pub nodes: u64,
-    /// Bytes as JSON, about.
+    /// Approximate size as JSON, in bytes.
     pub bytes: u64,
-    /// How deeply lists and mappings nest in it.
+    /// Nesting depth of lists and mappings.
     pub depth: u64,
 }
 
 impl Size {
-    /// A string or another scalar.
+    /// The size of a string or another scalar.
     pub(super) fn of_scalar(written: usize) -> Self {
         Self { nodes: 1, bytes: u64::try_from(written).unwrap_or(u64::MAX).saturating_add(3), depth: 0 }
     }
 
-    /// A list or a mapping, to which what is in it is added.
+    /// The size of an empty list or mapping, to which its contents are added.
     pub(super) fn of_collection() -> Self {
         Self { nodes: 1, bytes: 3, depth: 1 }
     }
 
-    /// Adds something that stands in it.
+    /// Adds the size of a contained node.
     pub(super) fn hold(&mut self, other: Self) {
         self.nodes = self.nodes.saturating_add(other.nodes);
         self.bytes = self.bytes.saturating_add(other.bytes);
@@ -99,12 +99,12 @@ impl Map {
 }
 
 impl Node {
-    /// The value of this key, if it is a mapping that has it.
+    /// The value of this key, if the node is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.fields().iter().find(|field| &*field.key == key).map(|field| &field.value)
     }
 
-    /// The fields, none for what is no mapping.
+    /// The fields; none if it is not a mapping.
     pub fn fields(&self) -> &[Field] {
         match &self.content {
             Content::Map(map) => map.fields(),
@@ -112,7 +112,7 @@ impl Node {
         }
     }
 
-    /// The items, none for what is no list.
+    /// The items; none if it is not a list.
     pub fn items(&self) -> &[Self] {
         match &self.content {
             Content::List(list) => list.items(),
@@ -120,7 +120,7 @@ impl Node {
         }
     }
 
-    /// The string that it is, if it is one.
+    /// The value, if it is a string.
     pub fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
@@ -133,7 +133,7 @@ impl Node {
         matches!(self.content, Content::Plain(Plain::Null, _))
     }
 
-    /// The place of what stands at this path below it, or of what comes nearest to it.
+    /// The position of the node at this path, or of its nearest existing ancestor.
     pub fn place_at(&self, path: &str) -> Place {
         let (mut here, mut place, mut rest) = (self, self.place, path);
         while let Some((node, at, behind)) = here.step(rest) {
@@ -142,7 +142,7 @@ impl Node {
         place
     }
 
-    /// What stands at this path below it, if something does.
+    /// The node at this path, if it exists.
     pub fn at(&self, path: &str) -> Option<&Self> {
         let (mut here, mut rest) = (self, path);
         while !rest.is_empty() {
@@ -151,14 +151,14 @@ impl Node {
         Some(here)
     }
 
-    /// What the first step of a path leads to, its place, and the rest of the path.
+    /// The node that the first step of a path leads to, its position, and the rest of the path.
     fn step<'p>(&self, path: &'p str) -> Option<(&Self, Place, &'p str)> {
         if let Content::List(list) = &self.content {
             let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
             let item = list.items.get(index.parse::<usize>().ok()?)?;
             return Some((item, item.place, rest));
         }
-        // A key may have points in it, in quotes or without: the longest key that fits is meant.
+        // A key may contain dots, in quotes or without: the longest matching key is used.
         let behind = |field: &Field| {
             let key = &*field.key;
             let name = path.strip_prefix('.').unwrap_or(path);
@@ -173,12 +173,12 @@ impl Node {
         Some((&field.value, field.place, rest))
     }
 
-    /// The value in JSON, every alias replaced. The reader has bounded how large and deep it is.
+    /// The value as JSON, with every alias expanded. The reader has bounded its size and depth.
     pub fn to_json(&self) -> Value {
         self.to_json_without(&[])
     }
 
-    /// The value in JSON without these of its own fields.
+    /// The value as JSON without these top-level fields.
     pub fn to_json_without(&self, left_out: &[&str]) -> Value {
         match &self.content {
             Content::Plain(Plain::Null, _) => Value::Null,
@@ -204,16 +204,16 @@ impl Node {
         }
     }
 
-    /// The string that it is as a key of JSON.
+    /// The node as a key in JSON.
     ///
     /// # Errors
-    /// A sentence, for what kubectl does not take as a key.
+    /// A message, if kubectl does not accept it as a key.
     pub(super) fn key(&self) -> Result<Arc<str>, &'static str> {
         match &self.content {
             Content::Text(text) => Ok(text.clone()),
-            // An alias of a number is spelt as it was written where its anchor stands.
+            // An alias of a number is spelled like the value at its anchor.
             Content::Plain(_, written) => super::scalar::untagged(written).key().map(Arc::from),
-            Content::List(_) | Content::Map(_) => Err("a key has to be a string, not a list or a mapping"),
+            Content::List(_) | Content::Map(_) => Err("a key must be a string, not a list or a mapping"),
         }
     }
 

@@ -1,11 +1,11 @@
-//! What is wrong with a document, with its place in the text and its path.
+//! A problem with a document, with its position in the text and its path.
 
 use std::fmt::{self, Write};
 
-/// Characters of a value that an error shows at most.
+/// Maximum number of characters of a value in a message.
 const MAX_SHOWN: usize = 80;
 
-/// A place in a text, counted from 1.
+/// A position in a text, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The line.
@@ -20,15 +20,15 @@ impl fmt::Display for Place {
     }
 }
 
-/// Something in a document that is not as it must be.
+/// A problem with a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {}{}{what}", .path, if .path.is_empty() { "" } else { " " })]
 pub struct Problem {
-    /// Where it stands in the text.
+    /// Its position in the text.
     pub place: Place,
-    /// Where it stands in the document: `spec.containers[0].image`; empty for the document itself.
+    /// Its path in the document: `spec.containers[0].image`; empty for the document itself.
     pub path: String,
-    /// What is wrong with it, to be read behind the path.
+    /// What is wrong, phrased to follow the path.
     pub what: String,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Step<'n> {
     Item(usize),
 }
 
-/// The path behind `from` that these steps go.
+/// The path that these steps lead to from `from`.
 pub(super) fn path_of(from: &str, steps: &[Step<'_>]) -> String {
     let mut path = from.to_owned();
     for step in steps {
@@ -54,7 +54,7 @@ pub(super) fn path_of(from: &str, steps: &[Step<'_>]) -> String {
     path
 }
 
-/// Adds a key to a path: `.cpu`, and `["nvidia.com/gpu"]` where it is not a plain word.
+/// Appends a key to a path: `.cpu`, or `["nvidia.com/gpu"]` if it is not a plain word.
 pub(super) fn push_key(path: &mut String, key: &str) {
     let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     if !plain {
@@ -67,13 +67,13 @@ pub(super) fn push_key(path: &mut String, key: &str) {
     path.push_str(&cut(key));
 }
 
-/// A text in quotes, cut where it is long.
+/// A text in quotes, truncated if it is long.
 pub fn shown(text: &str) -> String {
     let start: String = text.chars().take(MAX_SHOWN).collect();
     format!("{start:?}{}", if start.len() < text.len() { "…" } else { "" })
 }
 
-/// A text as it is, cut where it is long.
+/// A text without quotes, truncated if it is long.
 pub(super) fn cut(text: &str) -> String {
     let start: String = text.chars().take(MAX_SHOWN).filter(|c| !c.is_control()).collect();
     format!("{start}{}", if text.chars().nth(MAX_SHOWN).is_some() { "…" } else { "" })

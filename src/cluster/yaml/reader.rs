@@ -1,4 +1,4 @@
-//! Text to nodes, within bounds: bytes, documents, nodes, depth, and what the aliases become when they are replaced.
+//! Text to nodes, within limits: bytes, documents, nodes, depth, and the size after aliases are expanded.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,35 +9,35 @@ use super::node::{Content, Field, List, Map, Node, Size};
 use super::problem::{Place, shown};
 use super::scalar::{self, Scalar};
 
-/// Bytes of YAML at most.
+/// Maximum size of the YAML, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
-/// Documents at most.
+/// Maximum number of documents.
 pub const MAX_DOCUMENTS: usize = 64;
-/// Nodes (keys, values, lists, mappings) at most, those that aliases stand for counted each time.
+/// Maximum number of nodes (keys, values, lists, mappings), counting those of an alias each time.
 const MAX_NODES: u64 = 100_000;
-/// How deeply lists and mappings may nest.
+/// Maximum nesting depth of lists and mappings.
 const MAX_DEPTH: u64 = 64;
-/// Bytes at most when every alias is replaced by what it stands for.
+/// Maximum size after every alias is expanded, in bytes.
 const MAX_EXPANDED_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Why a text was not read, in a sentence.
+/// Why a text could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// It is beyond a limit.
+    /// It exceeds a limit.
     #[error("the YAML {0}")]
     TooLarge(String),
-    /// It is not YAML, or has something in it that no Kubernetes object has.
+    /// It is not YAML, or contains something that no Kubernetes object can have.
     #[error("the YAML cannot be read: {0}: {1}")]
     Malformed(Place, String),
 }
 
-/// The documents of a text, without those that are empty.
+/// The documents in a text, without empty ones.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// The first problem found.
 pub fn read(text: &str) -> Result<Vec<Node>, Unreadable> {
     if text.len() > MAX_BYTES {
-        return Err(Unreadable::TooLarge(format!("has {} bytes; it may have {MAX_BYTES}", text.len())));
+        return Err(Unreadable::TooLarge(format!("has {} bytes; at most {MAX_BYTES} are allowed", text.len())));
     }
     let options = granit_parser::options! { emit_comments: false };
     let mut reader = Reader::default();
@@ -52,9 +52,9 @@ pub fn read(text: &str) -> Result<Vec<Node>, Unreadable> {
 struct Reader {
     documents: Vec<Node>,
     open: Vec<Open>,
-    /// What the anchors of the present document stand for; `None` for a node that has not ended.
+    /// The nodes of the current document's anchors; `None` for a node that has not ended.
     anchors: HashMap<usize, Option<Node>>,
-    /// Nodes that were built.
+    /// Number of nodes built.
     built: u64,
 }
 
@@ -70,11 +70,11 @@ enum Collection {
     List(Vec<Node>),
     Map {
         fields: Vec<Field>,
-        /// The keys so far, each with its line.
+        /// The keys read so far, each with its line.
         keys: HashMap<Arc<str>, u32>,
         /// The key whose value comes next.
         pending: Option<(Key, Place)>,
-        /// What `<<` names, the nearest first.
+        /// The mappings that `<<` refers to, the nearest first.
         merged: Vec<Arc<Map>>,
     },
 }
@@ -84,7 +84,7 @@ enum Key {
     Merge,
 }
 
-/// The key of a mapping whose fields are taken over.
+/// The key of a merged mapping.
 const MERGE: &str = "<<";
 
 impl Reader {
@@ -111,12 +111,12 @@ impl Reader {
             Event::Alias(anchor) => {
                 self.count()?;
                 let Some(Some(named)) = self.anchors.get(&anchor) else {
-                    return Err(malformed(place, "the alias stands inside of what it names"));
+                    return Err(malformed(place, "the alias is inside the value that it refers to"));
                 };
                 let node = Node { place, content: named.content.clone() };
                 self.add(node, 0)?;
             }
-            // Beginnings and ends of the text and its documents; comments and the like are not asked for.
+            // Starts and ends of the text and its documents; comments and the like are not requested.
             _ => {}
         }
         Ok(())
@@ -129,9 +129,7 @@ impl Reader {
     fn count_many(&mut self, nodes: u64) -> Result<(), Unreadable> {
         self.built = self.built.saturating_add(nodes);
         if self.built > MAX_NODES {
-            return Err(Unreadable::TooLarge(format!(
-                "has more than {MAX_NODES} values, which is the most it may have"
-            )));
+            return Err(Unreadable::TooLarge(format!("has more than {MAX_NODES} values, which is the limit")));
         }
         Ok(())
     }
@@ -143,7 +141,7 @@ impl Reader {
     fn begin(&mut self, kind: Collection, anchor: usize, place: Place) -> Result<(), Unreadable> {
         self.count()?;
         if self.expects_key() {
-            return Err(malformed(place, "a key has to be a string, not a list or a mapping"));
+            return Err(malformed(place, "a key must be a string, not a list or a mapping"));
         }
         if self.open.len() as u64 >= MAX_DEPTH {
             return Err(too_deep());
@@ -178,7 +176,7 @@ impl Reader {
         self.add(Node { place, content }, anchor)
     }
 
-    /// Takes a key of the mapping that is open.
+    /// Adds a key to the open mapping.
     fn key(&mut self, key: Key, place: Place) -> Result<(), Unreadable> {
         let Some(Open { size, kind: Collection::Map { keys, pending, .. }, .. }) = self.open.last_mut() else {
             return Ok(());
@@ -188,18 +186,18 @@ impl Reader {
                 size.hold(Size::of_scalar(name.len()));
                 name.clone()
             }
-            // What it names may have the key "<<" as a string.
+            // A merged mapping may have the key "<<" as a string.
             Key::Merge => Arc::from("\0<<"),
         };
         if let Some(line) = keys.insert(name.clone(), place.line) {
             let name = shown(name.trim_start_matches('\0'));
-            return Err(malformed(place, format!("the key {name} is there already, on line {line}")));
+            return Err(malformed(place, format!("the key {name} is already defined on line {line}")));
         }
         *pending = Some((key, place));
         Ok(())
     }
 
-    /// Puts a node that has ended where it belongs.
+    /// Adds a finished node to the list or mapping that contains it.
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Unreadable> {
         if anchor > 0 {
             self.anchors.insert(anchor, Some(node.clone()));
@@ -212,7 +210,7 @@ impl Reader {
         let Some(open) = self.open.last_mut() else {
             if !node.is_null() {
                 if self.documents.len() == MAX_DOCUMENTS {
-                    let what = format!("has more than {MAX_DOCUMENTS} objects, which is the most it may have");
+                    let what = format!("has more than {MAX_DOCUMENTS} objects, which is the limit");
                     return Err(Unreadable::TooLarge(what));
                 }
                 self.documents.push(node);
@@ -243,7 +241,7 @@ impl Reader {
     fn finish(self) -> Result<Vec<Node>, Unreadable> {
         let mut whole = Size::default();
         self.documents.iter().for_each(|document| whole.hold(document.size()));
-        let replaced = "when its aliases are replaced; it may have";
+        let replaced = "when its aliases are expanded; the limit is";
         if whole.nodes > MAX_NODES {
             let what = format!("has {} values {replaced} {MAX_NODES}", counted(whole.nodes));
             return Err(Unreadable::TooLarge(what));
@@ -256,18 +254,18 @@ impl Reader {
     }
 }
 
-/// A number that has an end: aliases of aliases reach any.
+/// A number with an upper bound: aliases of aliases can exceed any.
 fn counted(number: u64) -> String {
     const MOST: u64 = 1_000_000_000_000;
     if number > MOST { format!("more than {MOST}") } else { number.to_string() }
 }
 
-/// The mappings that `<<` names. <https://yaml.org/type/merge.html>
+/// The mappings that `<<` refers to. <https://yaml.org/type/merge.html>
 fn merge_sources(node: &Node, place: Place) -> Result<Vec<Arc<Map>>, Unreadable> {
     let one = |node: &Node| match &node.content {
         Content::Map(map) => Ok(map.clone()),
         Content::Plain(..) | Content::Text(_) | Content::List(_) => {
-            Err(malformed(place, "what \"<<\" names has to be a mapping or a list of mappings"))
+            Err(malformed(place, "the value of \"<<\" must be a mapping or a list of mappings"))
         }
     };
     match &node.content {
@@ -278,7 +276,7 @@ fn merge_sources(node: &Node, place: Place) -> Result<Vec<Arc<Map>>, Unreadable>
 
 fn scalar_node(tag: Option<&str>, text: &str, plain: bool, place: Place) -> Result<Node, Unreadable> {
     if text.contains('\0') {
-        return Err(malformed(place, "a string may not have the character U+0000 (NUL) in it"));
+        return Err(malformed(place, "a string may not contain the character U+0000 (NUL)"));
     }
     match scalar::resolve(tag, text, plain).map_err(|why| malformed(place, why))? {
         Scalar::Text(text) => Ok(Node { place, content: Content::Text(text.into()) }),
@@ -304,7 +302,7 @@ fn malformed(place: Place, why: impl Into<String>) -> Unreadable {
 }
 
 fn too_deep() -> Unreadable {
-    Unreadable::TooLarge(format!("nests more than {MAX_DEPTH} levels deep"))
+    Unreadable::TooLarge(format!("is nested more than {MAX_DEPTH} levels deep"))
 }
 
 fn unreadable(error: &ScanError) -> Unreadable {
@@ -312,14 +310,18 @@ fn unreadable(error: &ScanError) -> Unreadable {
         // The parser's own limit is above ours; it looks ahead.
         ErrorKind::RecursionLimitExceeded => return too_deep(),
         ErrorKind::UnexpectedCharacter { character } => {
-            format!("the character {} (U+{:04X}) cannot stand here", character.escape_default(), u32::from(*character))
+            format!(
+                "the character {} (U+{:04X}) is not allowed here",
+                character.escape_default(),
+                u32::from(*character)
+            )
         }
-        ErrorKind::UnknownAnchor => "the alias names no anchor that stands before it".to_owned(),
+        ErrorKind::UnknownAnchor => "the alias refers to an anchor that is not defined before it".to_owned(),
         ErrorKind::UndeclaredTagHandle => "the tag's handle is not declared".to_owned(),
         ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed | ErrorKind::TabInIndentation => {
             "a tab cannot indent a line; use spaces".to_owned()
         }
-        ErrorKind::InvalidSimpleKey | ErrorKind::SimpleKeyExpected => "a \":\" is missing behind this key".to_owned(),
+        ErrorKind::InvalidSimpleKey | ErrorKind::SimpleKeyExpected => "a \":\" is missing after this key".to_owned(),
         _ => error.info(),
     };
     malformed(place(error.marker()), why)

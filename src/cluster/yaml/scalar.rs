@@ -1,4 +1,4 @@
-//! What a YAML scalar means: kubectl's reading, which is YAML 1.1 as go-yaml v2 has it.
+//! The meaning of a YAML scalar as kubectl reads it: YAML 1.1 as implemented by go-yaml v2.
 //!
 //! <https://github.com/kubernetes-sigs/yaml> resolves `yes`, `on` and `n` to booleans and `0644` to 420. The table in
 //! `tests.rs` is what a real kubectl answered.
@@ -9,20 +9,20 @@ use base64::engine::general_purpose::STANDARD;
 /// The namespace of YAML's own tags, `!!` for short.
 const YAML_TAGS: &str = "tag:yaml.org,2002:";
 
-/// A scalar that is no string.
+/// A scalar that is not a string.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Plain {
-    /// `null`, `~` or nothing at all.
+    /// `null`, `~` or an empty value.
     Null,
     /// `true`, `yes`, `on`, `y` and their opposites.
     Bool(bool),
-    /// A whole number; one that was written as a float (`1e3`) too, because JSON makes no difference.
+    /// An integer, including one written as a float (`1e3`), because JSON makes no difference.
     Int(i64),
     /// Any other number; always finite.
     Float(f64),
 }
 
-/// A scalar as it was written, before JSON's view of numbers is taken.
+/// A scalar as written, before it is reduced to JSON's number types.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Resolved {
     Null,
@@ -33,17 +33,17 @@ pub(super) enum Resolved {
     Text,
 }
 
-/// A scalar and what it was resolved to.
+/// A scalar and its resolved value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Scalar {
     Plain(Resolved),
     Text(String),
 }
 
-/// What a scalar with this tag means; `plain` is whether it was written without quotes.
+/// The value of a scalar with this tag; `plain` is whether it was written without quotes.
 ///
 /// # Errors
-/// A sentence, for a scalar that its tag does not allow.
+/// A message, if the tag does not allow the scalar.
 pub(super) fn resolve(tag: Option<&str>, text: &str, plain: bool) -> Result<Scalar, String> {
     let Some(tag) = tag else {
         return Ok(match if plain { untagged(text) } else { Resolved::Text } {
@@ -51,7 +51,7 @@ pub(super) fn resolve(tag: Option<&str>, text: &str, plain: bool) -> Result<Scal
             resolved => Scalar::Plain(resolved),
         });
     };
-    let is_not = |what: &str| Err(format!("the tag !!{what} does not fit {}", super::problem::shown(text)));
+    let is_not = |what: &str| Err(format!("the tag !!{what} does not match {}", super::problem::shown(text)));
     match (tag.strip_prefix(YAML_TAGS).unwrap_or_default(), untagged(text)) {
         ("null", resolved @ Resolved::Null)
         | ("bool", resolved @ Resolved::Bool(_))
@@ -64,14 +64,14 @@ pub(super) fn resolve(tag: Option<&str>, text: &str, plain: bool) -> Result<Scal
         ("binary", _) => match STANDARD.decode(text.split_ascii_whitespace().collect::<String>()) {
             Ok(bytes) => String::from_utf8(bytes)
                 .map(Scalar::Text)
-                .map_err(|_| "what the tag !!binary encodes is not UTF-8".to_owned()),
+                .map_err(|_| "the decoded value of the tag !!binary is not UTF-8".to_owned()),
             Err(_) => is_not("binary"),
         },
         _ => Ok(Scalar::Text(text.to_owned())),
     }
 }
 
-/// What a scalar without quotes and tag means.
+/// The value of a scalar without quotes and tag.
 pub(super) fn untagged(text: &str) -> Resolved {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Resolved::Null,
@@ -87,7 +87,7 @@ pub(super) fn untagged(text: &str) -> Resolved {
         _ => {}
     }
     match text.as_bytes().first() {
-        // Here an underscore may stand between digits only, below it may stand anywhere behind the first character.
+        // Here an underscore may be between digits only; below, anywhere after the first character.
         Some(b'.') if underscores_join_digits(text) => float(&text.replace('_', "")).unwrap_or(Resolved::Text),
         Some(b'0'..=b'9' | b'+' | b'-') => {
             let plain = text.replace('_', "");
@@ -97,7 +97,7 @@ pub(super) fn untagged(text: &str) -> Resolved {
     }
 }
 
-/// A whole number as Go's `strconv` reads it with base 0.
+/// An integer as Go's `strconv` parses it with base 0.
 fn whole(text: &str) -> Option<Resolved> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -125,13 +125,14 @@ fn whole(text: &str) -> Option<Resolved> {
     }
 }
 
-/// `0b-1` is a number to go-yaml.
+/// `0b-1` is a number in go-yaml.
 fn signed_binary(text: &str) -> Option<Resolved> {
     let digits = text.strip_prefix("0b").filter(|digits| digits.starts_with(['+', '-']))?;
     i64::from_str_radix(digits, 2).ok().map(Resolved::Int)
 }
 
-/// A decimal number with a point or an exponent, or one that is too large for a whole number; none beyond a double.
+/// A decimal number with a point or an exponent, or one that is too large for an integer; none beyond the range of a
+/// double.
 fn float(text: &str) -> Option<Resolved> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
@@ -157,17 +158,17 @@ fn underscores_join_digits(text: &str) -> bool {
     bytes.iter().enumerate().all(|(at, byte)| *byte != b'_' || (digit(at.checked_sub(1)) && digit(Some(at + 1))))
 }
 
-/// Whether it begins as `2001-01-01` does. Dates stay strings, so no more has to be known of them.
+/// Whether it begins like `2001-01-01`. Dates stay strings, so nothing more needs to be known about them.
 fn looks_like_a_date(text: &str) -> bool {
     let mut parts = text.splitn(3, '-').map(|part| part.bytes().take_while(u8::is_ascii_digit).count());
     parts.next() == Some(4) && parts.next().is_some_and(|month| month > 0) && parts.next().is_some_and(|day| day > 0)
 }
 
 impl Resolved {
-    /// What it is in JSON.
+    /// The value as JSON.
     ///
     /// # Errors
-    /// For infinity and what is not a number, which JSON does not have.
+    /// For infinity and not-a-number, which JSON does not have.
     pub(super) fn plain(self) -> Result<Plain, &'static str> {
         /// Doubles from here on are beyond a signed number of 64 bits.
         const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
@@ -179,7 +180,7 @@ impl Resolved {
             #[allow(clippy::cast_precision_loss, reason = "kubectl loses the same digits")]
             Self::Large(value) => Plain::Float(value as f64),
             Self::Float(value) if !value.is_finite() => {
-                return Err("infinity and \"not a number\" are no values of a Kubernetes object");
+                return Err("infinity and \"not a number\" are not valid in a Kubernetes object");
             }
             #[allow(clippy::cast_possible_truncation, reason = "it is whole and within the range")]
             Self::Float(value) if value.fract() == 0.0 && (-TOO_LARGE..TOO_LARGE).contains(&value) => {
@@ -189,21 +190,21 @@ impl Resolved {
         })
     }
 
-    /// The key that it becomes in JSON, whose keys are strings.
+    /// The scalar as a key in JSON, whose keys are strings.
     ///
     /// # Errors
-    /// For null and numbers beyond 63 bits, which kubectl refuses as keys.
+    /// For null and numbers beyond 63 bits, which kubectl rejects as keys.
     pub(super) fn key(self) -> Result<String, &'static str> {
         match self {
             Self::Bool(value) => Ok(value.to_string()),
             Self::Int(value) => Ok(value.to_string()),
             Self::Float(value) => Ok(float_key(value)),
-            Self::Null | Self::Text | Self::Large(_) => Err("a key has to be a string; put it in quotes"),
+            Self::Null | Self::Text | Self::Large(_) => Err("a key must be a string; put it in quotes"),
         }
     }
 }
 
-/// As Go's `strconv.FormatFloat(value, 'g', -1, 32)` writes it.
+/// Formatted like Go's `strconv.FormatFloat(value, 'g', -1, 32)`.
 fn float_key(value: f64) -> String {
     #[allow(clippy::cast_possible_truncation, reason = "go-yaml's keys have the precision of 32 bits")]
     let value = value as f32;

@@ -1,4 +1,4 @@
-//! The reading, held against what kubectl reads, and the typing, held against Kubernetes' types.
+//! Reading compared with kubectl, and typing compared with Kubernetes' types.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use proptest::prelude::*;
@@ -78,47 +78,47 @@ fn anchors_and_merge_keys_are_replaced_by_what_they_stand_for() {
 fn what_is_no_yaml_is_told_with_its_place() {
     insta::assert_snapshot!(refused("a: 1\nb: [1\n"), @"the YAML cannot be read: line 2, column 4: unclosed bracket '['");
     insta::assert_snapshot!(refused("a: b: c"), @"the YAML cannot be read: line 1, column 5: mapping values are not allowed in this context");
-    insta::assert_snapshot!(refused("a: *b"), @"the YAML cannot be read: line 1, column 4: the alias names no anchor that stands before it");
-    insta::assert_snapshot!(refused("a: &b [*b]"), @"the YAML cannot be read: line 1, column 8: the alias stands inside of what it names");
+    insta::assert_snapshot!(refused("a: *b"), @"the YAML cannot be read: line 1, column 4: the alias refers to an anchor that is not defined before it");
+    insta::assert_snapshot!(refused("a: &b [*b]"), @"the YAML cannot be read: line 1, column 8: the alias is inside the value that it refers to");
     insta::assert_snapshot!(refused("a: 'b"), @"the YAML cannot be read: line 1, column 4: unclosed quote");
     insta::assert_snapshot!(refused("a:\n\tb: c"), @"the YAML cannot be read: line 2, column 2: a tab cannot indent a line; use spaces");
-    insta::assert_snapshot!(refused("a: %b"), @"the YAML cannot be read: line 1, column 4: the character % (U+0025) cannot stand here");
-    insta::assert_snapshot!(refused("a: 1\nb: 2\na: 3"), @r#"the YAML cannot be read: line 3, column 1: the key "a" is there already, on line 1"#);
-    insta::assert_snapshot!(refused("<<: {a: 1}\n<<: {b: 1}"), @r#"the YAML cannot be read: line 2, column 1: the key "<<" is there already, on line 1"#);
-    insta::assert_snapshot!(refused("? [a]\n: b"), @"the YAML cannot be read: line 1, column 3: a key has to be a string, not a list or a mapping");
-    insta::assert_snapshot!(refused("a: .nan"), @r#"the YAML cannot be read: line 1, column 4: infinity and "not a number" are no values of a Kubernetes object"#);
-    insta::assert_snapshot!(refused("a: \"\\0\""), @"the YAML cannot be read: line 1, column 4: a string may not have the character U+0000 (NUL) in it");
-    insta::assert_snapshot!(refused("a: !!int x"), @r#"the YAML cannot be read: line 1, column 10: the tag !!int does not fit "x""#);
+    insta::assert_snapshot!(refused("a: %b"), @"the YAML cannot be read: line 1, column 4: the character % (U+0025) is not allowed here");
+    insta::assert_snapshot!(refused("a: 1\nb: 2\na: 3"), @r#"the YAML cannot be read: line 3, column 1: the key "a" is already defined on line 1"#);
+    insta::assert_snapshot!(refused("<<: {a: 1}\n<<: {b: 1}"), @r#"the YAML cannot be read: line 2, column 1: the key "<<" is already defined on line 1"#);
+    insta::assert_snapshot!(refused("? [a]\n: b"), @"the YAML cannot be read: line 1, column 3: a key must be a string, not a list or a mapping");
+    insta::assert_snapshot!(refused("a: .nan"), @r#"the YAML cannot be read: line 1, column 4: infinity and "not a number" are not valid in a Kubernetes object"#);
+    insta::assert_snapshot!(refused("a: \"\\0\""), @"the YAML cannot be read: line 1, column 4: a string may not contain the character U+0000 (NUL)");
+    insta::assert_snapshot!(refused("a: !!int x"), @r#"the YAML cannot be read: line 1, column 10: the tag !!int does not match "x""#);
 }
 
 #[test]
 fn aliases_are_bounded_by_what_they_become_and_not_by_their_number() {
     let tasks = |tasks: usize| format!("tasks:\n- &w {{a: [b, c]}}\n{}", "- *w\n".repeat(tasks - 1));
     assert_eq!(json(&tasks(5_000))["tasks"].as_array().unwrap().len(), 5_000);
-    insta::assert_snapshot!(refused(&tasks(30_000)), @"the YAML has 150003 values when its aliases are replaced; it may have 100000");
+    insta::assert_snapshot!(refused(&tasks(30_000)), @"the YAML has 150003 values when its aliases are expanded; the limit is 100000");
     let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(900_000), vec!["*a"; 69].join(", "));
-    insta::assert_snapshot!(refused(&text), @"the YAML has 63000224 bytes when its aliases are replaced; it may have 4194304");
+    insta::assert_snapshot!(refused(&text), @"the YAML has 63000224 bytes when its aliases are expanded; the limit is 4194304");
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..40 {
         bomb += &format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", "));
     }
-    insta::assert_snapshot!(refused(&bomb), @"the YAML has more than 1000000000000 values when its aliases are replaced; it may have 100000");
+    insta::assert_snapshot!(refused(&bomb), @"the YAML has more than 1000000000000 values when its aliases are expanded; the limit is 100000");
     let merges = format!(
         "a: &a {{{}}}\nb: {{<<: [{}]}}\n",
         (0..400).map(|n| format!("k{n}: 1, ")).collect::<String>(),
         vec!["*a"; 1000].join(", ")
     );
-    insta::assert_snapshot!(refused(&merges), @"the YAML has more than 100000 values, which is the most it may have");
+    insta::assert_snapshot!(refused(&merges), @"the YAML has more than 100000 values, which is the limit");
 }
 
 #[test]
 fn depth_is_bounded_through_aliases_too() {
     let chain: String = (1..100).map(|n| format!("a{n}: &a{n} [*a{}]\n", n - 1)).collect();
-    insta::assert_snapshot!(refused(&format!("a0: &a0 x\n{chain}")), @"the YAML nests more than 64 levels deep");
+    insta::assert_snapshot!(refused(&format!("a0: &a0 x\n{chain}")), @"the YAML is nested more than 64 levels deep");
     assert!(read(&format!("{}x{}", "[".repeat(64), "]".repeat(64))).is_ok());
-    insta::assert_snapshot!(refused(&format!("{}x{}", "[".repeat(65), "]".repeat(65))), @"the YAML nests more than 64 levels deep");
-    insta::assert_snapshot!(refused(&"[".repeat(100_000)), @"the YAML nests more than 64 levels deep");
-    insta::assert_snapshot!(refused(&"- ".repeat(100_000)), @"the YAML nests more than 64 levels deep");
+    insta::assert_snapshot!(refused(&format!("{}x{}", "[".repeat(65), "]".repeat(65))), @"the YAML is nested more than 64 levels deep");
+    insta::assert_snapshot!(refused(&"[".repeat(100_000)), @"the YAML is nested more than 64 levels deep");
+    insta::assert_snapshot!(refused(&"- ".repeat(100_000)), @"the YAML is nested more than 64 levels deep");
 }
 
 #[test]

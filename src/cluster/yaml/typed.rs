@@ -1,7 +1,7 @@
-//! Nodes to Kubernetes' types, strictly: every field that a type does not have, and every value of another type, is a
-//! problem. What can be read is read to its end, so that all problems are told at once.
+//! Nodes to Kubernetes' types, strictly: every unknown field and every value of the wrong type is a problem. Reading
+//! continues to the end, so that all problems are reported at once.
 //!
-//! The rules are the API server's: null is the zero value wherever it stands, and a field's name is compared exactly.
+//! The rules are those of the API server: null is the zero value everywhere, and field names are case-sensitive.
 
 mod value;
 
@@ -16,29 +16,29 @@ use super::problem::{Problem, Step, path_of};
 use super::scalar::Plain;
 use value::Value;
 
-/// Problems of one document that are kept at most: more than are ever told of a file.
+/// Maximum number of problems kept per document: more than are ever reported for a file.
 const MAX_PROBLEMS: usize = 200;
-/// Times that a document is read again without what stopped the reading.
+/// Maximum number of times that a document is read again without the node that stopped the reading.
 const MAX_ROUNDS: usize = 20;
-/// Bytes that the items of an object's lists and mappings may take in memory: an empty item of a list is three bytes
-/// of YAML and may be a thousand in its type.
+/// Maximum memory for the items of an object's lists and mappings, in bytes: an empty list item is three bytes of YAML
+/// and may be a thousand bytes in its type.
 const MAX_MEMORY: usize = 16 * 1024 * 1024;
 
-/// Where a node stands that is read, and how it differs from its type.
+/// The position of the node to read, and how it differs from its type.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Root<'r> {
     /// The node's path, empty for a document.
     pub path: &'r str,
-    /// Fields of the node that are left out.
+    /// Fields of the node to leave out.
     pub without: &'r [&'r str],
-    /// A field that may be missing though its type wants it: it is read as null then.
+    /// A field that may be missing although its type requires it: it is read as null.
     pub optional: Option<&'static str>,
 }
 
 /// The object that `node` describes.
 ///
 /// # Errors
-/// Everything in it that its type does not have, in the order of the text.
+/// Everything in it that does not match its type, in the order of the text.
 pub fn typed<T: DeserializeOwned>(node: &Node, root: Root<'_>) -> Result<T, Vec<Problem>> {
     let null = Node { place: node.place, content: Content::Plain(Plain::Null, "".into()) };
     let reading = Reading {
@@ -57,7 +57,7 @@ pub fn typed<T: DeserializeOwned>(node: &Node, root: Root<'_>) -> Result<T, Vec<
         let stopped = reading.stopped.take();
         match (result, stopped) {
             (Ok(object), None) if problems.is_empty() && before.is_empty() => return Ok(object),
-            // It is left out in the next round, so that what stands behind it is read too.
+            // It is left out in the next round, so that what follows it is read too.
             (Err(_), Some((Some(culprit), problem)))
                 if before.len() < MAX_ROUNDS && reading.left_out.borrow_mut().insert(culprit) =>
             {
@@ -76,14 +76,14 @@ pub fn typed<T: DeserializeOwned>(node: &Node, root: Root<'_>) -> Result<T, Vec<
     }
 }
 
-/// The reading of one document.
+/// The state of reading one document.
 struct Reading<'n> {
     root: Root<'n>,
     null: &'n Node,
-    /// The steps to the present node.
+    /// The path of the current node.
     steps: RefCell<Vec<Step<'n>>>,
     problems: RefCell<Vec<Problem>>,
-    /// Why the reading could not go on, and the node that can be left out.
+    /// Why the reading could not continue, and the node to leave out.
     stopped: RefCell<Option<(Option<*const Node>, Problem)>>,
     left_out: RefCell<HashSet<*const Node>>,
     memory: Cell<usize>,
@@ -101,7 +101,7 @@ impl<'n> Reading<'n> {
         }
     }
 
-    /// Whether one more problem would be kept: what one says is not always cheap to find out.
+    /// Whether one more problem would be kept: describing one is not always cheap.
     fn has_room(&self) -> bool {
         self.problems.borrow().len() < MAX_PROBLEMS
     }
@@ -110,7 +110,7 @@ impl<'n> Reading<'n> {
         self.left_out.borrow().contains(&std::ptr::from_ref(node))
     }
 
-    /// Reads what stands one step further.
+    /// Reads the node that is one step further.
     fn at<T>(&self, step: Step<'n>, read: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
         self.steps.borrow_mut().push(step);
         let result = read();
@@ -118,7 +118,7 @@ impl<'n> Reading<'n> {
         result
     }
 
-    /// Takes account of one more item of a collection.
+    /// Counts one more item of a collection.
     fn hold<T>(&self, collection: &Node) -> Result<(), Stop> {
         // What grows is twice as large for a moment.
         let memory = self.memory.get().saturating_add(2 * size_of::<T>());
@@ -133,16 +133,16 @@ impl<'n> Reading<'n> {
     }
 }
 
-/// Why a visitor cannot go on.
+/// Why a visitor cannot continue.
 #[derive(Debug)]
 enum Stop {
-    /// It is noted.
+    /// The problem is recorded.
     Told,
-    /// The value has to be something else.
+    /// The value must be something else.
     Expected(String),
-    /// The value is of the right type and still none.
+    /// The value has the right type but is invalid.
     Unfit,
-    /// A field is missing that its type wants.
+    /// A required field is missing.
     Missing(&'static str),
 }
 

@@ -1,4 +1,4 @@
-//! Kubernetes' names for types and what is expected of a value, as people read them.
+//! Human-readable names of Kubernetes' types and of expected values.
 
 use super::node::{Content, Node};
 use super::problem::{cut, shown};
@@ -47,7 +47,7 @@ pub(super) fn expected(by_visitor: &str) -> String {
     }
 }
 
-/// The field, or another name, that was meant by `key`, if one is near.
+/// The name that `key` was probably meant to be, if one is similar.
 pub(in crate::cluster) fn nearest<'f>(key: &str, fields: &[&'f str]) -> Option<&'f str> {
     let lower = key.to_lowercase();
     if lower.chars().count() > 64 {
@@ -58,7 +58,7 @@ pub(in crate::cluster) fn nearest<'f>(key: &str, fields: &[&'f str]) -> Option<&
     fields.iter().map(|field| (distance(field), *field)).filter(|(far, _)| *far <= most).min().map(|(_, field)| field)
 }
 
-/// A value as it stands in an error: what it is, and how it was written where that differs.
+/// A value in a message: what it is, and how it was written if that differs.
 pub(super) fn of_value(node: &Node) -> String {
     let (value, written) = match &node.content {
         Content::Text(text) => return shown(text),

@@ -19,7 +19,7 @@ fn job(spec: &str) -> String {
 #[test]
 fn an_unsafe_pod_is_told_with_its_document_kind_name_and_place() {
     let yaml = format!("apiVersion: v1\nkind: ConfigMap\n---\n{}", job("{hostNetwork: true}"));
-    insta::assert_snapshot!(refused(&yaml), @"document 2, Job/train: line 7, column 61: spec.template.spec.hostNetwork was true; it may be false: a pod may not share its node's namespaces");
+    insta::assert_snapshot!(refused(&yaml), @"document 2, Job/train: line 7, column 61: spec.template.spec.hostNetwork was true; it must be false: a pod may not share its node's namespaces");
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn every_kind_that_makes_pods_is_looked_at_where_it_keeps_them() {
     ];
     let told: Vec<String> = kinds
         .iter()
-        .map(|yaml| refused(yaml).replace("was true; it may be false: a container may not act as its node", "…"))
+        .map(|yaml| refused(yaml).replace("was true; it must be false: a container may not act as its node", "…"))
         .collect();
     insta::assert_snapshot!(told.join("\n"), @"
     document 1, Pod: line 3, column 59: spec.containers[0].securityContext.privileged …
@@ -88,13 +88,13 @@ fn anchors_and_merge_keys_hide_nothing() {
 #[test]
 fn a_key_that_stands_twice_is_refused_with_its_place() {
     let yaml = "apiVersion: v1\nkind: Pod\nspec:\n  hostNetwork: true\n  hostNetwork: false\n";
-    insta::assert_snapshot!(refused(yaml), @r#"the YAML cannot be read: line 5, column 3: the key "hostNetwork" is there already, on line 4"#);
+    insta::assert_snapshot!(refused(yaml), @r#"the YAML cannot be read: line 5, column 3: the key "hostNetwork" is already defined on line 4"#);
 }
 
 #[test]
 fn depth_and_bombs_end_at_a_limit() {
     let deep = format!("apiVersion: v1\nkind: Pod\nspec: {}1{}", "[".repeat(10_000), "]".repeat(10_000));
-    insta::assert_snapshot!(refused(&deep), @"the YAML nests more than 64 levels deep");
+    insta::assert_snapshot!(refused(&deep), @"the YAML is nested more than 64 levels deep");
     let deep: String = (0..10_000).map(|level| format!("{}a:\n", " ".repeat(level % 1000))).collect();
     assert!(!refused(&deep).starts_with("accepted"));
     let deep: String = "- ".repeat(10_000);
@@ -108,7 +108,7 @@ fn depth_and_bombs_end_at_a_limit() {
 #[test]
 fn characters_that_yaml_does_not_have_are_refused_with_their_place() {
     insta::assert_snapshot!(refused("apiVersion: v1\nkind: Pod\nspec:\n\tcontainers: []\n"), @"the YAML cannot be read: line 4, column 2: a tab cannot indent a line; use spaces");
-    insta::assert_snapshot!(refused("apiVersion: v1\nkind: Po\0d\n"), @r"the YAML cannot be read: line 2, column 9: the character \u{0} (U+0000) cannot stand here");
+    insta::assert_snapshot!(refused("apiVersion: v1\nkind: Po\0d\n"), @r"the YAML cannot be read: line 2, column 9: the character \u{0} (U+0000) is not allowed here");
     assert!(!refused("apiVersion: v1\nkind: \u{7}Pod\n").starts_with("accepted"));
     assert!(
         parse("\u{feff}apiVersion: v1\nkind: ConfigMap\n", "input.yaml", &GpuResources::default()).is_ok(),

@@ -40,7 +40,7 @@ fn a_name_has_the_form_of_its_kind() {
     insta::assert_snapshot!(told.concat(), @r#"
     document 1, Pod/A B: line 3, column 12: metadata.name was "A B"; it must be at most 253 lower-case letters, digits, '-' and '.', with a letter or a digit at both ends and around every '.'
     document 1, Service/1a: line 3, column 12: metadata.name was "1a"; it must be 1 to 63 lower-case letters, digits and '-', with a letter first and a letter or a digit last
-    document 1, CronJob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: line 3, column 12: metadata.name has 53 characters; it may have 52: its Jobs have 11 characters more in their names
+    document 1, CronJob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: line 3, column 12: metadata.name has 53 characters; at most 52 are allowed: the names of its Jobs are 11 characters longer
     "#);
 }
 
@@ -63,7 +63,7 @@ fn what_the_cluster_writes_is_not_the_author_s_to_write() {
     document 1, ConfigMap/a: line 3, column 34: metadata.resourceVersion is not allowed: the cluster sets it
     document 1, ConfigMap/a: line 3, column 56: metadata.generation is not allowed: the cluster sets it
     document 1, ConfigMap/a: line 3, column 71: metadata.creationTimestamp is not allowed: the cluster sets it
-    document 1, ConfigMap/a: line 3, column 114: metadata.finalizers is not allowed: nothing would remove them, and the object would stay for ever
+    document 1, ConfigMap/a: line 3, column 114: metadata.finalizers is not allowed: nothing would remove them, and the object would stay forever
     document 1, ConfigMap/a: line 3, column 133: metadata.ownerReferences is not allowed: the platform owns what it creates
     document 1, ConfigMap/a: line 3, column 198: metadata.managedFields is not allowed: the cluster sets it
     ");
@@ -77,7 +77,7 @@ fn what_is_submitted_may_ask_for_a_generated_name() {
     let pod =
         "apiVersion: v1\nkind: Pod\nmetadata: {generateName: train-}\nspec: {containers: [{name: a, image: b}]}\n";
     assert_eq!(refused(pod), "accepted: 1\n");
-    insta::assert_snapshot!(refused(&map("generateName: a-")), @"document 1, ConfigMap: line 3, column 12: metadata.generateName is not allowed: the object is known by its name; use metadata.name");
+    insta::assert_snapshot!(refused(&map("generateName: a-")), @"document 1, ConfigMap: line 3, column 12: metadata.generateName is not allowed: the object needs a fixed name; use metadata.name");
 }
 
 #[test]
@@ -113,27 +113,27 @@ fn what_the_cluster_would_not_take_cannot_be_saved() {
     });
     insta::assert_snapshot!(told.concat(), @r#"
     document 1, PersistentVolumeClaim: line 3, column 22: spec.accessModes[0] was "ReadWrite"; it must be "ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany" or "ReadWriteOncePod"
-    document 1, PersistentVolumeClaim: line 3, column 57: spec.resources.requests.storage was "1GB", which is not a quantity: it must be a number alone or with one of m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei behind it, such as 500m or 10Gi
+    document 1, PersistentVolumeClaim: line 3, column 57: spec.resources.requests.storage was "1GB", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi
     document 1, PersistentVolumeClaim: line 3, column 1: spec.accessModes is required
     document 1, PersistentVolumeClaim: line 3, column 1: spec.resources.requests.storage is required
     document 1, CronJob: line 3, column 8: spec.schedule was "foo", which is not a schedule: it has 1 of the 5 fields minute, hour, day of the month, month, day of the week
     document 1, CronJob: line 3, column 23: spec.concurrencyPolicy was "Maybe"; it must be "Allow", "Forbid" or "Replace"
     document 1, CronJob: line 3, column 81: spec.jobTemplate.spec.template.spec.restartPolicy is required: "OnFailure" or "Never"
-    document 1, Deployment: line 3, column 65: spec.template.metadata.labels are not selected by spec.selector; the template must have the labels it asks for
+    document 1, Deployment: line 3, column 65: spec.template.metadata.labels are not selected by spec.selector; the template must have the labels that it selects
     document 1, Deployment: line 3, column 91: spec.template.spec.restartPolicy was "Never"; it must be "Always"
-    document 1, Service: line 3, column 16: spec.ports[0].name is required where there are several ports
-    document 1, Service: line 3, column 29: spec.ports[1].port was 70000; it must be 1 to 65535
+    document 1, Service: line 3, column 16: spec.ports[0].name is required when there are several ports
+    document 1, Service: line 3, column 29: spec.ports[1].port was 70000; it must be between 1 and 65535
     document 1, Service: line 3, column 42: spec.ports[1].name was "A"; it must be 1 to 63 lower-case letters, digits and '-', with a letter or a digit at both ends
     document 1, Ingress: line 3, column 1: spec must have rules or a defaultBackend
     document 1, Ingress: line 3, column 33: spec.rules[0].http.paths[0].path was "a"; it must begin with '/'
     document 1, Ingress: line 3, column 42: spec.rules[0].http.paths[0].pathType was "Regex"; it must be "Exact", "Prefix" or "ImplementationSpecific"
-    document 1, Ingress: line 3, column 59: spec.rules[0].http.paths[0].backend must have one of service and resource
+    document 1, Ingress: line 3, column 59: spec.rules[0].http.paths[0].backend must have exactly one of service and resource
     "#);
     insta::assert_snapshot!(refused("apiVersion: v1\nkind: ConfigMap\ndata: {a b: x, c: z}\nbinaryData: {c: AAAA}\n"), @r#"
     document 1, ConfigMap: line 3, column 1: data has the key "a b"; it must be 1 to 253 letters, digits, '-', '_' and '.', not "." and not beginning with ".."
-    document 1, ConfigMap: line 4, column 14: binaryData.c is a key of data too; a key may stand in one of them
+    document 1, ConfigMap: line 4, column 14: binaryData.c is also a key of data; a key may be in only one of the two
     "#);
     let large = "x".repeat(600_000);
     let aliased = format!("apiVersion: v1\nkind: ConfigMap\ndata: {{a: &a {large}, b: *a}}\n");
-    insta::assert_snapshot!(refused(&aliased), @"document 1, ConfigMap: line 3, column 1: data has 1200000 bytes together with binaryData; it may have 1048576");
+    insta::assert_snapshot!(refused(&aliased), @"document 1, ConfigMap: line 3, column 1: data has 1200000 bytes together with binaryData; at most 1048576 are allowed");
 }

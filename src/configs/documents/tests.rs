@@ -32,19 +32,19 @@ fn yaml_that_does_not_parse_is_told_with_line_and_column() {
 fn every_object_that_is_not_allowed_is_told() {
     let yaml = "apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Job\n---\njust text\n---\nkind: Pod\n---\napiVersion: 1\nkind: yes\n";
     insta::assert_snapshot!(refused(yaml), @r#"
-    document 1: line 2, column 1: the kind "Secret" is not allowed; these are: Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim
+    document 1: line 2, column 1: the kind "Secret" is not allowed; the allowed kinds are Pod, Service, Deployment, ConfigMap, Ingress, Job, CronJob, FlashJob, Workflow, PersistentVolumeClaim
     document 2: line 4, column 1: the apiVersion of a Job is "batch/v1", not "v1"
     document 3: line 7, column 1: it is not a mapping with apiVersion and kind
-    document 4: line 9, column 1: it needs an apiVersion and a kind, each a string
-    document 5: line 11, column 1: it needs an apiVersion and a kind, each a string
+    document 4: line 9, column 1: apiVersion and kind are required and must be strings
+    document 5: line 11, column 1: apiVersion and kind are required and must be strings
     "#);
 }
 
 #[test]
 fn ten_megabytes_and_a_hundred_objects_are_refused_with_the_limit() {
-    insta::assert_snapshot!(refused(&"a".repeat(10_000_000)), @"the YAML has 10000000 bytes; it may have 1048576");
+    insta::assert_snapshot!(refused(&"a".repeat(10_000_000)), @"the YAML has 10000000 bytes; at most 1048576 are allowed");
     let many = "apiVersion: v1\nkind: ConfigMap\n---\n".repeat(MAX_DOCUMENTS + 1);
-    insta::assert_snapshot!(refused(&many), @"the YAML has more than 64 objects, which is the most it may have");
+    insta::assert_snapshot!(refused(&many), @"the YAML has more than 64 objects, which is the limit");
     insta::assert_snapshot!(refused(""), @"the YAML contains no objects");
 }
 
@@ -53,7 +53,7 @@ fn a_nul_that_yaml_can_write_is_refused_wherever_it_stands() {
     for object in [r#"metadata: {name: "a\0"}"#, r#"metadata: {"a\0": b}"#, r#"spec: {args: ["\x00"]}"#] {
         let message = refused(&format!("apiVersion: v1\nkind: Pod\n{object}\n"));
         assert!(message.starts_with("the YAML cannot be read: line 3, column "), "{message}");
-        assert!(message.ends_with(": a string may not have the character U+0000 (NUL) in it\n"), "{message}");
+        assert!(message.ends_with(": a string may not contain the character U+0000 (NUL)\n"), "{message}");
     }
 }
 
@@ -91,12 +91,12 @@ fn what_cannot_be_submitted_cannot_be_saved() {
         "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: train}}\nspec:\n  suspend: true\n  backoffLimit: 50\n  completions: 3\n  {template}\n---\napiVersion: v1\nkind: Pod\nspec: {{containers: []}}\n---\napiVersion: scheduling.flash-sched.io/v1alpha1\nkind: FlashJob\nspec: {{minAvailable: 2, tasks: [{{replicas: 2, spec: {{containers: [{{name: a, image: '{{{{image}}}}'}}]}}}}]}}\n---\napiVersion: v1\nkind: Pod\nspec: {{containers: [{{name: a, image: '{{{{image}}}}'}}]}}"
     );
     insta::assert_snapshot!(refused(&yaml), @r#"
-    document 1, Job/train: line 5, column 3: spec.suspend is not supported: a job starts when it is submitted; submit it when it is to run
-    document 1, Job/train: line 6, column 3: spec.backoffLimit was 50; it may be 0 to 10
+    document 1, Job/train: line 5, column 3: spec.suspend is not supported: a job starts when it is submitted; submit it when it should run
+    document 1, Job/train: line 6, column 3: spec.backoffLimit was 50; it must be between 0 and 10
     document 1, Job/train: line 7, column 3: spec.completions was 3; it must be 1, the same as parallelism: every task starts at once and runs once
     document 2, Pod: line 12, column 8: spec.containers must have at least one container
     document 3, FlashJob: line 16, column 34: spec.tasks[0].replicas is not a field of a pod template spec
-    document 3, FlashJob: line 16, column 77: spec.tasks[0].spec.containers[0].image was "{{image}}", which is not an image reference: the part "{{image}}" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    document 3, FlashJob: line 16, column 77: spec.tasks[0].spec.containers[0].image was "{{image}}", which is not an image reference: the part "{{image}}" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
     document 4, Pod: line 20, column 31: spec.containers[0].image was "{{image}}"; only a Workflow may have "{{" in an image
     "#);
 }

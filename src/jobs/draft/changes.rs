@@ -1,7 +1,7 @@
-//! Fields that a client sets, written into a draft's tasks.
+//! Writes the fields that a client sets into a draft's tasks.
 //!
-//! What the pods become is looked at afterwards, whatever they come from ([`check`](super::check)); only what never
-//! becomes a part of a pod is looked at here: numbers of tasks, deadlines, the ranges of the input's own fields.
+//! The resulting pods are checked afterwards, whatever their source ([`check`](super::check)). Here only values that
+//! never become part of a pod are checked: numbers of tasks, deadlines, and the ranges of the input's own fields.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::quantity::Quantity as Amount;
 
 const MAX_RETRIES: i32 = 10;
 const MAX_GPUS: i32 = 64;
-/// Bytes that one change may become in all the tasks that it is written into: more than any cluster takes.
+/// Maximum size of a change when written into all its tasks, in bytes: more than any cluster accepts.
 const MAX_WRITTEN: usize = 8 * 1024 * 1024;
 
 /// A task with one empty container.
@@ -31,7 +31,8 @@ pub(super) fn bare_task() -> PodTemplateSpec {
     }
 }
 
-/// Writes `changes`, which come through `door`, into `draft`; what is out of the range of its field is noted and left out.
+/// Writes `changes`, given in the input part `door`, into `draft`; a value that is out of range is reported and left
+/// out.
 pub(super) fn apply(draft: &mut Draft, changes: JobOverridesInput, door: Door, problems: &mut Problems) {
     let root = door.root();
     let at = |field: &str| format!("{root}.{field}");
@@ -46,7 +47,7 @@ pub(super) fn apply(draft: &mut Draft, changes: JobOverridesInput, door: Door, p
     if bytes > MAX_WRITTEN {
         let count = draft.tasks.len();
         let message = format!(
-            "the changes have {bytes} bytes when they are written into {count} different tasks; they may have {MAX_WRITTEN}"
+            "the changes have {bytes} bytes when they are written into {count} different tasks; at most {MAX_WRITTEN} are allowed"
         );
         problems.push(ApiError::bad_input(root, message));
         return;
@@ -86,7 +87,7 @@ pub(super) fn apply(draft: &mut Draft, changes: JobOverridesInput, door: Door, p
     );
 }
 
-/// Bytes of the texts that are written into each task.
+/// Size of the strings that are written into each task, in bytes.
 fn written(changes: &JobOverridesInput) -> usize {
     let list = |list: &Option<Vec<String>>| list.iter().flatten().map(|text| text.len() + 24).sum::<usize>();
     let env =
@@ -99,12 +100,15 @@ fn size(draft: &mut Draft, replicas: Option<i32>, gang: Option<i32>, root: &str,
     if let Some(replicas) = replicas {
         let field = format!("{root}.replicas");
         if !(1..=MAX_TASKS).contains(&replicas) {
-            problems.push(ApiError::bad_input(field, format!("replicas was {replicas}; it may be 1 to {MAX_TASKS}")));
+            problems.push(ApiError::bad_input(
+                field,
+                format!("replicas was {replicas}; it must be between 1 and {MAX_TASKS}"),
+            ));
         } else if draft.tasks.len() > 1 {
             let count = draft.task_count();
             problems.push(ApiError::bad_input(
                 field,
-                format!("the config has {count} different tasks; replicas can be set only where all are equal"),
+                format!("the config has {count} different tasks; replicas can be set only if all are equal"),
             ));
         } else if let Some(TaskGroup { count, .. }) = draft.tasks.first_mut() {
             *count = usize::try_from(replicas).unwrap_or(1);
@@ -119,12 +123,12 @@ fn size(draft: &mut Draft, replicas: Option<i32>, gang: Option<i32>, root: &str,
                 format!("{root}.minAvailable"),
                 match count {
                     1 => format!("minAvailable was {gang}; it must be 1, the number of tasks"),
-                    _ => format!("minAvailable was {gang}; it may be 1 to {count}, the number of tasks"),
+                    _ => format!("minAvailable was {gang}; it must be between 1 and {count}, the number of tasks"),
                 },
             ));
         }
     } else if replicas.is_some() {
-        // A gang of the old size means nothing for the new one.
+        // The gang size of the old number of tasks means nothing for the new one.
         draft.min_available = None;
     }
 }
@@ -135,7 +139,7 @@ fn rules(draft: &mut Draft, [deadline, ttl, retries]: [Option<i32>; 3], root: &s
         if (least..=most).contains(&value) {
             return Some(value);
         }
-        let message = format!("{name} was {value}; it may be {least} to {most}");
+        let message = format!("{name} was {value}; it must be between {least} and {most}");
         problems.push(ApiError::bad_input(format!("{root}.{name}"), message));
         None
     };
@@ -150,8 +154,8 @@ fn rules(draft: &mut Draft, [deadline, ttl, retries]: [Option<i32>; 3], root: &s
     }
 }
 
-/// A variable that is there takes the new value where it stands, because those behind it may refer to it; another comes
-/// last. One that is given twice comes twice, which the check of the pod tells.
+/// An existing variable gets the new value in its place, because those after it may refer to it; a new one is appended.
+/// A variable that is given twice is written twice, which the check of the pod reports.
 fn merge_env(env: &mut Vec<EnvVar>, new: &[EnvVarInput], origins: &mut Origins, door: Door) {
     let mut before = HashMap::with_capacity(env.len());
     for (index, variable) in env.iter().enumerate() {
@@ -171,7 +175,7 @@ fn merge_env(env: &mut Vec<EnvVar>, new: &[EnvVarInput], origins: &mut Origins, 
     }
 }
 
-/// The resources of the input without those that are out of their field's range.
+/// The resources of the input without those that are out of range.
 fn in_range(wanted: &ResourcesInput, root: &str, problems: &mut Problems) -> ResourcesInput {
     let mut wanted = wanted.clone();
     let fields = [
@@ -181,25 +185,25 @@ fn in_range(wanted: &ResourcesInput, root: &str, problems: &mut Problems) -> Res
         ("memoryLimit", &mut wanted.memory_limit),
     ];
     for (field, quantity) in fields {
-        // What is no amount is told with the pods that it is written into.
+        // Invalid amounts are reported with the pods that they are written into.
         if let Some(Quantity(written)) = quantity
             && let Ok(amount) = written.parse::<Amount>()
             && (amount.is_zero() || amount.is_negative())
         {
-            let message = format!("{field} was {amount}; it must be more than 0");
+            let message = format!("{field} was {amount}; it must be greater than 0");
             problems.push(ApiError::bad_input(format!("{root}.{field}"), message));
             *quantity = None;
         }
     }
     if let Some(gpu) = wanted.gpu.filter(|gpu| !(0..=MAX_GPUS).contains(gpu)) {
-        let message = format!("gpu was {gpu}; it may be 0 to {MAX_GPUS} for one task");
+        let message = format!("gpu was {gpu}; it must be between 0 and {MAX_GPUS} for one task");
         problems.push(ApiError::bad_input(format!("{root}.gpu"), message));
         wanted.gpu = None;
     }
     wanted
 }
 
-/// Writes each amount that is given over the one that is there; all others stay.
+/// Overrides the amounts that are given; all others stay.
 fn merge_resources(container: &mut Container, wanted: &ResourcesInput, origins: &mut Origins, door: Door) {
     let resources = container.resources.get_or_insert_default();
     let mut requests = resources.requests.take().unwrap_or_default();
@@ -234,14 +238,14 @@ fn merge_resources(container: &mut Container, wanted: &ResourcesInput, origins: 
     match wanted.gpu {
         None => {}
         Some(0) => ["requests", "limits"].into_iter().for_each(|list| set(list, GPU, None, "resources.gpu")),
-        // Kubernetes wants GPUs asked for and limited alike.
+        // Kubernetes requires equal requests and limits for GPUs.
         Some(gpu) => {
             for list in ["requests", "limits"] {
                 set(list, GPU, Some(ApiQuantity(gpu.to_string())), "resources.gpu");
             }
         }
     }
-    // Memory cannot be taken back from a task that has it: what is reserved is the limit unless one is given.
+    // Memory cannot be taken back from a running task, so the limit is equal to the request unless one is given.
     if let (Some(memory), None) = (&wanted.memory, &wanted.memory_limit)
         && (!limits.contains_key("memory") || origins.field("resources.limits.memory") == Some("resources.memory"))
     {
@@ -255,7 +259,7 @@ fn merge_resources(container: &mut Container, wanted: &ResourcesInput, origins: 
     }
 }
 
-/// Every path is checked; every claim is refused, because the platform knows no storage claims yet.
+/// Checks every path; rejects every claim, because the platform does not have storage claims yet.
 fn mounts(mounts: &[MountInput], root: &str, problems: &mut Problems) {
     for violation in pod_rules::mount_paths(mounts.iter().map(|mount| mount.path.as_str()), root) {
         let message = super::check::sentence(&violation.path, &violation.why);
@@ -267,7 +271,7 @@ fn mounts(mounts: &[MountInput], root: &str, problems: &mut Problems) {
     }
 }
 
-/// `text` as a DNS label: what does not fit becomes "-".
+/// `text` as a DNS label: characters that are not allowed become "-".
 pub(super) fn dns_name(text: &str) -> String {
     let name: String = text
         .chars()

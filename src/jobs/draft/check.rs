@@ -1,4 +1,4 @@
-//! The one check of what finally runs: every pod of a draft, whatever it comes from.
+//! The one check of the final pods: every pod of a draft, whatever its source.
 
 use std::collections::HashSet;
 
@@ -10,17 +10,17 @@ use crate::config::GpuResources;
 use crate::error::ApiError;
 use crate::jobs::admission::AdmissionRule;
 
-/// Problems that are told of one job at most.
+/// Maximum number of problems reported per job.
 const MAX_PROBLEMS: usize = 50;
 
-/// What is wrong with the draft's pods, each with its rule. A problem stands at the field of the input that it was
-/// written in, and at `source` (`input.commitId`, `input.spec`) with its path in the message otherwise.
+/// The problems with the draft's pods, each with its rule. A problem is reported at the input field in which it was
+/// written; otherwise at `source` (`input.commitId`, `input.spec`) with its path in the message.
 pub fn check(draft: &Draft, source: &'static str, gpus: &GpuResources) -> Vec<(AdmissionRule, ApiError)> {
     let mut found = Vec::new();
     let mut told = HashSet::new();
     let mut first_task = 0;
     for (group, tasks) in draft.tasks.iter().enumerate() {
-        // Equal tasks have equal problems, told once.
+        // Equal tasks have equal problems, which are reported once.
         let place = format!("tasks[{first_task}]");
         first_task += tasks.count;
         let mut rules = pod_rules::task_violations(&tasks.template, &place);
@@ -28,7 +28,7 @@ pub fn check(draft: &Draft, source: &'static str, gpus: &GpuResources) -> Vec<(A
         rules.extend(without_image(tasks.template.spec.as_ref(), &place));
         let paths: HashSet<String> =
             rules.iter().flat_map(|violation| self_and_above(&violation.path)).map(str::to_owned).collect();
-        // What is told already, or of a part of it, is told once.
+        // A problem that is already reported, or is part of one, is not repeated.
         let of_safety = safety::violations(&tasks.template, &place)
             .into_iter()
             .filter(|violation| !paths.contains(violation.path.as_str()));
@@ -46,7 +46,7 @@ pub fn check(draft: &Draft, source: &'static str, gpus: &GpuResources) -> Vec<(A
                 Some(Origin::Request(field)) => ApiError::bad_input(field, violation.to_string()),
                 None => ApiError::bad_input(source, violation.to_string()),
             };
-            // Different tasks that have a bad part from one field.
+            // Different tasks may have an invalid part from the same field.
             if !told.insert((problem.field.clone(), problem.message.clone())) {
                 continue;
             }
@@ -59,7 +59,7 @@ pub fn check(draft: &Draft, source: &'static str, gpus: &GpuResources) -> Vec<(A
     found
 }
 
-/// What is told at a field of the input: its own name, and what is wrong with it.
+/// The message at an input field: the field's own name and the problem.
 pub(super) fn sentence(field: &str, why: &str) -> String {
     let name = field.strip_prefix("input.").and_then(|rest| rest.split_once('.')).map_or(field, |(_, name)| name);
     let name = name.strip_prefix("resources.").unwrap_or(name);

@@ -1,4 +1,4 @@
-//! One check for every source: where a problem is told, and that what is admitted keeps every rule.
+//! One check for every source: where a problem is reported, and that an accepted job violates no rule.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use proptest::prelude::*;
@@ -67,12 +67,12 @@ fn a_problem_of_a_commit_is_told_with_its_path_and_one_of_an_override_at_its_fie
     draft.override_with(overrides).unwrap();
     insta::assert_snapshot!(told(&draft, "input.commitId"), @r#"
     Container input.commitId: tasks[0].spec.containers[0].workingDir was "relative"; it must be an absolute path without ".."
-    Pod input.commitId: tasks[0].spec.containers[0].ports[0].containerPort was 70000; it must be 1 to 65535
-    Resources input.commitId: tasks[0].spec.containers[0].resources.limits.memory was "512MB", which is not a quantity: it must be a number alone or with one of m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei behind it, such as 500m or 10Gi
+    Pod input.commitId: tasks[0].spec.containers[0].ports[0].containerPort was 70000; it must be between 1 and 65535
+    Resources input.commitId: tasks[0].spec.containers[0].resources.limits.memory was "512MB", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi
     Resources input.overrides.resources.cpu: tasks[0].spec.containers[0].resources.limits.cpu was 1; it may not be less than the request, which is 2
     Mounts input.commitId: tasks[0].spec.containers[0].volumeMounts[0].name was "v", which is not a volume of the pod
     Mounts input.commitId: tasks[0].spec.containers[0].volumeMounts[0].mountPath was "rel"; it must be an absolute path without ".."
-    Image input.overrides.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, parted by one '.', one or two '_', or any number of '-'
+    Image input.overrides.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
     Container input.overrides.env[0].name: env[0].name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
     Container input.commitId: tasks[0].spec.containers[0].env[2].name was "A", which is given twice
     Container input.overrides.env[2].name: env[2].name was "B", which is given twice
@@ -139,7 +139,7 @@ fn a_change_that_would_become_many_is_refused_before_it_is_written() {
     let tasks = (0..200).map(|index| pod(json!({ "args": [index.to_string()] }))).collect();
     let mut draft = of_commit(tasks);
     let overrides = JobOverridesInput { command: Some(vec!["x".repeat(100_000)]), ..JobOverridesInput::default() };
-    insta::assert_snapshot!(draft.override_with(overrides).unwrap_err().to_string(), @"the changes have 20004800 bytes when they are written into 200 different tasks; they may have 8388608");
+    insta::assert_snapshot!(draft.override_with(overrides).unwrap_err().to_string(), @"the changes have 20004800 bytes when they are written into 200 different tasks; at most 8388608 are allowed");
 }
 
 fn spec(image: &str) -> JobSpecInput {

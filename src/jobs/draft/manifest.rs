@@ -1,4 +1,4 @@
-//! The FlashJob that a draft becomes: exactly the contract's fields, labels and annotations.
+//! The FlashJob of a draft: exactly the fields, labels and annotations of the contract with the cluster.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,26 +16,26 @@ use crate::ids::{CommitId, JobId, ProjectId, UserId};
 use crate::jobs::input::JobOverridesInput;
 use crate::jobs::model::manifest::Manifest;
 
-/// Bytes that a job's object may have in the cluster. etcd takes requests of 1.5 MiB (1572864 bytes), each with all of the
-/// object: a real API server took 1572594 bytes and not 1572637. What is left is for what the cluster adds: status, managed
-/// fields and finalizers.
+/// Maximum size of a job's object in the cluster, in bytes. etcd accepts requests of up to 1.5 MiB (1572864 bytes),
+/// each with the whole object: a real API server accepted 1572594 bytes and rejected 1572637. The rest is reserved for
+/// what the cluster adds: status, managed fields and finalizers.
 /// <https://etcd.io/docs/v3.6/dev-guide/limit/>
 pub const MAX_BYTES: usize = 1_500_000;
 
-/// Where a job goes and whose it is.
+/// The destination and owner of a job.
 #[derive(Debug, Clone)]
 pub struct Placement<'a> {
-    /// The job's id, from which the object's name follows.
+    /// The job's id, which determines the object's name.
     pub job: JobId,
     /// Its project.
     pub project: ProjectId,
-    /// Who submits it.
+    /// The user who submits it.
     pub user: UserId,
-    /// The config commit it comes from.
+    /// The config commit that it was made from.
     pub commit: Option<CommitId>,
     /// The project's namespace.
     pub namespace: &'a str,
-    /// The queue it waits in; the priority class has the same name.
+    /// The queue; its priority class has the same name.
     pub queue: &'a str,
     /// Whether jobs of that queue may be preempted.
     pub preemptible: bool,
@@ -60,17 +60,17 @@ struct ObjectSpec<'a> {
     tasks: Vec<&'a PodTemplateSpec>,
 }
 
-/// The object for the cluster. The draft's templates get what a task in this place must have.
+/// The object for the cluster. The draft's templates get the fields that every task of this job must have.
 ///
 /// # Errors
-/// `INTERNAL`: a template cannot be written as JSON.
+/// `INTERNAL`: a template cannot be serialized as JSON.
 pub fn flash_job(draft: &mut Draft, placement: &Placement<'_>) -> Result<Manifest, ApiError> {
     let labels = labels(placement);
     for group in &mut draft.tasks {
         complete(&mut group.template, placement, &labels);
     }
     let manifest = object(draft, placement, &labels)?;
-    // Tasks that know their number are all different. What is too large already is refused as it is.
+    // Tasks with an index are all different. An object that is already too large is rejected as it is.
     if draft.indexed && manifest.bytes_in_cluster() <= MAX_BYTES {
         draft.tell_indexes();
         return object(draft, placement, &labels);
@@ -98,10 +98,10 @@ fn object(draft: &Draft, placement: &Placement<'_>, labels: &BTreeMap<String, St
     Ok(Manifest::new(json, &counts))
 }
 
-/// Whether what is to be changed in every template is small enough to be written into each.
+/// Whether changes to every template are small enough to be written into each.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` with the size that the changes alone would come to, and what is allowed.
+/// `BAD_USER_INPUT` with the size of the changes alone and the limit.
 pub fn check_overrides(overrides: &JobOverridesInput, draft: &Draft) -> Result<(), ApiError> {
     let different = draft.tasks.len().max(1);
     let bytes = overrides.text_bytes().saturating_mul(different);
@@ -110,14 +110,14 @@ pub fn check_overrides(overrides: &JobOverridesInput, draft: &Draft) -> Result<(
     }
     let tasks = if different == 1 { String::new() } else { format!(" in the {different} different tasks") };
     let message =
-        format!("the overrides would take {bytes} bytes{tasks}; the cluster takes an object of at most {MAX_BYTES}");
+        format!("the overrides would take {bytes} bytes{tasks}; the cluster accepts an object of at most {MAX_BYTES}");
     Err(ApiError::bad_input("input.overrides", message))
 }
 
-/// Whether the cluster takes an object of this size. Nothing is expanded to find that out.
+/// Whether the cluster accepts an object of this size. Nothing is expanded to determine it.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` at `field` with the size and what is allowed.
+/// `BAD_USER_INPUT` at `field` with the size and the limit.
 pub fn check_size(manifest: &Manifest, field: &'static str) -> Result<(), ApiError> {
     let bytes = manifest.bytes_in_cluster();
     if bytes <= MAX_BYTES {
@@ -127,18 +127,19 @@ pub fn check_size(manifest: &Manifest, field: &'static str) -> Result<(), ApiErr
         1 => "1 task".to_owned(),
         tasks => format!("{tasks} tasks"),
     };
-    let message =
-        format!("the job with its {tasks} would be an object of {bytes} bytes; the cluster takes at most {MAX_BYTES}");
+    let message = format!(
+        "the job with its {tasks} would be an object of {bytes} bytes; the cluster accepts at most {MAX_BYTES}"
+    );
     Err(ApiError::bad_input(field, message))
 }
 
-/// The annotation, and the label, with a pod's number among those of an Indexed Job.
+/// The annotation, and the label, with the index of a pod of an Indexed Job.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
-/// The environment variable with that number.
+/// The environment variable with that index.
 const INDEX_ENV: &str = "JOB_COMPLETION_INDEX";
 
 impl Draft {
-    /// Makes each task one of its own that knows its number.
+    /// Makes each task one of its own, with its index.
     fn tell_indexes(&mut self) {
         let groups = std::mem::take(&mut self.tasks);
         let tasks = groups.into_iter().flat_map(|group| std::iter::repeat_n(group.template, group.count));
@@ -150,7 +151,7 @@ impl Draft {
     }
 }
 
-/// Tells a task its number as Kubernetes tells the pods of an Indexed Job; a variable of the name is left as it is.
+/// Gives a task its index like a pod of an Indexed Job; an existing variable with the name is not changed.
 /// <https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode>
 fn tell_index(task: &mut PodTemplateSpec, index: usize) {
     let metadata = task.metadata.get_or_insert_default();
@@ -180,8 +181,8 @@ fn labels(placement: &Placement<'_>) -> BTreeMap<String, String> {
 
 fn complete(task: &mut PodTemplateSpec, placement: &Placement<'_>, labels: &BTreeMap<String, String>) {
     let metadata = task.metadata.get_or_insert_default();
-    // The rest is the identity of one object: its name would clash between tasks, its namespace is the project's, and the
-    // API server takes no resourceVersion or uid of an object that it is to make.
+    // The rest identifies a single object: its name would clash between tasks, its namespace is that of the project,
+    // and the API server rejects a resourceVersion or uid of an object to be created.
     *metadata = ObjectMeta {
         labels: metadata.labels.take(),
         annotations: metadata.annotations.take(),
@@ -195,7 +196,7 @@ fn complete(task: &mut PodTemplateSpec, placement: &Placement<'_>, labels: &BTre
     pod.scheduler_name = Some(placement.scheduler.to_owned());
     pod.priority_class_name = Some(placement.queue.to_owned());
     pod.automount_service_account_token = Some(false);
-    // A task runs once; starting it anew is the platform's decision.
+    // A task runs once; the platform decides on retries.
     if pod.restart_policy.as_deref() != Some("OnFailure") {
         pod.restart_policy = Some("Never".to_owned());
     }
@@ -275,8 +276,8 @@ mod tests {
         };
         assert_eq!(told(256, &"x".repeat(5_000)), Ok(()));
         assert_eq!(told(1, &"x".repeat(1_490_000)), Ok(()));
-        insta::assert_snapshot!(told(256, &"x".repeat(20_000)).unwrap_err(), @"the job with its 256 tasks would be an object of 5273249 bytes; the cluster takes at most 1500000");
-        insta::assert_snapshot!(told(1, &"<".repeat(1_490_000)).unwrap_err(), @"the job with its 1 task would be an object of 8941014 bytes; the cluster takes at most 1500000");
+        insta::assert_snapshot!(told(256, &"x".repeat(20_000)).unwrap_err(), @"the job with its 256 tasks would be an object of 5273249 bytes; the cluster accepts at most 1500000");
+        insta::assert_snapshot!(told(1, &"<".repeat(1_490_000)).unwrap_err(), @"the job with its 1 task would be an object of 8941014 bytes; the cluster accepts at most 1500000");
     }
 
     #[test]

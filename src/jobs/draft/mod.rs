@@ -1,4 +1,4 @@
-//! A job before it is submitted: its pod templates and rules, put together and then checked as they would run.
+//! A job before it is submitted: its pod templates and settings are assembled and then checked as they would run.
 
 mod changes;
 mod check;
@@ -20,41 +20,41 @@ pub use manifest::Placement;
 use origins::{Door, Origins};
 pub use payload::from_yaml;
 
-/// Tasks of one job at most: the definition of FlashJob has the same limit.
+/// Maximum number of tasks in a job: the definition of FlashJob has the same limit.
 pub const MAX_TASKS: i32 = crate::cluster::objects::MAX_TASKS;
 
 /// A job as it would be submitted.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
-    /// A name, where the source has one.
+    /// A name, if the source has one.
     pub name: Option<String>,
-    /// Its tasks in order, equal ones that stand side by side kept once.
+    /// Its tasks in order; equal adjacent ones are stored once.
     pub tasks: Vec<TaskGroup>,
-    /// How many must be able to start together; all when `None`.
+    /// How many must be able to start together; all if `None`.
     pub min_available: Option<i32>,
-    /// Seconds it may run.
+    /// Maximum run time, in seconds.
     pub deadline_seconds: Option<i64>,
-    /// Seconds its objects are kept after its end.
+    /// Seconds that its objects are kept after it ends.
     pub ttl_seconds: Option<i64>,
-    /// How often it is started anew after a failure.
+    /// Maximum number of retries after a failure.
     pub retries: i32,
-    /// Whether each task is told its number, as the pods of an Indexed Job are.
+    /// Whether each task gets its index, like the pods of an Indexed Job.
     pub indexed: bool,
-    /// Where each group of tasks has its parts from.
+    /// The origins of each group of tasks.
     origins: Vec<Origins>,
 }
 
-/// Equal tasks that stand side by side: one template however many there are.
+/// Equal adjacent tasks: one template for all of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskGroup {
-    /// The pod of each.
+    /// The pod template.
     pub template: PodTemplateSpec,
-    /// How many there are, at least 1.
+    /// The number of tasks, at least 1.
     pub count: usize,
 }
 
 impl TaskGroup {
-    /// Tasks in order, those that are equal and stand side by side as one group.
+    /// Groups equal adjacent tasks.
     pub fn of_tasks(tasks: impl IntoIterator<Item = PodTemplateSpec>) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         for template in tasks {
@@ -67,7 +67,7 @@ impl TaskGroup {
     }
 }
 
-/// What all tasks of a job ask for together.
+/// The requests of all tasks of a job together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Demand {
     /// Whole GPUs.
@@ -79,28 +79,28 @@ pub struct Demand {
 }
 
 impl Draft {
-    /// The draft a spec describes. Only its own fields were looked at: [`check`] says whether its pods can run.
+    /// The draft for a spec. Only the spec's own fields are checked: [`check`] says whether its pods can run.
     ///
     /// # Errors
-    /// Every field that is not acceptable, under `input.spec`.
+    /// Every invalid field, under `input.spec`.
     pub fn from_spec(spec: JobSpecInput) -> Result<Self, ApiErrors> {
         let mut problems = Problems::default();
         let draft = Self::of_spec(spec, &mut problems);
         problems.finish().map(|()| draft)
     }
 
-    /// The draft a spec describes, without the fields that are not acceptable: they are noted under `input.spec`.
+    /// The draft for a spec, without the invalid fields: they are reported under `input.spec`.
     pub fn of_spec(spec: JobSpecInput, problems: &mut Problems) -> Self {
         let mut draft = Self { tasks: TaskGroup::of_tasks([changes::bare_task()]), ..Self::default() };
         changes::apply(&mut draft, overrides_of(spec), Door::Spec, problems);
         draft
     }
 
-    /// Changes the draft as the overrides say. Only their own fields were looked at: [`check`] says whether the pods can
+    /// Applies overrides to the draft. Only the overrides' own fields are checked: [`check`] says whether the pods can
     /// run.
     ///
     /// # Errors
-    /// Every field that is not acceptable, under `input.overrides`.
+    /// Every invalid field, under `input.overrides`.
     pub fn override_with(&mut self, overrides: JobOverridesInput) -> Result<(), ApiErrors> {
         let mut problems = Problems::default();
         changes::apply(self, overrides, Door::Overrides, &mut problems);
@@ -112,12 +112,13 @@ impl Draft {
         self.min_available.unwrap_or_else(|| self.task_count())
     }
 
-    /// How many tasks there are.
+    /// The number of tasks.
     pub fn task_count(&self) -> i32 {
         i32::try_from(self.tasks.iter().map(|group| group.count).sum::<usize>()).unwrap_or(i32::MAX)
     }
 
-    /// What all tasks ask for together, as Kubernetes counts it. Shares of GPUs are rounded up for the job as a whole.
+    /// The requests of all tasks together, as Kubernetes counts them. Fractions of GPUs are rounded up for the job as a
+    /// whole.
     pub fn demand(&self, gpus: &GpuResources) -> Demand {
         let mut together = Amounts::new();
         for group in &self.tasks {

@@ -1,15 +1,16 @@
-//! Which fields of the input a draft's tasks come from, so that what is wrong with a pod is told where it was written.
+//! The input fields that the parts of a draft's tasks come from, so that a problem with a pod is reported where it was
+//! written.
 
 use std::collections::BTreeMap;
 
 use super::Draft;
 
-/// The part of the input that fields come from.
+/// The part of the input that contains fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
-    /// The job described in the input.
+    /// The spec in the input.
     Spec,
-    /// What is changed for one run.
+    /// The overrides for one run.
     Overrides,
 }
 
@@ -23,22 +24,22 @@ impl Door {
     }
 }
 
-/// Where the first container of a group of tasks has its parts from; what is not here is the source's.
+/// The origins of the first container of a group of tasks; everything that is not listed comes from the source.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Origins {
-    /// By the path in the container: `image`, `resources.limits.cpu`.
+    /// By path in the container: `image`, `resources.limits.cpu`.
     fields: BTreeMap<String, (Door, &'static str)>,
-    /// Of each environment variable, its place in the input's list.
+    /// For each environment variable, its index in the input's list.
     env: Vec<Option<(Door, usize)>>,
 }
 
 impl Origins {
-    /// Notes that the part at `path` comes from this field.
+    /// Records that the part at `path` comes from this field.
     pub fn set(&mut self, path: impl Into<String>, door: Door, field: &'static str) {
         self.fields.insert(path.into(), (door, field));
     }
 
-    /// Forgets where the part at `path` came from, because it is gone.
+    /// Removes the origin of the part at `path`, because the part is gone.
     pub fn forget(&mut self, path: &str) {
         self.fields.remove(path);
     }
@@ -48,7 +49,7 @@ impl Origins {
         self.fields.get(path).map(|(_, field)| *field)
     }
 
-    /// Notes that the variable at `index` comes from that place in the input's list.
+    /// Records that the variable at `index` comes from that index in the input's list.
     pub fn set_variable(&mut self, index: usize, door: Door, place: usize) {
         if self.env.len() <= index {
             self.env.resize(index.saturating_add(1), None);
@@ -58,7 +59,7 @@ impl Origins {
         }
     }
 
-    /// The input's field for a path in the container: `input.spec.env[1].name` for `env[3].name`.
+    /// The input field for a path in the container: `input.spec.env[1].name` for `env[3].name`.
     fn of(&self, path: &str) -> Option<Origin> {
         if let Some((index, rest)) = path.strip_prefix("env[").and_then(|rest| rest.split_once(']')) {
             let (door, place) = (*self.env.get(index.parse::<usize>().ok()?)?)?;
@@ -79,14 +80,14 @@ impl Origins {
 /// Where in the input a part of a pod was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// At this field.
+    /// In this field.
     Field(String),
-    /// It is a limit of the source, and too small for what this field asks for.
+    /// It is a limit from the source that is too small for the request in this field.
     Request(String),
 }
 
 impl Draft {
-    /// The input's field for a path in the template of a group of tasks, where it was set there.
+    /// The input field for a path in the template of a group of tasks, if it was set there.
     pub(super) fn origin(&self, group: usize, path: &str) -> Option<Origin> {
         self.origins.get(group)?.of(path.strip_prefix("spec.containers[0].")?)
     }

@@ -1,4 +1,4 @@
-//! The job in a config commit: the one Pod, Job or FlashJob among its YAML documents.
+//! The job in a config commit: the single Pod, Job or FlashJob among its YAML documents.
 
 use super::changes::dns_name;
 use super::{Draft, TaskGroup};
@@ -6,15 +6,15 @@ use crate::cluster::objects::{self, Object, Tasks, Workload};
 use crate::cluster::yaml::{self, Node, Problem};
 use crate::error::{ApiError, ApiErrors};
 
-/// The kinds that can be run, in the form of an error message.
+/// The kinds that can be run, as phrased in an error message.
 const RUNNABLE: &str = "Pod, Job or FlashJob";
 
-/// The draft of the one document in `yaml` that can be run; documents of other kinds are left alone. The reading is that
-/// of a config file when it is made, so what was saved can be read.
+/// The draft of the single document in `yaml` that can be run; documents of other kinds are ignored. Config files are
+/// parsed in the same way when they are created, so a saved file can always be read.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` at `field` when there is none, or more than one, and for everything in it that does not have the form
-/// of its kind or that the platform does not do.
+/// `BAD_USER_INPUT` at `field` if there is none, or more than one, and for every part of it that is invalid for its
+/// kind or that the platform does not implement.
 pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
     let refused = |message: String| ApiErrors::from(ApiError::bad_input(field, message));
     let documents = yaml::read(yaml).map_err(|error| refused(error.to_string()))?;
@@ -22,7 +22,7 @@ pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
     for (index, node) in documents.iter().enumerate() {
         match objects::kind_of(node) {
             Ok(objects::Kind::Workflow) => {
-                return Err(refused(format!("the config holds a Workflow; submitJob runs a {RUNNABLE}")));
+                return Err(refused(format!("the config contains a Workflow; submitJob runs a {RUNNABLE}")));
             }
             Ok(kind) if kind.runs() => runnable.push((index + 1, kind, node)),
             Ok(_) => {}
@@ -30,11 +30,13 @@ pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
         }
     }
     let (number, kind, node) = match runnable.as_slice() {
-        [] => return Err(refused(format!("the config holds no {RUNNABLE} to run"))),
+        [] => return Err(refused(format!("the config contains no {RUNNABLE} to run"))),
         [one] => *one,
         several => {
             let count = several.len();
-            return Err(refused(format!("the config holds {count} documents to run; it may hold one {RUNNABLE}")));
+            return Err(refused(format!(
+                "the config contains {count} documents to run; it must contain exactly one {RUNNABLE}"
+            )));
         }
     };
     let told = |problems: Vec<Problem>| {
@@ -42,7 +44,7 @@ pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
         ApiErrors(problems.iter().map(|problem| ApiError::bad_input(field, format!("{title}: {problem}"))).collect())
     };
     let workload = read(kind, node).map_err(told)?;
-    workload.map(draft).ok_or_else(|| refused(format!("the config holds no {RUNNABLE} to run")))
+    workload.map(draft).ok_or_else(|| refused(format!("the config contains no {RUNNABLE} to run")))
 }
 
 fn read(kind: objects::Kind, node: &Node) -> Result<Option<Workload>, Vec<Problem>> {
@@ -90,12 +92,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_run_is_said() {
-        insta::assert_snapshot!(message("apiVersion: v1\nkind: ConfigMap"), @"the config holds no Pod, Job or FlashJob to run");
-        insta::assert_snapshot!(message(&format!("{POD}---\n{POD}")), @"the config holds 2 documents to run; it may hold one Pod, Job or FlashJob");
-        insta::assert_snapshot!(message("apiVersion: argoproj.io/v1alpha1\nkind: Workflow"), @"the config holds a Workflow; submitJob runs a Pod, Job or FlashJob");
+        insta::assert_snapshot!(message("apiVersion: v1\nkind: ConfigMap"), @"the config contains no Pod, Job or FlashJob to run");
+        insta::assert_snapshot!(message(&format!("{POD}---\n{POD}")), @"the config contains 2 documents to run; it must contain exactly one Pod, Job or FlashJob");
+        insta::assert_snapshot!(message("apiVersion: argoproj.io/v1alpha1\nkind: Workflow"), @"the config contains a Workflow; submitJob runs a Pod, Job or FlashJob");
         let job = "apiVersion: v1\nkind: ConfigMap\n---\napiVersion: batch/v1\nkind: Job\nspec:\n  paralelism: 2\n  template: {spec: {containers: [{name: a}]}}";
         insta::assert_snapshot!(message(job), @r#"document 2, Job: line 7, column 3: spec.paralelism is not a field of a job spec; did you mean "parallelism"?"#);
-        insta::assert_snapshot!(message(&job.replace("paralelism: 2", "parallelism: -1")), @"document 2, Job: line 7, column 3: spec.parallelism was -1; it may be 1 to 256");
+        insta::assert_snapshot!(message(&job.replace("paralelism: 2", "parallelism: -1")), @"document 2, Job: line 7, column 3: spec.parallelism was -1; it must be between 1 and 256");
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The pod safety of a job's tasks: the rules of [`cluster::safety`](crate::cluster::safety), and what only holds once a
-//! pod is to run: it mounts only claims that are bound for the caller.
+//! The pod safety of a job's tasks: the rules of [`cluster::safety`](crate::cluster::safety), and the rule that applies
+//! only when a pod is run: it mounts only claims that are bound for the caller.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 use crate::cluster::safety::{self, Violation};
 
-/// Everything in `template`, which stands at `place`, that is not allowed: in its labels and annotations too, because some
-/// switch things on.
+/// Everything in `template`, whose path is `place`, that is not allowed, including labels and annotations that enable
+/// something.
 pub fn violations(template: &PodTemplateSpec, place: &str) -> Vec<Violation> {
     let mut found = match serde_json::to_value(template) {
         Ok(payload) => safety::violations(&payload, place),
@@ -47,7 +47,7 @@ mod tests {
             "volumes": [{"name": "c", "persistentVolumeClaim": {"claimName": "x"}}],
             "containers": [{"name": "a"}]});
         insta::assert_snapshot!(problems(pod), @r#"
-        tasks[0].spec.hostNetwork was true; it may be false: a pod may not share its node's namespaces
+        tasks[0].spec.hostNetwork was true; it must be false: a pod may not share its node's namespaces
         tasks[0].spec.volumes[0] names the claim "x", which is not bound for you
         "#);
     }

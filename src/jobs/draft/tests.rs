@@ -1,4 +1,4 @@
-//! Drafts: what is merged into what, and what a job asks for.
+//! Drafts: how overrides are merged, and what a job requests.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Of a task that ends with its job the same is kept, whichever of the two ends is heard first.
+//! A task that ends with its job has the same result, whichever of the two ends is reported first.
 
 use super::tests::{NAME, now, state, submitted, task_pod};
 use super::*;

@@ -1,5 +1,5 @@
-//! Between the queue and the work: a job that is placed does not run before one of its tasks does, and one that ran
-//! waits again when none of them does any more.
+//! Between queued and running: a scheduled job is not running until one of its tasks is, and a running job waits again
+//! when none of its tasks is running any more.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -8,14 +8,14 @@ use crate::cluster::pods::stop;
 use crate::jobs::model::task::{self, Task, TaskState};
 use crate::jobs::phase::{JobEventKind, JobPhase};
 
-/// How long the pods of a job that is placed may be unseen before the cluster's word is taken for it that they run.
+/// How long the pods of a scheduled job may be unobserved before the cluster's word is taken that they are running.
 pub(super) const PATIENCE: Duration = Duration::seconds(5);
 
-/// What is said of a job that is placed and whose tasks say nothing else.
+/// The message about a scheduled job whose tasks report nothing else.
 const PLACED: &str = "its tasks are placed and are being started";
 
 impl Life {
-    /// The cluster says that its tasks are placed.
+    /// The cluster reports that its tasks are scheduled.
     pub(super) fn placed(&mut self, now: DateTime<Utc>) -> Option<NewEvent> {
         if self.phase == JobPhase::Running {
             return None;
@@ -23,7 +23,7 @@ impl Life {
         if self.present_tasks().any(|task| task.is_live() && task.state == TaskState::Running) {
             return self.enter(JobPhase::Running, (None, None), now);
         }
-        // Only where another reason to wait was told is it told that this one is over.
+        // The end of waiting is reported only if another reason to wait was reported before.
         let told = self.reason.is_some().then(|| (Some(reason::PLACED.to_owned()), Some(PLACED.to_owned())));
         let event = told.and_then(|why| self.wait(why));
         let sentence = self.tasks.0.iter().find_map(waiting::of_task);
@@ -36,30 +36,30 @@ impl Life {
         self.phase == JobPhase::Queued && self.pending_reason.as_deref() == Some(placed().as_str())
     }
 
-    /// Whether it is placed and none of its pods has been seen.
+    /// Whether it is scheduled and none of its pods has been observed.
     pub(super) fn is_placed_unseen(&self) -> bool {
         self.is_placed() && self.present_tasks().next().is_none()
     }
 
-    /// Nobody has seen its pods for a while; the cluster says that they are placed.
+    /// Its pods have not been observed for a while, but the cluster reports that they are scheduled.
     pub(super) fn runs_unseen(&mut self, now: DateTime<Utc>) -> Option<NewEvent> {
         let unseen = self.is_placed_unseen() && self.cancel_requested_at.is_none();
         unseen.then(|| self.enter(JobPhase::Running, (None, None), now)).flatten()
     }
 
-    /// It was placed and has ended before its pods were seen to run.
+    /// It was scheduled and has ended before its pods were observed running.
     pub(super) fn ran_unseen(&mut self, now: DateTime<Utc>) -> Option<NewEvent> {
         let never_began = |task: &Task| task.state == TaskState::Failed && task.started_at.is_none();
         let ran = self.is_placed() && !self.present_tasks().any(never_began);
         ran.then(|| self.enter(JobPhase::Running, (None, None), now)).flatten()
     }
 
-    /// Whether the object tells of a preemption that is not counted yet.
+    /// Whether the object reports a preemption that has not been counted yet.
     pub(super) fn is_preempted_by(&self, object: &ObjectState) -> bool {
         let told = object.reason.as_deref() == Some(reason::PREEMPTED);
         match self.phase {
             JobPhase::Running => told || object.preempted,
-            // Its pods may have been seen to go before.
+            // Its pods may have been observed being deleted before.
             JobPhase::Queued => {
                 let known = self.reason.as_deref();
                 told && known != Some(reason::PREEMPTED) || object.preempted && known.is_some_and(is_of_stopped_tasks)
@@ -68,7 +68,7 @@ impl Life {
         }
     }
 
-    /// It was stopped to make room.
+    /// It was preempted.
     pub(super) fn preempted(&mut self, now: DateTime<Utc>) -> NewEvent {
         let from = std::mem::replace(&mut self.phase, JobPhase::Queued);
         self.preemptions += 1;
@@ -86,8 +86,8 @@ impl Life {
         }
     }
 
-    /// The cluster says that it waits, though it ran: so it does if none of its pods goes on. Where none is known, it must
-    /// say what the job waits for.
+    /// The cluster reports that a running job waits, which is true if none of its pods continues. If no pod is known,
+    /// the cluster must give a reason.
     pub(super) fn waits_again(&mut self, why: Why, now: DateTime<Utc>) -> Option<NewEvent> {
         let goes_on = |task: &Task| task.has_ended() || task.state == TaskState::Running && !task.leaving;
         let unseen = self.present_tasks().next().is_none();
@@ -99,7 +99,8 @@ impl Life {
         self.enter(JobPhase::Queued, why, now)
     }
 
-    /// The pods say that none of its tasks runs any more. `before` is the task whose pod was replaced, if one was.
+    /// According to the pods, none of its tasks is running any more. `before` is the task whose pod was replaced, if
+    /// any.
     pub(super) fn fall_back(&mut self, before: Option<&Task>, now: DateTime<Utc>) -> Option<NewEvent> {
         let at_work = |task: &Task| task.has_ended() || task.state == TaskState::Running;
         if self.phase != JobPhase::Running || self.present_tasks().any(at_work) {
@@ -119,10 +120,10 @@ impl Life {
             }
             None => (reason::TASK_REPLACED.to_owned(), "the pod of its task was replaced by another".to_owned()),
         };
-        (Some(word), Some(format!("{what}; it runs again as soon as the cluster starts a new pod for it")))
+        (Some(word), Some(format!("{what}; it will run again as soon as the cluster starts a new pod for it")))
     }
 
-    /// The tasks of the present attempt.
+    /// The tasks of the current attempt.
     pub(super) fn present_tasks(&self) -> impl Iterator<Item = &Task> {
         self.tasks.0.iter().filter(|task| task.attempt == self.attempt)
     }

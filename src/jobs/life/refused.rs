@@ -1,43 +1,46 @@
-//! The end of a job that the cluster does not take.
+//! The end of a job that the cluster does not accept.
 //!
-//! What is refused by the rules of its kind is refused for ever. What admission refuses may be taken a moment later, when a webhook
-//! is up again or a limit was changed, so it is tried for a while and then given up with the cluster's words. A quota without
-//! room is waited for without end. Since when it is refused stands in the row: a restart does not begin anew.
+//! An object that violates the rules of its kind is rejected for good. What admission rejects may be accepted a moment
+//! later, when a webhook is up again or a limit was changed, so it is retried for a while and then given up with the
+//! cluster's message. An exhausted quota is waited for without a time limit. The row stores when the rejections
+//! started, so that a restart does not extend the time.
 
 use chrono::{DateTime, Duration, Utc};
 
 use super::waiting::as_sentence;
 use super::{JobPhase, Life, NewEvent, ObjectPhase, ObjectState, reason};
 
-/// The scheduler's word for pods that the API server does not take.
+/// The scheduler's reason for pods that the API server rejects.
 pub(super) const POD_REJECTED: &str = "PodRejected";
-/// How long a job that is not in the cluster yet is tried: some five times.
+/// How long a job that is not in the cluster yet is retried: about five times.
 pub const UNSENT_PATIENCE: Duration = Duration::seconds(5);
-/// How long the scheduler may try the pods of a job that is in the cluster.
+/// How long the scheduler may retry the pods of a job that is in the cluster.
 pub const SENT_PATIENCE: Duration = Duration::seconds(60);
 
-/// Why a job that is put off waits, as a sentence.
+/// Why a postponed job waits, as a sentence.
 pub(super) fn sentence(why: &str) -> &'static str {
     match why {
-        reason::CLUSTER_UNAVAILABLE => "The cluster does not answer; the job is kept and sent when it does.",
-        reason::CLUSTER_QUOTA => "The quota of the project's namespace is used up; the job is sent when there is room.",
+        reason::CLUSTER_UNAVAILABLE => "The cluster does not answer; the job will be sent when it does.",
+        reason::CLUSTER_QUOTA => {
+            "The quota of the project's namespace is used up; the job will be sent when there is room."
+        }
         reason::CLUSTER_FORBIDDEN => {
-            "The platform has no permission to create the job in the cluster; an administrator has to grant it."
+            "The platform has no permission to create the job in the cluster; an administrator must grant it."
         }
         reason::CLUSTER_KIND_MISSING => {
-            "The cluster has no FlashJob resource; the job is sent when an administrator has installed it."
+            "The cluster has no FlashJob resource; the job will be sent when an administrator has installed it."
         }
-        _ => "The cluster does not take the job at present; it is tried again.",
+        _ => "The cluster does not accept the job at the moment; it will be tried again.",
     }
 }
 
-/// Whether the words are a quota's that has no room: <https://kubernetes.io/docs/concepts/policy/resource-quotas/>
+/// Whether the message is about an exhausted quota: <https://kubernetes.io/docs/concepts/policy/resource-quotas/>
 pub(super) fn is_quota(message: &str) -> bool {
     message.contains("exceeded quota")
 }
 
 impl Life {
-    /// Admission does not take a job that is to be sent; `again` is when it is tried next, unless that was long enough.
+    /// Admission rejects a job that is being sent; `again` is the time of the next attempt, unless the time is up.
     pub fn denied(&mut self, words: String, now: DateTime<Utc>, again: DateTime<Utc>) -> Vec<NewEvent> {
         if !self.is_unsent() || self.cancel_requested_at.is_some() {
             return self.put_off(reason::CLUSTER_REFUSED, words, now, again);
@@ -46,7 +49,7 @@ impl Life {
         if end <= now {
             return self.reject(words, now);
         }
-        let waits = format!("The cluster does not take the job; it is tried again. {}", as_sentence(&words));
+        let waits = format!("The cluster does not accept the job; it will be tried again. {}", as_sentence(&words));
         let events = self.put_off(reason::CLUSTER_REFUSED, words, now, again.min(end));
         if !self.phase.is_terminal() {
             self.pending_reason = Some(waits);
@@ -54,14 +57,14 @@ impl Life {
         events
     }
 
-    /// The cluster's answer was another than a refusal.
+    /// The cluster's answer was not a rejection.
     pub fn not_denied(&mut self) {
         if self.is_unsent() {
             self.refused_since = None;
         }
     }
 
-    /// Notes whether the scheduler says that the job's pods are refused.
+    /// Records whether the scheduler reports that the job's pods are rejected.
     pub(super) fn note_refusal(&mut self, object: &ObjectState, now: DateTime<Utc>) {
         let words = object.message.as_deref().unwrap_or_default();
         let is_refused = object.phase == ObjectPhase::Pending
@@ -81,18 +84,18 @@ impl Life {
         }
     }
 
-    /// When a job in the cluster whose pods are refused is given up.
+    /// When a job in the cluster whose pods are rejected is given up.
     pub(super) fn gives_up_at(&self) -> Option<DateTime<Utc>> {
         let sent = !self.phase.is_terminal() && self.object_uid.is_some();
         self.refused_since.filter(|_| sent).map(|since| since + SENT_PATIENCE)
     }
 
-    /// Gives up a job whose pods were refused for long enough. Its object goes next.
+    /// Gives up a job whose pods were rejected for too long. Its object is deleted next.
     pub fn give_up(&mut self, now: DateTime<Utc>) -> Vec<NewEvent> {
         if self.cancel_requested_at.is_some() || self.gives_up_at().is_none_or(|end| end > now) {
             return Vec::new();
         }
-        let words = self.message.clone().unwrap_or_else(|| "the cluster does not take its pods".to_owned());
+        let words = self.message.clone().unwrap_or_else(|| "the cluster does not accept its pods".to_owned());
         self.reject(words, now)
     }
 
@@ -100,7 +103,7 @@ impl Life {
         let event = self.enter(JobPhase::Failed, (Some(reason::REJECTED.to_owned()), Some(words)), now);
         if event.is_some() {
             self.refused_since = None;
-            // Whatever an attempt has left in the cluster goes.
+            // Whatever an attempt has left in the cluster is deleted.
             self.next_attempt_at = Some(now);
         }
         event.into_iter().collect()

@@ -1,4 +1,4 @@
-//! How long a job that the cluster refuses goes on.
+//! How long a job that the cluster rejects is retried.
 
 use super::super::tests::{NAME, NAMESPACE, now, submitted};
 use super::*;
@@ -35,7 +35,7 @@ fn a_job_that_admission_does_not_take_is_tried_for_a_while_and_fails_with_the_cl
     let mut life = submitted();
     let events = life.denied(WORDS.into(), now(), after(1));
     assert_eq!((events.len(), life.phase, life.next_attempt_at), (1, JobPhase::Submitted, Some(after(1))));
-    insta::assert_snapshot!(life.pending_reason.clone().unwrap(), @r#"The cluster does not take the job; it is tried again. Pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2."#);
+    insta::assert_snapshot!(life.pending_reason.clone().unwrap(), @r#"The cluster does not accept the job; it will be tried again. Pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2."#);
     // The last try is not put off beyond the end.
     assert!(life.denied(WORDS.into(), after(3), after(11)).is_empty(), "the same reason is not told again");
     assert_eq!(life.next_attempt_at, Some(after(5)));

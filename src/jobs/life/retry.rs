@@ -1,9 +1,9 @@
-//! Starting a failed job again: the failed attempt's object goes first, then the next attempt's is created.
+//! Retries of a failed job: the failed attempt's object is deleted first, then that of the next attempt is created.
 //!
-//! Two steps of the row, so that a crash between any two calls to the cluster is taken up where it was: the new attempt
-//! with the old one's object until that is known to be gone, then a row without an object, which the submit worker
-//! creates. Each attempt's object has a name of its own, so what is heard late of an old one is never taken for the new
-//! one.
+//! The row changes in two steps, so that after a crash between two calls to the cluster the work continues where it
+//! was: first the new attempt with the old one's object until that is known to be deleted, then a row without an
+//! object, which the submit worker creates. Each attempt's object has its own name, so late news of an old one is never
+//! taken for news of the new one.
 
 use chrono::{DateTime, Utc};
 
@@ -13,22 +13,22 @@ use crate::jobs::model::task;
 use crate::jobs::phase::{JobEventKind, JobPhase};
 
 impl Life {
-    /// Whether the attempt before this one has failed and its object is still there.
+    /// Whether the attempt before this one has failed and its object still exists.
     pub fn is_restarting(&self) -> bool {
         !self.phase.is_terminal() && names::is_of_earlier_attempt(&self.object_name, self.id, self.attempt)
     }
 
-    /// Whether its object is to be created: the first one, or the next attempt's.
+    /// Whether its object has to be created: the first one, or that of the next attempt.
     pub fn is_unsent(&self) -> bool {
         !self.phase.is_terminal() && !self.is_restarting() && self.object_uid.is_none()
     }
 
-    /// Whether this object is the one that the job is in the cluster as.
+    /// Whether this is the job's current object in the cluster.
     pub fn is_in_cluster_as(&self, name: &str, uid: &str) -> bool {
         self.object_name == name && self.object_uid.as_deref() == Some(uid)
     }
 
-    /// Goes over to the next attempt after this one has failed in the cluster, if there may be one.
+    /// Moves to the next attempt after this one has failed in the cluster, if a retry is left.
     pub(super) fn retry(&mut self, (_, message): &Why, now: DateTime<Utc>) -> Option<NewEvent> {
         let over_time = self.deadline().is_some_and(|deadline| deadline <= now);
         if self.attempt > self.retry_limit || self.cancel_requested_at.is_some() || over_time {
@@ -55,7 +55,7 @@ impl Life {
         })
     }
 
-    /// The failed attempt's object is gone: the next one's is to be created.
+    /// The failed attempt's object is deleted: that of the next attempt has to be created.
     pub(super) fn begin_attempt(&mut self, now: DateTime<Utc>) {
         self.object_name = names::job_attempt(self.id, self.attempt);
         self.object_uid = None;

@@ -1,4 +1,4 @@
-//! Retries: a table, and a model of cluster, worker and watch in which anything may come late, twice or not at all.
+//! Retries: a table, and a model of cluster, worker and watch in which any message may be late, repeated or lost.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -44,7 +44,7 @@ fn a_failed_job_is_queued_again_and_its_next_object_has_another_name() {
     life.observe(&running(NAME, "u1", 1), now());
     let told = see(&mut life, state(NAME, "u1", 2, ObjectPhase::Failed));
     let [task, event] = told.as_slice() else { panic!("{told:?}") };
-    assert_eq!(task.message.as_deref(), Some("task 0 was stopped: its job is started again"));
+    assert_eq!(task.message.as_deref(), Some("task 0 was stopped: its job is being retried"));
     assert_eq!(
         (event.kind, event.phase, event.previous_phase),
         (JobEventKind::Retrying, JobPhase::Queued, Some(JobPhase::Running))

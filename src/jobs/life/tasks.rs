@@ -1,4 +1,4 @@
-//! What pods say becomes the job's tasks, and the tasks say whether the job runs.
+//! The job's tasks according to their pods, and whether the job runs according to its tasks.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -10,13 +10,13 @@ use crate::jobs::phase::JobPhase;
 
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
-/// The reason of a container that was killed for its memory, and not because it was stopped.
+/// Reason of a container that was killed for its memory, rather than because it was stopped.
 const OUT_OF_MEMORY: &str = "OOMKilled";
-/// How far the clock of a node may be behind the platform's.
+/// How far the clock of a node may be behind that of the platform.
 const SKEW: Duration = Duration::seconds(5);
 
 impl Life {
-    /// The uid of its object is known now. What pods of another one said meanwhile is forgotten.
+    /// The uid of its object is known now. What pods of another object reported in the meantime is discarded.
     pub(super) fn know_object(&mut self, uid: &str) {
         if self.object_uid.as_deref() != Some(uid) {
             self.object_uid = Some(uid.to_owned());
@@ -37,7 +37,7 @@ impl Life {
         }
         self.settle(before.as_ref(), &mut task, pod);
         let is_same = |before: &Task| Task { version: task.version, ..before.clone() } == task;
-        // Of an older version is kept that it is older: what comes next is compared with it.
+        // For an older version only the version is kept: later observations are compared with it.
         if before.as_ref().is_some_and(|before| is_same(before) && before.version <= task.version) {
             return Vec::new();
         }
@@ -58,7 +58,7 @@ impl Life {
         events
     }
 
-    /// The attempt that a pod runs a task of; `None` if no object of the job controls it.
+    /// The attempt to which a pod's task belongs; `None` if no object of the job controls the pod.
     fn attempt_of(&self, pod: &TaskPod) -> Option<i32> {
         if pod.namespace != self.namespace {
             return None;
@@ -66,10 +66,12 @@ impl Life {
         if pod.owner.name == self.object_name {
             let is_old = names::is_of_earlier_attempt(&self.object_name, self.id, self.attempt);
             let attempt = if is_old { (self.attempt - 1).max(1) } else { self.attempt };
-            // While the uid is not known yet, what such a pod says is kept with its owner's, to be compared later.
+            // While the uid is not known yet, the state of such a pod is stored with its owner's uid, to be compared
+            // later.
             return self.object_uid.as_ref().is_none_or(|uid| *uid == pod.owner.uid).then_some(attempt);
         }
-        // The object of the attempt before is gone and its uid with it: its pods are those that were known then.
+        // The object of the previous attempt is gone and its uid with it: its pods are those that were known at that
+        // time.
         let before = self.attempt - 1;
         let is_known =
             |task: &Task| task.attempt == before && task.owner.as_ref().is_none_or(|owner| *owner == pod.owner.uid);
@@ -77,7 +79,7 @@ impl Life {
         (is_of_that && self.tasks.0.iter().any(is_known)).then_some(before)
     }
 
-    /// Whether what this task does says something of the job.
+    /// Whether the state of this task says something about the job.
     fn follows(&self, task: &Task) -> bool {
         task.attempt == self.attempt
             && !self.is_restarting()
@@ -85,7 +87,7 @@ impl Life {
             && self.cancel_requested_at.is_none()
     }
 
-    /// Makes of what the pod says what is so, by what was known before and by what the job does.
+    /// Corrects what the pod reports, using what was known before and what the job does.
     fn settle(&self, before: Option<&Task>, task: &mut Task, pod: &TaskPod) {
         let same_pod = before.filter(|before| before.uid == task.uid);
         let went_back = pod.listed && same_pod.is_some_and(|before| before.version > task.version);
@@ -114,7 +116,7 @@ impl Life {
             keep(before, task, since);
             let unmounted = before.reason.as_deref() == Some(FAILED_MOUNT) && !pod.mounted && pod.is_being_created();
             if unmounted && task.state == TaskState::Waiting && !pod.gone {
-                // The pod's status does not say so, and the event is not told again for a while.
+                // The pod's status does not show it, and the event is not repeated for a while.
                 task.reason.clone_from(&before.reason);
                 task.message.clone_from(&before.message);
             }
@@ -125,8 +127,8 @@ impl Life {
         }
     }
 
-    /// Since when it has an end that is not its tasks' doing: somebody cancelled it or deleted its object, its time was
-    /// over, or the cluster took no more of it.
+    /// Since when it has an end that is not caused by its tasks: a user cancelled it or deleted its object, its time
+    /// was over, or the cluster rejected it.
     fn ended_from_outside(&self) -> Option<DateTime<Utc>> {
         let outside = [reason::DELETED, reason::DEADLINE_EXCEEDED, reason::REJECTED];
         match self.phase {
@@ -140,7 +142,7 @@ impl Life {
         }
     }
 
-    /// Why its pods are deleted, where that is the job's doing.
+    /// Why its pods are deleted, if that is caused by the job.
     fn why_pods_go(&self, task: &Task) -> Option<&'static str> {
         if self.phase.is_terminal() || self.cancel_requested_at.is_some() {
             Some(task::JOB_ENDED)
@@ -153,7 +155,7 @@ impl Life {
         }
     }
 
-    /// The steps to RUNNING that this task's pod shows.
+    /// The steps to RUNNING that follow from this task's pod.
     fn steps_to_work(&mut self, before: Option<&Task>, task: &Task, now: DateTime<Utc>) -> Vec<NewEvent> {
         let mut events = Vec::new();
         if !self.follows(task) {
@@ -171,7 +173,8 @@ impl Life {
         events
     }
 
-    /// A task that waits says more than the scheduler, which has done its part. When none does any more, that is over.
+    /// A waiting task says more than the scheduler, which has done its part. When no task waits any more, the message
+    /// is removed.
     fn tell_what_tasks_wait_for(&mut self, before: Option<&str>) {
         if self.phase.is_terminal() {
             return;
@@ -186,19 +189,19 @@ impl Life {
         }
     }
 
-    /// Its pods are stopped; what has ended keeps its result.
+    /// Its pods are stopped; tasks that have ended keep their result.
     pub(super) fn stop_tasks(&mut self, why: &str) {
         let running = self.tasks.0.iter_mut().filter(|task| task.state == TaskState::Running);
         running.for_each(|task| stop_task(task, why));
     }
 
-    /// Those of its tasks whose pods are being deleted are stopped, for the reason that is known.
+    /// Marks those of its tasks as stopped whose pods are being deleted, with the known reason.
     pub(super) fn stop_leaving_tasks(&mut self) {
         let leaving = self.tasks.0.iter_mut().filter(|task| task.state == TaskState::Running && task.leaving);
         leaving.for_each(|task| task.state = TaskState::Stopped);
     }
 
-    /// Every task of it succeeded, whatever the watch of pods has told by now.
+    /// Every task succeeded, whatever the watch of pods has reported so far.
     pub(super) fn tasks_succeeded(&mut self) {
         let unfinished = self.tasks.0.iter_mut().filter(|task| task.attempt == self.attempt && !task.has_ended());
         for task in unfinished {
@@ -206,7 +209,7 @@ impl Life {
         }
     }
 
-    /// Its tasks end with it. Their pods may still tell how.
+    /// Its tasks end with it. Their pods may still report how.
     pub(super) fn end_tasks(&mut self) {
         let (since, attempt) = (self.ended_from_outside(), self.attempt);
         for task in &mut self.tasks.0 {
@@ -227,19 +230,19 @@ impl Life {
 
 fn stop_task(task: &mut Task, why: &str) {
     task.state = TaskState::Stopped;
-    // Why its pod goes may be known already.
+    // The reason why its pod is deleted may already be known.
     if !task.leaving || task.reason.as_deref().is_none_or(|word| word == stop::POD_DELETED) {
         task.reason = Some(why.to_owned());
     }
     task.message = None;
 }
 
-/// A task that had come to an end, or to a stop that its pod explains, was stopped because its job was ended.
+/// A task that had ended, or whose stop its pod explains, was stopped because its job was ended.
 fn end_task(task: &mut Task) {
     (task.state, task.reason, task.message) = (TaskState::Stopped, Some(task::JOB_ENDED.to_owned()), None);
 }
 
-/// Whether a task that is over was ended by what ended its job then. Nodes and API servers tell the time in whole seconds.
+/// Whether a task that is over was ended by the end of its job. Nodes and API servers report time in whole seconds.
 fn was_ended(task: &Task, since: DateTime<Utc>) -> bool {
     let after = |slack: Duration| task.finished_at.is_none_or(|finished| finished + slack >= since);
     match task.state {
@@ -252,12 +255,12 @@ fn was_ended(task: &Task, since: DateTime<Utc>) -> bool {
     }
 }
 
-/// Killed is how a program ends that is stopped.
+/// A stopped program ends by being killed.
 fn was_killed(task: &Task) -> bool {
     matches!(task.signal, Some(SIGKILL | SIGTERM)) && task.reason.as_deref() != Some(OUT_OF_MEMORY)
 }
 
-/// Whether what a pod says now takes the place of what is known of its task.
+/// Whether the pod's report replaces what is known about its task.
 fn takes_over(before: &Task, task: &Task, pod: &TaskPod) -> bool {
     if before.attempt != task.attempt {
         return before.attempt < task.attempt;
@@ -266,12 +269,13 @@ fn takes_over(before: &Task, task: &Task, pod: &TaskPod) -> bool {
         let says_more = pod.gone && !before.gone || pod.troubled;
         return pod.listed || before.version < task.version || before.version == task.version && says_more;
     }
-    // Two pods for one task: the one that goes on is kept, else the newer one.
+    // Two pods for one task: the one that continues is kept, else the newer one.
     !before.is_live() && !pod.gone && (task.is_live() || before.version < task.version)
 }
 
-/// An end stays: a pod that ended by itself and is deleted later was not stopped, and one that was stopped does not run.
-/// `since` is when the job was ended from outside: what had ended well before was not stopped with it.
+/// An end is final: a pod that ended by itself and is deleted later was not stopped, and one that was stopped is not
+/// running. `since` is when the job was ended from outside: a task that had succeeded well before was not stopped with
+/// it.
 fn keep(before: &Task, task: &mut Task, since: Option<DateTime<Utc>>) {
     let ended = before.has_ended() && !(task.has_ended() && before.exit_code.is_none());
     let stopped = before.state == TaskState::Stopped && matches!(task.state, TaskState::Waiting | TaskState::Running);

@@ -1,9 +1,9 @@
-//! What became of the tasks is told: every change of a task's state by one event, whatever brought it.
+//! Events about tasks: every change of a task's state is reported by one event, whatever caused it.
 
 use super::{JobEventKind, JobPhase, Life, NewEvent};
 use crate::jobs::model::task::{Task, TaskState};
 
-/// What a change of a task is seen by.
+/// The fields by which a change of a task is detected.
 struct Known {
     index: i32,
     state: TaskState,
@@ -12,8 +12,8 @@ struct Known {
 }
 
 impl Life {
-    /// Changes the job, and tells what became of its tasks: before the event by which they are stopped or end with it, if
-    /// there is one. After the job's end nothing is told.
+    /// Changes the job and reports the changes of its tasks: before the event by which they are stopped or end with the
+    /// job, if there is one. After the job's end nothing is reported.
     pub fn telling(&mut self, change: impl FnOnce(&mut Self) -> Vec<NewEvent>) -> Vec<NewEvent> {
         let (phase, before) = (self.phase, self.known());
         let mut events = change(self);
@@ -49,7 +49,7 @@ impl Life {
         let tasks = &self.tasks.0;
         let changed = tasks.iter().filter(|task| is_news(before.iter().find(|known| known.index == task.index), task));
         let changed = changed.map(|task| event(task.reason.clone(), task.sentence()));
-        // What was taken for its pod is not: it has none yet.
+        // What was taken for its pod is not its pod: it has none yet.
         let is_lost = |known: &&Known| tasks.iter().all(|task| task.index != known.index);
         let lost = before.iter().filter(is_lost).filter(|known| known.state != TaskState::Waiting);
         let lost = lost.map(|known| event(None, Task::being_prepared(known.index)));
@@ -57,15 +57,15 @@ impl Life {
     }
 }
 
-/// Whether tasks stop or end by what the event tells.
+/// Whether the event stops or ends tasks.
 fn stops_tasks(event: &NewEvent) -> bool {
     event.previous_phase == Some(JobPhase::Running)
         || event.phase.is_terminal()
         || matches!(event.kind, JobEventKind::Preempted | JobEventKind::Retrying)
 }
 
-/// Whether its state is another, another pod is in that state, or its program crashed and is started again. A task of
-/// which nothing is known waits for its pod, as one does whose pod is being prepared.
+/// Whether its state has changed, another pod is in that state, or its program crashed and is restarted. An unknown
+/// task waits for its pod, like one whose pod is being prepared.
 fn is_news(before: Option<&Known>, task: &Task) -> bool {
     let Some(before) = before else { return task.state != TaskState::Waiting };
     let replaced = before.uid != task.uid && task.state != TaskState::Waiting;

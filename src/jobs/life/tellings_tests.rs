@@ -1,4 +1,4 @@
-//! The events of tasks, put together, are the tasks of the row.
+//! The events of tasks, applied in order, result in the tasks of the row.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,9 @@ impl Client {
         let (index, what) = told.split_once(' ').unwrap();
         let state = match what {
             _ if what.starts_with("is being prepared") => TaskState::Waiting,
-            _ if what.starts_with("runs") || what.starts_with("has ended and is started again") => TaskState::Running,
+            _ if what.starts_with("is running") || what.starts_with("ended and is being restarted") => {
+                TaskState::Running
+            }
             _ if what.starts_with("succeeded") => TaskState::Succeeded,
             _ if what.starts_with("failed") => TaskState::Failed,
             _ if what.starts_with("was stopped") => TaskState::Stopped,
@@ -37,7 +39,7 @@ impl Client {
     }
 }
 
-/// What is told when this is done in the way in which rows are changed.
+/// The events of a step, applied in the same way as to rows.
 fn step(life: &mut Life, step: &Step) -> Vec<NewEvent> {
     match step {
         Step::See(seen) => life.observe(seen, now()),
@@ -134,7 +136,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is told of a task when it is another than before.
+/// The parts of the tasks whose changes are reported by events.
 fn shown(life: &Life) -> BTreeMap<i32, (TaskState, Option<String>, bool)> {
     let of = |task: &Task| (task.index, (task.state, task.uid.clone(), task.is_restarted()));
     life.tasks.0.iter().map(of).collect()
@@ -231,8 +233,8 @@ fn a_task_that_is_prepared_anew_is_told() {
     let next = TaskPod { uid: Some("next".into()), ..task_pod(5, PodState::Starting) };
     events.extend(life.observe(&Seen::Pod(next), now()));
     insta::assert_snapshot!(told(&events).join("\n"), @"
-    TASK_CHANGED RUNNING: task 0 was stopped: its job made room for one of a higher queue
-    PREEMPTED QUEUED: stopped to make room for a job of a higher queue; it starts again when there is room
+    TASK_CHANGED RUNNING: task 0 was stopped: its job made room for one in a higher queue
+    PREEMPTED QUEUED: stopped to make room for a job in a higher queue; it will start again when there is room
     TASK_CHANGED QUEUED: task 0 is being prepared
     ");
 }

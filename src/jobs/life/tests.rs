@@ -144,7 +144,7 @@ fn what_a_task_waits_for_is_said_until_it_runs() {
     let Seen::Pod(starting) = pod(2, PodState::Starting) else { unreachable!() };
     let pulls = TaskPod { reason: Some("ImagePullBackOff".into()), ..starting };
     life.observe(&Seen::Pod(pulls), now());
-    assert!(life.pending_reason.as_deref().is_some_and(|told| told.starts_with("Task 0 waits for its image")));
+    assert!(life.pending_reason.as_deref().is_some_and(|told| told.starts_with("Task 0 is waiting for its image")));
     life.observe(&pod(3, PodState::Running), now());
     assert_eq!(life.pending_reason, None);
 }
@@ -271,7 +271,10 @@ fn pod(version: i64, state: PodState) -> Seen {
 fn a_task_s_end_is_told_with_its_exit_code() {
     let mut life = submitted();
     life.observe(&object(1, ObjectPhase::Running), now());
-    assert_eq!(life.observe(&pod(2, PodState::Running), now())[1].message.as_deref(), Some("task 0 runs on gpu-1"));
+    assert_eq!(
+        life.observe(&pod(2, PodState::Running), now())[1].message.as_deref(),
+        Some("task 0 is running on gpu-1")
+    );
     let ended = life.observe(&pod(3, PodState::Failed), now());
     assert_eq!(ended[0].message.as_deref(), Some("task 0 failed: Error, exit code 3"));
     assert!(life.observe(&pod(2, PodState::Running), now()).is_empty());

@@ -1,4 +1,4 @@
-//! What is told is what happened: whose pods are tasks, when a job runs, why it waits again, and how tasks end.
+//! Events match what happened: which pods are tasks, when a job runs, why it waits again, and how tasks end.
 
 use super::tests::{NAMESPACE, now, state, submitted, task_pod};
 use super::*;
@@ -56,7 +56,7 @@ fn a_placed_job_waits_until_a_container_runs() {
     assert!(see(&mut life, state(1, ObjectPhase::Running)).is_empty());
     assert_eq!(life.pending_reason.as_deref(), Some("Its tasks are placed and are being started."));
     pod(&mut life, TaskPod { reason: Some("ImagePullBackOff".into()), ..task_pod(2, PodState::Starting) });
-    assert!(life.pending_reason.as_deref().is_some_and(|told| told.starts_with("Task 0 waits for its image")));
+    assert!(life.pending_reason.as_deref().is_some_and(|told| told.starts_with("Task 0 is waiting for its image")));
     assert_eq!((life.phase, life.started_at, life.deadline()), (JobPhase::Queued, None, None));
     pod(&mut life, TaskPod { reason: Some("ContainerCreating".into()), ..task_pod(3, PodState::Starting) });
     assert_eq!(life.pending_reason.as_deref(), Some("Its tasks are placed and are being started."));
@@ -102,7 +102,9 @@ fn a_deleted_pod_is_told_as_what_it_is_and_is_no_preemption() {
     assert_eq!(told, ["TASK_CHANGED RUNNING PodDeleted", "PHASE_CHANGED QUEUED PodDeleted"]);
     assert_eq!(
         life.pending_reason.as_deref(),
-        Some("Task 0 was stopped: its pod was deleted; it runs again as soon as the cluster starts a new pod for it.")
+        Some(
+            "Task 0 was stopped: its pod was deleted; it will run again as soon as the cluster starts a new pod for it."
+        )
     );
     let ended = TaskPod { exit_code: Some(137), signal: Some(9), ..leaving(3, PodState::Failed) };
     assert!(pod(&mut life, ended.clone()).is_empty());
@@ -259,7 +261,7 @@ fn a_missing_secret_that_an_event_tells_of_is_said_until_the_pod_runs() {
     let message = r#"MountVolume.SetUp failed for volume "v" : secret "hf-token" not found"#;
     let (reason, message) = (Some("FailedMount".to_owned()), Some(message.to_owned()));
     pod(&mut life, TaskPod { troubled: true, reason, message, ..creating });
-    let expected = "Task 0 waits for the Secret hf-token, which is not in the project's namespace.";
+    let expected = "Task 0 is waiting for the Secret hf-token, which is not in the project's namespace.";
     assert_eq!((life.phase, life.pending_reason.as_deref()), (JobPhase::Queued, Some(expected)));
     let creating =
         |version| TaskPod { reason: Some("ContainerCreating".into()), ..task_pod(version, PodState::Starting) };

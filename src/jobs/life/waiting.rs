@@ -1,48 +1,53 @@
-//! Why a job waits, as one sentence that a person understands.
+//! Why a job is waiting, as one sentence for users.
 
 use super::reason;
 use super::refused::{POD_REJECTED, is_quota};
 use crate::cluster::pods::{CLAIM_NOT_BOUND, FAILED_MOUNT, INITIALIZING, UNSCHEDULABLE, stop};
 use crate::jobs::model::task::{Task, TaskState};
 
-/// What is said of a job that makes room. Who it makes room for may be nobody's business.
+/// The message about a preempted job. The user may not be allowed to know which job it made room for.
 pub(super) const PREEMPTED: &str =
-    "stopped to make room for a job of a higher queue; it starts again when there is room";
+    "stopped to make room for a job in a higher queue; it will start again when there is room";
 
-/// The cluster's word and sentence for why a job's object waits, as a sentence; `None` when it gives no sentence.
+/// Why a job's object is waiting, as a sentence, from the cluster's reason and message; `None` without a message.
 pub(super) fn of_object(word: Option<&str>, message: Option<&str>) -> Option<String> {
     let message = message?;
     match word {
         // The API server's own words, for administrators: exceeded quota: platform, requested: pods=1, used: pods=5000 …
         Some(POD_REJECTED) if is_quota(message) => Some(
-            "The quota of the project's namespace is used up; it starts when other pods of the project have ended."
+            "The quota of the project's namespace is used up; it will start when other pods of the project have ended."
                 .to_owned(),
         ),
-        Some(POD_REJECTED) => Some(format!("The cluster does not take its pods: {}", as_sentence(message))),
+        Some(POD_REJECTED) => Some(format!("The cluster does not accept its pods: {}", as_sentence(message))),
         Some(reason::PREEMPTED) => Some(as_sentence(PREEMPTED)),
         _ => Some(as_sentence(message)),
     }
 }
 
-/// Why a task waits, where its pod says so.
+/// Why a task is waiting, if its pod says so.
 pub(super) fn of_task(task: &Task) -> Option<String> {
     let word = task.reason.as_deref().filter(|_| task.state == TaskState::Waiting)?;
     let index = task.index;
     let message = task.message.as_deref().unwrap_or_default();
     let container = task.place().unwrap_or_else(|| "container".to_owned());
     Some(match word {
-        CLAIM_NOT_BOUND => format!("Task {index} waits for its storage claim to be bound."),
-        UNSCHEDULABLE => format!("Task {index} waits for a node with room for it."),
+        CLAIM_NOT_BOUND => format!("Task {index} is waiting for its storage claim to be bound."),
+        UNSCHEDULABLE => format!("Task {index} is waiting for a node with room for it."),
         "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" => {
-            format!("Task {index} waits for {}, which could not be pulled; it is tried again.", image(task))
+            format!(
+                "Task {index} is waiting for {}, which could not be pulled; the pull will be tried again.",
+                image(task)
+            )
         }
         "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError" => {
-            format!("Task {index} waits for {}, which cannot be used: {word}.", image(task))
+            format!("Task {index} is waiting for {}, which cannot be used: {word}.", image(task))
         }
         "CreateContainerConfigError" | FAILED_MOUNT => match missing(message) {
-            Some(missing) => format!("Task {index} waits for {missing}."),
-            None if word == FAILED_MOUNT => format!("Task {index} waits for its volumes: {}", as_sentence(message)),
-            None => format!("Task {index} waits for its {container}, which cannot be set up: {}", told(message)),
+            Some(missing) => format!("Task {index} is waiting for {missing}."),
+            None if word == FAILED_MOUNT => {
+                format!("Task {index} is waiting for its volumes: {}", as_sentence(message))
+            }
+            None => format!("Task {index} is waiting for its {container}, which cannot be set up: {}", told(message)),
         },
         "CreateContainerError"
         | "RunContainerError"
@@ -50,24 +55,24 @@ pub(super) fn of_task(task: &Task) -> Option<String> {
         | "PreCreateHookError"
         | "PreStartHookError"
         | "PostStartHookError" => {
-            format!("Task {index} waits for its {container}, which could not be started: {}", told(message))
+            format!("Task {index} is waiting for its {container}, which could not be started: {}", told(message))
         }
         "CrashLoopBackOff" => {
             let end = task.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
-            format!("Task {index} waits: its {container} ended{end} and is started again after a pause.")
+            format!("Task {index} is waiting: its {container} ended{end} and will be restarted after a pause.")
         }
         INITIALIZING => match &task.container {
-            Some(name) => format!("Task {index} runs its init container {name}."),
+            Some(name) => format!("Task {index} is running its init container {name}."),
             None => return None,
         },
         word if stop::is_word(word) => {
-            format!("Task {index} waits for a new pod: {}.", task.why_stopped())
+            format!("Task {index} is waiting for a new pod: {}.", task.why_stopped())
         }
         _ => return None,
     })
 }
 
-/// Its image, and whose, where it has several.
+/// Its image, with the container if there are several.
 fn image(task: &Task) -> String {
     task.place().map_or_else(|| "its image".to_owned(), |place| format!("the image of its {place}"))
 }
@@ -76,7 +81,7 @@ fn told(message: &str) -> String {
     if message.is_empty() { "the cluster does not say why.".to_owned() } else { as_sentence(message) }
 }
 
-/// The Secret or ConfigMap, or the key in one, that the kubelet's sentence says is missing.
+/// The missing Secret or ConfigMap, or the missing key of one, according to the kubelet's message.
 fn missing(message: &str) -> Option<String> {
     let quoted = |before: &str| {
         let (_, rest) = message.split_once(before)?;
@@ -95,7 +100,7 @@ fn missing(message: &str) -> Option<String> {
     Some(format!("the key {key} in the {kind} {name}, which does not have it"))
 }
 
-/// Words as a sentence.
+/// A message as a sentence.
 pub(super) fn as_sentence(words: &str) -> String {
     let mut letters = words.trim().trim_end_matches('.').chars();
     match letters.next() {
@@ -124,9 +129,9 @@ mod tests {
         insta::assert_snapshot!(table.join("\n"), @"
         Gang short by 2 of 4: not enough room on the nodes; 3 jobs wait ahead.
         Queue night runs 2 jobs, as many as it may; 1 job waits ahead.
-        The quota of the project's namespace is used up; it starts when other pods of the project have ended.
-        The cluster does not take its pods: Admission webhook denied the request.
-        Stopped to make room for a job of a higher queue; it starts again when there is room.
+        The quota of the project's namespace is used up; it will start when other pods of the project have ended.
+        The cluster does not accept its pods: Admission webhook denied the request.
+        Stopped to make room for a job in a higher queue; it will start again when there is room.
         ");
         assert_eq!(of_object(Some("Unknown"), None), None);
     }
@@ -134,10 +139,10 @@ mod tests {
     #[test]
     fn a_task_says_what_it_waits_for() {
         let waits = |word: &str| of_task(&Task { reason: Some(word.to_owned()), ..Task::of_state(TaskState::Waiting) });
-        insta::assert_snapshot!(waits("ImagePullBackOff").unwrap(), @"Task 0 waits for its image, which could not be pulled; it is tried again.");
-        insta::assert_snapshot!(waits("InvalidImageName").unwrap(), @"Task 0 waits for its image, which cannot be used: InvalidImageName.");
-        insta::assert_snapshot!(waits(CLAIM_NOT_BOUND).unwrap(), @"Task 0 waits for its storage claim to be bound.");
-        insta::assert_snapshot!(waits(UNSCHEDULABLE).unwrap(), @"Task 0 waits for a node with room for it.");
+        insta::assert_snapshot!(waits("ImagePullBackOff").unwrap(), @"Task 0 is waiting for its image, which could not be pulled; the pull will be tried again.");
+        insta::assert_snapshot!(waits("InvalidImageName").unwrap(), @"Task 0 is waiting for its image, which cannot be used: InvalidImageName.");
+        insta::assert_snapshot!(waits(CLAIM_NOT_BOUND).unwrap(), @"Task 0 is waiting for its storage claim to be bound.");
+        insta::assert_snapshot!(waits(UNSCHEDULABLE).unwrap(), @"Task 0 is waiting for a node with room for it.");
         assert_eq!(waits("ContainerCreating"), None, "that is how every pod begins");
         let told = |word: &str, message: &str| {
             let (reason, message) = (Some(word.to_owned()), Some(message.to_owned()));
@@ -156,14 +161,14 @@ mod tests {
         ]
         .concat();
         insta::assert_snapshot!(table, @r#"
-        Task 0 waits for the Secret hf-token, which is not in the project's namespace.
-        Task 0 waits for the ConfigMap settings, which is not in the project's namespace.
-        Task 0 waits for the key TOKEN in the Secret hf-token, which does not have it.
-        Task 0 waits for its container, which cannot be set up: Container has runAsNonRoot and image will run as root.
-        Task 0 waits for the ConfigMap settings, which is not in the project's namespace.
-        Task 0 waits for its volumes: MountVolume.SetUp failed for volume "v" : timed out.
-        Task 0 waits for its container, which could not be started: Exec: "serve": executable file not found in $PATH.
-        Task 0 waits for its container, which could not be started: the cluster does not say why.
+        Task 0 is waiting for the Secret hf-token, which is not in the project's namespace.
+        Task 0 is waiting for the ConfigMap settings, which is not in the project's namespace.
+        Task 0 is waiting for the key TOKEN in the Secret hf-token, which does not have it.
+        Task 0 is waiting for its container, which cannot be set up: Container has runAsNonRoot and image will run as root.
+        Task 0 is waiting for the ConfigMap settings, which is not in the project's namespace.
+        Task 0 is waiting for its volumes: MountVolume.SetUp failed for volume "v" : timed out.
+        Task 0 is waiting for its container, which could not be started: Exec: "serve": executable file not found in $PATH.
+        Task 0 is waiting for its container, which could not be started: the cluster does not say why.
         "#);
         let of_init = |word: &str| {
             let task = Task { reason: Some(word.to_owned()), in_init: true, ..Task::of_state(TaskState::Waiting) };
@@ -171,10 +176,10 @@ mod tests {
         };
         let table = ["PodInitializing", "ImagePullBackOff", "CrashLoopBackOff", "PodDeleted"].map(of_init).concat();
         insta::assert_snapshot!(table, @r"
-        Task 0 runs its init container setup.
-        Task 0 waits for the image of its init container setup, which could not be pulled; it is tried again.
-        Task 0 waits: its init container setup ended with exit code 3 and is started again after a pause.
-        Task 0 waits for a new pod: its pod was deleted.
+        Task 0 is running its init container setup.
+        Task 0 is waiting for the image of its init container setup, which could not be pulled; the pull will be tried again.
+        Task 0 is waiting: its init container setup ended with exit code 3 and will be restarted after a pause.
+        Task 0 is waiting for a new pod: its pod was deleted.
         ");
         let ended = Task { reason: Some("ErrImagePull".to_owned()), ..Task::of_state(TaskState::Failed) };
         assert_eq!(of_task(&ended), None);

@@ -1,4 +1,5 @@
-//! Lines gathered into chunks: many lines of a chatty task are one message, a single line of a quiet one is told at once.
+//! Groups lines into chunks: many lines of a busy task are one message, a single line of a quiet one is delivered at
+//! once.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,14 +11,14 @@ use tokio::time::Instant;
 use crate::cluster::ClusterError;
 use crate::cluster::logs::Line;
 
-/// Bytes of text in one chunk at most.
+/// Maximum size of the text in a chunk, in bytes.
 pub const LARGEST: usize = 64 * 1024;
-/// How long a chunk waits for further lines.
+/// How long a chunk waits for more lines.
 pub const LONGEST: Duration = Duration::from_millis(100);
-/// What a line costs besides its text, so that a chunk of empty lines has an end.
+/// The overhead of a line besides its text, so that a chunk of empty lines is limited.
 const PER_LINE: usize = 64;
 
-/// What comes out of a log.
+/// A piece of a log.
 #[derive(Debug)]
 pub enum Piece {
     /// Some lines, at least one.
@@ -28,24 +29,25 @@ pub enum Piece {
     Broken(ClusterError),
 }
 
-/// Gathers the lines of one log. It reads on only when it is asked for more, so a slow reader slows its own log alone.
+/// Groups the lines of one log. It reads on only when the next piece is requested, so a slow reader slows down only its
+/// own log.
 pub struct Chunks {
     lines: Pin<Box<dyn Stream<Item = Result<Line, ClusterError>> + Send>>,
     held: Vec<Line>,
     bytes: usize,
-    /// Did not fit any more.
+    /// A line that did not fit into the last chunk.
     spare: Option<Line>,
     since: Option<Instant>,
     over: Option<Result<(), ClusterError>>,
 }
 
 impl Chunks {
-    /// Gathers from `lines`.
+    /// Groups the lines of `lines`.
     pub fn of(lines: BoxStream<'static, Result<Line, ClusterError>>) -> Self {
         Self { lines, held: Vec::new(), bytes: 0, spare: None, since: None, over: None }
     }
 
-    /// The next piece. Nothing is lost when it is dropped before it is ready.
+    /// The next piece. Cancel-safe: nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Piece {
         if let Some(line) = self.spare.take() {
             self.hold(line);

@@ -1,4 +1,4 @@
-//! What a reader of a task's log does next: wait, read a pod, or end. Pure, so that it is a table with a test.
+//! The next step of a reader of a task's log: wait, read a pod, or end. Pure, so that it is a table with a test.
 
 use super::cursor::Place;
 use crate::jobs::model::task::{Task, TaskState};
@@ -17,35 +17,35 @@ pub enum LogEnd {
     Incomplete,
 }
 
-/// What is known of the task.
+/// The known state of the task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sight {
-    /// Where its job stands.
+    /// The phase of its job.
     pub phase: JobPhase,
-    /// What the cluster said of its newest pod.
+    /// What the cluster reported about its newest pod.
     pub task: Option<Task>,
-    /// Which attempt its job is at, from 1.
+    /// The current attempt of its job, from 1.
     pub attempt: i32,
-    /// How often the job may be started anew.
+    /// Maximum number of retries of the job.
     pub retry_limit: i32,
 }
 
-/// How far the reader has come with the pod that its place is in.
+/// The progress of the reader with the pod at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// It is to be read, or to be read on.
+    /// It is still to be read, or read further.
     Open,
-    /// It is there no more. `told`: its log had ended before that.
+    /// It no longer exists. `told`: its log was read to the end before that.
     Gone {
-        /// Whether its log had ended.
+        /// Whether its log was read to the end.
         told: bool,
     },
 }
 
-/// What the reader does next.
+/// The next step of the reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing until there is news of the job.
+    /// Wait until there is news of the job.
     Wait,
     /// Read this pod.
     Read {
@@ -53,14 +53,14 @@ pub enum Next {
         pod: String,
         /// Its uid.
         uid: String,
-        /// Whether it has ended, so that its log is whole.
+        /// Whether it has ended, so that its log is complete.
         ended: bool,
     },
-    /// There will be nothing more.
+    /// Nothing more will follow.
     End(LogEnd),
 }
 
-/// What the reader does next. `early`: there is something to read before the task's own containers begin.
+/// The next step of the reader. `early`: something can be read before the task's own containers start.
 pub fn next(sight: &Sight, place: &Place, progress: Progress, early: bool) -> Next {
     let over = sight.phase.is_terminal();
     let pod = sight.task.as_ref().and_then(|task| Some((task, task.pod.clone()?, task.uid.clone()?)));
@@ -75,8 +75,8 @@ pub fn next(sight: &Sight, place: &Place, progress: Progress, early: bool) -> Ne
         TaskState::Stopped => over || task.gone || task.finished_at.is_some(),
         TaskState::Succeeded | TaskState::Failed => true,
     };
-    // A pod that ends because it is being deleted may be one that makes room: its task runs again. So it may while the
-    // job has retries left, and it does where the job has gone over to another attempt.
+    // A pod that ends because it is being deleted may have been preempted: its task runs again. The same applies while
+    // the job has retries left, and if the job is already at another attempt.
     let stopped = task.leaving || task.state == TaskState::Stopped;
     let runs_again = stopped || sight.attempt <= sight.retry_limit || task.attempt < sight.attempt;
     let is_last = over || (ended && !runs_again);

@@ -1,4 +1,4 @@
-//! Where a reader stands in a task's log, and the opaque cursor that tells a client so.
+//! The position of a reader in a task's log, and the opaque cursor that represents it to clients.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,38 +7,38 @@ use crate::cluster::logs::{After, Mark, Position};
 use crate::error::ApiError;
 use crate::ids::JobId;
 
-/// What a cursor begins with, so that another feed's cursor is not taken for one.
+/// The prefix of a cursor, so that another feed's cursor is not accepted.
 const MARK: &str = "l2";
-/// What cursors began with when only a task's first container could be read.
+/// The prefix of cursors from when only a task's first container could be read.
 const OLDER_MARK: &str = "l";
 
-/// Where a reader stands.
+/// The position of a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The job.
     pub job: JobId,
-    /// Which of its tasks.
+    /// The index of its task.
     pub task: i32,
-    /// The pod that it reads, by its uid; `None` before the first.
+    /// The uid of the pod being read; `None` before the first.
     pub pod: Option<String>,
-    /// How far it has come with each container that it reads at present; those before them were read.
+    /// The progress with each container that is currently read; those before them have been read.
     pub strands: Vec<Strand>,
-    /// Whether lines are lost that it was not told.
+    /// Whether lines were lost before they could be delivered.
     pub missing: bool,
-    /// Whether all that the pod will ever have written was read.
+    /// Whether everything that the pod will ever write was read.
     pub whole: bool,
 }
 
-/// How far a reader has come with one container.
+/// The progress with one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Strand {
-    /// The container; none in an older cursor.
+    /// The container; empty in an older cursor.
     pub container: String,
-    /// Which of its runs: how often it was started again before. `None` before the first, and in an older cursor.
+    /// The run of the container: its number of restarts before. `None` before the first run, and in an older cursor.
     pub run: Option<i32>,
-    /// Behind which line of that run.
+    /// The last line of that run that was read.
     pub after: After,
-    /// Whether all that it will ever have written was read.
+    /// Whether everything that the container will ever write was read.
     pub whole: bool,
 }
 
@@ -79,7 +79,7 @@ impl Strand {
     }
 }
 
-/// A number, or none; `None` for what is neither.
+/// A number or an empty text; `None` if it is neither.
 fn optional<N: std::str::FromStr>(text: &str) -> Option<Option<N>> {
     if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
 }
@@ -95,7 +95,7 @@ impl Place {
         Self { job, task, pod: None, strands: Vec::new(), missing: false, whole: false }
     }
 
-    /// The cursor a client is given.
+    /// The cursor for clients.
     pub fn cursor(&self) -> String {
         let Self { job, task, pod, strands, missing, whole } = self;
         let pod = pod.as_deref().unwrap_or_default();
@@ -105,10 +105,10 @@ impl Place {
         URL_SAFE_NO_PAD.encode(format!("{MARK}/{job}/{task}/{pod}/{strands}/{missing}/{whole}"))
     }
 
-    /// Reads a client's cursor for the log of this task.
+    /// Parses a client's cursor for the log of this task.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` at `after` for a text that is no cursor of this log.
+    /// `BAD_USER_INPUT` at `after` if it is not a cursor of this log.
     pub fn from_cursor(cursor: &str, job: JobId, task: i32) -> Result<Self, ApiError> {
         let place = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| Self::parse(&String::from_utf8(bytes).ok()?));
         place.filter(|place| place.job == job && place.task == task).ok_or_else(|| {

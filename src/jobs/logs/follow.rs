@@ -1,7 +1,8 @@
-//! A task's log from pod to pod: waits for the task to begin, reads its pod, goes over to the next, ends with the last.
+//! A task's log across pods: waits for the task to start, reads its pod, continues with the next, and ends with the
+//! last.
 //!
-//! What the task does is read from its job's row, which the watch keeps; the event bus says when to look again. So a
-//! reader that waits costs the cluster nothing, and all who read the same cost it one connection.
+//! The state of the task is read from its job's row, which the watch updates; the event bus signals when to read it
+//! again. So a waiting reader costs the cluster nothing, and all readers of the same log share one connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,23 +28,23 @@ use crate::graphql::feed::Item;
 use crate::jobs::event::JobEvent;
 use crate::jobs::model::log;
 
-/// How long a reader waits without news before it looks again, for the case that it missed some.
+/// How long a reader waits without news before it reads the row again, in case it missed some.
 pub(super) const LOOK: Duration = Duration::from_secs(10);
-/// The same where something has happened that the row must tell of in a moment.
+/// The same when something has happened that the row must show in a moment.
 pub(super) const SOON: Duration = Duration::from_millis(500);
-/// How long a log may go on after its task has ended or moved: a node that is lost never ends its logs.
+/// How long a log may continue after its task has ended or moved: the logs of a lost node never end.
 const LINGER: Duration = Duration::from_secs(5);
-/// A log that broke off after this long had nothing to do with the failure before it.
+/// A log that broke off after this long is not counted as a repeated failure.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// Some of a task's log.
+/// A piece of a task's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Behind its last line.
+    /// The position after its last line.
     pub place: Place,
     /// The pod that wrote it; `None` if the task never had one.
     pub pod: Option<String>,
-    /// The container that wrote it; none in the last chunk.
+    /// The container that wrote it; empty in the last chunk.
     pub container: String,
     /// The lines.
     pub lines: Arc<[Line]>,
@@ -51,32 +52,32 @@ pub struct Chunk {
     pub end: Option<LogEnd>,
 }
 
-/// What a reader needs to know of the server, of the job and of the client.
+/// The server, job and client of a reader.
 pub struct Request {
     /// The database.
     pub db: Db,
-    /// Says when to look again.
+    /// Signals when to read the row again.
     pub line: Events<JobEvent>,
-    /// Where the pods are.
+    /// The cluster of the pods.
     pub cluster: Cluster,
-    /// The logs that are read for several.
+    /// The logs that several readers share.
     pub tails: Tails,
-    /// What the client may.
+    /// The client's rights.
     pub rights: Rights,
-    /// What they must be allowed to see, all the time.
+    /// What the client must be allowed to see throughout.
     pub scope: Scope,
     /// The namespace of the pods.
     pub namespace: String,
     /// The containers to read.
     pub stages: Stages,
-    /// Where to begin.
+    /// Where to start.
     pub place: Place,
-    /// With how many lines of each container to begin where the task runs already; all when `None`.
+    /// The number of lines of each container to start with if the task is already running; all if `None`.
     pub tail: Option<usize>,
 }
 
-/// Reads until the task has ended for good. An error is the last item; it bears the cursor to resume after. What several
-/// are told alike has the same number for all of them.
+/// Reads until the task has ended for good. An error is the last item, with the cursor to resume after. Items that are
+/// equal for several readers have the same number.
 pub fn follow(request: Request) -> impl Stream<Item = Result<Item<Caller, Chunk>, ApiError>> + Send {
     stream! {
         let news = request.line.join(&Topics::subjects(&[request.place.job]));
@@ -85,7 +86,7 @@ pub fn follow(request: Request) -> impl Stream<Item = Result<Item<Caller, Chunk>
             let (pod, uid, ended) = match reader.next().await {
                 Ok(Next::Read { pod, uid, ended }) => (pod, uid, ended),
                 Ok(Next::Wait) => {
-                    // Whatever comes now, the client was there before.
+                    // The client was already here before anything that follows, so it gets all of it.
                     reader.request.tail = None;
                     if let Err(error) = reader.wait(&news, LOOK).await {
                         yield Err(error);
@@ -176,23 +177,23 @@ enum Heard {
     Rights,
 }
 
-/// Why a pod is read no further.
+/// Why reading a pod has stopped.
 #[derive(Debug)]
 enum Broke {
     /// Its logs have ended.
     Ended,
     /// The task has moved on, and a log has not ended.
     Lingers,
-    /// A log could not be opened, or the connection broke.
+    /// A log could not be opened, or its connection broke.
     Failed(ClusterError),
 }
 
 struct Reader {
     request: Request,
     progress: Progress,
-    /// Whether the pod's logs have ended as far as they were there.
+    /// Whether all of the pod's logs that exist have been read to the end.
     told: bool,
-    /// Failures since something came.
+    /// Failures since the last line.
     failures: u32,
     pod: Option<String>,
 }
@@ -214,7 +215,7 @@ impl Reader {
         Ok(course::next(&sight, self.place(), self.progress, self.request.stages.begins_early()))
     }
 
-    /// Whether the pod that is read is still the task's, and runs.
+    /// Whether the pod being read is still that of the task, and running.
     async fn goes_on(&self) -> Result<bool, ApiError> {
         Ok(match self.next().await? {
             Next::Read { uid, ended, .. } => !ended && self.place().pod.as_ref() == Some(&uid),
@@ -226,7 +227,7 @@ impl Reader {
         self.pod = Some(pod);
         let Request { place, stages, .. } = &mut self.request;
         if place.pod.as_ref() != Some(&uid) {
-            // What the pod before wrote and was not told is lost when it is there no more, as it may be by now.
+            // Whatever the previous pod wrote after the last delivered line is lost if that pod no longer exists.
             let lost = place.pod.is_some() && !place.whole && !self.told;
             let Place { job, task, missing, .. } = *place;
             *place = Place { pod: Some(uid), missing: missing || lost, ..Place::start(job, task) };
@@ -240,7 +241,7 @@ impl Reader {
         (self.failures, self.told) = (0, false);
         let Request { place, tails, rights, .. } = &mut self.request;
         place.missing |= lines.iter().any(|line| line.after_gap);
-        // Readers of several containers stand at different places though they are told the same lines.
+        // Readers of several containers have different positions although they receive the same lines.
         let is_shared = place.strands.len() == 1 && !place.missing;
         let container = place.strands.get_mut(strand).map(|strand| {
             if let Some(last) = lines.last() {
@@ -262,7 +263,7 @@ impl Reader {
         Item { number: tails.number(), event: Arc::new(chunk), reader: rights.caller().clone() }
     }
 
-    /// What the end of a reading means; how long to wait before the next, where that helps.
+    /// The consequence of the end of a reading; how long to wait before the next, if that helps.
     fn after(&mut self, broke: Broke, ended: bool, lasted: Duration) -> Result<Option<Duration>, ApiError> {
         match broke {
             Broke::Ended if ended => self.request.place.whole = true,

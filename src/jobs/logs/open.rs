@@ -1,4 +1,4 @@
-//! Opening a log: what the client asks for, held against the job and what they may see.
+//! Opens a log: checks the client's arguments against the job and the client's rights.
 
 use std::sync::Arc;
 
@@ -24,27 +24,27 @@ use crate::jobs::model::log::stages;
 use crate::jobs::model::manifest::Manifest;
 use crate::jobs::query;
 
-/// The last lines of a log that can be asked for.
+/// Maximum for `tailLines`.
 const MAX_TAIL: i32 = 10_000;
 
-/// What a client asks for.
+/// The arguments of a client.
 pub struct Asked {
     /// The job.
     pub job: JobId,
-    /// Which of its tasks.
+    /// The index of its task.
     pub task: i32,
-    /// Which container; all when `None`.
+    /// The container; all if `None`.
     pub container: Option<String>,
-    /// With how many of the lines that are there to begin.
+    /// The number of existing lines to start with.
     pub tail_lines: Option<i32>,
-    /// The cursor of the last chunk it got.
+    /// The cursor of the last chunk it received.
     pub after: Option<Cursor>,
 }
 
-/// The resolver of a log. Like that of a feed it is run for each subscriber, and for the executions that they share.
+/// The resolver of a log. Like that of a feed it runs for each subscriber, and for the executions that they share.
 ///
 /// # Errors
-/// `NOT_FOUND` for a job that the client may not see, or `BAD_USER_INPUT` for each argument that is not acceptable.
+/// `NOT_FOUND` for a job that the client may not see, or `BAD_USER_INPUT` for each invalid argument.
 pub async fn open(ctx: &Context<'_>, asked: Asked) -> Result<BoxStream<'static, ApiResult<LogChunk>>, ApiErrors> {
     let Asked { job: id, task, container, tail_lines, after } = asked;
     if let Some(told) = parts::executed(ctx, |chunk: Arc<Chunk>| (chunk.place.cursor(), LogChunk::from(&*chunk)))? {
@@ -61,7 +61,7 @@ pub async fn open(ctx: &Context<'_>, asked: Asked) -> Result<BoxStream<'static, 
     let last = manifest.task_count().saturating_sub(1);
     let all = stages(&manifest, task);
     if all.is_none() {
-        let message = format!("task was {task}; it may be 0 to {last}");
+        let message = format!("task was {task}; it must be between 0 and {last}");
         problems.push(ApiError::bad_input("task", message));
     }
     let wanted = all.as_ref().and_then(|all| container.as_deref().map_or_else(|| Some(all.clone()), |it| all.only(it)));
@@ -71,14 +71,14 @@ pub async fn open(ctx: &Context<'_>, asked: Asked) -> Result<BoxStream<'static, 
         problems.push(ApiError::bad_input("container", message));
     }
     if let Some(lines) = tail_lines.filter(|lines| !(0..=MAX_TAIL).contains(lines)) {
-        let message = format!("tailLines was {lines}; it may be 0 to {MAX_TAIL}");
+        let message = format!("tailLines was {lines}; it must be between 0 and {MAX_TAIL}");
         problems.push(ApiError::bad_input("tailLines", message));
     }
     let after = parts::resumed(ctx, after).map(|cursor| Place::from_cursor(&cursor, id, task)).transpose();
     let after = problems.take(after).flatten();
     problems.finish()?;
 
-    // Who asks for the last lines only would get all of them after the log's beginning.
+    // A client that requests only the last lines would otherwise get all of them after the beginning of the log.
     if after.is_some() || tail_lines.is_none() {
         parts::begins_after(ctx, after.clone().unwrap_or_else(|| Place::start(id, task)).cursor());
     }

@@ -1,4 +1,4 @@
-//! The logs of the containers that a reader reads together, each opened when it is time.
+//! The logs of the containers that a reader reads in parallel, each opened in time.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::tails::{Passage, Reading, Told};
 use crate::cluster::ClusterError;
 use crate::cluster::logs::{self, After, Glance, Source};
 
-/// What came, and from which strand of the place.
+/// What was read, and the index of its strand.
 pub(super) enum Heard {
     Passage(usize, Passage),
     Ended(usize),
@@ -25,12 +25,12 @@ enum Log {
     /// To be opened then. `ended`: it was read as far as it was there.
     Closed { at: Instant, pause: Duration, ended: bool },
     Open {
-        /// A box: it is much larger than the other.
+        /// Boxed, because it is much larger than the other variant.
         reading: Box<Reading>,
         run: i32,
-        /// An earlier run's: the next one follows.
+        /// The log of an earlier run: the next one follows.
         is_over: bool,
-        /// All that the container will ever have written is there.
+        /// Everything that the container will ever write has been read.
         is_final: bool,
         pause: Duration,
     },
@@ -45,20 +45,20 @@ pub(super) struct Readings {
 }
 
 impl Readings {
-    /// Of the pod of this name at the request's place.
+    /// For the pod with this name at the request's position.
     pub(super) fn of(request: &Request, pod: String, pod_ended: bool) -> Self {
         let mut readings = Self { pod, pod_ended, logs: Vec::new() };
         readings.begin(request);
         readings
     }
 
-    /// The place has other strands now.
+    /// The strands of the position have changed.
     pub(super) fn begin(&mut self, request: &Request) {
         let closed = |_| Log::Closed { at: Instant::now(), pause: SOON, ended: false };
         self.logs = request.place.strands.iter().map(closed).collect();
     }
 
-    /// When the next log is to be opened.
+    /// When the next log is due to be opened.
     pub(super) fn next_opening(&self) -> Option<Instant> {
         let closed = self.logs.iter().filter_map(|log| match log {
             Log::Closed { at, .. } => Some(*at),
@@ -67,10 +67,10 @@ impl Readings {
         closed.min()
     }
 
-    /// Opens what it is time to open.
+    /// Opens the logs that are due.
     ///
     /// # Errors
-    /// The cluster's; [`ClusterError::NotFound`] if the pod is there no more.
+    /// The cluster's; [`ClusterError::NotFound`] if the pod no longer exists.
     pub(super) async fn open_due(&mut self, request: &mut Request) -> Result<(), ClusterError> {
         let now = Instant::now();
         let is_due = |place: &Place, index: usize, log: &Log| {
@@ -82,7 +82,7 @@ impl Readings {
         }
         let uid = request.place.pod.clone().unwrap_or_default();
         let glances = logs::glance(&request.cluster, &request.namespace, &self.pod, &uid).await?;
-        // A kubelet has not told of it yet, if there is nothing.
+        // If there is none, a kubelet has not reported it yet.
         let nothing = Glance { restarts: 0, has_begun: false, is_final: false };
         let of = |container: &str| glances.get(container).copied().unwrap_or(nothing);
         if let Some(count) = request.tail.take() {
@@ -129,7 +129,7 @@ impl Readings {
         Ok(())
     }
 
-    /// What comes next from any of them; never while none is open. Nothing is lost when it is dropped before it is ready.
+    /// The next item of any log; never ready while none is open. Cancel-safe: nothing is lost if the future is dropped.
     pub(super) async fn next(&mut self) -> Heard {
         let open = self.logs.iter_mut().enumerate().filter_map(|(index, log)| match log {
             Log::Open { reading, .. } => Some(async move { (index, reading.next().await) }.boxed()),
@@ -152,7 +152,7 @@ impl Readings {
         }
     }
 
-    /// A log has ended: it goes on with the next run, is whole, or is looked at again.
+    /// A log has ended: its container continues with the next run, is complete, or is checked again.
     pub(super) fn ended(&mut self, place: &mut Place, index: usize) {
         let (Some(log), Some(strand)) = (self.logs.get_mut(index), place.strands.get_mut(index)) else { return };
         let Log::Open { run, is_over, is_final, pause, .. } = *log else { return };
@@ -169,7 +169,7 @@ impl Readings {
     /// A log could not be opened, or broke off.
     ///
     /// # Errors
-    /// What ends the reading of the pod.
+    /// An error that ends reading the pod.
     pub(super) fn broken(&mut self, place: &mut Place, index: usize, error: ClusterError) -> Result<(), ClusterError> {
         let (Some(log), Some(strand)) = (self.logs.get_mut(index), place.strands.get_mut(index)) else {
             return Err(error);
@@ -177,13 +177,13 @@ impl Readings {
         let Log::Open { run, is_over, is_final, pause, .. } = *log else { return Err(error) };
         let now = Instant::now();
         match error {
-            // The earlier run's log is there no more.
+            // The log of the earlier run no longer exists.
             ClusterError::Invalid(_) if is_over => {
                 place.missing = true;
                 (strand.run, strand.after) = (Some(run + 1), After::Start);
                 *log = Log::Closed { at: now, pause, ended: false };
             }
-            // It has not begun, and one that has ended never did.
+            // It has not started; if the pod has ended, it never did.
             ClusterError::Invalid(_) => {
                 strand.whole = is_final;
                 *log = Log::Closed { at: now + pause, pause: (pause * 2).min(LOOK), ended: is_final };
@@ -195,7 +195,7 @@ impl Readings {
         Ok(())
     }
 
-    /// Whether each was read as far as it was there.
+    /// Whether each log was read as far as it exists.
     pub(super) fn all_ended(&self) -> bool {
         self.logs.iter().all(|log| matches!(log, Log::Closed { ended: true, .. }))
     }

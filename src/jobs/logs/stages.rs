@@ -1,19 +1,20 @@
-//! Which containers of a task are read, and in what order: init containers one after the other, then the others together.
+//! The order in which the containers of a task are read: init containers one after the other, then the others in
+//! parallel.
 
 use super::cursor::{Place, Strand};
 use crate::cluster::logs::{After, Glance};
 
-/// The containers of a task in the order in which they are read. Those of one stage are read together.
+/// The containers of a task in the order in which they are read. Those of one stage are read in parallel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stages {
     all: Vec<Vec<String>>,
-    /// Those that run before the task's own containers do.
+    /// The containers that run before the task's own.
     early: Vec<String>,
 }
 
 impl Stages {
-    /// Init containers run one after the other. `main` are the others, and `sidecars` those that begin before and go on
-    /// beside them.
+    /// Init containers run one after the other. `main` are the others, and `sidecars` those that start earlier and keep
+    /// running beside them.
     pub fn new(init: Vec<String>, sidecars: Vec<String>, mut main: Vec<String>) -> Self {
         let early = [init.clone(), sidecars.clone()].concat();
         main.extend(sidecars);
@@ -26,7 +27,7 @@ impl Stages {
         Self { all: vec![vec![container.to_owned()]], early: Vec::new() }
     }
 
-    /// Only the named one, if the task has it.
+    /// Only the container with this name, if the task has it.
     pub fn only(&self, container: &str) -> Option<Self> {
         let early = self.early.iter().filter(|name| *name == container).cloned().collect();
         self.names().any(|name| name == container).then(|| Self { early, ..Self::of_one(container) })
@@ -37,26 +38,27 @@ impl Stages {
         self.all.iter().flatten().map(String::as_str)
     }
 
-    /// Whether what is read first runs before the task's own containers do. Where sidecars are read together with those,
-    /// all wait for the task: a log that cannot be opened yet is asked for ever more rarely.
+    /// Whether the first stage runs before the task's own containers. If sidecars are read together with those, all
+    /// wait for the task: a log that cannot be opened yet is tried less and less often.
     pub(super) fn begins_early(&self) -> bool {
         self.all.first().is_some_and(|stage| stage.iter().all(|name| self.early.contains(name)))
     }
 
-    /// The strands that a reader begins a stage with.
+    /// The initial strands of a stage.
     fn strands(&self, stage: usize) -> Vec<Strand> {
         self.all.get(stage).into_iter().flatten().map(|name| Strand::of(name)).collect()
     }
 
-    /// Which stage a place is in.
+    /// The stage of a position.
     fn stage_of(&self, place: &Place) -> usize {
         let first =
             place.strands.iter().find_map(|strand| self.all.iter().position(|stage| stage.contains(&strand.container)));
         first.unwrap_or(0)
     }
 
-    /// Makes a place fit: it has a strand for each container of its stage, and no other. A place without a name is an older
-    /// cursor's: in the first container of the last stage, which was all that could be read then.
+    /// Makes a position fit: it gets a strand for each container of its stage, and no other. A position without a
+    /// container comes from an older cursor: it is in the first container of the last stage, the only one that could be
+    /// read then.
     pub(super) fn enter(&self, place: &mut Place) {
         if let [only] = place.strands.as_mut_slice()
             && only.container.is_empty()
@@ -73,12 +75,12 @@ impl Stages {
         }
     }
 
-    /// Whether a place is in the last stage.
+    /// Whether a position is in the last stage.
     pub(super) fn is_last(&self, place: &Place) -> bool {
         self.stage_of(place) + 1 >= self.all.len()
     }
 
-    /// Goes on to the next stage; false if this was the last.
+    /// Moves to the next stage; false if this was the last.
     pub(super) fn go_on(&self, place: &mut Place) -> bool {
         let next = self.strands(self.stage_of(place) + 1);
         if next.is_empty() {
@@ -88,23 +90,23 @@ impl Stages {
         true
     }
 
-    /// Goes to the last stage that has begun.
+    /// Moves to the last stage that has started.
     pub(super) fn go_to_last_begun(&self, place: &mut Place, has_begun: impl Fn(&str) -> bool) {
         let stage = self.all.iter().rposition(|stage| stage.iter().any(|name| has_begun(name))).unwrap_or(0);
         place.strands = self.strands(stage);
     }
 }
 
-/// Which run of a container is read next.
+/// The run of a container to read next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
     /// The run.
     pub(super) run: i32,
-    /// Where in it to begin.
+    /// The position to start at.
     pub(super) after: After,
-    /// Whether it is the one before the present one, so that all of it is there.
+    /// Whether it is the run before the current one, so that its log is complete.
     pub(super) is_over: bool,
-    /// Whether lines are lost: Kubernetes keeps the last two runs only.
+    /// Whether lines are lost: Kubernetes keeps only the last two runs.
     pub(super) lost: bool,
 }
 

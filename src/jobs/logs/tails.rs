@@ -1,8 +1,8 @@
-//! One connection to the cluster for all who follow the same log at about the same place.
+//! One connection to the cluster for all readers that follow the same log at about the same position.
 //!
-//! A tail reads a log that goes on and keeps the last passages of it. Who stands among them is told from there, the same
-//! lines in the same passages; who is further back, or too slow, reads alone until they have caught up. A tail reads on
-//! only when somebody wants more.
+//! A tail reads a log that is still being written and keeps its last passages. A reader within them gets the same lines
+//! in the same passages; a reader that is further back, or too slow, reads alone until it has caught up. A tail reads
+//! on only when a reader requests more.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,19 +18,19 @@ use crate::cluster::logs::{self, After, Line, Source};
 use crate::cluster::{Cluster, ClusterError};
 use crate::tasks::Tasks;
 
-/// Passages that a tail keeps, of 64 KiB at most.
+/// Number of passages that a tail keeps, of at most 64 KiB each.
 const KEPT: usize = 8;
 
-/// Lines that came together.
+/// Lines that were read together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
-    /// Its own: who is told the same passage is told the same number.
+    /// Its number: readers of the same passage get the same number.
     pub number: i64,
     /// The lines, at least one.
     pub lines: Arc<[Line]>,
 }
 
-/// What comes next in a log.
+/// The next item of a log.
 #[derive(Debug)]
 pub enum Told {
     /// Some lines.
@@ -41,7 +41,7 @@ pub enum Told {
     Broken(ClusterError),
 }
 
-/// The tails of a server. Clones are the same.
+/// The tails of a server. Clones are handles to the same tails.
 #[derive(Clone)]
 pub struct Tails(Arc<Inner>);
 
@@ -53,17 +53,17 @@ struct Inner {
 }
 
 impl Tails {
-    /// No tails yet. They read from `cluster`, in `tasks`.
+    /// No tails yet. They read from `cluster` and run in `tasks`.
     pub fn new(cluster: Cluster, tasks: &Tasks) -> Self {
         Self(Arc::new(Inner { cluster, tasks: tasks.clone(), open: Mutex::default(), numbers: AtomicI64::new(1) }))
     }
 
-    /// A number that no passage had before.
+    /// A number that no passage has had before.
     pub fn number(&self) -> i64 {
         self.0.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The log behind `after`: together with others where it `goes_on`, alone where all of it is there.
+    /// The log after `after`: shared if it `goes_on`, not shared if it is complete.
     pub(super) fn read(&self, source: Source, after: After, goes_on: bool) -> Reading {
         let via = match goes_on {
             true => self.join_or_begin(&source, after),
@@ -76,7 +76,7 @@ impl Tails {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The log, when the first piece is asked for: one that is followed may be silent for hours.
+    /// Opened when the first item is requested: a log that is followed may be silent for hours.
     fn chunks(&self, source: &Source, after: After, goes_on: bool) -> Chunks {
         metrics::counter!("platform_log_connections_total").increment(1);
         let (cluster, source) = (self.0.cluster.clone(), source.clone());
@@ -108,7 +108,7 @@ impl Tails {
 pub(super) struct Reading {
     tails: Tails,
     source: Source,
-    /// Behind which line the reader stands.
+    /// The last line that the reader has received.
     after: After,
     goes_on: bool,
     via: Via,
@@ -120,7 +120,7 @@ enum Via {
 }
 
 impl Reading {
-    /// What comes next. Nothing is lost when it is dropped before it is ready.
+    /// The next item. Cancel-safe: nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Told {
         loop {
             match &mut self.via {
@@ -156,7 +156,7 @@ impl Reading {
     }
 }
 
-/// A log that is read for several.
+/// A log that several readers share.
 struct Tail {
     kept: Mutex<Kept>,
     changed: watch::Sender<()>,
@@ -167,9 +167,9 @@ struct Tail {
 /// What a tail remembers.
 #[derive(Debug)]
 struct Kept {
-    /// Each with the place before it.
+    /// The passages, each with the position before it.
     passages: VecDeque<(After, Passage)>,
-    /// Behind the last passage.
+    /// The position after the last passage.
     end: After,
     over: Option<Over>,
 }
@@ -180,16 +180,16 @@ enum Over {
     Broken(ClusterError),
 }
 
-/// What a tail has for a reader at some place.
+/// The answer of a tail to a reader at some position.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     /// This whole passage.
     Passage(Passage),
-    /// The lines of a passage that the reader does not have.
+    /// The lines of a passage that the reader has not received.
     Rest(Vec<Line>),
     /// Nothing yet.
     Nothing,
-    /// Nothing ever: the place is none of the tail's.
+    /// Nothing ever: the tail does not have the position.
     Elsewhere,
 }
 
@@ -239,7 +239,7 @@ impl Tail {
         Tap { tail: Arc::clone(self), changed: self.changed.subscribe() }
     }
 
-    /// Takes in what was read; whether there will be more.
+    /// Adds what was read; returns whether there will be more.
     fn take(&self, piece: Piece, number: i64) -> bool {
         let mut kept = self.kept();
         match piece {
@@ -261,7 +261,7 @@ impl Tail {
     }
 }
 
-/// Reads for a tail whenever somebody wants more, until the log is over or nobody is left.
+/// Reads for a tail whenever a reader requests more, until the log has ended or no reader is left.
 async fn fill(tail: Weak<Tail>, tails: Tails, mut chunks: Chunks, wanted: Arc<Notify>) {
     loop {
         wanted.notified().await;
@@ -273,14 +273,14 @@ async fn fill(tail: Weak<Tail>, tails: Tails, mut chunks: Chunks, wanted: Arc<No
     }
 }
 
-/// One reader at a tail.
+/// One reader of a tail.
 struct Tap {
     tail: Arc<Tail>,
     changed: watch::Receiver<()>,
 }
 
 impl Tap {
-    /// What comes behind `after`; `None` if the tail has gone on without this reader.
+    /// The item after `after`; `None` if the tail has moved on without this reader.
     async fn next(&mut self, after: After, tails: &Tails) -> Option<Told> {
         loop {
             self.changed.mark_unchanged();
@@ -298,7 +298,7 @@ impl Tap {
                 (Found::Nothing, Some(Over::Broken(error))) => return Some(Told::Broken(error)),
                 (Found::Nothing, None) => {
                     self.tail.wanted.notify_one();
-                    // The tail lives as long as this tap, so its sender does.
+                    // The tail lives as long as this tap, and so does its sender.
                     let _ = self.changed.changed().await;
                 }
             }
@@ -320,7 +320,7 @@ mod tests {
         After::Mark(line(count).mark)
     }
 
-    /// A tail that began behind line 2 and has the passages 3 to 4 and 5 to 7.
+    /// A tail that started after line 2 and has the passages 3 to 4 and 5 to 7.
     fn kept() -> Kept {
         let passage =
             |number, lines: std::ops::RangeInclusive<u64>| Passage { number, lines: lines.map(line).collect() };

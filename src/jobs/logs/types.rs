@@ -1,4 +1,4 @@
-//! A task's log as the API shows it.
+//! A task's log as shown by the API.
 
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};

@@ -1,4 +1,4 @@
-//! Jobs that the submit worker has something to do for.
+//! Jobs on which the submit worker has to act.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -11,7 +11,7 @@ use crate::ids::{JobId, ProjectId};
 use crate::jobs::model::manifest::Kept;
 use crate::jobs::phase::JobPhase;
 
-/// A job that is due, with all that the cluster needs to know of it.
+/// A due job, with everything that the cluster needs to know about it.
 #[derive(Debug, Clone, QueryableByName)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
 #[allow(missing_docs, reason = "the columns are described in the migration")]
@@ -26,19 +26,19 @@ pub struct Due {
     pub object_name: String,
     pub object_uid: Option<String>,
     pub attempt: i32,
-    /// Attempts so far, this one included.
+    /// Attempts so far, including this one.
     pub submit_attempts: i32,
 }
 
 impl Due {
-    /// Whether its object is a failed attempt's, which goes before the next one is created.
+    /// Whether its object belongs to a failed attempt and is deleted before the next one is created.
     pub fn is_restarting(&self) -> bool {
         names::is_of_earlier_attempt(&self.object_name, self.id, self.attempt)
     }
 }
 
-/// Claims at most `limit` due jobs for `lease_seconds`: others see them again after that, if the claimer has died. No
-/// transaction stays open while the cluster is asked.
+/// Claims at most `limit` due jobs for `lease_seconds`; after that others see them again, in case the claimer has died.
+/// No transaction is open while the cluster is called.
 ///
 /// # Errors
 /// The database's.

@@ -1,7 +1,7 @@
-//! Jobs by their ids, each with its project and the person who submitted it.
+//! Jobs by id, each with its project and the user who submitted it.
 //!
-//! The project decides who sees the job, so it is read anyway, and most who ask for a job ask for both: in one statement
-//! they take one turn instead of two, and are shared by more requests.
+//! The project decides who may see the job, so it is read in any case, and most queries for a job request both: one
+//! statement saves a round trip, and is shared by more requests.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::ids::{GroupId, JobId};
 use crate::projects::model::Project;
 use crate::users::model::User;
 
-/// A job, as much of it as `T` has, with what it belongs to.
+/// A job, with the columns in `T`, its project and its submitter.
 #[derive(Debug, Clone)]
 pub struct Found<T> {
     /// The job.
     pub job: Arc<T>,
     /// Its project.
     pub project: Arc<Project>,
-    /// Who submitted it.
+    /// The user who submitted it.
     pub submitter: Arc<User>,
 }
 
@@ -35,13 +35,13 @@ impl<T> Found<T> {
         rows.into_iter().map(found).collect()
     }
 
-    /// The group that the project belongs to, which decides who sees the job.
+    /// The group of the project, which decides who may see the job.
     pub fn group(&self) -> GroupId {
         self.project.group_id
     }
 }
 
-/// All of the jobs with these ids.
+/// The full jobs with these ids.
 ///
 /// # Errors
 /// The database's.
@@ -51,7 +51,7 @@ pub async fn whole(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<V
     joined.filter(jobs::id.eq_any(ids)).select(columns).load(conn).await.map(Found::each)
 }
 
-/// What most ask for of the jobs with these ids.
+/// The most requested columns of the jobs with these ids.
 ///
 /// # Errors
 /// The database's.

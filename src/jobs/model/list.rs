@@ -17,18 +17,18 @@ use crate::graphql::cursor::{Position, SortValue};
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
 use crate::jobs::phase::JobPhase;
 
-/// Which jobs, and in which order: part of a loader's key.
+/// The filter and order of a list of jobs: part of a loader's key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
-    /// Of this project only.
+    /// Only jobs of this project.
     pub project: Option<ProjectId>,
-    /// Of this group's projects only.
+    /// Only jobs of this group's projects.
     pub group: Option<GroupId>,
-    /// Submitted by this person only.
+    /// Only jobs submitted by this user.
     pub submitted_by: Option<UserId>,
-    /// In one of these phases only.
+    /// Only jobs in one of these phases.
     pub phases: Option<Vec<JobPhase>>,
-    /// Oldest first; newest first otherwise.
+    /// Oldest first; otherwise newest first.
     pub oldest_first: bool,
 }
 
@@ -38,7 +38,7 @@ impl Selection {
         self.oldest_first != page.backward
     }
 
-    /// What the page's two cursors mean for time: (later than, earlier than).
+    /// The page's two cursors as bounds of time: (later than, earlier than).
     fn bounds<'p>(&self, page: &'p Page) -> (Option<&'p Position>, Option<&'p Position>) {
         if self.oldest_first {
             (page.after.as_ref(), page.before.as_ref())
@@ -78,7 +78,7 @@ fn filtered<'a>(visible: &'a Visible, selection: &'a Selection) -> Filtered<'a> 
     query
 }
 
-/// One page of the jobs that are visible and selected, in the page's own direction.
+/// One page of the visible and selected jobs, in the page's own direction.
 ///
 /// # Errors
 /// The database's.
@@ -92,7 +92,7 @@ pub async fn page(
     use diesel::dsl::sql;
     let mut query = filtered(visible, selection);
     let (later, earlier) = selection.bounds(page);
-    // Diesel has no row comparison; (submitted_at, id) > (…) is what the index is made for.
+    // Diesel has no row comparison; the index is made for (submitted_at, id) > (…).
     if let Some((time, id)) = time(later) {
         query = query.filter(
             sql::<Bool>("(jobs.submitted_at, jobs.id) > (")
@@ -130,7 +130,7 @@ where
     jobs.into_iter().map(|job| Arc::new(job).into()).collect()
 }
 
-/// How many jobs are visible and selected.
+/// The number of visible and selected jobs.
 ///
 /// # Errors
 /// The database's.

@@ -1,4 +1,4 @@
-//! What a reader of a task's log has to know of the task.
+//! The state of a task that a reader of its log needs.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -10,7 +10,7 @@ use crate::db::tables::jobs;
 use crate::ids::JobId;
 use crate::jobs::logs::{Sight, Stages};
 
-/// Where the job stands and what its task's newest pod is.
+/// The state of the job and of its task's newest pod.
 ///
 /// # Errors
 /// The database's.
@@ -25,8 +25,8 @@ pub async fn sight(conn: &mut AsyncPgConnection, job: JobId, task: i32) -> Query
     }))
 }
 
-/// The containers of one of the job's tasks, as its manifest has them; `None` if there is no such task. A container that the
-/// cluster adds to a pod is not among them.
+/// The containers of one of the job's tasks, according to its manifest; `None` if there is no such task. Containers
+/// that the cluster adds to a pod are not included.
 pub fn stages(manifest: &Manifest, task: i32) -> Option<Stages> {
     let template = manifest.template_of(usize::try_from(task).ok()?)?;
     let template: Value = serde_json::from_str(template).ok()?;
@@ -36,7 +36,7 @@ pub fn stages(manifest: &Manifest, task: i32) -> Option<Stages> {
         let names = containers.filter(|it| wanted(it)).filter_map(|it| it.get("name")?.as_str());
         names.map(str::to_owned).collect()
     };
-    // An init container that is always restarted goes on beside the others.
+    // An init container that always restarts keeps running beside the others.
     let goes_on = |container: &Value| container["restartPolicy"] == "Always";
     let init = named("initContainers", &|container| !goes_on(container));
     Some(Stages::new(init, named("initContainers", &goes_on), named("containers", &|_| true)))

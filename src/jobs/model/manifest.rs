@@ -1,4 +1,4 @@
-//! The object that a job has in the cluster, as its row keeps it: equal tasks once, with how many of each there are.
+//! The object of a job in the cluster, as stored in its row: equal tasks once, with their number.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,23 +16,23 @@ use serde_json::value::RawValue;
 use crate::cluster::crd::FlashJob;
 use crate::db::tables::jobs;
 
-/// A FlashJob in which equal tasks that stand side by side are one template. What it is with every task in its place is
-/// reckoned, and written only for the cluster and for who asks to see it.
+/// A FlashJob in which equal adjacent tasks are one template. Its expanded size is computed, and it is expanded only
+/// for the cluster and for clients that request it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// The object as compact JSON with one task a group.
+    /// The object as compact JSON with one task per group.
     json: JsonText,
     groups: Vec<Group>,
 }
 
-/// Where a group's template stands in the JSON, and how many tasks it is the template of.
+/// The range of a group's template in the JSON, and the number of tasks that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Group {
     template: Range<usize>,
     count: usize,
 }
 
-/// The columns that a manifest is kept in.
+/// The columns in which a manifest is stored.
 #[derive(Debug, Clone, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = jobs, check_for_backend(Pg))]
 pub struct Kept {
@@ -40,7 +40,7 @@ pub struct Kept {
     task_counts: Option<Vec<i32>>,
 }
 
-/// The parts of a FlashJob that a manifest is taken apart by.
+/// The parts of a FlashJob that are needed to split a manifest.
 #[derive(Deserialize)]
 struct Parts<'a> {
     #[serde(borrow)]
@@ -54,11 +54,11 @@ struct SpecParts<'a> {
 }
 
 impl Manifest {
-    /// A FlashJob as compact JSON, whose `spec.tasks` stand for as many tasks each as `counts` says; those beyond
+    /// A FlashJob as compact JSON, each of whose `spec.tasks` stands for as many tasks as `counts` says; those beyond
     /// `counts` for one.
     pub fn new(json: String, counts: &[usize]) -> Self {
         let json = JsonText(json.into());
-        // What is no FlashJob has no tasks; the cluster says what is wrong with it.
+        // An invalid FlashJob has no tasks; the cluster reports what is wrong with it.
         let templates = serde_json::from_str::<Parts<'_>>(&json.0).map(|parts| parts.spec.tasks).unwrap_or_default();
         let places = templates.into_iter().map(|template| place(&json.0, template.get()));
         let counts = counts.iter().copied().chain(std::iter::repeat(1));
@@ -66,12 +66,13 @@ impl Manifest {
         Self { json, groups }
     }
 
-    /// Bytes of the object with every task in its place, as JSON.
+    /// Size of the expanded object as JSON, in bytes.
     pub fn bytes(&self) -> usize {
         self.reckoned(str::len)
     }
 
-    /// Bytes of the object as the API server keeps it: Go's encoder writes `<`, `>`, `&`, U+2028 and U+2029 as six bytes.
+    /// Size of the object in the API server, in bytes: Go's encoder writes `<`, `>`, `&`, U+2028 and U+2029 as six
+    /// bytes each.
     /// <https://pkg.go.dev/encoding/json#Marshal>
     pub fn bytes_in_cluster(&self) -> usize {
         self.reckoned(escaped_by_go)
@@ -79,34 +80,34 @@ impl Manifest {
 
     fn reckoned(&self, bytes: impl Fn(&str) -> usize) -> usize {
         let of_group = |group: &Group| {
-            // Its copies stand behind it, each with a comma before it.
+            // Its copies follow it, each with a comma before it.
             let copies = group.count.saturating_sub(1);
             bytes(self.template(group)).saturating_add(1).saturating_mul(copies)
         };
         self.groups.iter().map(of_group).fold(bytes(&self.json.0), usize::saturating_add)
     }
 
-    /// How many tasks it has.
+    /// The number of tasks.
     pub fn task_count(&self) -> usize {
         self.groups.iter().map(|group| group.count).sum()
     }
 
-    /// The pod template of each group as JSON, and how many tasks have it.
+    /// The pod template of each group as JSON, and the number of its tasks.
     pub fn templates(&self) -> impl Iterator<Item = (&str, usize)> {
         self.groups.iter().map(|group| (self.template(group), group.count))
     }
 
-    /// How many tasks each template stands for, as the column has it.
+    /// The number of tasks of each template, as stored in the column.
     pub fn counts(&self) -> Vec<i32> {
         self.groups.iter().map(|group| i32::try_from(group.count).unwrap_or(i32::MAX)).collect()
     }
 
-    /// The object with one task a group: what [`Self::counts`] goes with.
+    /// The object with one task per group, to which [`Self::counts`] belongs.
     pub fn json(&self) -> &JsonText {
         &self.json
     }
 
-    /// Bytes of [`Self::json`].
+    /// Size of [`Self::json`], in bytes.
     pub fn json_bytes(&self) -> usize {
         self.json.0.len()
     }
@@ -115,7 +116,7 @@ impl Manifest {
         self.json.0.get(group.template.clone()).unwrap_or_default()
     }
 
-    /// The object with every task in its place, as JSON.
+    /// The expanded object as JSON.
     pub fn expanded(&self) -> Cow<'_, str> {
         if self.groups.iter().all(|group| group.count == 1) {
             return Cow::Borrowed(&self.json.0);
@@ -134,10 +135,10 @@ impl Manifest {
         Cow::Owned(expanded)
     }
 
-    /// The object for the cluster, with every task in its place.
+    /// The expanded object for the cluster.
     ///
     /// # Errors
-    /// What is kept does not have the form of a FlashJob.
+    /// The stored object is not a valid FlashJob.
     pub fn flash_job(&self) -> Result<FlashJob, serde_json::Error> {
         let mut job: FlashJob = serde_json::from_str(&self.json.0)?;
         let templates = std::mem::take(&mut job.spec.tasks).into_iter().zip(&self.groups);
@@ -145,7 +146,7 @@ impl Manifest {
         Ok(job)
     }
 
-    /// The pod template of the task at this place as JSON; `None` beyond the last task.
+    /// The pod template of the task with this index as JSON; `None` beyond the last task.
     pub fn template_of(&self, task: usize) -> Option<&str> {
         let mut behind = 0;
         let group = self.groups.iter().find(|group| {
@@ -170,25 +171,25 @@ impl From<Kept> for Manifest {
     }
 }
 
-/// Where `part`, a piece of `whole`, stands in it.
+/// The range of `part`, a substring of `whole`.
 fn place(whole: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
     start..start + part.len()
 }
 
-/// How long JSON is when Go has written it.
+/// Length of JSON when encoded by Go.
 fn escaped_by_go(json: &str) -> usize {
     let longer = json.bytes().filter(|byte| matches!(byte, b'<' | b'>' | b'&')).count();
     let separators = json.matches(['\u{2028}', '\u{2029}']).count();
     json.len() + 5 * longer + 3 * separators
 }
 
-/// Compact JSON as text: a tree of it would take many times as much memory.
+/// Compact JSON as text: a parsed tree would take many times as much memory.
 #[derive(Debug, Clone, PartialEq, Eq, FromSqlRow, AsExpression)]
 #[diesel(sql_type = Jsonb)]
 pub struct JsonText(Box<str>);
 
-/// The version of the format that PostgreSQL sends jsonb in.
+/// The version of PostgreSQL's binary format of jsonb.
 const JSONB: u8 = 1;
 
 impl FromSql<Jsonb, Pg> for JsonText {
@@ -209,7 +210,7 @@ impl ToSql<Jsonb, Pg> for JsonText {
     }
 }
 
-/// JSON without the blanks between its parts, which PostgreSQL writes.
+/// JSON without the whitespace that PostgreSQL adds.
 fn compact(json: &str) -> String {
     let mut compacted = String::with_capacity(json.len());
     let (mut in_text, mut escaped) = (false, false);

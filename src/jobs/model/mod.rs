@@ -51,33 +51,33 @@ pub struct Job {
     pub id: JobId,
     /// The project it belongs to.
     pub project_id: ProjectId,
-    /// Who submitted it.
+    /// The user who submitted it.
     pub submitted_by: UserId,
     /// The config commit it was made from.
     pub config_commit_id: Option<CommitId>,
-    /// The name for people.
+    /// The display name.
     pub name: String,
-    /// The queue it waits in.
+    /// The queue.
     pub queue: String,
-    /// Higher goes to the cluster first.
+    /// Higher values are sent to the cluster first.
     pub priority: i32,
-    /// Who places its pods.
+    /// How it reaches the cluster.
     pub executor: ExecutorMode,
-    /// Where it stands.
+    /// Its phase.
     pub phase: JobPhase,
-    /// When somebody asked to cancel it.
+    /// When its cancellation was requested.
     pub cancel_requested_at: Option<DateTime<Utc>>,
-    /// The machine-readable why of the phase.
+    /// Machine-readable reason of the phase.
     pub reason: Option<String>,
     /// Human-readable explanation of the reason.
     pub message: Option<String>,
-    /// Why it waits, in one sentence.
+    /// Human-readable explanation of why it is waiting.
     pub pending_reason: Option<String>,
     /// How often it was preempted.
     pub preemptions: i32,
-    /// Which attempt it is at, from 1.
+    /// The current attempt, from 1.
     pub attempt: i32,
-    /// How often it may be started anew after a failure.
+    /// Maximum number of retries after a failure.
     pub retry_limit: i32,
     /// When it was submitted.
     pub submitted_at: DateTime<Utc>,
@@ -88,13 +88,13 @@ pub struct Job {
 }
 
 impl Job {
-    /// How often it is still started anew if it fails.
+    /// The number of retries left.
     pub fn retries_left(&self) -> i32 {
         self.retry_limit.saturating_add(1).saturating_sub(self.attempt).max(0)
     }
 }
 
-/// What most lists of jobs show. Of many rows, the columns that nobody asked for are half of the cost.
+/// The columns that most lists of jobs show. With many rows, columns that were not requested are half of the cost.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
 pub struct Brief {
@@ -102,17 +102,17 @@ pub struct Brief {
     pub id: JobId,
     /// The project it belongs to.
     pub project_id: ProjectId,
-    /// Who submitted it.
+    /// The user who submitted it.
     pub submitted_by: UserId,
-    /// The name for people.
+    /// The display name.
     pub name: String,
-    /// Where it stands.
+    /// Its phase.
     pub phase: JobPhase,
     /// When it was submitted.
     pub submitted_at: DateTime<Utc>,
 }
 
-/// How much of a job is read: part of a loader's key.
+/// Which columns of a job are read: part of a loader's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Columns {
     /// Those of a [`Brief`].
@@ -121,12 +121,12 @@ pub enum Columns {
     Whole,
 }
 
-/// A job with as much of it as was read.
+/// A job with the columns that were read.
 #[derive(Debug, Clone)]
 pub enum Row {
-    /// What most lists show.
+    /// The columns that most lists show.
     Brief(Arc<Brief>),
-    /// All of it.
+    /// All columns.
     Whole(Arc<Job>),
 }
 
@@ -159,7 +159,7 @@ impl Row {
         }
     }
 
-    /// Who submitted it.
+    /// The user who submitted it.
     pub fn submitted_by(&self) -> UserId {
         match self {
             Self::Brief(job) => job.submitted_by,
@@ -167,7 +167,7 @@ impl Row {
         }
     }
 
-    /// The name for people.
+    /// The display name.
     pub fn name(&self) -> &str {
         match self {
             Self::Brief(job) => &job.name,
@@ -175,7 +175,7 @@ impl Row {
         }
     }
 
-    /// Where it stands.
+    /// Its phase.
     pub fn phase(&self) -> JobPhase {
         match self {
             Self::Brief(job) => job.phase,
@@ -192,7 +192,7 @@ impl Row {
     }
 }
 
-/// The job with this id, and the group its project belongs to.
+/// The job with this id, and the group of its project.
 ///
 /// # Errors
 /// The database's.
@@ -206,7 +206,7 @@ pub async fn find(conn: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option
         .optional()
 }
 
-/// As [`find`], keeping others from changing the job until the transaction ends.
+/// Like [`find`], locking the job until the transaction ends.
 ///
 /// # Errors
 /// The database's.
@@ -214,7 +214,7 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option
     jobs::table.filter(jobs::id.eq(id)).select(Job::as_select()).for_update().first(conn).await.optional()
 }
 
-/// What goes to the cluster for a job, and where.
+/// The object of a job for the cluster, and its namespace.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
 pub struct Object {
@@ -223,7 +223,7 @@ pub struct Object {
     /// The object.
     #[diesel(embed)]
     pub kept: manifest::Kept,
-    /// The namespace it goes to.
+    /// The namespace.
     pub namespace: String,
 }
 
@@ -235,7 +235,7 @@ pub async fn objects(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult
     jobs::table.filter(jobs::id.eq_any(ids)).select(Object::as_select()).load(conn).await
 }
 
-/// What the cluster has reported of the tasks of these jobs.
+/// The states of these jobs' tasks, as reported by the cluster.
 ///
 /// # Errors
 /// The database's.
@@ -243,12 +243,12 @@ pub async fn tasks(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<V
     jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, jobs::tasks)).load(conn).await
 }
 
-/// How many tasks each of these jobs has.
+/// The number of tasks of each of these jobs.
 ///
 /// # Errors
 /// The database's.
 pub async fn task_counts(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<(JobId, i64)>> {
-    // A row that keeps no counts has every task in its object.
+    // A row without counts has every task in its object.
     let tasks = diesel::dsl::sql::<diesel::sql_types::BigInt>(
         "coalesce((SELECT sum(count) FROM unnest(jobs.task_counts) AS count),
                   jsonb_array_length(jobs.manifest #> '{spec,tasks}'), 0)::bigint",
@@ -256,8 +256,8 @@ pub async fn task_counts(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryRe
     jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, tasks)).load(conn).await
 }
 
-/// How many bytes the object of each of these jobs has with every task in its place, as JSON. Those of a job whose row
-/// does not say are those of the row's object.
+/// The size of the expanded object of each of these jobs as JSON, in bytes. For a row that does not store it, the size
+/// of the stored object.
 ///
 /// # Errors
 /// The database's.

@@ -32,7 +32,7 @@ impl FromSql<Jsonb, Pg> for Tasks {
     }
 }
 
-/// What a job's life reads and changes.
+/// The columns that a job's life reads and changes.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(Pg))]
 #[allow(missing_docs, reason = "the columns are described in the migration")]
@@ -59,11 +59,11 @@ pub struct Life {
     pub refused_since: Option<DateTime<Utc>>,
 }
 
-/// Takes in what was seen, in order, in one transaction: one statement for all rows, one for all events. Observations
-/// of jobs that are not ours are dropped. How many events were written.
+/// Applies observations in order in one transaction: one statement for all rows, one for all events. Observations of
+/// unknown jobs are dropped. Returns the number of events written.
 ///
 /// # Errors
-/// The database's; nothing was changed then.
+/// The database's; nothing was changed in that case.
 pub async fn apply(
     conn: &mut AsyncPgConnection,
     observations: &[Observation],
@@ -89,10 +89,10 @@ pub async fn apply(
     .await
 }
 
-/// Changes one job under its lock. Answers the job after the change, or `None` if there is no such job.
+/// Changes one job under its lock. Returns the job after the change, or `None` if there is no such job.
 ///
 /// # Errors
-/// The database's; nothing was changed then.
+/// The database's; nothing was changed in that case.
 pub async fn change(
     conn: &mut AsyncPgConnection,
     job: JobId,
@@ -109,8 +109,8 @@ pub async fn change(
     .await
 }
 
-/// A newer version alone is not worth a write: the state it had is the row's already. An older one is, or what comes
-/// after it would be taken for old.
+/// A newer version alone is not worth a write: the row already has its state. An older one is, because otherwise later
+/// observations would be taken for outdated.
 fn differs(life: &Life, before: Option<&Life>) -> bool {
     before.is_none_or(|before| {
         let went_back = life.object_version < before.object_version;
@@ -118,7 +118,7 @@ fn differs(life: &Life, before: Option<&Life>) -> bool {
     })
 }
 
-/// How many tasks the jobs have of which pods were seen that claim to run one that is not known yet.
+/// The number of tasks of the jobs for which pods of yet unknown tasks were observed.
 async fn task_counts(
     conn: &mut AsyncPgConnection,
     observations: &[Observation],
@@ -138,7 +138,7 @@ async fn task_counts(
     Ok(counts.into_iter().map(|(job, tasks)| (job, usize::try_from(tasks).unwrap_or(0))).collect())
 }
 
-/// Whether it is of a task that its job has.
+/// Whether the observation is about a task that its job has.
 fn is_possible(seen: &Seen, tasks: Option<&usize>) -> bool {
     match (seen, tasks) {
         (Seen::Pod(pod), Some(tasks)) => usize::try_from(pod.task).is_ok_and(|index| index < *tasks),
@@ -146,14 +146,14 @@ fn is_possible(seen: &Seen, tasks: Option<&usize>) -> bool {
     }
 }
 
-/// The jobs that there are, and what events of theirs are about.
+/// The existing jobs, and the topics of their events.
 type Locked = (HashMap<JobId, Life>, HashMap<JobId, About>);
 
 async fn lock(conn: &mut AsyncPgConnection, ids: Vec<JobId>) -> QueryResult<Locked> {
     // Not joined, so that the projects are not locked as well.
     let project = projects::table.filter(projects::id.eq(jobs::project_id));
     let group = project.select(projects::group_id).single_value().assume_not_null();
-    // In the order of ids, so that two who lock several jobs never wait for each other in a circle.
+    // In the order of ids, so that transactions that lock several jobs cannot deadlock.
     let rows: Vec<(Life, ProjectId, GroupId, UserId)> = jobs::table
         .filter(jobs::id.eq_any(ids))
         .order(jobs::id.asc())
@@ -174,7 +174,7 @@ async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> 
     }
     let tasks = lives.iter().map(|life| serde_json::to_value(&life.tasks.0)).collect::<Result<Vec<_>, _>>();
     let tasks = tasks.map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
-    // One array a column: the statement is the same for one row and for five hundred.
+    // One array per column: the statement is the same for one row and for five hundred.
     diesel::sql_query(
         "UPDATE jobs SET phase = new.phase, reason = new.reason, message = new.message,
                 pending_reason = new.pending_reason, preemptions = new.preemptions, tasks = new.tasks,
@@ -208,7 +208,7 @@ async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> 
     .map(drop)
 }
 
-/// The object that a job must have in the cluster.
+/// The object that a job is expected to have in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct Expected {
     /// The job.
@@ -221,7 +221,7 @@ pub struct Expected {
     pub uid: String,
 }
 
-/// The objects that must be in the cluster: what a list of the cluster is compared with.
+/// The objects that are expected in the cluster: a list of the cluster is compared with them.
 ///
 /// # Errors
 /// The database's.
@@ -234,7 +234,8 @@ pub async fn in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Expecte
         .await
 }
 
-/// The pods of tasks that have not ended, each as one that is there no more: what a list of the cluster is compared with.
+/// The pods of tasks that have not ended, each as one that no longer exists: a list of the cluster is compared with
+/// them.
 ///
 /// # Errors
 /// The database's.
@@ -251,7 +252,7 @@ pub async fn pods_in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Ta
     Ok(pods.collect())
 }
 
-/// How many jobs are in each phase that may still change.
+/// The number of jobs in each phase that is not final.
 ///
 /// # Errors
 /// The database's.

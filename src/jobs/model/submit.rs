@@ -1,4 +1,4 @@
-//! The rows that a submit and a cancel write.
+//! The rows written by a submit and a cancel.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -48,7 +48,7 @@ pub async fn insert(writes: &mut Writes<'_>, job: &NewJob<'_>) -> QueryResult<()
     diesel::insert_into(jobs::table).values(job).execute(writes.conn()).await.map(drop)
 }
 
-/// What a project may have at a time; `None` is no limit.
+/// The quota of a project; `None` means unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = project_quotas, check_for_backend(diesel::pg::Pg))]
 pub struct Quota {
@@ -58,11 +58,11 @@ pub struct Quota {
     pub cpu_millis: Option<i64>,
     /// Bytes of memory.
     pub memory_bytes: Option<i64>,
-    /// Jobs that are not finished.
+    /// Unfinished jobs.
     pub concurrent_jobs: Option<i32>,
 }
 
-/// The project's quota, if it has one; other submits of the project wait until the transaction ends.
+/// The project's quota, if it has one, locked: other submits to the project wait until the transaction ends.
 ///
 /// # Errors
 /// The database's.
@@ -78,7 +78,7 @@ pub async fn quota(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryRes
     project_quotas::table.find(project).select(Quota::as_select()).first(conn).await.optional()
 }
 
-/// What the project's unfinished jobs ask for together, and how many they are.
+/// The requests of the project's unfinished jobs together, and their number.
 ///
 /// # Errors
 /// The database's.
@@ -99,7 +99,7 @@ pub async fn usage(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryRes
     Ok((used, i64::try_from(rows.len()).unwrap_or(i64::MAX)))
 }
 
-/// Marks the job as to be cancelled and due for the submit worker at once. The reason is shown at the end.
+/// Marks the job as cancelled and due for the submit worker at once. The reason is shown when it has ended.
 ///
 /// # Errors
 /// The database's.

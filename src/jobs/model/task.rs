@@ -1,4 +1,4 @@
-//! A task as the column `tasks` keeps it, and as the API shows it.
+//! A task as stored in the column `tasks`, and as shown by the API.
 
 use async_graphql::{Enum, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -8,13 +8,13 @@ use crate::cluster::pods::ending::{self, End};
 use crate::cluster::pods::{Owner, PodState, TaskPod, stop};
 use crate::ids::JobId;
 
-/// The reason of a container that crashed and is started again after a pause.
+/// Reason of a container that crashed and will be restarted after a pause.
 const CRASH_LOOP: &str = "CrashLoopBackOff";
-/// The reason of a task that was stopped because its job came to its end.
+/// Reason of a task that was stopped because its job ended.
 pub const JOB_ENDED: &str = "JobEnded";
-/// The reason of a task whose job was stopped to make room.
+/// Reason of a task whose job was stopped to make room.
 pub const PREEMPTED: &str = "Preempted";
-/// The reason of a task that was stopped because another failed and its job is started again.
+/// Reason of a task that was stopped because another one failed and its job is retried.
 pub const RETRYING: &str = "Retrying";
 
 /// The state of a task.
@@ -102,7 +102,7 @@ fn first() -> i32 {
 }
 
 impl Task {
-    /// What its pod, made for this attempt, says.
+    /// The task according to its pod, which was created for this attempt.
     pub fn of_pod(pod: &TaskPod, attempt: i32) -> Self {
         let was_stopped = pod.leaving && pod.stopped.is_some();
         let time = |seconds: Option<i64>| seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
@@ -158,7 +158,7 @@ impl Task {
         }
     }
 
-    /// Its pod as one that is there no more, if the task has not ended. `object` is the name of what controls it.
+    /// Its pod as one that no longer exists, unless the task has ended. `object` is the name of the pod's controller.
     pub fn gone_from(self, job: JobId, namespace: &str, object: &str) -> Option<TaskPod> {
         let open = matches!(self.state, TaskState::Waiting | TaskState::Running) && !self.gone;
         let (name, owner) = (self.pod.filter(|_| open)?, self.owner?);
@@ -194,60 +194,60 @@ impl Task {
         })
     }
 
-    /// Whether its pod is there and may go on.
+    /// Whether its pod exists and may continue.
     pub fn is_live(&self) -> bool {
         matches!(self.state, TaskState::Waiting | TaskState::Running) && !self.leaving && !self.gone
     }
 
-    /// Whether it ended by itself, well or badly.
+    /// Whether it ended by itself, successfully or not.
     pub fn has_ended(&self) -> bool {
         matches!(self.state, TaskState::Succeeded | TaskState::Failed)
     }
 
-    /// The sentence about its state.
+    /// The message about its state.
     pub fn sentence(&self) -> String {
         let index = self.index;
         match (self.state, &self.node) {
             (TaskState::Waiting, _) => Self::being_prepared(index),
             (TaskState::Running, _) if self.is_restarted() => {
-                format!("task {index} has ended and is started again: {}", self.end())
+                format!("task {index} ended and is being restarted: {}", self.end())
             }
-            (TaskState::Running, Some(node)) => format!("task {index} runs on {node}"),
-            (TaskState::Running, None) => format!("task {index} runs"),
+            (TaskState::Running, Some(node)) => format!("task {index} is running on {node}"),
+            (TaskState::Running, None) => format!("task {index} is running"),
             (TaskState::Succeeded, _) => format!("task {index} succeeded"),
             (TaskState::Failed, _) => ending::failed(index, &self.end()),
             (TaskState::Stopped, _) => format!("task {index} was stopped: {}", self.why_stopped()),
         }
     }
 
-    /// The sentence about a task that does not run yet.
+    /// The message about a task that is not running yet.
     pub fn being_prepared(index: i32) -> String {
         format!("task {index} is being prepared")
     }
 
-    /// Whether its program ended and the kubelet starts it again after a pause.
+    /// Whether its program ended and the kubelet restarts it after a pause.
     pub fn is_restarted(&self) -> bool {
         self.reason.as_deref() == Some(CRASH_LOOP)
     }
 
-    /// Why it was stopped, in words.
+    /// Why it was stopped, as a message.
     pub fn why_stopped(&self) -> &'static str {
         match self.reason.as_deref() {
-            Some(stop::EVICTED) => "its pod was evicted, as when its node is drained",
+            Some(stop::EVICTED) => "its pod was evicted, for example because its node was drained",
             Some(stop::NODE_UNAVAILABLE) => "its node became unavailable",
-            Some(stop::PREEMPTED_BY_SCHEDULER) => "its pod made room for one of a higher priority",
+            Some(stop::PREEMPTED_BY_SCHEDULER) => "its pod made room for one with a higher priority",
             Some(stop::STOPPED_BY_KUBELET) => "its node stopped its pod",
             Some(JOB_ENDED) => "its job has ended",
-            Some(PREEMPTED) => "its job made room for one of a higher queue",
-            Some(RETRYING) => "its job is started again",
+            Some(PREEMPTED) => "its job made room for one in a higher queue",
+            Some(RETRYING) => "its job is being retried",
             Some(stop::POD_DELETED) => "its pod was deleted",
-            // What it waited for when its job ended.
+            // What it was waiting for when its job ended.
             Some(_) | None if !self.leaving && !self.gone => "its job has ended",
             Some(_) | None => "its pod was deleted",
         }
     }
 
-    /// How its program ended, and which one where there are several.
+    /// How its program ended, and in which container if there are several.
     fn end(&self) -> End<'_> {
         End {
             container: self.container.as_deref(),
@@ -259,7 +259,7 @@ impl Task {
         }
     }
 
-    /// Its container, where there are several.
+    /// Its container, if there are several.
     pub fn place(&self) -> Option<String> {
         let kind = if self.in_init { "init container" } else { "container" };
         self.container.as_ref().map(|name| format!("{kind} {name}"))
@@ -286,12 +286,12 @@ mod tests {
         task 0 failed: init container setup: Error, exit code 3
         task 0 failed: container side: Error, exit code 3
         task 0 failed: container side: OOMKilled, exit code 137 (signal 9)
-        task 0 has ended and is started again: CrashLoopBackOff, exit code 3
+        task 0 ended and is being restarted: CrashLoopBackOff, exit code 3
         task 0 was stopped: its pod was deleted
-        task 0 was stopped: its pod was evicted, as when its node is drained
+        task 0 was stopped: its pod was evicted, for example because its node was drained
         task 0 was stopped: its node became unavailable
         task 0 was stopped: its job has ended
-        task 0 was stopped: its job made room for one of a higher queue
+        task 0 was stopped: its job made room for one in a higher queue
         ");
     }
 }

@@ -1,8 +1,8 @@
-//! What the cluster says, made fit for PostgreSQL before it goes any further.
+//! Observations of the cluster, cleaned for PostgreSQL before they go any further.
 //!
-//! A text of PostgreSQL, in a column or within `jsonb`, cannot hold U+0000, and Kubernetes lets anybody write one: a
-//! container into its termination message, a controller into a condition. Every field of an observation is named here,
-//! so that one that is added later is thought of.
+//! PostgreSQL's text, in a column or in `jsonb`, cannot contain U+0000, and Kubernetes lets anyone write one: a
+//! container in its termination message, a controller in a condition. Every field of an observation is named here, so
+//! that a new one is not forgotten.
 
 use std::borrow::Cow;
 
@@ -10,12 +10,12 @@ use crate::cluster::pods::{Owner, TaskPod};
 use crate::cluster::text::storable;
 use crate::jobs::life::{ObjectRef, ObjectState, Observation, Seen};
 
-/// The longest message that is kept, in bytes: as much as a condition of Kubernetes may have.
+/// Maximum length of a message, in bytes: the same as for a condition in Kubernetes.
 const LONGEST_MESSAGE: usize = 32 << 10;
-/// The longest name, uid or reason. Kubernetes allows a reason 1024 characters and all else less.
+/// Maximum length of a name, uid or reason. Kubernetes allows 1024 characters for a reason and less for the others.
 const LONGEST_WORD: usize = 1024;
 
-/// The observation with every text cleaned.
+/// The observation with every string cleaned.
 pub(super) fn clean(mut observation: Observation) -> Observation {
     let Observation { job: _, seen } = &mut observation;
     match seen {

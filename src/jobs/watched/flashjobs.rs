@@ -1,4 +1,4 @@
-//! What a FlashJob says of its job, and which have vanished while nobody looked.
+//! What a FlashJob reports about its job, and which ones disappeared while the watch was not running.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -51,13 +51,13 @@ impl Watched for FlashJobs {
         Ok(expected.into_iter().map(|expected| (expected.job, expected)).collect())
     }
 
-    /// Asked for by name: the list alone proves nothing.
+    /// Read by name: the list alone proves nothing.
     async fn vanished(cluster: &Cluster, Expected { job, namespace, name, uid }: Expected) -> Option<Observation> {
         let found = loop {
             match cluster.uid_of::<FlashJob>(&namespace, &name).await {
                 Ok(found) => break found,
                 Err(error) => {
-                    tracing::warn!(%job, %error, "the watch cannot tell whether a job's object is there");
+                    tracing::warn!(%job, %error, "the watch cannot tell whether a job's object exists");
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -71,7 +71,7 @@ fn job_of(object: &FlashJob) -> Option<JobId> {
     object.labels().get(JOB_LABEL)?.parse().ok()
 }
 
-/// What an object says of its job.
+/// The state of a job according to its object.
 fn state(object: &FlashJob) -> ObjectState {
     let status = object.status.as_ref();
     let phase = match status.and_then(|status| status.phase) {
@@ -108,7 +108,7 @@ fn telling(conditions: &[Condition], phase: ObjectPhase) -> Option<&Condition> {
     conditions.iter().find(|condition| condition.type_ == kind && condition.status == status)
 }
 
-/// Whether a condition says that the job was stopped to make room and has not run since.
+/// Whether a condition reports that the job was preempted and has not run since.
 fn tells_preemption(condition: &Condition) -> bool {
     match condition.type_.as_str() {
         reason::PREEMPTED => condition.status == "True",

@@ -1,4 +1,4 @@
-//! What jobs bring to the watch: their FlashJobs, the pods of their tasks, and what kubelets say of these.
+//! The kinds that the jobs room watches: FlashJobs, the pods of their tasks, and the kubelets' events about those.
 
 mod clean;
 mod flashjobs;

@@ -1,4 +1,4 @@
-//! What the pods of tasks say: exit codes, signals, evictions, image pulls, and which have vanished while nobody looked.
+//! What the pods of tasks report: exit codes, signals, evictions, image pulls, and which ones disappeared unobserved.
 
 use std::collections::HashMap;
 
@@ -17,8 +17,8 @@ fn observation(pod: TaskPod) -> Observation {
     Observation { job: pod.job, seen: Seen::Pod(pod) }
 }
 
-/// The pods of all jobs. Those that the table has and a list has not are gone. That is told before what the list has, so
-/// that a pod that took another's place is not taken for a second one.
+/// The pods of all jobs. Pods that are in the table but not in a list no longer exist. They are reported before the
+/// contents of the list, so that a replacement pod is not taken for a second one.
 pub(super) enum Pods {}
 
 impl Watched for Pods {
@@ -26,7 +26,7 @@ impl Watched for Pods {
     type Observation = Observation;
     /// Its uid.
     type Key = String;
-    /// As one that is gone.
+    /// As a pod that no longer exists.
     type Expected = TaskPod;
     const KIND: &'static str = "Pod";
     const VANISHED_FIRST: bool = true;
@@ -57,7 +57,7 @@ impl Watched for Pods {
     }
 }
 
-/// What kubelets say of volumes that cannot be mounted: the pod's status does not tell.
+/// Events of kubelets about volumes that cannot be mounted: the pod's status does not show it.
 pub(super) enum FailedMounts {}
 
 impl Watched for FailedMounts {
@@ -92,7 +92,7 @@ impl Watched for FailedMounts {
     }
 }
 
-/// The pod that an event is about, with what the event says, while it waits for nothing else.
+/// The pod that an event is about, with the event's message, if it is waiting for nothing else.
 async fn troubled(cluster: &Cluster, event: Event) -> Option<TaskPod> {
     let about = event.involved_object;
     let found = match cluster.find::<Pod>(about.namespace.as_deref()?, about.name.as_deref()?).await {

@@ -1,10 +1,10 @@
-//! The expression in `depends`: tasks and their results, put together with `&&`, `||`, `!` and brackets.
+//! The expression in `depends`: tasks and their results, combined with `&&`, `||`, `!` and parentheses.
 
 /// A task that an expression names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Named<'e> {
     pub(super) task: &'e str,
-    /// Behind the point, if there is one.
+    /// The result after the dot, if there is one.
     pub(super) result: Option<&'e str>,
 }
 
@@ -14,10 +14,10 @@ pub(super) const RESULTS: [&str; 8] =
 /// Those that only a task with items has.
 pub(super) const OF_ITEMS: [&str; 2] = ["AnySucceeded", "AllFailed"];
 
-/// The tasks that `expression` names, in order; `None` for what is no expression.
+/// The tasks that `expression` names, in order; `None` if it is not a valid expression.
 pub(super) fn named(expression: &str) -> Option<Vec<Named<'_>>> {
     let mut found = Vec::new();
-    // An operand is wanted, or an operator.
+    // Whether an operand or an operator is expected.
     let (mut wanted, mut open, mut rest) = (true, 0_usize, expression.trim_start());
     while !rest.is_empty() {
         let word = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.')).unwrap_or(rest.len());
@@ -51,7 +51,7 @@ pub(super) fn named(expression: &str) -> Option<Vec<Named<'_>>> {
     (!wanted && open == 0).then_some(found)
 }
 
-/// Whether a text may be the name of a template, a step or a task.
+/// Whether a text is a valid name of a template, a step or a task.
 pub(super) fn is_task(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())

@@ -1,6 +1,6 @@
-//! A Workflow: what refers to what in it, and the pods that it makes (`validate.go` of Argo Workflows 3.7).
+//! A Workflow: its internal references, and the pods that it creates (`validate.go` of Argo Workflows 3.7).
 //!
-//! Whether every `{{parameter}}` will have a value is left to Argo.
+//! Whether every `{{parameter}}` will have a value is left to Argo to check.
 
 mod depends;
 mod order;
@@ -12,7 +12,7 @@ use crate::cluster::pod_rules::report::{At, Report};
 use crate::cluster::safety::Violation;
 use crate::cluster::yaml::Node;
 
-/// Every rule that the workflow, which was read from `node`, breaks beside those in `report`.
+/// Every rule that the workflow, which was read from `node`, violates, in addition to those in `report`.
 pub(super) fn violations(workflow: &Workflow, node: &Node, mut report: Report) -> Vec<Violation> {
     let root = At::root("");
     let at = root.field("spec");

@@ -1,21 +1,21 @@
-//! Parts of a template that wait for each other: those that are waited for exist, and there is an order.
+//! Dependencies between parts of a template: the dependencies exist, and there is no cycle.
 
 use std::collections::HashMap;
 
 use crate::cluster::pod_rules::report::{At, Report, quoted};
 use crate::cluster::yaml::nearest;
 
-/// A task of a graph, or a container of a set.
+/// A task in a graph, or a container in a set.
 pub(super) struct Part<'n> {
     pub(super) name: &'n str,
-    /// The names of those that it waits for.
+    /// The names of its dependencies.
     pub(super) waits_for: Vec<&'n str>,
 }
 
-/// Names that a sentence shows of a circle at most.
+/// Maximum number of names of a cycle in a message.
 const MAX_SHOWN: usize = 10;
 
-/// Looks at a list of parts, which stands at `at`; `field` says whom a part waits for, and `kind` is what it is.
+/// Checks the parts in the list at `at`; `field` contains the dependencies of a part, and `kind` is its kind.
 pub(super) fn check(parts: &[Part<'_>], field: &str, kind: &str, at: &At<'_>, report: &mut Report) {
     let places: HashMap<&str, usize> = parts.iter().enumerate().map(|(index, part)| (part.name, index)).collect();
     let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
@@ -25,7 +25,8 @@ pub(super) fn check(parts: &[Part<'_>], field: &str, kind: &str, at: &At<'_>, re
                 return;
             }
             let meant = meant(name, &names);
-            report.say(&at.item(index).field(field), format!("has {}, which is no {kind} here{meant}", quoted(name)));
+            report
+                .say(&at.item(index).field(field), format!("has {}, which is not a {kind} here{meant}", quoted(name)));
         }
     }
     if let Some(circle) = circle(parts, &places) {
@@ -36,21 +37,21 @@ pub(super) fn check(parts: &[Part<'_>], field: &str, kind: &str, at: &At<'_>, re
         names.extend(circle.first().map(|index| parts[*index].name));
         if let Some(first) = circle.first() {
             let why = match circle.as_slice() {
-                [_] => format!("has the {kind} itself, which so can never start"),
-                _ => format!("makes a circle, in which none can start: {}", names.join(" → ")),
+                [_] => format!("has the {kind} itself, which can therefore never start"),
+                _ => format!("is a cycle, in which nothing can start: {}", names.join(" → ")),
             };
             report.say(&at.item(*first).field(field), why);
         }
     }
 }
 
-/// The question whether a name that is there was meant. Every short name is near to every other.
+/// A suggestion for a misspelled name. Every short name is similar to every other, so those get none.
 pub(super) fn meant(name: &str, names: &[&str]) -> String {
     let near = if name.len() > 2 { nearest(name, names) } else { None };
     near.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()
 }
 
-/// Parts that wait for each other all around, each for the next.
+/// Parts that depend on each other in a cycle, each on the next.
 fn circle(parts: &[Part<'_>], places: &HashMap<&str, usize>) -> Option<Vec<usize>> {
     let waits_for = |index: usize| parts[index].waits_for.iter().filter_map(|name| places.get(name).copied());
     let mut waited_for_by = vec![Vec::new(); parts.len()];
@@ -67,7 +68,7 @@ fn circle(parts: &[Part<'_>], places: &HashMap<&str, usize>) -> Option<Vec<usize
             }
         }
     }
-    // Whoever is not free waits for one that is not free either: who follows them comes back.
+    // A part that is not free depends on another that is not free: following them leads back.
     let mut walk = vec![left.iter().position(|left| *left > 0)?];
     let mut visited = vec![false; parts.len()];
     while let Some(&here) = walk.last() {

@@ -1,4 +1,4 @@
-//! The pods of a Workflow: the rules of every pod, told where their parts stand.
+//! The pods of a Workflow: the rules of every pod, reported at the paths of their parts.
 
 use std::collections::HashSet;
 
@@ -10,12 +10,12 @@ use crate::cluster::pod_rules;
 use crate::cluster::safety::Violation;
 use crate::cluster::yaml::{Content, Node};
 
-/// Violations that are told of one workflow at most, but for those of one more pod.
+/// Maximum number of violations reported per workflow, except for those of one more pod.
 const MAX_VIOLATIONS: usize = 50;
-/// What Argo calls the containers that it adds.
+/// The names of the containers that Argo adds.
 const OF_ARGO: [&str; 2] = ["init", "wait"];
 
-/// Every rule that the pods break; a part that several have is told of once.
+/// Every rule that the pods violate; a part that several pods share is reported once.
 pub(super) fn violations(workflow: &Workflow, node: &Node) -> Vec<Violation> {
     let has_default = ["spec.templateDefaults.container.image", "spec.templateDefaults.script.image"]
         .into_iter()
@@ -40,9 +40,9 @@ pub(super) fn violations(workflow: &Workflow, node: &Node) -> Vec<Violation> {
     found
 }
 
-/// Whether what is at fault is only put together when the workflow runs.
+/// Whether the invalid value contains a template tag, so that it is known only when the workflow runs.
 fn depends_on_parameters(pod: &TemplatePod, in_pod: &str, path: &str, node: &Node) -> bool {
-    // Argo reads amounts before it fills in parameters, and refuses these.
+    // Argo parses amounts before it substitutes parameters, and rejects these.
     if path.contains(".resources.") {
         return false;
     }
@@ -61,7 +61,7 @@ fn has_parameter(node: &Node) -> bool {
     }
 }
 
-/// What only holds for the pods of workflows.
+/// The rules that apply only to the pods of workflows.
 fn own(pod: &TemplatePod, has_default: bool) -> Vec<Violation> {
     let Some(spec) = &pod.template.spec else { return Vec::new() };
     let is_default = pod.place("spec").starts_with("spec.templateDefaults");

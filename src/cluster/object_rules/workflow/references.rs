@@ -1,4 +1,4 @@
-//! The templates of a Workflow: each does one thing, and what it names is there.
+//! The templates of a Workflow: each does one thing, and everything it refers to exists.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -22,7 +22,7 @@ const PARAMETER: Form = Form {
 const EXIT: &str = "exit";
 
 pub(super) fn check(spec: &WorkflowSpec, at: &At<'_>, report: &mut Report) {
-    // Pod safety refuses it; the templates are elsewhere.
+    // Pod safety rejects it; the templates are elsewhere.
     if spec.workflow_template_ref.is_some() {
         return;
     }
@@ -30,7 +30,7 @@ pub(super) fn check(spec: &WorkflowSpec, at: &At<'_>, report: &mut Report) {
     let names: Vec<&str> = names.collect();
     let templates = Templates { known: names.iter().copied().collect(), names };
     if spec.entrypoint.is_empty() {
-        report.say(&at.field("entrypoint"), "is required: the name of the template to begin with");
+        report.say(&at.field("entrypoint"), "is required: the name of the template to start with");
     } else {
         templates.exists(&spec.entrypoint, &at.field("entrypoint"), report);
     }
@@ -64,7 +64,7 @@ pub(super) fn check(spec: &WorkflowSpec, at: &At<'_>, report: &mut Report) {
     }
 }
 
-/// The templates that may be named.
+/// The templates that may be referred to.
 struct Templates<'s> {
     names: Vec<&'s str>,
     known: HashSet<&'s str>,
@@ -121,7 +121,7 @@ impl Templates<'_> {
     fn exists(&self, name: &str, at: &At<'_>, report: &mut Report) {
         if !self.known.contains(name) && !report.is_full() {
             let meant = order::meant(name, &self.names);
-            report.say(at, format!("was {}, which is no template of the workflow{meant}", quoted(name)));
+            report.say(at, format!("was {}, which is not a template of the workflow{meant}", quoted(name)));
         }
     }
 
@@ -181,9 +181,12 @@ impl Templates<'_> {
             + usize::from(call.inline.is_some())
             + usize::from(call.has_reference);
         if count != 1 {
-            report.say(at, format!("has {count} templates; it must have one, named by template or written in inline"));
+            report.say(
+                at,
+                format!("has {count} templates; it must have exactly one, named by template or defined in inline"),
+            );
         }
-        // Argo fills in the parameters of the workflow before it looks, but not those of a template, nor items.
+        // Argo substitutes the parameters of the workflow before it checks, but not those of a template, nor items.
         if !call.template.contains("{{workflow.parameters.") {
             self.exists_if_given(call.template, &at.field("template"), report);
         }
@@ -209,7 +212,7 @@ impl Templates<'_> {
         }
         for target in dag.target.split(' ').filter(|target| !target.is_empty() && !target.contains("{{")) {
             if !seen.contains(target) {
-                report.say(&at.field("target"), format!("has {}, which is no task here", quoted(target)));
+                report.say(&at.field("target"), format!("has {}, which is not a task here", quoted(target)));
             }
         }
         if dag.tasks.iter().any(|task| !task.depends.is_empty()) {
@@ -226,7 +229,7 @@ impl Templates<'_> {
     }
 }
 
-/// Tasks that say in expressions what they wait for.
+/// Tasks whose dependencies are expressions.
 fn depending(dag: &DAGTemplate, tasks: &At<'_>, report: &mut Report) {
     let has_items = |task: &DAGTask| loops(task.with_items.len(), &task.with_param, task.with_sequence.is_some()) > 0;
     let with_items: HashMap<&str, bool> = dag.tasks.iter().map(|task| (task.name.as_str(), has_items(task))).collect();
@@ -235,10 +238,10 @@ fn depending(dag: &DAGTemplate, tasks: &At<'_>, report: &mut Report) {
         let at = tasks.item(index);
         begins_with_letter(task, true, &at, report);
         if !task.dependencies.is_empty() {
-            report.say(&at.field("dependencies"), "is not allowed beside the depends of a task of the same graph");
+            report.say(&at.field("dependencies"), "is not allowed when a task of the same graph uses depends");
         }
         if task.continue_on.is_some() {
-            let why = "is not allowed beside the depends of a task of the same graph: use results such as task.Failed";
+            let why = "is not allowed when a task of the same graph uses depends: use results such as task.Failed";
             report.say(&at.field("continueOn"), why);
         }
         let at = at.field("depends");
@@ -259,7 +262,7 @@ fn depending(dag: &DAGTemplate, tasks: &At<'_>, report: &mut Report) {
         }
         parts.push(order::Part { name: &task.name, waits_for: named.iter().map(|one| one.task).collect() });
     }
-    // A part for each task, or the places would not be theirs.
+    // One part for each task, so that the indexes match.
     if parts.len() == dag.tasks.len() {
         order::check(&parts, "depends", "task", tasks, report);
     }
@@ -272,7 +275,7 @@ fn begins_with_letter(task: &DAGTask, waits: bool, at: &At<'_>, report: &mut Rep
     }
 }
 
-/// What the template does: one thing, and only what goes with it.
+/// What the template does: exactly one thing, and only the fields that go with it.
 fn kind(template: &Template, at: &At<'_>, report: &mut Report) {
     let leaves = [
         template.container.is_some(),
@@ -288,12 +291,12 @@ fn kind(template: &Template, at: &At<'_>, report: &mut Report) {
     let is_leaf = leaves.contains(&true);
     match leaves.iter().chain(&others).filter(|is_there| **is_there).count() {
         0 => {
-            report.say(at, "does nothing; it must have one of container, script, containerSet, steps, dag and suspend")
+            report.say(at, "does nothing; it must have exactly one of container, script, containerSet, steps, dag and suspend")
         }
         1 => {}
         count => report.say(
             at,
-            format!("does {count} things; it must have one of container, script, containerSet, steps, dag and suspend"),
+            format!("does {count} things; it must have exactly one of container, script, containerSet, steps, dag and suspend"),
         ),
     }
     if is_leaf && template.parallelism.is_some() {
@@ -325,13 +328,13 @@ fn retry(strategy: Option<&RetryStrategy>, at: &At<'_>, report: &mut Report) {
     }
 }
 
-/// What is handed to a template; a value is `needed` where nobody can give one later.
+/// The arguments of a template; a value is `needed` if nothing can supply one later.
 fn arguments(arguments: &Arguments, needed: bool, at: &At<'_>, report: &mut Report) {
     names(&arguments.parameters, &arguments.artifacts, at, report);
     let at = at.field("parameters");
     for (index, parameter) in arguments.parameters.iter().enumerate() {
         if needed && parameter.value.is_none() && parameter.value_from.is_none() {
-            report.say(&at.item(index), "must have one of value and valueFrom");
+            report.say(&at.item(index), "must have exactly one of value and valueFrom");
         }
     }
 }

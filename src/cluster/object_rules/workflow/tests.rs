@@ -1,10 +1,10 @@
-//! Workflows that Argo would not run, and some that only look as if.
+//! Workflows that Argo would reject, and some that only look invalid.
 
 use crate::cluster::object_rules;
 use crate::cluster::objects::{Kind, Object};
 use crate::cluster::yaml;
 
-/// What is told of a workflow with this spec.
+/// The violations of a workflow with this spec.
 fn told(spec: &str) -> String {
     let node =
         &yaml::read(&format!("metadata: {{generateName: a-}}\nspec:\n  {}\n", spec.replace('\n', "\n  "))).unwrap()[0];
@@ -124,10 +124,10 @@ fn the_pods_of_its_templates_are_held_to_the_rules_of_every_pod() {
     ];
     insta::assert_snapshot!(told.concat(), @r#"
     spec.templates[0].container.resources.limits.cpu was -1; it may not be negative
-    spec.templates[0].container.resources.limits.memory was "512MB", which is not a quantity: it must be a number alone or with one of m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei behind it, such as 500m or 10Gi
+    spec.templates[0].container.resources.limits.memory was "512MB", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi
     spec.templates[0].container.volumeMounts[0].name was "nowhere", which is not a volume of the pod
     spec.templates[0].container.env[0].name was "1 A"; it must be letters, digits, '_', '-' and '.', not beginning with a digit or with ".."
-    spec.templates[0].container.resources.limits.memory was "{{inputs.parameters.memory}}", which is not a quantity: it must be a number alone or with one of m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei behind it, such as 500m or 10Gi
+    spec.templates[0].container.resources.limits.memory was "{{inputs.parameters.memory}}", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi
     spec.templates[0].metadata.labels have the key "a b"; it must be at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends, after an optional domain such as example.com/
     spec.templates[0].sidecars[1].name was "B"; it must be 1 to 63 lower-case letters, digits and '-', with a letter or a digit at both ends
     spec.tolerations[0].operator was "Sometimes"; it must be "Equal" or "Exists"
@@ -156,19 +156,19 @@ fn what_is_named_is_there() {
         ),
     ];
     insta::assert_snapshot!(told.concat(), @r#"
-    spec.entrypoint is required: the name of the template to begin with
-    spec.entrypoint was "mian", which is no template of the workflow; did you mean "main"?
-    spec.onExit was "gone", which is no template of the workflow
+    spec.entrypoint is required: the name of the template to start with
+    spec.entrypoint was "mian", which is not a template of the workflow; did you mean "main"?
+    spec.onExit was "gone", which is not a template of the workflow
     spec.hooks.running.expression is required: it says when the hook runs
-    spec.hooks.running.template was "nowhere", which is no template of the workflow
+    spec.hooks.running.template was "nowhere", which is not a template of the workflow
     spec.templates[1].name was "a", which is given twice
     spec.templates[2].name is required
     spec.templates[3].name was "A_B"; it must be 1 to 128 letters, digits and '-', with a letter or a digit first
-    spec.templates[0] does nothing; it must have one of container, script, containerSet, steps, dag and suspend
-    spec.templates[1] does 2 things; it must have one of container, script, containerSet, steps, dag and suspend
-    spec.templates[0].steps[0][0].template was "c", which is no template of the workflow
+    spec.templates[0] does nothing; it must have exactly one of container, script, containerSet, steps, dag and suspend
+    spec.templates[1] does 2 things; it must have exactly one of container, script, containerSet, steps, dag and suspend
+    spec.templates[0].steps[0][0].template was "c", which is not a template of the workflow
     spec.templates[0].steps[0][1].name was "b", which is given twice
-    spec.templates[0].steps[1][0] has 0 templates; it must have one, named by template or written in inline
+    spec.templates[0].steps[1][0] has 0 templates; it must have exactly one, named by template or defined in inline
     "#);
 }
 
@@ -191,16 +191,16 @@ fn tasks_depend_on_tasks_and_not_on_themselves() {
     ];
     insta::assert_snapshot!(told.concat(), @r#"
     spec.templates[1].dag.tasks must have at least one task
-    spec.templates[1].dag.tasks[0].dependencies has "d", which is no task here
-    spec.templates[1].dag.tasks[0].dependencies makes a circle, in which none can start: c → d → e → c
-    spec.templates[1].dag.tasks[0].depends has the task itself, which so can never start
+    spec.templates[1].dag.tasks[0].dependencies has "d", which is not a task here
+    spec.templates[1].dag.tasks[0].dependencies is a cycle, in which nothing can start: c → d → e → c
+    spec.templates[1].dag.tasks[0].depends has the task itself, which can therefore never start
     spec.templates[1].dag.tasks[0].depends was "d &&"; it must be tasks and their results with &&, || and !, such as "a && b.Failed"
     spec.templates[1].dag.tasks[1].depends has the result "Sometimes"; it must be one of Succeeded, Failed, Errored, Skipped, Omitted, Daemoned, AnySucceeded, AllFailed
     spec.templates[1].dag.tasks[1].depends has c.AnySucceeded, but that task has no items
-    spec.templates[1].dag.tasks[2].dependencies is not allowed beside the depends of a task of the same graph
-    spec.templates[1].dag.tasks[1].depends has "x", which is no task here
-    spec.templates[0].containerSet.containers[0].dependencies has "c", which is no container here
-    spec.templates[0].containerSet.containers[1].dependencies has the container itself, which so can never start
+    spec.templates[1].dag.tasks[2].dependencies is not allowed when a task of the same graph uses depends
+    spec.templates[1].dag.tasks[1].depends has "x", which is not a task here
+    spec.templates[0].containerSet.containers[0].dependencies has "c", which is not a container here
+    spec.templates[0].containerSet.containers[1].dependencies has the container itself, which can therefore never start
     "#);
 }
 
@@ -210,7 +210,7 @@ fn a_long_chain_and_a_long_circle_are_found_in_little_time() {
         (1..3000).map(|n| format!("{{name: t{n}, template: b, dependencies: [t{}]}}, ", n - 1)).collect();
     assert_eq!(dag(&format!("{chain}{{name: t0, template: b}}")), "");
     let told = dag(&format!("{chain}{{name: t0, template: b, dependencies: [t2999]}}"));
-    assert!(told.contains("makes a circle, in which none can start: "), "{told}");
+    assert!(told.contains("is a cycle, in which nothing can start: "), "{told}");
 }
 
 /// Workflows with the verdict that Argo's controller came to, and ours where it differs.

@@ -1,7 +1,7 @@
-//! The fields of an Argo Workflow that are Argo's own, so that a misspelt one does not go unnoticed.
+//! The fields of an Argo Workflow that are defined by Argo, so that a misspelled one is detected.
 //!
-//! They are those of Argo Workflows 3.7 (<https://argo-workflows.readthedocs.io/en/release-3.7/fields/>). What is
-//! [`Skipped`] is read elsewhere: as a type of Kubernetes', or not at all.
+//! They are those of Argo Workflows 3.7 (<https://argo-workflows.readthedocs.io/en/release-3.7/fields/>). A [`Skipped`]
+//! field is read elsewhere, as a Kubernetes type, or not at all.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 use serde::de::{Deserialize, Deserializer, IgnoredAny as Skipped, Visitor};
 
-/// Declares types whose fields may all be missing, as Go has them.
+/// Declares types with optional fields only, as in Go.
 macro_rules! types {
     ($($(#[doc = $doc:literal])+ $name:ident { $($(#[$of_field:meta])* $field:ident: $type:ty),+ $(,)? })+) => {
         $(
@@ -28,7 +28,7 @@ types! {
     /// A whole document.
     Workflow { metadata: ObjectMeta, spec: Option<WorkflowSpec> }
 
-    /// What a workflow is to do.
+    /// The spec of a workflow.
     WorkflowSpec {
         active_deadline_seconds: Option<i64>,
         affinity: Option<Skipped>,
@@ -76,7 +76,7 @@ types! {
         workflow_template_ref: Option<Skipped>,
     }
 
-    /// One kind of step: a pod, or others in an order.
+    /// One kind of step: a pod, or other steps in an order.
     Template {
         active_deadline_seconds: Option<IntOrString>,
         affinity: Option<Skipped>,
@@ -119,7 +119,7 @@ types! {
         volumes: Option<Skipped>,
     }
 
-    /// A step of a group whose steps run side by side.
+    /// A step in a group whose steps run in parallel.
     WorkflowStep {
         arguments: Arguments,
         continue_on: Option<ContinueOn>,
@@ -135,14 +135,14 @@ types! {
         with_sequence: Option<Sequence>,
     }
 
-    /// Tasks in the order that they depend on each other.
+    /// Tasks ordered by their dependencies.
     DAGTemplate {
         fail_fast: Option<bool>,
         target: String,
         tasks: Vec<DAGTask>,
     }
 
-    /// A task of a graph.
+    /// A task in a graph.
     DAGTask {
         arguments: Arguments,
         continue_on: Option<ContinueOn>,
@@ -160,28 +160,28 @@ types! {
         with_sequence: Option<Sequence>,
     }
 
-    /// Containers of one pod in the order that they depend on each other.
+    /// Containers of one pod ordered by their dependencies.
     ContainerSetTemplate {
         containers: Vec<Skipped>,
         retry_strategy: Option<ContainerSetRetryStrategy>,
         volume_mounts: Option<Skipped>,
     }
 
-    /// How often the containers of a set are tried again.
+    /// How the containers of a set are retried.
     ContainerSetRetryStrategy { duration: String, retries: Option<IntOrString> }
     /// A template that waits.
     SuspendTemplate { duration: String }
-    /// Which ends of a step do not end its template.
+    /// Which outcomes of a step do not end its template.
     ContinueOn { error: bool, failed: bool }
-    /// A template that runs beside or behind a step.
+    /// A template that runs alongside or after a step.
     LifecycleHook { arguments: Arguments, expression: String, template: String, template_ref: Option<Skipped> }
-    /// A step once for each number.
+    /// A step that runs once for each number.
     Sequence { count: Option<IntOrString>, end: Option<IntOrString>, format: String, start: Option<IntOrString> }
-    /// What a template is given.
+    /// The arguments of a template.
     Arguments { artifacts: Vec<Artifact>, parameters: Vec<Parameter> }
-    /// What a template takes.
+    /// The inputs of a template.
     Inputs { artifacts: Vec<Artifact>, parameters: Vec<Parameter> }
-    /// What a template hands on.
+    /// The outputs of a template.
     Outputs { artifacts: Vec<Artifact>, exit_code: Option<String>, parameters: Vec<Parameter>, result: Option<String> }
     /// Labels and annotations of the pods.
     Metadata { annotations: BTreeMap<String, String>, labels: BTreeMap<String, String> }
@@ -198,7 +198,7 @@ types! {
         value_from: Option<ValueFrom>,
     }
 
-    /// Where a parameter's value comes from.
+    /// The source of a parameter's value.
     ValueFrom {
         config_map_key_ref: Option<ConfigMapKeySelector>,
         default: Option<AnyString>,
@@ -211,7 +211,7 @@ types! {
         supplied: Option<Skipped>,
     }
 
-    /// A file or a folder with a name.
+    /// A named file or folder.
     Artifact {
         archive: Option<ArchiveStrategy>,
         archive_logs: Option<bool>,
@@ -238,7 +238,7 @@ types! {
         sub_path: String,
     }
 
-    /// Where artifacts are kept.
+    /// Where artifacts are stored.
     ArtifactLocation {
         archive_logs: Option<bool>,
         artifactory: Option<Skipped>,
@@ -252,12 +252,12 @@ types! {
         s3: Option<Skipped>,
     }
 
-    /// How an artifact is packed.
+    /// How an artifact is archived.
     ArchiveStrategy { none: Option<Skipped>, tar: Option<Skipped>, zip: Option<Skipped> }
-    /// When an artifact is removed.
+    /// When an artifact is deleted.
     ArtifactGC { pod_metadata: Option<Metadata>, service_account_name: Option<Skipped>, strategy: String }
 
-    /// When the artifacts of a workflow are removed.
+    /// When the artifacts of a workflow are deleted.
     WorkflowLevelArtifactGC {
         force_finalizer_removal: bool,
         pod_metadata: Option<Metadata>,
@@ -268,14 +268,14 @@ types! {
 
     /// Where the artifact repository is described.
     ArtifactRepositoryRef { config_map: String, key: String }
-    /// As whom the executor runs.
+    /// The service account of the executor.
     ExecutorConfig { service_account_name: Option<Skipped> }
-    /// When pods are removed.
+    /// When pods are deleted.
     PodGC { delete_delay_duration: String, label_selector: Option<LabelSelector>, strategy: String }
-    /// When claims are removed.
+    /// When claims are deleted.
     VolumeClaimGC { strategy: String }
 
-    /// How long an ended workflow is kept, in seconds.
+    /// How long a finished workflow is kept, in seconds.
     TTLStrategy {
         seconds_after_completion: Option<i32>,
         seconds_after_failure: Option<i32>,
@@ -289,10 +289,10 @@ types! {
         labels_from: BTreeMap<String, LabelValueFrom>,
     }
 
-    /// A label that is worked out.
+    /// A label with a computed value.
     LabelValueFrom { expression: String }
 
-    /// When and how often a template is tried again.
+    /// When and how often a template is retried.
     RetryStrategy {
         affinity: Option<RetryAffinity>,
         backoff: Option<Backoff>,
@@ -301,9 +301,9 @@ types! {
         retry_policy: String,
     }
 
-    /// On which nodes it is tried again.
+    /// The nodes on which it is retried.
     RetryAffinity { node_anti_affinity: Option<Skipped> }
-    /// How long is waited before.
+    /// How long to wait before a retry.
     Backoff { cap: String, duration: String, factor: Option<IntOrString>, max_duration: String }
 
     /// What may not run at the same time.
@@ -314,17 +314,17 @@ types! {
         semaphores: Vec<SemaphoreRef>,
     }
 
-    /// A lock for one.
+    /// A lock with one holder.
     Mutex { database: bool, name: String, namespace: String }
-    /// A lock for several.
+    /// A lock with several holders.
     SemaphoreRef { config_map_key_ref: Option<ConfigMapKeySelector>, database: Option<SyncDatabaseRef>, namespace: String }
-    /// A lock that a database keeps.
+    /// A lock stored in a database.
     SyncDatabaseRef { key: String }
-    /// Outputs that are used again.
+    /// Outputs that are reused.
     Memoize { cache: Option<Cache>, key: String, max_age: String }
-    /// Where they are kept.
+    /// Where they are stored.
     Cache { config_map: Option<ConfigMapKeySelector> }
-    /// What is counted.
+    /// The metrics.
     Metrics { prometheus: Vec<Prometheus> }
 
     /// One metric.
@@ -338,11 +338,11 @@ types! {
         when: String,
     }
 
-    /// A metric that grows.
+    /// A counter.
     Counter { value: String }
-    /// A metric of the moment.
+    /// A gauge.
     Gauge { operation: String, realtime: Option<bool>, value: String }
-    /// A metric in buckets.
+    /// A histogram.
     Histogram { buckets: Vec<Skipped>, value: String }
     /// A label of a metric.
     MetricLabel { key: String, value: String }
@@ -359,11 +359,11 @@ types! {
         url: String,
     }
 
-    /// Where the body of a request comes from.
+    /// The source of a request's body.
     HTTPBodySource { bytes: Option<String> }
     /// A header of a request.
     HTTPHeader { name: String, value: String, value_from: Option<HTTPHeaderSource> }
-    /// Where the value of a header comes from.
+    /// The source of a header's value.
     HTTPHeaderSource { secret_key_ref: Option<SecretKeySelector> }
 }
 

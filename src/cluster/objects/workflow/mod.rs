@@ -1,4 +1,5 @@
-//! A Workflow of Argo: its own fields by name and type, and its parts that are Kubernetes' own as the pods that they make.
+//! An Argo Workflow: Argo's own fields by name and type, and the parts that are Kubernetes types as the pods they
+//! create.
 
 pub(in crate::cluster) mod fields;
 mod pods;
@@ -14,19 +15,19 @@ pub use pods::{ContainerSet, TemplatePod};
 pub struct Workflow {
     /// Its own metadata.
     pub metadata: ObjectMeta,
-    /// What it is to do, but for the parts that are Kubernetes' own.
+    /// Its spec, without the parts that are Kubernetes types.
     pub(in crate::cluster) spec: Option<fields::WorkflowSpec>,
-    /// The pods that its templates make.
+    /// The pods that its templates create.
     pub pods: Vec<TemplatePod>,
-    /// The containers in them that wait for each other.
+    /// The containers in them that depend on each other.
     pub sets: Vec<ContainerSet>,
 }
 
 impl Workflow {
-    /// The workflow that `node` describes; its `status` is the cluster's and is not read.
+    /// The workflow that `node` describes; `status` belongs to the cluster and is ignored.
     ///
     /// # Errors
-    /// Every field that Argo does not have and every value of another type, with place and path.
+    /// Every field that Argo does not have and every value of the wrong type, with position and path.
     pub(super) fn read(node: &Node) -> Result<Self, Vec<Problem>> {
         let root = Root { path: "", without: &["apiVersion", "kind", "status"], optional: None };
         let document = typed::<fields::Workflow>(node, root);

@@ -1,4 +1,4 @@
-//! The pods that the templates of a Workflow make: each is put together of parts that stand at different places.
+//! The pods that the templates of a Workflow create: each is assembled from parts in different places of the document.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -12,22 +12,23 @@ use serde::de::DeserializeOwned;
 use super::fields::Metadata;
 use crate::cluster::yaml::{Node, Problem, Root, typed};
 
-/// What Argo calls the container of a template that has one.
+/// Argo's name for the container of a template that has one.
 const MAIN: &str = "main";
-/// Bytes that the parts of all pods may take: an empty container is three bytes of YAML and a thousand in its type.
+/// Maximum memory for the parts of all pods, in bytes: an empty container is three bytes of YAML and a thousand in its
+/// type.
 const MAX_MEMORY: usize = 16 * 1024 * 1024;
 
-/// A pod that a template makes.
+/// A pod that a template creates.
 #[derive(Debug, Clone)]
 pub struct TemplatePod {
     /// The pod, without what Argo adds to it.
     pub template: PodTemplateSpec,
-    /// Where its parts stand: the path in the pod, and the path in the document.
+    /// The origin of its parts: the path in the pod, and the path in the document.
     places: Vec<(String, String)>,
 }
 
 impl TemplatePod {
-    /// The path in the document of what stands at `path` in the pod.
+    /// The path in the document of the field at `path` in the pod.
     pub fn place(&self, path: &str) -> String {
         let fits = self.places.iter().filter_map(|(part, place)| {
             let rest = path.strip_prefix(part.as_str())?;
@@ -40,19 +41,19 @@ impl TemplatePod {
     }
 }
 
-/// Containers of one pod that wait for each other.
+/// Containers of one pod that depend on each other.
 #[derive(Debug, Clone)]
 pub struct ContainerSet {
-    /// Where the list of them stands.
+    /// The path of the list that contains them.
     pub path: String,
-    /// Each one's name, and the names of those that it waits for.
+    /// The name of each, and the names of its dependencies.
     pub containers: Vec<(String, Vec<String>)>,
 }
 
-/// The pods of a document, and which of their containers wait for each other.
+/// The pods of a document, and the dependencies between their containers.
 ///
 /// # Errors
-/// What the types of Kubernetes do not have, or have otherwise.
+/// Whatever does not match the Kubernetes types.
 pub(super) fn of(document: &Node) -> Result<(Vec<TemplatePod>, Vec<ContainerSet>), Vec<Problem>> {
     let mut reader = Reader::default();
     if let Some(spec) = document.get("spec") {
@@ -65,7 +66,7 @@ pub(super) fn of(document: &Node) -> Result<(Vec<TemplatePod>, Vec<ContainerSet>
         reader.shared(spec, claims);
         if let Some(defaults) = spec.get("templateDefaults") {
             reader.template(defaults, "spec.templateDefaults");
-            // What all templates have their containers may mount.
+            // What the containers of every template may mount.
             let volumes = reader.each::<Volume>(defaults, "spec.templateDefaults", "volumes", &[]);
             reader.volumes.extend(volumes.into_iter().map(|(path, volume)| (volume.name.clone(), (path, volume))));
         }
@@ -80,13 +81,13 @@ struct Reader {
     problems: Vec<Problem>,
     pods: Vec<TemplatePod>,
     sets: Vec<ContainerSet>,
-    /// What each pod has that does not say otherwise: the field of the pod, and the path.
+    /// Defaults of the workflow for each pod: the field of the pod, and the path.
     shared: Vec<(&'static str, String)>,
-    /// The same, until a pod has it: it is looked at once.
+    /// The same, until a pod has used it: it is checked once.
     pod: PodSpec,
-    /// Volumes of the workflow by their names, each with its path.
+    /// Volumes of the workflow by name, each with its path.
     volumes: HashMap<String, (String, Volume)>,
-    /// Bytes that the parts take.
+    /// Memory of the parts, in bytes.
     memory: usize,
     is_full: bool,
 }
@@ -130,14 +131,14 @@ impl Reader {
         found
     }
 
-    /// Looks at every item of the list under `key`.
+    /// Visits every item of the list under `key`.
     fn below(&mut self, parent: &Node, path: &str, key: &str, mut look: impl FnMut(&mut Self, &Node, &str)) {
         for (index, item) in parent.get(key).map(Node::items).unwrap_or_default().iter().enumerate() {
             look(self, item, &format!("{path}.{key}[{index}]"));
         }
     }
 
-    /// A part that a template may have instead of the workflow: what the template says, with its place.
+    /// A part that a template may override: the template's value, with its position.
     fn part<T: DeserializeOwned>(
         &mut self,
         node: &Node,
@@ -154,13 +155,13 @@ impl Reader {
         own.or_else(|| shared(&mut self.pod).take())
     }
 
-    /// What the workflow says of all its pods.
+    /// The parts that the workflow sets for all its pods.
     fn shared(&mut self, spec: &Node, claims: Vec<(String, PersistentVolumeClaim)>) {
         let volumes = self.each::<Volume>(spec, "spec", "volumes", &[]);
         self.volumes.extend(volumes.into_iter().map(|(path, volume)| (volume.name.clone(), (path, volume))));
         self.volumes.extend(claims.into_iter().map(|(path, claim)| {
             let name = claim.metadata.name.unwrap_or_default();
-            // The claim that Argo makes of it has a name of its own.
+            // The claim that Argo creates from it gets a name of its own.
             let source = PersistentVolumeClaimVolumeSource { claim_name: "claim".to_owned(), read_only: None };
             let volume = Volume { name: name.clone(), persistent_volume_claim: Some(source), ..Volume::default() };
             (name, (format!("{path}.metadata"), volume))
@@ -184,12 +185,12 @@ impl Reader {
         self.shared.push(("priorityClassName", "spec.podPriorityClassName".to_owned()));
     }
 
-    /// What is read with the fields that are Argo's own, where its problems are told.
+    /// A part that is also read with Argo's own fields, which report its problems.
     fn silent<T: DeserializeOwned>(&self, node: &Node) -> Option<T> {
         typed::<T>(node, Root::default()).ok()
     }
 
-    /// One template; steps and tasks may have others written into them, which the reader lets nest so deeply only.
+    /// One template; steps and tasks may contain inline templates, whose nesting the reader limits.
     fn template(&mut self, node: &Node, path: &str) {
         let mut places = vec![
             (String::new(), path.to_owned()),
@@ -200,7 +201,8 @@ impl Reader {
         let containers = self.containers(node, path, &mut places);
         let init = self.each::<Container>(node, path, "initContainers", &["mirrorVolumeMounts"]);
         let mut volumes = self.each::<Volume>(node, path, "volumes", &[]);
-        // As Argo does: a pod has those of the workflow's volumes that its containers mount and that it has not itself.
+        // Like Argo: a pod gets the volumes of the workflow that its containers mount and that it does not define
+        // itself.
         let own: HashSet<String> = volumes.iter().map(|(_, volume)| volume.name.clone()).collect();
         let all = containers.iter().chain(&init).flat_map(|(_, container)| container.volume_mounts.iter().flatten());
         let mounted: BTreeSet<&String> = all.map(|mount| &mount.name).filter(|name| !own.contains(*name)).collect();
@@ -245,7 +247,7 @@ impl Reader {
         });
     }
 
-    /// The containers that do the work, and those beside them.
+    /// The main containers and the sidecars.
     fn containers(&mut self, node: &Node, path: &str, places: &mut Vec<(String, String)>) -> Vec<(String, Container)> {
         let mut found = Vec::new();
         for (key, without) in [("container", &[] as &[&str]), ("script", &["source"])] {
@@ -287,7 +289,7 @@ impl Reader {
     }
 }
 
-/// The parts without their places, which are noted.
+/// The parts without their positions, which are recorded.
 fn numbered<T>(list: &str, parts: Vec<(String, T)>, places: &mut Vec<(String, String)>) -> Vec<T> {
     let parts = parts.into_iter().enumerate();
     parts

@@ -1,4 +1,4 @@
-//! A node on its way into a type: what serde's visitors ask for, answered from the node.
+//! Deserializes a node into a type: what serde's visitors request, answered from the node.
 
 use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
@@ -8,28 +8,28 @@ use super::super::scalar::Plain;
 use super::super::words;
 use super::{Reading, Stop};
 
-/// A node on its way into a type.
+/// A node being deserialized.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'r, 'n> {
     pub(super) node: &'n Node,
     pub(super) reading: &'r Reading<'n>,
-    /// The newtype that is read, which says more about what is expected than its visitor.
+    /// The newtype being read, which says more about the expected value than its visitor.
     pub(super) newtype: Option<&'static str>,
 }
 
 impl<'n> Value<'_, 'n> {
-    /// Notes that the node is no `wanted`; the reading goes on with the zero value.
+    /// Records that the node is not `wanted`; reading continues with the zero value.
     fn is_no(&self, wanted: &str) {
         let what = format!("was {}; it must be {wanted}", words::of_value(self.node));
         self.reading.note(self.reading.problem(self.node, what));
     }
 
-    /// Notes why a visitor did not take the node.
+    /// Records why a visitor rejected the node.
     fn told<T>(&self, result: Result<T, Stop>) -> Result<T, Stop> {
         let (newtype, wanted) = match result {
             Ok(_) | Err(Stop::Told) => return result,
             Err(Stop::Missing(field)) => {
-                // What is there and could not be read is told already.
+                // A field that exists and could not be read has already been reported.
                 let may_have_it = self.node.is_null() || matches!(self.node.content, Content::Map(_));
                 if may_have_it && self.node.get(field).is_none() {
                     let mut problem = self.reading.problem(self.node, "is missing".to_owned());
@@ -127,13 +127,13 @@ impl<'n> Deserializer<'n> for Value<'_, 'n> {
 
     fn deserialize_str<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Stop> {
         let result = match &self.node.content {
-            // The only strings that are checked on their way and have no newtype.
+            // The only strings that are validated while reading and have no newtype.
             Content::Text(text) if self.newtype.is_none() => {
                 visitor.visit_str(text).map_err(|_: Stop| Stop::Expected("ByteString".to_owned()))
             }
             Content::Text(text) => visitor.visit_str(text),
             Content::Plain(Plain::Null, _) => visitor.visit_str(""),
-            // A time has no zero value that could stand for it.
+            // A time has no zero value.
             _ if self.newtype.is_some() => Err(Stop::Unfit),
             Content::Plain(_, written) => {
                 self.is_no("a string: put it in quotes");
