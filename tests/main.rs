@@ -2,7 +2,13 @@
 // A test's helpers may fail as loudly as the test itself.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+// The contract suite of the cluster uses all of it.
+#[allow(dead_code)]
+#[macro_use]
+#[path = "../crates/dev-cluster/tests/contract/arena.rs"]
+mod arena;
 mod attacks;
+mod build_script;
 mod cluster_contract;
 mod cluster_says;
 mod config;

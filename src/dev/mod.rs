@@ -1,8 +1,7 @@
-//! `platform dev`: an embedded PostgreSQL and an embedded cluster, for a laptop and for tests.
+//! `platform dev`: an embedded PostgreSQL and the rows of a demo, for a laptop and for tests.
 //!
-//! Nothing but `app` and `cli` knows this room, and it meets the server only over the wire.
+//! Nothing but `app` and `cli` knows this room, and it meets the server only over the wire. The cluster beside it is
+//! `crates/dev-cluster`.
 
-pub mod cluster;
-pub(crate) mod lock;
 pub mod postgres;
 pub mod seed;

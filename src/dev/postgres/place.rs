@@ -12,11 +12,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use dev_cluster::lock::FolderLock;
 use sha2::{Digest, Sha256};
 
 use super::{Options, PostgresError, ROLE, account::Account, binaries::Installation};
 use crate::config::random_secret;
-use crate::dev::lock::FolderLock;
 
 /// Where the cluster goes if the server's account cannot reach the data folder.
 const ELSEWHERE: &str = "/var/tmp";
