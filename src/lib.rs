@@ -18,9 +18,12 @@
 //! | [`cluster`] | everything that speaks Kubernetes |
 //! | [`graphql`] | the toolkit every room builds with |
 //! | [`db`] | pools, coalescers, transactions, migrations |
-//! | `dev` | the embedded PostgreSQL and cluster behind `platform dev` |
+//! | `dev` | the embedded PostgreSQL behind `platform dev`, and what is in the database at the first start |
 //!
 //! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are at the bottom: all modules may use them.
+//!
+//! Two crates know nothing of the server: `crates/cluster-resources` has the scheduler's custom resources and Kubernetes
+//! quantities, and `crates/dev-cluster` is the Kubernetes cluster of `platform dev` and of the tests.
 
 pub mod app;
 pub mod auth;
@@ -42,9 +45,10 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod projects;
-pub mod quantity;
 pub mod reconcile;
 pub mod schema;
 pub mod tasks;
 pub mod users;
 pub mod watch;
+
+pub use cluster_resources::quantity;

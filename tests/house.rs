@@ -1,4 +1,5 @@
-//! The rules of the code base, checked on the source tree. A violation names the file, the line and the rule.
+//! The rules of the code base, checked on the source tree. A violation names the file, the line and the rule. Rules about a
+//! single file apply to `crates/` too; that the crates do not depend on the server is checked by the compiler.
 //!
 //! The doc comment of `src/lib.rs` lists the modules. Code after `#[cfg(test)]`, in a file `tests.rs` or in a directory
 //! `tests` is test code, to which these rules do not apply.
@@ -39,6 +40,9 @@ const SHARED: [&str; 3] = ["model", "loader", "types"];
 
 /// What `dev` may know of the server: it meets it over the wire, so only what both have to write alike.
 const KNOWN_TO_DEV: [&str; 6] = ["dev", "cluster", "config", "error", "ids", "tasks"];
+
+/// The rooms that know the development cluster: `cli` starts it, `dev` shares its lock of a folder.
+const KNOWS_DEV_CLUSTER: [&str; 2] = ["dev", "cli"];
 
 /// Rooms that may not know GraphQL, though one of them stands above the toolkit.
 const WITHOUT_GRAPHQL: [&str; 3] = ["cluster", "events", "db"];
@@ -86,8 +90,21 @@ fn violation(path: &Path, line: usize, rule: &str, text: &str) -> String {
 
 /// Every file of `src`, sorted.
 fn sources() -> Vec<Source> {
+    let found = sources_in(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")]);
+    assert!(found.len() > 20, "the tree is not where this test looks for it");
+    found
+}
+
+/// The same with the sources of the crates.
+fn all_sources() -> Vec<Source> {
+    let crates = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")).unwrap();
+    let found = sources_in(crates.map(|entry| entry.unwrap().path().join("src")).collect());
+    assert!(found.len() > 20, "the crates are not where this test looks for them");
+    sources().into_iter().chain(found).collect()
+}
+
+fn sources_in(mut folders: Vec<PathBuf>) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src")];
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -105,7 +122,6 @@ fn sources() -> Vec<Source> {
         }
     }
     found.sort_by(|left, right| left.path.cmp(&right.path));
-    assert!(found.len() > 20, "the tree is not where this test looks for it");
     found
 }
 
@@ -256,6 +272,15 @@ fn kubernetes_is_called_in_three_rooms() {
 }
 
 #[test]
+fn only_dev_knows_the_development_cluster() {
+    let pattern = Regex::new(r"\bdev_cluster::").unwrap();
+    let elsewhere = sources().into_iter().filter(|source| !KNOWS_DEV_CLUSTER.contains(&source.room()));
+    assert_none(
+        elsewhere.flat_map(|source| source.matching(&pattern, "only dev and cli know the development cluster")),
+    );
+}
+
+#[test]
 fn permissions_are_decided_in_one_place() {
     let pattern = Regex::new(r"([!=]=\s*&?|matches!\([^)]*)\b(PlatformRole|GroupRole)::").unwrap();
     let elsewhere = sources().into_iter().filter(|source| !source.is_below("auth") && !source.is_below("dev"));
@@ -285,7 +310,7 @@ fn mutations_write_through_one_construct() {
 #[test]
 fn a_file_has_one_subject_and_says_which() {
     let mut violations = Vec::new();
-    for Source { path, .. } in sources() {
+    for Source { path, .. } in all_sources() {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&path)).unwrap();
         let lines = text.lines().count();
         if lines > LONGEST_FILE {
@@ -308,7 +333,7 @@ fn nothing_panics_outside_tests() {
     let pattern = Regex::new(r"\.unwrap\(\)|\.expect\(|\b(panic|todo|unimplemented)!\(|\bdbg!\(").unwrap();
     let excused = Regex::new(r"clippy::(expect|unwrap)_used, reason = ").unwrap();
     let mut violations = Vec::new();
-    for source in sources() {
+    for source in all_sources() {
         let lines: Vec<&str> = source.text.lines().collect();
         for (number, line) in source.code().filter(|(_, line)| pattern.is_match(line)) {
             let before = &lines[number.saturating_sub(4)..number];

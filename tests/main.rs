@@ -2,7 +2,13 @@
 // Test support code may panic like the tests themselves.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+// The contract suite of the cluster uses all of it.
+#[allow(dead_code)]
+#[macro_use]
+#[path = "../crates/dev-cluster/tests/contract/arena.rs"]
+mod arena;
 mod attacks;
+mod build_script;
 mod cluster_contract;
 mod cluster_says;
 mod config;

@@ -1,9 +1,9 @@
 //! Quantities compared with exact arithmetic: `A B` are parsed, ordered and rounded like numbers of arbitrary length.
 
+use cluster_resources::Quantity;
 use num_bigint::BigInt;
-use platform::quantity::Quantity;
 
-/// Billionths in one, and the greatest value in them.
+/// Billionths in one.
 const NANOS: u32 = 1_000_000_000;
 
 /// Longer texts are worth no more and cost the exact arithmetic too much time.
@@ -19,8 +19,9 @@ pub fn check(bytes: &[u8]) {
     let (Some((one, exact_one)), Some((other, exact_other))) = (one, other) else { return };
     assert_eq!(one.cmp(&other), exact_one.cmp(&exact_other), "{one} beside {other}");
     let sum = &one + &other;
-    let greatest = greatest();
-    assert_eq!(nanos(&sum), (exact_one + exact_other).clamp(-greatest.clone(), greatest), "{one} + {other}");
+    let greatest = BigInt::from(i128::MAX);
+    let exact_sum = (exact_one + exact_other).clamp(-greatest.clone(), greatest);
+    assert_eq!(BigInt::from(sum.nanos()), exact_sum, "{one} + {other}");
 }
 
 /// The quantity and its exact value in billionths; `None` for a text that is none.
@@ -30,33 +31,13 @@ fn read(text: &str) -> Option<(Quantity, BigInt)> {
     assert_eq!(quantity.is_some(), exact.is_some(), "{text:?}");
     let (quantity, exact) = (quantity?, exact?);
     assert_eq!(quantity.as_str(), text);
-    assert_eq!(nanos(&quantity), exact, "{text:?}");
+    assert_eq!(BigInt::from(quantity.nanos()), exact, "{text:?}");
     assert_eq!(BigInt::from(quantity.millis()), away_from_zero(&exact, &BigInt::from(NANOS / 1000)));
     assert_eq!(BigInt::from(quantity.units()), away_from_zero(&exact, &BigInt::from(NANOS)));
     assert_eq!((quantity.is_negative(), quantity.is_zero()), (exact < BigInt::ZERO, exact == BigInt::ZERO));
-    // Binary suffixes know no fraction of a unit: those round up, as they do in Kubernetes.
     let canonical: Quantity = quantity.canonical().parse().unwrap_or_else(|error| panic!("{text:?}: {error}"));
-    assert!(canonical == quantity || text.ends_with('i') && canonical.units() == quantity.units(), "{text:?}");
+    assert_eq!(canonical, quantity, "{text:?}");
     Some((quantity, exact))
-}
-
-/// The only way to see all of a quantity's value is to compare it.
-fn nanos(quantity: &Quantity) -> BigInt {
-    let whole = if quantity.is_negative() { quantity.units() + 1 } else { quantity.units() - 1 };
-    let mut low = BigInt::from(whole - 1) * NANOS;
-    let mut high = BigInt::from(whole + 2) * NANOS;
-    // The greatest billionths that are not above it.
-    while &high - &low > BigInt::from(1) {
-        let middle: BigInt = (&low + &high) >> 1;
-        let written: Quantity = format!("{middle}n").parse().unwrap_or_else(|error| panic!("{error}"));
-        if written <= *quantity { low = middle } else { high = middle }
-    }
-    let greatest = greatest();
-    low.clamp(-greatest.clone(), greatest)
-}
-
-fn greatest() -> BigInt {
-    BigInt::from(i64::MAX) * NANOS
 }
 
 /// The grammar and the arithmetic of apimachinery's Quantity, written as plainly as can be.
@@ -98,7 +79,8 @@ fn exact(text: &str) -> Option<BigInt> {
     let ten = BigInt::from(10);
     let size = u32::try_from(power.unsigned_abs()).ok()?;
     let value = if power >= 0 { value * ten.pow(size) } else { away_from_zero(&value, &ten.pow(size)) };
-    let value = value.min(greatest());
+    let greatest = if binary > 0 { BigInt::from(i64::MAX) * NANOS } else { BigInt::from(i128::MAX) };
+    let value = value.min(greatest);
     Some(if negative { -value } else { value })
 }
 

@@ -1,7 +1,6 @@
 //! Everything that speaks Kubernetes: the client, the custom resources, names, namespaces, pods, their safety and logs.
 
 pub mod client;
-pub mod crd;
 pub mod error;
 pub mod image;
 pub mod logs;
@@ -18,4 +17,5 @@ pub mod text;
 pub mod yaml;
 
 pub use client::Cluster;
+pub use cluster_resources::crd;
 pub use error::ClusterError;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::arena::Arena as Place;
 use super::pod_tables::{merge, pod, read, tried};
 
-const TABLE: &str = include_str!("pod_tables/safety.yaml");
+const TABLE: &str = include_str!("safety.yaml");
 
 /// Whether an entry is allowed: by the level baseline, and by the platform.
 fn expected(entry: &Value) -> (bool, bool) {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dev_cluster::api::{self, EmbeddedApi};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
@@ -17,7 +18,6 @@ use platform::cluster::names::{job_object, project_namespace};
 use platform::cluster::queues;
 use platform::config::{Config, DatabaseConfig, DevParts, JwtKeys};
 use platform::db::Db;
-use platform::dev::cluster::api::{self, EmbeddedApi};
 use platform::events::{Bus, Line, Lines, Seq};
 use platform::executor::{Scheduler, Wake};
 use platform::ids::{GroupId, JobId, ProjectId, UserId};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use dev_cluster::api::{self, EmbeddedApi};
 use futures::StreamExt;
 use platform::app::App;
 use platform::config::{Config, DevParts, JwtKeys};
-use platform::dev::cluster::api::{self, EmbeddedApi};
 use platform::events::{Topics, resume};
 use platform::jobs::phase::JobPhase;
 use platform::tasks::Tasks;

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use dev_cluster::api::{self, EmbeddedApi};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use platform::cluster::crd::FlashJob;
 use platform::config::DatabaseUrl;
-use platform::dev::cluster::api::{self, EmbeddedApi};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio_postgres::NoTls;

@@ -11,9 +11,9 @@ use super::types::Type;
 /// What pods are put together of: those that are taken, those that break a rule, and those that are not safe.
 pub static TABLES: LazyLock<[Vec<Value>; 3]> = LazyLock::new(|| {
     [
-        include_str!("../../../tests/cluster_contract/pod_tables/valid.yaml"),
-        include_str!("../../../tests/cluster_contract/pod_tables/safety.yaml"),
-        include_str!("../../../tests/cluster_contract/pod_tables/invalid.yaml"),
+        include_str!("../../../crates/dev-cluster/tests/contract/pod_tables/valid.yaml"),
+        include_str!("../../../tests/cluster_contract/safety.yaml"),
+        include_str!("../../../crates/dev-cluster/tests/contract/pod_tables/invalid.yaml"),
     ]
     .map(|table| {
         let entries: Map<String, Value> = serde_saphyr::from_str(table).expect("a table");

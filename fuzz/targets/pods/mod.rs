@@ -10,9 +10,9 @@ mod types;
 use std::sync::LazyLock;
 
 use async_graphql::InputType;
+use dev_cluster::api::trial::Trial;
 use platform::config::GpuResources;
 use platform::configs::documents::parse;
-use platform::dev::cluster::api::trial::Trial;
 use platform::ids::{JobId, ProjectId, UserId};
 use platform::jobs::draft::{Draft, Placement, check as check_draft, from_yaml, manifest};
 use platform::jobs::model::manifest::Manifest;

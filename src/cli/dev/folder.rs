@@ -8,11 +8,11 @@ use std::{
 };
 
 use anyhow::Context;
+use dev_cluster::lock::FolderLock;
 use secrecy::SecretString;
 use tempfile::TempDir;
 
 use crate::config::{JwtKeys, random_secret};
-use crate::dev::lock::FolderLock;
 
 /// The directory of a development environment, used by this process alone.
 #[derive(Debug)]

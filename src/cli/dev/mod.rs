@@ -7,6 +7,8 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use dev_cluster::sim::{SimOptions, Speed};
+use dev_cluster::{ClusterKind, DevCluster};
 use folder::DevFolder;
 use ready::Ready;
 use tokio::net::TcpListener;
@@ -17,10 +19,6 @@ use crate::{
     config::{BcryptCost, Config, DatabaseConfig, DevParts, LogConfig, LogFormat},
     db::{Db, migrations},
     dev::{
-        cluster::{
-            ClusterKind, DevCluster,
-            sim::{SimOptions, Speed},
-        },
         postgres::{self, EmbeddedPostgres},
         seed::{self, SeededUser},
     },
@@ -111,7 +109,7 @@ impl DevArgs {
 
     fn cluster(&self) -> anyhow::Result<ClusterKind> {
         Ok(match &self.cluster {
-            Cluster::Embedded => ClusterKind::Embedded { keep: !self.ephemeral },
+            Cluster::Embedded => ClusterKind::Embedded,
             Cluster::Kubeconfig(path) => ClusterKind::Kubeconfig(path.clone()),
             Cluster::Real => ClusterKind::Real {
                 assets: std::env::var_os(ASSETS)
@@ -146,12 +144,13 @@ impl Ground {
             true => postgres::Options::ephemeral(),
             false => postgres::Options::kept(folder.path()),
         };
-        let kind = arguments.cluster()?;
-        let simulators = SimOptions { speed: arguments.speed, ..SimOptions::default() };
-        let cluster_dir = folder.path().join("cluster");
-        tokio::fs::create_dir_all(&cluster_dir).await?;
-        let (postgres, cluster) =
-            tokio::join!(EmbeddedPostgres::start(options), DevCluster::start(kind, &cluster_dir, simulators));
+        let of_cluster = dev_cluster::Options {
+            kind: arguments.cluster()?,
+            folder: (!folder.is_ephemeral()).then(|| folder.path().join("cluster")),
+            port: 0,
+            simulators: SimOptions { speed: arguments.speed, ..SimOptions::default() },
+        };
+        let (postgres, cluster) = tokio::join!(EmbeddedPostgres::start(options), DevCluster::start(of_cluster));
         match (postgres, cluster) {
             (Ok(postgres), Ok(cluster)) => Ok(Self { folder, postgres, cluster }),
             (Ok(postgres), Err(error)) => {

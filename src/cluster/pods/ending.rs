@@ -2,9 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use k8s_openapi::api::core::v1::Pod;
-
-use super::{TaskPod, containers, stop};
+use super::stop;
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,22 +44,4 @@ impl Display for End<'_> {
 /// The message for a task that failed.
 pub fn failed(task: impl Display, end: &End<'_>) -> String {
     format!("task {task} failed: {end}")
-}
-
-/// The sentence about a task whose pod, whoever controls it, has failed.
-pub fn of_pod(task: impl Display, pod: &Pod) -> String {
-    let telling = containers::telling(pod, true);
-    let (_, reason) = TaskPod::why(pod, true, &telling);
-    let status = pod.status.as_ref();
-    failed(
-        task,
-        &End {
-            container: telling.container.as_deref().filter(|_| containers::count(pod) > 1),
-            in_init: telling.in_init,
-            reason: reason.as_deref(),
-            message: status.and_then(|status| status.message.as_deref()).or(telling.message.as_deref()),
-            exit_code: telling.exit_code,
-            signal: telling.signal,
-        },
-    )
 }

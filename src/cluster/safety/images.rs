@@ -26,18 +26,11 @@ pub fn gpus(walk: &mut Walk, fields: &Map<String, Value>, path: &str) {
     let amount = |list: &str| member(fields, list)?.get(GPU).filter(|amount| !amount.is_null());
     let Some(asked) = amount("requests") else { return };
     let allowed = amount("limits");
-    let equal = allowed.is_some_and(|allowed| matches!((parsed(asked), parsed(allowed)), (Some(a), Some(b)) if a == b));
+    let asked_amount = Quantity::of_json(asked);
+    let equal = asked_amount.is_some() && asked_amount == allowed.and_then(Quantity::of_json);
     if !equal {
         let limit = allowed.map_or("no limit".to_owned(), |allowed| format!("a limit of {}", shown(allowed)));
         let why = format!("requests {} GPUs with {limit}; the limit must be equal to the request", shown(asked));
         walk.note(path, why);
-    }
-}
-
-fn parsed(amount: &Value) -> Option<Quantity> {
-    match amount {
-        Value::String(text) => text.parse().ok(),
-        Value::Number(number) => number.to_string().parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -13,11 +13,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use dev_cluster::lock::FolderLock;
 use sha2::{Digest, Sha256};
 
 use super::{Options, PostgresError, ROLE, account::Account, binaries::Installation};
 use crate::config::random_secret;
-use crate::dev::lock::FolderLock;
 
 /// Where the cluster is if the account of the server cannot access the data directory.
 const ELSEWHERE: &str = "/var/tmp";

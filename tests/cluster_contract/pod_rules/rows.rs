@@ -166,9 +166,10 @@ pub fn resources() -> Vec<(Verdict, Value)> {
         (Both, whole(json!({ "hugepages-2Mi": "2Mi" }), json!({ "hugepages-2Mi": "2Mi" }), none())),
         (Both, pod(json!({ "resources": { "claims": [{ "name": "a" }] } }))),
         (Both, requests(json!({ "memory": "9223372036854775808" }), json!({ "memory": "9223372036854775807" }))),
-        (Good, requests(json!({ "memory": "9223372036854775808" }), json!({ "memory": "9223372036854775808" }))),
+        (Stricter, requests(json!({ "memory": "9223372036854775808" }), json!({ "memory": "9223372036854775808" }))),
+        (Good, requests(json!({ "memory": "8Ei" }), json!({ "memory": "9Ei" }))),
         (Both, requests(json!({ "memory": "20E" }), json!({ "memory": "10E" }))),
-        // Both are the greatest amount here; Kubernetes tells decimal ones apart.
+        // More than 2^63 - 1 bytes, of which Kubernetes still tells decimal amounts apart.
         (Stricter, requests(json!({ "memory": "10E" }), json!({ "memory": "20E" }))),
         (Good, requests(json!({ "memory": "16Ei" }), json!({ "memory": "16Ei" }))),
         (Both, pod(json!({ "resources": { "claims": [], "limits": { "cpu": 1 } } }))),
