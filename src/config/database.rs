@@ -13,8 +13,6 @@ const EXPECTED_URL: &str = "postgres://USER:PASSWORD@HOST:PORT/NAME";
 pub struct DatabaseConfig {
     /// The database that is written to.
     pub primary: DatabaseUrl,
-    /// A replica for reads that may be a moment old.
-    pub replica: Option<DatabaseUrl>,
     /// Connections, those that are for one thread alone included.
     pub pool_size: NonZeroU32,
     /// Threads that serve connections, each of which has some of these to itself.
@@ -28,7 +26,7 @@ impl DatabaseConfig {
     #[must_use]
     pub fn for_dev(primary: DatabaseUrl) -> Self {
         const POOL: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
-        Self { primary, replica: None, pool_size: POOL, threads: NonZeroU32::MIN, migrate_on_start: true }
+        Self { primary, pool_size: POOL, threads: NonZeroU32::MIN, migrate_on_start: true }
     }
 }
 
@@ -132,12 +130,17 @@ impl DatabaseSettings {
     /// The database these settings describe.
     ///
     /// # Errors
-    /// Neither a URL nor a host, or a URL that cannot be read.
+    /// Neither a URL nor a host, a URL that cannot be read, or a replica, which is not supported.
     pub fn config(&self) -> Result<DatabaseConfig, ConfigError> {
-        let replica = given(self.database_replica_url.as_ref());
+        if given(self.database_replica_url.as_ref()).is_some() {
+            return Err(ConfigError::Secret {
+                variable: "DATABASE_REPLICA_URL",
+                problem: "is set, but read replicas are not supported".to_owned(),
+                expected: "left unset".to_owned(),
+            });
+        }
         Ok(DatabaseConfig {
             primary: self.primary()?,
-            replica: replica.map(|url| parse("DATABASE_REPLICA_URL", url)).transpose()?,
             pool_size: self.db_pool_size,
             threads: NonZeroU32::MIN,
             migrate_on_start: self.migrate_on_start,

@@ -28,9 +28,7 @@ pub use proxies::TrustedProxies;
 #[cfg(feature = "embedded")]
 pub(crate) use secrets::random_secret;
 pub use secrets::{JwtKey, JwtKeys};
-pub use values::{
-    AllowedOrigins, BcryptCost, ExecutorMode, Introspection, LogFormat, StorageSize, TrustedDocumentsMode,
-};
+pub use values::{AllowedOrigins, BcryptCost, ExecutorMode, Introspection, LogFormat, TrustedDocumentsMode};
 
 /// Everything `platform serve` needs to know.
 #[derive(Debug, Clone)]
@@ -88,14 +86,8 @@ pub struct AuthConfig {
 pub struct ClusterConfig {
     /// The kubeconfig to use; without one, the in-cluster service account or `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
-    /// Who places the pods of a job.
-    pub executor_mode: ExecutorMode,
-    /// The `schedulerName` on every pod in [`ExecutorMode::Scheduler`].
+    /// The `schedulerName` on every pod.
     pub scheduler_name: String,
-    /// The storage class of a claim that names none; without one, the cluster's default.
-    pub default_storage_class: Option<String>,
-    /// The size of a person's own claim.
-    pub user_pv_size: StorageSize,
     /// Which resources are GPUs, and how much of one.
     pub gpu_resources: GpuResources,
 }
@@ -180,11 +172,7 @@ impl Config {
             database: DatabaseConfig { threads: http.threads, ..database },
             http,
             auth: AuthConfig { bcrypt_cost: BcryptCost::CHEAPEST, ..settings.auth.config(jwt_keys) },
-            cluster: ClusterConfig {
-                kubeconfig: Some(kubeconfig),
-                executor_mode: ExecutorMode::Scheduler,
-                ..settings.cluster.config()
-            },
+            cluster: ClusterConfig { kubeconfig: Some(kubeconfig), ..settings.cluster.config() },
             events: settings.events.config(),
             limits: settings.limits.config(),
             log: settings.log.config(),
