@@ -5,14 +5,18 @@
 
 use std::time::Duration;
 
+use backon::Retryable;
+
 use super::authenticator::Authenticator;
 use super::principal::Caller;
 use super::revocations::Notices;
 use crate::error::{ApiError, Code};
+use crate::tasks::pauses;
 
-/// How often a look at the rights is tried while the database is away, and how long the first pause is.
-const TRIES: u32 = 6;
+/// How often a look at the rights is tried again while the database is away, and the pauses before.
+const RETRIES: usize = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 
 /// The rights of one subscriber.
 pub struct Rights {
@@ -57,21 +61,14 @@ impl Rights {
     /// # Errors
     /// `UNAUTHENTICATED` when the session has ended, `DATABASE_UNAVAILABLE` when that cannot be found out.
     pub async fn look(&mut self) -> Result<(), ApiError> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 1..TRIES {
-            match self.authenticator.renewed(&self.caller).await {
-                // Connections of before an outage fail once.
-                Err(error) if error.code == Code::DatabaseUnavailable => tokio::time::sleep(pause).await,
-                outcome => return self.take(outcome),
-            }
-            pause *= 2;
-        }
-        let last = self.authenticator.renewed(&self.caller).await;
-        self.take(last)
-    }
-
-    fn take(&mut self, outcome: Result<Caller, ApiError>) -> Result<(), ApiError> {
-        self.caller = outcome?;
+        let pauses = pauses(FIRST_PAUSE, LONGEST_PAUSE).with_max_times(RETRIES);
+        let looked = (|| self.authenticator.renewed(&self.caller))
+            .retry(pauses)
+            .sleep(tokio::time::sleep)
+            // Connections of before an outage fail once.
+            .when(|error| error.code == Code::DatabaseUnavailable)
+            .await;
+        self.caller = looked?;
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{ConfigError, settings::DatabaseSettings};
@@ -185,14 +186,11 @@ fn parse(variable: &'static str, url: &str) -> Result<DatabaseUrl, ConfigError> 
     url.parse().map_err(|problem| ConfigError::Secret { variable, problem, expected: EXPECTED_URL.to_owned() })
 }
 
-/// `text` with every byte that means something in a URL written as `%XX`.
-pub(crate) fn percent_encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+/// What RFC 3986 does not reserve; everything else may mean something in a URL.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn percent_encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]
