@@ -41,7 +41,7 @@ schemathesis: ## Send operations generated from the schema, five minutes each as
 	  PLATFORM_BIN=$$(cd ../.. && realpath "$${CARGO_TARGET_DIR:-target}")/debug/platform \
 	  $$python -m pytest -q -s -p no:cacheprovider test_schemathesis.py
 
-lint: ## Check format, lints, licences, scripts and the playground
+lint: ## Check format, lints, docs, dependencies, scripts and the playground
 	@scripts/setup lint
 	@scripts/lint
 

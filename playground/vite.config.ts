@@ -56,5 +56,5 @@ export default defineConfig({
       '/playground': { target: server },
     },
   },
-  test: { include: ['src/**/*.test.ts'] },
+  test: { include: ['src/**/*.test.ts', 'e2e/mock/*.test.ts'] },
 });

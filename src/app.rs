@@ -3,7 +3,9 @@
 mod collapsing;
 mod following;
 mod limits;
+mod parts;
 
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -14,19 +16,14 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::limits::{LimitsByRole, documents};
-use crate::auth::Authenticator;
+use self::limits::LimitsByRole;
+pub use self::parts::{AppBuilder, Parts};
 use crate::auth::attempts::ClientAddress;
 use crate::auth::principal::Caller;
-use crate::change;
-use crate::cluster::Cluster;
-use crate::cluster::queues::Queues;
 use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::error::{ApiError, Code};
-use crate::events::{self, Bus, Lines};
-use crate::executor::{Executor, Scheduler, Wake};
-use crate::feeds::{Audience, Channel};
+use crate::events;
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::graphql_error;
 use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
@@ -35,14 +32,8 @@ use crate::http::{
     Answer, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
     ReadinessCheck, RequestMeta, Revocation, Threads, Transport, router, serve,
 };
-use crate::jobs::event::JobEvent;
-use crate::jobs::logs::{Chunk, Tails};
-use crate::jobs::service::Submitter;
-use crate::jobs::watched::Jobs;
-use crate::jobs::worker;
 use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::{Duty, Standing, Tasks};
-use crate::watch;
 
 use collapsing::Collapsing;
 
@@ -53,106 +44,48 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 /// How long background tasks get to finish after the last request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A running server without its transports. Clones are the same server.
+/// A running server without its transports; its parts are fields. Clones are the same server.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<Running>);
 
-struct Parts {
-    config: Config,
+struct Running {
+    parts: Parts,
     schema: Schema,
-    authenticator: Authenticator,
-    db: Db,
-    bus: Bus,
-    cluster: Cluster,
-    watch: watch::Health,
     costs: Arc<CostTable>,
     documents: DocumentSettings,
     limits: LimitsByRole,
     collapsing: Collapsing,
     demo_users: serde_json::Value,
-    tasks: Tasks,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0.parts
+    }
 }
 
 impl App {
-    /// Waits for the database, migrates if configured, and starts the background work in `tasks`. The cluster may be
-    /// unavailable.
-    ///
-    /// # Errors
-    /// A migration fails, or the configuration contains no usable cluster.
-    pub async fn start(config: Config, tasks: &Tasks, demo_users: serde_json::Value) -> anyhow::Result<Self> {
-        metrics_handle();
-        let costs = costs()?;
-        let documents = documents(&config.limits, &costs)?;
-        let db = Db::new(&config.database, tasks)?;
-        db.wait_until_up().await;
-        if config.database.migrate_on_start {
-            let applied = migrations::run(&db).await?;
-            if !applied.is_empty() {
-                tracing::info!(migrations = applied.join(", "), "migrated");
-            }
-        }
-        let cluster = Cluster::new(&config.cluster).await?;
-        let mut lines = Lines::default();
-        let job_events = Channel::new(lines.open::<JobEvent>());
-        let bus = Bus::start(tasks, &db, config.events.retention, lines);
-        let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
-        let queues = Queues::default();
-        let kept = (queues.clone(), cluster.clone());
-        tasks.supervise("queues", Duty::Serving, move || kept.0.clone().keep(kept.1.clone()));
-        let keys = db.clone();
-        tasks.supervise("idempotency keys", Duty::Housekeeping, move || change::forget_old_keys(keys.clone()));
-        let wake = Wake::default();
-        let executor: Arc<dyn Executor> = Arc::new(Scheduler::new(cluster.clone()));
-        worker::spawn(tasks, db.clone(), executor.clone(), wake.clone());
-        let rooms = watch::Rooms::default().with::<Jobs>();
-        let watch = watch::spawn(tasks, db.clone(), cluster.clone(), rooms);
-        let scheduler = config.cluster.scheduler_name.as_str().into();
-        let gpus = Arc::new(config.cluster.gpu_resources.clone());
-        let submitter = Submitter { db: db.clone(), scheduler, queues, executor, gpus: Arc::clone(&gpus), wake };
-        let tails = Tails::new(cluster.clone(), tasks);
-        let log_chunks = Audience::<Chunk>::default();
-        let schema = schema::build(|builder| {
-            let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone()).data(Arc::clone(&gpus));
-            let builder = builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone());
-            builder.data(job_events.clone()).data(log_chunks.clone())
-        });
-        let limits = LimitsByRole::new(&config);
-        let parts = Parts {
-            config,
-            schema,
-            authenticator,
-            db,
-            bus,
-            cluster,
-            watch,
-            costs,
-            documents,
-            limits,
-            collapsing: Collapsing::default(),
-            demo_users,
-            tasks: tasks.clone(),
-        };
-        Ok(Self(Arc::new(parts)))
+    /// A server with this configuration, whose background work is in `tasks`.
+    pub fn builder(config: Config, tasks: &Tasks) -> AppBuilder {
+        AppBuilder::new(config, tasks)
     }
 
-    /// The database, for the code that started the server.
-    pub fn db(&self) -> &Db {
-        &self.0.db
+    /// Executes operations.
+    pub fn schema(&self) -> &Schema {
+        &self.0.schema
     }
 
-    /// The accounts.
-    pub fn authenticator(&self) -> &Authenticator {
-        &self.0.authenticator
-    }
-
-    /// Serves on `listener` until `shutdown`, then drains and stops `tasks`.
+    /// Serves on `listener` until `shutdown`, then drains and stops its background work.
     ///
     /// # Errors
     /// The listener fails.
-    pub async fn serve(self, listener: TcpListener, tasks: Tasks, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let settings = HttpSettings::new(&self.0.config.http, &self.0.config.limits, self.0.documents.clone());
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let settings = HttpSettings::new(&self.config.http, &self.config.limits, self.0.documents.clone());
         let lifecycle = Lifecycle::new(shutdown.clone(), settings.drain);
-        let threads = Threads::start(self.0.config.http.threads)?;
+        let threads = Threads::start(self.config.http.threads)?;
+        let tasks = self.tasks.clone();
         let router = router(Endpoint::new(self, settings.clone(), lifecycle.clone()));
         serve(listener, router, &threads, lifecycle, shutdown, settings).await?;
         if !tasks.shutdown(PATIENCE).await {
@@ -211,7 +144,7 @@ impl GraphqlService for App {
     type Caller = Caller;
 
     async fn authenticate(&self, credentials: Option<&str>, _peer: &Peer) -> Result<Caller, ApiError> {
-        self.0.authenticator.authenticate(credentials).await
+        self.authenticator.authenticate(credentials).await
     }
 
     fn principal(&self, caller: &Caller) -> Option<Principal> {
@@ -229,7 +162,7 @@ impl GraphqlService for App {
     async fn execute(&self, caller: &Caller, request: Request, prepared: &Prepared, meta: RequestMeta) -> Answer {
         // A WebSocket may have been opened before a role changed; an HTTP request was authenticated a moment ago.
         let caller = match meta.transport {
-            Transport::WebSocket => match self.0.authenticator.renewed(caller).await {
+            Transport::WebSocket => match self.authenticator.renewed(caller).await {
                 Ok(caller) => caller,
                 Err(error) => {
                     let told = graphql_error(error, Some(&meta.request_id));
@@ -241,7 +174,7 @@ impl GraphqlService for App {
         let answer = collapsing::execute(self, &caller, request, prepared, meta).await;
         if prepared.operation_type() == OperationType::Mutation {
             // What follows the response is decided with the permissions after it.
-            self.0.authenticator.rights_may_have_changed();
+            self.authenticator.rights_may_have_changed();
         }
         answer
     }
@@ -259,15 +192,15 @@ impl GraphqlService for App {
     async fn event_cursor(&self, caller: &Caller) -> Option<Arc<str>> {
         caller.principal().ok()?;
         // If the database cannot be asked, up to where events were handed out here, which is never too new.
-        let stands = match events::loader::tip(&self.0.db.lane()).await {
+        let stands = match events::loader::tip(&self.db.lane()).await {
             Ok(tip) => Some(tip),
-            Err(_) => *self.0.bus.tip().borrow(),
+            Err(_) => *self.bus.tip().borrow(),
         };
         stands.map(|seq| seq.cursor().into())
     }
 
     fn revoked(&self, caller: &Caller) -> impl Future<Output = Revocation> + Send + 'static {
-        let (authenticator, caller) = (self.0.authenticator.clone(), caller.clone());
+        let (authenticator, caller) = (self.authenticator.clone(), caller.clone());
         async move {
             let Caller::Known(principal) = caller else { return std::future::pending().await };
             let left = (principal.expires_at - chrono::Utc::now()).to_std().unwrap_or_default();
@@ -279,18 +212,18 @@ impl GraphqlService for App {
     }
 
     async fn readiness(&self) -> Vec<ReadinessCheck> {
-        let database = check("database", async { self.0.db.ping().await.map(|()| None) });
+        let database = check("database", async { self.db.ping().await.map(|()| None) });
         let migrations = check("migrations", async {
-            match migrations::is_current(&self.0.db).await? {
+            match migrations::is_current(&self.db).await? {
                 true => Ok(None),
                 false => Err(ApiError::conflict("the database is missing migrations of this version")),
             }
         });
         let cluster =
-            check("cluster", async { self.0.cluster.version().await.map(Some).map_err(ApiError::cluster_unavailable) });
+            check("cluster", async { self.cluster.version().await.map(Some).map_err(ApiError::cluster_unavailable) });
         let events = check("events", async {
-            let silence = self.0.bus.silence();
-            match *self.0.bus.tip().borrow() {
+            let silence = self.bus.silence();
+            match *self.bus.tip().borrow() {
                 Some(_) if silence > LONGEST_SILENCE => {
                     let message = format!("the event log was last read {} s ago", silence.as_secs());
                     Err(ApiError::new(Code::DatabaseUnavailable, message))
@@ -300,10 +233,10 @@ impl GraphqlService for App {
             }
         });
         let watch = check("watch", async {
-            self.0.watch.check().map(Some).map_err(|message| ApiError::new(Code::DatabaseUnavailable, message))
+            self.watch.check().map(Some).map_err(|message| ApiError::new(Code::DatabaseUnavailable, message))
         });
         let background = check("background", async {
-            background(&self.0.tasks.standing()).map(Some).map_err(|message| ApiError::new(Code::Internal, message))
+            background(&self.tasks.standing()).map(Some).map_err(|message| ApiError::new(Code::Internal, message))
         });
         let (database, migrations, cluster, events, watch, background) =
             tokio::join!(database, migrations, cluster, events, watch, background);
@@ -311,13 +244,13 @@ impl GraphqlService for App {
     }
 
     fn render_metrics(&self) -> String {
-        let (in_use, open, most) = self.0.db.pool_usage();
+        let (in_use, open, most) = self.db.pool_usage();
         metrics::gauge!("platform_db_connections", "state" => "in_use").set(in_use as f64);
         metrics::gauge!("platform_db_connections", "state" => "open").set(open as f64);
         metrics::gauge!("platform_db_connections", "state" => "limit").set(most as f64);
-        metrics::gauge!("platform_feed_subscribers").set(self.0.bus.subscribers() as f64);
-        metrics::gauge!("platform_watch_behind_seconds").set(self.0.watch.behind().as_secs_f64());
-        metrics::gauge!("platform_events_silence_seconds").set(self.0.bus.silence().as_secs_f64());
+        metrics::gauge!("platform_feed_subscribers").set(self.bus.subscribers() as f64);
+        metrics::gauge!("platform_watch_behind_seconds").set(self.watch.behind().as_secs_f64());
+        metrics::gauge!("platform_events_silence_seconds").set(self.bus.silence().as_secs_f64());
         metrics_handle().map(PrometheusHandle::render).unwrap_or_default()
     }
 
@@ -326,7 +259,7 @@ impl GraphqlService for App {
     }
 
     fn playground(&self) -> Option<serde_json::Value> {
-        self.0.config.http.playground.then(
+        self.config.http.playground.then(
             || serde_json::json!({ "endpoint": "/graphql", "websocket": "/graphql", "demoUsers": self.0.demo_users }),
         )
     }
@@ -340,8 +273,8 @@ impl App {
         prepared: &Prepared,
         meta: RequestMeta,
     ) -> Response {
-        let (deadline, loaders) = (meta.deadline, Arc::new(Loaders::new(self.0.db.lane())));
-        let request = match event_cursor::read_first(request, prepared, &self.0.db).await {
+        let (deadline, loaders) = (meta.deadline, Arc::new(Loaders::new(self.db.lane())));
+        let request = match event_cursor::read_first(request, prepared, &self.db).await {
             Ok(request) => request,
             Err(error) => {
                 let told = graphql_error(error, Some(&meta.request_id));

@@ -1,6 +1,7 @@
 //! Background tasks with an owner: a token that stops them, a tracker that waits for the last one, and supervision for
 //! those that must never end.
 
+mod pauses;
 mod supervised;
 
 use std::any::Any;
@@ -13,6 +14,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use pauses::pauses;
 use supervised::Register;
 pub use supervised::{Duty, Standing};
 
@@ -78,16 +80,6 @@ impl Tasks {
                 () = over => tracing::debug!(task = name, "stopped unfinished"),
             }
         });
-    }
-
-    /// Runs `work`, which watches [`Tasks::stopping`] itself because it has something to finish first.
-    pub fn spawn_graceful(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tracker.spawn(work);
-    }
-
-    /// Resolves when the server stops.
-    pub fn stopping(&self) -> CancellationToken {
-        self.stop.clone()
     }
 
     /// Stops all tasks and waits for them, at most `patience`. Returns false if some were still running.

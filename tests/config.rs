@@ -101,6 +101,21 @@ fn values_that_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn a_read_replica_is_refused_as_long_as_nothing_reads_from_it() {
+    let variables = [
+        ("JWT_SECRET", SECRET),
+        ("DATABASE_URL", "postgres://u@h/d"),
+        ("DATABASE_REPLICA_URL", "postgres://u:hunter2@replica/d"),
+    ];
+    for command in ["serve", "migrate"] {
+        insta::allow_duplicates!(insta::assert_snapshot!(
+            refusal(&[command], &variables),
+            @"2: platform: DATABASE_REPLICA_URL is set, but read replicas are not supported; it may be left unset"
+        ));
+    }
+}
+
+#[test]
 fn the_limits_of_a_role_are_refused_by_name_value_and_what_is_allowed() {
     let refusal_of = |text| refusal(&["serve"], &[("LIMITS_ADMIN", text)]);
     insta::assert_snapshot!(refusal_of("max_dept=3"), @r#"2: platform: LIMITS_ADMIN was "max_dept=3"; it must be a list of known limits; "max_dept" is not one of: max_depth, max_cost, max_nodes, max_fields, max_aliases, max_directives, max_tokens, max_root_fields, max_page_size, max_list_items, max_answer_bytes, operation_timeout_seconds, max_operations, max_subscriptions, max_sockets_per_user, rate_limit_points_per_second, rate_limit_burst_points"#);
@@ -219,8 +234,9 @@ fn dotenv_is_read_and_the_environment_wins() {
 fn the_example_lists_exactly_the_variables_that_serve_reads() {
     let command = platform::cli::Cli::command();
     let serve = command.find_subcommand("serve").unwrap();
+    let documented = serve.get_arguments().filter(|argument| !argument.is_hide_set());
     let read: BTreeSet<String> =
-        serve.get_arguments().filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned())).collect();
+        documented.filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned())).collect();
     let listed: BTreeSet<String> = include_str!("../.env.example")
         .lines()
         .filter_map(|line| line.trim_start_matches("# ").split_once('='))

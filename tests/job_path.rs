@@ -2,89 +2,35 @@
 //!
 //! The same scenarios run against the embedded cluster and against a real etcd and kube-apiserver.
 
-use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ListParams, ObjectMeta, PostParams, VersionMatch};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
-use serde_json::{Value, json};
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use serde_json::json;
 
+use crate::support::dev::{Dev, pod};
 use crate::support::session::Session;
 use crate::support::subscription::JobEvent;
 
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A running `platform dev`, gone with the test.
-struct Dev {
-    child: Child,
-    cluster: String,
-    folder: tempfile::TempDir,
-    ready: Value,
+/// Objects of the cluster, as its own kubeconfig finds them.
+async fn config_maps(dev: &Dev) -> Api<ConfigMap> {
+    let kubeconfig = Kubeconfig::read_from(dev.ready["kubeconfig"].as_str().unwrap()).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    Api::namespaced(Client::try_from(config).unwrap(), "default")
 }
 
-impl Dev {
-    /// Starts against `cluster`; `None` where the real one is asked for and not there.
-    async fn start(cluster: &str) -> Option<Self> {
-        if cluster == "real" && std::env::var_os("KUBEBUILDER_ASSETS").is_none() {
-            super::cluster_contract::arena::skip(
-                "job_path",
-                "set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver",
-            );
-            return None;
+/// The events of a job after a cursor, until it enters the phase `last`.
+async fn events_until(dev: &Dev, session: &Session, job: &str, after: &str, last: &str) -> Vec<JobEvent> {
+    let mut subscription = session.events(Some(&[job.to_owned()]), Some(after)).await;
+    let mut events = Vec::new();
+    while let Some(event) = subscription.next().await {
+        let end = event.phase == last;
+        events.push(event);
+        if end {
+            return events;
         }
-        let folder = tempfile::tempdir().unwrap();
-        let (child, ready) = spawn(&folder.path().join("data"), cluster).await;
-        Some(Self { child, cluster: cluster.to_owned(), folder, ready })
     }
-
-    fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    async fn log_in(&self, username: &str) -> Session {
-        Session::log_in(self.ready["graphqlUrl"].as_str().unwrap(), username).await
-    }
-
-    /// Objects of the cluster, as its own kubeconfig finds them.
-    async fn config_maps(&self) -> Api<ConfigMap> {
-        let kubeconfig = Kubeconfig::read_from(self.ready["kubeconfig"].as_str().unwrap()).unwrap();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        Api::namespaced(Client::try_from(config).unwrap(), "default")
-    }
-
-    async fn kill(&mut self) {
-        self.child.start_kill().unwrap();
-        self.child.wait().await.unwrap();
-    }
-
-    async fn start_again(&mut self) {
-        (self.child, self.ready) = spawn(&self.data_dir(), &self.cluster).await;
-    }
-
-    /// The end of what the server has said so far.
-    fn log(&self) -> String {
-        let log = std::fs::read_to_string(self.data_dir().with_extension("log")).unwrap_or_default();
-        log.lines().rev().take(30).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
-    }
-
-    /// The events of a job after a cursor, until it enters the phase `last`.
-    async fn events_until(&self, session: &Session, job: &str, after: &str, last: &str) -> Vec<JobEvent> {
-        let mut subscription = session.events(Some(&[job.to_owned()]), Some(after)).await;
-        let mut events = Vec::new();
-        while let Some(event) = subscription.next().await {
-            let end = event.phase == last;
-            events.push(event);
-            if end {
-                return events;
-            }
-        }
-        panic!("the socket was closed with {:?} after {events:#?}: {}", subscription.closed, self.log())
-    }
+    panic!("the socket was closed with {:?} after {events:#?}: {}", subscription.closed, dev.log())
 }
 
 /// The phases that events tell, each once where several follow one another.
@@ -92,42 +38,6 @@ fn phases(events: &[JobEvent]) -> Vec<&str> {
     let mut phases: Vec<_> = events.iter().map(|event| event.phase.as_str()).collect();
     phases.dedup();
     phases
-}
-
-fn log(data_dir: &std::path::Path) -> Stdio {
-    std::fs::File::options().create(true).append(true).open(data_dir.with_extension("log")).unwrap().into()
-}
-
-async fn spawn(data_dir: &std::path::Path, cluster: &str) -> (Child, Value) {
-    let ready_file = data_dir.with_extension("ready");
-    let _ = std::fs::remove_file(&ready_file);
-    let child = Command::new(env!("CARGO_BIN_EXE_platform"))
-        .args(["dev", "--port", "0", "--speed", "10", "--cluster", cluster, "--data-dir"])
-        .arg(data_dir)
-        .arg("--ready-file")
-        .arg(&ready_file)
-        .stdout(log(data_dir))
-        .stderr(log(data_dir))
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let ready = timeout(PATIENCE, async {
-        loop {
-            match std::fs::read(&ready_file) {
-                Ok(bytes) => return serde_json::from_slice(&bytes).unwrap(),
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
-    })
-    .await
-    .expect("platform dev is up in time");
-    (child, ready)
-}
-
-fn pod(annotations: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: try\n  annotations: {annotations}\nspec:\n  containers:\n  - name: main\n    image: python:3.12\n"
-    )
 }
 
 /// A FlashJob of two tasks that each take all GPUs of a node.
@@ -161,7 +71,7 @@ async fn succeeds(dev: &Dev, maya: &Session) {
     let start = maya.present().await;
     let commit = maya.commit("good", &pod(r#"{sim.platform/duration: "5s"}"#)).await;
     let job = maya.submit(&commit, "configfile-job").await;
-    let events = dev.events_until(maya, &job, &start, "SUCCEEDED").await;
+    let events = events_until(dev, maya, &job, &start, "SUCCEEDED").await;
     assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "SUCCEEDED"]);
 }
 
@@ -169,7 +79,7 @@ async fn fails_with_its_exit_code(dev: &Dev, maya: &Session) {
     let start = maya.present().await;
     let commit = maya.commit("bad", &pod(r#"{sim.platform/exit-code: "3"}"#)).await;
     let job = maya.submit(&commit, "configfile-job").await;
-    let events = dev.events_until(maya, &job, &start, "FAILED").await;
+    let events = events_until(dev, maya, &job, &start, "FAILED").await;
     assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "FAILED"]);
     let data = maya.ask("query($id: ID!) { job(id: $id) { tasks { exitCode } } }", json!({ "id": job })).await;
     assert_eq!(data["job"]["tasks"], json!([{ "exitCode": 3 }]));
@@ -179,7 +89,7 @@ async fn is_tried_again_and_fails_with_what_each_attempt_did(dev: &Dev, maya: &S
     let start = maya.present().await;
     let commit = maya.commit("again", &pod(r#"{sim.platform/exit-code: "4"}"#)).await;
     let job = maya.submit_with(&commit, "configfile-job", json!({ "retries": 1 })).await;
-    let events = dev.events_until(maya, &job, &start, "FAILED").await;
+    let events = events_until(dev, maya, &job, &start, "FAILED").await;
     assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "QUEUED", "RUNNING", "FAILED"]);
     let retries: Vec<_> = events.iter().filter(|event| event.kind == "RETRYING").collect();
     assert_eq!(retries.len(), 1, "{events:#?}");
@@ -197,11 +107,11 @@ async fn is_cancelled(dev: &Dev, maya: &Session) {
     let start = maya.present().await;
     let commit = maya.commit("long", &pod(r#"{sim.platform/duration: "1h"}"#)).await;
     let job = maya.submit(&commit, "configfile-job").await;
-    let running = dev.events_until(maya, &job, &start, "RUNNING").await.pop().unwrap().cursor;
+    let running = events_until(dev, maya, &job, &start, "RUNNING").await.pop().unwrap().cursor;
     let cancel = "mutation($id: ID!) { cancelJob(input: {id: $id, reason: \"enough\"}) { job { cancelRequestedAt } } }";
     maya.ask(cancel, json!({ "id": job })).await;
     // Resumed from the cursor of RUNNING: nothing before it comes again.
-    let events = dev.events_until(maya, &job, &running, "CANCELLED").await;
+    let events = events_until(dev, maya, &job, &running, "CANCELLED").await;
     assert_eq!(phases(&events).last(), Some(&"CANCELLED"));
     assert!(events.iter().all(|event| ["RUNNING", "CANCELLED"].contains(&event.phase.as_str())), "{events:#?}");
 }
@@ -210,10 +120,10 @@ async fn is_preempted_and_runs_again(dev: &Dev, maya: &Session) {
     let start = maya.present().await;
     let (all, one) = (maya.commit("greedy", ALL_GPUS).await, maya.commit("urgent", ONE_GPU).await);
     let victim = maya.submit(&all, "default-batch").await;
-    dev.events_until(maya, &victim, &start, "RUNNING").await;
+    events_until(dev, maya, &victim, &start, "RUNNING").await;
     let urgent = maya.submit(&one, "configfile-job").await;
-    dev.events_until(maya, &urgent, &start, "SUCCEEDED").await;
-    let events = dev.events_until(maya, &victim, &start, "SUCCEEDED").await;
+    events_until(dev, maya, &urgent, &start, "SUCCEEDED").await;
+    let events = events_until(dev, maya, &victim, &start, "SUCCEEDED").await;
     assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "QUEUED", "RUNNING", "SUCCEEDED"]);
     let preempted: Vec<_> = events.iter().filter(|event| event.kind == "PREEMPTED").collect();
     assert_eq!(preempted.len(), 1, "{events:#?}");
@@ -223,8 +133,8 @@ async fn is_preempted_and_runs_again(dev: &Dev, maya: &Session) {
 
 /// One environment for all: what one job does takes nothing from the others but time.
 async fn jobs_end_in_every_way(cluster: &str) {
-    let Some(mut dev) = Dev::start(cluster).await else { return };
-    let maya = dev.log_in("maya").await;
+    let Some(mut dev) = Dev::start("job_path", cluster).await else { return };
+    let maya = dev.session("maya").await;
     tokio::join!(
         succeeds(&dev, &maya),
         fails_with_its_exit_code(&dev, &maya),
@@ -247,19 +157,19 @@ async fn real_jobs_succeed_fail_are_cancelled_and_preempted() {
 
 /// SIGKILL right after the commit (the object may or may not have been created), and again while the job runs.
 async fn a_job_survives(cluster: &str) {
-    let Some(mut dev) = Dev::start(cluster).await else { return };
-    let maya = dev.log_in("maya").await;
+    let Some(mut dev) = Dev::start("job_path", cluster).await else { return };
+    let maya = dev.session("maya").await;
     let start = maya.present().await;
     let commit = maya.commit("survivor", &pod(r#"{sim.platform/duration: "60s"}"#)).await;
     let job = maya.submit(&commit, "configfile-job").await;
     dev.kill().await;
     dev.start_again().await;
-    let maya = dev.log_in("maya").await;
-    dev.events_until(&maya, &job, &start, "RUNNING").await;
+    let maya = dev.session("maya").await;
+    events_until(&dev, &maya, &job, &start, "RUNNING").await;
     dev.kill().await;
     dev.start_again().await;
-    let maya = dev.log_in("maya").await;
-    let events = dev.events_until(&maya, &job, &start, "SUCCEEDED").await;
+    let maya = dev.session("maya").await;
+    let events = events_until(&dev, &maya, &job, &start, "SUCCEEDED").await;
     assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "SUCCEEDED"]);
     dev.kill().await;
 }
@@ -276,21 +186,21 @@ async fn a_killed_environment_with_the_real_cluster_finds_its_jobs_again() {
 
 #[tokio::test]
 async fn a_killed_embedded_cluster_is_there_again_as_it_was() {
-    let mut dev = Dev::start("embedded").await.unwrap();
+    let mut dev = Dev::start("job_path", "embedded").await.unwrap();
     let made = ConfigMap {
         metadata: ObjectMeta { name: Some("kept".to_owned()), ..ObjectMeta::default() },
         ..ConfigMap::default()
     };
-    let made = dev.config_maps().await.create(&PostParams::default(), &made).await.unwrap();
+    let made = config_maps(&dev).await.create(&PostParams::default(), &made).await.unwrap();
     dev.kill().await;
     dev.start_again().await;
-    let kept = dev.config_maps().await.get("kept").await.unwrap();
+    let kept = config_maps(&dev).await.get("kept").await.unwrap();
     assert_eq!(kept.metadata, made.metadata);
-    let list = dev.config_maps().await.list(&ListParams::default()).await.unwrap();
+    let list = config_maps(&dev).await.list(&ListParams::default()).await.unwrap();
     let version = |text: Option<String>| text.unwrap().parse::<u64>().unwrap();
     assert!(version(list.metadata.resource_version) > version(made.metadata.resource_version.clone()));
     let before = ListParams::default().at(&made.metadata.resource_version.unwrap()).matching(VersionMatch::Exact);
-    let late = dev.config_maps().await.list(&before).await;
+    let late = config_maps(&dev).await.list(&before).await;
     assert!(
         matches!(late, Err(kube::Error::Api(status)) if status.code == 410),
         "what was seen before is listed again"

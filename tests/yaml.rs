@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 
-use crate::cluster_contract::arena::skip;
+use crate::support::skip::skip;
 
 /// Scalars that are made up, and how many kubectl is asked about at a time.
 const SCALARS: usize = 4_000;

@@ -3,7 +3,6 @@
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU32;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -41,7 +40,7 @@ impl Order {
         runtime.block_on(async {
             let tasks = Tasks::default();
             let url = self.database.parse().map_err(anyhow::Error::msg)?;
-            let parts = Arc::new(stock::Parts::start(url, CONNECTIONS, &tasks).await?);
+            let parts = stock::parts(url, CONNECTIONS, &tasks).await?;
             let listener = tokio::net::TcpListener::bind(&self.address).await?;
             axum::serve(listener, stock::router(stock::Stock::new(parts))).await?;
             Ok(())

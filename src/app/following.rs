@@ -39,7 +39,7 @@ pub(super) fn follow(
     let suggests = app.limits(caller).operation.introspection;
     let left = Arc::<Left<Scope>>::default();
     let request = request.data(Arc::clone(&left)).data(request_id.clone());
-    let (request, cursor) = app.complete(caller, request, Arc::new(Loaders::new(app.0.db.lane())), meta);
+    let (request, cursor) = app.complete(caller, request, Arc::new(Loaders::new(app.db.lane())), meta);
     let begins_after = Arc::clone(&cursor);
     let responses = app.0.schema.execute_stream(request);
     let prepared = template.prepared.clone();
@@ -95,7 +95,7 @@ impl Template {
         Self {
             answer_bytes: app.limits(caller).operation.answer_bytes,
             schema: app.0.schema.clone(),
-            db: app.0.db.clone(),
+            db: app.db.clone(),
             prepared,
             operation: request.operation_name.clone(),
             variables: request.variables.clone(),

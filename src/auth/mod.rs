@@ -1,18 +1,18 @@
 //! Authentication and authorization: passwords, tokens, sessions, the principal and the policy table.
 
-pub mod acting;
-pub mod attempts;
+pub(crate) mod acting;
+pub(crate) mod attempts;
 mod authenticator;
 mod loader;
-pub mod model;
-pub mod passwords;
+pub(crate) mod model;
+pub(crate) mod passwords;
 pub mod policy;
 pub mod principal;
 mod recent;
-pub mod refresh;
-pub mod revocations;
+pub(crate) mod refresh;
+pub(crate) mod revocations;
 pub mod rights;
 pub mod scope;
-pub mod tokens;
+pub(crate) mod tokens;
 
 pub use authenticator::{Authenticator, Credentials, OpenSession};

@@ -122,14 +122,6 @@ pub async fn end(conn: &mut AsyncPgConnection, session: SessionId) -> QueryResul
     tell(conn, &session.to_string()).await
 }
 
-/// Notifies every replica, on commit, that nothing of this user is valid any more.
-///
-/// # Errors
-/// The database's.
-pub async fn tell_disabled(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<()> {
-    tell(conn, &user.to_string()).await
-}
-
 async fn tell(conn: &mut AsyncPgConnection, subject: &str) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_notify($1, $2)")
         .bind::<Text, _>(REVOCATIONS_CHANNEL)

@@ -6,14 +6,18 @@
 
 use std::time::Duration;
 
+use backon::Retryable;
+
 use super::authenticator::Authenticator;
 use super::principal::Caller;
 use super::revocations::Notices;
 use crate::error::{ApiError, Code};
+use crate::tasks::pauses;
 
-/// The number of retries while the database is unavailable, and the first delay.
-const TRIES: u32 = 6;
+/// The number of retries while the database is unavailable.
+const RETRIES: usize = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 
 /// The permissions of a subscriber.
 pub struct Rights {
@@ -58,21 +62,14 @@ impl Rights {
     /// # Errors
     /// `UNAUTHENTICATED` if the session has ended, `DATABASE_UNAVAILABLE` if this cannot be determined.
     pub async fn look(&mut self) -> Result<(), ApiError> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 1..TRIES {
-            match self.authenticator.renewed(&self.caller).await {
-                // Connections from before an outage fail once.
-                Err(error) if error.code == Code::DatabaseUnavailable => tokio::time::sleep(pause).await,
-                outcome => return self.take(outcome),
-            }
-            pause *= 2;
-        }
-        let last = self.authenticator.renewed(&self.caller).await;
-        self.take(last)
-    }
-
-    fn take(&mut self, outcome: Result<Caller, ApiError>) -> Result<(), ApiError> {
-        self.caller = outcome?;
+        let pauses = pauses(FIRST_PAUSE, LONGEST_PAUSE).with_max_times(RETRIES);
+        let looked = (|| self.authenticator.renewed(&self.caller))
+            .retry(pauses)
+            .sleep(tokio::time::sleep)
+            // Connections from before an outage fail once.
+            .when(|error| error.code == Code::DatabaseUnavailable)
+            .await;
+        self.caller = looked?;
         Ok(())
     }
 }

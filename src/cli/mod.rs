@@ -249,12 +249,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tasks = Tasks::default();
     let listener = tokio::net::TcpListener::bind(config.http.listen).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let starting = App::start(config, &tasks, serde_json::Value::Array(Vec::new()));
+    let starting = App::builder(config, &tasks).build();
     let app = tokio::select! {
         app = starting => app?,
         () = stop.cancelled() => return Ok(()),
     };
-    app.serve(listener, tasks, stop).await
+    app.serve(listener, stop).await
 }
 
 async fn admin_create(arguments: AdminCreateArgs) -> anyhow::Result<()> {

@@ -1,5 +1,9 @@
 //! Container image references: `registry.example.org:5000/team/tool:1.2@sha256:…`, by the grammar of the distribution
 //! project that every container runtime uses.
+//!
+//! Written here because `oci-spec` reads some of it otherwise than the runtimes do: it refuses a registry that is an IPv6
+//! address, and takes tags beyond ASCII, capitals in the path (`Team/a`) and in a digest. It also says of most texts only
+//! that they are wrong, and not where.
 
 use std::fmt;
 use std::str::FromStr;

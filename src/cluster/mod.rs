@@ -1,19 +1,19 @@
 //! Everything that speaks Kubernetes: the client, the custom resources, names, namespaces, pods, their safety and logs.
 
-pub mod client;
-pub mod error;
+pub(crate) mod client;
+pub(crate) mod error;
 pub mod image;
-pub mod logs;
+pub(crate) mod logs;
 pub mod names;
-pub mod namespaces;
-pub mod object_rules;
-pub mod objects;
-pub mod pod_resources;
+pub(crate) mod namespaces;
+pub(crate) mod object_rules;
+pub(crate) mod objects;
+pub(crate) mod pod_resources;
 pub mod pod_rules;
-pub mod pods;
+pub(crate) mod pods;
 pub mod queues;
 pub mod safety;
-pub mod text;
+pub(crate) mod text;
 pub mod yaml;
 
 pub use client::Cluster;

@@ -94,14 +94,6 @@ impl Kind {
         }
     }
 
-    /// Whether pods are made of it.
-    pub const fn makes_pods(self) -> bool {
-        match self {
-            Self::Pod | Self::Deployment | Self::Job | Self::CronJob | Self::FlashJob | Self::Workflow => true,
-            Self::Service | Self::ConfigMap | Self::Ingress | Self::PersistentVolumeClaim => false,
-        }
-    }
-
     /// Whether a job can be made of it.
     pub const fn runs(self) -> bool {
         match self {

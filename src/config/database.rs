@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{ConfigError, settings::DatabaseSettings};
@@ -13,8 +14,6 @@ const EXPECTED_URL: &str = "postgres://USER:PASSWORD@HOST:PORT/NAME";
 pub struct DatabaseConfig {
     /// The primary database.
     pub primary: DatabaseUrl,
-    /// A replica for reads that may be slightly stale.
-    pub replica: Option<DatabaseUrl>,
     /// The number of connections, including those that are reserved for a single thread.
     pub pool_size: NonZeroU32,
     /// The number of serving threads, each of which has some of these connections to itself.
@@ -28,7 +27,7 @@ impl DatabaseConfig {
     #[must_use]
     pub fn for_dev(primary: DatabaseUrl) -> Self {
         const POOL: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
-        Self { primary, replica: None, pool_size: POOL, threads: NonZeroU32::MIN, migrate_on_start: true }
+        Self { primary, pool_size: POOL, threads: NonZeroU32::MIN, migrate_on_start: true }
     }
 }
 
@@ -132,12 +131,17 @@ impl DatabaseSettings {
     /// The database these settings describe.
     ///
     /// # Errors
-    /// Neither a URL nor a host is given, or the URL is invalid.
+    /// Neither a URL nor a host is given, the URL is invalid, or there is a replica, which is not supported.
     pub fn config(&self) -> Result<DatabaseConfig, ConfigError> {
-        let replica = given(self.database_replica_url.as_ref());
+        if given(self.database_replica_url.as_ref()).is_some() {
+            return Err(ConfigError::Secret {
+                variable: "DATABASE_REPLICA_URL",
+                problem: "is set, but read replicas are not supported".to_owned(),
+                expected: "left unset".to_owned(),
+            });
+        }
         Ok(DatabaseConfig {
             primary: self.primary()?,
-            replica: replica.map(|url| parse("DATABASE_REPLICA_URL", url)).transpose()?,
             pool_size: self.db_pool_size,
             threads: NonZeroU32::MIN,
             migrate_on_start: self.migrate_on_start,
@@ -183,14 +187,12 @@ fn parse(variable: &'static str, url: &str) -> Result<DatabaseUrl, ConfigError> 
     url.parse().map_err(|problem| ConfigError::Secret { variable, problem, expected: EXPECTED_URL.to_owned() })
 }
 
+/// All but the unreserved characters of RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// `text` with every byte that has a meaning in URLs encoded as `%XX`.
 pub(crate) fn percent_encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]

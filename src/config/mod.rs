@@ -28,9 +28,7 @@ pub use proxies::TrustedProxies;
 #[cfg(feature = "embedded")]
 pub(crate) use secrets::random_secret;
 pub use secrets::{JwtKey, JwtKeys};
-pub use values::{
-    AllowedOrigins, BcryptCost, ExecutorMode, Introspection, LogFormat, StorageSize, TrustedDocumentsMode,
-};
+pub use values::{AllowedOrigins, BcryptCost, ExecutorMode, Introspection, LogFormat, TrustedDocumentsMode};
 
 /// Everything that `platform serve` needs to know.
 #[derive(Debug, Clone)]
@@ -88,14 +86,8 @@ pub struct AuthConfig {
 pub struct ClusterConfig {
     /// The kubeconfig to use; without one, the in-cluster service account or `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
-    /// How jobs are run in the cluster.
-    pub executor_mode: ExecutorMode,
-    /// The `schedulerName` on every pod in [`ExecutorMode::Scheduler`].
+    /// The `schedulerName` on every pod.
     pub scheduler_name: String,
-    /// The storage class of claims that do not specify one; by default the default class of the cluster.
-    pub default_storage_class: Option<String>,
-    /// The size of the personal claim of a user.
-    pub user_pv_size: StorageSize,
     /// Which resources are GPUs, and the share of a GPU that each stands for.
     pub gpu_resources: GpuResources,
 }
@@ -181,11 +173,7 @@ impl Config {
             database: DatabaseConfig { threads: http.threads, ..database },
             http,
             auth: AuthConfig { bcrypt_cost: BcryptCost::CHEAPEST, ..settings.auth.config(jwt_keys) },
-            cluster: ClusterConfig {
-                kubeconfig: Some(kubeconfig),
-                executor_mode: ExecutorMode::Scheduler,
-                ..settings.cluster.config()
-            },
+            cluster: ClusterConfig { kubeconfig: Some(kubeconfig), ..settings.cluster.config() },
             events: settings.events.config(),
             limits: settings.limits.config(),
             log: settings.log.config(),

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 use super::{
     AllowedOrigins, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode, HttpConfig,
-    Introspection, JwtKeys, LogConfig, LogFormat, SslMode, StorageSize, TrustedProxies,
+    Introspection, JwtKeys, LogConfig, LogFormat, SslMode, TrustedProxies,
     limits::LimitSettings,
     values::{between, log_filter, object_name, switch},
 };
@@ -85,8 +85,8 @@ pub struct DatabaseSettings {
     /// TLS mode of database connections
     #[arg(long, env = "DB_SSLMODE", default_value = "prefer", value_name = "MODE")]
     pub db_sslmode: SslMode,
-    /// A replica for reads that may be slightly stale
-    #[arg(long, env = "DATABASE_REPLICA_URL", hide_env_values = true, value_name = "URL")]
+    /// Not supported yet: the server does not start while this is set
+    #[arg(long, env = "DATABASE_REPLICA_URL", hide = true, hide_env_values = true, value_name = "URL")]
     pub database_replica_url: Option<SecretString>,
     /// Number of database connections; half of them are divided among the serving threads
     #[arg(long, env = "DB_POOL_SIZE", default_value = "16", value_name = "N", value_parser = between_one_and(500))]
@@ -210,12 +210,6 @@ pub struct ClusterSettings {
     /// schedulerName of pods if EXECUTOR_MODE=scheduler
     #[arg(long, env = "SCHEDULER_NAME", default_value = "flash-scheduler", value_name = "NAME", value_parser = object_name)]
     pub scheduler_name: String,
-    /// Storage class of claims that do not specify one; by default the default class of the cluster
-    #[arg(long, env = "DEFAULT_STORAGE_CLASS", value_name = "NAME", value_parser = object_name)]
-    pub default_storage_class: Option<String>,
-    /// Size of the personal storage of a user
-    #[arg(long, env = "USER_PV_SIZE", default_value = "10Gi", value_name = "QUANTITY")]
-    pub user_pv_size: StorageSize,
     /// Resources that count as GPUs, each with its share of a GPU; jobs cannot request other devices
     #[arg(long, env = "GPU_RESOURCES", default_value = super::gpu_resources::DEFAULT, value_name = "LIST")]
     pub gpu_resources: super::GpuResources,
@@ -244,10 +238,7 @@ impl ClusterSettings {
     pub(super) fn config(&self) -> ClusterConfig {
         ClusterConfig {
             kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
-            executor_mode: self.executor_mode,
             scheduler_name: self.scheduler_name.clone(),
-            default_storage_class: self.default_storage_class.clone(),
-            user_pv_size: self.user_pv_size.clone(),
             gpu_resources: self.gpu_resources.clone(),
         }
     }

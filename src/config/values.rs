@@ -88,34 +88,6 @@ impl fmt::Display for BcryptCost {
     }
 }
 
-/// An amount of storage in Kubernetes notation, such as `10Gi`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StorageSize(String);
-
-impl StorageSize {
-    /// The quantity as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for StorageSize {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (amount, unit) = text.split_at(digits);
-        let positive = amount.bytes().any(|digit| digit != b'0');
-        match unit {
-            "" | "k" | "M" | "G" | "T" | "P" | "Ki" | "Mi" | "Gi" | "Ti" | "Pi" if positive => {
-                Ok(Self(text.to_owned()))
-            }
-            _ => Err("a Kubernetes quantity greater than zero, such as 10Gi".to_owned()),
-        }
-    }
-}
-
 /// Which web pages may call the API from another origin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AllowedOrigins {
@@ -197,16 +169,6 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_storage_size_is_a_positive_kubernetes_quantity() {
-        for good in ["10Gi", "1", "500M"] {
-            assert_eq!(good.parse::<StorageSize>().map(|size| size.as_str().to_owned()), Ok(good.to_owned()));
-        }
-        for bad in ["", "0Gi", "Gi", "10 Gi", "-1Gi", "10GiB", "1.5Gi"] {
-            assert!(bad.parse::<StorageSize>().is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn origins_are_what_a_browser_sends() {

@@ -1,8 +1,8 @@
 //! Config files: versioned Kubernetes YAML of a project.
 
 pub mod documents;
-pub mod loader;
-pub mod model;
-pub mod mutation;
-pub mod query;
-pub mod types;
+pub(crate) mod loader;
+pub(crate) mod model;
+pub(crate) mod mutation;
+pub(crate) mod query;
+pub(crate) mod types;

@@ -5,8 +5,8 @@ mod connect;
 mod lane;
 pub mod migrations;
 mod prepared;
-pub mod tables;
-pub mod text_enum;
+pub(crate) mod tables;
+pub(crate) mod text_enum;
 mod trust;
 
 pub use lane::Lane;
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use backon::Retryable;
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
@@ -28,7 +29,7 @@ use trust::Trust;
 
 use crate::config::DatabaseConfig;
 use crate::error::ApiError;
-use crate::tasks::Tasks;
+use crate::tasks::{Tasks, pauses};
 
 /// A connection from the pool, returned when dropped.
 pub type Connection = Object<AsyncPgConnection>;
@@ -122,18 +123,17 @@ impl Db {
 
     /// Waits until the database responds, and logs while it does not. Never gives up.
     pub async fn wait_until_up(&self) {
-        let mut pause = Duration::from_millis(100);
-        loop {
-            let Err(error) = self.ping().await else { return };
+        let waiting = |error: &ApiError, pause: Duration| {
             tracing::warn!(
                 database = %self.0.url,
-                error = %error_chain(&error),
+                error = %error_chain(error),
                 retry_in_ms = pause.as_millis() as u64,
                 "waiting for the database"
             );
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
-        }
+        };
+        let pauses = pauses(Duration::from_millis(100), Duration::from_secs(5));
+        // The pauses never run out, so the last answer is a good one.
+        let _: Result<(), ApiError> = (|| self.ping()).retry(pauses).sleep(tokio::time::sleep).notify(waiting).await;
     }
 
     /// Checks that the database responds.

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use backon::BackoffBuilder;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use futures::StreamExt;
@@ -16,12 +17,13 @@ use super::cursor::Seq;
 use super::model::{self, EVENTS_CHANNEL, REVOCATIONS_CHANNEL};
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
-use crate::tasks::{Duty, Tasks};
+use crate::tasks::{Duty, Tasks, pauses};
 
 /// Number of events read in one statement.
 const PAGE: i64 = 1000;
 /// Number of notifications handled together.
 const NOTIFICATIONS: usize = 256;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How often the log is read without a notification.
 const LOOK: Duration = Duration::from_secs(3);
@@ -38,15 +40,16 @@ pub(super) fn spawn(tasks: &Tasks, db: &Db, bus: &Bus) {
 async fn run(db: Db, bus: Bus) {
     // Events delivered by a run that panicked are not delivered again, and those it missed are.
     let mut seen = *bus.tip().borrow();
-    let mut pause = Duration::from_millis(50);
+    let mut pauses = pauses(FIRST_PAUSE, LONGEST_PAUSE).build();
     loop {
         if let Err(error) = follow(&db, &bus, &mut seen).await {
             tracing::warn!(error = %error_chain(&error), "the event listener lost the database");
             // Whatever happened to this connection may have happened to others.
             db.renew();
         }
+        // Once it has followed the log, the connection is likely to be there again at once.
+        let pause = if seen.is_some() { FIRST_PAUSE } else { pauses.next().unwrap_or(LONGEST_PAUSE) };
         tokio::time::sleep(pause).await;
-        pause = if seen.is_some() { Duration::from_millis(50) } else { (pause * 2).min(LONGEST_PAUSE) };
     }
 }
 

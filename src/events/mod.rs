@@ -5,17 +5,17 @@
 //! the kind's [`line`], and [`resume`] joins the log and the line without a gap. Nothing in here knows any of the
 //! rooms.
 
-pub mod bus;
+pub(crate) mod bus;
 pub mod cursor;
-pub mod event;
+pub(crate) mod event;
 mod inbox;
-pub mod line;
+pub(crate) mod line;
 mod listen;
-pub mod loader;
+pub(crate) mod loader;
 pub mod model;
 pub mod resume;
 mod retention;
-pub mod topic;
+pub(crate) mod topic;
 
 pub use bus::{Bus, Notice, Revision};
 pub use cursor::Seq;

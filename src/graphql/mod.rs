@@ -1,33 +1,33 @@
 //! The toolkit that all modules use: IDs, errors, limits, connections and loaders. It contains nothing domain-specific.
 
-pub mod at_once;
-pub mod coercion;
-pub mod collapse;
-pub mod collect;
-pub mod connection;
-pub mod context;
+pub(crate) mod at_once;
+pub(crate) mod coercion;
+pub(crate) mod collapse;
+pub(crate) mod collect;
+pub(crate) mod connection;
+pub(crate) mod context;
 pub mod cursor;
 pub mod deprecated;
 pub mod errors;
 pub mod executable;
 pub mod feed;
-pub mod ids;
-pub mod keyset;
+pub(crate) mod ids;
+pub(crate) mod keyset;
 mod lexer;
 pub mod likeness;
 pub mod limits;
 pub mod loaders;
-pub mod names;
-pub mod nesting;
-pub mod nul;
+pub(crate) mod names;
+pub(crate) mod nesting;
+pub(crate) mod nul;
 pub mod other_loaders;
-pub mod scalars;
-pub mod shape;
+pub(crate) mod scalars;
+pub(crate) mod shape;
 #[cfg(test)]
 mod shape_tests;
 pub mod shares;
 pub mod syntax;
-pub mod validation;
+pub(crate) mod validation;
 pub mod waves;
 
 pub use at_once::{AllAtOnce, AtOnce};

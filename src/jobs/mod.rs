@@ -1,22 +1,22 @@
 //! Jobs: submission, life cycle, rows, and their representation in the API.
 
-pub mod admission;
+pub(crate) mod admission;
 pub mod draft;
 pub mod event;
-pub mod feed;
-pub mod input;
-pub mod life;
-pub mod loader;
+pub(crate) mod feed;
+pub(crate) mod input;
+pub(crate) mod life;
+pub(crate) mod loader;
 pub mod logs;
 pub mod model;
-pub mod mutation;
+pub(crate) mod mutation;
 pub mod phase;
-pub mod preview;
-pub mod query;
-pub mod review;
-pub mod service;
-pub mod subscription;
-pub mod trial;
-pub mod types;
-pub mod watched;
-pub mod worker;
+pub(crate) mod preview;
+pub(crate) mod query;
+pub(crate) mod review;
+pub(crate) mod service;
+pub(crate) mod subscription;
+pub(crate) mod trial;
+pub(crate) mod types;
+pub(crate) mod watched;
+pub(crate) mod worker;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::BackoffBuilder;
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use rand::RngExt;
@@ -23,7 +24,7 @@ use crate::cluster::crd::FlashJob;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 use crate::executor::{Created, Deleted, Executor, Objection, Part, Target, Wake};
-use crate::tasks::{Duty, Tasks};
+use crate::tasks::{Duty, Tasks, pauses};
 
 /// Maximum number of jobs processed at a time.
 const AT_ONCE: usize = 16;
@@ -40,8 +41,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(500);
 /// When to check again on an object that is being deleted.
 const DELETING: chrono::Duration = chrono::Duration::seconds(5);
-const FIRST_PAUSE_MS: i64 = 250;
-const LONGEST_PAUSE_MS: i64 = 8_000;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Starts the worker. Whoever commits work for it signals `wake`.
 pub fn spawn(tasks: &Tasks, db: Db, executor: Arc<dyn Executor>, wake: Wake) {
@@ -263,9 +264,9 @@ fn target(due: &Due) -> Target {
 
 /// Doubles with each attempt; `jitter` spreads jobs that failed together.
 fn pause(attempts: i32, jitter: f64) -> chrono::Duration {
-    let doublings = u32::try_from(attempts.clamp(1, 16) - 1).unwrap_or(0);
-    let longest = FIRST_PAUSE_MS.saturating_mul(1 << doublings).min(LONGEST_PAUSE_MS);
-    chrono::Duration::milliseconds((longest as f64 * jitter) as i64)
+    let earlier = usize::try_from(attempts.clamp(1, 16) - 1).unwrap_or(0);
+    let longest = pauses(FIRST_PAUSE, LONGEST_PAUSE).build().nth(earlier).unwrap_or(LONGEST_PAUSE);
+    chrono::Duration::milliseconds((longest.as_millis() as f64 * jitter) as i64)
 }
 
 #[cfg(test)]

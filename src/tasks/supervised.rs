@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::BackoffBuilder;
 use futures::FutureExt;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::message_of;
+use super::{message_of, pauses};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -83,7 +83,7 @@ where
 {
     let broken =
         Arc::clone(&register.entries().entry(name).or_insert_with(|| Entry { duty, ..Entry::default() }).broken);
-    let mut pauses = pauses();
+    let mut pauses = pauses(FIRST_PAUSE, LONGEST_PAUSE).build();
     loop {
         let began = Instant::now();
         // The future of the watch is large, and would be copied with each of these.
@@ -99,7 +99,7 @@ where
             Err(panic) => format!("it panicked: {}", message_of(&*panic)),
         };
         if began.elapsed() >= WELL {
-            pauses = self::pauses();
+            pauses = super::pauses(FIRST_PAUSE, LONGEST_PAUSE).build();
         }
         let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
         metrics::counter!("platform_task_restarts_total", "task" => name).increment(1);
@@ -110,15 +110,6 @@ where
         let entry = entries.entry(name).or_default();
         (entry.down, entry.restarts) = (None, entry.restarts + 1);
     }
-}
-
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
-        .with_factor(2.0)
-        .without_max_times()
-        .build()
 }
 
 #[cfg(test)]

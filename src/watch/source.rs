@@ -6,8 +6,7 @@ use std::time::Duration;
 use async_stream::stream;
 use futures::{Stream, StreamExt};
 use kube::api::ListParams;
-use kube::runtime::utils::Backoff;
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -16,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 use crate::cluster::Cluster;
 use crate::db::error_chain;
 use crate::reconcile::Selector;
+use crate::tasks::pauses;
 
 /// The first minor version of Kubernetes 1 whose streaming lists are on by default.
 const STREAMING_LISTS: u32 = 32;
@@ -50,7 +50,7 @@ where
     stream! {
         loop {
             let mut newest = Newest::default();
-            let mut events = Box::pin(watch(api.clone(), config.clone()).backoff(Pause::default()));
+            let mut events = Box::pin(watch(api.clone(), config.clone()).backoff(pause()));
             let mut look = tokio::time::interval(LOOK_BACK);
             look.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
@@ -133,29 +133,9 @@ async fn has_streaming_lists(cluster: &Cluster) -> bool {
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Doubling pauses, short enough that a cluster that comes back is seen at once.
-struct Pause(Duration);
-
-impl Default for Pause {
-    fn default() -> Self {
-        Self(FIRST_PAUSE)
-    }
-}
-
-impl Iterator for Pause {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = self.0;
-        self.0 = (pause * 2).min(LONGEST_PAUSE);
-        Some(pause)
-    }
-}
-
-impl Backoff for Pause {
-    fn reset(&mut self) {
-        *self = Self::default();
-    }
+/// Short enough that a cluster that comes back is seen at once.
+fn pause() -> ExponentialBackoff {
+    pauses(FIRST_PAUSE, LONGEST_PAUSE).into()
 }
 
 #[cfg(test)]

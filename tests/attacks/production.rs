@@ -61,9 +61,9 @@ impl Production {
                     tokio::runtime::Runtime::new().unwrap().block_on(async {
                         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                         let tasks = Tasks::default();
-                        let app = App::start(config().await, &tasks, json!([])).await.unwrap();
+                        let app = App::builder(config().await, &tasks).build().await.unwrap();
                         tell.send(listener.local_addr().unwrap()).unwrap();
-                        app.serve(listener, tasks, CancellationToken::new()).await.unwrap();
+                        app.serve(listener, CancellationToken::new()).await.unwrap();
                     });
                 });
                 let address = told.await.unwrap();

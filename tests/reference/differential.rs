@@ -4,7 +4,6 @@
 //! server are known deviations.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 use platform::auth::principal::Caller;
 use rand::SeedableRng as _;
@@ -14,6 +13,7 @@ use super::compared::{Outcome, is_same_text};
 use super::deviations::{DEVIATIONS, may_be_out_of_order};
 use super::judge::{Asked, Verdict, judge};
 use super::made::Maker;
+use super::skip::skip_part;
 use super::stage::Stage;
 use super::types::Types;
 
@@ -43,7 +43,7 @@ async fn operations_are_answered_as_graphql_js_would_and_as_the_stock_server_doe
     let verdicts = judge(&stage.sdl, &asked);
     match &verdicts {
         Some(verdicts) => server_is_right(&asked, verdicts),
-        None => skip("graphql-js as the judge: install node and run npm ci in tests/clients"),
+        None => skip_part("graphql-js as the judge: install node and run npm ci in tests/clients"),
     }
     deviations_are_known(&asked);
 }
@@ -100,13 +100,4 @@ fn told(Asked { made, ours, theirs }: &Asked) -> String {
 
 fn shown(told: &[String]) -> String {
     told[..told.len().min(SHOWN)].join("\n")
-}
-
-/// Tells `scripts/test` what was not tried.
-fn skip(what: &str) {
-    eprintln!("skipped: {what}");
-    if let Some(file) = std::env::var_os("TEST_SKIPS_FILE") {
-        let mut file = std::fs::File::options().append(true).create(true).open(file).unwrap();
-        writeln!(file, "{what}").unwrap();
-    }
 }

@@ -12,6 +12,8 @@ mod deviations;
 mod differential;
 mod judge;
 mod made;
+#[path = "../support/skip.rs"]
+mod skip;
 mod stage;
 mod stock;
 mod transports;

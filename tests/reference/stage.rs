@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Executor as _, Request, ServerError, Value, Variables};
+use platform::app::App;
 use platform::auth::principal::Caller;
 use platform::graphql::errors::{RequestId, complete};
 use platform::graphql::limits::{CostTable, Document, NotChosen, Prepared};
 use platform::graphql::loaders::Loaders;
-use platform::schema::{self, Schema};
+use platform::http::GraphqlService;
+use platform::schema;
 use platform::tasks::Tasks;
 use serde_json::json;
 
 use super::compared::Outcome;
 use super::database;
 use super::made::Made;
-use super::stock::{Parts, Stock};
+use super::stock::{Stock, parts};
 use super::values::Ids;
 
 const CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
@@ -28,20 +30,16 @@ const ALL_IDS: &str = "{ users { nodes { id } } groups { nodes { id } } projects
 pub struct Stage {
     pub stock: Stock,
     pub sdl: String,
-    parts: Arc<Parts>,
-    schema: Schema,
-    costs: CostTable,
+    app: App,
+    costs: Arc<CostTable>,
     _tasks: Tasks,
 }
 
 impl Stage {
     pub async fn new() -> Self {
         let tasks = Tasks::default();
-        let parts = Arc::new(Parts::start(database::demo().await, CONNECTIONS, &tasks).await.unwrap());
-        let schema = schema::build(|builder| parts.put_in(builder));
-        let sdl = schema::sdl();
-        let costs = CostTable::read(&sdl).unwrap();
-        Self { stock: Stock::new(Arc::clone(&parts)), sdl, parts, schema, costs, _tasks: tasks }
+        let app = parts(database::demo().await, CONNECTIONS, &tasks).await.unwrap();
+        Self { stock: Stock::new(app.clone()), sdl: schema::sdl(), costs: app.costs(), app, _tasks: tasks }
     }
 
     /// The access token of somebody of the demo tenant.
@@ -104,14 +102,14 @@ impl Stage {
             Ok(variables) => variables,
             Err(errors) => return refused(format!("variables: {errors:?}")),
         };
-        let loaders = Arc::new(Loaders::new(self.parts.db.lane()));
+        let loaders = Arc::new(Loaders::new(self.app.db.lane()));
         let id = RequestId("ours".to_owned());
         let mut request = Request::new("").data(caller.clone()).data(id.clone());
         request.set_parsed_query(prepared.executable(&variables));
         let request = request.variables(variables);
-        let request = schema::event_cursor::read_first(request, &prepared, &self.parts.db).await.unwrap();
+        let request = schema::event_cursor::read_first(request, &prepared, &self.app.db).await.unwrap();
         let (request, _) = schema::with_request_parts(request, Arc::clone(&loaders), None);
-        let answer = self.schema.execute(request, &prepared, &loaders, None);
+        let answer = self.app.schema().execute(request, &prepared, &loaders, None);
         let mut answer = tokio::time::timeout(Duration::from_secs(20), answer).await.unwrap();
         complete(&mut answer, &id);
         Outcome::of(&answer)

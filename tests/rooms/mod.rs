@@ -26,27 +26,20 @@ use futures::{FutureExt, StreamExt};
 use platform::auth::Authenticator;
 use platform::auth::principal::Caller;
 use platform::auth::scope::{Scope, ScopeRecorder};
-use platform::cluster::Cluster;
-use platform::cluster::queues::Queues;
-use platform::config::{AuthConfig, BcryptCost, Config, DatabaseConfig, DatabaseUrl, DevParts, JwtKeys, LoginRates};
+use platform::config::{DatabaseUrl, LoginRates};
 use platform::db::Db;
-use platform::events::{Bus, Lines};
-use platform::executor::Wake;
-use platform::feeds::{Audience, Channel};
 use platform::graphql::feed::{Left, Operation, Running};
 use platform::graphql::likeness::Outline;
 use platform::graphql::limits::{CostTable, Document, NotChosen, Prepared};
 use platform::graphql::loaders::Loaders;
 use platform::graphql::shares::Told;
-use platform::jobs::event::JobEvent;
-use platform::jobs::logs::{Chunk, Tails};
-use platform::jobs::service::Submitter;
+use platform::http::GraphqlService;
 use platform::schema::{self, Schema};
 use platform::tasks::Tasks;
 use serde_json::{Value, json};
 
-use crate::support::database;
 use crate::support::session::password_of;
+use crate::support::{app, database};
 
 /// A database, and everything that answers over it.
 pub struct World {
@@ -54,7 +47,7 @@ pub struct World {
     pub url: DatabaseUrl,
     pub authenticator: Authenticator,
     schema: Schema,
-    costs: CostTable,
+    costs: Arc<CostTable>,
     /// As the server keeps them: what was valid before is not validated again.
     documents: Mutex<HashMap<String, Arc<Document>>>,
     _tasks: Tasks,
@@ -68,37 +61,21 @@ impl World {
     pub async fn with_access_token_life(access_token_life: Duration) -> Self {
         let url = database::demo().await;
         let tasks = Tasks::default();
-        let db = Db::new(&DatabaseConfig::for_dev(url.clone()), &tasks).unwrap();
-        let auth = AuthConfig {
-            jwt_keys: JwtKeys::random(),
-            bcrypt_cost: BcryptCost::CHEAPEST,
-            access_token_life,
-            refresh_token_life: Duration::from_secs(3600),
-        };
-        let limits = LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None };
-        let mut lines = Lines::default();
-        let job_events = Channel::new(lines.open::<JobEvent>());
-        let bus = Bus::start(&tasks, &db, Duration::from_secs(3600), lines);
-        bus.tip().wait_for(Option::is_some).await.unwrap();
-        let authenticator = Authenticator::new(db.clone(), bus.clone(), &auth, &limits);
-        let cluster = cluster_that_is_away(&url).await;
-        let submitter = Submitter {
-            db: db.clone(),
-            scheduler: "flash-scheduler".into(),
-            queues: Queues::default(),
-            executor: Arc::new(platform::executor::Scheduler::new(cluster.clone())),
-            gpus: Default::default(),
-            wake: Wake::default(),
-        };
-        let tails = Tails::new(cluster.clone(), &tasks);
-        let schema = schema::build(|builder| {
-            let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());
-            let builder = builder.data(Arc::new(platform::config::GpuResources::default()));
-            let builder = builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone());
-            builder.data(job_events.clone()).data(Audience::<Chunk>::default())
+        let app = app::answering(url.clone(), &tasks, |config| {
+            config.auth.access_token_life = access_token_life;
+            config.limits.logins = LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None };
         });
-        let costs = CostTable::read(&schema::sdl()).unwrap();
-        Self { db, url, authenticator, schema, costs, documents: Mutex::default(), _tasks: tasks }
+        let app = app.await.unwrap();
+        let (db, authenticator) = (app.db.clone(), app.authenticator.clone());
+        Self {
+            db,
+            url,
+            authenticator,
+            schema: app.schema().clone(),
+            costs: app.costs(),
+            documents: Mutex::default(),
+            _tasks: tasks,
+        }
     }
 
     /// The access and the refresh token of somebody of the demo tenant.
@@ -188,22 +165,6 @@ impl World {
         let fields = answer["data"]["__type"]["fields"].as_array().unwrap().clone();
         fields.iter().map(|field| field["name"].as_str().unwrap().to_owned()).collect()
     }
-}
-
-/// A cluster that nobody listens for: what these rooms answer needs none.
-async fn cluster_that_is_away(database: &DatabaseUrl) -> Cluster {
-    drop(crate::support::session::http_client());
-    let folder = tempfile::tempdir().unwrap();
-    let kubeconfig = folder.path().join("kubeconfig");
-    let text = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "away",
-        "clusters": [{ "name": "away", "cluster": { "server": "http://127.0.0.1:1" } }],
-        "contexts": [{ "name": "away", "context": { "cluster": "away", "user": "nobody" } }],
-        "users": [{ "name": "nobody", "user": {} }],
-    });
-    std::fs::write(&kubeconfig, text.to_string()).unwrap();
-    let parts = DevParts { database_url: database.clone(), kubeconfig, port: 0, jwt_keys: JwtKeys::random() };
-    Cluster::new(&Config::for_dev(parts).cluster).await.unwrap()
 }
 
 pub const LOGIN: &str =

@@ -74,19 +74,19 @@ async fn a_leader_that_is_cut_off_without_knowing_is_replaced() {
     let leads = |health: &platform::watch::Health| health.check().unwrap_or_default().starts_with("this replica");
     let job = stage.submit().await;
     stage.reach(job, "QUEUED").await;
-    assert!(leads(&stage.watch()));
-    let (tasks, _, follower) = stage.another().await;
+    assert!(leads(stage.watch()));
+    let follower = stage.another().await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(!leads(&follower));
+    assert!(!leads(&follower.watch));
     stage.database_proxy().freeze();
     let since = Instant::now();
-    while !leads(&follower) {
+    while !leads(&follower.watch) {
         assert!(since.elapsed() < Duration::from_secs(10), "the follower takes over within 10 s");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     stage.report(job, json!({ "phase": "Running" })).await;
     stage.reach(job, "RUNNING").await;
-    assert!(tasks.shutdown(NOTICED).await);
+    assert!(follower.tasks.shutdown(NOTICED).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -109,7 +109,7 @@ async fn a_cursor_beyond_the_end_of_the_log_is_expired_at_once() {
 async fn a_cursor_that_another_replica_gave_out_a_moment_ago_is_good() {
     let stage = Stage::set().await;
     let (_, line) = stage.feed();
-    let (tasks, direct, _) = stage.another().await;
+    let another = stage.another().await;
     let first = stage.submit().await;
     stage.reach(first, "QUEUED").await;
     // This replica hears nothing for a while.
@@ -117,9 +117,9 @@ async fn a_cursor_that_another_replica_gave_out_a_moment_ago_is_good() {
     let second = stage.submit().await;
     let tip = stage.tip().await;
     assert!(*stage.bus().tip().borrow() < Some(tip));
-    let mut feed = Box::pin(resume::follow(direct, &line, Topics::subjects(&[second]), Some(tip)));
+    let mut feed = Box::pin(resume::follow(another.db.clone(), &line, Topics::subjects(&[second]), Some(tip)));
     assert!(timeout(Duration::from_millis(300), feed.next()).await.is_err(), "it is accepted and tells nothing twice");
-    assert!(tasks.shutdown(NOTICED).await);
+    assert!(another.tasks.shutdown(NOTICED).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

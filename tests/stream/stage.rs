@@ -1,14 +1,13 @@
 //! The environment of these tests: a private PostgreSQL and API server behind proxies, and a server's worker and watch.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use dev_cluster::api::{self, EmbeddedApi};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
-use platform::auth::Authenticator;
+use platform::app::App;
 use platform::auth::policy::Scope;
 use platform::auth::principal::Caller;
 use platform::auth::rights::Rights;
@@ -16,15 +15,12 @@ use platform::cluster::Cluster;
 use platform::cluster::crd::FlashJob;
 use platform::cluster::names::{job_object, project_namespace};
 use platform::cluster::queues;
-use platform::config::{Config, DatabaseConfig, DevParts, JwtKeys};
+use platform::config::{Config, DevParts, JwtKeys};
 use platform::db::Db;
-use platform::events::{Bus, Line, Lines, Seq};
-use platform::executor::{Scheduler, Wake};
+use platform::events::{Bus, Line, Seq};
 use platform::ids::{GroupId, JobId, ProjectId, UserId};
 use platform::jobs::event::JobEvent;
 use platform::jobs::logs::{self, Place};
-use platform::jobs::watched::Jobs;
-use platform::jobs::worker;
 use platform::tasks::Tasks;
 use platform::watch;
 use serde_json::{Value, json};
@@ -46,17 +42,9 @@ pub struct Stage {
     direct: SocketAddr,
     database_proxy: Proxy,
     cluster_proxy: Proxy,
-    server: Option<Server>,
+    server: Option<App>,
     _api: EmbeddedApi,
     _folder: tempfile::TempDir,
-}
-
-struct Server {
-    tasks: Tasks,
-    db: Db,
-    bus: Bus,
-    line: Line<JobEvent>,
-    watch: watch::Health,
 }
 
 impl Stage {
@@ -74,7 +62,8 @@ impl Stage {
         std::fs::write(&kubeconfig, through_proxy).unwrap();
         let database_url = database::through(&database, database_proxy.address());
         let parts = DevParts { database_url, kubeconfig, port: 0, jwt_keys: JwtKeys::random() };
-        let config = Config::for_dev(parts);
+        let mut config = Config::for_dev(parts);
+        config.database.migrate_on_start = false;
 
         let (sql, driver) = tokio_postgres::connect(database.expose(), NoTls).await.unwrap();
         tokio::spawn(driver);
@@ -112,15 +101,7 @@ impl Stage {
     }
 
     pub async fn start_server(mut self) -> Self {
-        let tasks = Tasks::default();
-        let db = Db::new(&self.config.database, &tasks).unwrap();
-        let cluster = Cluster::new(&self.config.cluster).await.unwrap();
-        let mut lines = Lines::default();
-        let line = lines.open::<JobEvent>();
-        let bus = Bus::start(&tasks, &db, self.config.events.retention, lines);
-        worker::spawn(&tasks, db.clone(), Arc::new(Scheduler::new(cluster.clone())), Wake::default());
-        let watch = watch::spawn(&tasks, db.clone(), cluster, watch::Rooms::default().with::<Jobs>());
-        self.server = Some(Server { tasks, db, bus, line, watch });
+        self.server = Some(start(self.config.clone()).await);
         self
     }
 
@@ -134,19 +115,21 @@ impl Stage {
         self.execute(&refuse).await;
     }
 
+    /// The running server.
+    pub fn server(&self) -> &App {
+        self.server.as_ref().unwrap()
+    }
+
     /// How the server's watch fares.
-    pub fn watch(&self) -> watch::Health {
-        self.server.as_ref().unwrap().watch.clone()
+    pub fn watch(&self) -> &watch::Health {
+        &self.server().watch
     }
 
     /// Another replica, which reaches the database without the proxy.
-    pub async fn another(&self) -> (Tasks, Db, watch::Health) {
-        let direct = database::through(&self.config.database.primary, self.direct);
-        let tasks = Tasks::default();
-        let db = Db::new(&DatabaseConfig::for_dev(direct), &tasks).unwrap();
-        let cluster = Cluster::new(&self.config.cluster).await.unwrap();
-        let watch = watch::spawn(&tasks, db.clone(), cluster, watch::Rooms::default().with::<Jobs>());
-        (tasks, db, watch)
+    pub async fn another(&self) -> App {
+        let mut config = self.config.clone();
+        config.database.primary = database::through(&config.database.primary, self.direct);
+        start(config).await
     }
 
     /// Where the log stands.
@@ -162,23 +145,22 @@ impl Stage {
 
     /// Has a background task of the server panic.
     pub fn break_task(&self, name: &'static str) {
-        self.server.as_ref().unwrap().tasks.break_task(name);
+        self.server().tasks.break_task(name);
     }
 
     /// How often a background task of the server was begun again.
     pub fn restarts(&self, name: &str) -> u64 {
-        let standing = self.server.as_ref().unwrap().tasks.standing();
+        let standing = self.server().tasks.standing();
         standing.iter().find(|task| task.name == name).unwrap().restarts
     }
 
     /// What it takes to follow the server's events.
     pub fn feed(&self) -> (Db, Line<JobEvent>) {
-        let server = self.server.as_ref().unwrap();
-        (server.db.clone(), server.line.clone())
+        (self.server().db.clone(), self.server().job_events.line().clone())
     }
 
-    pub fn bus(&self) -> Bus {
-        self.server.as_ref().unwrap().bus.clone()
+    pub fn bus(&self) -> &Bus {
+        &self.server().bus
     }
 
     pub fn database_proxy(&self) -> &Proxy {
@@ -301,12 +283,11 @@ impl Stage {
     /// The log of the job's only task, as somebody reads it who may.
     pub async fn log_of(&self, job: JobId) -> logs::Request {
         let (db, line) = self.feed();
-        let authenticator = Authenticator::new(db.clone(), self.bus(), &self.config.auth, &self.config.limits.logins);
-        let cluster = Cluster::new(&self.config.cluster).await.unwrap();
+        let server = self.server();
         logs::Request {
-            tails: logs::Tails::new(cluster.clone(), &Tasks::default()),
-            cluster,
-            rights: Rights::of(&authenticator, Caller::Anonymous).await.unwrap(),
+            tails: server.tails.clone(),
+            cluster: server.cluster.clone(),
+            rights: Rights::of(&server.authenticator, Caller::Anonymous).await.unwrap(),
             scope: Scope::within(GroupId::generate(), job),
             namespace: project_namespace(self.project),
             stages: logs::Stages::of_one("main"),
@@ -365,6 +346,10 @@ impl Stage {
         let holds = || async { self.sql.query_one(&query, &[&id]).await.unwrap().get::<_, i64>(0) == 1 };
         eventually(condition, holds).await;
     }
+}
+
+async fn start(config: Config) -> App {
+    App::builder(config, &Tasks::default()).build().await.unwrap()
 }
 
 fn one_task() -> Value {

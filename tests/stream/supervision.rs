@@ -90,8 +90,8 @@ async fn ready_tells_of_a_task_that_is_down_and_of_its_restarts() {
     let (tasks, stop) = (Tasks::default(), CancellationToken::new());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let app = App::start(config, &tasks, json!([])).await.unwrap();
-    let served = tokio::spawn(app.serve(listener, tasks.clone(), stop.clone()));
+    let app = App::builder(config, &tasks).build().await.unwrap();
+    let served = tokio::spawn(app.serve(listener, stop.clone()));
 
     until_it_says(&url, "tasks run").await;
     // Each time it stays down for twice as long.

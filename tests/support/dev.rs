@@ -1,5 +1,6 @@
 //! A running `platform dev`, queried over HTTP and watched over WebSockets like a client does.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,12 +13,16 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Message, http::HeaderValue};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use super::session::Session;
+use super::skip::skip;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `platform dev`, gone with the test.
 pub struct Dev {
     pub child: Child,
-    _folder: tempfile::TempDir,
+    cluster: String,
+    folder: tempfile::TempDir,
     pub ready: Value,
     http: reqwest::Client,
 }
@@ -26,17 +31,14 @@ impl Dev {
     /// Starts against `cluster` for the suite `what`; `None` where the real one is asked for and not there.
     pub async fn start(what: &str, cluster: &str) -> Option<Self> {
         if cluster == "real" && std::env::var_os("KUBEBUILDER_ASSETS").is_none() {
-            crate::cluster_contract::arena::skip(
-                what,
-                "set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver",
-            );
+            skip(what, "set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver");
             return None;
         }
         // A second install is refused, and it is the same one.
         drop(rustls::crypto::ring::default_provider().install_default());
         let folder = tempfile::tempdir().unwrap();
         let (child, ready) = spawn(&folder.path().join("data"), cluster).await;
-        Some(Self { child, _folder: folder, ready, http: reqwest::Client::new() })
+        Some(Self { child, cluster: cluster.to_owned(), folder, ready, http: reqwest::Client::new() })
     }
 
     pub async fn ask(&self, token: Option<&str>, query: &str, variables: Value) -> Value {
@@ -126,9 +128,34 @@ impl Dev {
         line.map_or(0, |value| value.parse().unwrap())
     }
 
-    pub async fn stop(mut self) {
+    /// Somebody of the demo tenant, logged in.
+    pub async fn session(&self, username: &str) -> Session {
+        Session::log_in(self.ready["graphqlUrl"].as_str().unwrap(), username).await
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Ends the process with SIGKILL.
+    pub async fn kill(&mut self) {
         self.child.start_kill().unwrap();
         self.child.wait().await.unwrap();
+    }
+
+    /// Starts it again over the data that it left.
+    pub async fn start_again(&mut self) {
+        (self.child, self.ready) = spawn(&self.data_dir(), &self.cluster).await;
+    }
+
+    /// The end of what the server has said so far.
+    pub fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.data_dir().with_extension("log")).unwrap_or_default();
+        log.lines().rev().take(30).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    pub async fn stop(mut self) {
+        self.kill().await;
     }
 }
 
@@ -136,7 +163,7 @@ fn log(data_dir: &std::path::Path) -> Stdio {
     std::fs::File::options().create(true).append(true).open(data_dir.with_extension("log")).unwrap().into()
 }
 
-pub async fn spawn(data_dir: &std::path::Path, cluster: &str) -> (Child, Value) {
+async fn spawn(data_dir: &std::path::Path, cluster: &str) -> (Child, Value) {
     let ready_file = data_dir.with_extension("ready");
     let _ = std::fs::remove_file(&ready_file);
     let child = Command::new(env!("CARGO_BIN_EXE_platform"))

@@ -1,8 +1,10 @@
 //! Support code of the whole-server tests.
 
+pub mod app;
 pub mod database;
 pub mod dev;
 pub mod proxy;
 pub mod serve;
 pub mod session;
+pub mod skip;
 pub mod subscription;

@@ -5,7 +5,7 @@ export type Phase = 'SUBMITTED' | 'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'CANCELLE
 export interface MockEvent {
   cursor: string;
   at: string;
-  kind: 'PHASE';
+  kind: 'SUBMITTED' | 'PHASE_CHANGED';
   phase: Phase;
   previousPhase: Phase | null;
   reason: string | null;
@@ -82,7 +82,8 @@ export class MockJobs {
 
   #append(job: MockJob, previousPhase: Phase | null, phase: Phase, reason: string | null): void {
     const cursor = String(this.log.length);
-    this.log.push({ cursor, at: new Date().toISOString(), kind: 'PHASE', phase, previousPhase, reason, job });
+    const kind = previousPhase === null ? 'SUBMITTED' : 'PHASE_CHANGED';
+    this.log.push({ cursor, at: new Date().toISOString(), kind, phase, previousPhase, reason, job });
     for (const wake of this.#listeners) wake();
     this.#listeners.clear();
   }

@@ -1,5 +1,5 @@
-// A stand-in for the server with the spine of the API, so that the page can be worked on by itself:
-// `PLATFORM_BIN=mock npm run e2e`. The test that counts runs against the real one.
+// A stand-in for the server, so that the page can be worked on by itself: `PLATFORM_BIN=mock npm run e2e`. It serves the
+// real schema with answers for as much of it as the page asks for; the test that counts runs against the real server.
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -10,6 +10,7 @@ import { MockJobs } from './jobs';
 
 const here = import.meta.dirname;
 const DIST = join(here, '../../dist');
+const SCHEMA = join(here, '../../../schema.graphql');
 const USERS = [
   { username: 'admin', password: 'admin-demo', role: 'ADMIN' },
   { username: 'max', password: 'max-demo', role: 'MANAGER' },
@@ -28,14 +29,14 @@ const PROJECT = {
   group: { id: 'group_1', name: 'Research' },
 };
 
-interface Context {
+export interface Context {
   user: (typeof USERS)[number] | undefined;
 }
 
 const refuse = (code: string, message: string, field?: string) =>
   new GraphQLError(message, { extensions: { code, field, retryable: false, requestId: 'req_mock' } });
 
-const userOf = (authorization: unknown) =>
+export const userOf = (authorization: unknown) =>
   USERS.find(({ username }) => authorization === `Bearer token-${username}`);
 
 const sessionOf = (user: (typeof USERS)[number]) => ({
@@ -56,7 +57,7 @@ interface SubmitInput {
   commitId?: string;
 }
 
-function roots(jobs: MockJobs) {
+export function roots(jobs: MockJobs) {
   const project = { ...PROJECT, jobs: () => ({ nodes: [...jobs.all.values()] }) };
   const known = ({ user }: Context) => {
     if (!user) throw refuse('UNAUTHENTICATED', 'Log in first');
@@ -127,13 +128,15 @@ function sendFile(path: string, response: ServerResponse): void {
   }
 }
 
+export const realSchema = () => buildSchema(readFileSync(SCHEMA, 'utf8'));
+
 export interface MockServer {
   url: string;
   close: () => Promise<void>;
 }
 
 export async function startMock(stepMs = 400): Promise<MockServer> {
-  const schema = buildSchema(readFileSync(join(here, 'schema.graphql'), 'utf8'));
+  const schema = realSchema();
   const rootValue = roots(new MockJobs(stepMs));
 
   const answer = async (request: IncomingMessage, response: ServerResponse) => {

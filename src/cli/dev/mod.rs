@@ -189,13 +189,13 @@ async fn serve(arguments: &DevArgs, ground: &Ground, stop: CancellationToken) ->
     let users = arguments.seed.plant(&config.database).await?;
     let ready = Ready::new(listener.local_addr()?, database_url, ground.cluster.kubeconfig(), users);
     let tasks = Tasks::default();
-    let app = App::start(config, &tasks, serde_json::to_value(&ready.users)?).await?;
+    let app = App::builder(config, &tasks).demo_users(serde_json::to_value(&ready.users)?).build().await?;
     // The listener is bound: clients that connect from now on get a response.
     println!("{ready}");
     if let Some(path) = &arguments.ready_file {
         ready.write(path).with_context(|| format!("--ready-file {}", path.display()))?;
     }
-    app.serve(listener, tasks, stop).await
+    app.serve(listener, stop).await
 }
 
 async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {

@@ -51,6 +51,15 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn what_runtimes_refuse_is_refused() {
+    for bad in ["a:é", "a:٣", &format!("a@sha256:{}", SUM.to_uppercase())] {
+        assert!(bad.parse::<ImageReference>().is_err(), "{bad} was taken");
+    }
+    // Capitals make the first part a registry, as they cannot be in a path.
+    assert_snapshot!(normalized("Team/a"), @"Team/a:latest");
+}
+
+#[test]
 fn parts_have_their_separators() {
     for good in ["a-b", "a--b", "a__b", "a.b", "0/1", "a---b_c"] {
         assert!(good.parse::<ImageReference>().is_ok(), "{good} was refused");

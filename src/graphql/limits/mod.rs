@@ -4,7 +4,7 @@
 pub mod account;
 mod answer;
 mod bucket;
-pub mod deadline;
+pub(crate) mod deadline;
 pub mod directives;
 mod document;
 mod input;

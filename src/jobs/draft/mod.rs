@@ -5,7 +5,7 @@ mod check;
 pub mod manifest;
 mod origins;
 mod payload;
-pub mod safety;
+pub(crate) mod safety;
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 

@@ -4,11 +4,11 @@ mod chunks;
 mod course;
 mod cursor;
 mod follow;
-pub mod open;
+pub(crate) mod open;
 mod readings;
 mod stages;
 mod tails;
-pub mod types;
+pub(crate) mod types;
 
 pub use course::Sight;
 pub use cursor::Place;

@@ -1,7 +1,6 @@
 //! The logs of the containers that a reader reads in parallel, each opened in time.
 
-use std::time::Duration;
-
+use backon::{BackoffBuilder, ExponentialBackoff};
 use futures::FutureExt;
 use futures::future::select_all;
 use tokio::time::Instant;
@@ -12,6 +11,7 @@ use super::stages::Plan;
 use super::tails::{Passage, Reading, Told};
 use crate::cluster::ClusterError;
 use crate::cluster::logs::{self, After, Glance, Source};
+use crate::tasks::pauses;
 
 /// What was read, and the index of its strand.
 pub(super) enum Heard {
@@ -21,9 +21,28 @@ pub(super) enum Heard {
 }
 
 /// One container's log.
-enum Log {
+struct Log {
+    state: State,
+    /// How long it stays closed when it has nothing to tell.
+    pauses: ExponentialBackoff,
+}
+
+impl Log {
+    /// To be opened now.
+    fn new() -> Self {
+        Self { state: State::Closed { at: Instant::now(), ended: false }, pauses: looks() }
+    }
+
+    /// Closes it until the next look. `ended`: it was read as far as it was there.
+    fn close_for_a_while(&mut self, ended: bool) {
+        let pause = self.pauses.next().unwrap_or(LOOK);
+        self.state = State::Closed { at: Instant::now() + pause, ended };
+    }
+}
+
+enum State {
     /// To be opened then. `ended`: it was read as far as it was there.
-    Closed { at: Instant, pause: Duration, ended: bool },
+    Closed { at: Instant, ended: bool },
     Open {
         /// Boxed, because it is much larger than the other variant.
         reading: Box<Reading>,
@@ -32,8 +51,12 @@ enum Log {
         is_over: bool,
         /// Everything that the container will ever write has been read.
         is_final: bool,
-        pause: Duration,
     },
+}
+
+/// What is expected soon is looked for soon, and ever less often.
+fn looks() -> ExponentialBackoff {
+    pauses(SOON, LOOK).build()
 }
 
 /// The logs of one pod that are read at present, one for each strand of the place.
@@ -54,15 +77,14 @@ impl Readings {
 
     /// The strands of the position have changed.
     pub(super) fn begin(&mut self, request: &Request) {
-        let closed = |_| Log::Closed { at: Instant::now(), pause: SOON, ended: false };
-        self.logs = request.place.strands.iter().map(closed).collect();
+        self.logs = request.place.strands.iter().map(|_| Log::new()).collect();
     }
 
     /// When the next log is due to be opened.
     pub(super) fn next_opening(&self) -> Option<Instant> {
-        let closed = self.logs.iter().filter_map(|log| match log {
-            Log::Closed { at, .. } => Some(*at),
-            Log::Open { .. } => None,
+        let closed = self.logs.iter().filter_map(|log| match log.state {
+            State::Closed { at, .. } => Some(at),
+            State::Open { .. } => None,
         });
         closed.min()
     }
@@ -75,7 +97,7 @@ impl Readings {
         let now = Instant::now();
         let is_due = |place: &Place, index: usize, log: &Log| {
             let whole = place.strands.get(index).is_none_or(|strand| strand.whole);
-            !whole && matches!(log, Log::Closed { at, .. } if *at <= now)
+            !whole && matches!(log.state, State::Closed { at, .. } if at <= now)
         };
         if !self.logs.iter().enumerate().any(|(index, log)| is_due(&request.place, index, log)) {
             return Ok(());
@@ -105,7 +127,7 @@ impl Readings {
         let Request { place, tails, namespace, .. } = request;
         for (index, strand) in place.strands.iter_mut().enumerate() {
             let Some(log) = self.logs.get_mut(index) else { continue };
-            let Log::Closed { at, pause, .. } = *log else { continue };
+            let State::Closed { at, .. } = log.state else { continue };
             if strand.whole || at > now {
                 continue;
             }
@@ -124,16 +146,16 @@ impl Readings {
             let is_final = glance.is_final || self.pod_ended;
             let goes_on = !is_final && !plan.is_over;
             let reading = Box::new(tails.read(source, plan.after, goes_on));
-            *log = Log::Open { reading, run: plan.run, is_over: plan.is_over, is_final, pause };
+            log.state = State::Open { reading, run: plan.run, is_over: plan.is_over, is_final };
         }
         Ok(())
     }
 
     /// The next item of any log; never ready while none is open. Cancel-safe: nothing is lost if the future is dropped.
     pub(super) async fn next(&mut self) -> Heard {
-        let open = self.logs.iter_mut().enumerate().filter_map(|(index, log)| match log {
-            Log::Open { reading, .. } => Some(async move { (index, reading.next().await) }.boxed()),
-            Log::Closed { .. } => None,
+        let open = self.logs.iter_mut().enumerate().filter_map(|(index, log)| match &mut log.state {
+            State::Open { reading, .. } => Some(async move { (index, reading.next().await) }.boxed()),
+            State::Closed { .. } => None,
         });
         let open: Vec<_> = open.collect();
         if open.is_empty() {
@@ -142,8 +164,8 @@ impl Readings {
         let ((index, told), ..) = select_all(open).await;
         match told {
             Told::Passage(passage) => {
-                if let Some(Log::Open { pause, .. }) = self.logs.get_mut(index) {
-                    *pause = SOON;
+                if let Some(log) = self.logs.get_mut(index) {
+                    log.pauses = looks();
                 }
                 Heard::Passage(index, passage)
             }
@@ -155,15 +177,14 @@ impl Readings {
     /// A log has ended: its container continues with the next run, is complete, or is checked again.
     pub(super) fn ended(&mut self, place: &mut Place, index: usize) {
         let (Some(log), Some(strand)) = (self.logs.get_mut(index), place.strands.get_mut(index)) else { return };
-        let Log::Open { run, is_over, is_final, pause, .. } = *log else { return };
-        let now = Instant::now();
+        let State::Open { run, is_over, is_final, .. } = log.state else { return };
         if is_over {
             (strand.run, strand.after) = (Some(run + 1), After::Start);
-            *log = Log::Closed { at: now, pause: SOON, ended: false };
+            *log = Log::new();
             return;
         }
         strand.whole = is_final;
-        *log = Log::Closed { at: now + pause, pause: (pause * 2).min(LOOK), ended: true };
+        log.close_for_a_while(true);
     }
 
     /// A log could not be opened, or broke off.
@@ -174,22 +195,22 @@ impl Readings {
         let (Some(log), Some(strand)) = (self.logs.get_mut(index), place.strands.get_mut(index)) else {
             return Err(error);
         };
-        let Log::Open { run, is_over, is_final, pause, .. } = *log else { return Err(error) };
+        let State::Open { run, is_over, is_final, .. } = log.state else { return Err(error) };
         let now = Instant::now();
         match error {
             // The log of the earlier run no longer exists.
             ClusterError::Invalid(_) if is_over => {
                 place.missing = true;
                 (strand.run, strand.after) = (Some(run + 1), After::Start);
-                *log = Log::Closed { at: now, pause, ended: false };
+                log.state = State::Closed { at: now, ended: false };
             }
             // It has not started; if the pod has ended, it never did.
             ClusterError::Invalid(_) => {
                 strand.whole = is_final;
-                *log = Log::Closed { at: now + pause, pause: (pause * 2).min(LOOK), ended: is_final };
+                log.close_for_a_while(is_final);
             }
             // Started again while it was opened.
-            ClusterError::Conflict(_) => *log = Log::Closed { at: now + SOON, pause, ended: false },
+            ClusterError::Conflict(_) => log.state = State::Closed { at: now + SOON, ended: false },
             error => return Err(error),
         }
         Ok(())
@@ -197,6 +218,6 @@ impl Readings {
 
     /// Whether each log was read as far as it exists.
     pub(super) fn all_ended(&self) -> bool {
-        self.logs.iter().all(|log| matches!(log, Log::Closed { ended: true, .. }))
+        self.logs.iter().all(|log| matches!(log.state, State::Closed { ended: true, .. }))
     }
 }

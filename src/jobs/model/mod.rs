@@ -1,13 +1,13 @@
 //! The rows of `jobs` and the SQL about them.
 
-pub mod due;
-pub mod found;
-pub mod list;
-pub mod log;
+pub(crate) mod due;
+pub(crate) mod found;
+pub(crate) mod list;
+pub(crate) mod log;
 pub mod manifest;
-pub mod observed;
-pub mod submit;
-pub mod task;
+pub(crate) mod observed;
+pub(crate) mod submit;
+pub(crate) mod task;
 
 use std::sync::Arc;
 

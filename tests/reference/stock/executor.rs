@@ -9,6 +9,7 @@ use async_stream::stream;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _};
+use platform::app::App;
 use platform::auth::principal::Caller;
 use platform::auth::scope::Scope;
 use platform::error::ApiError;
@@ -20,7 +21,6 @@ use platform::graphql::shares::Told;
 use platform::schema::{self, Mutation, Query, Subscription};
 
 use super::loaders::StockLoaders;
-use super::parts::Parts;
 
 /// The stock server without its transports.
 #[derive(Clone)]
@@ -28,12 +28,12 @@ pub struct Stock(Arc<Inner>);
 
 struct Inner {
     schema: Schema<Query, Mutation, Subscription>,
-    parts: Arc<Parts>,
+    parts: App,
 }
 
 impl Stock {
     /// The same rooms over `parts`.
-    pub fn new(parts: Arc<Parts>) -> Self {
+    pub fn new(parts: App) -> Self {
         let schema = parts.put_in(schema::builder()).finish();
         Self(Arc::new(Inner { schema, parts }))
     }

@@ -2,6 +2,8 @@
 //! parser, validation and executor, and the crate dataloader for the loaders. The differential test compares the server
 //! with it, and the benchmark measures it.
 
+#[path = "../../support/app.rs"]
+mod app;
 mod executor;
 mod http;
 mod loaders;
@@ -9,4 +11,4 @@ mod parts;
 
 pub use executor::Stock;
 pub use http::router;
-pub use parts::Parts;
+pub use parts::parts;

@@ -1,0 +1,160 @@
+//! The parts of a server, made by one builder for `serve`, `dev` and the tests.
+
+use std::sync::Arc;
+
+use super::collapsing::Collapsing;
+use super::limits::{LimitsByRole, documents};
+use super::{App, Running};
+use crate::auth::Authenticator;
+use crate::change;
+use crate::cluster::Cluster;
+use crate::cluster::queues::Queues;
+use crate::config::Config;
+use crate::db::{Db, migrations};
+use crate::events::{Bus, Lines};
+use crate::executor::{Scheduler, Wake};
+use crate::feeds::{Audience, Channel};
+use crate::jobs::event::JobEvent;
+use crate::jobs::logs::{Chunk, Tails};
+use crate::jobs::service::Submitter;
+use crate::jobs::watched::Jobs;
+use crate::jobs::worker;
+use crate::schema::{self, SchemaBuilder};
+use crate::tasks::{Duty, Tasks};
+use crate::watch;
+
+/// What the rooms need of a server, the same for every request. Clones are the same parts.
+#[derive(Clone)]
+pub struct Parts {
+    /// The configuration that they were made from.
+    pub config: Arc<Config>,
+    /// The connections to the database.
+    pub db: Db,
+    /// Hears of new events and of ended sessions.
+    pub bus: Bus,
+    /// The Kubernetes cluster.
+    pub cluster: Cluster,
+    /// Log-ins, sessions and tokens.
+    pub authenticator: Authenticator,
+    /// Submits and cancels jobs.
+    pub submitter: Submitter,
+    /// Reads the logs of containers, each once for all who follow it.
+    pub tails: Tails,
+    /// The feeds of jobs' events.
+    pub job_events: Channel<JobEvent>,
+    /// Who follows a log.
+    pub log_chunks: Audience<Chunk>,
+    /// How the watch of the cluster fares; it was never begun if the server only answers.
+    pub watch: watch::Health,
+    /// The background work.
+    pub tasks: Tasks,
+}
+
+impl Parts {
+    /// Puts what resolvers look for into the data of a schema.
+    #[must_use]
+    pub fn put_in(&self, builder: SchemaBuilder) -> SchemaBuilder {
+        let builder = builder.data(self.db.clone()).data(self.bus.clone()).data(self.cluster.clone());
+        let builder = builder.data(self.authenticator.clone()).data(self.submitter.clone());
+        let builder = builder.data(Arc::clone(&self.submitter.gpus)).data(self.tails.clone());
+        builder.data(self.job_events.clone()).data(self.log_chunks.clone())
+    }
+}
+
+/// Makes an [`App`].
+#[must_use]
+pub struct AppBuilder {
+    config: Config,
+    tasks: Tasks,
+    demo_users: serde_json::Value,
+    only_answers: bool,
+}
+
+impl AppBuilder {
+    pub(super) fn new(config: Config, tasks: &Tasks) -> Self {
+        let demo_users = serde_json::Value::Array(Vec::new());
+        Self { config, tasks: tasks.clone(), demo_users, only_answers: false }
+    }
+
+    /// The accounts that the playground offers to log in with; none by default.
+    pub fn demo_users(mut self, users: serde_json::Value) -> Self {
+        self.demo_users = users;
+        self
+    }
+
+    /// Answers and does nothing else: no job is sent to the cluster, the cluster is not watched, nothing is tidied up.
+    pub fn only_answers(mut self) -> Self {
+        self.only_answers = true;
+        self
+    }
+
+    /// Waits for the database, migrates if told to, and starts the background work. The cluster may be away.
+    ///
+    /// # Errors
+    /// A migration fails, or the configuration names no usable cluster.
+    pub async fn build(self) -> anyhow::Result<App> {
+        super::metrics_handle();
+        let Self { config, tasks, demo_users, only_answers } = self;
+        let costs = super::costs()?;
+        let documents = documents(&config.limits, &costs)?;
+        let db = Db::new(&config.database, &tasks)?;
+        db.wait_until_up().await;
+        if config.database.migrate_on_start {
+            let applied = migrations::run(&db).await?;
+            if !applied.is_empty() {
+                tracing::info!(migrations = applied.join(", "), "migrated");
+            }
+        }
+        let cluster = Cluster::new(&config.cluster).await?;
+        let mut lines = Lines::default();
+        let job_events = Channel::new(lines.open());
+        let bus = Bus::start(&tasks, &db, config.events.retention, lines);
+        let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
+        let submitter = Submitter {
+            db: db.clone(),
+            scheduler: config.cluster.scheduler_name.as_str().into(),
+            queues: Queues::default(),
+            executor: Arc::new(Scheduler::new(cluster.clone())),
+            gpus: Arc::new(config.cluster.gpu_resources.clone()),
+            wake: Wake::default(),
+        };
+        let watch = match only_answers {
+            true => watch::Health::default(),
+            false => start_work(&tasks, &submitter, &cluster),
+        };
+        let parts = Parts {
+            tails: Tails::new(cluster.clone(), &tasks),
+            config: Arc::new(config),
+            db,
+            bus,
+            cluster,
+            authenticator,
+            submitter,
+            job_events,
+            log_chunks: Audience::default(),
+            watch,
+            tasks,
+        };
+        let running = Running {
+            schema: schema::build(|builder| parts.put_in(builder)),
+            limits: LimitsByRole::new(&parts.config),
+            parts,
+            costs,
+            documents,
+            collapsing: Collapsing::default(),
+            demo_users,
+        };
+        Ok(App(Arc::new(running)))
+    }
+}
+
+/// Starts what a server does beside answering. How the watch fares is told by what is returned.
+fn start_work(tasks: &Tasks, submitter: &Submitter, cluster: &Cluster) -> watch::Health {
+    let Submitter { db, queues, executor, wake, .. } = submitter;
+    let kept = (queues.clone(), cluster.clone());
+    tasks.supervise("queues", Duty::Serving, move || kept.0.clone().keep(kept.1.clone()));
+    let keys = db.clone();
+    tasks.supervise("idempotency keys", Duty::Housekeeping, move || change::forget_old_keys(keys.clone()));
+    worker::spawn(tasks, db.clone(), Arc::clone(executor), wake.clone());
+    watch::spawn(tasks, db.clone(), cluster.clone(), watch::Rooms::default().with::<Jobs>())
+}
