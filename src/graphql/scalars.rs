@@ -55,7 +55,7 @@ impl ScalarType for Cursor {
 }
 
 /// The key by which an answer's serializer knows that a text is JSON already.
-const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
+pub const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
 
 /// A Kubernetes object shown as it is, as JSON. It is kept as the text that it is answered as: as a tree of values it
 /// would take many times as much memory.

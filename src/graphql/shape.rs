@@ -9,6 +9,7 @@ use async_graphql::{Name, PathSegment, Response, Value};
 
 use super::collect::NOTHING;
 use super::limits::plan::{FieldStep, Group, OperationPlan, Plan, Step};
+use super::written;
 
 /// Deeper than any operation that is let through; a fragment that contains itself ends here.
 const DEEPEST: usize = 64;
@@ -71,6 +72,12 @@ impl Shape {
 
     /// Puts an answer into this shape.
     pub fn settle(&self, response: &mut Response) {
+        self.fail_all(response);
+        self.sort(&mut response.data);
+    }
+
+    /// Has every failure take its effect.
+    pub(super) fn fail_all(&self, response: &mut Response) {
         let paths = || response.errors.iter().map(|error| error.path.as_slice()).filter(|path| !path.is_empty());
         // An object of which every field failed is given as null. Those that may be null come first and bring it back,
         // unless it failed itself, so that null stands only for what may not be.
@@ -81,7 +88,6 @@ impl Shape {
                 response.data = Value::Null;
             }
         }
-        self.sort(&mut response.data);
     }
 
     /// Puts null where `path` leads, if that may be null; to get there it brings back what was given as null, if it may.
@@ -136,7 +142,11 @@ impl Shape {
     }
 
     /// Puts `value`'s fields into this order.
-    fn sort(&self, value: &mut Value) {
+    pub(super) fn sort(&self, value: &mut Value) {
+        // What was written was written in this order.
+        if written::settle(value) {
+            return;
+        }
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
             // A scalar that is an object has an order of its own.

@@ -1,5 +1,7 @@
 //! Jobs as the API shows them.
 
+mod written;
+
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SelectionField};
