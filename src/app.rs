@@ -26,6 +26,7 @@ use crate::error::{ApiError, Code};
 use crate::events;
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::graphql_error;
+use crate::graphql::executable::Executed;
 use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
 use crate::graphql::loaders::Loaders;
 use crate::http::{
@@ -272,13 +273,14 @@ impl App {
         request: Request,
         prepared: &Prepared,
         meta: RequestMeta,
-    ) -> Response {
+    ) -> Executed {
         let (deadline, loaders) = (meta.deadline, Arc::new(Loaders::new(self.db.lane())));
         let request = match event_cursor::read_first(request, prepared, &self.db).await {
             Ok(request) => request,
             Err(error) => {
                 let told = graphql_error(error, Some(&meta.request_id));
-                return Response::from_errors(vec![told.into_server_error(Pos::default())]);
+                let response = Response::from_errors(vec![told.into_server_error(Pos::default())]);
+                return Executed { response, cost: 0 };
             }
         };
         let (request, _) = self.complete(caller, request, Arc::clone(&loaders), meta);

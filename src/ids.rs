@@ -58,6 +58,13 @@ impl<K: Kind> Id<K> {
         [K::PREFIX, "_", encode(self.0, &mut [0; SUFFIX_LEN])].concat()
     }
 
+    /// Writes the id as it is shown.
+    pub fn write_to(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(K::PREFIX.as_bytes());
+        out.push(b'_');
+        out.extend_from_slice(encode(self.0, &mut [0; SUFFIX_LEN]).as_bytes());
+    }
+
     /// A new ID, later than all that were generated before on this machine.
     pub fn generate() -> Self {
         Self::from_uuid(Uuid::now_v7())

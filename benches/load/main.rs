@@ -44,18 +44,22 @@ async fn run() -> anyhow::Result<()> {
     let time = Duration::from_secs(seconds);
     let bench = Bench::start().await?;
     let target = bench.target()?;
-    let token = bench.log_in(target, "admin").await?;
+    let tokens = bench.tokens(target, CONNECTIONS).await?;
     if wanted("queries") {
         let stock = stock_server::Stock::start(bench.database_url()).await?;
-        let stock_token = bench.log_in(stock.target(), "admin").await?;
+        let stock_tokens = bench.tokens(stock.target(), CONNECTIONS).await?;
         println!(
             "\n| operation | API ops/s | p50 | p99 | server CPU/op | SQL/op | stock ops/s | stock CPU/op | pgbench ops/s | ratio |"
         );
         println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
-        for workload in load::workloads() {
-            let ours = load::run(target, &token, &workload, time).await.context(workload.name)?;
-            let stock = load::run(stock.target(), &stock_token, &workload, time).await.context("the stock server")?;
-            let theirs = pgbench::run(&bench, &workload, time).await.context(workload.name)?;
+        let with_peer = load::workloads().map(|(workload, yardstick)| (workload, Some(yardstick)));
+        for (workload, yardstick) in with_peer.into_iter().chain([(load::shared(), None)]) {
+            let ours = load::run(target, &tokens, &workload, time).await.context(workload.name)?;
+            let stock = load::run(stock.target(), &stock_tokens, &workload, time).await.context("the stock server")?;
+            let theirs = match &yardstick {
+                Some(yardstick) => Some(pgbench::run(&bench, yardstick, time).await.context(workload.name)?),
+                None => None,
+            };
             println!("{}", row(&workload, &ours, &stock, theirs));
         }
         stock.stop().await?;
@@ -65,12 +69,12 @@ async fn run() -> anyhow::Result<()> {
         println!("|---|--:|--:|--:|--:|--:|");
         for workload in load::submits() {
             // Each makes work for the cluster, which is pretended on the same machine.
-            let ours = load::run(target, &token, &workload, time / 3).await.context(workload.name)?;
+            let ours = load::run(target, &tokens, &workload, time / 3).await.context(workload.name)?;
             println!("{}", without_peer(&workload, &ours));
         }
     }
     if wanted("fan-out") {
-        fan_out::run(&bench, &token).await?;
+        fan_out::run(&bench, &tokens[0]).await?;
     }
     bench.stop().await
 }
@@ -82,8 +86,12 @@ fn without_peer(workload: &Workload, ours: &Measured) -> String {
     format!("| {name} | {per_second:.0} | {p50:.1?} | {p99:.1?} | {cpu:.0} us | {statements:.2} |")
 }
 
-fn row(workload: &Workload, ours: &Measured, stock: &Measured, theirs: f64) -> String {
-    let (ratio, stock_cpu) = (ours.per_second / theirs * 100.0, stock.cpu.as_secs_f64() * 1e6);
-    let (alone, stock) = (without_peer(workload, ours), stock.per_second);
-    format!("{alone} {stock:.0} | {stock_cpu:.0} us | {theirs:.0} | {ratio:.0} % |")
+/// A row beside the stock server and, where it can do the like, pgbench.
+fn row(workload: &Workload, ours: &Measured, stock: &Measured, theirs: Option<f64>) -> String {
+    let (alone, stock_cpu) = (without_peer(workload, ours), stock.cpu.as_secs_f64() * 1e6);
+    let yardstick = match theirs {
+        Some(theirs) => format!("{theirs:.0} | {:.0} %", ours.per_second / theirs * 100.0),
+        None => "- | -".to_owned(),
+    };
+    format!("{alone} {:.0} | {stock_cpu:.0} us | {yardstick} |", stock.per_second)
 }

@@ -22,14 +22,11 @@ const TICK: Duration = Duration::from_millis(10);
 struct Ready {
     database_url: String,
     kubeconfig: String,
-    users: Vec<User>,
 }
 
-#[derive(Deserialize)]
-struct User {
-    username: String,
-    password: String,
-}
+/// The password of everybody in the `bench` seed, whose first users are platform admins.
+const PASSWORD: &str = "bench-password";
+const LOG_IN: &str = "mutation($input: LoginInput!) { login(input: $input) { accessToken } }";
 
 /// Both processes; they end when this is stopped or dropped.
 pub struct Bench {
@@ -69,7 +66,7 @@ impl Bench {
             .env("EXECUTOR_MODE", "scheduler")
             .env("FLASH_SCHED_ENABLED", "true")
             .env("LOG_FORMAT", "text")
-            // One principal is all the load: its limits stay on, but out of the way.
+            // A few principals are all the load: their limits stay on, but out of the way.
             .env("RATE_LIMIT_POINTS_PER_SECOND", u32::MAX.to_string())
             .env("RATE_LIMIT_BURST_POINTS", u32::MAX.to_string())
             .env("MAX_SOCKETS_PER_USER", "10000")
@@ -101,16 +98,18 @@ impl Bench {
         &self.ready.database_url
     }
 
-    /// An access token of one of the servers.
-    pub async fn log_in(&self, target: Target, username: &str) -> anyhow::Result<String> {
-        let user = self.ready.users.iter().find(|user| user.username == username).context("no such user")?;
-        let query = "mutation($input: LoginInput!) { login(input: $input) { accessToken } }";
-        let input = json!({ "input": { "username": user.username, "password": user.password } });
+    /// Access tokens of one of the servers for this many users, each of whom may see everything.
+    pub async fn tokens(&self, target: Target, users: usize) -> anyhow::Result<Vec<String>> {
         let mut connection = Connection::open(target.address).await?;
-        let answer = connection.post("", &json!({ "query": query, "variables": input }).to_string()).await?;
-        let answer: Value = serde_json::from_str(answer)?;
-        let token = answer["data"]["login"]["accessToken"].as_str();
-        Ok(token.with_context(|| format!("no token: {answer}"))?.to_owned())
+        let mut tokens = Vec::with_capacity(users);
+        for number in 1..=users {
+            let input = json!({ "username": format!("bench-{number:03}"), "password": PASSWORD });
+            let request = json!({ "query": LOG_IN, "variables": { "input": input } });
+            let answer: Value = serde_json::from_str(connection.post("", &request.to_string()).await?)?;
+            let token = answer["data"]["login"]["accessToken"].as_str();
+            tokens.push(token.with_context(|| format!("no token: {answer}"))?.to_owned());
+        }
+        Ok(tokens)
     }
 
     /// The server, as what is measured.
@@ -177,7 +176,9 @@ impl Target {
 
 fn platform(folder: &Path, name: &str) -> anyhow::Result<Command> {
     let log = std::fs::File::create(folder.join(name).with_extension("log"))?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_platform"));
+    // The server may be one of another version, to be compared over the same database.
+    let other = std::env::var_os("BENCH_SERVER").filter(|_| name == "serve");
+    let mut command = Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_platform").into()));
     command.stdout(Stdio::null()).stderr(log).kill_on_drop(true).env("RUST_LOG", "warn").current_dir(folder);
     Ok(command)
 }

@@ -4,11 +4,12 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use async_graphql::{Request, Response};
+use async_graphql::Request;
 
 use super::App;
 use crate::auth::principal::{Caller, Principal};
 use crate::graphql::collapse::{Collapse, Way};
+use crate::graphql::executable::Executed;
 use crate::graphql::limits::Prepared;
 use crate::http::{Answer, GraphqlService as _, RequestMeta, SharedAnswer, answer};
 
@@ -84,8 +85,8 @@ pub(super) async fn execute(
         let (app, caller, prepared, meta) = (app.clone(), caller.clone(), prepared.clone(), meta.clone());
         let twin = twin(&request, &prepared, &meta);
         async move {
-            let response = app.execute_alone(&caller, twin, &prepared, meta).await;
-            shared(&response, &prepared, app.limits(&caller).operation.answer_bytes)
+            let executed = app.execute_alone(&caller, twin, &prepared, meta).await;
+            shared(&executed, app.limits(&caller).operation.answer_bytes)
         }
     };
     match app.0.collapsing.ask(query, together) {
@@ -109,13 +110,13 @@ fn twin(request: &Request, prepared: &Prepared, meta: &RequestMeta) -> Request {
     }
 }
 
-fn shared(response: &Response, prepared: &Prepared, allowed: u64) -> Option<Arc<SharedAnswer>> {
+fn shared(Executed { response, cost }: &Executed, allowed: u64) -> Option<Arc<SharedAnswer>> {
     let is_plain = response.errors.is_empty() && response.extensions.is_empty() && response.http_headers.is_empty();
     if !is_plain {
         return None;
     }
     let payload = answer::serialize_within(response, usize::try_from(allowed).unwrap_or(usize::MAX)).ok()?;
-    Some(Arc::new(SharedAnswer { payload: payload.into(), cost: prepared.actual_cost(&response.data) }))
+    Some(Arc::new(SharedAnswer { payload: payload.into(), cost: *cost }))
 }
 
 #[cfg(test)]

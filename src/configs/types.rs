@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 
 use super::documents::ConfigKind;
 use super::loader::{
@@ -19,6 +20,7 @@ use crate::graphql::keyset::SortType;
 use crate::graphql::limits::AnswerExt;
 use crate::graphql::limits::directives::{connection_size, cost};
 use crate::graphql::loaders::ReadExt;
+use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{CommitId, ConfigId, ProjectId};
 use crate::projects::types::Project;
@@ -171,6 +173,48 @@ impl ConfigCommit {
             .map(AtOnce)
             .graphql(ctx)
     }
+}
+
+impl Written for ConfigFile {
+    fn part(field: &str) -> Option<Part<Self>> {
+        Some(match field {
+            "id" => Part::column(|file, json| json.put(&file.0.id)),
+            "name" => Part::column(|file, json| json.put(&file.0.name)),
+            "createdAt" => Part::column(|file, json| json.put(&file.0.created_at)),
+            "project" => Part::one(|ctx, files| projects(ctx, files).boxed()),
+            "head" => Part::one(|ctx, files| each(files, move |file| head(ctx, file.0.id)).boxed()),
+            "commits" => Part::one(|ctx, files| commits(ctx, files).boxed()),
+            _ => return None,
+        })
+    }
+}
+
+/// The YAML and what is known of it only are left to the executor.
+impl Written for ConfigCommit {
+    fn part(field: &str) -> Option<Part<Self>> {
+        Some(match field {
+            "id" => Part::column(|commit, json| json.put(&commit.0.id)),
+            "message" => Part::column(|commit, json| json.put(&commit.0.message)),
+            "createdAt" => Part::column(|commit, json| json.put(&commit.0.created_at)),
+            "author" => Part::one(|ctx, commits| authors(ctx, commits).boxed()),
+            _ => return None,
+        })
+    }
+}
+
+async fn projects(ctx: &Context<'_>, files: &[&ConfigFile]) -> Option<Vec<Project>> {
+    let ids: Vec<_> = files.iter().map(|file| file.0.project_id).collect();
+    Project::load_all(ctx, &ids).await.ok()
+}
+
+async fn commits(ctx: &Context<'_>, files: &[&ConfigFile]) -> Option<Vec<Connection<ConfigCommit>>> {
+    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
+    each(files, |file| commits_of_config_file(ctx, file.0.id, args.clone())).await
+}
+
+async fn authors(ctx: &Context<'_>, commits: &[&ConfigCommit]) -> Option<Vec<User>> {
+    let ids: Vec<_> = commits.iter().map(|commit| commit.0.author_id).collect();
+    User::load_all(ctx, &ids).await.ok()
 }
 
 async fn head(ctx: &Context<'_>, file: ConfigId) -> Result<ConfigCommit, ApiError> {

@@ -18,6 +18,7 @@ use futures::FutureExt as _;
 use futures::future::join_all;
 
 use super::loaders::Loaders;
+use super::written::{self, Written};
 
 /// An object that is resolved in this way. In the schema it is the object itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +26,9 @@ pub struct AtOnce<T>(pub T);
 
 /// A list of objects that are each resolved in this way. In the schema it is the list itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AllAtOnce<T>(pub Vec<T>);
+pub struct AllAtOnce<'t, T>(pub Vec<&'t T>);
 
-impl<T: ObjectType> OutputType for AtOnce<T> {
+impl<T: Written> OutputType for AtOnce<T> {
     fn type_name() -> Cow<'static, str> {
         T::type_name()
     }
@@ -45,13 +46,16 @@ impl<T: ObjectType> OutputType for AtOnce<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        if let Some(answer) = written::one(&self.0, ctx).await {
+            return Ok(answer);
+        }
         let Some(fields) = plain_fields(ctx) else { return self.0.resolve(ctx, field).await };
         let begun = Begun::of(&self.0, ctx, &fields, blank(&fields));
         Ok(if begun.waiting.is_empty() { begun.value() } else { begun.finish(&self.0, ctx).await })
     }
 }
 
-impl<T: ObjectType> OutputType for AllAtOnce<T> {
+impl<T: Written> OutputType for AllAtOnce<'_, T> {
     fn type_name() -> Cow<'static, str> {
         Vec::<T>::type_name()
     }
@@ -65,6 +69,9 @@ impl<T: ObjectType> OutputType for AllAtOnce<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        if let Some(answer) = written::all(&self.0, ctx).await {
+            return Ok(answer);
+        }
         let Some(fields) = plain_fields(ctx) else {
             let objects = self.0.iter();
             return async_graphql::resolver_utils::resolve_list(ctx, field, objects, Some(self.0.len())).await;
@@ -72,7 +79,7 @@ impl<T: ObjectType> OutputType for AllAtOnce<T> {
         let blank = blank(&fields);
         let mut answers = Vec::with_capacity(self.0.len());
         let mut waiting = Vec::new();
-        for (index, object) in self.0.iter().enumerate() {
+        for (index, &object) in self.0.iter().enumerate() {
             let begun = Begun::of(object, &ctx.with_index(index), &fields, blank.clone());
             if begun.waiting.is_empty() {
                 answers.push(begun.value());
@@ -211,10 +218,12 @@ mod tests {
         async fn rooms(&self) -> Vec<Room> {
             vec![Room(1), Room(2)]
         }
-        async fn all_at_once(&self) -> AllAtOnce<Room> {
-            AllAtOnce(vec![Room(1), Room(2)])
+        async fn all_at_once(&self) -> AllAtOnce<'static, Room> {
+            AllAtOnce(vec![&Room(1), &Room(2)])
         }
     }
+
+    impl Written for Room {}
 
     #[Object]
     impl Room {

@@ -6,12 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_graphql::{Context, InputType, Name, Object, ObjectType, SelectionField, SimpleObject, TypeName, Value};
+use futures::FutureExt as _;
 
 use super::at_once::{AllAtOnce, AtOnce};
 use super::cursor::Position;
 use super::errors::{ApiResult, IntoGraphql};
 use super::limits::InTime;
 use super::limits::directives::cost;
+use super::written::{Part, Written, each};
 use crate::error::{ApiError, ApiErrors, Problems};
 
 /// The page size if neither `first` nor `last` is given.
@@ -142,7 +144,7 @@ pub struct Edge<T> {
 
 /// An item of a page, with its cursor.
 #[Object(name_type)]
-impl<T: ObjectType> Edge<T> {
+impl<T: Written + 'static> Edge<T> {
     /// An opaque cursor for use with `after` or `before`. It is only valid for the same list in the same order.
     async fn cursor(&self) -> String {
         self.position.encode()
@@ -171,26 +173,21 @@ pub struct Connection<T> {
 /// A page of a list. To read the whole list, start with `first: 50` and continue with
 /// `first: 50, after: "<pageInfo.endCursor>"` while `pageInfo.hasNextPage` is true.
 #[Object(name_type)]
-impl<T: ObjectType> Connection<T> {
+impl<T: Written + 'static> Connection<T> {
     /// Information about the position of the page in the list.
     #[graphql(directive = cost::apply("0".to_owned()))]
     async fn page_info(&self) -> PageInfo {
-        PageInfo {
-            has_next_page: self.has_next_page,
-            has_previous_page: self.has_previous_page,
-            start_cursor: self.edges.first().map(|edge| edge.position.encode()),
-            end_cursor: self.edges.last().map(|edge| edge.position.encode()),
-        }
+        self.place()
     }
 
     /// The items of the page, each with its cursor.
     #[graphql(directive = cost::apply("0".to_owned()))]
-    async fn edges(&self) -> &[Edge<T>] {
-        &self.edges
+    async fn edges(&self) -> AllAtOnce<'_, Edge<T>> {
+        AllAtOnce(self.edges.iter().collect())
     }
 
     /// The items of the page.
-    async fn nodes(&self) -> AllAtOnce<&T> {
+    async fn nodes(&self) -> AllAtOnce<'_, T> {
         AllAtOnce(self.edges.iter().map(|edge| &edge.node).collect())
     }
 
@@ -201,9 +198,54 @@ impl<T: ObjectType> Connection<T> {
     }
 }
 
+impl<T> Connection<T> {
+    fn place(&self) -> PageInfo {
+        PageInfo {
+            has_next_page: self.has_next_page,
+            has_previous_page: self.has_previous_page,
+            start_cursor: self.edges.first().map(|edge| edge.position.encode()),
+            end_cursor: self.edges.last().map(|edge| edge.position.encode()),
+        }
+    }
+}
+
 impl<T: ObjectType> TypeName for Connection<T> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Connection", T::type_name()).into()
+    }
+}
+
+impl<T: Written + 'static> Written for Connection<T> {
+    fn part(field: &str) -> Option<Part<Self>> {
+        Some(match field {
+            "pageInfo" => Part::made(Self::place),
+            "edges" => Part::many(|page| page.edges.iter().collect()),
+            "nodes" => Part::many(|page| page.edges.iter().map(|edge| &edge.node).collect()),
+            "totalCount" => Part::scalar(|ctx, pages| each(pages, move |page| (page.total.0)(ctx)).boxed()),
+            _ => return None,
+        })
+    }
+}
+
+impl<T: Written + 'static> Written for Edge<T> {
+    fn part(field: &str) -> Option<Part<Self>> {
+        Some(match field {
+            "cursor" => Part::column(|edge, json| json.put(&edge.position.encode())),
+            "node" => Part::inner(|edge| &edge.node),
+            _ => return None,
+        })
+    }
+}
+
+impl Written for PageInfo {
+    fn part(field: &str) -> Option<Part<Self>> {
+        Some(match field {
+            "hasNextPage" => Part::column(|page, json| json.put(&page.has_next_page)),
+            "hasPreviousPage" => Part::column(|page, json| json.put(&page.has_previous_page)),
+            "startCursor" => Part::column(|page, json| json.put(&page.start_cursor)),
+            "endCursor" => Part::column(|page, json| json.put(&page.end_cursor)),
+            _ => return None,
+        })
     }
 }
 
@@ -253,6 +295,8 @@ mod tests {
     use super::*;
 
     struct Thing;
+
+    impl Written for Thing {}
 
     #[Object]
     impl Thing {

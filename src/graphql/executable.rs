@@ -13,6 +13,7 @@ use futures::stream::BoxStream;
 use super::limits::{Deadline, Prepared};
 use super::loaders::Loaders;
 use super::waves::{self, Waves};
+use super::written::MayWrite;
 
 /// An executable schema. Clones are the same one.
 pub struct Executable<Q, M, S> {
@@ -20,6 +21,15 @@ pub struct Executable<Q, M, S> {
     timed: Schema<Q, M, S>,
     /// Does not: deadlines of fields that are ready cost as much as the execution itself.
     bare: Schema<Q, M, S>,
+}
+
+/// What came of a query or a mutation.
+#[derive(Debug)]
+pub struct Executed {
+    /// The answer, in the shape that the specification wants.
+    pub response: Response,
+    /// What the answer cost, in points.
+    pub cost: u64,
 }
 
 impl<Q, M, S> Clone for Executable<Q, M, S> {
@@ -46,14 +56,17 @@ where
         prepared: &Prepared,
         loaders: &Loaders,
         deadline: Option<Deadline>,
-    ) -> Response {
+    ) -> Executed {
         let mut response = match prepared.operation_type() {
-            OperationType::Query => waves::drive(loaders, deadline, self.bare.execute(request)).await,
+            OperationType::Query => {
+                let request = request.data(MayWrite(prepared.clone()));
+                waves::drive(loaders, deadline, self.bare.execute(request)).await
+            }
             // A mutation waits for more than its loaders, and does not need the fast path.
             OperationType::Mutation | OperationType::Subscription => self.timed.execute(request).await,
         };
-        prepared.shape().settle(&mut response);
-        response
+        let cost = prepared.settle(&mut response);
+        Executed { response, cost }
     }
 
     /// Starts a subscription.
@@ -174,7 +187,7 @@ mod tests {
             request.set_parsed_query(self.prepared.executable(&variables));
             let request = request.variables(variables);
             let request = request.data(deadline).data(Arc::clone(&loaders));
-            self.schema.execute(request, &self.prepared, &loaders, Some(deadline)).await
+            self.schema.execute(request, &self.prepared, &loaders, Some(deadline)).await.response
         }
 
         async fn told(&self, variables: serde_json::Value, allowed: Duration) -> String {

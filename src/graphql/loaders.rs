@@ -78,6 +78,25 @@ impl Loaders {
         Ok(answered.await.map_err(|_| self.late.get().map_or_else(given_up, late))??)
     }
 
+    /// As [`Loaders::read`], what belongs to each of `keys`, in their order.
+    ///
+    /// # Errors
+    /// The read failed for one of them.
+    pub async fn read_all<R: Read>(&self, keys: &[R::Key]) -> Result<Vec<Option<R::Value>>, ApiError> {
+        if self.others.is_some() {
+            return futures::future::try_join_all(keys.iter().map(|key| self.read::<R>(key.clone()))).await;
+        }
+        loop {
+            // Asked for are all of them before the first one is waited for.
+            let missing = match self.asks::<R, _>(|asks| asks.all(keys)) {
+                Some(Ok(values)) => return Ok(values?),
+                Some(Err(missing)) => missing.clone(),
+                None => return Err(ApiError::internal("the request's loaders are of another type")),
+            };
+            self.read::<R>(missing).await?;
+        }
+    }
+
     /// Reads the value of `key` with the next wave, for a field that will need it.
     pub fn foresee<R: Read>(&self, key: R::Key) {
         // After the deadline, callers get the error when they ask.
@@ -182,6 +201,28 @@ impl<R: Read> Asks<R> {
         }
     }
 
+    /// What belongs to all of `keys`, or else the first that is not known yet: then all others are asked for.
+    fn all<'k>(&mut self, keys: &'k [R::Key]) -> Result<Result<Vec<Option<R::Value>>, ReadFailed>, &'k R::Key> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut values, mut missing) = (Vec::with_capacity(keys.len()), None);
+        for key in keys {
+            match known.get(key) {
+                Some(Answer::There(loaded)) if missing.is_none() => values.push(loaded.clone()),
+                Some(Answer::There(_)) => {}
+                Some(Answer::Coming(_)) => missing = missing.or(Some(key)),
+                None => {
+                    missing = missing.or(Some(key));
+                    self.waiting.push(key.clone());
+                    known.insert(key.clone(), Answer::Coming(Vec::new()));
+                }
+            }
+        }
+        match missing {
+            Some(missing) => Err(missing),
+            None => Ok(values.into_iter().collect()),
+        }
+    }
+
     fn told(askers: &mut Vec<oneshot::Sender<Loaded<R>>>) -> oneshot::Receiver<Loaded<R>> {
         let (answer, answered) = oneshot::channel();
         askers.push(answer);
@@ -242,6 +283,15 @@ pub trait ReadExt {
     /// The read failed, or the request has no loaders.
     fn read<R: Read>(&self, key: R::Key) -> impl Future<Output = Result<Option<R::Value>, ApiError>> + Send;
 
+    /// What belongs to each of `keys`, in their order.
+    ///
+    /// # Errors
+    /// The read failed for one of them, or the request carries no loaders.
+    fn read_all<R: Read>(
+        &self,
+        keys: &[R::Key],
+    ) -> impl Future<Output = Result<Vec<Option<R::Value>>, ApiError>> + Send;
+
     /// Reads the value of `key` together with what this level needs, because a field below it will need it.
     ///
     /// # Errors
@@ -252,6 +302,10 @@ pub trait ReadExt {
 impl ReadExt for Context<'_> {
     async fn read<R: Read>(&self, key: R::Key) -> Result<Option<R::Value>, ApiError> {
         loaders(self)?.read::<R>(key).await
+    }
+
+    async fn read_all<R: Read>(&self, keys: &[R::Key]) -> Result<Vec<Option<R::Value>>, ApiError> {
+        loaders(self)?.read_all::<R>(keys).await
     }
 
     fn foresee<R: Read>(&self, key: R::Key) -> Result<(), ApiError> {

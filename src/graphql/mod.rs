@@ -29,6 +29,8 @@ pub mod shares;
 pub mod syntax;
 pub(crate) mod validation;
 pub mod waves;
+pub mod written;
 
 pub use at_once::{AllAtOnce, AtOnce};
 pub use errors::{ApiResult, IntoGraphql};
+pub use written::{Part, Written};

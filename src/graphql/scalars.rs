@@ -55,7 +55,7 @@ impl ScalarType for Cursor {
 }
 
 /// The key by which the serializer of a response recognizes a text that is already JSON.
-const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
+pub const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
 
 /// A Kubernetes object as JSON. It is kept as the text of the response: as a tree of values it would take many times as
 /// much memory.

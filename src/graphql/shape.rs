@@ -9,6 +9,7 @@ use async_graphql::{Name, PathSegment, Response, Value};
 
 use super::collect::NOTHING;
 use super::limits::plan::{FieldStep, Group, OperationPlan, Plan, Step};
+use super::written;
 
 /// Deeper than any accepted operation; a fragment that contains itself ends here.
 const DEEPEST: usize = 64;
@@ -71,6 +72,12 @@ impl Shape {
 
     /// Brings a response into this shape.
     pub fn settle(&self, response: &mut Response) {
+        self.fail_all(response);
+        self.sort(&mut response.data);
+    }
+
+    /// Has every failure take its effect.
+    pub(super) fn fail_all(&self, response: &mut Response) {
         let paths = || response.errors.iter().map(|error| error.path.as_slice()).filter(|path| !path.is_empty());
         // An object in which every field failed is returned as null. The nullable fields are processed first and
         // restore it, unless it failed itself, so that null is left only for what is not nullable.
@@ -81,7 +88,6 @@ impl Shape {
                 response.data = Value::Null;
             }
         }
-        self.sort(&mut response.data);
     }
 
     /// Sets null at `path`, if it is nullable; on the way there, it restores what was returned as null, if possible.
@@ -136,7 +142,11 @@ impl Shape {
     }
 
     /// Orders the fields of `value`.
-    fn sort(&self, value: &mut Value) {
+    pub(super) fn sort(&self, value: &mut Value) {
+        // What was written directly was written in this order.
+        if written::settle(value) {
+            return;
+        }
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
             // A scalar that is an object has its own order.

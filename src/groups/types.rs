@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 
 use super::loader::{GroupsById, MemberCounts, MembersOfGroup, MembershipCounts, MembershipsOfUser};
 use super::model::{self, Member};
@@ -16,6 +17,7 @@ use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
+use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{GroupId, UserId};
 use crate::projects::types::{Project, projects_of_group};
@@ -31,6 +33,10 @@ impl From<model::Group> for Group {
     }
 }
 
+fn missing(id: GroupId) -> ApiError {
+    ApiError::internal(format!("{id} is referred to and not there"))
+}
+
 impl Group {
     /// The group with this ID, for an edge whose parent the viewer can see.
     ///
@@ -38,7 +44,16 @@ impl Group {
     /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: GroupId) -> Result<Self, ApiError> {
         let group = ctx.read::<GroupsById>(id).await?;
-        group.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))
+        group.map(Self).ok_or_else(|| missing(id))
+    }
+
+    /// As [`Group::load`], for each of these ids.
+    ///
+    /// # Errors
+    /// As [`Group::load`].
+    pub async fn load_all(ctx: &Context<'_>, ids: &[GroupId]) -> Result<Vec<Self>, ApiError> {
+        let found = ctx.read_all::<GroupsById>(ids).await?.into_iter().zip(ids);
+        found.map(|(group, id)| group.map(Self).ok_or_else(|| missing(*id))).collect()
     }
 }
 
@@ -118,6 +133,52 @@ impl Membership {
     async fn joined_at(&self) -> DateTime<Utc> {
         self.0.joined_at
     }
+}
+
+impl Written for Group {
+    fn part(field: &str) -> Option<Part<Self>> {
+        Some(match field {
+            "id" => Part::column(|group, json| json.put(&group.0.id)),
+            "name" => Part::column(|group, json| json.put(&group.0.name)),
+            "description" => Part::column(|group, json| json.put(&group.0.description)),
+            "createdAt" => Part::column(|group, json| json.put(&group.0.created_at)),
+            "members" => Part::one(|ctx, groups| members(ctx, groups).boxed()),
+            "projects" => Part::one(|ctx, groups| projects(ctx, groups).boxed()),
+            _ => return None,
+        })
+    }
+}
+
+impl Written for Membership {
+    fn part(field: &str) -> Option<Part<Self>> {
+        Some(match field {
+            "group" => Part::one(|ctx, members| groups(ctx, members).boxed()),
+            "user" => Part::one(|ctx, members| users(ctx, members).boxed()),
+            "role" => Part::column(|member, json| json.put_enum(member.0.role)),
+            "joinedAt" => Part::column(|member, json| json.put(&member.0.joined_at)),
+            _ => return None,
+        })
+    }
+}
+
+async fn members(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Connection<Membership>>> {
+    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
+    each(groups, |group| members_of_group(ctx, group.0.id, args.clone())).await
+}
+
+async fn projects(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Connection<Project>>> {
+    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
+    each(groups, |group| projects_of_group(ctx, group.0.id, args.clone())).await
+}
+
+async fn groups(ctx: &Context<'_>, members: &[&Membership]) -> Option<Vec<Group>> {
+    let ids: Vec<_> = members.iter().map(|member| member.0.group_id).collect();
+    Group::load_all(ctx, &ids).await.ok()
+}
+
+async fn users(ctx: &Context<'_>, members: &[&Membership]) -> Option<Vec<User>> {
+    let ids: Vec<_> = members.iter().map(|member| member.0.user_id).collect();
+    User::load_all(ctx, &ids).await.ok()
 }
 
 async fn members_of_group(

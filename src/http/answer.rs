@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use async_graphql::{Pos, Response, ServerError};
+use async_graphql::{Pos, Response, ServerError, Value};
 use axum::body::{Body, Bytes};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 
 use crate::error::ApiError;
 use crate::graphql::errors::{RequestId, graphql_error};
 use crate::graphql::executable::was_executed;
 use crate::graphql::limits::{Limit, Refusal};
+use crate::graphql::scalars::{RAW_VALUE_TOKEN, json_text};
 use crate::http::negotiate::MediaType;
 use crate::http::service::{Answer, Frame};
 
@@ -36,7 +37,7 @@ impl Answered {
     /// The HTTP status that goes with it.
     pub fn status(&self, media_type: MediaType) -> StatusCode {
         match &self.answer {
-            Answer::Own(response) => status(response, media_type),
+            Answer::Own { response, .. } => status(response, media_type),
             Answer::Shared(_) => StatusCode::OK,
         }
     }
@@ -44,7 +45,7 @@ impl Answered {
     /// The response as JSON.
     pub fn payload(&self) -> Cow<'_, str> {
         match &self.answer {
-            Answer::Own(response) => within(response, self.allowed).into(),
+            Answer::Own { response, .. } => within(response, self.allowed).into(),
             Answer::Shared(shared) => (&*shared.payload).into(),
         }
     }
@@ -52,7 +53,7 @@ impl Answered {
     /// The response as the body of an HTTP response, without copying it.
     pub fn body(&self) -> Body {
         match &self.answer {
-            Answer::Own(response) => within(response, self.allowed).into(),
+            Answer::Own { response, .. } => within(response, self.allowed).into(),
             Answer::Shared(shared) => Bytes::from_owner(Text(Arc::clone(&shared.payload))).into(),
         }
     }
@@ -60,10 +61,10 @@ impl Answered {
     /// The response as the only frame of a stream.
     pub fn frame(&self) -> Frame {
         match &self.answer {
-            Answer::Own(response) if was_executed(response) => {
+            Answer::Own { response, .. } if was_executed(response) => {
                 Frame::Next { payload: within(response, self.allowed).into(), cursor: None }
             }
-            Answer::Own(response) => Frame::from_response(response, None),
+            Answer::Own { response, .. } => Frame::from_response(response, None),
             Answer::Shared(shared) => Frame::Next { payload: Arc::clone(&shared.payload), cursor: None },
         }
     }
@@ -169,12 +170,32 @@ impl Serialize for Wire<'_> {
             map.serialize_entry("errors", errors)?;
         }
         if was_executed(self.0) {
-            map.serialize_entry("data", data)?;
+            map.serialize_entry("data", &Data(data))?;
         }
         if !extensions.is_empty() {
             map.serialize_entry("extensions", extensions)?;
         }
         map.end()
+    }
+}
+
+/// A value of an answer. The library copies and parses a text that is JSON already before it lets it through.
+struct Data<'a>(&'a Value);
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::List(items) => serializer.collect_seq(items.iter().map(Data)),
+            Value::Object(fields) => match json_text(self.0) {
+                Some(json) => {
+                    let mut raw = serializer.serialize_struct(RAW_VALUE_TOKEN, 1)?;
+                    raw.serialize_field(RAW_VALUE_TOKEN, json)?;
+                    raw.end()
+                }
+                None => serializer.collect_map(fields.iter().map(|(name, value)| (name.as_str(), Data(value)))),
+            },
+            value => value.serialize(serializer),
+        }
     }
 }
 
@@ -209,7 +230,7 @@ impl WithoutLocations for Response {
 /// The code of the first error, if there is one.
 pub fn code(response: &Response) -> Option<&str> {
     match response.errors.first()?.extensions.as_ref()?.get("code")? {
-        async_graphql::Value::String(code) => Some(code),
+        Value::String(code) => Some(code),
         _ => None,
     }
 }
@@ -241,7 +262,7 @@ pub fn status(response: &Response, media_type: MediaType) -> StatusCode {
 mod tests {
     use super::*;
     use crate::error::Code;
-    use async_graphql::{PathSegment, Value};
+    use async_graphql::PathSegment;
 
     #[test]
     fn an_answer_that_is_too_large_is_told_as_an_error_with_both_numbers() {

@@ -132,7 +132,7 @@ impl<S: GraphqlService> Endpoint<S> {
         };
         let actual = match &mut answer {
             Answer::Shared(shared) => shared.cost.saturating_add(usage.input_cost).min(usage.cost),
-            Answer::Own(response) => {
+            Answer::Own { response, cost } => {
                 complete(response, &request_id);
                 if !limits.operation.introspection {
                     without_suggestions(response);
@@ -141,7 +141,8 @@ impl<S: GraphqlService> Endpoint<S> {
                 match answer::code(response) {
                     Some(code) if code == Code::Timeout.as_str() => usage.cost,
                     _ if was_executed(response) => {
-                        prepared.actual_cost(&response.data).saturating_add(usage.input_cost).min(usage.cost)
+                        let cost = cost.unwrap_or_else(|| prepared.actual_cost(&response.data));
+                        cost.saturating_add(usage.input_cost).min(usage.cost)
                     }
                     _ => 1,
                 }
@@ -150,7 +151,7 @@ impl<S: GraphqlService> Endpoint<S> {
         let cost = Cost { requested: usage.cost, actual };
         admission.settle(cost.actual);
         let (mut headers, mut code) = (HeaderMap::new(), None);
-        if let Answer::Own(response) = &mut answer {
+        if let Answer::Own { response, .. } = &mut answer {
             if tells_cost {
                 response.extensions.insert("cost".to_owned(), cost.to_value());
             }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::graphql::errors::RequestId;
-use crate::graphql::executable::was_executed;
+use crate::graphql::executable::{Executed, was_executed};
 use crate::graphql::limits::{CallerLimits, CostTable, Deadline, Prepared, Principal};
 use crate::http::answer;
 
@@ -139,7 +139,12 @@ pub struct RequestMeta {
 #[derive(Debug)]
 pub enum Answer {
     /// For its sender.
-    Own(Box<Response>),
+    Own {
+        /// The response of the schema.
+        response: Box<Response>,
+        /// Its cost in points; `None` to have it computed from the data.
+        cost: Option<u64>,
+    },
     /// For several callers with the same request. It has no errors.
     Shared(Arc<SharedAnswer>),
 }
@@ -155,7 +160,13 @@ pub struct SharedAnswer {
 
 impl From<Response> for Answer {
     fn from(response: Response) -> Self {
-        Self::Own(Box::new(response))
+        Self::Own { response: Box::new(response), cost: None }
+    }
+}
+
+impl From<Executed> for Answer {
+    fn from(Executed { response, cost }: Executed) -> Self {
+        Self::Own { response: Box::new(response), cost: Some(cost) }
     }
 }
 

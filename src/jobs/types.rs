@@ -1,5 +1,7 @@
 //! Jobs as shown by the API.
 
+mod written;
+
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SelectionField};

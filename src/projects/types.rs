@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 
 use super::loader::{ProjectCounts, ProjectsById, ProjectsOfGroup};
 use super::model;
 use crate::configs::types::{ConfigFile, config_files_of_project};
 use crate::error::{ApiError, ApiErrors};
-use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
+use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, argument, connection};
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
 use crate::graphql::keyset::SortType;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
+use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::groups::types::Group;
 use crate::ids::{GroupId, ProjectId};
@@ -30,6 +32,10 @@ impl From<model::Project> for Project {
     }
 }
 
+fn missing(id: ProjectId) -> ApiError {
+    ApiError::internal(format!("{id} is referred to and not there"))
+}
+
 impl Project {
     /// The project with this ID, for an edge whose parent the viewer can see.
     ///
@@ -37,7 +43,16 @@ impl Project {
     /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: ProjectId) -> Result<Self, ApiError> {
         let project = ctx.read::<ProjectsById>(id).await?;
-        project.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))
+        project.map(Self).ok_or_else(|| missing(id))
+    }
+
+    /// As [`Project::load`], for each of these ids.
+    ///
+    /// # Errors
+    /// As [`Project::load`].
+    pub async fn load_all(ctx: &Context<'_>, ids: &[ProjectId]) -> Result<Vec<Self>, ApiError> {
+        let found = ctx.read_all::<ProjectsById>(ids).await?.into_iter().zip(ids);
+        found.map(|(project, id)| project.map(Self).ok_or_else(|| missing(*id))).collect()
     }
 }
 
@@ -101,6 +116,38 @@ impl Project {
     ) -> ApiResult<Connection<ConfigFile>> {
         config_files_of_project(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
     }
+}
+
+impl Written for Project {
+    fn part(field: &str) -> Option<Part<Self>> {
+        Some(match field {
+            "id" => Part::column(|project, json| json.put(&project.0.id)),
+            "name" => Part::column(|project, json| json.put(&project.0.name)),
+            "description" => Part::column(|project, json| json.put(&project.0.description)),
+            "namespace" => Part::column(|project, json| json.put(&project.0.namespace)),
+            "createdAt" => Part::column(|project, json| json.put(&project.0.created_at)),
+            "group" => Part::one(|ctx, projects| groups(ctx, projects).boxed()),
+            "jobs" => Part::one(|ctx, projects| jobs(ctx, projects).boxed()),
+            "configFiles" => Part::one(|ctx, projects| config_files(ctx, projects).boxed()),
+            _ => return None,
+        })
+    }
+}
+
+async fn groups(ctx: &Context<'_>, projects: &[&Project]) -> Option<Vec<Group>> {
+    let ids: Vec<_> = projects.iter().map(|project| project.0.group_id).collect();
+    Group::load_all(ctx, &ids).await.ok()
+}
+
+async fn jobs(ctx: &Context<'_>, projects: &[&Project]) -> Option<Vec<Connection<Job>>> {
+    let given = ctx.field().arguments().ok()?;
+    let (args, phases) = (PageArgs::among(&given)?, argument::<Option<Vec<JobPhase>>>(&given, "phases")?);
+    each(projects, |project| jobs_of_project(ctx, project.0.id, args.clone(), phases.clone())).await
+}
+
+async fn config_files(ctx: &Context<'_>, projects: &[&Project]) -> Option<Vec<Connection<ConfigFile>>> {
+    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
+    each(projects, |project| config_files_of_project(ctx, project.0.id, args.clone())).await
 }
 
 /// The page of a group's projects, for a viewer who can see the group.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 
 use super::loader::UsersById;
 use super::model;
@@ -14,6 +15,7 @@ use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
+use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::types::{Membership, memberships_of_user};
 use crate::ids::UserId;
@@ -28,6 +30,10 @@ impl From<model::User> for User {
     }
 }
 
+fn missing(id: UserId) -> ApiError {
+    ApiError::internal(format!("{id} is referred to and not there"))
+}
+
 impl User {
     /// The user with this ID, for an edge whose parent the viewer can see.
     ///
@@ -35,7 +41,16 @@ impl User {
     /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: UserId) -> Result<Self, ApiError> {
         let user = ctx.read::<UsersById>(id).await?;
-        user.map(Self).ok_or_else(|| ApiError::internal(format!("{id} is referred to and not there")))
+        user.map(Self).ok_or_else(|| missing(id))
+    }
+
+    /// As [`User::load`], for each of these ids.
+    ///
+    /// # Errors
+    /// As [`User::load`].
+    pub async fn load_all(ctx: &Context<'_>, ids: &[UserId]) -> Result<Vec<Self>, ApiError> {
+        let found = ctx.read_all::<UsersById>(ids).await?.into_iter().zip(ids);
+        found.map(|(user, id)| user.map(Self).ok_or_else(|| missing(*id))).collect()
     }
 
     fn is_private_to(&self, ctx: &Context<'_>) -> bool {
@@ -95,6 +110,26 @@ impl User {
     ) -> ApiResult<Connection<Membership>> {
         memberships_of_user(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
     }
+}
+
+/// What depends on who asks is left to the executor.
+impl Written for User {
+    fn part(field: &str) -> Option<Part<Self>> {
+        Some(match field {
+            "id" => Part::column(|user, json| json.put(&user.0.id)),
+            "username" => Part::column(|user, json| json.put(&user.0.username)),
+            "displayName" => Part::column(|user, json| json.put(&user.0.display_name)),
+            "platformRole" => Part::column(|user, json| json.put_enum(user.0.platform_role)),
+            "createdAt" => Part::column(|user, json| json.put(&user.0.created_at)),
+            "memberships" => Part::one(|ctx, users| memberships(ctx, users).boxed()),
+            _ => return None,
+        })
+    }
+}
+
+async fn memberships(ctx: &Context<'_>, users: &[&User]) -> Option<Vec<Connection<Membership>>> {
+    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
+    each(users, |user| memberships_of_user(ctx, user.0.id, args.clone())).await
 }
 
 /// The tokens of a session.

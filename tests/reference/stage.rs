@@ -110,7 +110,7 @@ impl Stage {
         let request = schema::event_cursor::read_first(request, &prepared, &self.app.db).await.unwrap();
         let (request, _) = schema::with_request_parts(request, Arc::clone(&loaders), None);
         let answer = self.app.schema().execute(request, &prepared, &loaders, None);
-        let mut answer = tokio::time::timeout(Duration::from_secs(20), answer).await.unwrap();
+        let mut answer = tokio::time::timeout(Duration::from_secs(20), answer).await.unwrap().response;
         complete(&mut answer, &id);
         Outcome::of(&answer)
     }

@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use super::{SeedError, model};
 
-/// The password of all benchmark users: `bench-001` to `bench-200`.
+/// The password of all benchmark users: `bench-001` to `bench-200`, of whom the first 32 are platform admins.
 const PASSWORD: &str = "bench-password";
 
 pub(super) async fn plant(client: &mut Client) -> Result<(), SeedError> {

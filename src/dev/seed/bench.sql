@@ -1,7 +1,8 @@
--- 200 people, 50 groups of four, 250 projects (five a group), 100,000 jobs (400 a project). Fixed ids: planting twice adds nothing.
+-- 200 people, of whom 32 are platform admins, 50 groups of four, 250 projects (five a group), 100,000 jobs (400 a project). Fixed ids: planting twice adds nothing.
 INSERT INTO users (id, username, display_name, password_hash, platform_role, created_at)
 SELECT ('019b75e1-b800-7000-9001-' || lpad(to_hex(n), 12, '0'))::uuid,
-       'bench-' || lpad(n::text, 3, '0'), 'Bench ' || n, current_setting('seed.password_hash'), 'USER',
+       'bench-' || lpad(n::text, 3, '0'), 'Bench ' || n, current_setting('seed.password_hash'),
+       CASE WHEN n <= 32 THEN 'ADMIN' ELSE 'USER' END,
        now() - n * interval '1 minute'
   FROM generate_series(1, 200) AS n
 ON CONFLICT DO NOTHING;

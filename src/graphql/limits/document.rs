@@ -3,12 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
-use async_graphql::{Name, Positioned, ServerError, Value, Variables};
+use async_graphql::{Name, Positioned, Response, ServerError, Value, Variables};
 
 use super::input::InputLists;
 use super::measure::{self, Usage};
 use super::plan::{OperationPlan, Plan};
 use super::table::CostTable;
+use super::weights::Weights;
 use super::{OperationLimits, Refusal, rate_limit, tokens};
 use crate::error::ApiErrors;
 use crate::graphql::shape::Shape;
@@ -142,6 +143,11 @@ impl Prepared {
         self.document.shapes[self.index].get_or_init(|| Shape::of(self.plan(), &self.document.plan))
     }
 
+    /// What its fields cost.
+    pub(in crate::graphql) fn weights(&self) -> Weights<'_> {
+        Weights::new(&self.document.plan, &self.plan().selection)
+    }
+
     fn plan(&self) -> &OperationPlan {
         &self.document.plan.operations[self.index].1
     }
@@ -201,6 +207,14 @@ impl Prepared {
         usage.cost = usage.cost.saturating_add(usage.input_cost).max(MIN_COST);
         limits.check(&usage)?;
         Ok(usage)
+    }
+
+    /// Puts the executor's answer into its shape; what it cost.
+    pub(in crate::graphql) fn settle(&self, response: &mut Response) -> u64 {
+        self.shape().fail_all(response);
+        let cost = self.actual_cost(&response.data);
+        self.shape().sort(&mut response.data);
+        cost
     }
 
     /// The cost of a response.

@@ -9,6 +9,7 @@ use async_graphql::{Name, Value, Variables};
 use super::plan::{FieldKind, FieldStep, Group, OperationPlan, Plan, Size, Slice, Step, When};
 use super::table::as_size;
 use crate::graphql::scalars::json_text;
+use crate::graphql::written;
 
 /// The maximum nesting of fragments: anything beyond is reported as more fields than any limit allows.
 const MAX_NESTED_FRAGMENTS: usize = 200;
@@ -258,10 +259,13 @@ fn count_value(plan: &Plan, field: &FieldStep, value: &Value, points: &mut u64) 
             *points = points.saturating_add(field.weight.min(by_size));
         }
         (Value::List(items), None) => items.iter().for_each(|item| count_value(plan, field, item, points)),
-        (Value::Object(_), None) => {
-            *points = points.saturating_add(field.weight);
-            count(plan, &field.below, value, points);
-        }
+        (Value::Object(fields), None) => match written::cost(fields) {
+            Some(cost) => *points = points.saturating_add(cost),
+            None => {
+                *points = points.saturating_add(field.weight);
+                count(plan, &field.below, value, points);
+            }
+        },
         (_, None) => *points = points.saturating_add(field.weight),
     }
 }

@@ -15,6 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tokens;
+pub(super) mod weights;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,0 +1,82 @@
+//! What the fields of an operation cost, for whoever counts an answer without looking into it.
+
+use async_graphql::Name;
+
+use super::plan::{FieldStep, Group, Plan, Step};
+
+/// Fragments within fragments; validation refuses those that contain themselves.
+const DEEPEST: usize = 64;
+
+/// The costs of what is selected at one place of an operation.
+#[derive(Debug)]
+pub(in crate::graphql) struct Weights<'p> {
+    plan: &'p Plan,
+    groups: Vec<&'p Group>,
+}
+
+/// What a field costs: as much as [`super::measure::actual`] counts for it in an answer.
+#[derive(Debug)]
+pub(in crate::graphql) struct Found<'p> {
+    /// Points for each thing that it gives.
+    pub each: u64,
+    /// Points for each time that it is executed.
+    pub arguments: u64,
+    /// How often it is selected: each counts.
+    selections: usize,
+    /// What is selected below it.
+    pub below: Weights<'p>,
+}
+
+impl<'p> Weights<'p> {
+    /// Those of the fields of `selection`.
+    pub fn new(plan: &'p Plan, selection: &'p Group) -> Self {
+        Self { plan, groups: vec![selection] }
+    }
+
+    /// The field with this name in the answer.
+    pub fn field(&self, key: &str) -> Found<'p> {
+        let below = Self { plan: self.plan, groups: Vec::with_capacity(1) };
+        let mut found = Found { each: 0, arguments: 0, selections: 0, below };
+        self.groups.iter().for_each(|group| found.add(group, key, 0));
+        found
+    }
+
+    /// The field at the end of this path, if it is selected once.
+    pub fn at<'k>(self, path: &mut impl Iterator<Item = &'k str>) -> Option<Found<'p>> {
+        let mut found = self.field(path.next()?);
+        for key in path {
+            found = found.below.field(key);
+        }
+        (found.selections == 1).then_some(found)
+    }
+}
+
+impl<'p> Found<'p> {
+    fn add(&mut self, group: &'p Group, key: &str, depth: usize) {
+        if depth > DEEPEST {
+            return;
+        }
+        for step in &group.steps {
+            match step {
+                Step::Field(field) if is_named(&field.key, key) => self.add_field(field),
+                Step::Field(_) => {}
+                Step::Inline(_, group) => self.add(group, key, depth + 1),
+                Step::Spread { fragment, .. } => {
+                    let plan = self.below.plan;
+                    self.add(&plan.fragments[*fragment], key, depth + 1);
+                }
+            }
+        }
+    }
+
+    fn add_field(&mut self, field: &'p FieldStep) {
+        self.selections += 1;
+        self.each += field.weight;
+        self.arguments += field.arguments;
+        self.below.groups.push(&field.below);
+    }
+}
+
+fn is_named(name: &Name, key: &str) -> bool {
+    name.as_str() == key
+}

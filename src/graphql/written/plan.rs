@@ -1,0 +1,171 @@
+//! What is selected of an object, looked up once for all objects of a level.
+
+use async_graphql::parser::types::{Field, Selection, SelectionSet};
+use async_graphql::{ContextSelectionSet, Positioned};
+use futures::future::try_join_all;
+
+use super::edges::{Column, Held, Kind, Planned};
+use super::json::Json;
+use super::{Put, Written};
+use crate::graphql::collect::NOTHING;
+use crate::graphql::limits::weights::{Found, Weights};
+
+/// How the selected fields of a `T` are written.
+pub(super) struct Plan<'a, T> {
+    fields: Vec<Place<T>>,
+    edges: Vec<PlannedEdge<'a, T>>,
+}
+
+/// A field with its name in the answer: the comma before it, the name and the colon.
+struct Place<T> {
+    name: Vec<u8>,
+    value: Selected<T>,
+}
+
+enum Selected<T> {
+    Column(Column<T>),
+    Held(Held<T>),
+    /// The same for every object: the name of their type.
+    Same(Json),
+    /// The edge with this number.
+    Edge(usize),
+}
+
+struct PlannedEdge<'a, T> {
+    field: &'a Positioned<Field>,
+    planned: Box<dyn Planned<T> + 'a>,
+    /// Points for each thing that it gives, and for asking each object.
+    each: u64,
+    arguments: u64,
+}
+
+impl<'a, T: Written> Plan<'a, T> {
+    /// `None` if something is selected that is not written.
+    pub(super) fn of(set: &'a SelectionSet, weights: &Weights<'_>) -> Option<Self> {
+        let mut plan = Self { fields: Vec::with_capacity(set.items.len()), edges: Vec::new() };
+        for selection in &set.items {
+            let Selection::Field(field) = &selection.node else { return None };
+            let (key, name) = (field.node.response_key().node.as_str(), field.node.name.node.as_str());
+            // Whether fields of one name are the same was decided where they were put together; here they would not be.
+            if key == NOTHING || !field.node.directives.is_empty() || plan.has(key) {
+                return None;
+            }
+            let found = weights.field(key);
+            let value = match name {
+                "__typename" => {
+                    let mut json = Json::default();
+                    json.put(&*T::type_name());
+                    Selected::Same(json)
+                }
+                name => match T::part(name)?.0 {
+                    // What a text costs depends on its length, and is counted in the executor's answer.
+                    Kind::Column(_) | Kind::Held(_) if found.each > 0 || found.arguments > 0 => return None,
+                    Kind::Column(column) => Selected::Column(column),
+                    Kind::Held(column) => Selected::Held(column),
+                    Kind::Edge(edge) => {
+                        let Found { each, arguments, below, .. } = found;
+                        let planned = edge.planned(&field.node.selection_set.node, &below)?;
+                        plan.edges.push(PlannedEdge { field, planned, each, arguments });
+                        Selected::Edge(plan.edges.len() - 1)
+                    }
+                },
+            };
+            let mut name = Json::default();
+            name.push(if plan.fields.is_empty() { b"{" } else { b"," });
+            key.put(&mut name);
+            name.push(b":");
+            plan.fields.push(Place { name: name.bytes().to_vec(), value });
+        }
+        Some(plan)
+    }
+
+    fn has(&self, key: &str) -> bool {
+        let quoted = |place: &Place<T>| place.name[1..place.name.len() - 1] == *format!("\"{key}\"").as_bytes();
+        self.fields.iter().any(quoted)
+    }
+}
+
+/// What was written for some objects: the JSON of each behind that of the one before.
+pub(super) struct Pieces {
+    json: Json,
+    ends: Vec<usize>,
+    /// What is in it cost, in points.
+    pub cost: u64,
+    /// How many things are in it that cost something themselves, however many pieces they make.
+    pub things: u64,
+}
+
+impl Pieces {
+    pub fn with_room(pieces: usize) -> Self {
+        Self { json: Json::default(), ends: Vec::with_capacity(pieces), cost: 0, things: 0 }
+    }
+
+    /// The JSON, to write the next piece.
+    pub fn json(&mut self) -> &mut Json {
+        &mut self.json
+    }
+
+    /// What was written since the last end is a piece.
+    pub fn end(&mut self) {
+        self.ends.push(self.json.len());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.json.len()
+    }
+
+    pub(super) fn piece(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.json.bytes()[start..self.ends[index]]
+    }
+
+    /// Writes some of the pieces as a list.
+    pub(super) fn list(&self, pieces: std::ops::Range<usize>, json: &mut Json) {
+        json.push(b"[");
+        for index in pieces.clone() {
+            if index > pieces.start {
+                json.push(b",");
+            }
+            json.push(self.piece(index));
+        }
+        json.push(b"]");
+    }
+
+    pub(super) fn into_json(self) -> Json {
+        self.json
+    }
+}
+
+/// Writes the objects, a piece each; `None` if one of them cannot be.
+pub(super) async fn write<T: Written>(
+    plan: &Plan<'_, T>,
+    ctx: &ContextSelectionSet<'_>,
+    objects: &[&T],
+) -> Option<Pieces> {
+    let mut pieces = Pieces::with_room(objects.len());
+    // They wait together, so that what they ask for is read together.
+    let edges = plan.edges.iter().map(|edge| async move {
+        let ctx = ctx.with_field(edge.field);
+        edge.planned.write(&ctx, objects).await.ok_or(())
+    });
+    let edges = try_join_all(edges).await.ok()?;
+    for (edge, written) in plan.edges.iter().zip(&edges) {
+        pieces.cost += written.cost + edge.each * written.things + edge.arguments * objects.len() as u64;
+    }
+    pieces.things = objects.len() as u64;
+    let json = &mut pieces.json;
+    for (index, object) in objects.iter().enumerate() {
+        for Place { name, value } in &plan.fields {
+            json.push(name);
+            match value {
+                Selected::Column(column) => column(object, json),
+                Selected::Held(column) => column(object, json)?,
+                Selected::Same(same) => json.push(same.bytes()),
+                Selected::Edge(edge) => json.push(edges[*edge].piece(index)),
+            }
+        }
+        json.push(b"}");
+        pieces.ends.push(json.len());
+    }
+    Some(pieces)
+}
