@@ -1,6 +1,7 @@
 //! What may become part of the binary: checks `deny.toml` against the lock file, without network or other tools.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use cargo_metadata::{Metadata, MetadataCommand, Package};
 use serde::Deserialize;

@@ -36,7 +36,7 @@ struct Arguments {
     #[arg(long, value_name = "FACTOR", default_value = "1")]
     speed: Speed,
     /// Number of nodes
-    #[arg(long, default_value = "2")]
+    #[arg(long, value_name = "NUMBER", default_value = "2")]
     nodes: u32,
     /// GPUs of each node
     #[arg(long, value_name = "NUMBER", default_value = "8")]
@@ -54,7 +54,7 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER", env = "KUBEBUILDER_ASSETS", action = ArgAction::Set)]
     assets: Option<PathBuf>,
     /// What to log to stderr, as a tracing filter such as info or dev_cluster=debug
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn")]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn,kube_client=off")]
     log: String,
 }
 

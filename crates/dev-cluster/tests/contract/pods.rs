@@ -42,7 +42,8 @@ async fn reasons(arena: &Place, name: &str) -> Vec<String> {
 
 contract! {
     async fn a_pod_runs_and_succeeds(arena: Arena) {
-        arena.create::<Pod>(pod("a", json!({}))).await;
+        // Long enough to be seen running on a busy machine.
+        arena.create::<Pod>(pod("a", json!({"sim.platform/duration": "30s"}))).await;
         let running = arena.until("a", phase("Running")).await.status.unwrap();
         assert!(running.start_time.is_some() && running.pod_ip.is_some());
         assert!(running.conditions.unwrap().iter().any(|it| it.type_ == "Ready" && it.status == "True"));
