@@ -6,21 +6,16 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
 use super::documents::ConfigKind;
-use super::loader::{
-    BlobOutlines, BlobsByHash, CommitCounts, CommitsById, CommitsOfConfigFile, ConfigFileCounts, ConfigFilesById,
-    ConfigFilesOfProject, HeadOfConfigFile,
-};
+use super::loader::{BlobOutlines, BlobsByHash, CommitsById, CommitsOfConfigFile, ConfigFilesById, HeadOfConfigFile};
 use super::model;
-use crate::error::{ApiError, ApiErrors};
-use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
-use crate::graphql::context::RequestExt;
-use crate::graphql::cursor::Position;
-use crate::graphql::keyset::SortType;
+use crate::error::ApiError;
+use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::edges;
 use crate::graphql::limits::AnswerExt;
 use crate::graphql::limits::directives::{connection_size, cost};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{CommitId, ConfigId, ProjectId};
+use crate::ids::{CommitId, ConfigId};
 use crate::projects::types::Project;
 use crate::users::types::User;
 
@@ -31,6 +26,12 @@ pub struct ConfigFile(pub Arc<model::ConfigFile>);
 impl From<model::ConfigFile> for ConfigFile {
     fn from(file: model::ConfigFile) -> Self {
         Self(Arc::new(file))
+    }
+}
+
+impl From<Arc<model::ConfigFile>> for ConfigFile {
+    fn from(file: Arc<model::ConfigFile>) -> Self {
+        Self(file)
     }
 }
 
@@ -76,7 +77,8 @@ impl ConfigFile {
         #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before the version with this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ConfigCommit>> {
-        commits_of_config_file(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+        let args = PageArgs { first, after, last, before };
+        edges::list::<CommitsOfConfigFile, _>(ctx, self.0.id, (), args).await.graphql(ctx)
     }
 }
 
@@ -87,6 +89,12 @@ pub struct ConfigCommit(pub Arc<model::Commit>);
 impl From<model::Commit> for ConfigCommit {
     fn from(commit: model::Commit) -> Self {
         Self(Arc::new(commit))
+    }
+}
+
+impl From<Arc<model::Commit>> for ConfigCommit {
+    fn from(commit: Arc<model::Commit>) -> Self {
+        Self(commit)
     }
 }
 
@@ -175,40 +183,4 @@ impl ConfigCommit {
 
 async fn head(ctx: &Context<'_>, file: ConfigId) -> Result<ConfigCommit, ApiError> {
     ctx.read::<HeadOfConfigFile>(file).await?.map(ConfigCommit).ok_or_else(|| missing(file))
-}
-
-/// The page of a project's config files, for a viewer who sees the project.
-///
-/// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
-pub async fn config_files_of_project(
-    ctx: &Context<'_>,
-    project: ProjectId,
-    args: PageArgs,
-) -> Result<Connection<ConfigFile>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Text)?;
-    let rows = ctx.read::<ConfigFilesOfProject>((project, page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let loaders = Arc::clone(&loaders);
-        async move { Ok(loaders.read::<ConfigFileCounts>(project).await?.unwrap_or(0)) }
-    });
-    let position = |file: &model::ConfigFile| Position::of(file.name.clone(), file.id.uuid());
-    Ok(connection(&page, (*rows).clone(), position, ConfigFile::from, total))
-}
-
-async fn commits_of_config_file(
-    ctx: &Context<'_>,
-    file: ConfigId,
-    args: PageArgs,
-) -> Result<Connection<ConfigCommit>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    let rows = ctx.read::<CommitsOfConfigFile>((file, page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let loaders = Arc::clone(&loaders);
-        async move { Ok(loaders.read::<CommitCounts>(file).await?.unwrap_or(0)) }
-    });
-    let position = |commit: &model::Commit| Position::at(commit.created_at, commit.id.uuid());
-    Ok(connection(&page, (*rows).clone(), position, ConfigCommit::from, total))
 }

@@ -5,6 +5,7 @@
 //! that was cut off goes on.
 
 mod follow;
+pub mod loader;
 pub mod parts;
 
 use std::sync::Arc;

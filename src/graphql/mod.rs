@@ -8,6 +8,7 @@ pub mod connection;
 pub mod context;
 pub mod cursor;
 pub mod deprecated;
+pub mod edges;
 pub mod errors;
 pub mod executable;
 pub mod feed;

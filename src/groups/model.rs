@@ -14,7 +14,7 @@ use crate::graphql::keyset::{self, OrderDirection};
 use crate::ids::{GroupId, UserId};
 
 /// A group of people.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = groups, check_for_backend(Pg))]
 pub struct Group {
     /// The id.
@@ -36,7 +36,7 @@ pub async fn find(conn: &mut AsyncPgConnection, id: GroupId) -> QueryResult<Opti
 }
 
 /// That a person is in a group.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = group_members, check_for_backend(Pg))]
 pub struct Member {
     /// The group.

@@ -5,20 +5,18 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
-use super::loader::{GroupsById, MemberCounts, MembersOfGroup, MembershipCounts, MembershipsOfUser};
+use super::loader::{GroupsById, MembersOfGroup};
 use super::model::{self, Member};
-use crate::auth::acting::PolicyExt;
 use crate::auth::principal::GroupRole;
-use crate::error::{ApiError, ApiErrors};
-use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
-use crate::graphql::context::RequestExt;
-use crate::graphql::cursor::Position;
-use crate::graphql::keyset::SortType;
+use crate::error::ApiError;
+use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupId, UserId};
-use crate::projects::types::{Project, projects_of_group};
+use crate::ids::GroupId;
+use crate::projects::loader::ProjectsOfGroup;
+use crate::projects::types::Project;
 use crate::users::types::User;
 
 /// A group of people who work together; projects belong to one.
@@ -75,7 +73,8 @@ impl Group {
         #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before the membership with this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Membership>> {
-        members_of_group(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+        let args = PageArgs { first, after, last, before };
+        edges::list::<MembersOfGroup, _>(ctx, self.0.id, (), args).await.graphql(ctx)
     }
 
     /// The group's projects, by name.
@@ -88,13 +87,20 @@ impl Group {
         #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before the project with this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Project>> {
-        projects_of_group(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+        let args = PageArgs { first, after, last, before };
+        edges::list::<ProjectsOfGroup, _>(ctx, self.0.id, (), args).await.graphql(ctx)
     }
 }
 
 /// That a person is in a group, and as what.
 #[derive(Debug, Clone)]
-pub struct Membership(Member);
+pub struct Membership(Arc<Member>);
+
+impl From<Arc<Member>> for Membership {
+    fn from(member: Arc<Member>) -> Self {
+        Self(member)
+    }
+}
 
 /// That a person is in a group, and as what.
 #[Object]
@@ -118,41 +124,4 @@ impl Membership {
     async fn joined_at(&self) -> DateTime<Utc> {
         self.0.joined_at
     }
-}
-
-async fn members_of_group(
-    ctx: &Context<'_>,
-    group: GroupId,
-    args: PageArgs,
-) -> Result<Connection<Membership>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    let rows = ctx.read::<MembersOfGroup>((group, page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let loaders = Arc::clone(&loaders);
-        async move { Ok(loaders.read::<MemberCounts>(group).await?.unwrap_or(0)) }
-    });
-    let position = |member: &Member| Position::at(member.joined_at, member.user_id.uuid());
-    Ok(connection(&page, (*rows).clone(), position, Membership, total))
-}
-
-/// The page of a person's memberships that the viewer sees.
-///
-/// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
-pub async fn memberships_of_user(
-    ctx: &Context<'_>,
-    user: UserId,
-    args: PageArgs,
-) -> Result<Connection<Membership>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    let visible = ctx.visible()?;
-    let rows = ctx.read::<MembershipsOfUser>((user, visible.clone(), page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let (loaders, visible) = (Arc::clone(&loaders), visible.clone());
-        async move { Ok(loaders.read::<MembershipCounts>((user, visible)).await?.unwrap_or(0)) }
-    });
-    let position = |member: &Member| Position::at(member.joined_at, member.group_id.uuid());
-    Ok(connection(&page, (*rows).clone(), position, Membership, total))
 }

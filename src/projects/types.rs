@@ -5,19 +5,18 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
-use super::loader::{ProjectCounts, ProjectsById, ProjectsOfGroup};
+use super::loader::ProjectsById;
 use super::model;
-use crate::configs::types::{ConfigFile, config_files_of_project};
-use crate::error::{ApiError, ApiErrors};
-use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
-use crate::graphql::context::RequestExt;
-use crate::graphql::cursor::Position;
-use crate::graphql::keyset::SortType;
+use crate::configs::loader::ConfigFilesOfProject;
+use crate::configs::types::ConfigFile;
+use crate::error::ApiError;
+use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::groups::types::Group;
-use crate::ids::{GroupId, ProjectId};
+use crate::ids::ProjectId;
 use crate::jobs::types::{Job, JobPhase, jobs_of_project};
 
 /// A group's project: its jobs run in a Kubernetes namespace of its own.
@@ -27,6 +26,12 @@ pub struct Project(pub Arc<model::Project>);
 impl From<model::Project> for Project {
     fn from(project: model::Project) -> Self {
         Self(Arc::new(project))
+    }
+}
+
+impl From<Arc<model::Project>> for Project {
+    fn from(project: Arc<model::Project>) -> Self {
+        Self(project)
     }
 }
 
@@ -99,26 +104,7 @@ impl Project {
         #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before the config file with this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ConfigFile>> {
-        config_files_of_project(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+        let args = PageArgs { first, after, last, before };
+        edges::list::<ConfigFilesOfProject, _>(ctx, self.0.id, (), args).await.graphql(ctx)
     }
-}
-
-/// The page of a group's projects, for a viewer who sees the group.
-///
-/// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
-pub async fn projects_of_group(
-    ctx: &Context<'_>,
-    group: GroupId,
-    args: PageArgs,
-) -> Result<Connection<Project>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Text)?;
-    let rows = ctx.read::<ProjectsOfGroup>((group, page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let loaders = Arc::clone(&loaders);
-        async move { Ok(loaders.read::<ProjectCounts>(group).await?.unwrap_or(0)) }
-    });
-    let position = |project: &model::Project| Position::of(project.name.clone(), project.id.uuid());
-    Ok(connection(&page, (*rows).clone(), position, Project::from, total))
 }

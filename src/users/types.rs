@@ -12,10 +12,12 @@ use crate::auth::policy::{Action, Scope};
 use crate::auth::principal::PlatformRole;
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
-use crate::groups::types::{Membership, memberships_of_user};
+use crate::groups::loader::MembershipsOfUser;
+use crate::groups::types::Membership;
 use crate::ids::UserId;
 
 /// A person with an account on the platform.
@@ -91,7 +93,8 @@ impl User {
         #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before the membership with this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Membership>> {
-        memberships_of_user(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+        let (args, visible) = (PageArgs { first, after, last, before }, ctx.visible().graphql(ctx)?);
+        edges::list::<MembershipsOfUser, _>(ctx, self.0.id, visible, args).await.graphql(ctx)
     }
 }
 
