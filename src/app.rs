@@ -26,7 +26,7 @@ use crate::db::{Db, migrations};
 use crate::error::{ApiError, Code};
 use crate::events::{self, Bus, Lines};
 use crate::executor::{Executor, Scheduler, Wake};
-use crate::feeds::{Audience, Channel};
+use crate::feeds::Audience;
 use crate::graphql::context::LastCursor;
 use crate::graphql::errors::graphql_error;
 use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
@@ -35,12 +35,11 @@ use crate::http::{
     Answer, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
     ReadinessCheck, RequestMeta, Revocation, Threads, Transport, router, serve,
 };
-use crate::jobs::event::JobEvent;
 use crate::jobs::logs::{Chunk, Tails};
 use crate::jobs::service::Submitter;
 use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
-use crate::schema::{self, Schema, event_cursor};
+use crate::schema::{self, Channels, Schema, event_cursor};
 use crate::tasks::{Duty, Standing, Tasks};
 use crate::watch;
 
@@ -91,7 +90,7 @@ impl App {
         }
         let cluster = Cluster::new(&config.cluster).await?;
         let mut lines = Lines::default();
-        let job_events = Channel::new(lines.open::<JobEvent>());
+        let channels = Channels::open(&mut lines);
         let bus = Bus::start(tasks, &db, config.events.retention, lines);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
         let queues = Queues::default();
@@ -112,7 +111,7 @@ impl App {
         let schema = schema::build(|builder| {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone()).data(Arc::clone(&gpus));
             let builder = builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone());
-            builder.data(job_events.clone()).data(log_chunks.clone())
+            channels.put_in(builder).data(log_chunks.clone())
         });
         let limits = LimitsByRole::new(&config);
         let parts = Parts {

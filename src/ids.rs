@@ -177,35 +177,28 @@ pub fn parse_suffix(text: &str) -> Option<Uuid> {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident, $id:ident, $prefix:literal, $noun:literal;)*) => {$(
-        $(#[$doc])*
+    ($($kind:ident, $id:ident, $prefix:literal, $noun:literal;)*) => {$(
+        #[doc = concat!("That an id is of a ", $noun, ".")]
         #[derive(Debug, Clone, Copy)]
         pub enum $kind {}
         impl Kind for $kind {
             const PREFIX: &'static str = $prefix;
             const NOUN: &'static str = $noun;
         }
-        #[doc = concat!("An id that begins with `", $prefix, "_`.")]
+        #[doc = concat!("The id of a ", $noun, ": `", $prefix, "_` and 26 characters.")]
         pub type $id = Id<$kind>;
     )*};
 }
 
+// What has an id: its prefix, and the word for it in messages.
 kinds! {
-    /// A person.
     UserKind, UserId, "user", "user";
-    /// A log-in that can be refreshed and ended.
     SessionKind, SessionId, "session", "session";
-    /// A group of people.
     GroupKind, GroupId, "group", "group";
-    /// A group's project.
     ProjectKind, ProjectId, "project", "project";
-    /// A versioned config file.
     ConfigKind, ConfigId, "config", "config file";
-    /// One version of a config file.
     CommitKind, CommitId, "commit", "commit";
-    /// A job.
     JobKind, JobId, "job", "job";
-    /// An entry of the audit log.
     AuditKind, AuditId, "audit", "audit entry";
 }
 

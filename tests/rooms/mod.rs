@@ -33,16 +33,15 @@ use platform::config::{AuthConfig, BcryptCost, Config, DatabaseConfig, DatabaseU
 use platform::db::Db;
 use platform::events::{Bus, Lines};
 use platform::executor::Wake;
-use platform::feeds::{Audience, Channel};
+use platform::feeds::Audience;
 use platform::graphql::feed::{Left, Operation, Running};
 use platform::graphql::likeness::Outline;
 use platform::graphql::limits::{CostTable, Document, NotChosen, Prepared};
 use platform::graphql::loaders::Loaders;
 use platform::graphql::shares::Told;
-use platform::jobs::event::JobEvent;
 use platform::jobs::logs::{Chunk, Tails};
 use platform::jobs::service::Submitter;
-use platform::schema::{self, Schema};
+use platform::schema::{self, Channels, Schema};
 use platform::tasks::Tasks;
 use serde_json::{Value, json};
 
@@ -78,7 +77,7 @@ impl World {
         };
         let limits = LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None };
         let mut lines = Lines::default();
-        let job_events = Channel::new(lines.open::<JobEvent>());
+        let channels = Channels::open(&mut lines);
         let bus = Bus::start(&tasks, &db, Duration::from_secs(3600), lines);
         bus.tip().wait_for(Option::is_some).await.unwrap();
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &auth, &limits);
@@ -96,7 +95,7 @@ impl World {
             let builder = builder.data(db.clone()).data(bus.clone()).data(cluster.clone());
             let builder = builder.data(Arc::new(platform::config::GpuResources::default()));
             let builder = builder.data(authenticator.clone()).data(submitter.clone()).data(tails.clone());
-            builder.data(job_events.clone()).data(Audience::<Chunk>::default())
+            channels.put_in(builder).data(Audience::<Chunk>::default())
         });
         let costs = CostTable::read(&schema::sdl()).unwrap();
         Self { db, url, authenticator, schema, costs, documents: Mutex::default(), _tasks: tasks }

@@ -13,11 +13,10 @@ use platform::config::{
 use platform::db::Db;
 use platform::events::{Bus, Lines};
 use platform::executor::{Scheduler, Wake};
-use platform::feeds::{Audience, Channel};
-use platform::jobs::event::JobEvent;
+use platform::feeds::Audience;
 use platform::jobs::logs::{Chunk, Tails};
 use platform::jobs::service::Submitter;
-use platform::schema::SchemaBuilder;
+use platform::schema::{Channels, SchemaBuilder};
 use platform::tasks::Tasks;
 use serde_json::json;
 
@@ -29,7 +28,7 @@ pub struct Parts {
     cluster: Cluster,
     submitter: Submitter,
     tails: Tails,
-    job_events: Channel<JobEvent>,
+    channels: Channels,
 }
 
 impl Parts {
@@ -41,7 +40,7 @@ impl Parts {
         let config = DatabaseConfig { pool_size: connections, ..DatabaseConfig::for_dev(url) };
         let db = Db::new(&config, tasks)?;
         let mut lines = Lines::default();
-        let job_events = Channel::new(lines.open::<JobEvent>());
+        let channels = Channels::open(&mut lines);
         let bus = Bus::start(tasks, &db, Duration::from_secs(3_600), lines);
         bus.tip().wait_for(Option::is_some).await?;
         let auth = AuthConfig {
@@ -61,7 +60,7 @@ impl Parts {
             wake: Wake::default(),
         };
         let tails = Tails::new(cluster.clone(), tasks);
-        Ok(Self { db, authenticator, bus, cluster, submitter, tails, job_events })
+        Ok(Self { db, authenticator, bus, cluster, submitter, tails, channels })
     }
 
     /// Puts them into a schema.
@@ -69,7 +68,7 @@ impl Parts {
         let builder = builder.data(self.db.clone()).data(self.bus.clone()).data(self.cluster.clone());
         let builder = builder.data(Arc::new(GpuResources::default())).data(self.authenticator.clone());
         let builder = builder.data(self.submitter.clone()).data(self.tails.clone());
-        builder.data(self.job_events.clone()).data(Audience::<Chunk>::default())
+        self.channels.put_in(builder).data(Audience::<Chunk>::default())
     }
 }
 
