@@ -6,7 +6,10 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
 use super::documents::ConfigKind;
-use super::loader::{BlobOutlines, BlobsByHash, CommitsById, CommitsOfConfigFile, ConfigFilesById, HeadOfConfigFile};
+use super::loader::{
+    BlobOutlines, BlobsByHash, CommitsById, CommitsOfConfigFile, ConfigFilesById, ConfigFilesOfProject,
+    HeadOfConfigFile,
+};
 use super::model;
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};
@@ -15,7 +18,7 @@ use crate::graphql::limits::AnswerExt;
 use crate::graphql::limits::directives::{connection_size, cost};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{CommitId, ConfigId};
+use crate::ids::{CommitId, ConfigId, ProjectId};
 use crate::projects::types::Project;
 use crate::users::types::User;
 
@@ -183,4 +186,32 @@ impl ConfigCommit {
 
 async fn head(ctx: &Context<'_>, file: ConfigId) -> Result<ConfigCommit, ApiError> {
     ctx.read::<HeadOfConfigFile>(file).await?.map(ConfigCommit).ok_or_else(|| missing(file))
+}
+
+/// The config files that a project has.
+#[derive(Debug)]
+pub struct ConfigFilesUnderProject(ProjectId);
+
+impl From<ProjectId> for ConfigFilesUnderProject {
+    fn from(project: ProjectId) -> Self {
+        Self(project)
+    }
+}
+
+/// The config files that a project has.
+#[Object]
+impl ConfigFilesUnderProject {
+    /// The project's config files, by name.
+    #[graphql(directive = connection_size::apply())]
+    async fn config_files(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the config file with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the config file with this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<ConfigFile>> {
+        let args = PageArgs { first, after, last, before };
+        edges::list::<ConfigFilesOfProject, _>(ctx, self.0, (), args).await.graphql(ctx)
+    }
 }

@@ -7,17 +7,15 @@ use chrono::{DateTime, Utc};
 
 use super::loader::ProjectsById;
 use super::model;
-use crate::configs::loader::ConfigFilesOfProject;
-use crate::configs::types::ConfigFile;
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};
-use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::groups::types::Group;
 use crate::ids::ProjectId;
 use crate::jobs::types::{Job, JobPhase, jobs_of_project};
+use crate::lists_under;
 
 /// A group's project: its jobs run in a Kubernetes namespace of its own.
 #[derive(Debug, Clone)]
@@ -94,17 +92,15 @@ impl Project {
         jobs_of_project(ctx, self.0.id, PageArgs { first, after, last, before }, phases).await.graphql(ctx)
     }
 
-    /// The project's config files, by name.
-    #[graphql(directive = connection_size::apply())]
-    async fn config_files(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the config file with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the config file with this cursor.")] before: Option<String>,
-    ) -> ApiResult<Connection<ConfigFile>> {
-        let args = PageArgs { first, after, last, before };
-        edges::list::<ConfigFilesOfProject, _>(ctx, self.0.id, (), args).await.graphql(ctx)
+    /// What other rooms have under it.
+    #[graphql(flatten)]
+    async fn lists(&self) -> ProjectLists {
+        self.0.id.into()
     }
+}
+
+lists_under! {
+    /// What other rooms have under a project, beside its jobs.
+    ProjectLists(ProjectId):
+        crate::configs::types::ConfigFilesUnderProject,
 }

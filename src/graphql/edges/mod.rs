@@ -1,6 +1,7 @@
 //! List edges: what belongs to a parent, a page at a time. A room declares one; how it is read stands here once.
 
 pub mod loader;
+mod under;
 
 use std::fmt::Debug;
 use std::hash::Hash;
