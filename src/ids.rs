@@ -186,35 +186,28 @@ pub fn parse_suffix(text: &str) -> Option<Uuid> {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident, $id:ident, $prefix:literal, $noun:literal;)*) => {$(
-        $(#[$doc])*
+    ($($kind:ident, $id:ident, $prefix:literal, $noun:literal;)*) => {$(
+        #[doc = concat!("Marks the ID of a ", $noun, ".")]
         #[derive(Debug, Clone, Copy)]
         pub enum $kind {}
         impl Kind for $kind {
             const PREFIX: &'static str = $prefix;
             const NOUN: &'static str = $noun;
         }
-        #[doc = concat!("An id that begins with `", $prefix, "_`.")]
+        #[doc = concat!("The ID of a ", $noun, ": `", $prefix, "_` and 26 characters.")]
         pub type $id = Id<$kind>;
     )*};
 }
 
+// The objects with an ID: the prefix, and the noun in messages.
 kinds! {
-    /// A person.
     UserKind, UserId, "user", "user";
-    /// A session that can be renewed and ended.
     SessionKind, SessionId, "session", "session";
-    /// A group of users.
     GroupKind, GroupId, "group", "group";
-    /// A group's project.
     ProjectKind, ProjectId, "project", "project";
-    /// A versioned config file.
     ConfigKind, ConfigId, "config", "config file";
-    /// One version of a config file.
     CommitKind, CommitId, "commit", "commit";
-    /// A job.
     JobKind, JobId, "job", "job";
-    /// An entry of the audit log.
     AuditKind, AuditId, "audit", "audit entry";
 }
 

@@ -50,6 +50,14 @@ impl Migrated {
         rows.iter().map(|row| row.get(0)).filter(|line: &String| !line.contains("__diesel_schema_migrations")).collect()
     }
 
+    /// Takes back what is newer than a version, so that this one is the newest.
+    async fn back_to(&self, version: &str) {
+        let newer = format!("__diesel_schema_migrations WHERE version > '{version}'");
+        while self.count(&newer).await > 0 {
+            migrations::revert_last(&self.db).await.unwrap();
+        }
+    }
+
     async fn count(&self, from: &str) -> i64 {
         self.sql.query_one(&format!("SELECT count(*) FROM {from}"), &[]).await.unwrap().get(0)
     }

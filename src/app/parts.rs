@@ -13,13 +13,12 @@ use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::events::{Bus, Lines};
 use crate::executor::{Scheduler, Wake};
-use crate::feeds::{Audience, Channel};
-use crate::jobs::event::JobEvent;
+use crate::feeds::Audience;
 use crate::jobs::logs::{Chunk, Tails};
 use crate::jobs::service::Submitter;
 use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
-use crate::schema::{self, SchemaBuilder};
+use crate::schema::{self, Channels, SchemaBuilder};
 use crate::tasks::{Duty, Tasks};
 use crate::watch;
 
@@ -40,8 +39,8 @@ pub struct Parts {
     pub submitter: Submitter,
     /// Reads the logs of containers, each once for all who follow it.
     pub tails: Tails,
-    /// The feeds of jobs' events.
-    pub job_events: Channel<JobEvent>,
+    /// The channels for the events of the rooms.
+    pub channels: Arc<Channels>,
     /// Who follows a log.
     pub log_chunks: Audience<Chunk>,
     /// How the watch of the cluster fares; it was never begun if the server only answers.
@@ -57,7 +56,7 @@ impl Parts {
         let builder = builder.data(self.db.clone()).data(self.bus.clone()).data(self.cluster.clone());
         let builder = builder.data(self.authenticator.clone()).data(self.submitter.clone());
         let builder = builder.data(Arc::clone(&self.submitter.gpus)).data(self.tails.clone());
-        builder.data(self.job_events.clone()).data(self.log_chunks.clone())
+        self.channels.put_in(builder).data(self.log_chunks.clone())
     }
 }
 
@@ -107,7 +106,7 @@ impl AppBuilder {
         }
         let cluster = Cluster::new(&config.cluster).await?;
         let mut lines = Lines::default();
-        let job_events = Channel::new(lines.open());
+        let channels = Arc::new(Channels::open(&mut lines));
         let bus = Bus::start(&tasks, &db, config.events.retention, lines);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
         let submitter = Submitter {
@@ -130,7 +129,7 @@ impl AppBuilder {
             cluster,
             authenticator,
             submitter,
-            job_events,
+            channels,
             log_chunks: Audience::default(),
             watch,
             tasks,

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel::sql_types::{Array, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
 
 use super::model::{Blob, BlobOutline, Commit, ConfigFile};
 use crate::db::coalesce::{ByKey, Read};
 use crate::db::tables::{config_blobs, config_commits, config_files};
-use crate::db::{Lane, prepared, when};
+use crate::db::{Lane, prepared};
 use crate::error::ApiError;
-use crate::graphql::connection::Page;
-use crate::graphql::keyset::{OrderDirection, by_page, text, time};
-use crate::ids::{CommitId, ConfigId, ProjectId};
+use crate::graphql::cursor::Position;
+use crate::graphql::edges::ListEdge;
+use crate::graphql::keyset::OrderDirection;
+use crate::ids::{CommitId, ConfigId, ConfigKind, ProjectId, ProjectKind};
 
 /// The config file with an id.
 pub enum ConfigFilesById {}
@@ -111,137 +112,43 @@ impl Read for HeadOfConfigFile {
     }
 }
 
-/// A page of a project's config files, by name.
+/// A project's config files, by name.
 pub enum ConfigFilesOfProject {}
 
-impl Read for ConfigFilesOfProject {
-    type Key = (ProjectId, Page);
-    type Value = Arc<Vec<ConfigFile>>;
+impl ListEdge for ConfigFilesOfProject {
+    type Parent = ProjectKind;
+    type Under = config_files::project_id;
+    type SortedBy = (config_files::name, config_files::id);
+    type Row = ConfigFile;
+    type Item = ConfigFile;
+    type Filter = ();
 
-    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = lane.lookup().await?;
-        let mut found = ByKey::default();
-        for (page, parents) in by_page(keys) {
-            let mut pages: ByKey<ProjectId, Vec<ConfigFile>> = ByKey::default();
-            for file in files_of_projects(&mut conn, &parents, &page).await? {
-                pages.entry(file.project_id).or_default().push(file);
-            }
-            found.extend(pages.into_iter().map(|(project, rows)| ((project, page.clone()), Arc::new(rows))));
-        }
-        Ok(found)
+    fn parent(file: &ConfigFile) -> ProjectId {
+        file.project_id
+    }
+
+    fn position(file: &ConfigFile) -> Position {
+        Position::of(file.name.clone(), file.id.uuid())
     }
 }
 
-async fn files_of_projects(
-    conn: &mut AsyncPgConnection,
-    parents: &[ProjectId],
-    page: &Page,
-) -> QueryResult<Vec<ConfigFile>> {
-    let order = if page.ascending(OrderDirection::Asc) { "ASC" } else { "DESC" };
-    let (after, before) = page.bounds(OrderDirection::Asc);
-    let ((after, after_id), (before, before_id)) = (text(after), text(before));
-    let above = when(after.is_some(), "(name, id) > ($2, $3)");
-    let below = when(before.is_some(), "(name, id) < ($4, $5)");
-    // Only the shape is part of the text; everything that a client sends is bound.
-    prepared(format!(
-        "SELECT file.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
-            SELECT * FROM config_files
-             WHERE project_id = parent.id
-               AND {above}
-               AND {below}
-             ORDER BY name {order}, id {order} LIMIT $6
-         ) AS file"
-    ))
-    .bind::<Array<SqlUuid>, _>(parents)
-    .bind::<Nullable<Text>, _>(after)
-    .bind::<Nullable<SqlUuid>, _>(after_id)
-    .bind::<Nullable<Text>, _>(before)
-    .bind::<Nullable<SqlUuid>, _>(before_id)
-    .bind::<BigInt, _>(page.limit)
-    .load(conn)
-    .await
-}
-
-/// The number of config files of a project.
-pub enum ConfigFileCounts {}
-
-impl Read for ConfigFileCounts {
-    type Key = ProjectId;
-    type Value = i64;
-
-    async fn read(lane: &Lane, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, i64>, ApiError> {
-        let mut conn = lane.lookup().await?;
-        let rows: Vec<(ProjectId, i64)> = config_files::table
-            .filter(config_files::project_id.eq_any(keys))
-            .group_by(config_files::project_id)
-            .select((config_files::project_id, diesel::dsl::count_star()))
-            .load(&mut conn)
-            .await?;
-        Ok(rows.into_iter().collect())
-    }
-}
-
-/// A page of a config file's versions, newest first.
+/// A config file's versions, newest first.
 pub enum CommitsOfConfigFile {}
 
-impl Read for CommitsOfConfigFile {
-    type Key = (ConfigId, Page);
-    type Value = Arc<Vec<Commit>>;
+impl ListEdge for CommitsOfConfigFile {
+    type Parent = ConfigKind;
+    type Under = config_commits::config_file_id;
+    type SortedBy = (config_commits::created_at, config_commits::id);
+    type Row = Commit;
+    type Item = Commit;
+    type Filter = ();
+    const DIRECTION: OrderDirection = OrderDirection::Desc;
 
-    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = lane.lookup().await?;
-        let mut found = ByKey::default();
-        for (page, parents) in by_page(keys) {
-            let mut pages: ByKey<ConfigId, Vec<Commit>> = ByKey::default();
-            for commit in commits_of_files(&mut conn, &parents, &page).await? {
-                pages.entry(commit.config_file_id).or_default().push(commit);
-            }
-            found.extend(pages.into_iter().map(|(file, rows)| ((file, page.clone()), Arc::new(rows))));
-        }
-        Ok(found)
+    fn parent(commit: &Commit) -> ConfigId {
+        commit.config_file_id
     }
-}
 
-async fn commits_of_files(conn: &mut AsyncPgConnection, parents: &[ConfigId], page: &Page) -> QueryResult<Vec<Commit>> {
-    let order = if page.ascending(OrderDirection::Desc) { "ASC" } else { "DESC" };
-    let (later, earlier) = page.bounds(OrderDirection::Desc);
-    let ((later, later_id), (earlier, earlier_id)) = (time(later), time(earlier));
-    let above = when(later.is_some(), "(created_at, id) > ($2, $3)");
-    let below = when(earlier.is_some(), "(created_at, id) < ($4, $5)");
-    prepared(format!(
-        "SELECT version.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
-            SELECT * FROM config_commits
-             WHERE config_file_id = parent.id
-               AND {above}
-               AND {below}
-             ORDER BY created_at {order}, id {order} LIMIT $6
-         ) AS version"
-    ))
-    .bind::<Array<SqlUuid>, _>(parents)
-    .bind::<Nullable<Timestamptz>, _>(later)
-    .bind::<Nullable<SqlUuid>, _>(later_id)
-    .bind::<Nullable<Timestamptz>, _>(earlier)
-    .bind::<Nullable<SqlUuid>, _>(earlier_id)
-    .bind::<BigInt, _>(page.limit)
-    .load(conn)
-    .await
-}
-
-/// The number of versions of a config file.
-pub enum CommitCounts {}
-
-impl Read for CommitCounts {
-    type Key = ConfigId;
-    type Value = i64;
-
-    async fn read(lane: &Lane, keys: Vec<ConfigId>) -> Result<ByKey<ConfigId, i64>, ApiError> {
-        let mut conn = lane.lookup().await?;
-        let rows: Vec<(ConfigId, i64)> = config_commits::table
-            .filter(config_commits::config_file_id.eq_any(keys))
-            .group_by(config_commits::config_file_id)
-            .select((config_commits::config_file_id, diesel::dsl::count_star()))
-            .load(&mut conn)
-            .await?;
-        Ok(rows.into_iter().collect())
+    fn position(commit: &Commit) -> Position {
+        Position::at(commit.created_at, commit.id.uuid())
     }
 }

@@ -15,7 +15,7 @@ use crate::graphql::keyset::{self, OrderDirection};
 use crate::ids::{CommitId, ConfigId, GroupId, ProjectId, UserId};
 
 /// A config file of a project.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = config_files, check_for_backend(Pg))]
 pub struct ConfigFile {
     /// The ID.

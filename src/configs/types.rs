@@ -8,15 +8,13 @@ use futures::FutureExt as _;
 
 use super::documents::ConfigKind;
 use super::loader::{
-    BlobOutlines, BlobsByHash, CommitCounts, CommitsById, CommitsOfConfigFile, ConfigFileCounts, ConfigFilesById,
-    ConfigFilesOfProject, HeadOfConfigFile,
+    BlobOutlines, BlobsByHash, CommitsById, CommitsOfConfigFile, ConfigFilesById, ConfigFilesOfProject,
+    HeadOfConfigFile,
 };
 use super::model;
-use crate::error::{ApiError, ApiErrors};
-use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
-use crate::graphql::context::RequestExt;
-use crate::graphql::cursor::Position;
-use crate::graphql::keyset::SortType;
+use crate::error::ApiError;
+use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::edges;
 use crate::graphql::limits::AnswerExt;
 use crate::graphql::limits::directives::{connection_size, cost};
 use crate::graphql::loaders::ReadExt;
@@ -33,6 +31,12 @@ pub struct ConfigFile(pub Arc<model::ConfigFile>);
 impl From<model::ConfigFile> for ConfigFile {
     fn from(file: model::ConfigFile) -> Self {
         Self(Arc::new(file))
+    }
+}
+
+impl From<Arc<model::ConfigFile>> for ConfigFile {
+    fn from(file: Arc<model::ConfigFile>) -> Self {
+        Self(file)
     }
 }
 
@@ -78,7 +82,8 @@ impl ConfigFile {
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the versions that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ConfigCommit>> {
-        commits_of_config_file(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+        let args = PageArgs { first, after, last, before };
+        edges::list::<CommitsOfConfigFile, _>(ctx, self.0.id, (), args).await.graphql(ctx)
     }
 }
 
@@ -89,6 +94,12 @@ pub struct ConfigCommit(pub Arc<model::Commit>);
 impl From<model::Commit> for ConfigCommit {
     fn from(commit: model::Commit) -> Self {
         Self(Arc::new(commit))
+    }
+}
+
+impl From<Arc<model::Commit>> for ConfigCommit {
+    fn from(commit: Arc<model::Commit>) -> Self {
+        Self(commit)
     }
 }
 
@@ -209,7 +220,7 @@ async fn projects(ctx: &Context<'_>, files: &[&ConfigFile]) -> Option<Vec<Projec
 
 async fn commits(ctx: &Context<'_>, files: &[&ConfigFile]) -> Option<Vec<Connection<ConfigCommit>>> {
     let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(files, |file| commits_of_config_file(ctx, file.0.id, args.clone())).await
+    each(files, |file| edges::list::<CommitsOfConfigFile, _>(ctx, file.0.id, (), args.clone())).await
 }
 
 async fn authors(ctx: &Context<'_>, commits: &[&ConfigCommit]) -> Option<Vec<User>> {
@@ -221,38 +232,30 @@ async fn head(ctx: &Context<'_>, file: ConfigId) -> Result<ConfigCommit, ApiErro
     ctx.read::<HeadOfConfigFile>(file).await?.map(ConfigCommit).ok_or_else(|| missing(file))
 }
 
-/// The page of a project's config files, for a viewer who can see the project.
-///
-/// # Errors
-/// `BAD_USER_INPUT` for invalid arguments, or those of the read.
-pub async fn config_files_of_project(
-    ctx: &Context<'_>,
-    project: ProjectId,
-    args: PageArgs,
-) -> Result<Connection<ConfigFile>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Text)?;
-    let rows = ctx.read::<ConfigFilesOfProject>((project, page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let loaders = Arc::clone(&loaders);
-        async move { Ok(loaders.read::<ConfigFileCounts>(project).await?.unwrap_or(0)) }
-    });
-    let position = |file: &model::ConfigFile| Position::of(file.name.clone(), file.id.uuid());
-    Ok(connection(&page, (*rows).clone(), position, ConfigFile::from, total))
+/// The config files of a project.
+#[derive(Debug)]
+pub struct ConfigFilesUnderProject(ProjectId);
+
+impl From<ProjectId> for ConfigFilesUnderProject {
+    fn from(project: ProjectId) -> Self {
+        Self(project)
+    }
 }
 
-async fn commits_of_config_file(
-    ctx: &Context<'_>,
-    file: ConfigId,
-    args: PageArgs,
-) -> Result<Connection<ConfigCommit>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    let rows = ctx.read::<CommitsOfConfigFile>((file, page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let loaders = Arc::clone(&loaders);
-        async move { Ok(loaders.read::<CommitCounts>(file).await?.unwrap_or(0)) }
-    });
-    let position = |commit: &model::Commit| Position::at(commit.created_at, commit.id.uuid());
-    Ok(connection(&page, (*rows).clone(), position, ConfigCommit::from, total))
+/// The config files that a project has.
+#[Object]
+impl ConfigFilesUnderProject {
+    /// The project's config files, by name.
+    #[graphql(directive = connection_size::apply())]
+    async fn config_files(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after the config file with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before the config file with this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<ConfigFile>> {
+        let args = PageArgs { first, after, last, before };
+        edges::list::<ConfigFilesOfProject, _>(ctx, self.0, (), args).await.graphql(ctx)
+    }
 }

@@ -10,7 +10,7 @@ pub(crate) mod text_enum;
 mod trust;
 
 pub use lane::Lane;
-pub use prepared::{Prepared, prepared, prepared_rows, when};
+pub use prepared::{Prepared, prepared};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -10,38 +10,18 @@ use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
-use diesel::{QueryResult, RunQueryDsl, Selectable};
+use diesel::{QueryResult, RunQueryDsl};
 
 /// A statement with its values, like `diesel::sql_query` but prepared once. The number of different texts must be
 /// small: each stays prepared as long as its connection.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct Prepared<ST = Untyped>(Cow<'static, str>, PhantomData<ST>);
+pub struct Prepared(Cow<'static, str>);
 
 /// A statement whose text refers to its values as `$1`, `$2` and so on, in the order of the `bind` calls. Its rows are
 /// read by column name.
 pub fn prepared(text: impl Into<Cow<'static, str>>) -> Prepared {
-    Prepared(text.into(), PhantomData)
-}
-
-/// Like [`prepared`], for a text that returns exactly the columns of `T`, in the order of `T`: they are not looked up
-/// by name in every row.
-pub fn prepared_rows<T: Selectable<Pg>>(
-    text: impl Into<Cow<'static, str>>,
-) -> Prepared<diesel::dsl::SqlTypeOf<T::SelectExpression>> {
-    Prepared(text.into(), PhantomData)
-}
-
-/// `condition` if there is a value to compare with; otherwise only a mention of its parameters, which are null then.
-///
-/// A condition that starts with `$2 IS NULL OR` would prevent a generic plan from using an index.
-pub fn when(given: bool, condition: &'static str) -> Cow<'static, str> {
-    if given {
-        return condition.into();
-    }
-    let number = |rest: &str| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().to_owned();
-    let mentions: Vec<_> = condition.split('$').skip(1).map(|rest| format!("${} IS NULL", number(rest))).collect();
-    mentions.join(" AND ").into()
+    Prepared(text.into())
 }
 
 /// A [`Prepared`] statement with one more value.
@@ -53,7 +33,7 @@ pub struct Bound<Q, ST, V> {
     sql_type: PhantomData<ST>,
 }
 
-impl<T> Prepared<T> {
+impl Prepared {
     /// Binds the first value.
     pub const fn bind<ST, V>(self, value: V) -> Bound<Self, ST, V> {
         Bound { query: self, value, sql_type: PhantomData }
@@ -67,7 +47,7 @@ impl<Q, ST, V> Bound<Q, ST, V> {
     }
 }
 
-impl<T> QueryFragment<Pg> for Prepared<T> {
+impl QueryFragment<Pg> for Prepared {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(&self.0);
         // Diesel writes a placeholder wherever a value is bound. The text has its own placeholders, so these go into a
@@ -89,15 +69,15 @@ where
     }
 }
 
-impl<T> Query for Prepared<T> {
-    type SqlType = T;
+impl Query for Prepared {
+    type SqlType = Untyped;
 }
 
 impl<Q: Query, ST, V> Query for Bound<Q, ST, V> {
     type SqlType = Q::SqlType;
 }
 
-impl<T> QueryId for Prepared<T> {
+impl QueryId for Prepared {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
@@ -107,7 +87,7 @@ impl<Q, ST, V> QueryId for Bound<Q, ST, V> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<T, Conn> RunQueryDsl<Conn> for Prepared<T> {}
+impl<Conn> RunQueryDsl<Conn> for Prepared {}
 
 impl<Q, ST, V, Conn> RunQueryDsl<Conn> for Bound<Q, ST, V> {}
 
@@ -127,11 +107,5 @@ mod tests {
     fn it_is_kept_as_a_prepared_statement() {
         let statement = prepared("SELECT $1").bind::<BigInt, _>(7);
         assert!(statement.is_safe_to_cache_prepared(&Pg).unwrap());
-    }
-
-    #[test]
-    fn a_condition_without_values_only_mentions_them() {
-        assert_eq!(when(true, "(name, id) > ($2, $13)"), "(name, id) > ($2, $13)");
-        assert_eq!(when(false, "(name, id) > ($2, $13)"), "$2 IS NULL AND $13 IS NULL");
     }
 }

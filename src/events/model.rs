@@ -1,7 +1,5 @@
 //! The event log's rows: appended in commit order, read in pages, deleted after the retention period.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{FromSql, FromSqlRow};
 use diesel::pg::{Pg, PgValue};
@@ -14,8 +12,8 @@ use uuid::Uuid;
 use super::cursor::Seq;
 use super::event::{About, Event, Logged};
 use super::topic::Topics;
+use crate::db::prepared;
 use crate::db::tables::events;
-use crate::db::{prepared, when};
 use crate::ids::{GroupId, Id, ProjectId, UserId};
 
 /// The advisory lock under which events get their numbers: held until commit, so that numbers are in commit order.
@@ -27,7 +25,7 @@ pub const REVOCATIONS_CHANNEL: &str = "platform_revocations";
 
 /// A raw payload, whose type depends on the kind.
 #[derive(Debug, Clone, FromSqlRow)]
-pub(super) struct Payload(Box<[u8]>);
+pub struct Payload(Box<[u8]>);
 
 impl FromSql<Jsonb, Pg> for Payload {
     fn from_sql(bytes: PgValue<'_>) -> diesel::deserialize::Result<Self> {
@@ -40,9 +38,9 @@ impl FromSql<Jsonb, Pg> for Payload {
 }
 
 /// An event of any kind, as the log has it.
-#[derive(Debug, Clone, Queryable, Selectable, QueryableByName)]
+#[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = events, check_for_backend(Pg))]
-pub(super) struct Row {
+pub struct Row {
     seq: i64,
     pub(super) kind: String,
     subject: Uuid,
@@ -78,6 +76,12 @@ impl Row {
     pub(super) fn of(seq: i64, kind: &str, payload: &str) -> Self {
         let (kind, payload) = (kind.to_owned(), Payload(payload.as_bytes().into()));
         Self { seq, kind, subject: Uuid::now_v7(), project: None, group: None, person: None, payload, at: Utc::now() }
+    }
+}
+
+impl<E: Event> From<Row> for Option<Logged<E>> {
+    fn from(row: Row) -> Self {
+        row.read()
     }
 }
 
@@ -215,69 +219,6 @@ pub(super) async fn between<E: Event>(
     };
     let rows: Vec<Row> = wanted.load(conn).await?;
     Ok(Page { reached: rows.last().map(Row::seq), events: rows.iter().filter_map(Row::read).collect() })
-}
-
-/// A part of what happened to each of several things.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Part {
-    /// After this number only.
-    pub after: Option<i64>,
-    /// Before this number only.
-    pub before: Option<i64>,
-    /// The last ones, newest first; the first ones, oldest first, otherwise.
-    pub newest_first: bool,
-    /// So many at most.
-    pub limit: i64,
-}
-
-/// The part of what happened to each of `subjects`, in one statement: a lateral join reads no more of any than is shown.
-///
-/// # Errors
-/// The database's.
-pub async fn of_subjects<E: Event>(
-    conn: &mut AsyncPgConnection,
-    subjects: &[Id<E::Subject>],
-    part: Part,
-) -> QueryResult<HashMap<Id<E::Subject>, Vec<Logged<E>>>> {
-    let order = if part.newest_first { "DESC" } else { "ASC" };
-    let (above, below) = (when(part.after.is_some(), "seq > $3"), when(part.before.is_some(), "seq < $4"));
-    let rows: Vec<Row> = prepared(format!(
-        "SELECT events.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
-            SELECT * FROM events
-            WHERE subject = parent.id AND kind = $2 AND {above} AND {below}
-            ORDER BY seq {order} LIMIT $5
-         ) AS events"
-    ))
-    .bind::<Array<SqlUuid>, _>(subjects)
-    .bind::<Text, _>(E::KIND)
-    .bind::<Nullable<BigInt>, _>(part.after)
-    .bind::<Nullable<BigInt>, _>(part.before)
-    .bind::<BigInt, _>(part.limit)
-    .load(conn)
-    .await?;
-    let mut found: HashMap<_, Vec<Logged<E>>> = HashMap::with_capacity(subjects.len());
-    for event in rows.iter().filter_map(Row::read::<E>) {
-        found.entry(event.subject()).or_default().push(event);
-    }
-    Ok(found)
-}
-
-/// How many events each of `subjects` has; those that have none are left out.
-///
-/// # Errors
-/// The database's.
-pub async fn counts_of_subjects<E: Event>(
-    conn: &mut AsyncPgConnection,
-    subjects: &[Id<E::Subject>],
-) -> QueryResult<HashMap<Id<E::Subject>, i64>> {
-    let ids: Vec<Uuid> = subjects.iter().map(|id| id.uuid()).collect();
-    let rows: Vec<(Uuid, i64)> = events::table
-        .filter(events::kind.eq(E::KIND).and(events::subject.eq_any(ids)))
-        .group_by(events::subject)
-        .select((events::subject, diesel::dsl::count_star()))
-        .load(conn)
-        .await?;
-    Ok(rows.into_iter().map(|(subject, count)| (Id::from_uuid(subject), count)).collect())
 }
 
 /// From where to where the log reaches, at one moment.

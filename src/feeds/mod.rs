@@ -5,6 +5,7 @@
 //! resuming after a disconnect.
 
 mod follow;
+pub mod loader;
 pub mod parts;
 
 use std::sync::Arc;

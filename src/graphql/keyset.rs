@@ -1,16 +1,11 @@
 //! Keyset pagination in terms of rows: in which direction they are read, and what the cursors of a page mean for the
 //! sort column.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-
 use async_graphql::Enum;
-use chrono::{DateTime, Utc};
 use diesel::BoxableExpression;
 use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
-use uuid::Uuid;
 
 use super::connection::Page;
 use super::cursor::{Position, SortValue};
@@ -33,6 +28,8 @@ pub enum SortType {
     Time,
     /// A text.
     Text,
+    /// A number.
+    Number,
 }
 
 /// Bounds of a page on the sort column: rows after the first and before the second.
@@ -49,7 +46,7 @@ impl Page {
             let fits = position.as_ref().is_none_or(|position| match position.value {
                 SortValue::Time(_) => sort == SortType::Time,
                 SortValue::Text(_) => sort == SortType::Text,
-                SortValue::Number(_) => false,
+                SortValue::Number(_) => sort == SortType::Number,
             });
             if !fits {
                 problems.push(ApiError::bad_input(name, format!("{name} is a cursor of a list in a different order")));
@@ -69,22 +66,6 @@ impl Page {
             OrderDirection::Asc => (self.after.as_ref(), self.before.as_ref()),
             OrderDirection::Desc => (self.before.as_ref(), self.after.as_ref()),
         }
-    }
-}
-
-/// The parts of a position in a list sorted by text.
-pub fn text(position: Option<&Position>) -> (Option<&str>, Option<Uuid>) {
-    match position {
-        Some(Position { value: SortValue::Text(text), id }) => (Some(text), Some(*id)),
-        Some(_) | None => (None, None),
-    }
-}
-
-/// The parts of a position in a list sorted by time.
-pub fn time(position: Option<&Position>) -> (Option<DateTime<Utc>>, Option<Uuid>) {
-    match position {
-        Some(Position { value: SortValue::Time(time), id }) => (Some(*time), Some(*id)),
-        Some(_) | None => (None, None),
     }
 }
 
@@ -111,16 +92,4 @@ pub fn between<T: 'static>(bounds: Bounds<'_>, sort: &str, id: &str) -> Vec<Cond
         }
     };
     [beyond(greater, ">"), beyond(less, "<")].into_iter().flatten().collect()
-}
-
-/// The keys of a paged edge, grouped by page: all parents with the same page are read in one statement.
-pub fn by_page<P>(keys: Vec<(P, Page)>) -> HashMap<Page, Vec<P>>
-where
-    P: Eq + Hash,
-{
-    let mut parents: HashMap<Page, Vec<P>> = HashMap::new();
-    for (parent, page) in keys {
-        parents.entry(page).or_default().push(parent);
-    }
-    parents
 }

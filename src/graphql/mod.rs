@@ -8,6 +8,7 @@ pub(crate) mod connection;
 pub(crate) mod context;
 pub mod cursor;
 pub mod deprecated;
+pub mod edges;
 pub mod errors;
 pub mod executable;
 pub mod feed;

@@ -1,21 +1,22 @@
-//! Groups by ID, and the pages of their members and of the memberships of users.
+//! Groups by ID, the members of groups and the memberships of users, and the pages of all groups.
 
 use std::sync::Arc;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 use futures::{FutureExt, TryFutureExt};
 
 use super::model::{self, Group, Member, Selection};
 use crate::auth::policy::Visible;
+use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
 use crate::db::tables::{group_members, groups};
-use crate::db::{Lane, prepared, when};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
-use crate::graphql::keyset::{OrderDirection, by_page, time};
-use crate::ids::{GroupId, UserId};
+use crate::graphql::cursor::Position;
+use crate::graphql::edges::ListEdge;
+use crate::graphql::keyset::Condition;
+use crate::ids::{GroupId, GroupKind, UserId, UserKind};
 
 /// The group with an ID.
 pub enum GroupsById {}
@@ -32,164 +33,51 @@ impl Read for GroupsById {
     }
 }
 
-/// A page of a group's memberships, oldest first.
+/// The members of a group, oldest membership first.
 pub enum MembersOfGroup {}
 
-impl Read for MembersOfGroup {
-    type Key = (GroupId, Page);
-    type Value = Arc<Vec<Member>>;
+impl ListEdge for MembersOfGroup {
+    type Parent = GroupKind;
+    type Under = group_members::group_id;
+    type SortedBy = (group_members::joined_at, group_members::user_id);
+    type Row = Member;
+    type Item = Member;
+    type Filter = ();
 
-    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = lane.lookup().await?;
-        let mut found = ByKey::default();
-        for (page, parents) in by_page(keys) {
-            let mut pages: ByKey<GroupId, Vec<Member>> = ByKey::default();
-            for member in members_of_groups(&mut conn, &parents, &page).await? {
-                pages.entry(member.group_id).or_default().push(member);
-            }
-            found.extend(pages.into_iter().map(|(group, rows)| ((group, page.clone()), Arc::new(rows))));
-        }
-        Ok(found)
+    fn parent(member: &Member) -> GroupId {
+        member.group_id
+    }
+
+    fn position(member: &Member) -> Position {
+        Position::at(member.joined_at, member.user_id.uuid())
     }
 }
 
-async fn members_of_groups(conn: &mut AsyncPgConnection, parents: &[GroupId], page: &Page) -> QueryResult<Vec<Member>> {
-    let order = direction(page);
-    let (after, before) = page.bounds(OrderDirection::Asc);
-    let ((after, after_id), (before, before_id)) = (time(after), time(before));
-    let above = when(after.is_some(), "(joined_at, user_id) > ($2, $3)");
-    let below = when(before.is_some(), "(joined_at, user_id) < ($4, $5)");
-    // Only the shape is part of the text; everything that a client sends is bound.
-    prepared(format!(
-        "SELECT member.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
-            SELECT * FROM group_members
-             WHERE group_id = parent.id
-               AND {above}
-               AND {below}
-             ORDER BY joined_at {order}, user_id {order} LIMIT $6
-         ) AS member"
-    ))
-    .bind::<Array<SqlUuid>, _>(parents)
-    .bind::<Nullable<Timestamptz>, _>(after)
-    .bind::<Nullable<SqlUuid>, _>(after_id)
-    .bind::<Nullable<Timestamptz>, _>(before)
-    .bind::<Nullable<SqlUuid>, _>(before_id)
-    .bind::<BigInt, _>(page.limit)
-    .load(conn)
-    .await
-}
-
-/// A page of a user's memberships in the groups that the viewer can see, oldest first.
+/// The memberships of a user in the groups that the viewer can see, oldest first. Viewers with the same groups share the
+/// statement; within a request there is one viewer.
 pub enum MembershipsOfUser {}
 
-impl Read for MembershipsOfUser {
-    type Key = (UserId, Visible, Page);
-    type Value = Arc<Vec<Member>>;
+impl ListEdge for MembershipsOfUser {
+    type Parent = UserKind;
+    type Under = group_members::user_id;
+    type SortedBy = (group_members::joined_at, group_members::group_id);
+    type Row = Member;
+    type Item = Member;
+    type Filter = Visible;
 
-    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut conn = lane.lookup().await?;
-        let mut found = ByKey::default();
-        // Viewers with the same groups share the statement; within a request there is one viewer.
-        let mut parents: ByKey<(Visible, Page), Vec<UserId>> = ByKey::default();
-        for (user, visible, page) in keys {
-            parents.entry((visible, page)).or_default().push(user);
-        }
-        for ((visible, page), users) in parents {
-            let mut pages: ByKey<UserId, Vec<Member>> = ByKey::default();
-            for member in memberships_of_users(&mut conn, &users, &visible, &page).await? {
-                pages.entry(member.user_id).or_default().push(member);
-            }
-            found.extend(pages.into_iter().map(|(user, rows)| ((user, visible.clone(), page.clone()), Arc::new(rows))));
-        }
-        Ok(found)
+    fn parent(member: &Member) -> UserId {
+        member.user_id
     }
-}
 
-async fn memberships_of_users(
-    conn: &mut AsyncPgConnection,
-    parents: &[UserId],
-    visible: &Visible,
-    page: &Page,
-) -> QueryResult<Vec<Member>> {
-    let order = direction(page);
-    let (after, before) = page.bounds(OrderDirection::Asc);
-    let ((after, after_id), (before, before_id)) = (time(after), time(before));
-    let seen = match visible {
-        Visible::Everything => None,
-        Visible::Groups(groups) => Some(groups.as_slice()),
-    };
-    let among = when(seen.is_some(), "group_id = ANY ($2)");
-    let above = when(after.is_some(), "(joined_at, group_id) > ($3, $4)");
-    let below = when(before.is_some(), "(joined_at, group_id) < ($5, $6)");
-    prepared(format!(
-        "SELECT member.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
-            SELECT * FROM group_members
-             WHERE user_id = parent.id
-               AND {among}
-               AND {above}
-               AND {below}
-             ORDER BY joined_at {order}, group_id {order} LIMIT $7
-         ) AS member"
-    ))
-    .bind::<Array<SqlUuid>, _>(parents)
-    .bind::<Nullable<Array<SqlUuid>>, _>(seen)
-    .bind::<Nullable<Timestamptz>, _>(after)
-    .bind::<Nullable<SqlUuid>, _>(after_id)
-    .bind::<Nullable<Timestamptz>, _>(before)
-    .bind::<Nullable<SqlUuid>, _>(before_id)
-    .bind::<BigInt, _>(page.limit)
-    .load(conn)
-    .await
-}
-
-fn direction(page: &Page) -> &'static str {
-    if page.ascending(OrderDirection::Asc) { "ASC" } else { "DESC" }
-}
-
-/// The number of members of a group.
-pub enum MemberCounts {}
-
-impl Read for MemberCounts {
-    type Key = GroupId;
-    type Value = i64;
-
-    async fn read(lane: &Lane, keys: Vec<GroupId>) -> Result<ByKey<GroupId, i64>, ApiError> {
-        let mut conn = lane.lookup().await?;
-        let rows: Vec<(GroupId, i64)> = group_members::table
-            .filter(group_members::group_id.eq_any(keys))
-            .group_by(group_members::group_id)
-            .select((group_members::group_id, diesel::dsl::count_star()))
-            .load(&mut conn)
-            .await?;
-        Ok(rows.into_iter().collect())
+    fn position(member: &Member) -> Position {
+        Position::at(member.joined_at, member.group_id.uuid())
     }
-}
 
-/// The number of a user's groups that the viewer can see.
-pub enum MembershipCounts {}
-
-impl Read for MembershipCounts {
-    type Key = (UserId, Visible);
-    type Value = i64;
-
-    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, i64>, ApiError> {
-        let mut conn = lane.lookup().await?;
-        let mut users: ByKey<Visible, Vec<UserId>> = ByKey::default();
-        for (user, visible) in keys {
-            users.entry(visible).or_default().push(user);
+    fn conditions(visible: &Visible) -> Vec<Condition<group_members::table>> {
+        match visible {
+            Visible::Everything => Vec::new(),
+            Visible::Groups(groups) => vec![Box::new(group_members::group_id.eq_any(groups.clone()))],
         }
-        let mut found = ByKey::default();
-        for (visible, users) in users {
-            let mut query = group_members::table.filter(group_members::user_id.eq_any(users)).into_boxed();
-            if let Visible::Groups(groups) = &visible {
-                query = query.filter(group_members::group_id.eq_any(groups));
-            }
-            let members: Vec<UserId> = query.select(group_members::user_id).load(&mut conn).await?;
-            for user in members {
-                *found.entry((user, visible.clone())).or_insert(0) += 1;
-            }
-        }
-        Ok(found)
     }
 }
 

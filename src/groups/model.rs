@@ -14,7 +14,7 @@ use crate::graphql::keyset::{self, OrderDirection};
 use crate::ids::{GroupId, UserId};
 
 /// A group of users.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = groups, check_for_backend(Pg))]
 pub struct Group {
     /// The ID.
@@ -36,7 +36,7 @@ pub async fn find(conn: &mut AsyncPgConnection, id: GroupId) -> QueryResult<Opti
 }
 
 /// Membership of a user in a group.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = group_members, check_for_backend(Pg))]
 pub struct Member {
     /// The group.

@@ -6,21 +6,19 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
-use super::loader::{GroupsById, MemberCounts, MembersOfGroup, MembershipCounts, MembershipsOfUser};
+use super::loader::{GroupsById, MembersOfGroup};
 use super::model::{self, Member};
-use crate::auth::acting::PolicyExt;
 use crate::auth::principal::GroupRole;
-use crate::error::{ApiError, ApiErrors};
-use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
-use crate::graphql::context::RequestExt;
-use crate::graphql::cursor::Position;
-use crate::graphql::keyset::SortType;
+use crate::error::ApiError;
+use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupId, UserId};
-use crate::projects::types::{Project, projects_of_group};
+use crate::ids::GroupId;
+use crate::projects::loader::ProjectsOfGroup;
+use crate::projects::types::Project;
 use crate::users::types::User;
 
 /// A group of users who work together. Every project belongs to a group.
@@ -90,7 +88,8 @@ impl Group {
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the memberships that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Membership>> {
-        members_of_group(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+        let args = PageArgs { first, after, last, before };
+        edges::list::<MembersOfGroup, _>(ctx, self.0.id, (), args).await.graphql(ctx)
     }
 
     /// The projects of the group, ordered by name.
@@ -103,13 +102,20 @@ impl Group {
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the projects that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Project>> {
-        projects_of_group(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+        let args = PageArgs { first, after, last, before };
+        edges::list::<ProjectsOfGroup, _>(ctx, self.0.id, (), args).await.graphql(ctx)
     }
 }
 
 /// Membership of a user in a group.
 #[derive(Debug, Clone)]
-pub struct Membership(Member);
+pub struct Membership(Arc<Member>);
+
+impl From<Arc<Member>> for Membership {
+    fn from(member: Arc<Member>) -> Self {
+        Self(member)
+    }
+}
 
 /// Membership of a user in a group.
 #[Object]
@@ -163,12 +169,12 @@ impl Written for Membership {
 
 async fn members(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Connection<Membership>>> {
     let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(groups, |group| members_of_group(ctx, group.0.id, args.clone())).await
+    each(groups, |group| edges::list::<MembersOfGroup, _>(ctx, group.0.id, (), args.clone())).await
 }
 
 async fn projects(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Connection<Project>>> {
     let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(groups, |group| projects_of_group(ctx, group.0.id, args.clone())).await
+    each(groups, |group| edges::list::<ProjectsOfGroup, _>(ctx, group.0.id, (), args.clone())).await
 }
 
 async fn groups(ctx: &Context<'_>, members: &[&Membership]) -> Option<Vec<Group>> {
@@ -179,41 +185,4 @@ async fn groups(ctx: &Context<'_>, members: &[&Membership]) -> Option<Vec<Group>
 async fn users(ctx: &Context<'_>, members: &[&Membership]) -> Option<Vec<User>> {
     let ids: Vec<_> = members.iter().map(|member| member.0.user_id).collect();
     User::load_all(ctx, &ids).await.ok()
-}
-
-async fn members_of_group(
-    ctx: &Context<'_>,
-    group: GroupId,
-    args: PageArgs,
-) -> Result<Connection<Membership>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    let rows = ctx.read::<MembersOfGroup>((group, page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let loaders = Arc::clone(&loaders);
-        async move { Ok(loaders.read::<MemberCounts>(group).await?.unwrap_or(0)) }
-    });
-    let position = |member: &Member| Position::at(member.joined_at, member.user_id.uuid());
-    Ok(connection(&page, (*rows).clone(), position, Membership, total))
-}
-
-/// The page of a user's memberships that the viewer can see.
-///
-/// # Errors
-/// `BAD_USER_INPUT` for invalid arguments, or those of the read.
-pub async fn memberships_of_user(
-    ctx: &Context<'_>,
-    user: UserId,
-    args: PageArgs,
-) -> Result<Connection<Membership>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    let visible = ctx.visible()?;
-    let rows = ctx.read::<MembershipsOfUser>((user, visible.clone(), page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let (loaders, visible) = (Arc::clone(&loaders), visible.clone());
-        async move { Ok(loaders.read::<MembershipCounts>((user, visible)).await?.unwrap_or(0)) }
-    });
-    let position = |member: &Member| Position::at(member.joined_at, member.group_id.uuid());
-    Ok(connection(&page, (*rows).clone(), position, Membership, total))
 }

@@ -1,24 +1,29 @@
 //! Loaders for the edges to and from jobs: one statement for all that a level of a query requests.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use diesel::ExpressionMethods;
 use futures::FutureExt;
 
 use crate::auth::policy::Visible;
 use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
+use crate::db::tables::jobs;
 use crate::error::ApiError;
-use crate::events::Logged;
-use crate::events::model::{self as log, Part};
 use crate::graphql::connection::Page;
-use crate::graphql::cursor::{Position, SortValue};
-use crate::ids::{JobId, ProjectId};
-use crate::jobs::event::JobEvent;
+use crate::graphql::cursor::Position;
+use crate::graphql::edges::ListEdge;
+use crate::graphql::edges::loader::ListedRow;
+use crate::graphql::keyset::{Condition, OrderDirection};
+use crate::ids::{JobId, ProjectId, ProjectKind};
 use crate::jobs::model::found::{self, Found};
 use crate::jobs::model::list::{self, Selection};
 use crate::jobs::model::observed::Tasks;
 use crate::jobs::model::task::Task;
 use crate::jobs::model::{self, Brief, Columns, Job, Row};
+use crate::jobs::phase::JobPhase;
 
 /// The full job with an id, with its project and its submitter.
 pub enum JobById {}
@@ -97,98 +102,49 @@ impl Read for JobsAhead {
     }
 }
 
-/// A page of a project's jobs.
-pub enum JobsByProject {}
+/// A project's jobs in some phases, in any if it does not say, newest first; as much of each as `R` has.
+pub struct JobsOfProject<R>(PhantomData<R>);
 
-impl Read for JobsByProject {
-    type Key = (ProjectId, Selection, Page, Columns);
-    type Value = Arc<Vec<Row>>;
+impl<R: Placed> ListEdge for JobsOfProject<R> {
+    type Parent = ProjectKind;
+    type Under = jobs::project_id;
+    type SortedBy = (jobs::submitted_at, jobs::id);
+    type Row = R;
+    type Item = R;
+    type Filter = Option<Vec<JobPhase>>;
+    const DIRECTION: OrderDirection = OrderDirection::Desc;
     const CONNECTIONS: usize = 2;
 
-    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut connection = lane.lookup().await?;
-        let mut found = ByKey::default();
-        // Keys differ in more than the project only where a query lists jobs twice under different arguments.
-        for ((selection, page, columns), projects) in grouped(keys.iter().map(|(id, s, p, c)| ((s, p, *c), *id))) {
-            let mut pages = list::pages_of_projects(&mut connection, &projects, selection, page, columns).await?;
-            for project in projects {
-                let jobs = pages.remove(&project).unwrap_or_default();
-                found.insert((project, selection.clone(), page.clone(), columns), Arc::new(jobs));
-            }
-        }
-        Ok(found)
+    fn parent(job: &R) -> ProjectId {
+        job.place().0
+    }
+
+    fn position(job: &R) -> Position {
+        let (_, submitted_at, id) = job.place();
+        Position::at(submitted_at, id.uuid())
+    }
+
+    fn conditions(phases: &Self::Filter) -> Vec<Condition<jobs::table>> {
+        phases.iter().map(|phases| Box::new(jobs::phase.eq_any(phases.clone())) as Condition<_>).collect()
     }
 }
 
-/// How many jobs a project has.
-pub enum JobCountByProject {}
+/// A job with what a list of a project's jobs goes by.
+pub trait Placed: ListedRow + Sync {
+    /// The project, when the job was submitted, and its id.
+    fn place(&self) -> (ProjectId, DateTime<Utc>, JobId);
+}
 
-impl Read for JobCountByProject {
-    type Key = (ProjectId, Selection);
-    type Value = i64;
-
-    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, i64>, ApiError> {
-        let mut connection = lane.lookup().await?;
-        let mut found = ByKey::default();
-        for (selection, projects) in grouped(keys.iter().map(|(id, selection)| (selection, *id))) {
-            let counts = list::counts_of_projects(&mut connection, &projects, selection).await?;
-            for project in projects {
-                found.insert((project, selection.clone()), counts.get(&project).copied().unwrap_or(0));
-            }
-        }
-        Ok(found)
+impl Placed for Brief {
+    fn place(&self) -> (ProjectId, DateTime<Utc>, JobId) {
+        (self.project_id, self.submitted_at, self.id)
     }
 }
 
-/// A page of a job's events.
-pub enum EventsByJob {}
-
-impl Read for EventsByJob {
-    type Key = (JobId, Page);
-    type Value = Arc<Vec<Logged<JobEvent>>>;
-    const CONNECTIONS: usize = 2;
-
-    async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
-        let mut connection = lane.lookup().await?;
-        let mut found = ByKey::default();
-        for (page, jobs) in grouped(keys.iter().map(|(id, page)| (page, *id))) {
-            let mut pages = log::of_subjects(&mut connection, &jobs, part(page)).await?;
-            for job in jobs {
-                found.insert((job, page.clone()), Arc::new(pages.remove(&job).unwrap_or_default()));
-            }
-        }
-        Ok(found)
+impl Placed for Job {
+    fn place(&self) -> (ProjectId, DateTime<Utc>, JobId) {
+        (self.project_id, self.submitted_at, self.id)
     }
-}
-
-fn part(page: &Page) -> Part {
-    let number = |position: &Option<Position>| match position.as_ref()?.value {
-        SortValue::Number(number) => Some(number),
-        SortValue::Time(_) | SortValue::Text(_) => None,
-    };
-    Part { after: number(&page.after), before: number(&page.before), newest_first: page.backward, limit: page.limit }
-}
-
-/// How many events a job has.
-pub enum EventCountByJob {}
-
-impl Read for EventCountByJob {
-    type Key = JobId;
-    type Value = i64;
-
-    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, i64>, ApiError> {
-        let mut counts = log::counts_of_subjects::<JobEvent>(&mut *lane.lookup().await?, &keys).await?;
-        Ok(keys.into_iter().map(|job| (job, counts.remove(&job).unwrap_or(0))).collect())
-    }
-}
-
-/// Parents by the arguments their lists are asked for with.
-fn grouped<A: Eq + std::hash::Hash, K>(keys: impl Iterator<Item = (A, K)>) -> ByKey<A, Vec<K>> {
-    let mut groups: ByKey<A, Vec<K>> = ByKey::default();
-    for (arguments, key) in keys {
-        groups.entry(arguments).or_default().push(key);
-    }
-    groups
 }
 
 /// A page of the jobs that a viewer sees. Whoever sees and asks the same shares the statement.

@@ -8,26 +8,21 @@ use async_graphql::{Context, ID, Object, SelectionField};
 use chrono::{DateTime, Utc};
 
 use super::event::JobEvent as Happened;
-use super::loader::{
-    BriefById, EventCountByJob, EventsByJob, JobById, JobCountByProject, JobObject, JobObjectBytes, JobTasks,
-    JobsAhead, JobsByProject,
-};
+use super::loader::{BriefById, JobById, JobObject, JobObjectBytes, JobTasks, JobsAhead, JobsOfProject};
 use super::model::found::Found;
-use super::model::list::Selection;
 use super::model::manifest::Manifest;
 use super::model::task::Task;
-use super::model::{Columns, ExecutorMode, Job as JobRow, Row};
+use super::model::{Brief, Columns, ExecutorMode, Job as JobRow, Row};
 use super::phase::JobEventKind;
 pub use super::phase::JobPhase;
 use crate::configs::types::ConfigCommit;
 use crate::error::{ApiError, ApiErrors};
 use crate::events::Logged;
-use crate::graphql::connection::{
-    Connection, Page, PageArgs, TotalCount, argument, connection, nodes_select_only, selects_only,
-};
-use crate::graphql::context::RequestExt;
+use crate::feeds::loader::EventsOf;
+use crate::graphql::connection::{Connection, Page, PageArgs, argument, nodes_select_only, selects_only};
 use crate::graphql::cursor::Position;
-use crate::graphql::keyset::SortType;
+use crate::graphql::edges;
+use crate::graphql::edges::loader::PageOf;
 use crate::graphql::limits::AnswerExt;
 use crate::graphql::limits::directives::{assumed_list, connection_size, cost};
 use crate::graphql::loaders::ReadExt;
@@ -53,6 +48,15 @@ impl From<Row> for Job {
     }
 }
 
+impl<T> From<Arc<T>> for Job
+where
+    Row: From<Arc<T>>,
+{
+    fn from(job: Arc<T>) -> Self {
+        Row::from(job).into()
+    }
+}
+
 impl<T> From<Found<T>> for Job
 where
     Row: From<Arc<T>>,
@@ -70,7 +74,7 @@ where
     (found.into(), group)
 }
 
-/// The fields of a job that a [`super::model::Brief`] is enough for.
+/// The fields of a job that a [`Brief`] is enough for.
 const BRIEF_FIELDS: &[&str] =
     &["__typename", "id", "name", "phase", "submittedAt", "submittedBy", "project", "events", "tasks", "manifest"];
 
@@ -271,7 +275,8 @@ impl Job {
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the events that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<JobEvent>> {
-        events(ctx, self.row.id(), PageArgs { first, after, last, before }).await.graphql(ctx)
+        let args = PageArgs { first, after, last, before };
+        edges::list::<EventsOf<Happened>, _>(ctx, self.row.id(), (), args).await.graphql(ctx)
     }
 
     /// The Kubernetes object exactly as it is sent to the cluster, including all tasks: up to 1.5 MB. A response is
@@ -281,19 +286,6 @@ impl Job {
     async fn manifest(&self, ctx: &Context<'_>) -> ApiResult<Json> {
         self.object(ctx).await.graphql(ctx)
     }
-}
-
-async fn events(ctx: &Context<'_>, job: JobId, args: PageArgs) -> Result<Connection<JobEvent>, ApiErrors> {
-    let page = Page::parse(args)?;
-    let rows = ctx.read::<EventsByJob>((job, page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let loaders = Arc::clone(&loaders);
-        async move { Ok(loaders.read::<EventCountByJob>(job).await?.unwrap_or(0)) }
-    });
-    let position = |event: &Arc<Logged<Happened>>| Position::numbered(event.seq.0, event.about.subject);
-    let rows = rows.iter().cloned().map(Arc::new).collect();
-    Ok(connection(&page, rows, position, JobEvent, total))
 }
 
 /// The page of a project's jobs, newest first, for a viewer who sees the project.
@@ -306,15 +298,11 @@ pub async fn jobs_of_project(
     args: PageArgs,
     phases: Option<Vec<JobPhase>>,
 ) -> Result<Connection<Job>, ApiErrors> {
-    let (selection, page) = selected(args, phases)?;
-    let key = (project, selection.clone(), page.clone(), columns(&ctx.field()));
-    let rows = ctx.read::<JobsByProject>(key).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let (loaders, selection) = (Arc::clone(&loaders), selection.clone());
-        async move { Ok(loaders.read::<JobCountByProject>((project, selection)).await?.unwrap_or(0)) }
-    });
-    Ok(connection(&page, rows.to_vec(), position, Job::from, total))
+    let page = edges::page::<JobsOfProject<Brief>>(args)?;
+    match columns(&ctx.field()) {
+        Columns::Brief => edges::list_page::<JobsOfProject<Brief>, _>(ctx, project, phases, page).await,
+        Columns::Whole => edges::list_page::<JobsOfProject<JobRow>, _>(ctx, project, phases, page).await,
+    }
 }
 
 /// Preloads the pages of the project's jobs that are selected below it, together with the project, which is the field
@@ -324,23 +312,22 @@ pub async fn jobs_of_project(
 /// The request carries no loaders.
 pub fn foresee_jobs_of_project(ctx: &Context<'_>, project: ProjectId) -> Result<(), ApiError> {
     for jobs in ctx.field().selection_set().filter(|field| field.name() == "jobs") {
-        if let Some((selection, page)) = foreseen(&jobs) {
-            ctx.foresee::<JobsByProject>((project, selection, page, columns(&jobs)))?;
+        let Some((phases, page)) = foreseen(&jobs) else { continue };
+        let key = (project, phases, page);
+        match columns(&jobs) {
+            Columns::Brief => ctx.foresee::<PageOf<JobsOfProject<Brief>>>(key)?,
+            Columns::Whole => ctx.foresee::<PageOf<JobsOfProject<JobRow>>>(key)?,
         }
     }
     Ok(())
 }
 
 /// The page that a field asks for which is still to be resolved, if it is sure to be and acceptable.
-fn foreseen(jobs: &SelectionField<'_>) -> Option<(Selection, Page)> {
+fn foreseen(jobs: &SelectionField<'_>) -> Option<(Option<Vec<JobPhase>>, Page)> {
     let is_sure = jobs.directives().is_ok_and(|directives| directives.is_empty());
     let given = jobs.arguments().ok().filter(|_| is_sure)?;
-    selected(PageArgs::among(&given)?, argument(&given, "phases")?).ok()
-}
-
-fn selected(args: PageArgs, phases: Option<Vec<JobPhase>>) -> Result<(Selection, Page), ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    Ok((Selection { phases, ..Selection::default() }, page))
+    let page = edges::page::<JobsOfProject<Brief>>(PageArgs::among(&given)?).ok()?;
+    Some((argument(&given, "phases")?, page))
 }
 
 /// The position of a job in a list.
@@ -351,6 +338,12 @@ pub fn position(job: &Row) -> Position {
 /// An event in the history of a job.
 #[derive(Debug, Clone)]
 pub struct JobEvent(pub Arc<Logged<Happened>>);
+
+impl From<Arc<Logged<Happened>>> for JobEvent {
+    fn from(event: Arc<Logged<Happened>>) -> Self {
+        Self(event)
+    }
+}
 
 /// An event in the history of a job.
 #[Object]

@@ -13,7 +13,7 @@ use crate::graphql::keyset::{self, OrderDirection};
 use crate::ids::{GroupId, ProjectId, suffix};
 
 /// A project of a group.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = projects, check_for_backend(Pg))]
 pub struct Project {
     /// The ID.

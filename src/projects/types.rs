@@ -6,21 +6,21 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
-use super::loader::{ProjectCounts, ProjectsById, ProjectsOfGroup};
+use super::loader::ProjectsById;
 use super::model;
-use crate::configs::types::{ConfigFile, config_files_of_project};
-use crate::error::{ApiError, ApiErrors};
-use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, argument, connection};
-use crate::graphql::context::RequestExt;
-use crate::graphql::cursor::Position;
-use crate::graphql::keyset::SortType;
+use crate::configs::loader::ConfigFilesOfProject;
+use crate::configs::types::ConfigFile;
+use crate::error::ApiError;
+use crate::graphql::connection::{Connection, PageArgs, argument};
+use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::groups::types::Group;
-use crate::ids::{GroupId, ProjectId};
+use crate::ids::ProjectId;
 use crate::jobs::types::{Job, JobPhase, jobs_of_project};
+use crate::lists_under;
 
 /// A project of a group. Its jobs run in a Kubernetes namespace of their own.
 #[derive(Debug, Clone)]
@@ -29,6 +29,12 @@ pub struct Project(pub Arc<model::Project>);
 impl From<model::Project> for Project {
     fn from(project: model::Project) -> Self {
         Self(Arc::new(project))
+    }
+}
+
+impl From<Arc<model::Project>> for Project {
+    fn from(project: Arc<model::Project>) -> Self {
+        Self(project)
     }
 }
 
@@ -104,17 +110,10 @@ impl Project {
         jobs_of_project(ctx, self.0.id, PageArgs { first, after, last, before }, phases).await.graphql(ctx)
     }
 
-    /// The config files of the project, ordered by name.
-    #[graphql(directive = connection_size::apply())]
-    async fn config_files(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
-        #[graphql(desc = "Returns the config files that come after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Returns the config files that come before this cursor.")] before: Option<String>,
-    ) -> ApiResult<Connection<ConfigFile>> {
-        config_files_of_project(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+    /// The lists that other rooms have under it.
+    #[graphql(flatten)]
+    async fn lists(&self) -> ProjectLists {
+        self.0.id.into()
     }
 }
 
@@ -147,25 +146,11 @@ async fn jobs(ctx: &Context<'_>, projects: &[&Project]) -> Option<Vec<Connection
 
 async fn config_files(ctx: &Context<'_>, projects: &[&Project]) -> Option<Vec<Connection<ConfigFile>>> {
     let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(projects, |project| config_files_of_project(ctx, project.0.id, args.clone())).await
+    each(projects, |project| edges::list::<ConfigFilesOfProject, _>(ctx, project.0.id, (), args.clone())).await
 }
 
-/// The page of a group's projects, for a viewer who can see the group.
-///
-/// # Errors
-/// `BAD_USER_INPUT` for invalid arguments, or those of the read.
-pub async fn projects_of_group(
-    ctx: &Context<'_>,
-    group: GroupId,
-    args: PageArgs,
-) -> Result<Connection<Project>, ApiErrors> {
-    let page = Page::parse(args)?.sorted_by(SortType::Text)?;
-    let rows = ctx.read::<ProjectsOfGroup>((group, page.clone())).await?.unwrap_or_default();
-    let loaders = ctx.loaders()?;
-    let total = TotalCount::by(move |_| {
-        let loaders = Arc::clone(&loaders);
-        async move { Ok(loaders.read::<ProjectCounts>(group).await?.unwrap_or(0)) }
-    });
-    let position = |project: &model::Project| Position::of(project.name.clone(), project.id.uuid());
-    Ok(connection(&page, (*rows).clone(), position, Project::from, total))
+lists_under! {
+    /// The lists under a project that other rooms contribute.
+    ProjectLists(ProjectId):
+        crate::configs::types::ConfigFilesUnderProject,
 }

@@ -13,11 +13,13 @@ use crate::auth::policy::{Action, Scope};
 use crate::auth::principal::PlatformRole;
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, IntoGraphql};
-use crate::groups::types::{Membership, memberships_of_user};
+use crate::groups::loader::MembershipsOfUser;
+use crate::groups::types::Membership;
 use crate::ids::UserId;
 
 /// A user account on the platform.
@@ -108,7 +110,8 @@ impl User {
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the memberships that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Membership>> {
-        memberships_of_user(ctx, self.0.id, PageArgs { first, after, last, before }).await.graphql(ctx)
+        let (args, visible) = (PageArgs { first, after, last, before }, ctx.visible().graphql(ctx)?);
+        edges::list::<MembershipsOfUser, _>(ctx, self.0.id, visible, args).await.graphql(ctx)
     }
 }
 
@@ -128,8 +131,8 @@ impl Written for User {
 }
 
 async fn memberships(ctx: &Context<'_>, users: &[&User]) -> Option<Vec<Connection<Membership>>> {
-    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(users, |user| memberships_of_user(ctx, user.0.id, args.clone())).await
+    let (args, visible) = (PageArgs::among(&ctx.field().arguments().ok()?)?, ctx.visible().ok()?);
+    each(users, |user| edges::list::<MembershipsOfUser, _>(ctx, user.0.id, visible.clone(), args.clone())).await
 }
 
 /// The tokens of a session.

@@ -2,7 +2,31 @@
 
 use serde_json::{Value, json};
 
+use super::permissions::Reached::{Below, By};
+use super::permissions::Rows;
 use super::{World, errors};
+
+/// Who sees what of config files: the ways to it.
+pub const ROWS: Rows = Rows {
+    setup: "",
+    operations: &[
+        ("configFile", "query($train: ID!) { configFile(id: $train) { id } }"),
+        ("configFiles", "{ configFiles { nodes { id } } }"),
+        (
+            "createConfigFile",
+            "mutation($detection: ID!) { createConfigFile(input: { projectId: $detection, name: \"new\", yaml: \"{apiVersion: v1, kind: ConfigMap}\" }) { commit { id } } }",
+        ),
+    ],
+    types: &[
+        ("ConfigFile", By("query($train: ID!) { configFile(id: $train) { FIELD } }")),
+        ("ConfigCommit", By("query($commit: ID!) { node(id: $commit) { ... on ConfigCommit { FIELD } } }")),
+        ("ConfigFileConnection", By("{ configFiles(filter: { names: [\"train.yaml\"] }) { FIELD } }")),
+        ("ConfigFileEdge", By("{ configFiles(filter: { names: [\"train.yaml\"] }) { edges { FIELD } } }")),
+        ("ConfigCommitConnection", By("query($train: ID!) { configFile(id: $train) { commits { FIELD } } }")),
+        ("ConfigCommitEdge", By("query($train: ID!) { configFile(id: $train) { commits { edges { FIELD } } } }")),
+        ("CreateConfigFilePayload", Below("createConfigFile")),
+    ],
+};
 
 const CREATE: &str = "mutation($input: CreateConfigFileInput!) { createConfigFile(input: $input) {
     configFile { name head { id } commits { totalCount } } commit { id kinds yaml sha256 message parent { id } author { username } } } }";

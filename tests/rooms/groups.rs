@@ -2,7 +2,28 @@
 
 use serde_json::{Value, json};
 
+use super::permissions::Reached::{Below, By};
+use super::permissions::Rows;
 use super::{World, errors, more_groups};
+
+/// Who sees what of groups: the ways to it.
+pub const ROWS: Rows = Rows {
+    setup: "",
+    operations: &[
+        ("group", "query($vision: ID!) { group(id: $vision) { id } }"),
+        ("groups", "{ groups { nodes { id } } }"),
+        ("createGroup", "mutation { createGroup(input: { name: \"new\" }) { group { id } } }"),
+    ],
+    types: &[
+        ("Group", By("query($vision: ID!) { group(id: $vision) { FIELD } }")),
+        ("Membership", By("query($vision: ID!) { group(id: $vision) { members(first: 1) { nodes { FIELD } } } }")),
+        ("GroupConnection", By("{ groups(filter: { names: [\"vision\"] }) { FIELD } }")),
+        ("GroupEdge", By("{ groups(filter: { names: [\"vision\"] }) { edges { FIELD } } }")),
+        ("MembershipConnection", By("query($vision: ID!) { group(id: $vision) { members(first: 1) { FIELD } } }")),
+        ("MembershipEdge", By("query($vision: ID!) { group(id: $vision) { members(first: 1) { edges { FIELD } } } }")),
+        ("CreateGroupPayload", Below("createGroup")),
+    ],
+};
 
 const CREATE: &str = "mutation($name: String!) { createGroup(input: { name: $name }) { group { name description } } }";
 

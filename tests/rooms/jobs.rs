@@ -2,7 +2,53 @@
 
 use serde_json::{Value, json};
 
+use super::permissions::Reached::{Below, By};
+use super::permissions::Rows;
 use super::{World, errors, sql};
+
+/// Who sees what of jobs: the ways to it.
+pub const ROWS: Rows = Rows {
+    setup: "",
+    operations: &[
+        ("job", "query($ended: ID!) { job(id: $ended) { id } }"),
+        ("jobs", "{ jobs { nodes { id } } }"),
+        (
+            "submitJob",
+            "mutation($detection: ID!) { submitJob(input: { projectId: $detection, spec: { image: \"python:3.12\" } }) { job { id } } }",
+        ),
+        (
+            "previewJob",
+            "mutation($detection: ID!) { previewJob(input: { projectId: $detection, spec: { image: \"python:3.12\" } }) { preview { admitted } } }",
+        ),
+        ("cancelJob", "mutation($running: ID!) { cancelJob(input: { id: $running }) { job { id } } }"),
+        (
+            "jobEvents",
+            "subscription($ended: ID!, $start: Cursor!) { jobEvents(filter: { jobIds: [$ended] }, after: $start) { cursor } }",
+        ),
+        ("jobLogs", "subscription($ended: ID!) { jobLogs(jobId: $ended) { cursor } }"),
+    ],
+    types: &[
+        ("Job", By("query($ended: ID!) { job(id: $ended) { FIELD } }")),
+        ("JobTask", By("query($ended: ID!) { job(id: $ended) { tasks { FIELD } } }")),
+        ("JobEvent", By("query($ended: ID!) { job(id: $ended) { events(first: 1) { nodes { FIELD } } } }")),
+        ("JobConnection", By("query($detection: ID!) { jobs(first: 1, filter: { projectId: $detection }) { FIELD } }")),
+        (
+            "JobEdge",
+            By("query($detection: ID!) { jobs(first: 1, filter: { projectId: $detection }) { edges { FIELD } } }"),
+        ),
+        ("JobEventConnection", By("query($ended: ID!) { job(id: $ended) { events(first: 1) { FIELD } } }")),
+        ("JobEventEdge", By("query($ended: ID!) { job(id: $ended) { events(first: 1) { edges { FIELD } } } }")),
+        ("SubmitJobPayload", Below("submitJob")),
+        ("PreviewJobPayload", Below("previewJob")),
+        ("JobPreview", Below("previewJob")),
+        ("QuotaLine", Below("previewJob")),
+        ("AdmissionVerdict", Below("previewJob")),
+        ("AdmissionProblem", Below("previewJob")),
+        ("CancelJobPayload", Below("cancelJob")),
+        ("LogChunk", Below("jobLogs")),
+        ("LogLine", Below("jobLogs")),
+    ],
+};
 
 const SUBMIT: &str = "mutation($input: SubmitJobInput!) { submitJob(input: $input) { job { id name phase }
     preview { admitted verdicts { rule outcome problems { field message } } manifests quota { resource limit used requested left } } } }";

@@ -5,7 +5,29 @@ use std::time::Duration;
 use platform::auth::principal::Caller;
 use serde_json::json;
 
+use super::permissions::Reached::{Below, By};
+use super::permissions::Rows;
 use super::{LOGIN, World, errors, sql};
+
+/// Who sees what of people and sessions: the ways to it.
+pub const ROWS: Rows = Rows {
+    setup: "",
+    operations: &[
+        ("viewer", "{ viewer { id } }"),
+        ("user", "query($ada: ID!) { user(id: $ada) { id } }"),
+        ("users", "{ users { nodes { id } } }"),
+        ("login", "mutation { login(input: { username: \"ada\", password: \"vision-member\" }) { expiresAt } }"),
+        ("refreshSession", "mutation { refreshSession(input: { refreshToken: \"none\" }) { expiresAt } }"),
+        ("logout", "mutation { logout { ended } }"),
+    ],
+    types: &[
+        ("User", By("query($ada: ID!) { user(id: $ada) { FIELD } }")),
+        ("UserConnection", By("{ users(filter: { usernames: [\"ada\"] }) { FIELD } }")),
+        ("UserEdge", By("{ users(filter: { usernames: [\"ada\"] }) { edges { FIELD } } }")),
+        ("SessionPayload", Below("login")),
+        ("LogoutPayload", Below("logout")),
+    ],
+};
 
 const REFRESH: &str =
     "mutation($token: String!) { refreshSession(input: { refreshToken: $token }) { accessToken refreshToken } }";

@@ -5,6 +5,7 @@
 
 mod changes;
 mod configs;
+mod edges;
 mod final_pods;
 mod groups;
 mod jobs;

@@ -2,7 +2,28 @@
 
 use serde_json::{Value, json};
 
+use super::permissions::Reached::{Below, By};
+use super::permissions::Rows;
 use super::{World, errors};
+
+/// Who sees what of projects: the ways to it.
+pub const ROWS: Rows = Rows {
+    setup: "",
+    operations: &[
+        ("project", "query($detection: ID!) { project(id: $detection) { id } }"),
+        ("projects", "{ projects { nodes { id } } }"),
+        (
+            "createProject",
+            "mutation($vision: ID!) { createProject(input: { groupId: $vision, name: \"new\" }) { project { id } } }",
+        ),
+    ],
+    types: &[
+        ("Project", By("query($detection: ID!) { project(id: $detection) { FIELD } }")),
+        ("ProjectConnection", By("{ projects(filter: { names: [\"detection\"] }) { FIELD } }")),
+        ("ProjectEdge", By("{ projects(filter: { names: [\"detection\"] }) { edges { FIELD } } }")),
+        ("CreateProjectPayload", Below("createProject")),
+    ],
+};
 
 const CREATE: &str = "mutation($input: CreateProjectInput!) { createProject(input: $input) { project { id name namespace group { name } } } }";
 

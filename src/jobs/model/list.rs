@@ -1,17 +1,16 @@
-//! Pages of jobs: of everything a viewer sees, and the first of each of many projects.
+//! Pages of jobs, of everything a viewer sees, and how many wait before a job.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{BRIEF_COLUMNS, Brief, COLUMNS, Columns, Job, Row};
+use super::{Brief, Columns, Job, Row};
 use crate::auth::policy::Visible;
 use crate::db::tables::{jobs, projects};
-use crate::db::{prepared, prepared_rows, when};
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::{Position, SortValue};
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
@@ -136,92 +135,6 @@ where
 /// The database's.
 pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &Selection) -> QueryResult<i64> {
     filtered(visible, selection).count().get_result(conn).await
-}
-
-/// The page of each of `parents`' jobs, in one statement: a lateral join reads no more of any project than is shown.
-///
-/// # Errors
-/// The database's.
-pub async fn pages_of_projects(
-    conn: &mut AsyncPgConnection,
-    parents: &[ProjectId],
-    selection: &Selection,
-    page: &Page,
-    columns: Columns,
-) -> QueryResult<HashMap<ProjectId, Vec<Row>>> {
-    let order = if selection.ascending(page) { "ASC" } else { "DESC" };
-    let (later, earlier) = selection.bounds(page);
-    let (later, earlier) = (time(later), time(earlier));
-    let in_phases = when(selection.phases.is_some(), "phase = ANY ($2)");
-    let by_person = when(selection.submitted_by.is_some(), "submitted_by = $3");
-    let above = when(later.is_some(), "(submitted_at, id) > ($4, $5)");
-    let below = when(earlier.is_some(), "(submitted_at, id) < ($6, $7)");
-    // Only the shape is put into the text; everything a client sends is bound.
-    let text = |columns: &str| {
-        format!(
-            "SELECT jobs.* FROM unnest($1) AS parent (id) CROSS JOIN LATERAL (
-                SELECT {columns} FROM jobs
-                WHERE project_id = parent.id
-                  AND {in_phases}
-                  AND {by_person}
-                  AND {above}
-                  AND {below}
-                ORDER BY submitted_at {order}, id {order} LIMIT $8
-             ) AS jobs"
-        )
-    };
-    macro_rules! bound {
-        ($statement:expr) => {
-            $statement
-                .bind::<Array<SqlUuid>, _>(parents)
-                .bind::<Nullable<Array<Text>>, _>(selection.phases.as_deref())
-                .bind::<Nullable<SqlUuid>, _>(selection.submitted_by)
-                .bind::<Nullable<Timestamptz>, _>(later.map(|(time, _)| time))
-                .bind::<Nullable<SqlUuid>, _>(later.map(|(_, id)| id))
-                .bind::<Nullable<Timestamptz>, _>(earlier.map(|(time, _)| time))
-                .bind::<Nullable<SqlUuid>, _>(earlier.map(|(_, id)| id))
-                .bind::<BigInt, _>(page.limit)
-        };
-    }
-    let jobs = match columns {
-        Columns::Brief => rows(bound!(prepared_rows::<Brief>(text(BRIEF_COLUMNS))).load::<Brief>(conn).await?),
-        Columns::Whole => rows(bound!(prepared_rows::<Job>(text(COLUMNS))).load::<Job>(conn).await?),
-    };
-    let mut pages: HashMap<ProjectId, Vec<Row>> = HashMap::with_capacity(parents.len());
-    for job in jobs {
-        pages.entry(job.project_id()).or_default().push(job);
-    }
-    Ok(pages)
-}
-
-/// How many of each of `parents`' jobs are selected, in one statement.
-///
-/// # Errors
-/// The database's.
-pub async fn counts_of_projects(
-    conn: &mut AsyncPgConnection,
-    parents: &[ProjectId],
-    selection: &Selection,
-) -> QueryResult<HashMap<ProjectId, i64>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = SqlUuid)]
-        project_id: ProjectId,
-        #[diesel(sql_type = BigInt)]
-        jobs: i64,
-    }
-    let in_phases = when(selection.phases.is_some(), "phase = ANY ($2)");
-    let by_person = when(selection.submitted_by.is_some(), "submitted_by = $3");
-    let rows: Vec<Row> = prepared(format!(
-        "SELECT project_id, count(*) AS jobs FROM jobs
-         WHERE project_id = ANY ($1) AND {in_phases} AND {by_person} GROUP BY project_id"
-    ))
-    .bind::<Array<SqlUuid>, _>(parents)
-    .bind::<Nullable<Array<Text>>, _>(selection.phases.as_deref())
-    .bind::<Nullable<SqlUuid>, _>(selection.submitted_by)
-    .load(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.project_id, row.jobs)).collect())
 }
 
 /// How many jobs wait before each of these in its queue, in one statement.

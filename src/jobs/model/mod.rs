@@ -22,14 +22,6 @@ use crate::ids::{CommitId, GroupId, JobId, ProjectId, UserId};
 use crate::jobs::phase::JobPhase;
 use crate::text_enum;
 
-/// The columns of a [`Job`], for statements that are written by hand.
-const COLUMNS: &str = "id, project_id, submitted_by, config_commit_id, name, queue, priority, executor, phase, \
-    cancel_requested_at, reason, message, pending_reason, preemptions, attempt, retry_limit, \
-    submitted_at, started_at, finished_at";
-
-/// The columns of a [`Brief`].
-const BRIEF_COLUMNS: &str = "id, project_id, submitted_by, name, phase, submitted_at";
-
 /// How jobs are run in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum, AsExpression, FromSqlRow)]
 #[diesel(sql_type = diesel::sql_types::Text)]
@@ -44,7 +36,7 @@ text_enum!(ExecutorMode { Scheduler => "SCHEDULER", Local => "LOCAL" });
 
 /// A job as the API shows it, without its object in the cluster, which is seldom wanted: every column is paid for with
 /// each of many rows.
-#[derive(Debug, Clone, Queryable, Selectable, QueryableByName)]
+#[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
 pub struct Job {
     /// The ID.

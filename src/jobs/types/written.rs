@@ -5,8 +5,10 @@ use std::sync::Arc;
 use async_graphql::Context;
 use futures::FutureExt as _;
 
-use super::{Job, JobEvent, JobRow, Row, events};
+use super::{Happened, Job, JobEvent, JobRow, Row};
+use crate::feeds::loader::EventsOf;
 use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::edges;
 use crate::graphql::written::{Part, Written, each};
 use crate::projects::types::Project;
 use crate::users::types::User;
@@ -85,5 +87,5 @@ async fn submitters(ctx: &Context<'_>, jobs: &[&Job]) -> Option<Vec<User>> {
 
 async fn pages_of_events(ctx: &Context<'_>, jobs: &[&Job]) -> Option<Vec<Connection<JobEvent>>> {
     let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(jobs, |job| events(ctx, job.row.id(), args.clone())).await
+    each(jobs, |job| edges::list::<EventsOf<Happened>, _>(ctx, job.row.id(), (), args.clone())).await
 }

@@ -1,0 +1,166 @@
+//! List edges: what belongs to a parent, a page at a time. A room declares one; how it is read stands here once.
+
+pub mod loader;
+mod under;
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use async_graphql::Context;
+use diesel::Column;
+use diesel::pg::Pg;
+use diesel::query_builder::QueryFragment;
+use diesel::sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid};
+
+use self::loader::{CountOf, ListedRow, PageOf};
+use super::connection::{Connection, Page, PageArgs, TotalCount, connection};
+use super::context::RequestExt;
+use super::cursor::Position;
+use super::keyset::{Condition, OrderDirection, SortType};
+use super::loaders::ReadExt;
+use super::written::Written;
+use crate::error::ApiErrors;
+use crate::ids::{Id, Kind};
+
+/// The list of what belongs to a parent, such as the jobs of a project: [`list`] is its resolver.
+///
+/// All pages that a level of an operation asks for are read in one statement, [`loader::PageOf`], and all counts in
+/// another. An index on the columns [`Under`](Self::Under) and [`SortedBy`](Self::SortedBy), in this order, makes page
+/// 1000 as cheap as page 1.
+pub trait ListEdge: Send + Sync + 'static {
+    /// What the parents are.
+    type Parent: Kind;
+
+    /// The column with the parent's id. Its table is the one that is read.
+    type Under: Column<Table: QueryFragment<Pg> + Default + Send + 'static>;
+
+    /// The columns that the list is sorted by: one and the id, or a [`Unique`] one.
+    type SortedBy: Keyset<Table = Table<Self>>;
+
+    /// The columns that are read.
+    type Row: ListedRow + Into<Option<Self::Item>>;
+
+    /// What a row is shown as: the row itself, unless it has to be made sense of first.
+    type Item: Send + Sync + 'static;
+
+    /// What restricts the list; `()` if nothing does. What a viewer may see has to be part of it where not everything
+    /// under the parent is theirs to see.
+    type Filter: Clone + Eq + Hash + Debug + Send + Sync + 'static;
+
+    /// Which end comes first.
+    const DIRECTION: OrderDirection = OrderDirection::Asc;
+
+    /// Statements that may run at a time, for each thread.
+    const CONNECTIONS: usize = 1;
+
+    /// The parent that an item belongs to.
+    fn parent(item: &Self::Item) -> Id<Self::Parent>;
+
+    /// Where an item stands in the list.
+    fn position(item: &Self::Item) -> Position;
+
+    /// The conditions that all rows of the list meet.
+    fn conditions(_filter: &Self::Filter) -> Vec<Condition<Table<Self>>> {
+        Vec::new()
+    }
+}
+
+/// The table that an edge reads.
+pub type Table<E> = <<E as ListEdge>::Under as Column>::Table;
+
+/// The columns that give every row of a list a place of its own.
+pub trait Keyset: Send + Sync + 'static {
+    /// Their table.
+    type Table;
+    /// The type of the first.
+    const SORT: SortType;
+    /// Their names. A second one is the id, which tells rows apart where the first is equal.
+    const COLUMNS: &'static [&'static str];
+}
+
+impl<S, I> Keyset for (S, I)
+where
+    S: Column<SqlType: Sortable> + Send + Sync + 'static,
+    I: Column<Table = S::Table, SqlType = SqlUuid> + Send + Sync + 'static,
+{
+    type Table = S::Table;
+    const SORT: SortType = S::SqlType::SORT;
+    const COLUMNS: &'static [&'static str] = &[S::NAME, I::NAME];
+}
+
+/// A column of which no two rows of a list have the same value.
+#[derive(Debug, Clone, Copy)]
+pub struct Unique<S>(S);
+
+impl<S: Column<SqlType: Sortable> + Send + Sync + 'static> Keyset for Unique<S> {
+    type Table = S::Table;
+    const SORT: SortType = S::SqlType::SORT;
+    const COLUMNS: &'static [&'static str] = &[S::NAME];
+}
+
+/// A type of column that lists are sorted by.
+pub trait Sortable {
+    /// What cursors of such a list hold.
+    const SORT: SortType;
+}
+
+impl Sortable for Timestamptz {
+    const SORT: SortType = SortType::Time;
+}
+
+impl Sortable for Text {
+    const SORT: SortType = SortType::Text;
+}
+
+impl Sortable for BigInt {
+    const SORT: SortType = SortType::Number;
+}
+
+/// The page of an edge that a client's arguments ask for.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for each argument that is not acceptable.
+pub fn page<E: ListEdge>(args: PageArgs) -> Result<Page, ApiErrors> {
+    Page::parse(args)?.sorted_by(E::SortedBy::SORT)
+}
+
+/// The resolver of an edge, for a viewer who sees the parent.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+pub async fn list<E, T>(
+    ctx: &Context<'_>,
+    parent: Id<E::Parent>,
+    filter: E::Filter,
+    args: PageArgs,
+) -> Result<Connection<T>, ApiErrors>
+where
+    E: ListEdge,
+    T: Written + From<Arc<E::Item>> + 'static,
+{
+    list_page::<E, T>(ctx, parent, filter, page::<E>(args)?).await
+}
+
+/// As [`list`], for a [`page`] that is known.
+///
+/// # Errors
+/// The read's.
+pub async fn list_page<E, T>(
+    ctx: &Context<'_>,
+    parent: Id<E::Parent>,
+    filter: E::Filter,
+    page: Page,
+) -> Result<Connection<T>, ApiErrors>
+where
+    E: ListEdge,
+    T: Written + From<Arc<E::Item>> + 'static,
+{
+    let items = ctx.read::<PageOf<E>>((parent, filter.clone(), page.clone())).await?.unwrap_or_default();
+    let loaders = ctx.loaders()?;
+    let total = TotalCount::by(move |_| {
+        let (loaders, filter) = (Arc::clone(&loaders), filter.clone());
+        async move { Ok(loaders.read::<CountOf<E>>((parent, filter)).await?.unwrap_or(0)) }
+    });
+    Ok(connection(&page, items.to_vec(), |item| E::position(item), T::from, total))
+}

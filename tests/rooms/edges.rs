@@ -1,0 +1,101 @@
+//! The lists under a parent: a page is read along an index, from wherever in the list it begins.
+
+use std::fmt::Write as _;
+
+use chrono::DateTime;
+use platform::graphql::cursor::Position;
+use serde_json::json;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+use uuid::Uuid;
+
+use super::{World, more_groups};
+
+/// A list: the table it reads, the types of what its statement binds between the parents and the limit, and an operation
+/// with a page from the middle of it, after a cursor `TIME`, `TEXT` or `NUMBER`.
+pub type List = (&'static str, &'static str, &'static str);
+
+const LISTS: [List; 7] = [
+    (
+        "group_members",
+        "timestamptz, uuid",
+        "{ groups { nodes { members(first: 1, after: TIME) { nodes { role } } } } }",
+    ),
+    (
+        "group_members",
+        "uuid[], timestamptz, uuid",
+        "{ users { nodes { memberships(first: 1, after: TIME) { nodes { role } } } } }",
+    ),
+    ("projects", "text, uuid", "{ groups { nodes { projects(first: 1, after: TEXT) { nodes { name } } } } }"),
+    ("config_files", "text, uuid", "{ projects { nodes { configFiles(first: 1, after: TEXT) { nodes { name } } } } }"),
+    (
+        "config_commits",
+        "timestamptz, uuid",
+        "{ configFiles { nodes { commits(first: 1, after: TIME) { nodes { message } } } } }",
+    ),
+    (
+        "jobs",
+        "text[], timestamptz, uuid",
+        "{ projects { nodes { jobs(first: 1, after: TIME, phases: [QUEUED]) { nodes { name } } } } }",
+    ),
+    ("events", "text, bigint", "{ jobs { nodes { events(first: 1, after: NUMBER) { nodes { phase } } } } }"),
+];
+
+/// The operation with cursors in it.
+fn with_cursors(operation: &str) -> String {
+    let nil = Uuid::nil();
+    let cursors = [
+        ("TIME", Position::at(DateTime::UNIX_EPOCH, nil)),
+        ("TEXT", Position::of("a", nil)),
+        ("NUMBER", Position::numbered(1, nil)),
+    ];
+    cursors.iter().fold(operation.to_owned(), |operation, (name, position)| {
+        operation.replace(name, &format!("\"{}\"", position.encode()))
+    })
+}
+
+/// How a list is read: what its plan says of indexes and of sorting. Asked as Maya.
+pub async fn plan_of(world: &World, (table, types, operation): List) -> String {
+    let (sql, driver) = tokio_postgres::connect(world.url.expose(), NoTls).await.unwrap();
+    tokio::spawn(driver);
+    let answer = world.ask("maya", &with_cursors(operation), json!({})).await;
+    assert!(answer.get("errors").is_none(), "{answer}");
+    let last = "SELECT query FROM pg_stat_activity WHERE query LIKE 'SELECT page.%FROM \"' || $1 || '\"%'
+        AND datname = current_database() ORDER BY query_start DESC LIMIT 1";
+    let statement: String = sql.query_one(last, &[&table]).await.unwrap().get(0);
+    // Reads by keys are planned once for all values. The few rows that there are would rather be read all.
+    let settings = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off";
+    sql.batch_execute(settings).await.unwrap();
+    sql.batch_execute(&format!("PREPARE page (uuid[], {types}, bigint) AS {statement}")).await.unwrap();
+    let values = vec!["NULL"; types.split(", ").count() + 2].join(", ");
+    let mut plan = format!("{table}\n");
+    for line in sql.simple_query(&format!("EXPLAIN (COSTS OFF) EXECUTE page ({values})")).await.unwrap() {
+        let SimpleQueryMessage::Row(row) = line else { continue };
+        let line = row.get(0).unwrap().trim_start_matches([' ', '-', '>']);
+        if ["Sort", "Presorted", "Index", "Seq"].iter().any(|word| line.contains(word)) {
+            writeln!(plan, "    {line}").unwrap();
+        }
+    }
+    plan
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_each_list_is_read_along_an_index() {
+    let world = World::new().await;
+    more_groups(&world, 3).await;
+    let mut plans = String::new();
+    for list in LISTS {
+        plans += &plan_of(&world, list).await;
+    }
+    insta::assert_snapshot!(plans, @"");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_of_a_list_in_another_order_is_refused() {
+    let world = World::new().await;
+    for (_, _, operation) in LISTS {
+        let other = if operation.contains("TEXT") { "TIME" } else { "TEXT" };
+        let operation = operation.replace("TIME", other).replace("TEXT", other).replace("NUMBER", other);
+        let answer = world.ask("maya", &with_cursors(&operation), json!({})).await;
+        assert_eq!(answer["errors"][0]["message"], "after is a cursor of a list in another order", "{operation}");
+    }
+}
