@@ -17,8 +17,7 @@ use crate::graphql::executable::Executable;
 use crate::graphql::limits::AnswerBytes;
 use crate::graphql::loaders::Loaders;
 
-pub use channels::Channels;
-pub use rooms::{Mutation, Query, Subscription};
+pub use rooms::{Channels, Mutation, Query, Subscription};
 
 /// The executable schema.
 pub type Schema = Executable<Query, Mutation, Subscription>;

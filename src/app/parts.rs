@@ -40,7 +40,7 @@ pub struct Parts {
     /// Reads the logs of containers, each once for all who follow it.
     pub tails: Tails,
     /// The channels for the events of the rooms.
-    pub channels: Arc<Channels>,
+    pub channels: Channels,
     /// Who follows a log.
     pub log_chunks: Audience<Chunk>,
     /// How the watch of the cluster fares; it was never begun if the server only answers.
@@ -106,7 +106,7 @@ impl AppBuilder {
         }
         let cluster = Cluster::new(&config.cluster).await?;
         let mut lines = Lines::default();
-        let channels = Arc::new(Channels::open(&mut lines));
+        let channels = Channels::open(&mut lines);
         let bus = Bus::start(&tasks, &db, config.events.retention, lines);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
         let submitter = Submitter {

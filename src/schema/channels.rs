@@ -1,39 +1,28 @@
 //! The channels for the events of the rooms: opened before the bus starts, and put into the schema for the resolvers of
 //! the feeds.
 
-use super::{SchemaBuilder, rooms};
-use crate::events::{Event, Lines};
-use crate::feeds::Channel;
+/// The struct `Channels`: a channel for each kind of event, as `name: type of the event`.
+macro_rules! channels {
+    ($($name:ident: $($event:ident)::+;)+) => {
+        /// The channels for the events of the rooms.
+        #[derive(Clone)]
+        pub struct Channels {
+            $(#[doc = concat!("The channel for `", stringify!($($event)::+), "`.")]
+            pub $name: $crate::feeds::Channel<$($event)::+>,)+
+        }
 
-type Put = Box<dyn Fn(SchemaBuilder) -> SchemaBuilder + Send + Sync>;
+        impl Channels {
+            /// Opens them.
+            pub fn open(lines: &mut $crate::events::Lines) -> Self {
+                Self { $($name: $crate::feeds::Channel::new(lines.open()),)+ }
+            }
 
-/// A channel for each kind of event.
-pub struct Channels(Vec<Put>);
-
-impl Channels {
-    /// Opens them.
-    pub fn open(lines: &mut Lines) -> Self {
-        let mut opening = Opening { lines, opened: Vec::new() };
-        rooms::open_channels(&mut opening);
-        Self(opening.opened)
-    }
-
-    /// Puts them into a schema.
-    pub fn put_in(&self, builder: SchemaBuilder) -> SchemaBuilder {
-        self.0.iter().fold(builder, |builder, put| put(builder))
-    }
+            /// Puts them into a schema.
+            pub fn put_in(&self, builder: $crate::schema::SchemaBuilder) -> $crate::schema::SchemaBuilder {
+                builder$(.data(self.$name.clone()))+
+            }
+        }
+    };
 }
 
-/// Channels that are being opened.
-pub(super) struct Opening<'l> {
-    lines: &'l mut Lines,
-    opened: Vec<Put>,
-}
-
-impl Opening<'_> {
-    /// Opens the channel for the events of type `E`.
-    pub(super) fn of<E: Event>(&mut self) {
-        let channel = Channel::new(self.lines.open::<E>());
-        self.opened.push(Box::new(move |builder| builder.data(channel.clone())));
-    }
-}
+pub(super) use channels;

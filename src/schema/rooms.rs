@@ -3,7 +3,7 @@
 
 use async_graphql::{MergedObject, MergedSubscription};
 
-use super::channels::Opening;
+use super::channels::channels;
 use super::event_cursor::EventCursorQuery;
 use super::node::{NodeQuery, nodes};
 use crate::graphql::limits::RateLimitQuery;
@@ -55,7 +55,7 @@ nodes! {
     Job(jobs::types::Job), JobKind, jobs::query::find;
 }
 
-/// Opens a channel for each kind of event.
-pub(super) fn open_channels(channels: &mut Opening<'_>) {
-    channels.of::<jobs::event::JobEvent>();
+// The kinds of events, each with the name of its channel.
+channels! {
+    job_events: jobs::event::JobEvent;
 }

@@ -35,15 +35,7 @@ pub struct User {
     pub created_at: DateTime<Utc>,
 }
 
-/// The user with this ID, including deleted ones.
-///
-/// # Errors
-/// The database's.
-pub async fn find(conn: &mut AsyncPgConnection, id: UserId) -> QueryResult<Option<User>> {
-    users::table.find(id).select(User::as_select()).first(conn).await.optional()
-}
-
-/// The fields that a list of users can be sorted by.
+/// What a list of people is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SortBy {
     /// The username.

@@ -156,7 +156,7 @@ impl Stage {
 
     /// What it takes to follow the server's events.
     pub fn feed(&self) -> (Db, Line<JobEvent>) {
-        (self.server().db.clone(), self.server().job_events.line().clone())
+        (self.server().db.clone(), self.server().channels.job_events.line().clone())
     }
 
     pub fn bus(&self) -> &Bus {
