@@ -1,7 +1,7 @@
 //! Where a cluster lives on disk, who owns it, and how it is created.
 //!
-//! `data_dir` belongs to the caller: it contains the lock and the log. The cluster is in `data_dir/postgres`, mode
-//! 0700. If the current user is root and the account of the server cannot access that (for example
+//! `data_dir` belongs to the caller: it contains the lock and the log. The cluster is in `data_dir/postgres` (mode
+//! 0700). If the current user is root and the account of the server cannot access that (for example
 //! `/root/project/.platform`), it is in `/var/tmp` instead, under a name derived from the path of the data directory
 //! and a random ID that is stored in it: if you remove the data directory, the next start begins from scratch; if you
 //! copy it, the copy does not share a cluster with the original.
