@@ -90,7 +90,7 @@ impl AppBuilder {
     /// Waits for the database, migrates if told to, and starts the background work. The cluster may be away.
     ///
     /// # Errors
-    /// A migration fails, or the configuration names no usable cluster.
+    /// A migration fails, or the configuration contains no usable cluster.
     pub async fn build(self) -> anyhow::Result<App> {
         super::metrics_handle();
         let Self { config, tasks, demo_users, only_answers } = self;

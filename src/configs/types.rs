@@ -245,15 +245,15 @@ impl From<ProjectId> for ConfigFilesUnderProject {
 /// The config files that a project has.
 #[Object]
 impl ConfigFilesUnderProject {
-    /// The project's config files, by name.
+    /// The config files of the project, ordered by name.
     #[graphql(directive = connection_size::apply())]
     async fn config_files(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start: 0 to 100, 20 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Begin after the config file with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end: 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before the config file with this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the config files that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the config files that come before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ConfigFile>> {
         let args = PageArgs { first, after, last, before };
         edges::list::<ConfigFilesOfProject, _>(ctx, self.0, (), args).await.graphql(ctx)

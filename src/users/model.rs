@@ -35,7 +35,7 @@ pub struct User {
     pub created_at: DateTime<Utc>,
 }
 
-/// What a list of people is sorted by.
+/// The fields that a list of users can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SortBy {
     /// The username.

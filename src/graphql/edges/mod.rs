@@ -120,7 +120,7 @@ impl Sortable for BigInt {
 /// The page of an edge that a client's arguments ask for.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for each argument that is not acceptable.
+/// `BAD_USER_INPUT` for each invalid argument.
 pub fn page<E: ListEdge>(args: PageArgs) -> Result<Page, ApiErrors> {
     Page::parse(args)?.sorted_by(E::SortedBy::SORT)
 }
@@ -128,7 +128,7 @@ pub fn page<E: ListEdge>(args: PageArgs) -> Result<Page, ApiErrors> {
 /// The resolver of an edge, for a viewer who sees the parent.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
+/// `BAD_USER_INPUT` for invalid arguments, or those of the read.
 pub async fn list<E, T>(
     ctx: &Context<'_>,
     parent: Id<E::Parent>,
