@@ -20,7 +20,6 @@ use kube::api::LogParams;
 use super::client::Cluster;
 use super::error::ClusterError;
 pub use glance::{Glance, glance};
-pub use lines::LONGEST_PIECE;
 use lines::{Stamped, lines};
 pub use mark::{After, Mark, Position};
 use mark::{COUNTED, Tracker, second};

@@ -85,8 +85,6 @@ pub struct Submittable {
     pub project: ProjectId,
     /// The group the project belongs to.
     pub group: GroupId,
-    /// The name of the file.
-    pub file_name: String,
     /// The YAML of the version.
     pub yaml: String,
 }
@@ -96,15 +94,15 @@ pub struct Submittable {
 /// # Errors
 /// The database's.
 pub async fn submittable(conn: &mut AsyncPgConnection, id: CommitId) -> QueryResult<Option<Submittable>> {
-    let found: Option<(ProjectId, GroupId, String, String)> = config_commits::table
+    let found: Option<(ProjectId, GroupId, String)> = config_commits::table
         .inner_join(config_files::table.inner_join(projects::table))
         .inner_join(config_blobs::table)
         .filter(config_commits::id.eq(id))
-        .select((projects::id, projects::group_id, config_files::name, config_blobs::yaml))
+        .select((projects::id, projects::group_id, config_blobs::yaml))
         .first(conn)
         .await
         .optional()?;
-    Ok(found.map(|(project, group, file_name, yaml)| Submittable { project, group, file_name, yaml }))
+    Ok(found.map(|(project, group, yaml)| Submittable { project, group, yaml }))
 }
 
 /// Which config files, and in which order.

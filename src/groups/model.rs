@@ -27,14 +27,6 @@ pub struct Group {
     pub created_at: DateTime<Utc>,
 }
 
-/// The group with this id.
-///
-/// # Errors
-/// The database's.
-pub async fn find(conn: &mut AsyncPgConnection, id: GroupId) -> QueryResult<Option<Group>> {
-    groups::table.find(id).select(Group::as_select()).first(conn).await.optional()
-}
-
 /// That a person is in a group.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
 #[diesel(table_name = group_members, check_for_backend(Pg))]

@@ -35,14 +35,6 @@ pub struct User {
     pub created_at: DateTime<Utc>,
 }
 
-/// The person with this id, gone ones too.
-///
-/// # Errors
-/// The database's.
-pub async fn find(conn: &mut AsyncPgConnection, id: UserId) -> QueryResult<Option<User>> {
-    users::table.find(id).select(User::as_select()).first(conn).await.optional()
-}
-
 /// What a list of people is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SortBy {

@@ -3,6 +3,7 @@
 use futures::stream;
 use proptest::prelude::*;
 
+use super::lines::LONGEST_PIECE;
 use super::*;
 
 async fn read_all(text: &[u8]) -> Vec<Stamped> {
