@@ -105,6 +105,8 @@ fn a_read_replica_is_refused_as_long_as_nothing_reads_from_it() {
     let variables = [
         ("JWT_SECRET", SECRET),
         ("DATABASE_URL", "postgres://u@h/d"),
+        ("EXECUTOR_MODE", "scheduler"),
+        ("FLASH_SCHED_ENABLED", "true"),
         ("DATABASE_REPLICA_URL", "postgres://u:hunter2@replica/d"),
     ];
     for command in ["serve", "migrate"] {
