@@ -318,6 +318,7 @@ mod tests {
             accounts.of(address(number));
         }
         assert!(accounts.len() <= SHARDS * MOST_IN_SHARD, "{}", accounts.len());
-        assert!(accounts.of(Principal::User(7)).level(RATE).remaining <= 51);
+        // A new account would be full, and this one takes 50 s to be full again.
+        assert!(accounts.of(Principal::User(7)).level(RATE).remaining < 100);
     }
 }
