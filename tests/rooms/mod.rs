@@ -140,7 +140,7 @@ impl World {
         let request = request.variables(variables);
         let request = schema::event_cursor::read_first(request, &prepared, &self.db).await.unwrap();
         let (request, _) = schema::with_request_parts(request, Arc::clone(&loaders), None);
-        let answer = self.schema.execute(request, &prepared, &loaders, None).await;
+        let answer = self.schema.execute(request, &prepared, &loaders, None).await.response;
         // Who asks next does so after whatever this has changed.
         self.authenticator.rights_may_have_changed();
         serde_json::to_value(answer).unwrap()
