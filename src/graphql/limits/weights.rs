@@ -35,7 +35,7 @@ impl<'p> Weights<'p> {
 
     /// The field with this name in the answer.
     pub fn field(&self, key: &str) -> Found<'p> {
-        let below = Self { plan: self.plan, groups: Vec::with_capacity(1) };
+        let below = Self { plan: self.plan, groups: Vec::new() };
         let mut found = Found { each: 0, arguments: 0, selections: 0, below };
         self.groups.iter().for_each(|group| found.add(group, key, 0));
         found
@@ -73,7 +73,9 @@ impl<'p> Found<'p> {
         self.selections += 1;
         self.each += field.weight;
         self.arguments += field.arguments;
-        self.below.groups.push(&field.below);
+        if !field.below.steps.is_empty() {
+            self.below.groups.push(&field.below);
+        }
     }
 }
 

@@ -4,21 +4,21 @@ use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::{ContextSelectionSet, Positioned};
 use futures::future::try_join_all;
 
+use super::Written;
 use super::edges::{Column, Held, Kind, Planned};
 use super::json::Json;
-use super::{Put, Written};
 use crate::graphql::collect::NOTHING;
 use crate::graphql::limits::weights::{Found, Weights};
 
 /// How the selected fields of a `T` are written.
 pub(super) struct Plan<'a, T> {
-    fields: Vec<Place<T>>,
+    fields: Vec<Place<'a, T>>,
     edges: Vec<PlannedEdge<'a, T>>,
 }
 
-/// A field with its name in the answer: the comma before it, the name and the colon.
-struct Place<T> {
-    name: Vec<u8>,
+/// A field with its name in the answer, which has no character that JSON would escape.
+struct Place<'a, T> {
+    name: &'a str,
     value: Selected<T>,
 }
 
@@ -47,7 +47,8 @@ impl<'a, T: Written> Plan<'a, T> {
             let Selection::Field(field) = &selection.node else { return None };
             let (key, name) = (field.node.response_key().node.as_str(), field.node.name.node.as_str());
             // Whether fields of one name are the same was decided where they were put together; here they would not be.
-            if key == NOTHING || !field.node.directives.is_empty() || plan.has(key) {
+            if key == NOTHING || !field.node.directives.is_empty() || plan.fields.iter().any(|place| place.name == key)
+            {
                 return None;
             }
             let found = weights.field(key);
@@ -70,20 +71,14 @@ impl<'a, T: Written> Plan<'a, T> {
                     }
                 },
             };
-            let mut name = Json::default();
-            name.push(if plan.fields.is_empty() { b"{" } else { b"," });
-            key.put(&mut name);
-            name.push(b":");
-            plan.fields.push(Place { name: name.bytes().to_vec(), value });
+            plan.fields.push(Place { name: key, value });
         }
         Some(plan)
     }
-
-    fn has(&self, key: &str) -> bool {
-        let quoted = |place: &Place<T>| place.name[1..place.name.len() - 1] == *format!("\"{key}\"").as_bytes();
-        self.fields.iter().any(quoted)
-    }
 }
+
+/// Bytes that there is room for at first, for each piece.
+const ROOM: usize = 100;
 
 /// What was written for some objects: the JSON of each behind that of the one before.
 pub(super) struct Pieces {
@@ -97,7 +92,7 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub fn with_room(pieces: usize) -> Self {
-        Self { json: Json::default(), ends: Vec::with_capacity(pieces), cost: 0, things: 0 }
+        Self { json: Json::with_room(ROOM * pieces), ends: Vec::with_capacity(pieces), cost: 0, things: 0 }
     }
 
     /// The JSON, to write the next piece.
@@ -155,8 +150,12 @@ pub(super) async fn write<T: Written>(
     pieces.things = objects.len() as u64;
     let json = &mut pieces.json;
     for (index, object) in objects.iter().enumerate() {
+        let mut before: &[u8] = b"{\"";
         for Place { name, value } in &plan.fields {
-            json.push(name);
+            json.push(before);
+            json.push(name.as_bytes());
+            json.push(b"\":");
+            before = b",\"";
             match value {
                 Selected::Column(column) => column(object, json),
                 Selected::Held(column) => column(object, json)?,

@@ -19,7 +19,8 @@ use crate::graphql::executable::Executable;
 use crate::graphql::limits::{CostTable, Document, Prepared};
 use crate::graphql::loaders::{Loaders, ReadExt};
 use crate::graphql::scalars::json_text;
-use crate::graphql::{ApiResult, AtOnce, IntoGraphql, waves};
+use crate::graphql::waves::{Waves, drive};
+use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::tasks::Tasks;
 
 /// The room with a number; there is none above 100, and 66 cannot be read.
@@ -47,8 +48,8 @@ impl Query {
     async fn room(&self, number: i32) -> AtOnce<Room> {
         AtOnce(Room(number))
     }
-    async fn rooms(&self, number: Option<i32>) -> Connection<Room> {
-        rooms(number.unwrap_or(1))
+    async fn rooms(&self, number: Option<i32>) -> Option<Connection<Room>> {
+        Some(rooms(number.unwrap_or(1)))
     }
 }
 
@@ -127,7 +128,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let build = || Schema::build(Query, EmptyMutation, EmptySubscription);
-        let alone = build().finish();
+        let alone = build().extension(Waves).finish();
         let table = CostTable::read(&alone.sdl()).unwrap();
         let db = Db::new(&DatabaseConfig::nowhere(), &Tasks::default()).unwrap();
         Self { ours: Executable::new(build), alone, table, db }
@@ -149,8 +150,8 @@ impl Stage {
     }
 
     async fn alone(&self, query: &str, variables: serde_json::Value) -> Answer {
-        let (request, prepared, loaders) = self.request(query, variables);
-        let mut response = waves::drive(&loaders, None, self.alone.execute(request)).await;
+        let (request, prepared, _) = self.request(query, variables);
+        let mut response = self.alone.execute(request).await;
         let cost = prepared.settle(&mut response);
         answer(&response, cost)
     }
@@ -243,7 +244,7 @@ async fn each_reads_for_all_parents_in_one_statement() {
         let all = loaders.read_all::<Counted>(&[3, 3, 99, 7]).await.unwrap();
         (each, all)
     };
-    let (each, all) = waves::drive(&loaders, None, work).await;
+    let (each, all) = drive(&loaders, None, work).await;
     assert_eq!(each.unwrap(), (0..50).map(Some).collect::<Vec<_>>());
     assert_eq!(all, [Some(3), Some(3), Some(99), Some(7)]);
     assert_eq!(STATEMENTS.load(Ordering::Relaxed), 2);
