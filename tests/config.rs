@@ -112,7 +112,7 @@ fn a_read_replica_is_refused_as_long_as_nothing_reads_from_it() {
     for command in ["serve", "migrate"] {
         insta::allow_duplicates!(insta::assert_snapshot!(
             refusal(&[command], &variables),
-            @"2: platform: DATABASE_REPLICA_URL is set, but read replicas are not supported; it may be left unset"
+            @"2: platform: DATABASE_REPLICA_URL is set, but read replicas are not supported; it must be left unset"
         ));
     }
 }

@@ -96,6 +96,6 @@ async fn a_cursor_of_a_list_in_another_order_is_refused() {
         let other = if operation.contains("TEXT") { "TIME" } else { "TEXT" };
         let operation = operation.replace("TIME", other).replace("TEXT", other).replace("NUMBER", other);
         let answer = world.ask("maya", &with_cursors(&operation), json!({})).await;
-        assert_eq!(answer["errors"][0]["message"], "after is a cursor of a list in another order", "{operation}");
+        assert_eq!(answer["errors"][0]["message"], "after is a cursor of a list in a different order", "{operation}");
     }
 }

@@ -48,7 +48,7 @@ fn amounts_are_quantities_that_are_not_negative_and_within_their_limits() {
         assert!(resources(none(), json!({ "memory": amount })).contains("which is not a quantity"), "{amount}");
     }
     assert_snapshot!(resources(json!({ "cpu": 2 }), json!({ "cpu": 1 })), @"tasks[0].spec.containers[0].resources.limits.cpu was 1; it may not be less than the request, which is 2");
-    assert_snapshot!(resources(none(), json!({ "memory": "9223372036854775808" })), @"tasks[0].spec.containers[0].resources.limits.memory was 9223372036854775808; it may be at most 9223372036854775807");
+    assert_snapshot!(resources(none(), json!({ "memory": "9223372036854775808" })), @"tasks[0].spec.containers[0].resources.limits.memory was 9223372036854775808; it must be at most 9223372036854775807");
     assert_eq!(resources(json!({ "memory": "8Ei" }), json!({ "memory": "9223372036854775807" })), "");
     assert_snapshot!(resources(json!({ "cpu": "-1" }), none()), @"tasks[0].spec.containers[0].resources.requests.cpu was -1; it may not be negative");
     assert_snapshot!(resources(none(), json!({ "nvidia.com/gpu": "-8" })), @r#"tasks[0].spec.containers[0].resources.limits["nvidia.com/gpu"] was -8; it may not be negative"#);
