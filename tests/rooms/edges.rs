@@ -86,7 +86,33 @@ async fn a_page_of_each_list_is_read_along_an_index() {
     for list in LISTS {
         plans += &plan_of(&world, list).await;
     }
-    insta::assert_snapshot!(plans, @"");
+    insta::assert_snapshot!(plans, @"
+    group_members
+        Index Scan using group_members_group_idx on group_members
+        Index Cond: ((group_id = parent.id) AND (ROW(joined_at, user_id) > ROW($2, $3)))
+    group_members
+        Index Scan using group_members_user_idx on group_members
+        Index Cond: ((user_id = parent.id) AND (ROW(joined_at, group_id) > ROW($3, $4)))
+    projects
+        Sort
+        Sort Key: projects.name, projects.id
+        Index Scan using projects_group_name_key on projects
+        Index Cond: ((group_id = parent.id) AND (name >= $2))
+    config_files
+        Sort
+        Sort Key: config_files.name, config_files.id
+        Index Scan using config_files_project_name_key on config_files
+        Index Cond: ((project_id = parent.id) AND (name >= $2))
+    config_commits
+        Index Scan Backward using config_commits_file_idx on config_commits
+        Index Cond: ((config_file_id = parent.id) AND (ROW(created_at, id) < ROW($2, $3)))
+    jobs
+        Index Scan Backward using jobs_project_idx on jobs
+        Index Cond: ((project_id = parent.id) AND (ROW(submitted_at, id) < ROW($3, $4)))
+    events
+        Index Scan using events_subject_idx on events
+        Index Cond: ((subject = parent.id) AND (seq > $3))
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
