@@ -12,7 +12,7 @@ use crate::db::tables::{config_blobs, config_commits, config_files};
 use crate::db::{Lane, prepared};
 use crate::error::ApiError;
 use crate::graphql::cursor::Position;
-use crate::graphql::edges::ListEdge;
+use crate::graphql::edges::{ListEdge, Unique};
 use crate::graphql::keyset::OrderDirection;
 use crate::ids::{CommitId, ConfigId, ConfigKind, ProjectId, ProjectKind};
 
@@ -118,7 +118,7 @@ pub enum ConfigFilesOfProject {}
 impl ListEdge for ConfigFilesOfProject {
     type Parent = ProjectKind;
     type Under = config_files::project_id;
-    type SortedBy = (config_files::name, config_files::id);
+    type SortedBy = Unique<config_files::name>;
     type Row = ConfigFile;
     type Item = ConfigFile;
     type Filter = ();

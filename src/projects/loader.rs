@@ -14,7 +14,7 @@ use crate::db::tables::projects;
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::Position;
-use crate::graphql::edges::ListEdge;
+use crate::graphql::edges::{ListEdge, Unique};
 use crate::ids::{GroupId, GroupKind, ProjectId};
 
 /// The project with an id.
@@ -38,7 +38,7 @@ pub enum ProjectsOfGroup {}
 impl ListEdge for ProjectsOfGroup {
     type Parent = GroupKind;
     type Under = projects::group_id;
-    type SortedBy = (projects::name, projects::id);
+    type SortedBy = Unique<projects::name>;
     type Row = Project;
     type Item = Project;
     type Filter = ();

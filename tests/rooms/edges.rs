@@ -25,8 +25,8 @@ const LISTS: [List; 7] = [
         "uuid[], timestamptz, uuid",
         "{ users { nodes { memberships(first: 1, after: TIME) { nodes { role } } } } }",
     ),
-    ("projects", "text, uuid", "{ groups { nodes { projects(first: 1, after: TEXT) { nodes { name } } } } }"),
-    ("config_files", "text, uuid", "{ projects { nodes { configFiles(first: 1, after: TEXT) { nodes { name } } } } }"),
+    ("projects", "text", "{ groups { nodes { projects(first: 1, after: TEXT) { nodes { name } } } } }"),
+    ("config_files", "text", "{ projects { nodes { configFiles(first: 1, after: TEXT) { nodes { name } } } } }"),
     (
         "config_commits",
         "timestamptz, uuid",
@@ -94,15 +94,11 @@ async fn a_page_of_each_list_is_read_along_an_index() {
         Index Scan using group_members_user_idx on group_members
         Index Cond: ((user_id = parent.id) AND (ROW(joined_at, group_id) > ROW($3, $4)))
     projects
-        Sort
-        Sort Key: projects.name, projects.id
         Index Scan using projects_group_name_key on projects
-        Index Cond: ((group_id = parent.id) AND (name >= $2))
+        Index Cond: ((group_id = parent.id) AND (name > $2))
     config_files
-        Sort
-        Sort Key: config_files.name, config_files.id
         Index Scan using config_files_project_name_key on config_files
-        Index Cond: ((project_id = parent.id) AND (name >= $2))
+        Index Cond: ((project_id = parent.id) AND (name > $2))
     config_commits
         Index Scan Backward using config_commits_file_idx on config_commits
         Index Cond: ((config_file_id = parent.id) AND (ROW(created_at, id) < ROW($2, $3)))

@@ -93,7 +93,7 @@ async fn ready_tells_of_a_task_that_is_down_and_of_its_restarts() {
     let app = App::builder(config, &tasks).build().await.unwrap();
     let served = tokio::spawn(app.serve(listener, stop.clone()));
 
-    until_it_says(&url, "tasks run").await;
+    until_it_says(&url, "tasks are running").await;
     // Each time it stays down for twice as long.
     for restart in 1..=6 {
         tasks.break_task("watch");
