@@ -174,6 +174,9 @@ struct Asks<R: Read> {
 /// What was requested in this request, so that it is not read again.
 type Known<R> = Mutex<ByKey<<R as Read>::Key, Answer<R>>>;
 
+/// The values of several keys, or the first of them that is not known yet.
+type AllLoaded<'k, R> = Result<Result<Vec<Option<<R as Read>::Value>>, ReadFailed>, &'k <R as Read>::Key>;
+
 enum Answer<R: Read> {
     /// It is being read, or will be soon, for these callers.
     Coming(Vec<oneshot::Sender<Loaded<R>>>),
@@ -202,7 +205,7 @@ impl<R: Read> Asks<R> {
     }
 
     /// What belongs to all of `keys`, or else the first that is not known yet: then all others are asked for.
-    fn all<'k>(&mut self, keys: &'k [R::Key]) -> Result<Result<Vec<Option<R::Value>>, ReadFailed>, &'k R::Key> {
+    fn all<'k>(&mut self, keys: &'k [R::Key]) -> AllLoaded<'k, R> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut values, mut missing) = (Vec::with_capacity(keys.len()), None);
         for key in keys {
