@@ -2,7 +2,7 @@
 //!
 //! A change and its events are one transaction. Each kind of event is a type of its own ([`event`]); [`model::append`]
 //! writes it in commit order, the listener reads new events once per replica, the [`bus`] delivers them to the feeds on
-//! the kind's [`line`], and [`resume`] joins the log and the line without a gap. Nothing in here knows any of the
+//! the kind's [`mod@line`], and [`resume`] joins the log and the line without a gap. Nothing in here knows any of the
 //! rooms.
 
 pub(crate) mod bus;

@@ -1,6 +1,6 @@
 //! Writes the fields that a client sets into a draft's tasks.
 //!
-//! The resulting pods are checked afterwards, whatever their source ([`check`](super::check)). Here only values that
+//! The resulting pods are checked afterwards, whatever their source ([`check`](super::check())). Here only values that
 //! never become part of a pod are checked: numbers of tasks, deadlines, and the ranges of the input's own fields.
 
 use std::collections::HashMap;

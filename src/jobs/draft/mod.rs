@@ -79,7 +79,7 @@ pub struct Demand {
 }
 
 impl Draft {
-    /// The draft for a spec. Only the spec's own fields are checked: [`check`] says whether its pods can run.
+    /// The draft for a spec. Only the spec's own fields are checked: [`check()`] says whether its pods can run.
     ///
     /// # Errors
     /// Every invalid field, under `input.spec`.
@@ -96,7 +96,7 @@ impl Draft {
         draft
     }
 
-    /// Applies overrides to the draft. Only the overrides' own fields are checked: [`check`] says whether the pods can
+    /// Applies overrides to the draft. Only the overrides' own fields are checked: [`check()`] says whether the pods can
     /// run.
     ///
     /// # Errors
