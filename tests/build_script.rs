@@ -10,6 +10,8 @@ fn build(package: &Path) -> String {
         .args(["build", "--offline"])
         .current_dir(package)
         .env("CARGO_TARGET_DIR", package.join("target"))
+        .env("CARGO_TERM_COLOR", "never")
+        .env_remove("CARGO_TERM_QUIET")
         .output()
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -1,4 +1,4 @@
-//! The parts of a server, made by one builder for `serve`, `dev` and the tests.
+//! The parts of a server, created by one builder for `serve`, `dev` and the tests.
 
 use std::sync::Arc;
 
@@ -22,35 +22,35 @@ use crate::schema::{self, Channels, SchemaBuilder};
 use crate::tasks::{Duty, Tasks};
 use crate::watch;
 
-/// What the rooms need of a server, the same for every request. Clones are the same parts.
+/// What the rooms need, the same for every request. Clones share the same parts.
 #[derive(Clone)]
 pub struct Parts {
-    /// The configuration that they were made from.
+    /// The configuration.
     pub config: Arc<Config>,
     /// The connections to the database.
     pub db: Db,
-    /// Hears of new events and of ended sessions.
+    /// Delivers new events and ended sessions.
     pub bus: Bus,
     /// The Kubernetes cluster.
     pub cluster: Cluster,
-    /// Log-ins, sessions and tokens.
+    /// Logins, sessions and tokens.
     pub authenticator: Authenticator,
     /// Submits and cancels jobs.
     pub submitter: Submitter,
-    /// Reads the logs of containers, each once for all who follow it.
+    /// Reads the logs of containers, each once for all its followers.
     pub tails: Tails,
     /// The channels for the events of the rooms.
     pub channels: Channels,
-    /// Who follows a log.
+    /// The followers of logs.
     pub log_chunks: Audience<Chunk>,
-    /// How the watch of the cluster fares; it was never begun if the server only answers.
+    /// The health of the cluster watch, which is not started if the server only answers requests.
     pub watch: watch::Health,
-    /// The background work.
+    /// The background tasks.
     pub tasks: Tasks,
 }
 
 impl Parts {
-    /// Puts what resolvers look for into the data of a schema.
+    /// Adds what resolvers need to the data of a schema.
     #[must_use]
     pub fn put_in(&self, builder: SchemaBuilder) -> SchemaBuilder {
         let builder = builder.data(self.db.clone()).data(self.bus.clone()).data(self.cluster.clone());
@@ -60,7 +60,7 @@ impl Parts {
     }
 }
 
-/// Makes an [`App`].
+/// Builds an [`App`].
 #[must_use]
 pub struct AppBuilder {
     config: Config,
@@ -75,19 +75,19 @@ impl AppBuilder {
         Self { config, tasks: tasks.clone(), demo_users, only_answers: false }
     }
 
-    /// The accounts that the playground offers to log in with; none by default.
+    /// The demo users of the playground; none by default.
     pub fn demo_users(mut self, users: serde_json::Value) -> Self {
         self.demo_users = users;
         self
     }
 
-    /// Answers and does nothing else: no job is sent to the cluster, the cluster is not watched, nothing is tidied up.
+    /// Only answers requests: no job is sent to the cluster, the cluster is not watched, and nothing is cleaned up.
     pub fn only_answers(mut self) -> Self {
         self.only_answers = true;
         self
     }
 
-    /// Waits for the database, migrates if told to, and starts the background work. The cluster may be away.
+    /// Waits for the database, migrates if configured, and starts the background tasks. The cluster may be unavailable.
     ///
     /// # Errors
     /// A migration fails, or the configuration contains no usable cluster.
@@ -147,7 +147,7 @@ impl AppBuilder {
     }
 }
 
-/// Starts what a server does beside answering. How the watch fares is told by what is returned.
+/// Starts the background tasks. Returns the health of the watch.
 fn start_work(tasks: &Tasks, submitter: &Submitter, cluster: &Cluster) -> watch::Health {
     let Submitter { db, queues, executor, wake, .. } = submitter;
     let kept = (queues.clone(), cluster.clone());

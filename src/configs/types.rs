@@ -120,9 +120,10 @@ impl ConfigCommit {
     /// The YAML. Its size is checked before it is read.
     async fn text(&self, ctx: &Context<'_>) -> Result<String, ApiError> {
         let bytes = self.outline(ctx).await?.bytes;
-        ctx.take_answer_bytes(usize::try_from(bytes).unwrap_or(usize::MAX))?;
+        let room = ctx.take_answer_bytes(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         let hash = self.0.blob_sha256.clone();
         let blob = ctx.read::<BlobsByHash>(hash).await?.ok_or_else(|| missing(self.0.id))?;
+        room.keep();
         Ok(blob.yaml.clone())
     }
 }
@@ -200,7 +201,7 @@ impl Written for ConfigFile {
     }
 }
 
-/// The YAML and what is known of it only are left to the executor.
+/// The YAML and its outline are resolved by the executor.
 impl Written for ConfigCommit {
     fn part(field: &str) -> Option<Part<Self>> {
         Some(match field {

@@ -78,16 +78,19 @@ impl Loaders {
         Ok(answered.await.map_err(|_| self.late.get().map_or_else(given_up, late))??)
     }
 
-    /// As [`Loaders::read`], what belongs to each of `keys`, in their order.
+    /// Reads the values of `keys`, in this order.
     ///
     /// # Errors
-    /// The read failed for one of them.
+    /// One of the reads failed.
     pub async fn read_all<R: Read>(&self, keys: &[R::Key]) -> Result<Vec<Option<R::Value>>, ApiError> {
         if self.others.is_some() {
             return futures::future::try_join_all(keys.iter().map(|key| self.read::<R>(key.clone()))).await;
         }
         loop {
-            // Asked for are all of them before the first one is waited for.
+            if let Some(deadline) = self.late.get() {
+                return Err(deadline.passed());
+            }
+            // All keys are requested before the first one is awaited.
             let missing = match self.asks::<R, _>(|asks| asks.all(keys)) {
                 Some(Ok(values)) => return Ok(values?),
                 Some(Err(missing)) => missing.clone(),
@@ -204,7 +207,7 @@ impl<R: Read> Asks<R> {
         }
     }
 
-    /// What belongs to all of `keys`, or else the first that is not known yet: then all others are asked for.
+    /// The values of all `keys`, or the first key that is not known yet; then all unknown ones are requested.
     fn all<'k>(&mut self, keys: &'k [R::Key]) -> AllLoaded<'k, R> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut values, mut missing) = (Vec::with_capacity(keys.len()), None);
@@ -286,10 +289,10 @@ pub trait ReadExt {
     /// The read failed, or the request has no loaders.
     fn read<R: Read>(&self, key: R::Key) -> impl Future<Output = Result<Option<R::Value>, ApiError>> + Send;
 
-    /// What belongs to each of `keys`, in their order.
+    /// Reads the values of `keys`, in this order.
     ///
     /// # Errors
-    /// The read failed for one of them, or the request carries no loaders.
+    /// One of the reads failed, or the request has no loaders.
     fn read_all<R: Read>(
         &self,
         keys: &[R::Key],

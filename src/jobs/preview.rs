@@ -40,7 +40,7 @@ impl JobPreview {
     #[graphql(directive = cost::apply("100".to_owned()))]
     async fn manifests(&self, ctx: &Context<'_>) -> ApiResult<Vec<Json>> {
         let Some(manifest) = &self.planned else { return Ok(Vec::new()) };
-        ctx.take_answer_bytes(manifest.bytes()).graphql(ctx)?;
+        ctx.take_answer_bytes(manifest.bytes()).graphql(ctx)?.keep();
         Ok(vec![Json::of_text(manifest.expanded().into_owned())])
     }
 }

@@ -142,8 +142,9 @@ impl Job {
         let id = self.row.id();
         let missing = || ApiError::not_found("job", id);
         let bytes = ctx.read::<JobObjectBytes>(id).await?.ok_or_else(missing)?;
-        ctx.take_answer_bytes(bytes)?;
+        let room = ctx.take_answer_bytes(bytes)?;
         let object = ctx.read::<JobObject>(id).await?.ok_or_else(missing)?;
+        room.keep();
         Ok(Json::of_text(Manifest::from(object.kept.clone()).expanded().into_owned()))
     }
 }
@@ -300,8 +301,12 @@ pub async fn jobs_of_project(
 ) -> Result<Connection<Job>, ApiErrors> {
     let page = edges::page::<JobsOfProject<Brief>>(args)?;
     match columns(&ctx.field()) {
-        Columns::Brief => edges::list_page::<JobsOfProject<Brief>, _>(ctx, project, phases, page).await,
-        Columns::Whole => edges::list_page::<JobsOfProject<JobRow>, _>(ctx, project, phases, page).await,
+        Columns::Brief => {
+            edges::list_page::<JobsOfProject<Brief>, JobsOfProject<Brief>, _>(ctx, project, phases, page).await
+        }
+        Columns::Whole => {
+            edges::list_page::<JobsOfProject<JobRow>, JobsOfProject<Brief>, _>(ctx, project, phases, page).await
+        }
     }
 }
 

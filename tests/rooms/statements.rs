@@ -58,6 +58,20 @@ async fn three_levels_of_lists_and_a_person_take_four_statements() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_is_counted_once_whatever_columns_are_read_of_it() {
+    let world = World::new().await;
+    let admin = world.caller("admin").await;
+    let lists = |second: &str| {
+        format!(
+            "{{ projects {{ nodes {{ a: jobs {{ totalCount nodes {{ id }} }} b: jobs {{ totalCount nodes {{ {second} }} }} }} }} }}"
+        )
+    };
+    let (alike, different) = (lists("name"), lists("reason"));
+    let alike = world.statements(admin.clone(), &alike).await;
+    assert_eq!(world.statements(admin, &different).await, alike + 1, "another page, and no other count");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_in_a_list_is_the_job_by_its_id_and_no_field_of_it_takes_another_statement() {
     let world = World::new().await;
     more_groups(&world, 3).await;

@@ -2,10 +2,11 @@
 
 mod kubeconfig;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgAction, Parser};
+use clap::Parser;
 use dev_cluster::sim::{SimOptions, Speed};
 use dev_cluster::{ClusterKind, DevCluster, Options};
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,8 +52,8 @@ struct Arguments {
     #[arg(long, requires = "assets")]
     real: bool,
     /// Folder with etcd and kube-apiserver, for --real
-    #[arg(long, value_name = "FOLDER", env = "KUBEBUILDER_ASSETS", action = ArgAction::Set)]
-    assets: Option<PathBuf>,
+    #[arg(long, value_name = "FOLDER", env = "KUBEBUILDER_ASSETS")]
+    assets: Option<OsString>,
     /// What to log to stderr, as a tracing filter such as info or dev_cluster=debug
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn,kube_client=off")]
     log: String,
@@ -61,7 +62,7 @@ struct Arguments {
 impl Arguments {
     fn options(&self) -> Options {
         let kind = match (self.real, &self.assets) {
-            (true, Some(assets)) => ClusterKind::Real { assets: assets.clone() },
+            (true, Some(assets)) => ClusterKind::Real { assets: assets.into() },
             _ => ClusterKind::Embedded,
         };
         let simulators = SimOptions {

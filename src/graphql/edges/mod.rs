@@ -1,4 +1,4 @@
-//! List edges: what belongs to a parent, a page at a time. A room declares one; how it is read stands here once.
+//! List edges: the items of a parent, one page at a time. Rooms declare list edges; the code that reads them is here.
 
 pub mod loader;
 mod under;
@@ -23,16 +23,16 @@ use super::written::Written;
 use crate::error::ApiErrors;
 use crate::ids::{Id, Kind};
 
-/// The list of what belongs to a parent, such as the jobs of a project: [`list`] is its resolver.
+/// The list of the items of a parent, such as the jobs of a project. [`list`] is the resolver.
 ///
-/// All pages that a level of an operation asks for are read in one statement, [`loader::PageOf`], and all counts in
+/// All pages that a level of an operation requests are read in one statement, [`loader::PageOf`], and all counts in
 /// another. An index on the columns [`Under`](Self::Under) and [`SortedBy`](Self::SortedBy), in this order, makes page
 /// 1000 as cheap as page 1.
 pub trait ListEdge: Send + Sync + 'static {
-    /// What the parents are.
+    /// The kind of the parent.
     type Parent: Kind;
 
-    /// The column with the parent's id. Its table is the one that is read.
+    /// The column with the ID of the parent. Its table is the one that is read.
     type Under: Column<Table: QueryFragment<Pg> + Default + Send + 'static>;
 
     /// The columns that the list is sorted by: one and the id, or a [`Unique`] one.
@@ -41,23 +41,23 @@ pub trait ListEdge: Send + Sync + 'static {
     /// The columns that are read.
     type Row: ListedRow + Into<Option<Self::Item>>;
 
-    /// What a row is shown as: the row itself, unless it has to be made sense of first.
+    /// The item made from a row: the row itself, unless it has to be converted.
     type Item: Send + Sync + 'static;
 
-    /// What restricts the list; `()` if nothing does. What a viewer may see has to be part of it where not everything
-    /// under the parent is theirs to see.
+    /// Restricts the list; `()` if nothing does. If a viewer may not see every item of the parent, the filter must include
+    /// what they can see.
     type Filter: Clone + Eq + Hash + Debug + Send + Sync + 'static;
 
-    /// Which end comes first.
+    /// The order of the list.
     const DIRECTION: OrderDirection = OrderDirection::Asc;
 
-    /// Statements that may run at a time, for each thread.
+    /// The number of statements that can run at the same time, per thread.
     const CONNECTIONS: usize = 1;
 
     /// The parent that an item belongs to.
     fn parent(item: &Self::Item) -> Id<Self::Parent>;
 
-    /// Where an item stands in the list.
+    /// The position of an item in the list.
     fn position(item: &Self::Item) -> Position;
 
     /// The conditions that all rows of the list meet.
@@ -69,13 +69,13 @@ pub trait ListEdge: Send + Sync + 'static {
 /// The table that an edge reads.
 pub type Table<E> = <<E as ListEdge>::Under as Column>::Table;
 
-/// The columns that give every row of a list a place of its own.
+/// The columns that give every row of a list a unique position.
 pub trait Keyset: Send + Sync + 'static {
     /// Their table.
     type Table;
     /// The type of the first.
     const SORT: SortType;
-    /// Their names. A second one is the id, which tells rows apart where the first is equal.
+    /// Their names. The second one is the ID, which distinguishes rows with equal first columns.
     const COLUMNS: &'static [&'static str];
 }
 
@@ -89,7 +89,7 @@ where
     const COLUMNS: &'static [&'static str] = &[S::NAME, I::NAME];
 }
 
-/// A column of which no two rows of a list have the same value.
+/// A column that is unique within each list.
 #[derive(Debug, Clone, Copy)]
 pub struct Unique<S>(S);
 
@@ -99,9 +99,9 @@ impl<S: Column<SqlType: Sortable> + Send + Sync + 'static> Keyset for Unique<S> 
     const COLUMNS: &'static [&'static str] = &[S::NAME];
 }
 
-/// A type of column that lists are sorted by.
+/// The type of a column that lists can be sorted by.
 pub trait Sortable {
-    /// What cursors of such a list hold.
+    /// The type of the value in the cursors of such a list.
     const SORT: SortType;
 }
 
@@ -117,7 +117,7 @@ impl Sortable for BigInt {
     const SORT: SortType = SortType::Number;
 }
 
-/// The page of an edge that a client's arguments ask for.
+/// The page that a client's arguments request.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` for each invalid argument.
@@ -125,7 +125,7 @@ pub fn page<E: ListEdge>(args: PageArgs) -> Result<Page, ApiErrors> {
     Page::parse(args)?.sorted_by(E::SortedBy::SORT)
 }
 
-/// The resolver of an edge, for a viewer who sees the parent.
+/// The resolver of an edge, for a viewer who can see the parent.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` for invalid arguments, or those of the read.
@@ -139,14 +139,14 @@ where
     E: ListEdge,
     T: Written + From<Arc<E::Item>> + 'static,
 {
-    list_page::<E, T>(ctx, parent, filter, page::<E>(args)?).await
+    list_page::<E, E, T>(ctx, parent, filter, page::<E>(args)?).await
 }
 
-/// As [`list`], for a [`page`] that is known.
+/// Like [`list`], for a parsed [`page`]. `C` is the edge that is counted: the same list, whatever columns are read of it.
 ///
 /// # Errors
 /// The read's.
-pub async fn list_page<E, T>(
+pub async fn list_page<E, C, T>(
     ctx: &Context<'_>,
     parent: Id<E::Parent>,
     filter: E::Filter,
@@ -154,13 +154,14 @@ pub async fn list_page<E, T>(
 ) -> Result<Connection<T>, ApiErrors>
 where
     E: ListEdge,
+    C: ListEdge<Parent = E::Parent, Filter = E::Filter>,
     T: Written + From<Arc<E::Item>> + 'static,
 {
     let items = ctx.read::<PageOf<E>>((parent, filter.clone(), page.clone())).await?.unwrap_or_default();
     let loaders = ctx.loaders()?;
     let total = TotalCount::by(move |_| {
         let (loaders, filter) = (Arc::clone(&loaders), filter.clone());
-        async move { Ok(loaders.read::<CountOf<E>>((parent, filter)).await?.unwrap_or(0)) }
+        async move { Ok(loaders.read::<CountOf<C>>((parent, filter)).await?.unwrap_or(0)) }
     });
     Ok(connection(&page, items.to_vec(), |item| E::position(item), T::from, total))
 }

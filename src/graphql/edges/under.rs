@@ -1,7 +1,7 @@
-//! The lists that rooms have under a type of another room: the fields stand in the rooms, the type only names them.
+//! Lists that rooms add to another room's type: the fields are defined in the rooms, and only listed by the type.
 
-/// An object of the fields that these objects have, each made of the parent's id. A method of the parent that is
-/// `#[graphql(flatten)]` puts them among the parent's own fields.
+/// Merges these objects, each of which is created from the ID of the parent, into one. A method of the parent with
+/// `#[graphql(flatten)]` adds their fields to those of the parent.
 #[macro_export]
 macro_rules! lists_under {
     ($(#[$doc:meta])* $name:ident($parent:ty): $($list:ty),+ $(,)?) => {

@@ -23,7 +23,7 @@ use std::time::Duration;
 use crate::error::{ApiError, Code};
 
 pub use account::{Account, Accounts, Admission, Principal};
-pub use answer::{AnswerBytes, AnswerExt};
+pub use answer::{AnswerBytes, AnswerExt, Room};
 pub use bucket::{Level, Rate};
 pub use deadline::{Deadline, InTime};
 pub use document::{Document, NotChosen, Prepared};

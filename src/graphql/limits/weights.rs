@@ -1,39 +1,39 @@
-//! What the fields of an operation cost, for whoever counts an answer without looking into it.
+//! The costs of the fields of an operation, to count the cost of a response without looking into it.
 
 use async_graphql::Name;
 
 use super::plan::{FieldStep, Group, Plan, Step};
 
-/// Fragments within fragments; validation refuses those that contain themselves.
+/// The maximum nesting of fragments; validation rejects fragments that contain themselves.
 const DEEPEST: usize = 64;
 
-/// The costs of what is selected at one place of an operation.
+/// The costs of the selection at one place of an operation.
 #[derive(Debug)]
 pub(in crate::graphql) struct Weights<'p> {
     plan: &'p Plan,
     groups: Vec<&'p Group>,
 }
 
-/// What a field costs: as much as [`super::measure::actual`] counts for it in an answer.
+/// The cost of a field, as [`super::measure::actual`] counts it in a response.
 #[derive(Debug)]
 pub(in crate::graphql) struct Found<'p> {
-    /// Points for each thing that it gives.
+    /// The cost of each object that it returns.
     pub each: u64,
-    /// Points for each time that it is executed.
+    /// The cost of each execution.
     pub arguments: u64,
-    /// How often it is selected: each counts.
+    /// How often it is selected; each time counts.
     selections: usize,
-    /// What is selected below it.
+    /// The selection below it.
     pub below: Weights<'p>,
 }
 
 impl<'p> Weights<'p> {
-    /// Those of the fields of `selection`.
+    /// The costs of the fields of `selection`.
     pub fn new(plan: &'p Plan, selection: &'p Group) -> Self {
         Self { plan, groups: vec![selection] }
     }
 
-    /// The field with this name in the answer.
+    /// The field with this response name.
     pub fn field(&self, key: &str) -> Found<'p> {
         let below = Self { plan: self.plan, groups: Vec::new() };
         let mut found = Found { each: 0, arguments: 0, selections: 0, below };

@@ -1,12 +1,9 @@
-//! The parts of an object: columns, and edges to other objects that are loaded for many at a time.
-
-use std::pin::pin;
-use std::task::{Context as Task, Waker};
+//! The parts of an object: columns, and edges to other objects, which are loaded for many parents at a time.
 
 use async_graphql::Context;
 use async_graphql::parser::types::SelectionSet;
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
 
 use super::plan::{Pieces, Plan, write};
 use super::{Json, Put, Written};
@@ -15,7 +12,7 @@ use crate::graphql::limits::weights::Weights;
 /// Writes a column.
 pub(super) type Column<T> = fn(&T, &mut Json);
 
-/// As [`Column`], of an object that may have been read without it: `None` then.
+/// Like [`Column`], for a column that not every object was loaded with; `None` if it is missing.
 pub(super) type Held<T> = fn(&T, &mut Json) -> Option<()>;
 
 /// How a field is written.
@@ -27,24 +24,24 @@ pub(super) enum Kind<T> {
     Edge(Box<dyn Edge<T>>),
 }
 
-/// Loads an object for each of its parents; `None` if the executor has to answer.
+/// Loads an object for each parent; `None` if the executor has to resolve the selection.
 pub type LoadOne<T, U> = for<'s> fn(&'s Context<'s>, &'s [&'s T]) -> BoxFuture<'s, Option<Vec<U>>>;
 
-/// As [`LoadOne`], where a parent may have none.
+/// Like [`LoadOne`], for a nullable object.
 pub type LoadMaybe<T, U> = for<'s> fn(&'s Context<'s>, &'s [&'s T]) -> BoxFuture<'s, Option<Vec<Option<U>>>>;
 
 impl<T: Sync + 'static> Part<T> {
-    /// A scalar that is there.
+    /// A scalar that every object has in memory.
     pub const fn column(column: fn(&T, &mut Json)) -> Self {
         Self(Kind::Column(column))
     }
 
-    /// A scalar that is there if the object was read with it; `None` if it was not.
+    /// A scalar that not every object was loaded with; `None` if it is missing.
     pub const fn held(column: fn(&T, &mut Json) -> Option<()>) -> Self {
         Self(Kind::Held(column))
     }
 
-    /// A scalar that is loaded.
+    /// A scalar that has to be loaded.
     pub fn scalar<V: Put + Send + Sync + 'static>(load: LoadOne<T, V>) -> Self {
         Self(Kind::Edge(Box::new(Scalar(load))))
     }
@@ -69,44 +66,34 @@ impl<T: Sync + 'static> Part<T> {
         Self(Kind::Edge(Box::new(Inner(held))))
     }
 
-    /// An object that is made of this one.
+    /// An object that is derived from this one.
     pub fn made<U: Written + 'static>(make: fn(&T) -> U) -> Self {
         Self(Kind::Edge(Box::new(Made(make))))
     }
 }
 
-/// Loads something for each parent by `load`, which may wait for nothing but the request's loaders; `None` if one of them
-/// fails.
+/// Loads a value for each parent; `None` if one of the loads fails. The loads are awaited together, so that their reads are
+/// batched.
 pub async fn each<'s, T, U, E, F>(parents: &'s [&'s T], load: impl Fn(&'s T) -> F) -> Option<Vec<U>>
 where
     F: Future<Output = Result<U, E>>,
 {
-    // All ask before the first waits, so that one statement answers them. They ask once more below and find it.
-    if parents.len() > 1 {
-        for parent in parents {
-            let _ = pin!(load(parent)).poll(&mut Task::from_waker(Waker::noop()));
-        }
-    }
-    let mut loaded = Vec::with_capacity(parents.len());
-    for parent in parents {
-        loaded.push(load(parent).await.ok()?);
-    }
-    Some(loaded)
+    try_join_all(parents.iter().map(|parent| load(parent))).await.ok()
 }
 
-/// An edge as it is declared.
+/// A declared edge.
 pub(super) trait Edge<T>: Send + Sync {
-    /// The edge with what is selected below it; `None` if not all of that is written.
+    /// The edge with the selection below it; `None` if a selected field cannot be written.
     fn planned<'a>(&self, below: &'a SelectionSet, weights: &Weights<'_>) -> Option<Box<dyn Planned<T> + 'a>>;
 }
 
-/// An edge whose selection is known.
+/// An edge with its selection.
 pub(super) trait Planned<T>: Send + Sync {
     /// Writes a piece for each parent; `None` if one of them cannot be written.
     fn write<'s>(&'s self, ctx: &'s Context<'s>, parents: &'s [&'s T]) -> BoxFuture<'s, Option<Pieces>>;
 }
 
-/// An edge with the plan of what is selected below it.
+/// An edge with the plan for the selection below it.
 struct To<'a, E, U> {
     edge: E,
     plan: Plan<'a, U>,
@@ -179,7 +166,7 @@ edge!(Many(for<'s> fn(&'s T) -> Vec<&'s U>), |ctx, parents, held, plan| {
     Some(pieces)
 });
 
-/// Writes what is selected of the objects that a field leads to.
+/// Writes the selection on the objects that a field returns.
 async fn below<U: Written + 'static>(plan: &Plan<'_, U>, ctx: &Context<'_>, objects: &[&U]) -> Option<Pieces> {
     let ctx = ctx.with_selection_set(&ctx.item.node.selection_set);
     write(plan, &ctx, objects).await

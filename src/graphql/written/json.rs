@@ -1,4 +1,4 @@
-//! JSON that is being written, and the scalars that stand in it as the executor would have them.
+//! A buffer for JSON, and the scalars that can be written to it.
 
 use async_graphql::resolver_utils::EnumType;
 use chrono::{DateTime, Utc};
@@ -28,7 +28,7 @@ impl Json {
         }
     }
 
-    /// As [`Json::put_enum`], where there may be none.
+    /// Like [`Json::put_enum`], for a nullable enum.
     pub fn put_maybe_enum<V: EnumType>(&mut self, value: Option<V>) {
         match value {
             Some(value) => self.put_enum(value),
@@ -53,12 +53,12 @@ impl Json {
     }
 
     fn serialized<V: Serialize + ?Sized>(&mut self, value: &V) {
-        // A vector takes everything, and neither texts nor numbers refuse.
+        // Writing to a vector cannot fail, and neither can serializing texts and numbers.
         let _ = serde_json::to_writer(&mut self.0, value);
     }
 }
 
-/// A scalar that can be written. It stands as its `ScalarType` would have it.
+/// A scalar that can be written. The output must equal that of its `ScalarType`.
 pub trait Put {
     /// Writes it.
     fn put(&self, json: &mut Json);

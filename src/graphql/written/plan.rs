@@ -1,4 +1,4 @@
-//! What is selected of an object, looked up once for all objects of a level.
+//! The selection on an object, looked up once for all objects of a level.
 
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::{ContextSelectionSet, Positioned};
@@ -16,7 +16,7 @@ pub(super) struct Plan<'a, T> {
     edges: Vec<PlannedEdge<'a, T>>,
 }
 
-/// A field with its name in the answer, which has no character that JSON would escape.
+/// A field with its response name, which contains no character that JSON escapes.
 struct Place<'a, T> {
     name: &'a str,
     value: Selected<T>,
@@ -25,7 +25,7 @@ struct Place<'a, T> {
 enum Selected<T> {
     Column(Column<T>),
     Held(Held<T>),
-    /// The same for every object: the name of their type.
+    /// The same for every object: the name of the type.
     Same(Json),
     /// The edge with this number.
     Edge(usize),
@@ -34,19 +34,19 @@ enum Selected<T> {
 struct PlannedEdge<'a, T> {
     field: &'a Positioned<Field>,
     planned: Box<dyn Planned<T> + 'a>,
-    /// Points for each thing that it gives, and for asking each object.
+    /// The cost of each object that it returns, and of the arguments, for each parent.
     each: u64,
     arguments: u64,
 }
 
 impl<'a, T: Written> Plan<'a, T> {
-    /// `None` if something is selected that is not written.
+    /// `None` if a selected field cannot be written.
     pub(super) fn of(set: &'a SelectionSet, weights: &Weights<'_>) -> Option<Self> {
         let mut plan = Self { fields: Vec::with_capacity(set.items.len()), edges: Vec::new() };
         for selection in &set.items {
             let Selection::Field(field) = &selection.node else { return None };
             let (key, name) = (field.node.response_key().node.as_str(), field.node.name.node.as_str());
-            // Whether fields of one name are the same was decided where they were put together; here they would not be.
+            // Fields with the same name have already been merged; duplicates that remain are left to the executor.
             if key == NOTHING || !field.node.directives.is_empty() || plan.fields.iter().any(|place| place.name == key)
             {
                 return None;
@@ -59,7 +59,7 @@ impl<'a, T: Written> Plan<'a, T> {
                     Selected::Same(json)
                 }
                 name => match T::part(name)?.0 {
-                    // What a text costs depends on its length, and is counted in the executor's answer.
+                    // The cost of a text depends on its length, and is counted in the executor's response.
                     Kind::Column(_) | Kind::Held(_) if found.each > 0 || found.arguments > 0 => return None,
                     Kind::Column(column) => Selected::Column(column),
                     Kind::Held(column) => Selected::Held(column),
@@ -77,16 +77,16 @@ impl<'a, T: Written> Plan<'a, T> {
     }
 }
 
-/// Bytes that there is room for at first, for each piece.
+/// The initial capacity in bytes, for each piece.
 const ROOM: usize = 100;
 
-/// What was written for some objects: the JSON of each behind that of the one before.
+/// What was written for some objects: the JSON of each, one after the other.
 pub(super) struct Pieces {
     json: Json,
     ends: Vec<usize>,
-    /// What is in it cost, in points.
+    /// The cost of the content, in points.
     pub cost: u64,
-    /// How many things are in it that cost something themselves, however many pieces they make.
+    /// The number of objects or values that cost points; it can differ from the number of pieces.
     pub things: u64,
 }
 
@@ -95,12 +95,12 @@ impl Pieces {
         Self { json: Json::with_room(ROOM * pieces), ends: Vec::with_capacity(pieces), cost: 0, things: 0 }
     }
 
-    /// The JSON, to write the next piece.
+    /// The buffer for the next piece.
     pub fn json(&mut self) -> &mut Json {
         &mut self.json
     }
 
-    /// What was written since the last end is a piece.
+    /// Ends the current piece.
     pub fn end(&mut self) {
         self.ends.push(self.json.len());
     }
@@ -131,14 +131,14 @@ impl Pieces {
     }
 }
 
-/// Writes the objects, a piece each; `None` if one of them cannot be.
+/// Writes the objects, one piece each; `None` if one of them cannot be written.
 pub(super) async fn write<T: Written>(
     plan: &Plan<'_, T>,
     ctx: &ContextSelectionSet<'_>,
     objects: &[&T],
 ) -> Option<Pieces> {
     let mut pieces = Pieces::with_room(objects.len());
-    // They wait together, so that what they ask for is read together.
+    // All edges are awaited together, so that their reads are batched.
     let edges = plan.edges.iter().map(|edge| async move {
         let ctx = ctx.with_field(edge.field);
         edge.planned.write(&ctx, objects).await.ok_or(())

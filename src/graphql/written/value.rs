@@ -1,4 +1,4 @@
-//! What was written, as a value of the answer, until the answer is complete: its JSON and what it cost.
+//! Written JSON as a value of the response, with its cost until the response is complete.
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, Number, Value};
@@ -9,7 +9,7 @@ use crate::graphql::scalars::RAW_VALUE_TOKEN;
 /// The key of the cost, in points. No field has a name with this character.
 const COST: &str = "$cost";
 
-/// The value for what was written. What cannot be answered as text would be a defect; it is null.
+/// The value for written JSON. Invalid UTF-8 would be a bug, and becomes null.
 pub(super) fn of(json: Json, cost: u64) -> Value {
     let Ok(text) = json.into_text() else { return Value::Null };
     Value::Object(IndexMap::from_iter([
@@ -18,7 +18,7 @@ pub(super) fn of(json: Json, cost: u64) -> Value {
     ]))
 }
 
-/// What an object cost that was written; `None` for any other value.
+/// The cost of a written value; `None` for any other value.
 pub(in crate::graphql) fn cost(fields: &IndexMap<Name, Value>) -> Option<u64> {
     match fields.get_index(1) {
         Some((name, Value::Number(cost))) if fields.len() == 2 && name.as_str() == COST => cost.as_u64(),
@@ -26,7 +26,7 @@ pub(in crate::graphql) fn cost(fields: &IndexMap<Name, Value>) -> Option<u64> {
     }
 }
 
-/// Leaves nothing but the JSON of a value that was written; whether it was.
+/// Removes the cost from a written value. Returns whether the value was written.
 pub(in crate::graphql) fn settle(value: &mut Value) -> bool {
     match value {
         Value::Object(fields) if cost(fields).is_some() => fields.pop().is_some(),

@@ -23,7 +23,7 @@ impl Job {
     }
 }
 
-/// What has to be worked out for a single job is left to the executor.
+/// Values that are computed for a single job are resolved by the executor.
 impl Written for Job {
     fn part(field: &str) -> Option<Part<Self>> {
         Some(match field {

@@ -127,7 +127,7 @@ fn what_it_cannot_do_it_says() {
     };
     let refused = said(&["--kubeconfig", path.to_str().unwrap()]);
     let expected = format!(
-        "dev-cluster: --kubeconfig {}: the file exists and is not a kubeconfig of dev-cluster; choose another file\n",
+        "dev-cluster: --kubeconfig {}: the file exists and was not written by dev-cluster; choose another file\n",
         path.display()
     );
     assert_eq!(refused, expected);
