@@ -248,7 +248,7 @@ impl ClusterSettings {
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Events")]
 pub struct EventSettings {
-    /// How long events are kept so that subscriptions can resume, in hours
+    /// How old an event may be for subscriptions to resume after it, in hours; a job keeps its history
     #[arg(long, env = "EVENT_RETENTION_HOURS", default_value = "72", value_name = "N", value_parser = between(1_u64, 8760))]
     pub event_retention_hours: u64,
 }

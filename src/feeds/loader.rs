@@ -12,8 +12,8 @@ use crate::graphql::edges::{ListEdge, Unique};
 use crate::graphql::keyset::Condition;
 use crate::ids::Id;
 
-/// The events that are an `E` of one thing, oldest first, as far back as the log is kept. Those that this version cannot
-/// read are left out.
+/// The events that are an `E` of one thing, oldest first: its history, as far back as [`Event::SUBJECTS`] keeps it. Those
+/// that this version cannot read are left out.
 #[derive(Debug)]
 pub struct EventsOf<E>(PhantomData<E>);
 
