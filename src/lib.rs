@@ -20,7 +20,8 @@
 //! | [`db`] | pools, coalescers, transactions, migrations |
 //! | `dev` | the embedded PostgreSQL behind `platform dev`, and what is in the database at the first start |
 //!
-//! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are at the bottom: all modules may use them.
+//! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are at the bottom, and `cursors` right above them: all other
+//! modules may use them.
 //!
 //! Two crates know nothing of the server: `crates/cluster-resources` has the scheduler's custom resources and Kubernetes
 //! quantities, and `crates/dev-cluster` is the Kubernetes cluster of `platform dev` and of the tests.
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod configs;
+pub(crate) mod cursors;
 pub mod db;
 #[cfg(feature = "embedded")]
 pub mod dev;

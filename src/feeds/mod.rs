@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::events::{Event, Line, Logged, Seq, Topics};
 use crate::graphql::ApiResult;
 use crate::graphql::context::RequestExt;
-use crate::graphql::scalars::Cursor;
+use crate::graphql::scalars::FeedCursor;
 
 /// The parts that all subscribers of one kind of items share.
 pub type Audience<E> = crate::graphql::feed::Audience<Scope, E>;
@@ -80,7 +80,7 @@ impl<E: Event> Clone for Channel<E> {
 /// `UNAUTHENTICATED`, those of `open` and of [`Feed::admit`], or `BAD_USER_INPUT` for an invalid cursor.
 pub async fn resolve<F: Feed>(
     ctx: &Context<'_>,
-    after: Option<Cursor>,
+    after: Option<FeedCursor>,
     open: impl Future<Output = Result<F, ApiError>> + Send,
 ) -> Result<BoxStream<'static, ApiResult<F::Node>>, ApiError> {
     let tell = |event: Arc<Logged<F::Event>>| (event.seq.cursor(), F::node(event));
@@ -94,6 +94,7 @@ pub async fn resolve<F: Feed>(
     let Channel { line, audience } = parts::part::<Channel<F::Event>>(ctx)?.clone();
     let follower = follow::Follower::join(feed, rights, ctx.db()?.clone(), line, after).await;
     parts::begins_after(ctx, follower.last().cursor());
+    parts::moves_with(ctx, follower.standing());
     parts::leave(ctx, follower.items().boxed(), audience)?;
     Ok(futures::stream::empty().boxed())
 }

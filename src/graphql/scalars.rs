@@ -33,15 +33,22 @@ impl ScalarType for Quantity {
     }
 }
 
-/// An opaque position in a feed or a log, such as `"ZTQyMTc"`. Keep the latest cursor you received and pass it
-/// unchanged in `after` to resume: you receive everything after that position, and nothing twice.
+/// An opaque position in a feed: in the event log (`jobEvents`, `eventCursor`), such as `"ZTQyMTc"`, or in the log of a task
+/// (`jobLogs`). Keep the latest cursor you received and pass it unchanged in `after` to resume: you receive everything
+/// after that position, and nothing twice. It is not the cursor of a connection, which is a `String`: each is rejected
+/// where the other is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor(pub String);
+pub struct FeedCursor(pub String);
 
-/// An opaque position in a feed or a log, such as `"ZTQyMTc"`. Keep the latest cursor you received and pass it
-/// unchanged in `after` to resume: you receive everything after that position, and nothing twice.
-#[Scalar(name = "Cursor", specified_by_url = "https://relay.dev/graphql/connections.htm#sec-Cursor")]
-impl ScalarType for Cursor {
+/// An opaque position in a feed: in the event log (`jobEvents`, `eventCursor`), such as `"ZTQyMTc"`, or in the log of a task
+/// (`jobLogs`). Keep the latest cursor you received and pass it unchanged in `after` to resume: you receive everything
+/// after that position, and nothing twice. It is not the cursor of a connection, which is a `String`: each is rejected
+/// where the other is expected.
+#[Scalar(
+    name = "FeedCursor",
+    specified_by_url = "https://html.spec.whatwg.org/multipage/server-sent-events.html#concept-event-stream-last-event-id"
+)]
+impl ScalarType for FeedCursor {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::String(text) => Ok(Self(text)),

@@ -19,8 +19,8 @@ use crate::graphql::loaders::ReadExt;
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
 use crate::projects::loader::ProjectsById;
 
-/// Filters for job events. Omitted fields do not filter; an event must match all fields that are given. For example,
-/// the jobs of a group that finish:
+/// Filters for job events: those of `JobFilter`, and `jobIds`. Omitted fields do not filter; an event must match all fields
+/// that are given. For example, the jobs of a group that finish:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", phases: [SUCCEEDED, FAILED, CANCELLED]}`.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct JobEventFilter {
@@ -30,7 +30,11 @@ pub struct JobEventFilter {
     pub group_id: Option<GroupId>,
     /// Only return events of these jobs: at most 1000.
     pub job_ids: Option<Vec<JobId>>,
-    /// Only return events that leave the job in one of these phases.
+    /// Only return events of jobs that this user submitted.
+    pub submitted_by: Option<UserId>,
+    /// Only return events of jobs that are in one of these phases after the event (`phase`) or were before it
+    /// (`previousPhase`). A list of the jobs in these phases can be kept up to date with this filter: it covers the jobs
+    /// that enter one of the phases and those that leave one.
     pub phases: Option<Vec<JobPhase>>,
     /// If true, only return events of jobs that you submitted.
     #[graphql(default = false)]
@@ -76,8 +80,16 @@ impl View {
     /// `NOT_FOUND` if the filter names something that does not exist, `BAD_USER_INPUT` if it names too much.
     pub async fn open(ctx: &Context<'_>, mut filter: JobEventFilter) -> Result<Self, ApiError> {
         let viewer = ctx.caller().principal()?.user;
+        if filter.mine && filter.submitted_by.is_some_and(|user| user != viewer) {
+            return Err(query::not_mine());
+        }
         let named = named(ctx, &mut filter).await?;
         Ok(Self { viewer, filter, named, visible: Visible::Groups(Vec::new()) })
+    }
+
+    /// Whose jobs the filter selects, if only those of one person.
+    const fn submitter(&self) -> Option<UserId> {
+        if self.filter.mine { Some(self.viewer) } else { self.filter.submitted_by }
     }
 }
 
@@ -94,25 +106,29 @@ impl Feed for View {
     }
 
     fn topics(&self) -> Topics {
-        let JobEventFilter { project_id, group_id, job_ids, mine, .. } = &self.filter;
-        match (job_ids, project_id, group_id, &self.visible) {
+        let JobEventFilter { project_id, group_id, job_ids, .. } = &self.filter;
+        match (job_ids, project_id, self.submitter(), group_id, &self.visible) {
             (Some(jobs), ..) => Topics::subjects(jobs),
             (None, Some(project), ..) => Topics::Project(*project),
-            (None, None, ..) if *mine => Topics::Person(self.viewer),
-            (None, None, Some(group), _) => Topics::Groups(vec![*group]),
-            (None, None, None, Visible::Groups(groups)) => Topics::Groups(groups.clone()),
-            (None, None, None, Visible::Everything) => Topics::Everything,
+            (None, None, Some(submitter), ..) => Topics::Person(submitter),
+            (None, None, None, Some(group), _) => Topics::Groups(vec![*group]),
+            (None, None, None, None, Visible::Groups(groups)) => Topics::Groups(groups.clone()),
+            (None, None, None, None, Visible::Everything) => Topics::Everything,
         }
     }
 
     fn shows(&self, Logged { about, event, .. }: &Logged<JobEvent>) -> bool {
-        let JobEventFilter { project_id, group_id, job_ids, phases, mine } = &self.filter;
+        let JobEventFilter { project_id, group_id, job_ids, phases, .. } = &self.filter;
+        let concerns = |phases: &Vec<JobPhase>| {
+            let phase_before = event.previous_phase;
+            phases.contains(&event.phase) || phase_before.is_some_and(|phase| phases.contains(&phase))
+        };
         about.group.is_some_and(|group| self.visible.includes(group))
             && project_id.is_none_or(|project| about.project == Some(project))
             && group_id.is_none_or(|group| about.group == Some(group))
             && job_ids.as_ref().is_none_or(|jobs| jobs.iter().any(|job| job.uuid() == about.subject))
-            && phases.as_ref().is_none_or(|phases| phases.contains(&event.phase))
-            && (!mine || about.person == Some(self.viewer))
+            && phases.as_ref().is_none_or(concerns)
+            && self.submitter().is_none_or(|submitter| about.person == Some(submitter))
     }
 
     fn node(event: Arc<Logged<JobEvent>>) -> types::JobEvent {
@@ -185,7 +201,10 @@ mod tests {
         let shows = |filter| view(Visible::Everything, filter).shows(&event);
         let none = JobEventFilter::default();
         assert!(shows(JobEventFilter { phases: Some(vec![JobPhase::Running]), ..none.clone() }));
-        assert!(!shows(JobEventFilter { phases: Some(vec![JobPhase::Queued]), ..none.clone() }));
+        assert!(shows(JobEventFilter { phases: Some(vec![JobPhase::Queued]), ..none.clone() }), "the job leaves it");
+        assert!(!shows(JobEventFilter { phases: Some(vec![JobPhase::Submitted]), ..none.clone() }));
+        assert!(shows(JobEventFilter { submitted_by: event.about.person, ..none.clone() }));
+        assert!(!shows(JobEventFilter { submitted_by: Some(UserId::generate()), ..none.clone() }));
         assert!(shows(JobEventFilter { job_ids: Some(vec![event.subject()]), ..none.clone() }));
         assert!(!shows(JobEventFilter { job_ids: Some(vec![]), ..none.clone() }));
         assert!(!shows(JobEventFilter { mine: true, ..none.clone() }));

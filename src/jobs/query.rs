@@ -103,6 +103,11 @@ pub async fn group_of(ctx: &Context<'_>, id: JobId) -> Result<GroupId, ApiError>
     Ok(found.group())
 }
 
+/// The error for a filter that selects the caller's own jobs and those of somebody else.
+pub fn not_mine() -> ApiError {
+    ApiError::bad_input("filter.submittedBy", "mine cannot be combined with another person's submittedBy")
+}
+
 async fn page(
     ctx: &Context<'_>,
     args: PageArgs,
@@ -113,9 +118,7 @@ async fn page(
     let me = ctx.caller().principal()?.user;
     let filter = filter.unwrap_or_default();
     if filter.mine && filter.submitted_by.is_some_and(|user| user != me) {
-        let problem =
-            ApiError::bad_input("filter.submittedBy", "mine cannot be combined with another person's submittedBy");
-        return Err(problem.into());
+        return Err(not_mine().into());
     }
     let page = Page::parse(args)?.sorted_by(SortType::Time)?;
     let selection = Selection {

@@ -19,14 +19,16 @@ use crate::configs::types::ConfigCommit;
 use crate::error::{ApiError, ApiErrors};
 use crate::events::Logged;
 use crate::feeds::loader::EventsOf;
-use crate::graphql::connection::{Connection, Page, PageArgs, argument, nodes_select_only, selects_only};
+use crate::graphql::connection::{
+    Connection, Edge, Page, PageArgs, argument, edge_selects_only, nodes_select_only, selects_only,
+};
 use crate::graphql::cursor::Position;
 use crate::graphql::edges;
 use crate::graphql::edges::loader::PageOf;
 use crate::graphql::limits::AnswerExt;
 use crate::graphql::limits::directives::{assumed_list, connection_size, cost};
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::scalars::{Cursor, Json};
+use crate::graphql::scalars::{FeedCursor, Json};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{GroupId, JobId, ProjectId};
 use crate::projects::model::Project as ProjectRow;
@@ -100,7 +102,20 @@ impl Job {
     /// # Errors
     /// The read failed, or the job no longer exists.
     pub async fn with_group(ctx: &Context<'_>, id: JobId) -> Result<(Self, GroupId), ApiError> {
-        let found = match selects_only(&ctx.field(), BRIEF_FIELDS) {
+        Self::read(ctx, id, selects_only(&ctx.field(), BRIEF_FIELDS)).await
+    }
+
+    /// The edge of the job in a list of jobs in the default order, for an edge from something that the viewer may see.
+    ///
+    /// # Errors
+    /// Those of [`Job::load`].
+    async fn edge(ctx: &Context<'_>, id: JobId) -> Result<Edge<Self>, ApiError> {
+        let (job, _) = Self::read(ctx, id, edge_selects_only(&ctx.field(), BRIEF_FIELDS)).await?;
+        Ok(Edge::of(position(&job.row), job))
+    }
+
+    async fn read(ctx: &Context<'_>, id: JobId, brief: bool) -> Result<(Self, GroupId), ApiError> {
+        let found = match brief {
             true => ctx.read::<BriefById>(id).await?.map(placed),
             false => ctx.read::<JobById>(id).await?.map(placed),
         };
@@ -266,7 +281,11 @@ impl Job {
         Ok(tasks.map(|tasks| tasks.to_vec()).unwrap_or_default())
     }
 
-    /// The history of the job, oldest event first.
+    /// The history of the job, oldest event first. It is kept as long as the job; once the events are so old that
+    /// subscriptions can no longer resume from them, only the latest 1000.
+    ///
+    /// The cursors of the edges are for this list only. To follow what happens next, subscribe to `jobEvents` after the
+    /// `cursor` of an event, or after `eventCursor`.
     #[graphql(directive = connection_size::apply())]
     async fn events(
         &self,
@@ -353,9 +372,10 @@ impl From<Arc<Logged<Happened>>> for JobEvent {
 /// An event in the history of a job.
 #[Object]
 impl JobEvent {
-    /// The position of the event in the feed. Pass it as `after` to `jobEvents` to resume after this event.
-    async fn cursor(&self) -> Cursor {
-        Cursor(self.0.seq.cursor())
+    /// The position of the event in the event log. Pass it as `after` to `jobEvents` to resume after this event. It is not
+    /// the cursor of an edge.
+    async fn cursor(&self) -> FeedCursor {
+        FeedCursor(self.0.seq.cursor())
     }
 
     /// When the event happened.
@@ -391,5 +411,11 @@ impl JobEvent {
     /// The job in its current state, which is at least as recent as the event.
     async fn job(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Job>> {
         Job::load(ctx, self.0.subject()).await.map(AtOnce).graphql(ctx)
+    }
+
+    /// The job as an edge of the connection `jobs` in its default order, for clients that insert it into a list that they
+    /// have loaded, such as Relay with `@prependEdge`.
+    async fn job_edge(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Edge<Job>>> {
+        Job::edge(ctx, self.0.subject()).await.map(AtOnce).graphql(ctx)
     }
 }

@@ -10,7 +10,7 @@ export const VIEWER = 'query Viewer { viewer { id username } }';
 export const SUBMIT = `mutation Submit($input: SubmitJobInput!) {
   submitJob(input: $input) { job { id phase events(first: 1) { nodes { cursor } } } }
 }`;
-export const WATCH = `subscription Watch($filter: JobEventFilter, $after: Cursor) {
+export const WATCH = `subscription Watch($filter: JobEventFilter, $after: FeedCursor) {
   jobEvents(filter: $filter, after: $after) { cursor phase job { id } }
 }`;
 export const UNKNOWN_JOB =

@@ -192,7 +192,7 @@ const TYPES = [
   'String',
   'Boolean',
   'ID',
-  'Cursor',
+  'FeedCursor',
   'Quantity',
   'JobPhase',
   'GroupOrderField',

@@ -23,7 +23,7 @@ pub const ROWS: Rows = Rows {
         ("cancelJob", "mutation($running: ID!) { cancelJob(input: { id: $running }) { job { id } } }"),
         (
             "jobEvents",
-            "subscription($ended: ID!, $start: Cursor!) { jobEvents(filter: { jobIds: [$ended] }, after: $start) { cursor } }",
+            "subscription($ended: ID!, $start: FeedCursor!) { jobEvents(filter: { jobIds: [$ended] }, after: $start) { cursor } }",
         ),
         ("jobLogs", "subscription($ended: ID!) { jobLogs(jobId: $ended) { cursor } }"),
     ],

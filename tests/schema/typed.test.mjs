@@ -27,7 +27,7 @@ async function generate(filename, pluginMap) {
     schema: buildSchema(readFileSync(join(root, 'schema.graphql'), 'utf8')),
     documents: operations,
     config: {
-      scalars: { Cursor: 'string', DateTime: 'string', JSON: 'unknown', Quantity: 'string' },
+      scalars: { DateTime: 'string', FeedCursor: 'string', JSON: 'unknown', Quantity: 'string' },
       strictScalars: true,
       useTypeImports: true,
     },

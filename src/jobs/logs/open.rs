@@ -16,7 +16,7 @@ use crate::feeds::{Audience, Channel};
 use crate::graphql::ApiResult;
 use crate::graphql::context::RequestExt;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::scalars::Cursor;
+use crate::graphql::scalars::FeedCursor;
 use crate::ids::JobId;
 use crate::jobs::event::JobEvent;
 use crate::jobs::loader::JobObject;
@@ -38,7 +38,7 @@ pub struct Asked {
     /// The number of existing lines to start with.
     pub tail_lines: Option<i32>,
     /// The cursor of the last chunk it received.
-    pub after: Option<Cursor>,
+    pub after: Option<FeedCursor>,
 }
 
 /// The resolver of a log. Like that of a feed it runs for each subscriber, and for the executions that they share.
