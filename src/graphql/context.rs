@@ -1,6 +1,7 @@
 //! What resolvers find in the request.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_graphql::Context;
 
@@ -47,16 +48,62 @@ pub struct ResumeAfter(pub Arc<str>);
 
 /// The cursor of the event that a subscription is sending, for transports that send it next to the payload.
 #[derive(Debug, Default)]
-pub struct LastCursor(Mutex<Option<Arc<str>>>);
+pub struct LastCursor {
+    cursor: Mutex<Option<Arc<str>>>,
+    standing: OnceLock<Standing>,
+}
 
 impl LastCursor {
     /// Records the cursor of the next event.
     pub fn set(&self, cursor: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(cursor.into());
+        *self.cursor.lock().unwrap_or_else(PoisonError::into_inner) = Some(cursor.into());
     }
 
     /// The cursor of the last event.
     pub fn get(&self) -> Option<Arc<str>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Records how to find out where the subscription stands between events.
+    pub fn moves_with(&self, standing: Standing) {
+        // A subscription has one resolver, which does this once.
+        let _ = self.standing.set(standing);
+    }
+
+    /// How to find out where the subscription stands between events, if that moves.
+    pub fn standing(&self) -> Option<Standing> {
+        self.standing.get().cloned()
     }
 }
+
+/// Where a subscription stands, which moves on while it has nothing to send. Asking costs next to nothing, and nobody
+/// asks of most subscriptions most of the time.
+#[derive(Clone)]
+pub struct Standing(Arc<dyn Fn() -> Option<String> + Send + Sync>);
+
+impl Standing {
+    /// As `find` finds it.
+    pub fn by(find: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(find))
+    }
+
+    /// The cursor up to which the subscription has sent everything that it sends. `None` while it is sending something:
+    /// then it is the cursor of the last event that was sent.
+    pub fn cursor(&self) -> Option<String> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Standing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Standing").field(&self.cursor()).finish()
+    }
+}
+
+impl PartialEq for Standing {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Standing {}

@@ -7,11 +7,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Request, Response};
+use async_graphql::{Request, Response, Value};
 use futures::stream::BoxStream;
 use serde::Serialize;
 
 use crate::error::ApiError;
+use crate::graphql::context::Standing;
 use crate::graphql::errors::RequestId;
 use crate::graphql::executable::{Executed, was_executed};
 use crate::graphql::limits::{CallerLimits, CostTable, Deadline, Prepared, Principal};
@@ -177,6 +178,8 @@ pub enum Frame {
     Begun {
         /// Where a subscriber that is disconnected before its first event can resume.
         cursor: Arc<str>,
+        /// How to find out where it can resume later, while no event is sent; `None` if that does not move.
+        standing: Option<Standing>,
     },
     /// An event: the serialized execution result, shared by all subscribers that receive the same.
     Next {
@@ -190,6 +193,15 @@ pub enum Frame {
         /// The errors as a JSON array.
         errors: Arc<str>,
     },
+    /// The subscription failed; nothing follows.
+    Failed {
+        /// The errors as a JSON array.
+        errors: Arc<str>,
+        /// Where it can resume, if it can.
+        cursor: Option<Arc<str>>,
+        /// Whether subscribing again can help.
+        retryable: bool,
+    },
 }
 
 impl Frame {
@@ -200,6 +212,16 @@ impl Frame {
         } else {
             Self::Refused { errors: answer::serialize_errors(&response.errors).into() }
         }
+    }
+
+    /// The last frame of a subscription that ends with the errors of this response.
+    pub fn failed(response: &Response, cursor: Option<Arc<str>>) -> Self {
+        let may_succeed = |error: &async_graphql::ServerError| {
+            let said = error.extensions.as_ref().and_then(|extensions| extensions.get("retryable"));
+            said == Some(&Value::Boolean(true))
+        };
+        let retryable = response.errors.iter().all(may_succeed);
+        Self::Failed { errors: answer::serialize_errors(&response.errors).into(), cursor, retryable }
     }
 }
 

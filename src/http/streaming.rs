@@ -1,34 +1,70 @@
 //! A subscription over plain HTTP: its frames, a heartbeat while it is silent, and the end when the server drains.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, Stream};
 
+use crate::graphql::context::Standing;
 use crate::http::endpoint::{Endpoint, Panicked};
 use crate::http::service::{Frame, GraphqlService};
 
 /// What is sent next.
 #[derive(Debug)]
 pub(super) enum Beat {
-    /// An event or a rejection.
+    /// An event, a rejection, or a failure that subscribing again does not help against.
     Frame(Frame),
-    /// Nothing for a while: keeps the connection alive.
-    Idle,
+    /// Nothing for a while: keeps the connection alive, and tells where the client can resume from now on.
+    Idle(Option<Arc<str>>),
     /// The operation is over.
     Finished,
     /// The operation ended because of a bug.
     Broken,
-    /// The server is shutting down; the client can resume elsewhere.
-    Drained,
+    /// The operation failed with these errors; the client can resume.
+    Failed {
+        /// The errors as a JSON array.
+        errors: Arc<str>,
+        /// Where.
+        cursor: Option<Arc<str>>,
+    },
+    /// The server is shutting down; the client can resume elsewhere, from here.
+    Drained(Option<Arc<str>>),
 }
 
 impl Beat {
     const fn is_last(&self) -> bool {
         match self {
-            Self::Frame(_) | Self::Idle => false,
-            Self::Finished | Self::Broken | Self::Drained => true,
+            Self::Frame(_) | Self::Idle(_) => false,
+            Self::Finished | Self::Broken | Self::Failed { .. } | Self::Drained(_) => true,
         }
+    }
+}
+
+/// How far the client has come.
+#[derive(Default)]
+struct Place {
+    cursor: Option<Arc<str>>,
+    standing: Option<Standing>,
+}
+
+impl Place {
+    fn moves_with(&mut self, frame: &Frame) {
+        match frame {
+            Frame::Begun { cursor, standing } => {
+                *self = Self { cursor: Some(Arc::clone(cursor)), standing: standing.clone() };
+            }
+            Frame::Next { cursor: Some(cursor), .. } => self.cursor = Some(Arc::clone(cursor)),
+            Frame::Next { cursor: None, .. } | Frame::Refused { .. } | Frame::Failed { .. } => {}
+        }
+    }
+
+    /// Where the client can resume: everything up to here was sent, or is not for it.
+    fn cursor(&mut self) -> Option<Arc<str>> {
+        if let Some(moved) = self.standing.as_ref().and_then(Standing::cursor) {
+            self.cursor = Some(moved.into());
+        }
+        self.cursor.clone()
     }
 }
 
@@ -40,10 +76,10 @@ pub(super) fn beating<S: GraphqlService>(
 ) -> impl Stream<Item = Beat> + Send + use<S> {
     let every = endpoint.settings().socket.ping_every;
     let drain = Box::pin(drained(endpoint.clone()));
-    futures::stream::unfold(Some((frames, drain)), move |state| async move {
-        let (mut frames, mut drain) = state?;
-        let beat = next(&mut frames, &mut drain, every).await;
-        let rest = (!beat.is_last()).then_some((frames, drain));
+    futures::stream::unfold(Some((frames, drain, Place::default())), move |state| async move {
+        let (mut frames, mut drain, mut place) = state?;
+        let beat = next(&mut frames, &mut drain, &mut place, every).await;
+        let rest = (!beat.is_last()).then_some((frames, drain, place));
         Some((beat, rest))
     })
 }
@@ -51,16 +87,21 @@ pub(super) fn beating<S: GraphqlService>(
 async fn next(
     frames: &mut BoxStream<'static, Result<Frame, Panicked>>,
     drain: &mut (impl Future<Output = ()> + Unpin),
+    place: &mut Place,
     every: Duration,
 ) -> Beat {
     tokio::select! {
         frame = frames.next() => match frame {
-            Some(Ok(frame)) => Beat::Frame(frame),
+            Some(Ok(Frame::Failed { errors, cursor, retryable: true })) => Beat::Failed { errors, cursor },
+            Some(Ok(frame)) => {
+                place.moves_with(&frame);
+                Beat::Frame(frame)
+            }
             Some(Err(Panicked)) => Beat::Broken,
             None => Beat::Finished,
         },
-        () = drain => Beat::Drained,
-        () = tokio::time::sleep(every) => Beat::Idle,
+        () = drain => Beat::Drained(place.cursor()),
+        () = tokio::time::sleep(every) => Beat::Idle(place.cursor()),
     }
 }
 

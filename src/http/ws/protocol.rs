@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::message::{self, ClientMessage};
 use super::sub_protocol::SubProtocol;
+use crate::graphql::context::Standing;
 use crate::http::params::Params;
 use crate::http::service::Frame;
 
@@ -145,7 +146,21 @@ enum Phase {
 #[derive(Debug)]
 struct Operation {
     id: Arc<str>,
+    /// Where the client can resume.
     cursor: Option<Arc<str>>,
+    standing: Option<Standing>,
+}
+
+impl Operation {
+    /// Everything up to this cursor was sent, or is not for the client.
+    fn cursor(&mut self) -> Option<&str> {
+        if let Some(moved) = self.standing.as_ref().and_then(Standing::cursor)
+            && self.cursor.as_deref() != Some(moved.as_str())
+        {
+            self.cursor = Some(moved.into());
+        }
+        self.cursor.as_deref()
+    }
 }
 
 /// A WebSocket, from when it is opened until it is closed.
@@ -283,7 +298,7 @@ impl Protocol {
         let (id, ticket) = (Arc::<str>::from(id), Ticket(self.next_ticket));
         self.next_ticket += 1;
         self.tickets.insert(Arc::clone(&id), ticket);
-        self.operations.insert(ticket, Operation { id, cursor: None });
+        self.operations.insert(ticket, Operation { id, cursor: None, standing: None });
         if self.phase == Phase::Ready {
             actions.push(Action::Start(ticket, params));
         } else {
@@ -294,9 +309,9 @@ impl Protocol {
 
     fn on_frame(&mut self, ticket: Ticket, frame: Frame) -> Vec<Action> {
         match frame {
-            Frame::Begun { cursor } => {
+            Frame::Begun { cursor, standing } => {
                 if let Some(operation) = self.operations.get_mut(&ticket) {
-                    operation.cursor = Some(cursor);
+                    (operation.cursor, operation.standing) = (Some(cursor), standing);
                 }
                 Vec::new()
             }
@@ -307,7 +322,8 @@ impl Protocol {
                 }
                 None => Vec::new(),
             },
-            Frame::Refused { errors } => match self.forget(ticket) {
+            // Not `next` and `complete`: to a client, that is a subscription that has done what it was for.
+            Frame::Refused { errors } | Frame::Failed { errors, .. } => match self.forget(ticket) {
                 Some(operation) => vec![Action::Send(self.spoken.error(&operation.id, &errors)), Action::Stop(ticket)],
                 None => Vec::new(),
             },
@@ -320,7 +336,7 @@ impl Protocol {
         }
         self.unanswered_pings += 1;
         // Browsers answer WebSocket pings themselves; proxies and GraphQL clients rely on those of the protocol.
-        let keep_alive = if self.phase == Phase::Ready { self.spoken.keep_alive() } else { None };
+        let keep_alive = if self.phase == Phase::Ready { self.spoken.keep_alive(self.cursors()) } else { None };
         [Action::Ping].into_iter().chain(keep_alive.map(Action::Send)).collect()
     }
 
@@ -329,15 +345,16 @@ impl Protocol {
     fn on_drained(&mut self, retry_after_ms: u64) -> Vec<Action> {
         let mut actions = Vec::with_capacity(2);
         if self.phase == Phase::Ready {
-            let cursors: Map<String, Value> = self
-                .operations
-                .values()
-                .filter_map(|operation| Some((operation.id.to_string(), Value::from(operation.cursor.as_deref()?))))
-                .collect();
-            actions.extend(self.spoken.draining(retry_after_ms, cursors).map(Action::Send));
+            actions.extend(self.spoken.draining(retry_after_ms, self.cursors()).map(Action::Send));
         }
         actions.extend(self.close(Close::Restart { retry_after_ms }));
         actions
+    }
+
+    /// Where each operation that can be resumed can be resumed from now on.
+    fn cursors(&mut self) -> Map<String, Value> {
+        let operations = self.operations.values_mut();
+        operations.filter_map(|operation| Some((operation.id.to_string(), operation.cursor()?.into()))).collect()
     }
 
     fn forget(&mut self, ticket: Ticket) -> Option<Operation> {
