@@ -98,7 +98,7 @@ async fn a_purge_that_is_killed_at_any_moment_loses_nothing_and_is_completed_lat
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
          AND pid <> pg_backend_pid() AND query LIKE '%event_horizon%'";
     let mut cut_off = 0;
-    while stage.number("SELECT seq - purged FROM event_horizon").await > 0 || cut_off == 0 {
+    while stage.number(strays).await > 0 {
         let (app, kept) = (stage.app.clone(), platform::events::History::of::<platform::jobs::event::JobEvent>());
         let later = chrono::Utc::now() + chrono::TimeDelta::hours(1);
         let purging = tokio::spawn(async move {
@@ -111,7 +111,7 @@ async fn a_purge_that_is_killed_at_any_moment_loses_nothing_and_is_completed_lat
         cut_off += 1;
         assert_eq!(stage.number("SELECT count(*) FROM event_horizon WHERE purged <= seq").await, 1);
     }
-    assert_eq!(stage.number(strays).await, 0);
+    assert!(cut_off > 0);
     // The pool notices that its connections are gone.
     while stage.app.db.ping().await.is_err() {}
     assert_eq!(ada.ask(HISTORY, json!({ "id": job })).await, history);

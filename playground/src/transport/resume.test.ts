@@ -157,7 +157,9 @@ describe('what the server says decides', () => {
 
 describe('the plan to resume', () => {
   test('follows aliases and the name of the variable', () => {
-    expect(planOf('subscription ($from: FeedCursor) { feed: jobEvents(after: $from) { at: cursor } }')).toEqual({
+    expect(
+      planOf('subscription ($from: FeedCursor) { feed: jobEvents(after: $from) { at: cursor } }'),
+    ).toEqual({
       field: 'feed',
       ofEvents: true,
       cursor: 'at',
