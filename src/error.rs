@@ -126,6 +126,34 @@ impl fmt::Display for Code {
     }
 }
 
+/// Why a caller is not authenticated: `extensions.reason` of an `UNAUTHENTICATED` error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignInReason {
+    /// The request has no access token.
+    NoToken,
+    /// The token was not issued by this server, or the header is not `Bearer <token>`.
+    TokenInvalid,
+    /// The token has expired; `refreshSession` returns a new one.
+    TokenExpired,
+    /// The session has ended, or the account is disabled: log in again.
+    SessionEnded,
+    /// The username or the password is incorrect.
+    WrongCredentials,
+}
+
+impl SignInReason {
+    /// The reason as in `extensions.reason`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoToken => "NO_TOKEN",
+            Self::TokenInvalid => "TOKEN_INVALID",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+            Self::SessionEnded => "SESSION_ENDED",
+            Self::WrongCredentials => "WRONG_CREDENTIALS",
+        }
+    }
+}
+
 /// An error as a client sees it, with a cause that is only logged. A single pointer, because every function that can
 /// fail needs room for an error and rarely has one.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +173,8 @@ pub struct Failure {
     pub field: Option<Cow<'static, str>>,
     /// The last cursor of a subscriber, if the error ends a subscription.
     pub cursor: Option<String>,
+    /// Why the caller is not authenticated, if the code is `Unauthenticated`.
+    pub reason: Option<SignInReason>,
     /// When to retry, if known.
     pub retry_after: Option<Duration>,
     #[source]
@@ -169,7 +199,8 @@ impl ApiError {
     /// An error of kind `code` with a one-sentence message.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self(Box::new(Failure { code, message, field: None, cursor: None, retry_after: None, source: None }))
+        let (field, cursor, reason, retry_after, source) = (None, None, None, None, None);
+        Self(Box::new(Failure { code, message, field, cursor, reason, retry_after, source }))
     }
 
     /// An invalid argument; `field` is its path in the input.
@@ -187,9 +218,11 @@ impl ApiError {
         Self::new(Code::Forbidden, message)
     }
 
-    /// The request needs authentication.
-    pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Code::Unauthenticated, message)
+    /// The request needs authentication, and has none for this reason.
+    pub fn unauthenticated(reason: SignInReason, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(Code::Unauthenticated, message);
+        error.reason = Some(reason);
+        error
     }
 
     /// The change conflicts with another one.

@@ -86,6 +86,10 @@ fn a_bad_word_is_shown_with_the_choices() {
         @r#"2: platform: ALLOWED_ORIGINS was "example.com"; it must be a comma-separated list of origins such as https://app.example.com, or * for all"#
     );
     insta::assert_snapshot!(
+        refusal(&["serve"], &[("JWT_SECRET", SECRET), ("COOKIE_SESSIONS", "true"), ("ALLOWED_ORIGINS", "*")]),
+        @r#"2: platform: ALLOWED_ORIGINS was "*"; it must be empty or a list of origins when COOKIE_SESSIONS=true"#
+    );
+    insta::assert_snapshot!(
         refusal(&["serve"], &[("RUST_LOG", "a=b=c")]),
         @r#"2: platform: RUST_LOG was "a=b=c"; it must be a filter such as info or platform=debug,warn"#
     );

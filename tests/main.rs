@@ -26,6 +26,7 @@ mod observations;
 mod postgres_embedded;
 mod rooms;
 mod schema;
+mod sessions;
 mod sharing;
 mod sign_in;
 mod stream;

@@ -234,6 +234,7 @@ impl Model {
             match action {
                 Action::Send(text) => drop(words(text)),
                 Action::Ping => {}
+                Action::Renew(_) => assert_eq!(self.phase, Phase::Ready),
                 Action::Authenticate(_) => {
                     assert_eq!(self.phase, Phase::Opened);
                     self.phase = Phase::Authenticating;
@@ -277,6 +278,7 @@ impl Model {
                 Action::Send(text) => words(text),
                 Action::Ping => "frame-ping".to_owned(),
                 Action::Authenticate(_) => "authenticate".to_owned(),
+                Action::Renew(_) => "renew".to_owned(),
                 Action::Start(..) => "start".to_owned(),
                 Action::Stop(_) => "stop".to_owned(),
                 Action::Close(close) => format!("close {}", close.code()),

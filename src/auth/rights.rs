@@ -2,11 +2,12 @@
 //!
 //! The principal of a request is as of its start. A subscription may outlive a role, so it is notified of each change
 //! of its user's roles and then decides again. Changes are announced on commit, no matter who makes them (the trigger
-//! `tell_rights`).
+//! `tell_rights`). The end of a session that nobody refreshes is not announced, so the session is looked up then.
 
 use std::time::Duration;
 
 use backon::Retryable;
+use tokio::time::Instant;
 
 use super::authenticator::Authenticator;
 use super::principal::Caller;
@@ -24,6 +25,8 @@ pub struct Rights {
     authenticator: Authenticator,
     notices: Notices,
     caller: Caller,
+    /// When the session ends, unless it was refreshed since the last lookup.
+    look_again_at: Instant,
 }
 
 impl Rights {
@@ -33,7 +36,7 @@ impl Rights {
     /// As [`Rights::look`].
     pub async fn of(authenticator: &Authenticator, caller: Caller) -> Result<Self, ApiError> {
         let notices = Notices::subscribe(authenticator.bus());
-        let mut rights = Self { authenticator: authenticator.clone(), notices, caller };
+        let mut rights = Self { authenticator: authenticator.clone(), notices, caller, look_again_at: Instant::now() };
         rights.look().await?;
         Ok(rights)
     }
@@ -47,11 +50,14 @@ impl Rights {
     pub async fn may_have_changed(&mut self) {
         match &self.caller {
             // Unauthenticated clients have no permissions that could change.
-            Caller::Anonymous => std::future::pending().await,
+            Caller::Anonymous | Caller::Refused(_) => std::future::pending().await,
             Caller::Known(principal) => {
-                if self.notices.about(principal).await.is_none() {
-                    // The server stops, and so does the subscription.
-                    std::future::pending().await
+                tokio::select! {
+                    notice = self.notices.about(principal) => if notice.is_none() {
+                        // The server stops, and so does the subscription.
+                        std::future::pending().await
+                    },
+                    () = tokio::time::sleep_until(self.look_again_at) => {}
                 }
             }
         }
@@ -70,6 +76,9 @@ impl Rights {
             .when(|error| error.code == Code::DatabaseUnavailable)
             .await;
         self.caller = looked?;
+        if let Caller::Known(principal) = &self.caller {
+            self.look_again_at = principal.look_again_at();
+        }
         Ok(())
     }
 }

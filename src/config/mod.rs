@@ -79,6 +79,10 @@ pub struct AuthConfig {
     pub access_token_life: Duration,
     /// The lifetime of an unused refresh token.
     pub refresh_token_life: Duration,
+    /// Whether WebSockets and event streams end when their access token expires, and not with their session only.
+    pub sockets_end_with_token: bool,
+    /// Whether `login` also stores the session in a cookie.
+    pub cookie_sessions: bool,
 }
 
 /// The Kubernetes cluster and how jobs reach it.
@@ -186,6 +190,7 @@ impl TryFrom<settings::ServeSettings> for Config {
 
     fn try_from(settings: settings::ServeSettings) -> Result<Self, ConfigError> {
         let jwt_keys = settings.auth.jwt_keys()?;
+        settings.auth.check(&settings.http.allowed_origins)?;
         settings.cluster.check()?;
         settings.limits.check()?;
         let database = settings.database.config()?;

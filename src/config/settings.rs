@@ -166,6 +166,12 @@ pub struct AuthSettings {
     /// Lifetime of an unused refresh token, in days
     #[arg(long, env = "REFRESH_TOKEN_DAYS", default_value = "30", value_name = "N", value_parser = between(1_u64, 365))]
     pub refresh_token_days: u64,
+    /// End WebSockets and event streams when their access token expires; by default, they last as long as their session
+    #[arg(long, env = "SOCKETS_END_WITH_TOKEN", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
+    pub sockets_end_with_token: bool,
+    /// Also store sessions in an HttpOnly cookie, for pages of the same site; not with ALLOWED_ORIGINS=*
+    #[arg(long, env = "COOKIE_SESSIONS", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
+    pub cookie_sessions: bool,
     /// See [`PasswordSettings`].
     #[command(flatten)]
     pub passwords: PasswordSettings,
@@ -176,12 +182,26 @@ impl AuthSettings {
         JwtKeys::parse(self.jwt_secret.as_ref(), self.jwt_secrets_old.as_ref())
     }
 
+    /// A browser adds the cookie to the requests of every page that may call the API, so these have to be listed.
+    pub(super) fn check(&self, allowed: &AllowedOrigins) -> Result<(), ConfigError> {
+        match allowed {
+            AllowedOrigins::Any if self.cookie_sessions => Err(ConfigError::Invalid {
+                variable: "ALLOWED_ORIGINS",
+                given: "*".to_owned(),
+                expected: "empty or a list of origins when COOKIE_SESSIONS=true".to_owned(),
+            }),
+            AllowedOrigins::Any | AllowedOrigins::Listed(_) | AllowedOrigins::SameOrigin => Ok(()),
+        }
+    }
+
     pub(super) fn config(&self, jwt_keys: JwtKeys) -> AuthConfig {
         AuthConfig {
             jwt_keys,
             bcrypt_cost: self.passwords.bcrypt_cost,
             access_token_life: Duration::from_secs(60 * self.access_token_minutes),
             refresh_token_life: Duration::from_secs(24 * 60 * 60 * self.refresh_token_days),
+            sockets_end_with_token: self.sockets_end_with_token,
+            cookie_sessions: self.cookie_sessions,
         }
     }
 }

@@ -66,6 +66,9 @@ fn fill(extensions: &mut ErrorExtensionValues, error: &ApiError, request_id: Opt
     if let Some(field) = &error.field {
         extensions.set("field", field.as_ref());
     }
+    if let Some(reason) = error.reason {
+        extensions.set("reason", reason.as_str());
+    }
     if let Some(cursor) = &error.cursor {
         extensions.set("cursor", cursor.as_str());
     }

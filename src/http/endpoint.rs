@@ -12,7 +12,7 @@ use http::HeaderMap;
 use crate::error::{ApiError, Code};
 use crate::graphql::errors::{complete, without_suggestions};
 use crate::graphql::executable::was_executed;
-use crate::graphql::limits::{Account, Accounts, Deadline, Principal};
+use crate::graphql::limits::{Account, Accounts, Deadline, Prepared, Principal};
 use crate::http::answer::{self, Answered};
 use crate::http::documents::Documents;
 use crate::http::graphql::HEADERS;
@@ -77,6 +77,14 @@ impl<S: GraphqlService> Endpoint<S> {
     pub fn account(&self, caller: &S::Caller, meta: &RequestMeta) -> Arc<Account> {
         let principal = self.service().principal(caller).unwrap_or_else(|| Principal::of_address(meta.peer.address));
         self.inner.accounts.of(principal)
+    }
+
+    /// Parses an operation of this caller that will probably be rejected, and charges for that.
+    pub async fn read(&self, caller: &S::Caller, params: &Params, meta: &RequestMeta) -> Option<Prepared> {
+        let limits = self.service().limits(caller);
+        self.account(caller, meta).charge_refused(limits.rate);
+        let document = self.inner.documents.find(params, &limits.operation).await.ok()?;
+        Prepared::choose(document, params.operation_name()).ok()
     }
 
     /// Parses, measures and charges an operation of this caller.

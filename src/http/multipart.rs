@@ -7,30 +7,28 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use http::header;
 
-use crate::http::endpoint::{Endpoint, Panicked};
+use crate::http::endpoint::Endpoint;
 use crate::http::service::{Frame, GraphqlService};
-use crate::http::streaming::{Beat, beating};
+use crate::http::streaming::{Beat, EXPIRED, Streamed, beating};
 
 const FIRST_BOUNDARY: &str = "--graphql";
 /// Turns the preceding boundary into the last.
 const END: &str = "--\r\n";
 
 /// The subscription as parts.
-pub(super) fn answer<S: GraphqlService>(
-    endpoint: &Endpoint<S>,
-    frames: BoxStream<'static, Result<Frame, Panicked>>,
-) -> Response {
+pub(super) fn answer<S: GraphqlService>(endpoint: &Endpoint<S>, Streamed { frames, expired }: Streamed) -> Response {
     let frames = frames.filter(|frame| std::future::ready(!matches!(frame, Ok(Frame::Begun { .. })))).boxed();
-    let parts = beating(endpoint, frames).map(|beat| match beat {
+    let parts = beating(endpoint, Streamed { frames, expired }).map(|beat| match beat {
         // The protocol has no place for it.
         Beat::Frame(Frame::Begun { .. }) | Beat::Idle => part("{}"),
         Beat::Frame(Frame::Next { payload, .. }) => part(&format!(r#"{{"payload":{payload}}}"#)),
         Beat::Frame(Frame::Refused { errors }) => part(&format!(r#"{{"payload":{{"errors":{errors}}}}}"#)),
         Beat::Finished => END.to_owned(),
         Beat::Broken => end(r#"{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}"#),
+        Beat::Expired => end(EXPIRED),
         Beat::Drained => {
             end(r#"{"message":"the server is restarting; subscribe again","extensions":{"code":"RATE_LIMITED","retryable":true}}"#)
         }

@@ -21,6 +21,7 @@ use crate::graphql::errors::RequestId;
 use crate::http::client_address::ClientAddress;
 use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
+use crate::http::settings::HttpSettings;
 use crate::http::{answer, client_address, graphql, playground, probes, rate_headers, request_id};
 
 /// The routes of the server. The layers around them are one service without a box for each, and `/graphql`, which
@@ -31,7 +32,7 @@ pub fn router<S: GraphqlService>(
 {
     // Streams are not compressed: an event must not wait in a compressor for the next one.
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/mixed"));
-    let cors = cors(&endpoint.settings().allowed_origins);
+    let cors = cors(endpoint.settings());
     let trusted_proxies = endpoint.settings().trusted_proxies.clone();
     let pages = Router::new()
         .route("/schema.graphql", get(probes::schema::<S>))
@@ -79,9 +80,10 @@ async fn answer<S: GraphqlService>(
     Ok(AssertUnwindSafe(answered.instrument(span)).catch_unwind().await.unwrap_or_else(panicked))
 }
 
-/// Pages of other origins may call the API if the operator allows them; credentials are a header, never a cookie.
-fn cors(allowed: &AllowedOrigins) -> CorsLayer {
-    let origins = match allowed {
+/// Pages of other origins may call the API if the operator allows them. Credentials are a header, and a cookie only if
+/// sessions are stored in cookies: then the origins are always listed, as CORS requires.
+fn cors(settings: &HttpSettings) -> CorsLayer {
+    let origins = match &settings.allowed_origins {
         AllowedOrigins::SameOrigin => AllowOrigin::list([]),
         AllowedOrigins::Any => AllowOrigin::any(),
         AllowedOrigins::Listed(list) => {
@@ -90,6 +92,7 @@ fn cors(allowed: &AllowedOrigins) -> CorsLayer {
     };
     CorsLayer::new()
         .allow_origin(origins)
+        .allow_credentials(settings.cookie_sessions)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([
             header::AUTHORIZATION,
@@ -103,10 +106,15 @@ fn cors(allowed: &AllowedOrigins) -> CorsLayer {
             HeaderName::from_static("graphql-cost"),
         ])
         .expose_headers(
-            [request_id::HEADER, header::RETRY_AFTER, HeaderName::from_static("server-timing")]
-                .into_iter()
-                .chain(rate_headers::NAMES)
-                .collect::<Vec<_>>(),
+            [
+                request_id::HEADER,
+                header::RETRY_AFTER,
+                header::WWW_AUTHENTICATE,
+                HeaderName::from_static("server-timing"),
+            ]
+            .into_iter()
+            .chain(rate_headers::NAMES)
+            .collect::<Vec<_>>(),
         )
         .max_age(std::time::Duration::from_secs(600))
 }

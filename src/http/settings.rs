@@ -10,6 +10,8 @@ use crate::http::documents::DocumentSettings;
 pub struct HttpSettings {
     /// Origins, apart from the server's own, from which pages may call the API.
     pub allowed_origins: AllowedOrigins,
+    /// Whether pages of these origins can send cookies, because sessions are stored in cookies.
+    pub cookie_sessions: bool,
     /// The reverse proxies whose headers about the client address are trusted.
     pub trusted_proxies: TrustedProxies,
     /// Maximum size of a request body in bytes.
@@ -66,6 +68,7 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             allowed_origins: AllowedOrigins::SameOrigin,
+            cookie_sessions: false,
             trusted_proxies: TrustedProxies::default(),
             max_body_bytes: 2 << 20,
             max_batch: 0,

@@ -9,24 +9,21 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::BoxStream;
 use http::header;
 
 use crate::http::answer;
-use crate::http::endpoint::{Endpoint, Panicked};
+use crate::http::endpoint::Endpoint;
 use crate::http::service::{Frame, GraphqlService};
-use crate::http::streaming::{Beat, beating};
+use crate::http::streaming::{self, Beat, Streamed, beating};
 
 /// The operation as a stream of events.
-pub(super) fn answer<S: GraphqlService>(
-    endpoint: &Endpoint<S>,
-    frames: BoxStream<'static, Result<Frame, Panicked>>,
-) -> Response {
+pub(super) fn answer<S: GraphqlService>(endpoint: &Endpoint<S>, streamed: Streamed) -> Response {
     let retry_ms = endpoint.lifecycle().retry_after().as_millis();
-    let beats = beating(endpoint, frames).map(move |beat| match beat {
+    let beats = beating(endpoint, streamed).map(move |beat| match beat {
         Beat::Frame(frame) => event(&frame),
         Beat::Idle => ":\n\n".to_owned(),
-        Beat::Broken => format!("{}{COMPLETE}", event(&super::streaming::broken())),
+        Beat::Broken => format!("{}{COMPLETE}", event(&streaming::broken())),
+        Beat::Expired => format!("{}{COMPLETE}", event(&streaming::expired())),
         Beat::Finished => COMPLETE.to_owned(),
         // No `complete`: the client reconnects and resumes after the last ID.
         Beat::Drained => format!("retry: {retry_ms}\n\n"),

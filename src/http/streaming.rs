@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::{self, BoxFuture};
 use futures::stream::{BoxStream, Stream};
+use futures::{FutureExt as _, StreamExt as _};
 
 use crate::http::endpoint::{Endpoint, Panicked};
 use crate::http::service::{Frame, GraphqlService};
+
+/// The error of a stream that ends because the credentials of its caller have expired.
+pub(super) const EXPIRED: &str = r#"{"message":"the access token has expired; get a new one with refreshSession, and subscribe again","extensions":{"code":"UNAUTHENTICATED","reason":"TOKEN_EXPIRED","retryable":false}}"#;
 
 /// What is sent next.
 #[derive(Debug)]
@@ -21,13 +25,15 @@ pub(super) enum Beat {
     Broken,
     /// The server is shutting down; the client can resume elsewhere.
     Drained,
+    /// The credentials have expired, and the operator decided that this ends the stream.
+    Expired,
 }
 
 impl Beat {
     const fn is_last(&self) -> bool {
         match self {
             Self::Frame(_) | Self::Idle => false,
-            Self::Finished | Self::Broken | Self::Drained => true,
+            Self::Finished | Self::Broken | Self::Drained | Self::Expired => true,
         }
     }
 }
@@ -36,21 +42,31 @@ impl Beat {
 /// has room for it, so a slow reader only delays its own subscription.
 pub(super) fn beating<S: GraphqlService>(
     endpoint: &Endpoint<S>,
-    frames: BoxStream<'static, Result<Frame, Panicked>>,
+    streamed: Streamed,
 ) -> impl Stream<Item = Beat> + Send + use<S> {
     let every = endpoint.settings().socket.ping_every;
-    let drain = Box::pin(drained(endpoint.clone()));
-    futures::stream::unfold(Some((frames, drain)), move |state| async move {
-        let (mut frames, mut drain) = state?;
-        let beat = next(&mut frames, &mut drain, every).await;
-        let rest = (!beat.is_last()).then_some((frames, drain));
+    let expired = streamed.expired.map(|()| Beat::Expired);
+    let end = future::select(expired, drained(endpoint.clone()).map(|()| Beat::Drained).boxed());
+    let end = end.map(|end| end.factor_first().0).boxed();
+    futures::stream::unfold(Some((streamed.frames, end)), move |state| async move {
+        let (mut frames, mut end) = state?;
+        let beat = next(&mut frames, &mut end, every).await;
+        let rest = (!beat.is_last()).then_some((frames, end));
         Some((beat, rest))
     })
 }
 
+/// An operation whose frames are sent as a stream.
+pub(super) struct Streamed {
+    /// Its frames.
+    pub frames: BoxStream<'static, Result<Frame, Panicked>>,
+    /// Resolves when the credentials of its caller expire, if that ends the stream.
+    pub expired: BoxFuture<'static, ()>,
+}
+
 async fn next(
     frames: &mut BoxStream<'static, Result<Frame, Panicked>>,
-    drain: &mut (impl Future<Output = ()> + Unpin),
+    end: &mut BoxFuture<'static, Beat>,
     every: Duration,
 ) -> Beat {
     tokio::select! {
@@ -59,7 +75,7 @@ async fn next(
             Some(Err(Panicked)) => Beat::Broken,
             None => Beat::Finished,
         },
-        () = drain => Beat::Drained,
+        end = end => end,
         () = tokio::time::sleep(every) => Beat::Idle,
     }
 }
@@ -74,4 +90,9 @@ pub(super) fn broken() -> Frame {
     Frame::Refused {
         errors: r#"[{"message":"internal error","extensions":{"code":"INTERNAL","retryable":false}}]"#.into(),
     }
+}
+
+/// The error that a client receives when its credentials have expired.
+pub(super) fn expired() -> Frame {
+    Frame::Refused { errors: format!("[{EXPIRED}]").into() }
 }

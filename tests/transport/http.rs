@@ -89,8 +89,8 @@ async fn batches_are_off_until_switched_on_and_then_bounded() {
 #[tokio::test]
 async fn wrong_credentials_are_401_whatever_the_media_type() {
     let answer = Server::start().await.post("{ hello }", &[("authorization", "Bearer bad")]).await;
-    insta::assert_snapshot!(answer.told(), @r#"401 application/json {"errors":[{"message":"the access token is not valid","extensions":{"code":"UNAUTHENTICATED","requestId":"ID","retryable":false}}]}"#);
-    assert_eq!(answer.header("www-authenticate"), "Bearer");
+    insta::assert_snapshot!(answer.told(), @r#"401 application/json {"errors":[{"message":"the access token is not valid","extensions":{"code":"UNAUTHENTICATED","reason":"TOKEN_INVALID","requestId":"ID","retryable":false}}]}"#);
+    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"platform\", error=\"invalid_token\"");
 }
 
 #[tokio::test]

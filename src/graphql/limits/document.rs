@@ -1,8 +1,11 @@
 //! A parsed document with its plan. It is the same for everybody who sends the same text, so it is cached and shared.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+};
 use async_graphql::{Name, Positioned, Response, ServerError, Value, Variables};
 
 use super::input::InputLists;
@@ -168,6 +171,38 @@ impl Prepared {
             (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
             (DocumentOperations::Multiple(_), None) => None,
         }
+    }
+
+    /// Whether it is a mutation that only consists of fields with these names, in its own selection set and in fragments.
+    pub fn mutates_only(&self, names: &[&str]) -> bool {
+        let fragments = &self.document.parsed.fragments;
+        let mut pending = match self.definition() {
+            Some(operation) if operation.node.ty == OperationType::Mutation => vec![&operation.node.selection_set],
+            Some(_) | None => return false,
+        };
+        // A valid document has no cycles, but may spread a fragment any number of times.
+        let mut spread = HashSet::new();
+        while let Some(set) = pending.pop() {
+            for selection in &set.node.items {
+                match &selection.node {
+                    Selection::Field(field) => {
+                        let name = field.node.name.node.as_str();
+                        if name != "__typename" && !names.contains(&name) {
+                            return false;
+                        }
+                    }
+                    Selection::InlineFragment(inline) => pending.push(&inline.node.selection_set),
+                    Selection::FragmentSpread(named) => {
+                        let name = &named.node.fragment_name.node;
+                        let Some(fragment) = fragments.get(name) else { return false };
+                        if spread.insert(name) {
+                            pending.push(&fragment.node.selection_set);
+                        }
+                    }
+                }
+            }
+        }
+        true
     }
 
     /// The values of its variables, from those that were given and the defaults.

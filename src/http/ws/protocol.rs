@@ -126,6 +126,8 @@ pub enum Action {
     Ping,
     /// Authenticate, and respond with [`Event::Accepted`] or [`Event::Refused`].
     Authenticate(Map<String, Value>),
+    /// Authenticate again with these credentials, and respond with [`Event::Refused`] if they are not valid.
+    Renew(String),
     /// Start an operation.
     Start(Ticket, Box<Params>),
     /// Stop an operation that the client has ended.
@@ -242,7 +244,7 @@ impl Protocol {
                 vec![Action::Authenticate(payload)]
             }
             (ClientMessage::Init(_), _) => self.close(Close::SecondInit),
-            (ClientMessage::Ping(payload), _) => vec![Action::Send(message::pong(payload))],
+            (ClientMessage::Ping(payload), _) => self.on_ping(payload),
             (ClientMessage::Pong, _) => Vec::new(),
             (ClientMessage::Subscribe { id, params }, Phase::Ready) => self.subscribe(id, params),
             // subscriptions-transport-ws starts its operations immediately after its connection_init.
@@ -252,6 +254,19 @@ impl Protocol {
             (ClientMessage::Subscribe { .. }, _) => self.close(Close::Unauthorized),
             (ClientMessage::Complete { id }, _) => self.stop(&id),
             (ClientMessage::Terminate, _) => self.close(Close::Terminated),
+        }
+    }
+
+    /// A ping can contain a new access token, for a WebSocket that ends when the one it has expires. It is not sent back.
+    fn on_ping(&self, mut payload: Option<Map<String, Value>>) -> Vec<Action> {
+        let authorization = match (self.phase, payload.as_mut()) {
+            (Phase::Ready, Some(payload)) => payload.remove("authorization"),
+            _ => None,
+        };
+        let pong = Action::Send(message::pong(payload));
+        match authorization {
+            Some(Value::String(authorization)) => vec![Action::Renew(authorization), pong],
+            Some(_) | None => vec![pong],
         }
     }
 

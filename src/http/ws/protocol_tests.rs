@@ -13,6 +13,7 @@ pub(super) fn said(actions: Vec<Action>) -> String {
     let words = actions.into_iter().map(|action| match action {
         Action::Send(text) => format!("send {text}"),
         Action::Ping => "ping".to_owned(),
+        Action::Renew(credentials) => format!("renew {credentials}"),
         Action::Authenticate(payload) => format!("authenticate {}", Value::Object(payload)),
         Action::Start(ticket, params) => format!("start #{} {}", ticket.0, params.query().unwrap_or_default()),
         Action::Stop(ticket) => format!("stop #{}", ticket.0),
@@ -89,6 +90,16 @@ fn init_in_time_makes_the_time_out_void() {
 fn ping_is_answered_with_its_payload_even_before_init() {
     let mut socket = Protocol::new(SubProtocol::Transport, 2);
     insta::assert_snapshot!(text(&mut socket, r#"{"type":"ping","payload":{"n":1}}"#), @r#"send {"type":"pong","payload":{"n":1}}"#);
+}
+
+#[test]
+fn a_ping_with_a_token_renews_it_after_the_init_and_the_pong_does_not_contain_it() {
+    let ping = r#"{"type":"ping","payload":{"authorization":"Bearer t","n":1}}"#;
+    let mut socket = Protocol::new(SubProtocol::Transport, 2);
+    insta::assert_snapshot!(text(&mut socket, ping), @r#"send {"type":"pong","payload":{"authorization":"Bearer t","n":1}}"#);
+    insta::assert_snapshot!(text(&mut ready(), ping), @r#"renew Bearer t; send {"type":"pong","payload":{"n":1}}"#);
+    let wrong = r#"{"type":"ping","payload":{"authorization":7}}"#;
+    insta::assert_snapshot!(text(&mut ready(), wrong), @r#"send {"type":"pong","payload":{}}"#);
 }
 
 #[test]
