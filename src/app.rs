@@ -171,7 +171,7 @@ impl GraphqlService for App {
     }
 
     fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        cookie::token(headers).filter(|_| self.config.auth.cookie_sessions)
+        if self.config.auth.cookie_sessions { cookie::token(headers) } else { None }
     }
 
     fn is_same_session(&self, one: &Caller, other: &Caller) -> bool {

@@ -4,10 +4,11 @@
 //! of its user's roles and then decides again. Changes are announced on commit, no matter who makes them (the trigger
 //! `tell_rights`). The end of a session that nobody refreshes is not announced, so the session is looked up then.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use backon::Retryable;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::authenticator::Authenticator;
 use super::principal::Caller;
@@ -25,8 +26,9 @@ pub struct Rights {
     authenticator: Authenticator,
     notices: Notices,
     caller: Caller,
-    /// When the session ends, unless it was refreshed since the last lookup.
-    look_again_at: Instant,
+    /// The end of the session, unless it was refreshed since the last lookup. Kept, because a new timer for every event
+    /// of a subscription would be expensive.
+    session_end: Pin<Box<Sleep>>,
 }
 
 impl Rights {
@@ -36,7 +38,8 @@ impl Rights {
     /// As [`Rights::look`].
     pub async fn of(authenticator: &Authenticator, caller: Caller) -> Result<Self, ApiError> {
         let notices = Notices::subscribe(authenticator.bus());
-        let mut rights = Self { authenticator: authenticator.clone(), notices, caller, look_again_at: Instant::now() };
+        let session_end = Box::pin(tokio::time::sleep_until(Instant::now()));
+        let mut rights = Self { authenticator: authenticator.clone(), notices, caller, session_end };
         rights.look().await?;
         Ok(rights)
     }
@@ -57,7 +60,7 @@ impl Rights {
                         // The server stops, and so does the subscription.
                         std::future::pending().await
                     },
-                    () = tokio::time::sleep_until(self.look_again_at) => {}
+                    () = &mut self.session_end => {}
                 }
             }
         }
@@ -77,7 +80,7 @@ impl Rights {
             .await;
         self.caller = looked?;
         if let Caller::Known(principal) = &self.caller {
-            self.look_again_at = principal.look_again_at();
+            self.session_end.as_mut().reset(principal.look_again_at());
         }
         Ok(())
     }

@@ -259,7 +259,7 @@ async fn batch<S: GraphqlService>(
         };
         payload.push_str(&answered.payload());
         // The last one knows what is left.
-        let cookie = headers.remove(header::SET_COOKIE);
+        let cookie = headers.get_all(header::SET_COOKIE).iter().next_back().cloned();
         headers = answered.headers;
         if let Some(cookie) = cookie {
             headers.entry(header::SET_COOKIE).or_insert(cookie);

@@ -9,16 +9,28 @@ use crate::support::subscription::Subscription;
 
 const EVENTS: &str = "subscription { jobEvents { cursor } }";
 
+/// The seconds that a token or a session has left: enough to use it on a busy machine, and to wait for its end.
+const LEFT: i64 = 8;
+
 /// A socket with a subscription, whose token expires in a moment.
 async fn socket(ada: &Session) -> Subscription {
     let url = ada.graphql_url.replace("http://", "ws://");
-    Subscription::begin(&url, &expiring(&ada.token, 1), EVENTS, json!({})).await
+    Subscription::begin(&url, &expiring(&ada.token, LEFT), EVENTS, json!({})).await
 }
 
 /// The data of a query over the socket, once the token has expired; `None` if the socket is closed.
 async fn viewer_after_expiry(socket: &mut Subscription) -> Option<Value> {
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    wait_for_the_end().await;
     answer(socket, "q", VIEWER, json!({})).await
+}
+
+async fn wait_for_the_end() {
+    tokio::time::sleep(std::time::Duration::from_secs(LEFT.unsigned_abs() + 1)).await;
+}
+
+/// Leaves all sessions a moment.
+async fn end_sessions_soon(serve: &Serve) {
+    serve.execute(&format!("UPDATE sessions SET expires_at = now() + interval '{LEFT} seconds'")).await;
 }
 
 async fn answer(socket: &mut Subscription, id: &str, query: &str, variables: Value) -> Option<Value> {
@@ -66,7 +78,7 @@ async fn a_disabled_account_ends_a_socket_whose_token_has_expired() {
 async fn a_session_that_nobody_refreshes_ends_its_socket_and_its_stream() {
     let serve = running(&[]).await;
     let ada = serve.log_in("ada").await;
-    serve.execute("UPDATE sessions SET expires_at = now() + interval '4 seconds'").await;
+    end_sessions_soon(&serve).await;
     let mut socket = socket(&ada).await;
     let stream = stream(&ada, &ada.token).await;
     insta::assert_snapshot!(close(&mut socket).await, @"4403 SESSION_ENDED: the session has ended; log in again");
@@ -80,11 +92,11 @@ async fn a_session_that_is_refreshed_keeps_its_socket() {
     let token = refresh_token(&serve, "ada").await;
     let access = post(&serve, &[], json!({ "query": REFRESH, "variables": { "t": token } })).await.body;
     let tokens = &access["data"]["refreshSession"];
-    serve.execute("UPDATE sessions SET expires_at = now() + interval '4 seconds'").await;
+    end_sessions_soon(&serve).await;
     let url = format!("{}/graphql", serve.url().unwrap()).replace("http://", "ws://");
     let mut socket = Subscription::begin(&url, tokens["accessToken"].as_str().unwrap(), EVENTS, json!({})).await;
     post(&serve, &[], json!({ "query": REFRESH, "variables": { "t": tokens["refreshToken"] } })).await;
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    wait_for_the_end().await;
     assert_eq!(answer(&mut socket, "q", VIEWER, json!({})).await, is_ada());
 }
 
@@ -115,12 +127,12 @@ async fn where_the_operator_wants_it_sockets_and_streams_end_with_their_token() 
     let serve = strict().await;
     let ada = serve.log_in("ada").await;
     let mut socket = socket(&ada).await;
-    let stream = stream(&ada, &expiring(&ada.token, 1)).await;
+    let stream = stream(&ada, &expiring(&ada.token, LEFT)).await;
     insta::assert_snapshot!(close(&mut socket).await, @"4403 TOKEN_EXPIRED: the access token has expired; get a new one with refreshSession");
     insta::assert_snapshot!(stream.await, @r#"event: next "TOKEN_EXPIRED" "the access token has expired; get a new one with refreshSession, and subscribe again"
 event: complete null null"#);
 
-    let request = http_client().post(&ada.graphql_url).bearer_auth(expiring(&ada.token, 1));
+    let request = http_client().post(&ada.graphql_url).bearer_auth(expiring(&ada.token, LEFT));
     let request = request.header("accept", "multipart/mixed;subscriptionSpec=1.0").json(&json!({ "query": EVENTS }));
     let parts = request.send().await.unwrap().text().await.unwrap();
     assert!(parts.contains(r#""reason":"TOKEN_EXPIRED""#) && parts.ends_with("--graphql--\r\n"), "{parts}");
