@@ -16,6 +16,7 @@ mod crds;
 mod cursors;
 mod dependencies;
 mod faults;
+mod forms;
 mod fuzz;
 mod house;
 mod job_logs;

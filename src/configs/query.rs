@@ -7,16 +7,17 @@ use super::model::{self, Selection};
 use super::types::{ConfigCommit, ConfigFile};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope};
-use crate::error::{ApiError, ApiErrors};
+use crate::error::{ApiError, ApiErrors, both};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
+use crate::graphql::ids::{self, GivenId};
 use crate::graphql::keyset::{OrderDirection, SortType};
 use crate::graphql::limits::InTime;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{CommitId, ConfigId, ProjectId};
+use crate::ids::{CommitId, ConfigId, ConfigKind, ProjectKind};
 use crate::projects::loader::ProjectsById;
 
 /// Filters for a list of config files. Omitted fields do not filter; a config file must match all fields that are
@@ -24,7 +25,7 @@ use crate::projects::loader::ProjectsById;
 #[derive(Debug, Default, InputObject)]
 pub struct ConfigFileFilter {
     /// Only return config files of this project.
-    pub project_id: Option<ProjectId>,
+    pub project_id: Option<GivenId<ProjectKind>>,
     /// Only return config files with one of these names.
     pub names: Option<Vec<String>>,
 }
@@ -39,9 +40,9 @@ impl ConfigQuery {
     async fn config_file(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of the config file: `config_` followed by 26 characters.")] id: ConfigId,
-    ) -> ApiResult<AtOnce<ConfigFile>> {
-        find(ctx, id).await.map(AtOnce).graphql(ctx)
+        #[graphql(desc = "The ID of the config file: `config_` followed by 26 characters.")] id: GivenId<ConfigKind>,
+    ) -> ApiResult<Option<AtOnce<ConfigFile>>> {
+        async { find(ctx, id.at("id")?).await.map(AtOnce).map(Some) }.await.graphql(ctx)
     }
 
     /// The config files of your groups' projects, oldest first. Platform admins see all config files.
@@ -97,8 +98,9 @@ async fn list(
 ) -> Result<Connection<ConfigFile>, ApiErrors> {
     let visible = policy::visible(&ctx.caller())?;
     let filter = filter.unwrap_or_default();
-    let selection = Selection { project: filter.project_id, names: filter.names, direction: OrderDirection::Asc };
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
+    let page = Page::parse(args).and_then(|page| page.sorted_by(SortType::Time));
+    let (project, page) = both(ids::maybe(filter.project_id.as_ref(), "filter.projectId"), page)?;
+    let selection = Selection { project, names: filter.names, direction: OrderDirection::Asc };
     let db = ctx.db()?.clone();
     let rows =
         async { Ok::<_, ApiError>(model::page(&mut *db.connection().await?, &visible, &selection, &page).await?) };

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::Context;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::errors::RequestId;
 use super::loaders::Loaders;
@@ -25,6 +26,10 @@ pub trait RequestExt {
 
     /// The ID of the request, if it has one.
     fn request_id(&self) -> Option<&str>;
+
+    /// Waits until no other field of the request has a turn: for work of which a request does one piece at a time, until
+    /// the returned value is dropped.
+    fn turn(&self) -> impl Future<Output = Option<SemaphorePermit<'_>>> + Send;
 }
 
 impl RequestExt for Context<'_> {
@@ -38,6 +43,21 @@ impl RequestExt for Context<'_> {
 
     fn request_id(&self) -> Option<&str> {
         self.data_opt::<RequestId>().map(|id| id.0.as_str())
+    }
+
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.data_opt::<Turns>()?.0.acquire().await.ok()
+    }
+}
+
+/// Who has the turn among the fields of a request; part of the request data.
+#[derive(Debug)]
+pub struct Turns(Semaphore);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Semaphore::new(1))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod executable;
 pub mod feed;
 pub(crate) mod ids;
 pub(crate) mod keyset;
+pub(crate) mod later;
 mod lexer;
 pub mod likeness;
 pub mod limits;
@@ -22,6 +23,7 @@ pub(crate) mod names;
 pub(crate) mod nesting;
 pub(crate) mod nul;
 pub mod other_loaders;
+pub(crate) mod place;
 pub(crate) mod scalars;
 pub(crate) mod shape;
 #[cfg(test)]

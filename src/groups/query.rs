@@ -11,11 +11,12 @@ use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
+use crate::graphql::ids::GivenId;
 use crate::graphql::keyset::{OrderDirection, SortType};
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::GroupId;
+use crate::ids::{GroupId, GroupKind};
 
 /// Filters for a list of groups. Omitted fields do not filter; a group must match all fields that are given:
 /// `{mine: true, names: ["vision"]}`.
@@ -42,8 +43,8 @@ pub struct GroupOrder {
     /// The field to sort by.
     pub field: GroupOrderField,
     /// The direction to sort in.
-    #[graphql(default)]
-    pub direction: OrderDirection,
+    #[graphql(default_with = "Some(OrderDirection::Asc)")]
+    pub direction: Option<OrderDirection>,
 }
 
 /// The queries for groups.
@@ -56,9 +57,9 @@ impl GroupQuery {
     async fn group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of the group: `group_` followed by 26 characters.")] id: GroupId,
-    ) -> ApiResult<AtOnce<Group>> {
-        find(ctx, id).await.map(AtOnce).graphql(ctx)
+        #[graphql(desc = "The ID of the group: `group_` followed by 26 characters.")] id: GivenId<GroupKind>,
+    ) -> ApiResult<Option<AtOnce<Group>>> {
+        async { find(ctx, id.at("id")?).await.map(AtOnce).map(Some) }.await.graphql(ctx)
     }
 
     /// The groups that you are a member of. Platform admins see all groups.
@@ -105,7 +106,7 @@ async fn list(
         names: filter.names,
         member: if mine { Some(ctx.caller().principal()?.user) } else { None },
         sort,
-        direction: order.map(|order| order.direction).unwrap_or_default(),
+        direction: order.and_then(|order| order.direction).unwrap_or_default(),
     };
     let page = Page::parse(args)?.sorted_by(match sort {
         SortBy::Name => SortType::Text,

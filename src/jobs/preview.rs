@@ -3,12 +3,50 @@
 use async_graphql::{ComplexObject, Context, SimpleObject};
 
 use super::admission::AdmissionVerdict;
+use super::input::SubmitJobInput;
 use super::model::manifest::Manifest;
 use super::review::{Review, Room};
-use crate::graphql::limits::AnswerExt;
+use super::service::Submitter;
+use crate::auth::acting::CallerExt;
+use crate::error::{ApiError, ApiErrors};
+use crate::graphql::context::RequestExt;
+use crate::graphql::later::Later;
 use crate::graphql::limits::directives::{assumed_list, cost};
+use crate::graphql::limits::{AnswerExt, InTime};
 use crate::graphql::scalars::Json;
 use crate::graphql::{ApiResult, IntoGraphql};
+
+/// What submitting needs of the server.
+///
+/// # Errors
+/// The request does not carry it, which is a bug.
+pub(super) fn submitter<'c>(ctx: &Context<'c>) -> Result<&'c Submitter, ApiError> {
+    ctx.data_opt::<Submitter>().ok_or_else(|| ApiError::internal("the request carries no submitter"))
+}
+
+/// The preview of a submit.
+///
+/// # Errors
+/// `UNAUTHENTICATED`, `NOT_FOUND`, `BAD_USER_INPUT` for an invalid project ID, or the database's.
+pub(super) async fn preview(ctx: &Context<'_>, input: SubmitJobInput) -> Result<JobPreview, ApiErrors> {
+    let submitter = submitter(ctx)?;
+    let mut review = submitter.review(&ctx.caller(), input).await?;
+    submitter.ask_cluster(&mut review).await?;
+    Ok(review.into())
+}
+
+/// Like [`preview`], for a field of a query: those of one operation are made one after another, as those of a mutation
+/// are. An operation then holds one input, one connection and one request to the cluster at a time.
+///
+/// # Errors
+/// Those of [`preview`], or `TIMEOUT`.
+pub(super) async fn preview_in_turn(ctx: &Context<'_>, input: Later<SubmitJobInput>) -> Result<JobPreview, ApiErrors> {
+    let previewed = async {
+        let _turn = ctx.turn().await;
+        preview(ctx, input.read(ctx, "input")?).await
+    };
+    Box::pin(previewed).in_time(ctx).await
+}
 
 /// A preview of a submission: the verdict on each admission rule, the Kubernetes objects and the quota of the project.
 #[derive(Debug, SimpleObject)]

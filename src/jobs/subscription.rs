@@ -8,9 +8,10 @@ use super::logs::open::{Asked, open};
 use super::logs::types::LogChunk;
 use super::types::JobEvent;
 use crate::feeds;
+use crate::graphql::ids::GivenId;
 use crate::graphql::scalars::Cursor;
 use crate::graphql::{ApiResult, IntoGraphql};
-use crate::ids::JobId;
+use crate::ids::JobKind;
 
 /// The jobs part of the subscription root.
 #[derive(Debug, Default)]
@@ -63,7 +64,7 @@ impl JobSubscription {
     async fn job_logs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of the job.")] job_id: JobId,
+        #[graphql(desc = "The ID of the job.")] job_id: GivenId<JobKind>,
         #[graphql(desc = "The index of the task within the job; the first task (0) by default.")] task: Option<i32>,
         #[graphql(desc = "The name of the container to read; all containers of the task by default.")]
         container: Option<String>,
@@ -74,6 +75,6 @@ impl JobSubscription {
         tail_lines: Option<i32>,
         #[graphql(desc = "The cursor of the last chunk that you received.")] after: Option<Cursor>,
     ) -> async_graphql::Result<impl Stream<Item = ApiResult<LogChunk>> + use<>> {
-        open(ctx, Asked { job: job_id, task: task.unwrap_or(0), container, tail_lines, after }).await.graphql(ctx)
+        open(ctx, Asked { job: &job_id, task: task.unwrap_or(0), container, tail_lines, after }).await.graphql(ctx)
     }
 }

@@ -7,15 +7,16 @@ use super::model::{self, Selection, SortBy};
 use super::types::Project;
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope};
-use crate::error::{ApiError, ApiErrors};
+use crate::error::{ApiError, ApiErrors, both};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
+use crate::graphql::ids::{self, GivenId};
 use crate::graphql::keyset::{OrderDirection, SortType};
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupId, ProjectId};
+use crate::ids::{GroupKind, ProjectId, ProjectKind};
 use crate::jobs::types::foresee_jobs_of_project;
 
 /// Filters for a list of projects. Omitted fields do not filter; a project must match all fields that are given:
@@ -25,7 +26,7 @@ pub struct ProjectFilter {
     /// Only return projects with one of these names.
     pub names: Option<Vec<String>>,
     /// Only return projects of this group.
-    pub group_id: Option<GroupId>,
+    pub group_id: Option<GivenId<GroupKind>>,
 }
 
 /// The fields that a list of projects can be sorted by.
@@ -43,8 +44,8 @@ pub struct ProjectOrder {
     /// The field to sort by.
     pub field: ProjectOrderField,
     /// The direction to sort in.
-    #[graphql(default)]
-    pub direction: OrderDirection,
+    #[graphql(default_with = "Some(OrderDirection::Asc)")]
+    pub direction: Option<OrderDirection>,
 }
 
 /// The queries for projects.
@@ -57,9 +58,9 @@ impl ProjectQuery {
     async fn project(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of the project: `project_` followed by 26 characters.")] id: ProjectId,
-    ) -> ApiResult<AtOnce<Project>> {
-        find(ctx, id).await.map(AtOnce).graphql(ctx)
+        #[graphql(desc = "The ID of the project: `project_` followed by 26 characters.")] id: GivenId<ProjectKind>,
+    ) -> ApiResult<Option<AtOnce<Project>>> {
+        async { find(ctx, id.at("id")?).await.map(AtOnce).map(Some) }.await.graphql(ctx)
     }
 
     /// The projects of your groups. Platform admins see all projects.
@@ -105,16 +106,19 @@ async fn list(
         Some(ProjectOrderField::CreatedAt) => SortBy::CreatedAt,
         Some(ProjectOrderField::Name) | None => SortBy::Name,
     };
+    let page = Page::parse(args).and_then(|page| {
+        page.sorted_by(match sort {
+            SortBy::Name => SortType::Text,
+            SortBy::CreatedAt => SortType::Time,
+        })
+    });
+    let (group, page) = both(ids::maybe(filter.group_id.as_ref(), "filter.groupId"), page)?;
     let selection = Selection {
         names: filter.names,
-        group: filter.group_id,
+        group,
         sort,
-        direction: order.map(|order| order.direction).unwrap_or_default(),
+        direction: order.and_then(|order| order.direction).unwrap_or_default(),
     };
-    let page = Page::parse(args)?.sorted_by(match sort {
-        SortBy::Name => SortType::Text,
-        SortBy::CreatedAt => SortType::Time,
-    })?;
     let db = ctx.db()?.clone();
     let key = (visible.clone(), selection.clone(), page.clone());
     let rows = ctx.read::<ProjectPages>(key).await?.unwrap_or_default();

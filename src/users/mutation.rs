@@ -51,8 +51,8 @@ impl UserMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The username and the password.")] input: LoginInput,
-    ) -> ApiResult<SessionPayload> {
-        login(ctx, input).await.graphql(ctx)
+    ) -> ApiResult<Option<SessionPayload>> {
+        login(ctx, input).await.map(Some).graphql(ctx)
     }
 
     /// Exchanges a refresh token for a new access token and a new refresh token. A refresh token can be used only once:
@@ -64,16 +64,16 @@ impl UserMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The refresh token.")] input: RefreshSessionInput,
-    ) -> ApiResult<SessionPayload> {
-        refresh(ctx, input).await.graphql(ctx)
+    ) -> ApiResult<Option<SessionPayload>> {
+        refresh(ctx, input).await.map(Some).graphql(ctx)
     }
 
     /// Ends the session of the access token in this request, including its WebSocket connections.
     ///
     /// Fails with UNAUTHENTICATED if the request has no access token, or if its session has already ended.
     #[graphql(directive = cost::apply("10".to_owned()))]
-    async fn logout(&self, ctx: &Context<'_>) -> ApiResult<LogoutPayload> {
-        logout(ctx).await.graphql(ctx)
+    async fn logout(&self, ctx: &Context<'_>) -> ApiResult<Option<LogoutPayload>> {
+        logout(ctx).await.map(Some).graphql(ctx)
     }
 }
 

@@ -131,7 +131,7 @@ async fn a_nul_is_told_with_its_place() {
     let login = "mutation($i: LoginInput!) { login(input: $i) { accessToken } }";
     let answer = Production::server().await.ask(login, json!({ "i": { "username": "a\0", "password": "x" } })).await;
     let error = &answer.json()["errors"][0];
-    assert_eq!(error["extensions"]["field"], "variables.i.username");
+    assert_eq!(error["extensions"]["field"], "input.username");
     assert_eq!(error["message"], "strings cannot contain the character U+0000 (NUL)");
 }
 

@@ -14,7 +14,7 @@ use super::{OperationLimits, Refusal, rate_limit, tokens};
 use crate::error::ApiErrors;
 use crate::graphql::shape::Shape;
 use crate::graphql::validation::{self, TypeSystem, Valid};
-use crate::graphql::{coercion, collect, syntax};
+use crate::graphql::{coercion, collect, place, syntax};
 
 /// The minimum cost of an operation.
 const MIN_COST: u64 = 1;
@@ -176,7 +176,15 @@ impl Prepared {
     /// `BAD_USER_INPUT` for each value that does not match the declared type of its variable, with its path.
     pub fn coerce(&self, given: Variables) -> Result<Variables, ApiErrors> {
         let declared = self.definition().map_or(&[][..], |definition| &definition.node.variable_definitions);
-        coercion::coerce(&self.document.types, declared, given)
+        coercion::coerce(&self.document.types, declared, given, |variable| self.place_of(variable))
+    }
+
+    /// The path of the input that a variable is for: `input.name`.
+    pub fn place_of(&self, variable: &str) -> String {
+        let found = self
+            .definition()
+            .and_then(|definition| place::of_variable(&self.document.parsed, &definition.node, variable));
+        found.unwrap_or_else(|| format!("variables.{variable}"))
     }
 
     /// What is executed for these coerced variables.
