@@ -52,10 +52,12 @@ export async function jobInput() {
   return {
     projectId: projects.nodes[0].id,
     name: 'client-test',
-    spec: {
-      image: 'busybox:1.37',
-      command: ['sh', '-c', 'sleep 1'],
-      resources: { cpu: '100m', memory: '64Mi' },
+    source: {
+      spec: {
+        image: 'busybox:1.37',
+        command: ['sh', '-c', 'sleep 1'],
+        resources: { cpu: '100m', memory: '64Mi' },
+      },
     },
   };
 }
