@@ -15,6 +15,7 @@ mod config;
 mod crds;
 mod cursors;
 mod dependencies;
+mod dev_settings;
 mod faults;
 mod fuzz;
 mod house;

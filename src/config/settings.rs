@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Command, FromArgMatches};
+use clap::Args;
 use secrecy::SecretString;
 
 use super::{
@@ -44,20 +44,6 @@ pub struct ServeSettings {
     /// See [`LogSettings`].
     #[command(flatten)]
     pub log: LogSettings,
-}
-
-impl ServeSettings {
-    /// The default settings, regardless of the environment of this process.
-    #[must_use]
-    pub(super) fn defaults() -> Self {
-        let command = Self::augment_args(Command::new("defaults")).mut_args(|argument| argument.env(None));
-        let settings =
-            command.try_get_matches_from(["defaults"]).and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
-        match settings {
-            Ok(settings) => settings,
-            Err(error) => unreachable!("every setting is optional or has a default: {error}"),
-        }
-    }
 }
 
 /// Where the database is.
@@ -95,6 +81,9 @@ pub struct DatabaseSettings {
     #[arg(long, env = "MIGRATE_ON_START", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub migrate_on_start: bool,
 }
+
+/// The default `schedulerName` of pods.
+const SCHEDULER_NAME: &str = "flash-scheduler";
 
 /// With fewer database connections per thread, no thread has its own (`db::lane`).
 const CONNECTIONS_FOR_A_THREAD: u32 = 4;
@@ -208,8 +197,17 @@ pub struct ClusterSettings {
     #[arg(long, env = "FLASH_SCHED_ENABLED", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub flash_sched_enabled: bool,
     /// schedulerName of pods if EXECUTOR_MODE=scheduler
-    #[arg(long, env = "SCHEDULER_NAME", default_value = "flash-scheduler", value_name = "NAME", value_parser = object_name)]
+    #[arg(long, env = "SCHEDULER_NAME", default_value = SCHEDULER_NAME, value_name = "NAME", value_parser = object_name)]
     pub scheduler_name: String,
+    /// See [`GpuSettings`].
+    #[command(flatten)]
+    pub gpus: GpuSettings,
+}
+
+/// Which resources are GPUs.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct GpuSettings {
     /// Resources that count as GPUs, each with its share of a GPU; jobs cannot request other devices
     #[arg(long, env = "GPU_RESOURCES", default_value = super::gpu_resources::DEFAULT, value_name = "LIST")]
     pub gpu_resources: super::GpuResources,
@@ -239,7 +237,18 @@ impl ClusterSettings {
         ClusterConfig {
             kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
             scheduler_name: self.scheduler_name.clone(),
-            gpu_resources: self.gpu_resources.clone(),
+            gpu_resources: self.gpus.gpu_resources.clone(),
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// A development cluster, whose scheduler has the default name.
+    pub(super) fn for_dev(kubeconfig: PathBuf, gpus: &GpuSettings) -> Self {
+        Self {
+            kubeconfig: Some(kubeconfig),
+            scheduler_name: SCHEDULER_NAME.to_owned(),
+            gpu_resources: gpus.gpu_resources.clone(),
         }
     }
 }

@@ -39,11 +39,7 @@ pub(super) fn is_foreign(request: &Parts, allowed: &AllowedOrigins) -> bool {
     let host = text(request, header::HOST.as_str()).or_else(|| request.uri.authority().map(|host| host.as_str()));
     let Ok(origin) = origin.to_str() else { return true };
     let own = origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
-    !own && match allowed {
-        AllowedOrigins::SameOrigin => true,
-        AllowedOrigins::Listed(list) => !list.iter().any(|listed| listed == origin),
-        AllowedOrigins::Any => false,
-    }
+    !own && !allowed.contain(origin)
 }
 
 fn text<'r>(request: &'r Parts, name: &str) -> Option<&'r str> {

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures::{FutureExt as _, TryFutureExt as _};
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderName, Method, Request, StatusCode, header};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
@@ -81,12 +81,9 @@ async fn answer<S: GraphqlService>(
 
 /// Pages of other origins may call the API if the operator allows them; credentials are a header, never a cookie.
 fn cors(allowed: &AllowedOrigins) -> CorsLayer {
-    let origins = match allowed {
-        AllowedOrigins::SameOrigin => AllowOrigin::list([]),
+    let origins = match allowed.clone() {
         AllowedOrigins::Any => AllowOrigin::any(),
-        AllowedOrigins::Listed(list) => {
-            AllowOrigin::list(list.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
-        }
+        some => AllowOrigin::predicate(move |origin, _| origin.to_str().is_ok_and(|origin| some.contain(origin))),
     };
     CorsLayer::new()
         .allow_origin(origins)
