@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod client_address;
+mod compression;
 mod csrf;
 pub mod documents;
 mod endpoint;

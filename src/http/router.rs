@@ -21,7 +21,7 @@ use crate::graphql::errors::RequestId;
 use crate::http::client_address::ClientAddress;
 use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
-use crate::http::{answer, client_address, graphql, playground, probes, rate_headers, request_id};
+use crate::http::{answer, client_address, compression, graphql, playground, probes, rate_headers, request_id};
 
 /// The routes of the server. The layers around them are one service without a box for each, and `/graphql`, which
 /// receives nearly all requests, is not looked up.
@@ -46,8 +46,9 @@ pub fn router<S: GraphqlService>(
     let answered = service_fn(move |request: Request<Body>| answer(endpoint.clone(), pages.clone(), request));
     let compressed = compression.layer(answered.clone());
     // The state of the compressors is expensive to move, so requests that do not ask for compression bypass it.
-    let negotiated = service_fn(move |request: Request<Body>| {
+    let negotiated = service_fn(move |mut request: Request<Body>| {
         if request.headers().contains_key(header::ACCEPT_ENCODING) {
+            compression::choose(request.headers_mut());
             let compressed = compressed.clone().oneshot(request);
             compressed.map_ok(|response| response.map(Body::new)).boxed().left_future()
         } else {
