@@ -39,9 +39,10 @@ pub async fn rights(ctx: &Context<'_>) -> Result<Rights, ApiError> {
     Rights::of(part::<Authenticator>(ctx)?, caller).await
 }
 
-/// The cursor to resume after: the argument, or the one from the transport.
+/// The cursor to resume after: the one from the transport, because a client that reconnects sends the argument that it
+/// started with again, or else the argument.
 pub fn resumed(ctx: &Context<'_>, after: Option<Cursor>) -> Option<String> {
-    after.map(|Cursor(text)| text).or_else(|| ctx.data_opt::<ResumeAfter>().map(|after| after.0.to_string()))
+    ctx.data_opt::<ResumeAfter>().map(|last| last.0.to_string()).or(after.map(|Cursor(text)| text))
 }
 
 /// Reports to the transport where the feed starts, so that a client that is disconnected before its first event can

@@ -41,7 +41,7 @@ impl RequestExt for Context<'_> {
     }
 }
 
-/// Where a subscription resumes if it has no `after` argument: the `Last-Event-ID` of an SSE client.
+/// Where a subscription resumes, whatever its `after` argument is: the `Last-Event-ID` of an SSE client.
 #[derive(Debug, Clone)]
 pub struct ResumeAfter(pub Arc<str>);
 

@@ -354,12 +354,14 @@ pub(super) fn peer(parts: &Parts) -> Peer {
 
 fn meta(parts: &Parts, request_id: &RequestId, transport: Transport) -> RequestMeta {
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    // The operations of a WebSocket have nothing but their arguments.
+    let last_event = text("last-event-id").filter(|cursor| !cursor.is_empty() && transport != Transport::WebSocket);
     RequestMeta {
         request_id: request_id.clone(),
         peer: peer(parts),
         transport,
         deadline: None,
-        resume_after: text("last-event-id").filter(|cursor| !cursor.is_empty()).map(Arc::from),
+        resume_after: last_event.map(Arc::from),
         traceparent: text("traceparent").map(Arc::from),
         tells_cost: text("graphql-cost").is_some_and(|value| value.eq_ignore_ascii_case("report")),
     }
