@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 const ready = JSON.parse(readFileSync(process.env.PLATFORM_READY_FILE, 'utf8'));
 export const { graphqlUrl, wsUrl } = ready;
 
-const user = ready.users.find(({ role }) => role.toUpperCase() !== 'ADMIN');
+/** A demo user who is not an administrator. */
+export const user = ready.users.find(({ role }) => role.toUpperCase() !== 'ADMIN');
 
 export const VIEWER = 'query Viewer { viewer { id username } }';
 export const SUBMIT = `mutation Submit($input: SubmitJobInput!) {
