@@ -61,4 +61,4 @@ crds: ## Regenerate k8s/crds
 
 clean: ## Remove build output and development data
 	@$(CARGO) clean
-	@rm -rf playground/dist playground/node_modules playground/test-results tests/*/node_modules .platform
+	@rm -rf playground/dist playground/node_modules playground/test-results examples/web/dist examples/node_modules tests/*/node_modules .platform

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Pos, Request, Response};
 use futures::stream::BoxStream;
+use http::HeaderMap;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use self::limits::LimitsByRole;
 pub use self::parts::{AppBuilder, Parts};
 use crate::auth::attempts::ClientAddress;
 use crate::auth::principal::Caller;
+use crate::auth::{SessionCookie, cookie};
 use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::error::{ApiError, Code};
@@ -30,11 +32,12 @@ use crate::graphql::executable::Executed;
 use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
 use crate::graphql::loaders::Loaders;
 use crate::http::{
-    Answer, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
+    Answer, Credentials, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
     ReadinessCheck, RequestMeta, Revocation, Threads, Transport, router, serve,
 };
 use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::{Duty, Standing, Tasks};
+use crate::users::mutation::{BEGIN_SESSIONS, END_SESSION};
 
 use collapsing::Collapsing;
 
@@ -83,7 +86,10 @@ impl App {
     /// # Errors
     /// The listener fails.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let settings = HttpSettings::new(&self.config.http, &self.config.limits, self.0.documents.clone());
+        let settings = HttpSettings {
+            cookie_sessions: self.config.auth.cookie_sessions,
+            ..HttpSettings::new(&self.config.http, &self.config.limits, self.0.documents.clone())
+        };
         let lifecycle = Lifecycle::new(shutdown.clone(), settings.drain);
         let threads = Threads::start(self.config.http.threads)?;
         let tasks = self.tasks.clone();
@@ -144,8 +150,33 @@ fn metrics_handle() -> Option<&'static PrometheusHandle> {
 impl GraphqlService for App {
     type Caller = Caller;
 
-    async fn authenticate(&self, credentials: Option<&str>, _peer: &Peer) -> Result<Caller, ApiError> {
-        self.authenticator.authenticate(credentials).await
+    async fn authenticate(&self, credentials: &Credentials<'_>, _peer: &Peer) -> Result<Caller, ApiError> {
+        match credentials {
+            Credentials::Nothing => Ok(Caller::Anonymous),
+            Credentials::Authorization(text) => self.authenticator.authenticate(Some(text)).await,
+            Credentials::Cookie(cookie) => self.authenticator.authenticate_cookie(cookie).await,
+        }
+    }
+
+    async fn authenticate_anyway(&self, credentials: &Credentials<'_>, operation: &Prepared) -> Option<Caller> {
+        if operation.mutates_only(&BEGIN_SESSIONS) {
+            return Some(Caller::Anonymous);
+        }
+        match credentials {
+            Credentials::Authorization(text) if operation.mutates_only(&[END_SESSION]) => {
+                self.authenticator.authenticate_to_leave(text).await.ok()
+            }
+            Credentials::Nothing | Credentials::Authorization(_) | Credentials::Cookie(_) => None,
+        }
+    }
+
+    fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        if self.config.auth.cookie_sessions { cookie::token(headers) } else { None }
+    }
+
+    fn is_same_session(&self, one: &Caller, other: &Caller) -> bool {
+        let session = |caller: &Caller| caller.principal().ok().map(|principal| principal.session);
+        session(one).is_some() && session(one) == session(other)
     }
 
     fn principal(&self, caller: &Caller) -> Option<Principal> {
@@ -165,6 +196,7 @@ impl GraphqlService for App {
         let caller = match meta.transport {
             Transport::WebSocket => match self.authenticator.renewed(caller).await {
                 Ok(caller) => caller,
+                Err(_) if prepared.mutates_only(&BEGIN_SESSIONS) => Caller::Anonymous,
                 Err(error) => {
                     let told = graphql_error(error, Some(&meta.request_id));
                     return Response::from_errors(vec![told.into_server_error(Pos::default())]).into();
@@ -200,14 +232,24 @@ impl GraphqlService for App {
         stands.map(|seq| seq.cursor().into())
     }
 
+    fn expired(&self, caller: &Caller) -> impl Future<Output = ()> + Send + 'static {
+        let expires_at = caller.principal().ok().map(|principal| principal.expires_at);
+        let expires_at = expires_at.filter(|_| self.config.auth.sockets_end_with_token);
+        async move {
+            match expires_at {
+                Some(at) => tokio::time::sleep((at - chrono::Utc::now()).to_std().unwrap_or_default()).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     fn revoked(&self, caller: &Caller) -> impl Future<Output = Revocation> + Send + 'static {
-        let (authenticator, caller) = (self.authenticator.clone(), caller.clone());
+        let (authenticator, caller, expired) = (self.authenticator.clone(), caller.clone(), self.expired(caller));
         async move {
             let Caller::Known(principal) = caller else { return std::future::pending().await };
-            let left = (principal.expires_at - chrono::Utc::now()).to_std().unwrap_or_default();
             tokio::select! {
                 () = authenticator.revoked(principal) => Revocation::SessionEnded,
-                () = tokio::time::sleep(left) => Revocation::TokenExpired,
+                () = expired => Revocation::TokenExpired,
             }
         }
     }
@@ -294,7 +336,10 @@ impl App {
         loaders: Arc<Loaders>,
         meta: RequestMeta,
     ) -> (Request, Arc<LastCursor>) {
-        let request = request.data(caller.clone()).data(ClientAddress(meta.peer.address));
+        let mut request = request.data(caller.clone()).data(ClientAddress(meta.peer.address));
+        if let Some(cookie) = meta.cookie {
+            request = request.data(SessionCookie(cookie));
+        }
         let answer = AnswerBytes::new(self.limits(caller).operation.answer_bytes);
         let (request, cursor) = schema::with_request_parts(request, loaders, meta.resume_after);
         (request.data(answer), cursor)

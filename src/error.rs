@@ -126,6 +126,34 @@ impl fmt::Display for Code {
     }
 }
 
+/// Why a caller is not authenticated: `extensions.reason` of an `UNAUTHENTICATED` error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignInReason {
+    /// The request has no access token.
+    NoToken,
+    /// The token was not issued by this server, or the header is not `Bearer <token>`.
+    TokenInvalid,
+    /// The token has expired; `refreshSession` returns a new one.
+    TokenExpired,
+    /// The session has ended, or the account is disabled: log in again.
+    SessionEnded,
+    /// The username or the password is incorrect.
+    WrongCredentials,
+}
+
+impl SignInReason {
+    /// The reason as in `extensions.reason`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoToken => "NO_TOKEN",
+            Self::TokenInvalid => "TOKEN_INVALID",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+            Self::SessionEnded => "SESSION_ENDED",
+            Self::WrongCredentials => "WRONG_CREDENTIALS",
+        }
+    }
+}
+
 /// An error as a client sees it, with a cause that is only logged. A single pointer, because every function that can
 /// fail needs room for an error and rarely has one.
 #[derive(Debug, thiserror::Error)]
@@ -143,8 +171,14 @@ pub struct Failure {
     pub message: Cow<'static, str>,
     /// Path into the input, such as `input.spec.resources.gpu`.
     pub field: Option<Cow<'static, str>>,
+    /// The name of the variable whose value is invalid, without the `$`.
+    pub variable: Option<Box<str>>,
+    /// The line and the column in a text of the input, such as YAML, counted from 1.
+    pub place: Option<(u32, u32)>,
     /// The last cursor of a subscriber, if the error ends a subscription.
     pub cursor: Option<String>,
+    /// Why the caller is not authenticated, if the code is `Unauthenticated`.
+    pub reason: Option<SignInReason>,
     /// When to retry, if known.
     pub retry_after: Option<Duration>,
     #[source]
@@ -169,7 +203,17 @@ impl ApiError {
     /// An error of kind `code` with a one-sentence message.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self(Box::new(Failure { code, message, field: None, cursor: None, retry_after: None, source: None }))
+        Self(Box::new(Failure {
+            code,
+            message,
+            field: None,
+            variable: None,
+            place: None,
+            cursor: None,
+            reason: None,
+            retry_after: None,
+            source: None,
+        }))
     }
 
     /// An invalid argument; `field` is its path in the input.
@@ -187,9 +231,11 @@ impl ApiError {
         Self::new(Code::Forbidden, message)
     }
 
-    /// The request needs authentication.
-    pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Code::Unauthenticated, message)
+    /// The request needs authentication, and has none for this reason.
+    pub fn unauthenticated(reason: SignInReason, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(Code::Unauthenticated, message);
+        error.reason = Some(reason);
+        error
     }
 
     /// The change conflicts with another one.
@@ -206,6 +252,25 @@ impl ApiError {
     pub fn at(mut self, field: impl Into<Cow<'static, str>>) -> Self {
         self.field = Some(field.into());
         self
+    }
+
+    /// The same error with the name of the variable that contains the invalid value.
+    pub fn in_variable(mut self, name: &str) -> Self {
+        self.variable = Some(name.into());
+        self
+    }
+
+    /// The same error with the line and the column in a text of the input, counted from 1, if it has a position.
+    pub fn placed(mut self, place: Option<impl Into<(u32, u32)>>) -> Self {
+        self.place = place.map(Into::into);
+        self
+    }
+
+    /// This error, and the problems that `others` has, if it has any.
+    pub fn and_of<T>(self, others: Result<T, ApiErrors>) -> ApiErrors {
+        let mut all = vec![self];
+        all.extend(others.err().into_iter().flat_map(|ApiErrors(errors)| errors));
+        ApiErrors(all)
     }
 
     /// The same error with the cursor that a subscriber can resume after.
@@ -271,6 +336,24 @@ pub struct ApiErrors(pub Vec<ApiError>);
 impl<E: Into<ApiError>> From<E> for ApiErrors {
     fn from(error: E) -> Self {
         Self(vec![error.into()])
+    }
+}
+
+/// Both values, or the problems of both.
+///
+/// # Errors
+/// The problems of the first, then those of the second.
+pub fn both<A, B>(
+    one: Result<A, impl Into<ApiErrors>>,
+    other: Result<B, impl Into<ApiErrors>>,
+) -> Result<(A, B), ApiErrors> {
+    match (one.map_err(Into::into), other.map_err(Into::into)) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(ApiErrors(mut errors)), Err(ApiErrors(more))) => {
+            errors.extend(more);
+            Err(ApiErrors(errors))
+        }
+        (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => Err(errors),
     }
 }
 

@@ -204,10 +204,12 @@ kinds! {
     UserKind, UserId, "user", "user";
     SessionKind, SessionId, "session", "session";
     GroupKind, GroupId, "group", "group";
+    MembershipKind, MembershipId, "membership", "membership";
     ProjectKind, ProjectId, "project", "project";
     ConfigKind, ConfigId, "config", "config file";
     CommitKind, CommitId, "commit", "commit";
     JobKind, JobId, "job", "job";
+    EventKind, EventId, "event", "event";
     AuditKind, AuditId, "audit", "audit entry";
 }
 

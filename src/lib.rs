@@ -8,7 +8,7 @@
 //! | [`http`] | the transports: HTTP, WebSocket, health, metrics, the playground |
 //! | [`schema`] | the three roots, what a request carries, the SDL |
 //! | [`watch`] | the cluster's changes, reconciled into rows and events |
-//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] | one room a domain |
+//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] | one room a domain |
 //! | [`change`] | the one construct of every mutation: policy, transaction, audit, events, idempotency key |
 //! | [`executor`] | how a job reaches the cluster |
 //! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
@@ -20,7 +20,8 @@
 //! | [`db`] | pools, coalescers, transactions, migrations |
 //! | `dev` | the embedded PostgreSQL behind `platform dev`, and what is in the database at the first start |
 //!
-//! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are at the bottom: all modules may use them.
+//! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are at the bottom, and `cursors` right above them: all other
+//! modules may use them.
 //!
 //! Two crates know nothing of the server: `crates/cluster-resources` has the scheduler's custom resources and Kubernetes
 //! quantities, and `crates/dev-cluster` is the Kubernetes cluster of `platform dev` and of the tests.
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod configs;
+pub(crate) mod cursors;
 pub mod db;
 #[cfg(feature = "embedded")]
 pub mod dev;
@@ -45,6 +47,7 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub(crate) mod projects;
+pub(crate) mod queues;
 pub(crate) mod reconcile;
 pub mod schema;
 pub mod tasks;

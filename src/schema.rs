@@ -2,6 +2,7 @@
 
 mod channels;
 pub mod event_cursor;
+mod limits;
 mod node;
 mod rooms;
 
@@ -11,7 +12,7 @@ use async_graphql::{Request, SDLExportOptions};
 use chrono::{DateTime, Utc};
 
 use crate::auth::acting::Switched;
-use crate::graphql::context::{LastCursor, ResumeAfter};
+use crate::graphql::context::{LastCursor, ResumeAfter, Turns};
 use crate::graphql::deprecated::WithoutDeprecated;
 use crate::graphql::executable::Executable;
 use crate::graphql::limits::AnswerBytes;
@@ -47,7 +48,7 @@ pub fn with_request_parts(
 ) -> (Request, Arc<LastCursor>) {
     let cursor = Arc::new(LastCursor::default());
     let mut request = request.data(loaders).data(Arc::clone(&cursor)).data(Arc::<Switched>::default());
-    request = request.data(AnswerBytes::default());
+    request = request.data(AnswerBytes::default()).data(Turns::default());
     if let Some(after) = resume_after {
         request = request.data(ResumeAfter(after));
     }

@@ -4,4 +4,4 @@
 
 mod inputs;
 mod probes;
-mod production;
+pub mod production;

@@ -86,6 +86,10 @@ fn a_bad_word_is_shown_with_the_choices() {
         @r#"2: platform: ALLOWED_ORIGINS was "example.com"; it must be a comma-separated list of origins such as https://app.example.com, or * for all"#
     );
     insta::assert_snapshot!(
+        refusal(&["serve"], &[("JWT_SECRET", SECRET), ("COOKIE_SESSIONS", "true"), ("ALLOWED_ORIGINS", "*")]),
+        @r#"2: platform: ALLOWED_ORIGINS was "*"; it must be empty or a list of origins when COOKIE_SESSIONS=true"#
+    );
+    insta::assert_snapshot!(
         refusal(&["serve"], &[("RUST_LOG", "a=b=c")]),
         @r#"2: platform: RUST_LOG was "a=b=c"; it must be a filter such as info or platform=debug,warn"#
     );
@@ -246,6 +250,65 @@ fn the_example_lists_exactly_the_variables_that_serve_reads() {
         .filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
         .collect();
     assert_eq!(listed, read);
+}
+
+#[test]
+fn dev_takes_every_setting_of_serve_or_says_that_it_does_not() {
+    let command = platform::cli::Cli::command();
+    let variables = |name| {
+        let arguments = command.find_subcommand(name).unwrap().get_arguments().cloned().collect::<Vec<_>>();
+        let named = arguments.iter().filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned()));
+        named.collect::<BTreeSet<String>>()
+    };
+    let (serve, dev) = (variables("serve"), variables("dev"));
+    let missing: Vec<&str> = serve.difference(&dev).map(String::as_str).collect();
+    let help = command.find_subcommand("dev").unwrap().get_after_help().unwrap().to_string();
+    let named = |variable: &str| help.contains(variable) || (variable.starts_with("DB_") && help.contains("DB_*"));
+    assert!(missing.iter().copied().all(named), "{missing:?} in {help}");
+    insta::assert_snapshot!(missing.join(" "), @"DATABASE_REPLICA_URL DATABASE_URL DB_HOST DB_NAME DB_PASSWORD DB_POOL_SIZE DB_PORT DB_SSLMODE DB_USER EXECUTOR_MODE FLASH_SCHED_ENABLED KUBECONFIG MIGRATE_ON_START SCHEDULER_NAME");
+}
+
+#[test]
+fn the_help_of_dev_is_short_unless_all_of_it_is_asked_for() {
+    let help = |flag| String::from_utf8(platform(&["dev", flag], &[]).stdout).unwrap();
+    insta::assert_snapshot!(help("-h"), @"
+    Run everything locally: a private database, a cluster, demo data and the API
+
+    Usage: platform dev [OPTIONS]
+
+    Options:
+          --data-dir <FOLDER>  Directory where data is kept between runs [default: .platform]
+          --ephemeral          Discard all data on exit
+          --speed <FACTOR>     Factor by which simulated pods run faster than real time [default: 1]
+          --seed <WHAT>        Data to load on the first start [default: demo] [possible values: demo,
+                               empty, bench]
+          --ready-file <FILE>  File to write when everything is running: JSON with URLs, kubeconfig and
+                               accounts
+          --cluster <CLUSTER>  Cluster to use: embedded, real (etcd and kube-apiserver from
+                               KUBEBUILDER_ASSETS) or the path of a kubeconfig file [default: embedded]
+          --port <PORT>        Port to listen on; 0 selects a free port [env: PORT=] [default: 8080]
+      -h, --help               Print help (see more with '--help')
+
+    All other settings of `platform serve` apply too: --help lists them with their defaults here.
+    Ignored are those of the parts that `platform dev` starts itself: DATABASE_URL,
+    DATABASE_REPLICA_URL, DB_*, MIGRATE_ON_START, KUBECONFIG, EXECUTOR_MODE, FLASH_SCHED_ENABLED and
+    SCHEDULER_NAME. Without JWT_SECRET, a generated key is kept with the data. Pages of localhost,
+    127.0.0.1 and [::1] may call the API from any port, in addition to those of ALLOWED_ORIGINS.
+    ");
+    assert!(help("--help").contains("ACCESS_TOKEN_MINUTES") && help("--help").contains("Without JWT_SECRET"));
+}
+
+#[test]
+fn dev_refuses_a_setting_as_serve_does() {
+    let refused = |name, value| refusal(&["dev", "--ephemeral"], &[(name, value), ("RUST_LOG", "off")]);
+    insta::assert_snapshot!(
+        refused("ACCESS_TOKEN_MINUTES", "never"),
+        @r#"2: platform: ACCESS_TOKEN_MINUTES was "never"; it must be a whole number from 1 to 1440"#
+    );
+    insta::assert_snapshot!(
+        refused("BCRYPT_COST", "3"),
+        @r#"2: platform: BCRYPT_COST was "3"; it must be a whole number from 4 to 16"#
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

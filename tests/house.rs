@@ -16,7 +16,7 @@ use regex::Regex;
 /// From the roof to the cellar. Each room may know those below it, but not those beside it. Between the two stands the
 /// floor of the [`DOMAINS`].
 const ABOVE: [&[&str]; 5] = [&["cli"], &["app"], &["http"], &["schema"], &["watch"]];
-const BELOW: [&[&str]; 9] = [
+const BELOW: [&[&str]; 10] = [
     &["change"],
     &["executor"],
     &["feeds", "reconcile"],
@@ -25,6 +25,7 @@ const BELOW: [&[&str]; 9] = [
     &["cluster"],
     &["graphql"],
     &["db"],
+    &["cursors"],
     &["config", "error", "ids", "quantity", "tasks"],
 ];
 

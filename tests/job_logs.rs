@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::dev::{Dev, Socket, pod};
 
-const FOLLOW: &str = "subscription($job: ID!, $task: Int, $tail: Int, $after: Cursor) {
+const FOLLOW: &str = "subscription($job: ID!, $task: Int, $tail: Int, $after: FeedCursor) {
     jobLogs(jobId: $job, task: $task, tailLines: $tail, after: $after) { cursor task pod podUid end lines { at text } } }";
 
 /// A pod that writes the numbers from 1 to `count` in so many seconds, ten times faster here.
@@ -209,9 +209,10 @@ async fn who_may_see_a_job_no_longer_is_told_no_more() {
 
     dev.sql("DELETE FROM group_members WHERE user_id = (SELECT id FROM users WHERE username = 'ada')").await;
     let ended = async |socket: &mut Socket| loop {
-        let payload = socket.next().await.unwrap();
-        if let Some(error) = payload["errors"].get(0) {
-            assert_eq!(socket.next().await.unwrap_err(), "complete");
+        if let Err(told) = socket.next().await {
+            let errors: Value =
+                serde_json::from_str(told.strip_prefix("error: ").unwrap_or_else(|| panic!("{told}"))).unwrap();
+            let error = &errors[0];
             return format!("{} {}", error["extensions"]["code"], error["message"]).replace(&job, "JOB");
         }
     };

@@ -11,8 +11,8 @@ use crate::support::dev::Dev;
 /// More than one request of the permitted size may take.
 const ALLOWED_MIB: f64 = 64.0;
 
-const PREVIEW: &str = "mutation($i: SubmitJobInput!) { previewJob(input: $i) { preview { admitted manifests
-    verdicts { rule outcome problems { message } } } } }";
+const PREVIEW: &str = "query($i: SubmitJobInput!) { previewJob(input: $i) { admitted manifests
+    verdicts { rule outcome problems { message } } } }";
 const CREATE: &str = "mutation($i: CreateConfigFileInput!) { createConfigFile(input: $i) { commit { id } } }";
 
 struct Stage {
@@ -117,12 +117,21 @@ async fn a_job_of_many_large_tasks_is_looked_at_without_building_them() {
     let told = stage.preview("with 1.9 MB for each task", json!({ "commitId": commit, "overrides": overrides })).await;
     assert!(told.contains(r#""admitted":false"#), "{told}");
 
-    let aliased: String =
-        (0..20).map(|n| format!("p{n}: previewJob(input: $i) {{ preview {{ admitted manifests }} }} ")).collect();
-    let query = format!("mutation($i: SubmitJobInput!) {{ {aliased} }}");
-    let told =
-        stage.ask("20 previews of 1.4 MB", &query, json!({ "i": { "projectId": stage.project, "spec": spec } })).await;
+    let aliased =
+        |fields: &str| (0..20).map(|n| format!("p{n}: previewJob(input: $i) {{ {fields} }} ")).collect::<String>();
+    let query = format!("query($i: SubmitJobInput!) {{ {} }}", aliased("admitted manifests"));
+    let input = json!({ "projectId": stage.project, "source": { "spec": spec } });
+    let told = stage.ask("20 previews of 1.4 MB", &query, json!({ "i": input })).await;
     assert!(told.contains("bytes of the response"), "{told}");
+    let spec = json!({ "image": "a", "replicas": 256, "args": ["x".repeat(1_900_000)] });
+    let input = json!({ "projectId": stage.project, "source": { "spec": spec } });
+    for query in [
+        format!("query($i: SubmitJobInput!) {{ {} }}", aliased("admitted")),
+        format!("mutation($i: SubmitJobInput!) {{ {} }}", aliased("preview { admitted }")),
+    ] {
+        let told = stage.ask("20 previews of 1.9 MB each", &query, json!({ "i": input })).await;
+        assert!(told.contains(r#""admitted":false"#), "{told}");
+    }
     println!("{}", stage.figures.join("\n"));
 }
 

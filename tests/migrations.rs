@@ -170,11 +170,13 @@ fn diesel_type(name: &str, not_null: bool) -> String {
         "text[]" => "Array<Text>",
         "integer[]" => "Array<Integer>",
         "bytea" => "Bytea",
+        "bytea[]" => "Array<Bytea>",
         "jsonb" => "Jsonb",
         "boolean" => "Bool",
         "integer" => "Integer",
         "bigint" => "BigInt",
         "timestamp with time zone" => "Timestamptz",
+        "timestamp with time zone[]" => "Array<Timestamptz>",
         other => panic!("{other} has no name here"),
     };
     if not_null { plain.to_owned() } else { format!("Nullable<{plain}>") }

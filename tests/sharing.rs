@@ -9,11 +9,11 @@ use crate::support::dev::{Dev, Socket};
 const LIFE: [&str; 4] = ["SUBMITTED", "QUEUED", "RUNNING", "SUCCEEDED"];
 
 /// Asks for something that everybody who sees the job may know, and for something that few may.
-const PRIVATE: &str = "subscription($filter: JobEventFilter, $after: Cursor) {
+const PRIVATE: &str = "subscription($filter: JobEventFilter, $after: FeedCursor) {
     jobEvents(filter: $filter, after: $after) { cursor phase job { id submittedBy { username email } } }
 }";
 
-const PUBLIC: &str = "subscription($filter: JobEventFilter, $after: Cursor) {
+const PUBLIC: &str = "subscription($filter: JobEventFilter, $after: FeedCursor) {
     jobEvents(filter: $filter, after: $after) { cursor phase job { id name project { name } } }
 }";
 

@@ -84,7 +84,7 @@ async fn who_is_no_trusted_proxy_cannot_choose_an_address() {
 }
 
 /// The token with its header and claims changed, signed anew with the server's own key.
-fn forged(token: &str, change: impl Fn(&mut Value, &mut Value)) -> String {
+pub fn forged(token: &str, change: impl Fn(&mut Value, &mut Value)) -> String {
     let part = |nth: usize| URL_SAFE_NO_PAD.decode(token.split('.').nth(nth).unwrap()).unwrap();
     let mut header: Value = serde_json::from_slice(&part(0)).unwrap();
     let mut claims: Value = serde_json::from_slice(&part(1)).unwrap();

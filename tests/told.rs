@@ -18,7 +18,7 @@ const JOB: &str = "query($id: ID!) { job(id: $id) { phase reason message started
     project { namespace }
     tasks { index state pod container reason message exitCode signal startedAt }
     events(first: 50) { nodes { kind phase reason message } } } }";
-const FOLLOW: &str = "subscription($job: ID!, $container: String, $after: Cursor) {
+const FOLLOW: &str = "subscription($job: ID!, $container: String, $after: FeedCursor) {
     jobLogs(jobId: $job, container: $container, after: $after) { cursor end lines { container text } } }";
 
 struct Told {

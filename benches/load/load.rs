@@ -125,15 +125,12 @@ pub fn submits() -> [Workload; 2] {
     let input = || {
         let project = ProjectId::from_uuid(seeded(0x9003, random(1..=PROJECTS)));
         format!(
-            r#"{{"i":{{"projectId":"{project}","spec":{{"image":"python:3.12","command":["python","train.py"]}}}}}}"#
+            r#"{{"i":{{"projectId":"{project}","source":{{"spec":{{"image":"python:3.12","command":["python","train.py"]}}}}}}}}"#
         )
     };
     let workload = |name, query| Workload { name, query, variables: input, senders: Senders::Many };
     [
-        workload(
-            "previewJob, with its dry run",
-            "mutation($i: SubmitJobInput!) { previewJob(input: $i) { preview { admitted } } }",
-        ),
+        workload("previewJob, with its dry run", "query($i: SubmitJobInput!) { previewJob(input: $i) { admitted } }"),
         workload("submitJob", "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id } } }"),
     ]
 }

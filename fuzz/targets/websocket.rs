@@ -32,7 +32,11 @@ fn live(mut model: Model, bytes: &[u8]) {
             5 => model.say(&json!({ "type": "pong" })),
             6 => model.accept(),
             7 => model.frame(small(), Frame::Next { payload: "{}".into(), cursor: Some("c".into()) }),
-            8 => model.frame(small(), Frame::Refused { errors: "[]".into() }),
+            8 => {
+                let (number, errors) = (small(), "[]".into());
+                let failed = Frame::Failed { errors, cursor: None, retryable: true };
+                model.frame(number, if number == 3 { failed } else { Frame::Refused { errors: "[]".into() } });
+            }
             9 => model.end(small()),
             10 => model.ping_due(),
             11 => model.alive(),
@@ -175,7 +179,7 @@ impl Model {
 
     fn frame(&mut self, number: u8, frame: Frame) {
         let Some((id, ticket)) = self.ticket(number) else { return };
-        let refused = matches!(frame, Frame::Refused { .. });
+        let refused = matches!(frame, Frame::Refused { .. } | Frame::Failed { .. });
         let expected = match &id {
             Some(id) if refused => format!("error {id}, stop"),
             Some(id) if self.legacy => format!("data {id}"),
@@ -234,6 +238,7 @@ impl Model {
             match action {
                 Action::Send(text) => drop(words(text)),
                 Action::Ping => {}
+                Action::Renew(_) => assert_eq!(self.phase, Phase::Ready),
                 Action::Authenticate(_) => {
                     assert_eq!(self.phase, Phase::Opened);
                     self.phase = Phase::Authenticating;
@@ -277,6 +282,7 @@ impl Model {
                 Action::Send(text) => words(text),
                 Action::Ping => "frame-ping".to_owned(),
                 Action::Authenticate(_) => "authenticate".to_owned(),
+                Action::Renew(_) => "renew".to_owned(),
                 Action::Start(..) => "start".to_owned(),
                 Action::Stop(_) => "stop".to_owned(),
                 Action::Close(close) => format!("close {}", close.code()),

@@ -34,7 +34,8 @@ impl PartialEq for Viewer {
         match (&self.0, &other.0) {
             (Caller::Anonymous, Caller::Anonymous) => true,
             (Caller::Known(one), Caller::Known(other)) => Arc::ptr_eq(one, other) || rights(one) == rights(other),
-            (Caller::Anonymous, Caller::Known(_)) | (Caller::Known(_), Caller::Anonymous) => false,
+            (Caller::Refused(one), Caller::Refused(other)) => one == other,
+            (Caller::Anonymous | Caller::Refused(_) | Caller::Known(_), _) => false,
         }
     }
 }
@@ -44,7 +45,7 @@ impl Eq for Viewer {}
 impl Hash for Viewer {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.0 {
-            Caller::Anonymous => state.write_u8(0),
+            Caller::Anonymous | Caller::Refused(_) => state.write_u8(0),
             Caller::Known(principal) => principal.user.hash(state),
         }
     }
@@ -52,7 +53,7 @@ impl Hash for Viewer {
 
 /// Everything about a user that a response can depend on. The session that they ask from is not part of it.
 fn rights(principal: &Principal) -> impl PartialEq {
-    let Principal { user, platform_role, groups, session: _, expires_at: _ } = principal;
+    let Principal { user, platform_role, groups, session: _, expires_at: _, session_ends_at: _ } = principal;
     (*user, *platform_role, groups.clone())
 }
 
@@ -140,6 +141,7 @@ mod tests {
             platform_role: PlatformRole::User,
             groups: BTreeMap::from([(group, GroupRole::Member)]),
             expires_at: chrono::Utc::now(),
+            session_ends_at: chrono::Utc::now(),
         };
         let elsewhere = Principal {
             session: SessionId::generate(),

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Pos, Request, Response, Variables};
+use async_graphql::{Pos, Request, Response, Value, Variables};
 use futures::future::{self, BoxFuture};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
@@ -50,11 +50,17 @@ pub(super) fn follow(
             without_suggestions(&mut response);
         }
         prepared.shape().settle(&mut response);
-        Frame::from_response(&response, cursor.get())
+        // The resolver of a feed has no other answer: it could not be started.
+        if response.data == Value::Null && !response.errors.is_empty() {
+            Frame::failed(&response, None)
+        } else {
+            Frame::from_response(&response, cursor.get())
+        }
     });
     let events = future::lazy(move |_| match left.take() {
         Some(feed) => {
-            let begun = begins_after.get().map(|cursor| Frame::Begun { cursor });
+            let standing = begins_after.standing();
+            let begun = begins_after.get().map(|cursor| Frame::Begun { cursor, standing });
             let told = feed.follow(likeness, Box::new(template)).map(move |answer| match answer {
                 Ok(rendition) => {
                     let told = &rendition.told;
@@ -76,7 +82,7 @@ fn ended(error: ApiError, place: &Place, request_id: &RequestId) -> Frame {
     let cursor = error.cursor.as_deref().map(Arc::from);
     let error = graphql_error(error, Some(request_id)).into_server_error(Pos::default());
     let response = Response::from_errors(vec![place.put(error)]);
-    Frame::Next { payload: answer::serialize(&response).into(), cursor }
+    Frame::failed(&response, cursor)
 }
 
 /// What is needed to execute a subscription for others.

@@ -33,7 +33,7 @@ impl LimitsByRole {
     /// The limits of a caller.
     pub fn of(&self, caller: &Caller) -> &Arc<CallerLimits> {
         match caller {
-            Caller::Anonymous => &self.anonymous,
+            Caller::Anonymous | Caller::Refused(_) => &self.anonymous,
             Caller::Known(principal) if principal.is_platform_admin() => &self.admin,
             Caller::Known(_) => &self.user,
         }
@@ -118,6 +118,7 @@ mod tests {
             platform_role,
             groups: BTreeMap::new(),
             expires_at: chrono::Utc::now(),
+            session_ends_at: chrono::Utc::now(),
         }))
     }
 

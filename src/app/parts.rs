@@ -55,7 +55,8 @@ impl Parts {
     pub fn put_in(&self, builder: SchemaBuilder) -> SchemaBuilder {
         let builder = builder.data(self.db.clone()).data(self.bus.clone()).data(self.cluster.clone());
         let builder = builder.data(self.authenticator.clone()).data(self.submitter.clone());
-        let builder = builder.data(Arc::clone(&self.submitter.gpus)).data(self.tails.clone());
+        let builder = builder.data(Arc::clone(&self.submitter.gpus)).data(self.submitter.queues.clone());
+        let builder = builder.data(self.tails.clone());
         self.channels.put_in(builder).data(self.log_chunks.clone())
     }
 }

@@ -3,22 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-use diesel_async::AsyncConnection;
+use chrono::{DateTime, SubsecRound, Utc};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use secrecy::SecretString;
 
 use super::attempts::{Attempts, ClientAddress};
 use super::loader::LiveSession;
-use super::model::{self, NewSession};
+use super::model::{self, NewSession, Refreshable, Refreshed};
 use super::passwords::Passwords;
 use super::principal::{Caller, Principal};
 use super::recent::Recent;
 use super::refresh::RefreshToken;
 use super::revocations::{Concern, Notices};
+use super::rotation::{Rotation, Used, Verdict};
 use super::tokens::{Claims, Tokens};
-use crate::config::{AuthConfig, LoginRates};
+use crate::config::{AuthConfig, JwtKeys, LoginRates};
 use crate::db::Db;
-use crate::error::{ApiError, Code};
+use crate::error::{ApiError, Code, SignInReason};
 use crate::events::Bus;
 use crate::ids::{SessionId, UserId};
 
@@ -33,20 +34,35 @@ pub struct Credentials {
     pub address: Option<ClientAddress>,
 }
 
-/// The tokens of a user who has logged in.
+/// The session of a user who has logged in.
 #[derive(Debug)]
 pub struct OpenSession {
     /// Who.
     pub user: UserId,
     /// The session.
     pub session: SessionId,
-    /// The token for requests.
-    pub access_token: String,
-    /// When it ends.
+    /// Its tokens; `None` if it was extended with its cookie, because scripts must not read what would replace the cookie.
+    pub tokens: Option<SessionTokens>,
+    /// When the access token expires, or the cookie if there are no tokens.
     pub expires_at: DateTime<Utc>,
-    /// The token for the next pair of tokens.
-    pub refresh_token: RefreshToken,
+    /// When the refresh token expires, and the session with it unless it is refreshed.
+    pub refresh_expires_at: DateTime<Utc>,
+    /// The value of the session cookie, if sessions are stored in cookies.
+    pub cookie: Option<String>,
 }
+
+/// The tokens of a session.
+#[derive(Debug)]
+pub struct SessionTokens {
+    /// The token for requests.
+    pub access: String,
+    /// The token for the next pair of tokens.
+    pub refresh: RefreshToken,
+}
+
+/// The session cookie of a request that can also set one, in the data of the request.
+#[derive(Debug, Clone)]
+pub struct SessionCookie(pub Arc<str>);
 
 /// Authenticates callers. Clones share the same state.
 #[derive(Clone)]
@@ -54,7 +70,10 @@ pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
     db: Db,
+    keys: JwtKeys,
     tokens: Tokens,
+    /// Only if sessions are stored in cookies.
+    cookies: Option<Tokens>,
     passwords: Passwords,
     attempts: Attempts,
     recent: Recent,
@@ -67,7 +86,11 @@ impl Authenticator {
     pub fn new(db: Db, bus: Bus, config: &AuthConfig, limits: &LoginRates) -> Self {
         Self(Arc::new(Inner {
             db,
+            keys: config.jwt_keys.clone(),
             tokens: Tokens::new(config.jwt_keys.clone(), config.access_token_life),
+            cookies: config
+                .cookie_sessions
+                .then(|| Tokens::of_cookies(config.jwt_keys.clone(), config.refresh_token_life)),
             passwords: Passwords::new(config.bcrypt_cost),
             attempts: Attempts::new(limits),
             recent: Recent::default(),
@@ -87,6 +110,38 @@ impl Authenticator {
         self.live(claims).await.map(Caller::Known)
     }
 
+    /// The sender of a request, by the value of its session cookie. If that is not valid, the sender is
+    /// [refused](Caller::Refused) what requires a login, and nothing else.
+    ///
+    /// # Errors
+    /// The session cannot be looked up.
+    pub async fn authenticate_cookie(&self, cookie: &str) -> Result<Caller, ApiError> {
+        let Some(cookies) = &self.0.cookies else { return Ok(Caller::Anonymous) };
+        let claims = match cookies.verify(cookie, Utc::now()) {
+            Ok(claims) => claims,
+            Err(refused) => return Ok(Caller::Refused(refused.reason())),
+        };
+        match self.live(claims).await {
+            Ok(principal) => Ok(Caller::Known(principal)),
+            Err(error) if error.code == Code::Unauthenticated => Ok(Caller::Refused(SignInReason::SessionEnded)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The sender of a request that only ends their session. The access token may have expired.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate`].
+    pub async fn authenticate_to_leave(&self, authorization: &str) -> Result<Caller, ApiError> {
+        let claims = self.0.tokens.verify_expired(bearer(authorization)?, Utc::now())?;
+        self.live(claims).await.map(Caller::Known)
+    }
+
+    /// Whether sessions are also stored in cookies.
+    pub fn sets_cookies(&self) -> bool {
+        self.0.cookies.is_some()
+    }
+
     /// The caller that has just started or renewed a session.
     ///
     /// # Errors
@@ -102,7 +157,7 @@ impl Authenticator {
     /// `UNAUTHENTICATED` if the session has ended or the account is disabled.
     pub async fn renewed(&self, caller: &Caller) -> Result<Caller, ApiError> {
         match caller {
-            Caller::Anonymous => Ok(Caller::Anonymous),
+            Caller::Anonymous | Caller::Refused(_) => Ok(caller.clone()),
             Caller::Known(principal) => self.live(principal.claims()).await.map(Caller::Known),
         }
     }
@@ -118,27 +173,26 @@ impl Authenticator {
     }
 
     /// Resolves when the session of the principal has ended or their account is disabled.
-    pub async fn revoked(self, principal: Arc<Principal>) {
+    pub async fn revoked(self, mut principal: Arc<Principal>) {
         let mut notices = Notices::subscribe(&self.0.bus);
         loop {
             // Checked after subscribing, so nothing that happens in between is missed.
-            if !Box::pin(self.is_live(&principal)).await {
-                return;
+            match Box::pin(self.live(principal.claims())).await {
+                Ok(found) => principal = found,
+                Err(error) if error.code == Code::Unauthenticated => return,
+                // An unavailable database does not end any session.
+                Err(_) => {}
             }
-            match notices.about(&principal).await {
-                Some(Concern::Revoked) => return,
-                Some(Concern::RightsChanged | Concern::Unsure) => {}
-                None => return std::future::pending().await,
+            let expired = tokio::time::sleep_until(principal.look_again_at());
+            tokio::select! {
+                notice = notices.about(&principal) => match notice {
+                    Some(Concern::Revoked) => return,
+                    Some(Concern::RightsChanged | Concern::Unsure) => {}
+                    None => return std::future::pending().await,
+                },
+                // Nobody announces that a session was not refreshed.
+                () = expired => {}
             }
-        }
-    }
-
-    async fn is_live(&self, principal: &Principal) -> bool {
-        match self.live(principal.claims()).await {
-            Ok(_) => true,
-            Err(error) if error.code == Code::Unauthenticated => false,
-            // An unavailable database does not end any session.
-            Err(_) => true,
         }
     }
 
@@ -157,13 +211,14 @@ impl Authenticator {
         let roles = found
             .get(&claims.session)
             .filter(|roles| roles.user == claims.user)
-            .ok_or_else(|| ApiError::unauthenticated("the session of this access token has ended; log in again"))?;
+            .ok_or_else(|| ended("the session of this access token has ended; log in again"))?;
         let principal = Arc::new(Principal {
             user: claims.user,
             session: claims.session,
             platform_role: roles.platform_role,
             groups: roles.groups.clone(),
             expires_at: claims.expires_at,
+            session_ends_at: roles.ends_at,
         });
         self.0.recent.remember(&principal, revision, now);
         Ok(principal)
@@ -191,53 +246,133 @@ impl Authenticator {
                 self.0.attempts.succeeded(&username, address);
                 self.open(user).await
             }
-            Some(_) | None => Err(ApiError::unauthenticated("the username or the password is incorrect")),
+            Some(_) | None => {
+                let message = "the username or the password is incorrect";
+                Err(ApiError::unauthenticated(SignInReason::WrongCredentials, message))
+            }
         }
     }
 
     async fn open(&self, user: UserId) -> Result<OpenSession, ApiError> {
         let session = SessionId::generate();
-        let refresh_token = RefreshToken::first(session);
+        let (refresh_token, now) = (RefreshToken::first(session), now());
         let row = NewSession {
             id: session,
             user_id: user,
             refresh_hash: refresh_token.hash(),
             family_hash: refresh_token.family_hash(),
-            expires_at: Utc::now() + self.0.refresh_life,
+            expires_at: now + self.0.refresh_life,
         };
         model::open(&mut *self.0.db.connection().await?, &row).await?;
-        self.tokens(user, refresh_token)
+        self.tokens(user, refresh_token, now, row.expires_at)
     }
 
-    /// Exchanges a refresh token, which can be used only once, for a new pair of tokens.
+    /// Exchanges a refresh token for a new pair of tokens. For half a minute, the same refresh has the same result.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if it is not valid. If it was used before, its session ends.
+    /// `UNAUTHENTICATED` if it is not valid. If it was used before that, its session ends.
     pub async fn refresh(&self, refresh_token: &str) -> Result<OpenSession, ApiError> {
-        let refused = || ApiError::unauthenticated("the refresh token is not valid; log in again");
-        let used = RefreshToken::decode(refresh_token).ok_or_else(refused)?;
-        let next = used.next();
-        let expires_at = Utc::now() + self.0.refresh_life;
+        let invalid =
+            || ApiError::unauthenticated(SignInReason::TokenInvalid, "the refresh token is not valid; log in again");
+        let used = RefreshToken::decode(refresh_token).ok_or_else(invalid)?;
         let mut conn = self.0.db.connection().await?;
-        if let Some(user) = model::rotate(&mut conn, used.session(), &used.hash(), &next.hash(), expires_at).await? {
-            return self.tokens(user, next);
-        }
-        let ended =
-            conn.transaction(async |conn| model::end_family(conn, used.session(), &used.family_hash()).await).await?;
-        if ended {
+        let refreshed = conn.transaction(async |conn| {
+            let found = model::lock(conn, used.session()).await?;
+            let Some(found) = found.filter(|found| found.family_hash == used.family_hash()) else {
+                return Err(invalid());
+            };
+            if !found.live {
+                return Err(ended("the session of the refresh token has ended; log in again"));
+            }
+            self.rotate(conn, used, found).await
+        });
+        refreshed.await?.ok_or_else(|| {
             tracing::warn!(session = %used.session(), "a refresh token was used twice; ended its session");
-            return Err(ApiError::unauthenticated(
-                "the refresh token was used before, so its session has ended; log in again",
-            ));
-        }
-        Err(refused())
+            ended("the refresh token was used before, so its session has ended; log in again")
+        })
     }
 
-    fn tokens(&self, user: UserId, refresh_token: RefreshToken) -> Result<OpenSession, ApiError> {
-        let session = refresh_token.session();
-        let (access_token, expires_at) = self.0.tokens.issue(user, session, Utc::now())?;
-        Ok(OpenSession { user, session, access_token, expires_at, refresh_token })
+    /// Replaces the token, or finds what replaced it. Otherwise ends the session and returns `None`.
+    async fn rotate(
+        &self,
+        conn: &mut AsyncPgConnection,
+        used: RefreshToken,
+        found: Refreshable,
+    ) -> Result<Option<OpenSession>, ApiError> {
+        let (session, now) = (used.session(), now());
+        let earlier = found.used_hashes.into_iter().zip(found.used_at).map(|(hash, at)| Used { hash, at });
+        let rotation = Rotation { current: found.refresh_hash, used: earlier.collect() };
+        let repeated = match rotation.judge(&used.hash(), now) {
+            Verdict::Valid => {
+                let next = used.next(self.0.keys.current())?;
+                let Rotation { current, used: replaced } = rotation.rotated(next.hash(), now);
+                let (used_hashes, used_at) = replaced.into_iter().map(|used| (used.hash, used.at)).unzip();
+                let expires_at = now + self.0.refresh_life;
+                let refreshed =
+                    Refreshed { refresh_hash: current, expires_at, last_used_at: now, used_hashes, used_at };
+                model::refresh(conn, session, &refreshed).await?;
+                return self.tokens(found.user_id, next, now, expires_at).map(Some);
+            }
+            Verdict::Repeated(since) => rotation.valid_after(used, since, &self.0.keys)?,
+            Verdict::Used => None,
+        };
+        match (repeated, rotation.used.first()) {
+            // With the same times, so the same tokens.
+            (Some(valid), Some(last)) => self.tokens(found.user_id, valid, last.at, found.expires_at).map(Some),
+            (Some(_) | None, _) => {
+                model::end(conn, session).await?;
+                Ok(None)
+            }
+        }
     }
+
+    /// Extends a session by its cookie.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if there is no valid cookie.
+    pub async fn extend(&self, cookie: Option<&SessionCookie>) -> Result<OpenSession, ApiError> {
+        let no_cookie = || {
+            let message = "there is no refreshToken in the input and no session cookie in the request";
+            ApiError::unauthenticated(SignInReason::NoToken, message)
+        };
+        let (Some(cookies), Some(cookie)) = (&self.0.cookies, cookie) else { return Err(no_cookie()) };
+        let verified = cookies.verify(&cookie.0, Utc::now()).map_err(|refused| Caller::Refused(refused.reason()));
+        let Claims { user, session, .. } = match verified {
+            Ok(claims) => claims,
+            Err(refused) => return Err(refused.principal().err().unwrap_or_else(no_cookie)),
+        };
+        let now = now();
+        let expires_at = now + self.0.refresh_life;
+        if !model::extend(&mut *self.0.db.connection().await?, session, expires_at).await? {
+            return Err(ended("the session of the cookie has ended; log in again"));
+        }
+        let (cookie, _) = cookies.issue(user, session, now)?;
+        let (tokens, refresh_expires_at) = (None, expires_at);
+        Ok(OpenSession { user, session, tokens, expires_at, refresh_expires_at, cookie: Some(cookie) })
+    }
+
+    fn tokens(
+        &self,
+        user: UserId,
+        refresh: RefreshToken,
+        now: DateTime<Utc>,
+        refresh_expires_at: DateTime<Utc>,
+    ) -> Result<OpenSession, ApiError> {
+        let session = refresh.session();
+        let (access, expires_at) = self.0.tokens.issue(user, session, now)?;
+        let cookie = self.0.cookies.as_ref().map(|cookies| cookies.issue(user, session, now)).transpose()?;
+        let (tokens, cookie) = (Some(SessionTokens { access, refresh }), cookie.map(|(cookie, _)| cookie));
+        Ok(OpenSession { user, session, tokens, expires_at, refresh_expires_at, cookie })
+    }
+}
+
+/// The current time as PostgreSQL stores it, so that what is computed from it can be computed again.
+fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}
+
+fn ended(message: &'static str) -> ApiError {
+    ApiError::unauthenticated(SignInReason::SessionEnded, message)
 }
 
 /// The token in `Bearer <token>`.
@@ -246,5 +381,6 @@ fn bearer(authorization: &str) -> Result<&str, ApiError> {
     if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() {
         return Ok(token.trim());
     }
-    Err(ApiError::unauthenticated("the Authorization header must be \"Bearer <accessToken>\""))
+    let message = "the Authorization header must be \"Bearer <accessToken>\"";
+    Err(ApiError::unauthenticated(SignInReason::TokenInvalid, message))
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 
 use super::principal::{GroupRole, PlatformRole};
@@ -21,6 +22,8 @@ pub(super) struct Roles {
     pub user: UserId,
     pub platform_role: PlatformRole,
     pub groups: BTreeMap<GroupId, GroupRole>,
+    /// When the session ends unless it is refreshed.
+    pub ends_at: DateTime<Utc>,
 }
 
 #[derive(QueryableByName)]
@@ -37,10 +40,12 @@ struct Row {
     roles: Vec<GroupRole>,
     #[diesel(sql_type = Bool)]
     live: bool,
+    #[diesel(sql_type = Timestamptz)]
+    ends_at: DateTime<Utc>,
 }
 
 const SQL: &str = "
-    SELECT s.id AS session, s.user_id, u.platform_role,
+    SELECT s.id AS session, s.user_id, s.expires_at AS ends_at, u.platform_role,
            s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL AND u.deleted_at IS NULL AS live,
            coalesce(array_agg(m.group_id ORDER BY m.group_id) FILTER (WHERE m.group_id IS NOT NULL), '{}') AS groups,
            coalesce(array_agg(m.role ORDER BY m.group_id) FILTER (WHERE m.group_id IS NOT NULL), '{}') AS roles
@@ -61,7 +66,8 @@ impl Read for LiveSession {
         Ok(live
             .map(|row| {
                 let groups = row.groups.into_iter().zip(row.roles).collect();
-                (row.session, Roles { user: row.user_id, platform_role: row.platform_role, groups })
+                let Row { user_id: user, platform_role, ends_at, .. } = row;
+                (row.session, Roles { user, platform_role, groups, ends_at })
             })
             .collect())
     }

@@ -3,6 +3,7 @@
 pub(crate) mod acting;
 pub(crate) mod attempts;
 mod authenticator;
+pub mod cookie;
 mod loader;
 pub(crate) mod model;
 pub(crate) mod passwords;
@@ -12,7 +13,8 @@ mod recent;
 pub(crate) mod refresh;
 pub(crate) mod revocations;
 pub mod rights;
+mod rotation;
 pub mod scope;
 pub(crate) mod tokens;
 
-pub use authenticator::{Authenticator, Credentials, OpenSession};
+pub use authenticator::{Authenticator, Credentials, OpenSession, SessionCookie, SessionTokens};

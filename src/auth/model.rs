@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Array, Bool, Bytea, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::db::tables::{sessions, users};
@@ -58,56 +58,87 @@ pub async fn open(conn: &mut AsyncPgConnection, session: &NewSession) -> QueryRe
     diesel::insert_into(sessions::table).values(session).execute(conn).await.map(drop)
 }
 
-/// Replaces the refresh token whose hash is `used` with `next` and returns the user of the session, or `None` if `used`
-/// is not the current token of an active session.
+/// A session as a refresh finds it.
+#[derive(Debug, QueryableByName)]
+pub struct Refreshable {
+    /// The user.
+    #[diesel(sql_type = SqlUuid)]
+    pub user_id: UserId,
+    /// The hash of the valid refresh token.
+    #[diesel(sql_type = Bytea)]
+    pub refresh_hash: Vec<u8>,
+    /// The hash of the part that all its refresh tokens share.
+    #[diesel(sql_type = Bytea)]
+    pub family_hash: Vec<u8>,
+    /// When the valid refresh token expires.
+    #[diesel(sql_type = Timestamptz)]
+    pub expires_at: DateTime<Utc>,
+    /// The hashes of the tokens that were replaced a moment ago, newest first.
+    #[diesel(sql_type = Array<Bytea>)]
+    pub used_hashes: Vec<Vec<u8>>,
+    /// When each of them was used.
+    #[diesel(sql_type = Array<Timestamptz>)]
+    pub used_at: Vec<DateTime<Utc>>,
+    /// Whether the session is active and its user may log in.
+    #[diesel(sql_type = Bool)]
+    pub live: bool,
+}
+
+const REFRESHABLE: &str = "
+    SELECT s.user_id, s.refresh_hash, s.family_hash, s.expires_at, s.used_hashes, s.used_at,
+           s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL AND u.deleted_at IS NULL AS live
+      FROM sessions s
+      JOIN users u ON u.id = s.user_id
+     WHERE s.id = $1
+       FOR UPDATE OF s";
+
+/// The session, which nobody else can refresh until the transaction ends.
 ///
 /// # Errors
 /// The database's.
-pub async fn rotate(
-    conn: &mut AsyncPgConnection,
-    session: SessionId,
-    used: &[u8],
-    next: &[u8],
-    expires_at: DateTime<Utc>,
-) -> QueryResult<Option<UserId>> {
+pub async fn lock(conn: &mut AsyncPgConnection, session: SessionId) -> QueryResult<Option<Refreshable>> {
+    diesel::sql_query(REFRESHABLE).bind::<SqlUuid, _>(session).get_result(conn).await.optional()
+}
+
+/// What a refresh changes.
+#[derive(Debug, AsChangeset)]
+#[diesel(table_name = sessions)]
+pub struct Refreshed {
+    /// The hash of the new refresh token.
+    pub refresh_hash: Vec<u8>,
+    /// When it expires.
+    pub expires_at: DateTime<Utc>,
+    /// The time of the refresh.
+    pub last_used_at: DateTime<Utc>,
+    /// The hashes of the tokens that were replaced a moment ago, newest first.
+    pub used_hashes: Vec<Vec<u8>>,
+    /// When each of them was used.
+    pub used_at: Vec<DateTime<Utc>>,
+}
+
+/// Replaces the refresh token of a [locked](lock) session.
+///
+/// # Errors
+/// The database's.
+pub async fn refresh(conn: &mut AsyncPgConnection, session: SessionId, refreshed: &Refreshed) -> QueryResult<()> {
+    diesel::update(sessions::table.find(session)).set(refreshed).execute(conn).await.map(drop)
+}
+
+/// Moves the end of an active session to `expires_at`. Returns whether there is one whose user may log in.
+///
+/// # Errors
+/// The database's.
+pub async fn extend(conn: &mut AsyncPgConnection, session: SessionId, expires_at: DateTime<Utc>) -> QueryResult<bool> {
     let enabled = diesel::dsl::exists(
         users::table
             .filter(users::id.eq(sessions::user_id).and(users::disabled_at.is_null()).and(users::deleted_at.is_null())),
     );
-    diesel::update(
-        sessions::table
-            .find(session)
-            .filter(sessions::refresh_hash.eq(used).and(sessions::ended_at.is_null()))
-            .filter(sessions::expires_at.gt(diesel::dsl::now))
-            .filter(enabled),
-    )
-    .set((
-        sessions::refresh_hash.eq(next),
-        sessions::expires_at.eq(expires_at),
-        sessions::last_used_at.eq(diesel::dsl::now),
-    ))
-    .returning(sessions::user_id)
-    .get_result(conn)
-    .await
-    .optional()
-}
-
-/// Ends the session if it is active and belongs to this family, and notifies every replica on commit. Returns whether
-/// it did.
-///
-/// # Errors
-/// The database's.
-pub async fn end_family(conn: &mut AsyncPgConnection, session: SessionId, family: &[u8]) -> QueryResult<bool> {
-    let ended = diesel::update(
-        sessions::table.find(session).filter(sessions::family_hash.eq(family).and(sessions::ended_at.is_null())),
-    )
-    .set(sessions::ended_at.eq(diesel::dsl::now))
-    .execute(conn)
-    .await?;
-    if ended > 0 {
-        tell(conn, &session.to_string()).await?;
-    }
-    Ok(ended > 0)
+    let live = sessions::ended_at.is_null().and(sessions::expires_at.gt(diesel::dsl::now));
+    let extended = diesel::update(sessions::table.find(session).filter(live).filter(enabled))
+        .set((sessions::expires_at.eq(expires_at), sessions::last_used_at.eq(diesel::dsl::now)))
+        .execute(conn)
+        .await?;
+    Ok(extended > 0)
 }
 
 /// Ends the session, and notifies every replica on commit.

@@ -86,6 +86,8 @@ table! {
     ViewConfigFile: InGroup(Member), "only members of the project's group can see its config files";
     /// See one version of a config file, or submit it.
     ViewCommit: InGroup(Member), "only members of the project's group can see its config files";
+    /// See the queues that jobs can be submitted to.
+    ViewQueues: LoggedIn, "you must be logged in to see the queues";
     /// Submit a job in a project, or preview a submission.
     SubmitJob: InGroup(Member), "only members of the project's group can submit jobs in it";
     /// See a job, its events and its log.

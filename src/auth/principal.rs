@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
+use tokio::time::Instant;
 
 use super::tokens::Claims;
-use crate::error::ApiError;
+use crate::error::{ApiError, SignInReason};
 use crate::ids::{GroupId, SessionId, UserId};
 use crate::text_enum;
+
+/// The minimum pause between two lookups of a session that has ended by the clock of this replica, but not by that of
+/// the database.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The role of a user on the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
@@ -52,12 +58,20 @@ pub struct Principal {
     pub groups: BTreeMap<GroupId, GroupRole>,
     /// When the access token expires.
     pub expires_at: DateTime<Utc>,
+    /// When the session ends unless it is refreshed.
+    pub session_ends_at: DateTime<Utc>,
 }
 
 impl Principal {
     /// The claims of their access token.
     pub(super) fn claims(&self) -> Claims {
         Claims { user: self.user, session: self.session, expires_at: self.expires_at }
+    }
+
+    /// When the session has to be looked up again, after a lookup now: it ends then unless it is refreshed.
+    pub(super) fn look_again_at(&self) -> Instant {
+        let left = (self.session_ends_at - Utc::now()).to_std().unwrap_or_default();
+        Instant::now() + left.max(LEAST_PAUSE)
     }
 
     /// Whether they are a platform admin.
@@ -71,6 +85,9 @@ impl Principal {
 pub enum Caller {
     /// An unauthenticated client.
     Anonymous,
+    /// An unauthenticated client whose session cookie is not valid, for this reason. A browser sends it unasked, so only
+    /// what requires a login fails.
+    Refused(SignInReason),
     /// A user with a valid access token.
     Known(Arc<Principal>),
 }
@@ -83,9 +100,31 @@ impl Caller {
     pub fn principal(&self) -> Result<&Principal, ApiError> {
         match self {
             Self::Known(principal) => Ok(principal),
+            Self::Refused(reason) => Err(refused(*reason)),
             Self::Anonymous => Err(ApiError::unauthenticated(
+                SignInReason::NoToken,
                 "authentication is required: send the accessToken of the login mutation as \"Authorization: Bearer <token>\"",
             )),
         }
     }
+
+    /// The caller's role in a group; `None` if they are not a member.
+    pub fn role_in(&self, group: GroupId) -> Option<GroupRole> {
+        match self {
+            Self::Known(principal) => principal.groups.get(&group).copied(),
+            Self::Anonymous | Self::Refused(_) => None,
+        }
+    }
+}
+
+/// The error for what requires a login, if the session cookie is not valid.
+fn refused(reason: SignInReason) -> ApiError {
+    let message = match reason {
+        SignInReason::SessionEnded => "the session of the cookie has ended; log in again",
+        SignInReason::TokenExpired => "the session cookie has expired; log in again",
+        SignInReason::NoToken | SignInReason::TokenInvalid | SignInReason::WrongCredentials => {
+            "the session cookie is invalid; log in again"
+        }
+    };
+    ApiError::unauthenticated(reason, message)
 }

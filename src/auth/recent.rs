@@ -68,6 +68,7 @@ mod tests {
             platform_role: PlatformRole::User,
             groups: BTreeMap::new(),
             expires_at: chrono::Utc::now(),
+            session_ends_at: chrono::Utc::now(),
         })
     }
 

@@ -2,15 +2,24 @@
 //!
 //! A token consists of the session ID, a part that all tokens of the session share (the family) and a part of its own.
 //! A token with the right family that is not the current one was used before: somebody has a copy, so the session ends.
+//!
+//! A token's successor is derived from it with a key of the server. So every replica can repeat the response to a refresh,
+//! although no token is stored.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::config::JwtKey;
+use crate::error::ApiError;
 use crate::ids::SessionId;
 
 const PART: usize = 16;
+
+/// Separates this use of the key from the signing of tokens: no JSON web token starts like this.
+const PURPOSE: &[u8] = b"\0refresh token\0";
 
 /// A parsed refresh token.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,9 +35,17 @@ impl RefreshToken {
         Self { session, family: rand::random(), own: rand::random() }
     }
 
-    /// The token that replaces this one.
-    pub fn next(self) -> Self {
-        Self { own: rand::random(), ..self }
+    /// The token that replaces this one: always the same with the same `key`, and unpredictable without it.
+    ///
+    /// # Errors
+    /// HMAC accepts keys of any length, so an error would be a bug.
+    pub fn next(self, key: &JwtKey) -> Result<Self, ApiError> {
+        let mut mac = <Hmac<Sha256>>::new_from_slice(key.secret()).map_err(ApiError::internal)?;
+        mac.update(PURPOSE);
+        mac.update(&self.bytes());
+        let mut own = [0; PART];
+        own.copy_from_slice(&mac.finalize().into_bytes()[..PART]);
+        Ok(Self { own, ..self })
     }
 
     /// The session it belongs to, if it is genuine.
@@ -79,14 +96,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::JwtKeys;
 
     #[test]
     fn a_token_comes_back_and_its_successor_shares_the_family_only() {
-        let token = RefreshToken::first(SessionId::generate());
+        let (token, keys) = (RefreshToken::first(SessionId::generate()), JwtKeys::random());
         assert_eq!(RefreshToken::decode(&token.encode()), Some(token));
-        let next = token.next();
+        let next = token.next(keys.current()).unwrap();
         assert_eq!(next.family_hash(), token.family_hash());
         assert_ne!(next.hash(), token.hash());
+    }
+
+    #[test]
+    fn a_successor_depends_on_its_predecessor_and_the_key_only() {
+        let (token, keys, others) = (RefreshToken::first(SessionId::generate()), JwtKeys::random(), JwtKeys::random());
+        let next = token.next(keys.current()).unwrap();
+        assert_eq!(token.next(keys.current()).unwrap(), next);
+        assert_ne!(token.next(others.current()).unwrap(), next);
+        assert_ne!(next.next(keys.current()).unwrap(), next);
     }
 
     proptest! {

@@ -78,6 +78,7 @@ mod tests {
             platform_role: PlatformRole::User,
             groups: BTreeMap::new(),
             expires_at: chrono::DateTime::UNIX_EPOCH,
+            session_ends_at: chrono::DateTime::UNIX_EPOCH,
         };
         let heard = |payload: String| concerns(&payload.into(), &principal);
         assert_eq!(heard(principal.session.to_string()), Some(Concern::Revoked));

@@ -2,11 +2,13 @@
 //!
 //! The principal of a request is as of its start. A subscription may outlive a role, so it is notified of each change
 //! of its user's roles and then decides again. Changes are announced on commit, no matter who makes them (the trigger
-//! `tell_rights`).
+//! `tell_rights`). The end of a session that nobody refreshes is not announced, so the session is looked up then.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use backon::Retryable;
+use tokio::time::{Instant, Sleep};
 
 use super::authenticator::Authenticator;
 use super::principal::Caller;
@@ -24,6 +26,9 @@ pub struct Rights {
     authenticator: Authenticator,
     notices: Notices,
     caller: Caller,
+    /// The end of the session, unless it was refreshed since the last lookup. Kept, because a new timer for every event
+    /// of a subscription would be expensive.
+    session_end: Pin<Box<Sleep>>,
 }
 
 impl Rights {
@@ -33,7 +38,8 @@ impl Rights {
     /// As [`Rights::look`].
     pub async fn of(authenticator: &Authenticator, caller: Caller) -> Result<Self, ApiError> {
         let notices = Notices::subscribe(authenticator.bus());
-        let mut rights = Self { authenticator: authenticator.clone(), notices, caller };
+        let session_end = Box::pin(tokio::time::sleep_until(Instant::now()));
+        let mut rights = Self { authenticator: authenticator.clone(), notices, caller, session_end };
         rights.look().await?;
         Ok(rights)
     }
@@ -47,11 +53,14 @@ impl Rights {
     pub async fn may_have_changed(&mut self) {
         match &self.caller {
             // Unauthenticated clients have no permissions that could change.
-            Caller::Anonymous => std::future::pending().await,
+            Caller::Anonymous | Caller::Refused(_) => std::future::pending().await,
             Caller::Known(principal) => {
-                if self.notices.about(principal).await.is_none() {
-                    // The server stops, and so does the subscription.
-                    std::future::pending().await
+                tokio::select! {
+                    notice = self.notices.about(principal) => if notice.is_none() {
+                        // The server stops, and so does the subscription.
+                        std::future::pending().await
+                    },
+                    () = &mut self.session_end => {}
                 }
             }
         }
@@ -70,6 +79,9 @@ impl Rights {
             .when(|error| error.code == Code::DatabaseUnavailable)
             .await;
         self.caller = looked?;
+        if let Caller::Known(principal) = &self.caller {
+            self.session_end.as_mut().reset(principal.look_again_at());
+        }
         Ok(())
     }
 }

@@ -86,13 +86,13 @@ impl shares::Scope for Scope {
 /// Whether both are the same user with the same permissions, regardless of the session.
 fn have_equal_rights(one: &Caller, other: &Caller) -> bool {
     let of = |caller: &Caller| match caller {
-        Caller::Anonymous => None,
+        Caller::Anonymous | Caller::Refused(_) => None,
         Caller::Known(principal) => Some(Arc::clone(principal)),
     };
     match (of(one), of(other)) {
         (None, None) => true,
         (Some(one), Some(other)) => {
-            let Principal { user, platform_role, groups, session: _, expires_at: _ } = &*one;
+            let Principal { user, platform_role, groups, session: _, expires_at: _, session_ends_at: _ } = &*one;
             (user, platform_role, groups) == (&other.user, &other.platform_role, &other.groups)
         }
         (None, Some(_)) | (Some(_), None) => false,
@@ -118,6 +118,7 @@ mod tests {
             platform_role: role,
             groups: groups.iter().copied().collect::<BTreeMap<_, _>>(),
             expires_at: Utc::now(),
+            session_ends_at: Utc::now(),
         }))
     }
 

@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{JwtKey, JwtKeys};
-use crate::error::ApiError;
+use crate::error::{ApiError, SignInReason};
 use crate::ids::{SessionId, UserId};
 
 const ISSUER: &str = "platform";
@@ -46,9 +46,19 @@ pub enum TokenRefused {
     Expired(DateTime<Utc>),
 }
 
+impl TokenRefused {
+    /// The reason that clients are told.
+    pub const fn reason(self) -> SignInReason {
+        match self {
+            Self::Invalid | Self::NotYet => SignInReason::TokenInvalid,
+            Self::Expired(_) => SignInReason::TokenExpired,
+        }
+    }
+}
+
 impl From<TokenRefused> for ApiError {
     fn from(refused: TokenRefused) -> Self {
-        Self::unauthenticated(refused.to_string())
+        Self::unauthenticated(refused.reason(), refused.to_string())
     }
 }
 
@@ -62,7 +72,12 @@ struct Body {
     exp: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
 }
+
+/// The audience of tokens in cookies. Access tokens have none, so neither is accepted in place of the other.
+const COOKIES: &str = "cookies";
 
 /// The header as [`Tokens::issue`] writes it. Any other parameter (`crit`, `b64`, `jwk`, `enc` ...) would change how
 /// the token has to be read, and so would a duplicate one: both are rejected. RFC 7515 leaves this to the issuer.
@@ -88,21 +103,27 @@ impl TokenHeader {
 /// bytes.
 const KNOWN: usize = 10_000;
 
-/// Signs and verifies access tokens.
+/// Signs and verifies tokens of one kind: access tokens, or the tokens in session cookies.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     keys: JwtKeys,
     life: Duration,
+    audience: Option<&'static str>,
     known: Arc<Cache<Box<str>, Claims>>,
 }
 
 impl Tokens {
-    /// Tokens with a lifetime of `life`.
+    /// Access tokens with a lifetime of `life`.
     pub fn new(keys: JwtKeys, life: Duration) -> Self {
-        Self { keys, life, known: Arc::new(Cache::new(KNOWN)) }
+        Self { keys, life, audience: None, known: Arc::new(Cache::new(KNOWN)) }
     }
 
-    /// A token for a session, and when it expires.
+    /// Tokens for session cookies, with a lifetime of `life`.
+    pub fn of_cookies(keys: JwtKeys, life: Duration) -> Self {
+        Self { audience: Some(COOKIES), ..Self::new(keys, life) }
+    }
+
+    /// A token that is issued for a session at `now`, and when it expires. With the same key, it is always the same.
     ///
     /// # Errors
     /// The token cannot be signed, which would be a bug.
@@ -121,6 +142,7 @@ impl Tokens {
             iat: now.timestamp(),
             exp: expires_at.timestamp(),
             nbf: None,
+            aud: self.audience.map(str::to_owned),
         };
         let header = Header { kid: Some(key.kid().to_owned()), ..Header::new(Algorithm::HS256) };
         let token = jsonwebtoken::encode(&header, &body, &EncodingKey::from_secret(key.secret()))
@@ -133,18 +155,26 @@ impl Tokens {
     /// # Errors
     /// [`TokenRefused`] says why not.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenRefused> {
-        let claims = match self.known.get(token) {
-            Some(claims) => claims,
+        let claims = self.verify_expired(token, now)?;
+        if claims.expires_at <= now { Err(TokenRefused::Expired(claims.expires_at)) } else { Ok(claims) }
+    }
+
+    /// The claims of `token`, if it was issued by this server. It may have expired.
+    ///
+    /// # Errors
+    /// [`TokenRefused`] says why not.
+    pub fn verify_expired(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenRefused> {
+        match self.known.get(token) {
+            Some(claims) => Ok(claims),
             None => {
                 let (claims, begins) = self.read(token).ok_or(TokenRefused::Invalid)?;
                 if begins > (now + LEEWAY).timestamp() {
                     return Err(TokenRefused::NotYet);
                 }
                 self.known.insert(token.into(), claims);
-                claims
+                Ok(claims)
             }
-        };
-        if claims.expires_at <= now { Err(TokenRefused::Expired(claims.expires_at)) } else { Ok(claims) }
+        }
     }
 }
 
@@ -155,13 +185,18 @@ impl Tokens {
             return None;
         }
         let header = TokenHeader::of(token)?;
-        decode(token, self.keys.find(&header.kid)?)
+        decode(token, self.keys.find(&header.kid)?, self.audience)
     }
 }
 
-fn decode(token: &str, key: &JwtKey) -> Option<(Claims, i64)> {
+fn decode(token: &str, key: &JwtKey, audience: Option<&'static str>) -> Option<(Claims, i64)> {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_issuer(&[ISSUER]);
+    // Without an expected audience, a token that has one is rejected.
+    if let Some(audience) = audience {
+        validation.set_audience(&[audience]);
+        validation.set_required_spec_claims(&["exp", "aud"]);
+    }
     // The caller compares the times, because it knows the current time and distinguishes expired from invalid.
     validation.validate_exp = false;
     let body = jsonwebtoken::decode::<Body>(token, &DecodingKey::from_secret(key.secret()), &validation).ok()?.claims;

@@ -34,6 +34,25 @@ fn rotating_the_key_logs_nobody_out_until_the_old_one_is_dropped() {
 }
 
 #[test]
+fn a_token_of_a_cookie_is_no_access_token_and_the_other_way_round() {
+    let access = tokens(FIRST, "");
+    let keys = JwtKeys::parse(Some(&SecretString::from(FIRST)), None).unwrap();
+    let cookies = Tokens::of_cookies(keys, Duration::from_secs(900));
+    let issue = |tokens: &Tokens| tokens.issue(UserId::generate(), SessionId::generate(), noon()).unwrap().0;
+    let (token, cookie) = (issue(&access), issue(&cookies));
+    assert!(access.verify(&token, noon()).is_ok() && cookies.verify(&cookie, noon()).is_ok());
+    assert_eq!(access.verify(&cookie, noon()), Err(TokenRefused::Invalid));
+    assert_eq!(cookies.verify(&token, noon()), Err(TokenRefused::Invalid));
+}
+
+#[test]
+fn a_token_is_the_same_when_it_is_issued_again_for_the_same_moment() {
+    let (user, session) = (UserId::generate(), SessionId::generate());
+    let issue = || tokens(FIRST, "").issue(user, session, noon()).unwrap();
+    assert_eq!(issue(), issue());
+}
+
+#[test]
 fn a_token_without_a_signature_is_refused() {
     let (token, _) = tokens(FIRST, "").issue(UserId::generate(), SessionId::generate(), noon()).unwrap();
     let (unsigned, _) = token.rsplit_once('.').unwrap();

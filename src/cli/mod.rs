@@ -42,7 +42,7 @@ enum Command {
     Serve(Box<ServeSettings>),
     /// Run everything locally: a private database, a cluster, demo data and the API
     #[cfg(feature = "embedded")]
-    Dev(dev::DevArgs),
+    Dev(Box<dev::DevArgs>),
     /// Run the database migrations
     Migrate(MigrateArgs),
     /// Print the GraphQL schema
@@ -193,7 +193,7 @@ impl Command {
             #[cfg(feature = "embedded")]
             Self::Dev(arguments) => {
                 log::start(&arguments.log());
-                block_on(async { dev::run(arguments, stop_on_signals()?).await })
+                block_on(async { dev::run(*arguments, stop_on_signals()?).await })
             }
             Self::Migrate(arguments) => {
                 log::start(&arguments.log.config());

@@ -86,6 +86,11 @@ impl Queues {
         queues.get(name).copied().ok_or_else(|| UnknownQueue { known: queues.keys().cloned().collect() })
     }
 
+    /// All queues, in the order of their names.
+    pub fn all(&self) -> Vec<(String, Traits)> {
+        self.0.load().iter().map(|(name, traits)| (name.clone(), *traits)).collect()
+    }
+
     /// Creates what the cluster must have, then keeps reading its queues for as long as the server runs.
     pub async fn keep(self, cluster: Cluster) {
         while let Err(error) = ensure(&cluster).await {

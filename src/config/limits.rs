@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_role_changes_what_it_names() {
-        let all = super::super::settings::ServeSettings::defaults().limits.everybody();
+        let all = super::super::dev::DevSettings::defaults().limits.everybody();
         let changes: RoleChanges = " max_depth=20, rate_limit_points_per_second = 0,".parse().unwrap();
         assert_eq!(all.with(&changes), RoleLimits { depth: 20, points_per_second: 0, ..all });
         assert_eq!(all.with(&"".parse().unwrap()), all);

@@ -1,10 +1,11 @@
 //! The configuration of the server: environment variables and `.env`, validated once and typed from then on.
 //!
-//! [`settings`] is the list of variables as clap reads them; this module turns them into a [`Config`], the form that
-//! all other modules use. A value that is missing, weak or contradicts another becomes a [`ConfigError`]: one line with
+//! [`settings`] is the list of variables as clap reads them, [`dev`] the part of it that a development environment uses;
+//! this module turns them into a [`Config`], the form that all other modules use. A value that is missing, weak or contradicts another becomes a [`ConfigError`]: one line with
 //! the variable, its value (never for a secret) and the allowed values.
 
 mod database;
+pub mod dev;
 mod error;
 mod gpu_resources;
 mod limits;
@@ -13,14 +14,10 @@ mod secrets;
 pub mod settings;
 mod values;
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    num::NonZeroU32,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 pub use database::{DatabaseConfig, DatabaseUrl, SslMode};
+pub use dev::DevParts;
 pub use error::{ConfigError, one_line};
 pub use gpu_resources::{GpuResources, Share};
 pub use limits::RoleLimits;
@@ -79,6 +76,10 @@ pub struct AuthConfig {
     pub access_token_life: Duration,
     /// The lifetime of an unused refresh token.
     pub refresh_token_life: Duration,
+    /// Whether WebSockets and event streams end when their access token expires, and not with their session only.
+    pub sockets_end_with_token: bool,
+    /// Whether `login` also stores the session in a cookie.
+    pub cookie_sessions: bool,
 }
 
 /// The Kubernetes cluster and how jobs reach it.
@@ -143,49 +144,12 @@ pub struct LogConfig {
     pub filter: String,
 }
 
-/// The settings that the embedded parts pass to the server they start, in `platform dev` and in tests.
-#[derive(Debug, Clone)]
-pub struct DevParts {
-    /// The private database.
-    pub database_url: DatabaseUrl,
-    /// The kubeconfig of the development cluster.
-    pub kubeconfig: PathBuf,
-    /// The port to listen on; 0 selects a free port.
-    pub port: u16,
-    /// The key for access tokens. Stored with the data, it keeps users logged in across restarts.
-    pub jwt_keys: JwtKeys,
-}
-
-impl Config {
-    /// The configuration of a development server: defaults, loopback only, scheduler mode, cheap password hashes, and
-    /// nothing read from the environment.
-    #[must_use]
-    pub fn for_dev(parts: DevParts) -> Self {
-        let DevParts { database_url, kubeconfig, port, jwt_keys } = parts;
-        let settings = settings::ServeSettings::defaults();
-        let database = DatabaseConfig::for_dev(database_url);
-        let http = HttpConfig {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
-            drain: Duration::from_secs(2),
-            ..settings.http.config(database.pool_size)
-        };
-        Self {
-            database: DatabaseConfig { threads: http.threads, ..database },
-            http,
-            auth: AuthConfig { bcrypt_cost: BcryptCost::CHEAPEST, ..settings.auth.config(jwt_keys) },
-            cluster: ClusterConfig { kubeconfig: Some(kubeconfig), ..settings.cluster.config() },
-            events: settings.events.config(),
-            limits: settings.limits.config(),
-            log: settings.log.config(),
-        }
-    }
-}
-
 impl TryFrom<settings::ServeSettings> for Config {
     type Error = ConfigError;
 
     fn try_from(settings: settings::ServeSettings) -> Result<Self, ConfigError> {
         let jwt_keys = settings.auth.jwt_keys()?;
+        settings.auth.check(&settings.http.allowed_origins)?;
         settings.cluster.check()?;
         settings.limits.check()?;
         let database = settings.database.config()?;

@@ -86,10 +86,15 @@ impl JwtKeys {
         &self.current
     }
 
+    /// All keys, starting with the one that signs.
+    pub fn all(&self) -> impl Iterator<Item = &JwtKey> {
+        std::iter::once(&self.current).chain(&self.old)
+    }
+
     /// The key that a token refers to, current or old.
     #[must_use]
     pub fn find(&self, kid: &str) -> Option<&JwtKey> {
-        std::iter::once(&self.current).chain(&self.old).find(|key| key.kid == kid)
+        self.all().find(|key| key.kid == kid)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Command, FromArgMatches};
+use clap::Args;
 use secrecy::SecretString;
 
 use super::{
@@ -44,20 +44,6 @@ pub struct ServeSettings {
     /// See [`LogSettings`].
     #[command(flatten)]
     pub log: LogSettings,
-}
-
-impl ServeSettings {
-    /// The default settings, regardless of the environment of this process.
-    #[must_use]
-    pub(super) fn defaults() -> Self {
-        let command = Self::augment_args(Command::new("defaults")).mut_args(|argument| argument.env(None));
-        let settings =
-            command.try_get_matches_from(["defaults"]).and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
-        match settings {
-            Ok(settings) => settings,
-            Err(error) => unreachable!("every setting is optional or has a default: {error}"),
-        }
-    }
 }
 
 /// Where the database is.
@@ -95,6 +81,9 @@ pub struct DatabaseSettings {
     #[arg(long, env = "MIGRATE_ON_START", default_value = "true", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub migrate_on_start: bool,
 }
+
+/// The default `schedulerName` of pods.
+const SCHEDULER_NAME: &str = "flash-scheduler";
 
 /// With fewer database connections per thread, no thread has its own (`db::lane`).
 const CONNECTIONS_FOR_A_THREAD: u32 = 4;
@@ -166,6 +155,12 @@ pub struct AuthSettings {
     /// Lifetime of an unused refresh token, in days
     #[arg(long, env = "REFRESH_TOKEN_DAYS", default_value = "30", value_name = "N", value_parser = between(1_u64, 365))]
     pub refresh_token_days: u64,
+    /// End WebSockets and event streams when their access token expires; by default, they last as long as their session
+    #[arg(long, env = "SOCKETS_END_WITH_TOKEN", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
+    pub sockets_end_with_token: bool,
+    /// Also store sessions in an HttpOnly cookie, for pages of the same site; not with ALLOWED_ORIGINS=*
+    #[arg(long, env = "COOKIE_SESSIONS", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
+    pub cookie_sessions: bool,
     /// See [`PasswordSettings`].
     #[command(flatten)]
     pub passwords: PasswordSettings,
@@ -176,12 +171,29 @@ impl AuthSettings {
         JwtKeys::parse(self.jwt_secret.as_ref(), self.jwt_secrets_old.as_ref())
     }
 
+    /// A browser adds the cookie to the requests of every page that may call the API, so these have to be listed.
+    pub(super) fn check(&self, allowed: &AllowedOrigins) -> Result<(), ConfigError> {
+        match allowed {
+            AllowedOrigins::Any if self.cookie_sessions => Err(ConfigError::Invalid {
+                variable: "ALLOWED_ORIGINS",
+                given: "*".to_owned(),
+                expected: "empty or a list of origins when COOKIE_SESSIONS=true".to_owned(),
+            }),
+            AllowedOrigins::Any
+            | AllowedOrigins::Listed(_)
+            | AllowedOrigins::ThisMachineAnd(_)
+            | AllowedOrigins::SameOrigin => Ok(()),
+        }
+    }
+
     pub(super) fn config(&self, jwt_keys: JwtKeys) -> AuthConfig {
         AuthConfig {
             jwt_keys,
             bcrypt_cost: self.passwords.bcrypt_cost,
             access_token_life: Duration::from_secs(60 * self.access_token_minutes),
             refresh_token_life: Duration::from_secs(24 * 60 * 60 * self.refresh_token_days),
+            sockets_end_with_token: self.sockets_end_with_token,
+            cookie_sessions: self.cookie_sessions,
         }
     }
 }
@@ -208,8 +220,17 @@ pub struct ClusterSettings {
     #[arg(long, env = "FLASH_SCHED_ENABLED", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub flash_sched_enabled: bool,
     /// schedulerName of pods if EXECUTOR_MODE=scheduler
-    #[arg(long, env = "SCHEDULER_NAME", default_value = "flash-scheduler", value_name = "NAME", value_parser = object_name)]
+    #[arg(long, env = "SCHEDULER_NAME", default_value = SCHEDULER_NAME, value_name = "NAME", value_parser = object_name)]
     pub scheduler_name: String,
+    /// See [`GpuSettings`].
+    #[command(flatten)]
+    pub gpus: GpuSettings,
+}
+
+/// Which resources are GPUs.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct GpuSettings {
     /// Resources that count as GPUs, each with its share of a GPU; jobs cannot request other devices
     #[arg(long, env = "GPU_RESOURCES", default_value = super::gpu_resources::DEFAULT, value_name = "LIST")]
     pub gpu_resources: super::GpuResources,
@@ -239,7 +260,18 @@ impl ClusterSettings {
         ClusterConfig {
             kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
             scheduler_name: self.scheduler_name.clone(),
-            gpu_resources: self.gpu_resources.clone(),
+            gpu_resources: self.gpus.gpu_resources.clone(),
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// A development cluster, whose scheduler has the default name.
+    pub(super) fn for_dev(kubeconfig: PathBuf, gpus: &GpuSettings) -> Self {
+        Self {
+            kubeconfig: Some(kubeconfig),
+            scheduler_name: SCHEDULER_NAME.to_owned(),
+            gpu_resources: gpus.gpu_resources.clone(),
         }
     }
 }
@@ -248,7 +280,7 @@ impl ClusterSettings {
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Events")]
 pub struct EventSettings {
-    /// How long events are kept so that subscriptions can resume, in hours
+    /// How old an event may be for subscriptions to resume after it, in hours; a job keeps its history
     #[arg(long, env = "EVENT_RETENTION_HOURS", default_value = "72", value_name = "N", value_parser = between(1_u64, 8760))]
     pub event_retention_hours: u64,
 }

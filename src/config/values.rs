@@ -67,6 +67,11 @@ impl BcryptCost {
     /// The minimum that bcrypt allows: for development and tests, where nothing is worth stealing.
     pub const CHEAPEST: Self = Self(4);
 
+    /// A cost that its parser has found to be allowed.
+    pub(super) const fn from_checked(cost: u32) -> Self {
+        Self(cost)
+    }
+
     /// The number that is passed to bcrypt.
     #[must_use]
     pub fn get(self) -> u32 {
@@ -96,8 +101,42 @@ pub enum AllowedOrigins {
     SameOrigin,
     /// These, each as `scheme://host[:port]`.
     Listed(Vec<String>),
+    /// Those of this machine, on any port, and these.
+    ThisMachineAnd(Vec<String>),
     /// Every page (`*`).
     Any,
+}
+
+/// The hosts whose pages come from the machine of the browser.
+const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+impl AllowedOrigins {
+    /// Whether pages of `origin`, which is not the server's own, may call the API.
+    #[must_use]
+    pub fn contain(&self, origin: &str) -> bool {
+        let listed = |list: &[String]| list.iter().any(|listed| listed == origin);
+        match self {
+            Self::SameOrigin => false,
+            Self::Listed(list) => listed(list),
+            Self::ThisMachineAnd(list) => is_of_this_machine(origin) || listed(list),
+            Self::Any => true,
+        }
+    }
+
+    /// The same, and all pages of this machine: for development, where a page has a server of its own.
+    #[must_use]
+    pub fn and_this_machine(self) -> Self {
+        match self {
+            Self::SameOrigin => Self::ThisMachineAnd(Vec::new()),
+            Self::Listed(list) => Self::ThisMachineAnd(list),
+            other @ (Self::ThisMachineAnd(_) | Self::Any) => other,
+        }
+    }
+}
+
+fn is_of_this_machine(origin: &str) -> bool {
+    let host = |origin: &str| http::Uri::from_str(origin).ok().and_then(|uri| uri.host().map(str::to_owned));
+    is_origin(origin) && host(origin).is_some_and(|host| THIS_MACHINE.contains(&host.as_str()))
 }
 
 impl FromStr for AllowedOrigins {
@@ -181,6 +220,36 @@ mod tests {
         for bad in ["a.example", "https://a.example/", "https://a.example/app", "ftp://a.example", "https://a,*"] {
             assert!(bad.parse::<AllowedOrigins>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn pages_of_this_machine_are_known_by_their_whole_host() {
+        let allowed = "https://app.example.com".parse::<AllowedOrigins>().unwrap().and_this_machine();
+        for origin in [
+            "http://localhost:5173",
+            "http://localhost",
+            "https://127.0.0.1:8443",
+            "http://[::1]:3000",
+            "https://app.example.com",
+        ] {
+            assert!(allowed.contain(origin), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "localhost:5173",
+            "http://localhost.example.com",
+            "http://localhost@example.com",
+            "http://example.com:80/localhost",
+            "http://127.0.0.1.example.com",
+            "http://127.0.0.2:5173",
+            "file://localhost",
+            "https://app.example.com:444",
+        ] {
+            assert!(!allowed.contain(origin), "{origin}");
+        }
+        assert!(!AllowedOrigins::SameOrigin.contain("http://localhost:5173"));
+        assert_eq!(AllowedOrigins::Any.and_this_machine(), AllowedOrigins::Any);
     }
 
     #[test]

@@ -101,7 +101,8 @@ impl Document {
 /// wrong type, everything that the platform does not run, and everything that pods must not ask for. Which claims may
 /// be mounted depends on who runs the document, and is decided then. `gpus` says which devices the platform counts.
 pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec<Document>, ApiErrors> {
-    let nodes = yaml::read(yaml).map_err(|error| ApiError::bad_input(field, error.to_string()))?;
+    let nodes =
+        yaml::read(yaml).map_err(|error| ApiError::bad_input(field, error.to_string()).placed(error.place()))?;
     if nodes.is_empty() {
         return Err(ApiError::bad_input(field, "the YAML contains no objects").into());
     }
@@ -132,7 +133,7 @@ pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec
         };
         for problem in found {
             if problems.count() < MAX_PROBLEMS {
-                problems.push(ApiError::bad_input(field, format!("{title}: {problem}")));
+                problems.push(ApiError::bad_input(field, format!("{title}: {problem}")).placed(Some(problem.place)));
             } else {
                 untold += 1;
             }

@@ -6,14 +6,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 
-use super::model::{Blob, BlobOutline, Commit, ConfigFile};
+use super::model::{Blob, BlobOutline, Commit, ConfigFile, Selection};
 use crate::db::coalesce::{ByKey, Read};
 use crate::db::tables::{config_blobs, config_commits, config_files};
 use crate::db::{Lane, prepared};
 use crate::error::ApiError;
 use crate::graphql::cursor::Position;
-use crate::graphql::edges::{ListEdge, Unique};
-use crate::graphql::keyset::OrderDirection;
+use crate::graphql::edges::{ListEdge, Order, Unique};
+use crate::graphql::keyset::{Condition, OrderDirection};
 use crate::ids::{CommitId, ConfigId, ConfigKind, ProjectId, ProjectKind};
 
 /// The config file with an id.
@@ -112,7 +112,7 @@ impl Read for HeadOfConfigFile {
     }
 }
 
-/// A project's config files, by name.
+/// A project's config files, by name by default.
 pub enum ConfigFilesOfProject {}
 
 impl ListEdge for ConfigFilesOfProject {
@@ -121,14 +121,22 @@ impl ListEdge for ConfigFilesOfProject {
     type SortedBy = Unique<config_files::name>;
     type Row = ConfigFile;
     type Item = ConfigFile;
-    type Filter = ();
+    type Filter = Selection;
 
     fn parent(file: &ConfigFile) -> ProjectId {
         file.project_id
     }
 
-    fn position(file: &ConfigFile) -> Position {
-        Position::of(file.name.clone(), file.id.uuid())
+    fn order(selection: &Selection) -> Order<config_files::table> {
+        selection.order()
+    }
+
+    fn position(file: &ConfigFile, selection: &Selection) -> Position {
+        selection.position(file)
+    }
+
+    fn conditions(selection: &Selection) -> Vec<Condition<config_files::table>> {
+        selection.conditions()
     }
 }
 
@@ -148,7 +156,7 @@ impl ListEdge for CommitsOfConfigFile {
         commit.config_file_id
     }
 
-    fn position(commit: &Commit) -> Position {
+    fn position(commit: &Commit, (): &()) -> Position {
         Position::at(commit.created_at, commit.id.uuid())
     }
 }

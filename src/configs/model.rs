@@ -1,6 +1,7 @@
 //! The rows of config files: files, their commits, and the YAML that commits refer to by its hash.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::{InnerJoin, InnerJoinQuerySource, IntoBoxed};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -11,7 +12,10 @@ use crate::auth::policy::Visible;
 use crate::change::Writes;
 use crate::db::tables::{config_blobs, config_commits, config_files, projects};
 use crate::graphql::connection::Page;
-use crate::graphql::keyset::{self, OrderDirection};
+use crate::graphql::cursor::Position;
+use crate::graphql::edges::{Order, Unique};
+use crate::graphql::keyset::{self, Condition, OrderDirection};
+use crate::graphql::search::Search;
 use crate::ids::{CommitId, ConfigId, GroupId, ProjectId, UserId};
 
 /// A config file of a project.
@@ -105,35 +109,90 @@ pub async fn submittable(conn: &mut AsyncPgConnection, id: CommitId) -> QueryRes
     Ok(found.map(|(project, group, yaml)| Submittable { project, group, yaml }))
 }
 
+/// The fields that a list of config files can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SortBy {
+    /// The name.
+    #[default]
+    Name,
+    /// When the config file was created.
+    CreatedAt,
+}
+
 /// Which config files, and in which order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
     /// Only of this project.
     pub project: Option<ProjectId>,
     /// Only with one of these names.
     pub names: Option<Vec<String>>,
-    /// Newest first or last.
+    /// Only with a name that matches.
+    pub search: Option<Search>,
+    /// The order.
+    pub sort: SortBy,
+    /// The order's direction.
     pub direction: OrderDirection,
 }
 
-type Filtered<'a> =
-    diesel::helper_types::IntoBoxed<'a, diesel::helper_types::InnerJoin<config_files::table, projects::table>, Pg>;
+type WithProject = InnerJoinQuerySource<config_files::table, projects::table>;
 
-fn selected<'a>(visible: &Visible, selection: &'a Selection) -> Filtered<'a> {
+/// The conditions of a [`Selection`], for whatever tables they are used with.
+macro_rules! conditions {
+    ($selection:expr) => {{
+        let mut conditions: Vec<Condition<_>> = Vec::new();
+        if let Some(project) = $selection.project {
+            conditions.push(Box::new(config_files::project_id.eq(project)));
+        }
+        if let Some(names) = &$selection.names {
+            conditions.push(Box::new(config_files::name.eq_any(names.clone())));
+        }
+        if let Some(search) = &$selection.search {
+            conditions.push(search.matches("config_files.name"));
+        }
+        conditions
+    }};
+}
+
+impl Selection {
+    /// The conditions that the config files meet.
+    pub fn conditions(&self) -> Vec<Condition<config_files::table>> {
+        conditions!(self)
+    }
+
+    /// The order within a project, where a name is unique.
+    pub fn order(&self) -> Order<config_files::table> {
+        match self.sort {
+            SortBy::Name => Order::by::<Unique<config_files::name>>(self.direction),
+            SortBy::CreatedAt => Order::by::<(config_files::created_at, config_files::id)>(self.direction),
+        }
+    }
+
+    /// The position of a config file in this order.
+    pub fn position(&self, file: &ConfigFile) -> Position {
+        match self.sort {
+            SortBy::Name => Position::of(file.name.clone(), file.id.uuid()),
+            SortBy::CreatedAt => Position::at(file.created_at, file.id.uuid()),
+        }
+    }
+}
+
+fn selected<'a>(
+    visible: &Visible,
+    selection: &Selection,
+) -> IntoBoxed<'a, InnerJoin<config_files::table, projects::table>, Pg> {
     let mut query = config_files::table.inner_join(projects::table).into_boxed();
     if let Visible::Groups(groups) = visible {
         query = query.filter(projects::group_id.eq_any(groups.clone()));
     }
-    if let Some(project) = selection.project {
-        query = query.filter(config_files::project_id.eq(project));
-    }
-    if let Some(names) = &selection.names {
-        query = query.filter(config_files::name.eq_any(names));
+    let conditions: Vec<Condition<WithProject>> = conditions!(selection);
+    for condition in conditions {
+        query = query.filter(condition);
     }
     query
 }
 
-/// A page of the config files that are visible and match the filter, in the page's own direction.
+/// A page of the config files that are visible and match the filter, in the page's own direction, each with the group of
+/// its project.
 ///
 /// # Errors
 /// The database's.
@@ -142,18 +201,22 @@ pub async fn page(
     visible: &Visible,
     selection: &Selection,
     page: &Page,
-) -> QueryResult<Vec<ConfigFile>> {
+) -> QueryResult<Vec<(ConfigFile, GroupId)>> {
+    let column = match selection.sort {
+        SortBy::Name => "config_files.name",
+        SortBy::CreatedAt => "config_files.created_at",
+    };
     let mut query = selected(visible, selection);
-    let bounds = page.bounds(selection.direction);
-    for condition in keyset::between(bounds, "config_files.created_at", "config_files.id") {
+    for condition in keyset::between(page.bounds(selection.direction), column, "config_files.id") {
         query = query.filter(condition);
     }
-    query = if page.ascending(selection.direction) {
-        query.order((config_files::created_at.asc(), config_files::id.asc()))
-    } else {
-        query.order((config_files::created_at.desc(), config_files::id.desc()))
+    query = match (selection.sort, page.ascending(selection.direction)) {
+        (SortBy::Name, true) => query.order((config_files::name.asc(), config_files::id.asc())),
+        (SortBy::Name, false) => query.order((config_files::name.desc(), config_files::id.desc())),
+        (SortBy::CreatedAt, true) => query.order((config_files::created_at.asc(), config_files::id.asc())),
+        (SortBy::CreatedAt, false) => query.order((config_files::created_at.desc(), config_files::id.desc())),
     };
-    query.limit(page.limit).select(ConfigFile::as_select()).load(conn).await
+    query.limit(page.limit).select((ConfigFile::as_select(), projects::group_id)).load(conn).await
 }
 
 /// The number of config files that are visible and match the filter.

@@ -15,10 +15,11 @@ use crate::change::{ChangeExt, Done};
 use crate::config::GpuResources;
 use crate::db::or_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
+use crate::graphql::ids::GivenId;
 use crate::graphql::limits::directives::cost;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql, names};
-use crate::ids::{CommitId, ConfigId, ProjectId, UserId};
+use crate::ids::{CommitId, ConfigId, ProjectId, ProjectKind, UserId};
 use crate::projects::loader::ProjectsById;
 
 /// The maximum length of a commit message in characters.
@@ -28,7 +29,7 @@ const MAX_MESSAGE: usize = 500;
 #[derive(Debug, InputObject)]
 pub struct CreateConfigFileInput {
     /// The ID of the project that the config file will belong to. You must be a manager or an admin of its group.
-    pub project_id: ProjectId,
+    pub project_id: GivenId<ProjectKind>,
     /// The name of the config file, unique within the project: 1 to 63 lowercase letters, digits, hyphens, dots and
     /// underscores.
     pub name: String,
@@ -40,8 +41,8 @@ pub struct CreateConfigFileInput {
     /// are rejected.
     pub yaml: String,
     /// The commit message of the first version: at most 500 characters.
-    #[graphql(default)]
-    pub message: String,
+    #[graphql(default_with = "Some(String::new())")]
+    pub message: Option<String>,
 }
 
 /// Result of `createConfigFile`.
@@ -70,8 +71,8 @@ impl ConfigMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The new config file.")] input: CreateConfigFileInput,
-    ) -> ApiResult<CreateConfigFilePayload> {
-        create(ctx, input).await.graphql(ctx)
+    ) -> ApiResult<Option<CreateConfigFilePayload>> {
+        create(ctx, input).await.map(Some).graphql(ctx)
     }
 }
 
@@ -84,7 +85,7 @@ struct Parsed {
 fn parse(input: CreateConfigFileInput, gpus: &GpuResources) -> Result<Parsed, ApiErrors> {
     let mut problems = Problems::default();
     let name = problems.take(names::name(input.name, "-._", "input.name"));
-    let message = problems.take(names::prose(input.message, MAX_MESSAGE, "input.message"));
+    let message = problems.take(names::prose(input.message.unwrap_or_default(), MAX_MESSAGE, "input.message"));
     let kinds = match documents::parse(&input.yaml, "input.yaml", gpus) {
         Ok(documents) => documents.into_iter().map(|document| document.kind).collect(),
         Err(ApiErrors(errors)) => {
@@ -102,11 +103,15 @@ fn parse(input: CreateConfigFileInput, gpus: &GpuResources) -> Result<Parsed, Ap
 
 async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<CreateConfigFilePayload, ApiErrors> {
     let actor = ctx.caller().principal()?.user;
-    let project = input.project_id;
+    let project = input.project_id.at("input.projectId");
     let gpus = ctx.data_opt::<Arc<GpuResources>>().cloned();
     let gpus = gpus.ok_or_else(|| ApiError::internal("the request carries no list of GPUs"))?;
     // A megabyte of YAML takes a while to parse.
     let parsed = tokio::task::spawn_blocking(move || parse(input, &gpus)).await.map_err(ApiError::internal)?;
+    let project = match project {
+        Ok(project) => project,
+        Err(problem) => return Err(problem.and_of(parsed)),
+    };
     let not_found = || ApiError::not_found("project", project).at("input.projectId");
     let group = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?.group_id;
     let change = ctx

@@ -1,33 +1,23 @@
 //! Queries for config files.
 
-use async_graphql::{Context, InputObject, Object};
+use async_graphql::{Context, Object};
 
 use super::loader::{CommitsById, ConfigFilesById};
-use super::model::{self, Selection};
+use super::model::{self, SortBy};
+use super::types::filter::{ConfigFileFilter, ConfigFileOrder, selection};
 use super::types::{ConfigCommit, ConfigFile};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope};
-use crate::error::{ApiError, ApiErrors};
+use crate::error::{ApiError, ApiErrors, both};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
-use crate::graphql::cursor::Position;
-use crate::graphql::keyset::{OrderDirection, SortType};
+use crate::graphql::ids::GivenId;
 use crate::graphql::limits::InTime;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{CommitId, ConfigId, ProjectId};
-use crate::projects::loader::ProjectsById;
-
-/// Filters for a list of config files. Omitted fields do not filter; a config file must match all fields that are
-/// given: `{projectId: "project_01h455vb4pex5vsknk084sn02q", names: ["train.yaml", "eval.yaml"]}`.
-#[derive(Debug, Default, InputObject)]
-pub struct ConfigFileFilter {
-    /// Only return config files of this project.
-    pub project_id: Option<ProjectId>,
-    /// Only return config files with one of these names.
-    pub names: Option<Vec<String>>,
-}
+use crate::ids::{CommitId, ConfigId, ConfigKind};
+use crate::projects::loader::{GroupOfProject, ProjectsById};
 
 /// The queries for config files.
 #[derive(Debug, Default)]
@@ -39,9 +29,9 @@ impl ConfigQuery {
     async fn config_file(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of the config file: `config_` followed by 26 characters.")] id: ConfigId,
-    ) -> ApiResult<AtOnce<ConfigFile>> {
-        find(ctx, id).await.map(AtOnce).graphql(ctx)
+        #[graphql(desc = "The ID of the config file: `config_` followed by 26 characters.")] id: GivenId<ConfigKind>,
+    ) -> ApiResult<Option<AtOnce<ConfigFile>>> {
+        async { find(ctx, id.at("id")?).await.map(AtOnce).map(Some) }.await.graphql(ctx)
     }
 
     /// The config files of your groups' projects, oldest first. Platform admins see all config files.
@@ -57,8 +47,9 @@ impl ConfigQuery {
         #[graphql(desc = "Which config files to return; all that you can see by default.")] filter: Option<
             ConfigFileFilter,
         >,
+        #[graphql(desc = "The order of the list; oldest first by default.")] order_by: Option<ConfigFileOrder>,
     ) -> ApiResult<Connection<ConfigFile>> {
-        list(ctx, PageArgs { first, after, last, before }, filter).await.graphql(ctx)
+        list(ctx, PageArgs { first, after, last, before }, filter, order_by).await.graphql(ctx)
     }
 }
 
@@ -73,6 +64,7 @@ pub async fn find(ctx: &Context<'_>, id: ConfigId) -> Result<ConfigFile, ApiErro
     let file = ctx.read::<ConfigFilesById>(id).await?.ok_or_else(not_found)?;
     let project = ctx.read::<ProjectsById>(file.project_id).await?.ok_or_else(not_found)?;
     policy::check(&ctx.caller(), Action::ViewConfigFile, Scope::within(project.group_id, id))?;
+    ctx.know::<GroupOfProject>(project.id, project.group_id)?;
     Ok(ConfigFile(file))
 }
 
@@ -94,19 +86,26 @@ async fn list(
     ctx: &Context<'_>,
     args: PageArgs,
     filter: Option<ConfigFileFilter>,
+    order: Option<ConfigFileOrder>,
 ) -> Result<Connection<ConfigFile>, ApiErrors> {
     let visible = policy::visible(&ctx.caller())?;
-    let filter = filter.unwrap_or_default();
-    let selection = Selection { project: filter.project_id, names: filter.names, direction: OrderDirection::Asc };
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
+    let selection = selection(filter, order, SortBy::CreatedAt);
+    let page = Page::parse(args);
+    let (selection, page) = both(selection, page)?;
+    let page = page.sorted_by(selection.order().sort)?;
     let db = ctx.db()?.clone();
     let rows =
         async { Ok::<_, ApiError>(model::page(&mut *db.connection().await?, &visible, &selection, &page).await?) };
     let rows = rows.in_time(ctx).await?;
+    for (file, group) in &rows {
+        ctx.know::<GroupOfProject>(file.project_id, *group)?;
+    }
+    let rows = rows.into_iter().map(|(file, _)| file).collect();
+    let counted = selection.clone();
     let total = TotalCount::by(move |_| {
-        let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
+        let (db, visible, selection) = (db.clone(), visible.clone(), counted.clone());
         async move { Ok(model::count(&mut *db.connection().await?, &visible, &selection).await?) }
     });
-    let position = |file: &model::ConfigFile| Position::at(file.created_at, file.id.uuid());
+    let position = |file: &model::ConfigFile| selection.position(file);
     Ok(connection(&page, rows, position, ConfigFile::from, total))
 }

@@ -1,17 +1,22 @@
 //! Config files and their versions as GraphQL types.
 
+pub mod filter;
+
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
+use self::filter::{ConfigFileFilter, ConfigFileOrder, selection};
 use super::documents::ConfigKind;
 use super::loader::{
     BlobOutlines, BlobsByHash, CommitsById, CommitsOfConfigFile, ConfigFilesById, ConfigFilesOfProject,
     HeadOfConfigFile,
 };
-use super::model;
+use super::model::{self, SortBy};
+use crate::auth::acting::PolicyExt;
+use crate::auth::policy::{Action, Scope};
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};
 use crate::graphql::edges;
@@ -21,6 +26,7 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::{CommitId, ConfigId, ProjectId};
+use crate::projects::loader::GroupOfProject;
 use crate::projects::types::Project;
 use crate::users::types::User;
 
@@ -44,6 +50,14 @@ fn missing(id: impl std::fmt::Display) -> ApiError {
     ApiError::internal(format!("{id} is referred to and not there"))
 }
 
+impl ConfigFile {
+    async fn can_be_updated(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
+        let project = self.0.project_id;
+        let group = ctx.read::<GroupOfProject>(project).await?.ok_or_else(|| missing(project))?;
+        Ok(ctx.check(Action::CreateConfigFile, Scope::within(group, project)).is_ok())
+    }
+}
+
 /// A versioned file of Kubernetes YAML that belongs to a project.
 #[Object]
 impl ConfigFile {
@@ -65,6 +79,11 @@ impl ConfigFile {
     /// The project that the config file belongs to.
     async fn project(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Project>> {
         Project::load(ctx, self.0.project_id).await.map(AtOnce).graphql(ctx)
+    }
+
+    /// Whether you can create new versions of the config file.
+    async fn viewer_can_update(&self, ctx: &Context<'_>) -> ApiResult<bool> {
+        self.can_be_updated(ctx).await.graphql(ctx)
     }
 
     /// The latest version.
@@ -193,6 +212,7 @@ impl Written for ConfigFile {
             "id" => Part::column(|file, json| json.put(&file.0.id)),
             "name" => Part::column(|file, json| json.put(&file.0.name)),
             "createdAt" => Part::column(|file, json| json.put(&file.0.created_at)),
+            "viewerCanUpdate" => Part::scalar(|ctx, files| each(files, |file| file.can_be_updated(ctx)).boxed()),
             "project" => Part::one(|ctx, files| projects(ctx, files).boxed()),
             "head" => Part::one(|ctx, files| each(files, move |file| head(ctx, file.0.id)).boxed()),
             "commits" => Part::one(|ctx, files| commits(ctx, files).boxed()),
@@ -246,7 +266,8 @@ impl From<ProjectId> for ConfigFilesUnderProject {
 /// The config files that a project has.
 #[Object]
 impl ConfigFilesUnderProject {
-    /// The config files of the project, ordered by name.
+    /// The config files of the project, ordered by name by default.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn config_files(
         &self,
@@ -255,8 +276,13 @@ impl ConfigFilesUnderProject {
         #[graphql(desc = "Returns the config files that come after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the config files that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which config files to return; all of the project by default.")] filter: Option<
+            ConfigFileFilter,
+        >,
+        #[graphql(desc = "The order of the list; by name by default.")] order_by: Option<ConfigFileOrder>,
     ) -> ApiResult<Connection<ConfigFile>> {
         let args = PageArgs { first, after, last, before };
-        edges::list::<ConfigFilesOfProject, _>(ctx, self.0, (), args).await.graphql(ctx)
+        let selection = selection(filter, order_by, SortBy::Name).graphql(ctx)?;
+        edges::list::<ConfigFilesOfProject, _>(ctx, self.0, selection, args).await.graphql(ctx)
     }
 }

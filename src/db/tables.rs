@@ -25,6 +25,8 @@ diesel::table! {
         ended_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         last_used_at -> Timestamptz,
+        used_hashes -> Array<Bytea>,
+        used_at -> Array<Timestamptz>,
     }
 }
 
@@ -43,6 +45,7 @@ diesel::table! {
         user_id -> Uuid,
         role -> Text,
         joined_at -> Timestamptz,
+        id -> Uuid,
     }
 }
 

@@ -50,6 +50,7 @@ pub struct Bus {
 impl Bus {
     /// Starts reading the log for these lines, beginning with events that commit from now on.
     pub fn start(tasks: &Tasks, db: &Db, retention: Duration, lines: Lines) -> Self {
+        let kept = lines.histories();
         let bus = Self {
             revision: Arc::default(),
             lines: Arc::new(lines),
@@ -58,7 +59,9 @@ impl Bus {
         };
         listen::spawn(tasks, db, &bus);
         let log = db.clone();
-        tasks.supervise("event retention", Duty::Housekeeping, move || retention::run(log.clone(), retention));
+        tasks.supervise("event retention", Duty::Housekeeping, move || {
+            retention::run(log.clone(), retention, kept.clone())
+        });
         bus
     }
 

@@ -5,16 +5,23 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::cursors::CursorKind;
 use crate::error::ApiError;
+use crate::ids::EventId;
 
 /// The number of an event: in commit order, with gaps, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(pub i64);
 
-/// The prefix of a cursor, so that a list's cursor is not accepted.
+/// The prefix of a cursor, so that no other kind of cursor is accepted.
 const MARK: &str = "e";
 
 impl Seq {
+    /// The ID of the event at this position: the log has no other, and the position never changes.
+    pub fn id(self) -> EventId {
+        EventId::from_uuid(uuid::Uuid::from_u128(u128::from(self.0.unsigned_abs())))
+    }
+
     /// The cursor for clients.
     pub fn cursor(self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{MARK}{}", self.0))
@@ -23,7 +30,7 @@ impl Seq {
     /// Parses a client's cursor.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` at `after` if it is not a cursor of a feed.
+    /// `BAD_USER_INPUT` at `after` if it is not a cursor of the event log.
     pub fn from_cursor(cursor: &str) -> Result<Self, ApiError> {
         let seq = URL_SAFE_NO_PAD
             .decode(cursor)
@@ -31,10 +38,7 @@ impl Seq {
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .and_then(|text| text.strip_prefix(MARK)?.parse().ok())
             .filter(|seq| *seq >= 0);
-        seq.map(Self).ok_or_else(|| {
-            let shown: String = cursor.chars().take(80).collect();
-            ApiError::bad_input("after", format!("\"{shown}\" is not a cursor of this feed"))
-        })
+        seq.map(Self).ok_or_else(|| CursorKind::Events.misplaced("after", cursor, "this feed"))
     }
 }
 

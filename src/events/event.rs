@@ -22,6 +22,11 @@ pub trait Event: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {
     /// The id type of the events' subjects.
     type Subject: Kind;
 
+    /// The table of the subjects, with a column `id`, if their events are their history: those of a subject that exists
+    /// are kept for longer than the log can be resumed. A migration must remove them with the subject, as
+    /// `remove_job_history` does.
+    const SUBJECTS: Option<&'static str> = None;
+
     /// What happened, as one of a few words: metrics count by it.
     fn name(&self) -> &'static str;
 }
@@ -43,6 +48,22 @@ impl About {
     /// About something without owners.
     pub const fn subject<K: Kind>(id: Id<K>) -> Self {
         Self { subject: id.uuid(), project: None, group: None, person: None }
+    }
+}
+
+/// A kind of events that are kept as long as their subject exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// The kind of the events.
+    pub kind: &'static str,
+    /// The table of their subjects.
+    pub of: &'static str,
+}
+
+impl History {
+    /// That of events that are an `E`; `None` if they are only kept while the log can be resumed.
+    pub fn of<E: Event>() -> Option<Self> {
+        E::SUBJECTS.map(|of| Self { kind: E::KIND, of })
     }
 }
 

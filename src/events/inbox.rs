@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::cursor::Seq;
+
 /// How many events a subscriber may be behind before it is disconnected as too slow.
 const BACKLOG: usize = 4096;
 
@@ -17,7 +19,8 @@ pub(super) struct Inbox<T> {
 
 impl<T> Default for Inbox<T> {
     fn default() -> Self {
-        Self { queue: Mutex::new(Queue::of(State::Open)), news: Notify::default() }
+        let queue = Queue { events: VecDeque::new(), state: State::Open, waits: false, settled: Seq::default() };
+        Self { queue: Mutex::new(queue), news: Notify::default() }
     }
 }
 
@@ -25,11 +28,17 @@ impl<T> Default for Inbox<T> {
 struct Queue<T> {
     events: VecDeque<Arc<T>>,
     state: State,
+    /// Whether the subscriber is waiting for the next event: it has delivered everything that it took.
+    waits: bool,
+    /// Everything up to here was delivered to the subscriber, or does not concern it.
+    settled: Seq,
 }
 
 impl<T> Queue<T> {
-    const fn of(state: State) -> Self {
-        Self { events: VecDeque::new(), state }
+    /// Discards everything in it.
+    fn clear(&mut self, state: State) {
+        self.events = VecDeque::new();
+        self.state = state;
     }
 }
 
@@ -64,7 +73,7 @@ impl<T> Inbox<T> {
         if queue.events.len() < BACKLOG {
             queue.events.push_back(Arc::clone(event));
         } else {
-            *queue = Queue::of(State::Overflowed);
+            queue.clear(State::Overflowed);
         }
         drop(queue);
         self.news.notify_one();
@@ -74,7 +83,7 @@ impl<T> Inbox<T> {
     pub(super) fn restored(&self) {
         let mut queue = self.queue();
         if queue.state != State::Closed {
-            *queue = Queue::of(State::Restored);
+            queue.clear(State::Restored);
         }
         drop(queue);
         self.news.notify_one();
@@ -90,14 +99,30 @@ impl<T> Inbox<T> {
         self.news.notify_one();
     }
 
-    /// Waits for the next item.
-    pub(super) async fn take(&self) -> News<T> {
+    /// Waits for the next item. The subscriber has delivered everything that concerns it up to `settled`.
+    pub(super) async fn take(&self, settled: Seq) -> News<T> {
         loop {
-            if let Some(news) = self.look() {
+            if let Some(news) = self.look(settled) {
                 return news;
             }
             self.news.notified().await;
         }
+    }
+
+    /// How far a subscriber has come that is waiting while nothing is in its inbox, where everything up to `tip` has
+    /// been put that concerns it. `None` while it has something to deliver.
+    pub(super) fn reached(&self, tip: Seq) -> Option<Seq> {
+        let mut queue = self.queue();
+        let idle = queue.waits && queue.events.is_empty() && queue.state == State::Open;
+        idle.then(|| {
+            queue.settled = queue.settled.max(tip);
+            queue.settled
+        })
+    }
+
+    /// Everything up to this was delivered to the subscriber, or does not concern it.
+    pub(super) fn settled(&self) -> Seq {
+        self.queue().settled
     }
 
     /// Waits until there was something, whatever it was, and empties the inbox.
@@ -119,10 +144,13 @@ impl<T> Inbox<T> {
         heard
     }
 
-    fn look(&self) -> Option<News<T>> {
+    fn look(&self, settled: Seq) -> Option<News<T>> {
         let mut queue = self.queue();
+        queue.settled = queue.settled.max(settled);
+        queue.waits = true;
         match queue.events.pop_front() {
             Some(event) => {
+                queue.waits = false;
                 if queue.events.is_empty() {
                     // A burst does not keep its memory.
                     queue.events = VecDeque::new();
@@ -159,9 +187,9 @@ mod tests {
         inbox.put(&second);
         inbox.close();
         inbox.put(&event(3));
-        assert_eq!(inbox.take().await, News::Event(first));
-        assert_eq!(inbox.take().await, News::Event(second));
-        assert_eq!(inbox.take().await, News::Closed);
+        assert_eq!(inbox.take(Seq(0)).await, News::Event(first));
+        assert_eq!(inbox.take(Seq(0)).await, News::Event(second));
+        assert_eq!(inbox.take(Seq(0)).await, News::Closed);
     }
 
     #[tokio::test]
@@ -170,7 +198,7 @@ mod tests {
         for seq in 0..=BACKLOG as i64 {
             inbox.put(&event(seq));
         }
-        assert_eq!(inbox.take().await, News::Overflowed);
+        assert_eq!(inbox.take(Seq(0)).await, News::Overflowed);
         assert_eq!(inbox.queue().events.capacity(), 0);
     }
 
@@ -180,10 +208,26 @@ mod tests {
         inbox.put(&event(7));
         inbox.restored();
         inbox.put(&event(3));
-        assert_eq!(inbox.take().await, News::Restored);
+        assert_eq!(inbox.take(Seq(0)).await, News::Restored);
         inbox.empty().await;
         inbox.put(&event(4));
-        assert!(matches!(inbox.take().await, News::Event(_)));
+        assert!(matches!(inbox.take(Seq(0)).await, News::Event(_)));
+    }
+
+    #[tokio::test]
+    async fn who_waits_has_come_as_far_as_the_log_and_who_has_something_to_deliver_has_not() {
+        let inbox = Inbox::default();
+        assert_eq!(inbox.reached(Seq(9)), None, "it still reads the log");
+        let mut waiting = Box::pin(inbox.take(Seq(3)));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        assert_eq!(inbox.reached(Seq(9)), Some(Seq(9)));
+        inbox.put(&event(10));
+        assert_eq!(inbox.reached(Seq(10)), None, "it has not taken the event");
+        assert!(matches!(waiting.await, News::Event(_)));
+        assert_eq!(inbox.reached(Seq(10)), None, "it has not delivered the event");
+        assert_eq!(inbox.settled(), Seq(9));
+        assert!(futures::poll!(Box::pin(inbox.take(Seq(10)))).is_pending());
+        assert_eq!(inbox.reached(Seq(4)), Some(Seq(10)), "this replica may have heard of less than it has scanned");
     }
 
     #[tokio::test]
@@ -191,7 +235,7 @@ mod tests {
         let inbox = Arc::new(Inbox::default());
         let waiting = tokio::spawn({
             let inbox = Arc::clone(&inbox);
-            async move { inbox.take().await }
+            async move { inbox.take(Seq(0)).await }
         });
         tokio::task::yield_now().await;
         let told = event(7);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::cursor::Seq;
-use super::event::{Event, Logged};
+use super::event::{Event, History, Logged};
 use super::inbox::{Inbox, News};
 use super::model::Row;
 use super::topic::{self, Topic, Topics};
@@ -56,6 +56,11 @@ impl Lines {
         self.lines.iter().for_each(|line| line.close());
     }
 
+    /// The kinds of events that are kept as long as their subjects exist.
+    pub(super) fn histories(&self) -> Vec<History> {
+        self.lines.iter().filter_map(|line| line.history()).collect()
+    }
+
     /// Number of current feeds.
     pub(super) fn members(&self) -> usize {
         self.lines.iter().map(|line| line.count()).sum()
@@ -65,6 +70,7 @@ impl Lines {
 /// A line without the type of its events.
 trait Carrier: Send + Sync {
     fn kind(&self) -> &'static str;
+    fn history(&self) -> Option<History>;
     /// Delivers an event; false if it cannot be read.
     fn hand_out(&self, row: &Row) -> bool;
     fn restored(&self);
@@ -147,6 +153,10 @@ impl<E: Event> Carrier for Line<E> {
         E::KIND
     }
 
+    fn history(&self) -> Option<History> {
+        History::of::<E>()
+    }
+
     fn hand_out(&self, row: &Row) -> bool {
         let Some(event) = row.read::<E>() else { return false };
         metrics::counter!("platform_events_total", "kind" => event.event.name()).increment(1);
@@ -195,9 +205,41 @@ impl<E> Member<E> {
         self.inbox.empty().await;
     }
 
-    /// The next item for this feed.
-    pub(super) async fn take(&self) -> News<Logged<E>> {
-        self.inbox.take().await
+    /// The next item for this feed, which has delivered everything that concerns it up to `settled`.
+    pub(super) async fn take(&self, settled: Seq) -> News<Logged<E>> {
+        self.inbox.take(settled).await
+    }
+
+    /// Everything up to this was delivered, or does not concern this feed.
+    pub(super) fn settled(&self) -> Seq {
+        self.inbox.settled()
+    }
+
+    /// How far it has come, for whoever asks while nothing is delivered.
+    pub fn whereabouts(&self) -> Whereabouts<E> {
+        Whereabouts { inbox: Arc::clone(&self.inbox), tip: self.line.tip.clone() }
+    }
+}
+
+/// How far a feed has come, even while nothing that concerns it happens.
+#[derive(Debug)]
+pub struct Whereabouts<E> {
+    inbox: Arc<Inbox<Logged<E>>>,
+    tip: Tip,
+}
+
+impl<E> Whereabouts<E> {
+    /// Everything up to this number was delivered by the feed, or does not concern it. `None` while it is delivering
+    /// something.
+    pub fn reached(&self) -> Option<Seq> {
+        // Read first: whatever concerns the feed up to here has been put into its inbox.
+        let tip = (*self.tip.borrow())?;
+        self.inbox.reached(tip)
+    }
+
+    /// The same, as of when it was last known.
+    pub fn settled(&self) -> Seq {
+        self.inbox.settled()
     }
 }
 
@@ -240,9 +282,9 @@ mod tests {
         line.tell(&event);
         lines.close();
         for member in &concerned {
-            assert_eq!(member.take().await, News::Event(Arc::clone(&event)), "{:?}", member.topics);
+            assert_eq!(member.take(Seq(0)).await, News::Event(Arc::clone(&event)), "{:?}", member.topics);
         }
-        assert_eq!(other.take().await, News::Closed);
+        assert_eq!(other.take(Seq(0)).await, News::Closed);
     }
 
     #[tokio::test]
@@ -254,8 +296,8 @@ mod tests {
         let (everything, of_group) = (line.join(&Topics::Everything), line.join(&Topics::Groups(vec![group])));
         line.tell(&Arc::new(event));
         lines.close();
-        assert!(matches!(everything.take().await, News::Event(_)));
-        assert_eq!(of_group.take().await, News::Closed);
+        assert!(matches!(everything.take(Seq(0)).await, News::Event(_)));
+        assert_eq!(of_group.take(Seq(0)).await, News::Closed);
     }
 
     #[tokio::test]
@@ -267,7 +309,7 @@ mod tests {
         lines.hand_out(&Row::of(2, "bell", r#"{"loudly":true}"#));
         assert_eq!(line.join(&Topics::Everything).since().await, Seq(2));
         lines.hand_out(&Row::of(3, "bell", "7"));
-        let News::Event(told) = feed.take().await else { panic!("nothing was told") };
+        let News::Event(told) = feed.take(Seq(0)).await else { panic!("nothing was told") };
         assert_eq!((told.seq, &told.event), (Seq(3), &Rang(7)));
     }
 

@@ -14,11 +14,11 @@ mod listen;
 pub(crate) mod loader;
 pub mod model;
 pub mod resume;
-mod retention;
+pub mod retention;
 pub(crate) mod topic;
 
 pub use bus::{Bus, Notice, Revision};
 pub use cursor::Seq;
-pub use event::{About, Event, Logged};
-pub use line::{Line, Lines, Member};
+pub use event::{About, Event, History, Logged};
+pub use line::{Line, Lines, Member, Whereabouts};
 pub use topic::Topics;

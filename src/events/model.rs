@@ -1,16 +1,17 @@
-//! The event log's rows: appended in commit order, read in pages, deleted after the retention period.
+//! The event log's rows: appended in commit order, read in pages, and removed after the retention period unless they are
+//! the history of something that exists.
 
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{FromSql, FromSqlRow};
 use diesel::pg::{Pg, PgValue};
 use diesel::prelude::*;
 use diesel::result::Error;
-use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::cursor::Seq;
-use super::event::{About, Event, Logged};
+use super::event::{About, Event, History, Logged};
 use super::topic::Topics;
 use crate::db::prepared;
 use crate::db::tables::events;
@@ -22,6 +23,9 @@ const APPEND_LOCK: i64 = 0x706c_6174_6576_7473;
 pub const EVENTS_CHANNEL: &str = "platform_events";
 /// The channel for notifications that a session has ended or a user was disabled; the payload is the id.
 pub const REVOCATIONS_CHANNEL: &str = "platform_revocations";
+
+/// The number of events in the history of one subject, the newest, that are kept for longer than the log can be resumed.
+pub const LONGEST_HISTORY: i64 = 1000;
 
 /// A raw payload, whose type depends on the kind.
 #[derive(Debug, Clone, FromSqlRow)]
@@ -224,7 +228,7 @@ pub(super) async fn between<E: Event>(
 /// From where to where the log reaches, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct Extent {
-    /// The newest number that was removed from the log: an earlier cursor cannot be resumed.
+    /// Cursors before this one cannot be resumed: some of what followed them may have been removed.
     #[diesel(sql_type = BigInt, deserialize_as = i64)]
     pub forgotten: Seq,
     /// The number of the newest committed event; 0 in a log that never had one. For an empty log it is the last number
@@ -243,17 +247,80 @@ pub async fn extent(conn: &mut AsyncPgConnection) -> QueryResult<Extent> {
         .await
 }
 
-/// Removes events older than `before` and records the newest of them; returns their number.
+/// Makes the log impossible to resume before its last event that is older than `before`.
 ///
 /// # Errors
 /// The database's.
-pub async fn forget(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+pub async fn advance(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<()> {
+    // Numbers are in the order of time, so one step through the index of time finds it.
     diesel::sql_query(
-        "WITH gone AS (DELETE FROM events WHERE at < $1 RETURNING seq)
-         UPDATE event_horizon SET seq = greatest(seq, (SELECT max(seq) FROM gone))
-         WHERE EXISTS (SELECT FROM gone)",
+        "UPDATE event_horizon SET seq = older.seq
+         FROM (SELECT seq FROM events WHERE at < $1 ORDER BY at DESC LIMIT 1) AS older
+         WHERE event_horizon.seq < older.seq",
     )
-    .bind::<diesel::sql_types::Timestamptz, _>(before)
+    .bind::<Timestamptz, _>(before)
     .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Looks at the next `batch` events that the log can no longer be resumed before, and removes those that are no history
+/// (`kept`), or more of it than [`LONGEST_HISTORY`]. False if there was none left to look at.
+///
+/// Every event is looked at once: how far this has come commits with what was removed.
+///
+/// # Errors
+/// The database's.
+pub async fn purge(conn: &mut AsyncPgConnection, kept: &[History], batch: i64) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Span {
+        #[diesel(sql_type = BigInt)]
+        start: i64,
+        #[diesel(sql_type = BigInt)]
+        end: i64,
+    }
+    let is_history = kept.iter().map(|History { kind, of }| {
+        format!("OR (kind = '{kind}' AND EXISTS (SELECT FROM {of} WHERE {of}.id = events.subject))")
+    });
+    let is_history = is_history.collect::<Vec<_>>().join(" ");
+    conn.transaction(async |conn| {
+        // Other replicas wait for their turn, and so does the removal of a subject.
+        diesel::sql_query("SELECT FROM event_horizon FOR UPDATE").execute(conn).await?;
+        let span: Span = diesel::sql_query(
+            "SELECT purged AS start, coalesce(
+                 (SELECT seq FROM events WHERE seq > purged AND seq <= event_horizon.seq ORDER BY seq OFFSET $1 LIMIT 1),
+                 seq) AS \"end\"
+             FROM event_horizon",
+        )
+        .bind::<BigInt, _>(batch)
+        .get_result(conn)
+        .await?;
+        if span.start == span.end {
+            return Ok(false);
+        }
+        diesel::sql_query(format!("DELETE FROM events WHERE seq > $1 AND seq <= $2 AND NOT (false {is_history})"))
+            .bind::<BigInt, _>(span.start)
+            .bind::<BigInt, _>(span.end)
+            .execute(conn)
+            .await?;
+        diesel::sql_query(
+            "DELETE FROM events USING (
+                 SELECT subject, kind, (
+                     SELECT seq FROM events AS older
+                     WHERE older.subject = grown.subject AND older.kind = grown.kind AND older.seq <= $2
+                     ORDER BY seq DESC OFFSET $3 LIMIT 1
+                 ) AS last
+                 FROM (SELECT DISTINCT subject, kind FROM events WHERE seq > $1 AND seq <= $2) AS grown
+             ) AS excess
+             WHERE events.subject = excess.subject AND events.kind = excess.kind AND events.seq <= excess.last",
+        )
+        .bind::<BigInt, _>(span.start)
+        .bind::<BigInt, _>(span.end)
+        .bind::<BigInt, _>(LONGEST_HISTORY)
+        .execute(conn)
+        .await?;
+        diesel::sql_query("UPDATE event_horizon SET purged = $1").bind::<BigInt, _>(span.end).execute(conn).await?;
+        Ok(true)
+    })
     .await
 }

@@ -3,7 +3,8 @@
 //! The subscriber joins the bus first and pins the tip after that: everything up to the tip is scanned from the log,
 //! and everything later is delivered by the bus. Duplicates are dropped by number. A subscriber that falls behind the
 //! bus is ended with SLOW_CONSUMER and the cursor of the last event it received; it never slows down the others, and
-//! resuming from that cursor loses nothing.
+//! resuming from that cursor loses nothing. While nothing concerns it, its position moves on with the log
+//! ([`super::Whereabouts`]), so that a rare filter does not become impossible to resume.
 
 use std::sync::Arc;
 
@@ -60,14 +61,17 @@ pub fn follow_from<E: Event>(
                         yield Ok(event);
                     }
                     Err(error) => {
-                        yield Err(error.resuming_after(last.cursor()));
+                        ended("refused");
+                        yield Err(resumable(error, last));
                         return;
                     }
                 }
             }
+            // What else there is up to the tip is of no concern to this subscriber.
+            last = tip;
         }
         loop {
-            match live.take().await {
+            match live.take(last).await {
                 News::Event(event) if event.seq <= last => {}
                 News::Event(event) => {
                     last = event.seq;
@@ -77,7 +81,7 @@ pub fn follow_from<E: Event>(
                     ended("slow_consumer");
                     metrics::counter!("platform_slow_consumers_total").increment(1);
                     let message = "the client does not keep up with the events; resume with the cursor in this error as after";
-                    yield Err(ApiError::new(Code::SlowConsumer, message).resuming_after(last.cursor()));
+                    yield Err(resumable(ApiError::new(Code::SlowConsumer, message), last.max(live.settled())));
                     return;
                 }
                 News::Restored => {
@@ -87,11 +91,18 @@ pub fn follow_from<E: Event>(
                 }
                 News::Closed => {
                     ended("closed");
+                    let message = "the server is restarting; resume with the cursor in this error as after";
+                    yield Err(resumable(ApiError::new(Code::RateLimited, message), last.max(live.settled())));
                     return;
                 }
             }
         }
     }
+}
+
+/// The error with the cursor to resume after, if subscribing again can help.
+pub fn resumable(error: ApiError, last: Seq) -> ApiError {
+    if error.code.is_retryable() { error.resuming_after(last.cursor()) } else { error }
 }
 
 /// The events in the log after `last`, up to `tip`.
@@ -120,30 +131,40 @@ fn ended(reason: &'static str) {
 /// Where the subscriber starts and how far it scans: from its cursor to the end of the log, which is read after joining
 /// the bus, so that later events are waiting in `live`; or where it joined, with nothing to scan.
 async fn start<E>(db: &Db, live: &Member<E>, after: Option<Seq>) -> Result<(Seq, Seq), ApiError> {
-    let Some(after) = after else {
-        let joined = live.since().await;
-        return Ok((joined, joined));
-    };
+    // Before the end of the log is read: the bus delivers what comes after the first event that it has read itself.
+    let joined = live.since().await;
+    let Some(after) = after else { return Ok((joined, joined)) };
     // From the database and not from the bus: another replica may have delivered an event that this one has not heard
     // of yet.
-    let Extent { forgotten, tip } = model::extent(&mut *db.connection().await?).await?;
+    let Extent { forgotten, tip } = extent(db).await.map_err(|error| resumable(error, after))?;
     if after < forgotten {
-        return Err(ApiError::new(
-            Code::ResumeExpired,
-            "the log no longer has every event after this cursor; query the current state and subscribe without after",
-        ));
+        return Err(expired());
     }
     // An event commits before anyone receives it, so no cursor of this log is beyond its end.
     if after > tip { Err(restored()) } else { Ok((after, tip)) }
 }
 
+async fn extent(db: &Db) -> Result<Extent, ApiError> {
+    Ok(model::extent(&mut *db.connection().await?).await?)
+}
+
+fn expired() -> ApiError {
+    ApiError::new(
+        Code::ResumeExpired,
+        "the log no longer has every event after this cursor; query the current state and subscribe after its eventCursor",
+    )
+}
+
 fn restored() -> ApiError {
     ApiError::new(
         Code::ResumeExpired,
-        "the event log was restored to a state before this cursor; query the current state and subscribe without after",
+        "the event log was restored to a state before this cursor; query the current state and subscribe after its eventCursor",
     )
 }
 
 async fn scan<E: Event>(db: &Db, topics: &Topics, after: Seq, tip: Seq) -> Result<Page<E>, ApiError> {
-    Ok(model::between(&mut *db.connection().await?, topics, after, tip, PAGE).await?)
+    let mut conn = db.connection().await?;
+    let page = model::between(&mut conn, topics, after, tip, PAGE).await?;
+    // Retention may have removed some of it since the subscriber has begun to read.
+    if after < model::extent(&mut conn).await?.forgotten { Err(expired()) } else { Ok(page) }
 }

@@ -1,5 +1,6 @@
 //! The ways to run a job in the cluster: one trait, with one implementation for each way.
 
+mod capacity;
 mod references;
 mod scheduler;
 mod trial;

@@ -15,6 +15,7 @@ use kube::Resource;
 use serde::Serialize;
 
 use super::Target;
+use super::capacity;
 use super::references::{self, Key, Kind, Missing, Reference};
 use crate::cluster::crd::FlashJob;
 use crate::cluster::error::Refusal;
@@ -113,7 +114,12 @@ async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part
         })
         .collect();
     let pods_tried = stream::iter(calls).buffered(AT_ONCE).collect::<Vec<_>>();
-    let (object, mut answers, missing) = tokio::join!(object, pods_tried, missing(cluster, target, &pods, part));
+    let (object, mut answers, missing, too_large) = tokio::join!(
+        object,
+        pods_tried,
+        missing(cluster, target, &pods, part),
+        too_large(cluster, &job.spec.tasks, &pods, part)
+    );
     answers.insert(0, (None, object));
 
     let mut trial = Trial::default();
@@ -142,6 +148,7 @@ async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part
         }
     }
     trial.warnings.extend(missing);
+    trial.warnings.extend(too_large);
     match unknown {
         // A known rejection stands, whatever the other results are.
         Some(error) if trial.objections.is_empty() => Err(error),
@@ -149,8 +156,27 @@ async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part
     }
 }
 
+/// A warning for each different task that fits on no node; none if the nodes cannot be read.
+async fn too_large(
+    cluster: &Cluster,
+    tasks: &[PodTemplateSpec],
+    distinct: &[(usize, &PodTemplateSpec)],
+    part: Part,
+) -> Vec<String> {
+    match part {
+        Part::Pods => Vec::new(),
+        Part::Whole => match capacity::nodes(cluster).await {
+            Ok(nodes) => capacity::warnings(&nodes, tasks, distinct),
+            Err(error) => {
+                tracing::debug!(%error, "the nodes of the cluster could not be read");
+                Vec::new()
+            }
+        },
+    }
+}
+
 /// The different templates, each with its first task. Equal ones are usually adjacent.
-fn distinct(tasks: &[PodTemplateSpec]) -> Vec<(usize, &PodTemplateSpec)> {
+pub(super) fn distinct(tasks: &[PodTemplateSpec]) -> Vec<(usize, &PodTemplateSpec)> {
     let mut distinct: Vec<(usize, &PodTemplateSpec)> = Vec::new();
     for (task, template) in tasks.iter().enumerate() {
         if !distinct.iter().rev().any(|(_, known)| *known == template) {

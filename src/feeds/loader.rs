@@ -12,8 +12,8 @@ use crate::graphql::edges::{ListEdge, Unique};
 use crate::graphql::keyset::Condition;
 use crate::ids::Id;
 
-/// The events that are an `E` of one thing, oldest first, as far back as the log is kept. Those that this version cannot
-/// read are left out.
+/// The events that are an `E` of one thing, oldest first: its history, as far back as [`Event::SUBJECTS`] keeps it. Those
+/// that this version cannot read are left out.
 #[derive(Debug)]
 pub struct EventsOf<E>(PhantomData<E>);
 
@@ -30,7 +30,7 @@ impl<E: Event> ListEdge for EventsOf<E> {
         event.subject()
     }
 
-    fn position(event: &Logged<E>) -> Position {
+    fn position(event: &Logged<E>, (): &()) -> Position {
         Position::numbered(event.seq.0, event.about.subject)
     }
 

@@ -16,11 +16,11 @@ use futures::stream::BoxStream;
 
 use crate::auth::principal::Caller;
 use crate::auth::scope::Scope;
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiErrors, both};
 use crate::events::{Event, Line, Logged, Seq, Topics};
 use crate::graphql::ApiResult;
 use crate::graphql::context::RequestExt;
-use crate::graphql::scalars::Cursor;
+use crate::graphql::scalars::FeedCursor;
 
 /// The parts that all subscribers of one kind of items share.
 pub type Audience<E> = crate::graphql::feed::Audience<Scope, E>;
@@ -80,20 +80,21 @@ impl<E: Event> Clone for Channel<E> {
 /// `UNAUTHENTICATED`, those of `open` and of [`Feed::admit`], or `BAD_USER_INPUT` for an invalid cursor.
 pub async fn resolve<F: Feed>(
     ctx: &Context<'_>,
-    after: Option<Cursor>,
-    open: impl Future<Output = Result<F, ApiError>> + Send,
-) -> Result<BoxStream<'static, ApiResult<F::Node>>, ApiError> {
+    after: Option<FeedCursor>,
+    open: impl Future<Output = Result<F, ApiErrors>> + Send,
+) -> Result<BoxStream<'static, ApiResult<F::Node>>, ApiErrors> {
     let tell = |event: Arc<Logged<F::Event>>| (event.seq.cursor(), F::node(event));
     if let Some(told) = parts::executed(ctx, tell)? {
         return Ok(told);
     }
     let rights = parts::rights(ctx).await?;
-    let mut feed = open.await?;
+    let after = parts::resumed(ctx, after).as_deref().map(Seq::from_cursor).transpose();
+    let (mut feed, after) = both(open.await, after)?;
     feed.admit(rights.caller())?;
-    let after = parts::resumed(ctx, after).as_deref().map(Seq::from_cursor).transpose()?;
     let Channel { line, audience } = parts::part::<Channel<F::Event>>(ctx)?.clone();
     let follower = follow::Follower::join(feed, rights, ctx.db()?.clone(), line, after).await;
     parts::begins_after(ctx, follower.last().cursor());
+    parts::moves_with(ctx, follower.standing());
     parts::leave(ctx, follower.items().boxed(), audience)?;
     Ok(futures::stream::empty().boxed())
 }

@@ -15,10 +15,10 @@ use crate::auth::rights::Rights;
 use crate::auth::scope::Scope;
 use crate::error::ApiError;
 use crate::graphql::ApiResult;
-use crate::graphql::context::{LastCursor, RequestExt, ResumeAfter};
+use crate::graphql::context::{LastCursor, RequestExt, ResumeAfter, Standing};
 use crate::graphql::feed::{Feed, Given, Item, Left};
 use crate::graphql::limits::AnswerBytes;
-use crate::graphql::scalars::Cursor;
+use crate::graphql::scalars::FeedCursor;
 
 /// A value from the request or the schema.
 ///
@@ -39,9 +39,10 @@ pub async fn rights(ctx: &Context<'_>) -> Result<Rights, ApiError> {
     Rights::of(part::<Authenticator>(ctx)?, caller).await
 }
 
-/// The cursor to resume after: the argument, or the one from the transport.
-pub fn resumed(ctx: &Context<'_>, after: Option<Cursor>) -> Option<String> {
-    after.map(|Cursor(text)| text).or_else(|| ctx.data_opt::<ResumeAfter>().map(|after| after.0.to_string()))
+/// The cursor to resume after: the one from the transport, because a client that reconnects sends the argument that it
+/// started with again, or else the argument.
+pub fn resumed(ctx: &Context<'_>, after: Option<FeedCursor>) -> Option<String> {
+    ctx.data_opt::<ResumeAfter>().map(|last| last.0.to_string()).or(after.map(|FeedCursor(text)| text))
 }
 
 /// Reports to the transport where the feed starts, so that a client that is disconnected before its first event can
@@ -49,6 +50,13 @@ pub fn resumed(ctx: &Context<'_>, after: Option<Cursor>) -> Option<String> {
 pub fn begins_after(ctx: &Context<'_>, cursor: String) {
     if let Some(last) = ctx.data_opt::<Arc<LastCursor>>() {
         last.set(cursor);
+    }
+}
+
+/// Reports to the transport how to find out where the feed stands while it sends nothing.
+pub fn moves_with(ctx: &Context<'_>, standing: Standing) {
+    if let Some(last) = ctx.data_opt::<Arc<LastCursor>>() {
+        last.moves_with(standing);
     }
 }
 

@@ -10,20 +10,23 @@ use async_graphql::{Name, Number, Positioned, Value, Variables};
 
 use super::names::shown;
 use super::validation::{InputRule, Inputs, Scalar, TypeRule, TypeSystem, did_you_mean};
+use super::{place, scalars};
 use crate::error::{ApiError, ApiErrors};
 
 /// The maximum number of problems that are reported.
 const PROBLEMS_TOLD: usize = 50;
 
-/// The value of each variable that has one: given or by default.
+/// The value of each variable that has one: given or by default. `place_of` is the path of the input that a variable is
+/// for.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for each value that does not match the declared type of its variable, with its path:
-/// `variables.input.name`.
+/// `BAD_USER_INPUT` for each value that does not match the declared type of its variable, with its path: `input.name`.
+/// With them, values are reported that a scalar does not accept; alone, those are reported where they are used.
 pub fn coerce(
     types: &TypeSystem,
     declared: &[Positioned<VariableDefinition>],
     mut given: Variables,
+    place_of: impl Fn(&str) -> String,
 ) -> Result<Variables, ApiErrors> {
     let mut coercion = Coercion { types, variable: Name::new(""), path: Vec::new(), problems: Vec::new(), found: 0 };
     let mut coerced = Variables::default();
@@ -35,16 +38,37 @@ pub fn coerce(
             // Checked by validation.
             (None, Some(default)) => Some(as_list(default.node.clone(), ty)),
             (None, None) if ty.nullable => continue,
-            (None, None) => {
-                coercion.refuse(format!("Variable \"${name}\" of required type \"{ty}\" was not provided."))
-            }
+            (None, None) => coercion.refuse(format!("is required (variable ${name}: {ty})")),
         };
         if let Some(value) = value {
             coerced.insert(name.clone(), value);
         }
     }
-    let problems = coercion.problems;
-    if problems.is_empty() { Ok(coerced) } else { Err(ApiErrors(problems)) }
+    if coercion.found == 0 {
+        return Ok(coerced);
+    }
+    Err(ApiErrors(coercion.problems.into_iter().map(|problem| problem.told(&place_of)).collect()))
+}
+
+/// What is wrong with a value.
+struct Problem {
+    variable: Name,
+    /// The path within the variable.
+    path: Vec<String>,
+    /// A sentence that follows the name of the field.
+    what: String,
+}
+
+impl Problem {
+    fn told(self, place_of: impl Fn(&str) -> String) -> ApiError {
+        let mut field = place_of(&self.variable);
+        for step in &self.path {
+            field.push('.');
+            field.push_str(step);
+        }
+        let message = format!("{} {}", place::label(&field), self.what);
+        ApiError::bad_input(field, message).in_variable(&self.variable)
+    }
 }
 
 /// A value that may stand for a list of one item, as a list.
@@ -65,9 +89,9 @@ struct Coercion<'a> {
     variable: Name,
     /// The current position in the value: fields and list indexes.
     path: Vec<String>,
-    /// The first problems.
-    problems: Vec<ApiError>,
-    /// The number of all problems.
+    /// The first problems, including values that a scalar does not accept.
+    problems: Vec<Problem>,
+    /// The number of all values that do not match their type.
     found: usize,
 }
 
@@ -77,7 +101,7 @@ impl Coercion<'_> {
         if value == Value::Null {
             return match ty.nullable {
                 true => Some(Value::Null),
-                false => self.invalid(&Value::Null, format!("a value of the non-null type \"{ty}\" must not be null")),
+                false => self.refuse("was null; a value is required"),
             };
         }
         match (&ty.base, value) {
@@ -88,16 +112,14 @@ impl Coercion<'_> {
             }
             (BaseType::List(item), value) => Some(Value::List(vec![self.value(value, item)?])),
             (BaseType::Named(name), value) => match self.types.rule(name) {
-                Some(TypeRule::Scalar(scalar)) => self.scalar(value, *scalar),
+                Some(TypeRule::Scalar(scalar)) => self.scalar(value, *scalar, name),
                 Some(TypeRule::Enum(values)) => self.enum_value(value, name, values),
                 Some(TypeRule::Input { fields, one_of }) => match value {
                     Value::Object(given) => self.input_object(given, name, fields, *one_of),
-                    other => self.invalid(&other, format!("expected an object of type \"{name}\"")),
+                    other => self.invalid(&other, format!("it must be an object ({name})")),
                 },
                 // Validation rejects such a variable.
-                Some(TypeRule::Composite { .. }) | None => {
-                    self.invalid(&value, format!("\"{name}\" is not an input type"))
-                }
+                Some(TypeRule::Composite { .. }) | None => self.refuse(format!("cannot be a {name}")),
             },
         }
     }
@@ -109,31 +131,39 @@ impl Coercion<'_> {
         value
     }
 
-    fn scalar(&mut self, value: Value, scalar: Scalar) -> Option<Value> {
+    fn scalar(&mut self, value: Value, scalar: Scalar, name: &Name) -> Option<Value> {
         match (scalar, value) {
-            (Scalar::Custom, value)
-            | (Scalar::String | Scalar::Id, value @ Value::String(_))
+            (Scalar::Custom, value) => {
+                self.misfit(scalars::misfit(name, &value));
+                Some(value)
+            }
+            (Scalar::Id, Value::String(text)) => {
+                self.misfit(scalars::misfit_id(&text));
+                Some(Value::String(text))
+            }
+            (Scalar::String, value @ Value::String(_))
             | (Scalar::Boolean, value @ Value::Boolean(_))
             | (Scalar::Float, value @ Value::Number(_)) => Some(value),
-            (Scalar::Int, Value::Number(number)) => match whole(&number) {
-                Some(whole) => match i32::try_from(whole) {
-                    Ok(whole) => Some(Value::Number(whole.into())),
-                    Err(_) => {
-                        self.invalid(&Value::Number(number), "an Int has at most 32 bits: -2147483648 to 2147483647")
-                    }
-                },
-                None => self.invalid(&Value::Number(number), "an Int must be a whole number of at most 32 bits"),
+            (Scalar::Int, Value::Number(number)) => match whole(&number).map(i32::try_from) {
+                Some(Ok(whole)) => Some(Value::Number(whole.into())),
+                None if number.as_f64().is_some_and(|float| float.fract() != 0.0) => {
+                    self.invalid(&Value::Number(number), "it must be a whole number")
+                }
+                Some(Err(_)) | None => {
+                    let allowed = format!("it must be a whole number between {} and {}", i32::MIN, i32::MAX);
+                    self.invalid(&Value::Number(number), allowed)
+                }
             },
             (Scalar::Id, Value::Number(number)) if !number.is_f64() => Some(Value::String(number.to_string())),
             (Scalar::Id, Value::Number(number)) => match whole(&number) {
                 Some(whole) => Some(Value::String(whole.to_string())),
-                None => self.invalid(&Value::Number(number), "an ID must be a string or a whole number"),
+                None => self.invalid(&Value::Number(number), "it must be an ID: a string"),
             },
-            (Scalar::Int, value) => self.invalid(&value, "an Int must be a whole number"),
-            (Scalar::Float, value) => self.invalid(&value, "a Float must be a number"),
-            (Scalar::String, value) => self.invalid(&value, "a String must be a string"),
-            (Scalar::Boolean, value) => self.invalid(&value, "a Boolean must be true or false"),
-            (Scalar::Id, value) => self.invalid(&value, "an ID must be a string or a whole number"),
+            (Scalar::Int, value) => self.invalid(&value, "it must be a whole number"),
+            (Scalar::Float, value) => self.invalid(&value, "it must be a number"),
+            (Scalar::String, value) => self.invalid(&value, "it must be a string"),
+            (Scalar::Boolean, value) => self.invalid(&value, "it must be true or false"),
+            (Scalar::Id, value) => self.invalid(&value, "it must be an ID: a string"),
         }
     }
 
@@ -142,10 +172,9 @@ impl Coercion<'_> {
             Value::String(text) if values.iter().any(|known| known == text) => Some(value),
             Value::String(text) => {
                 let likely = did_you_mean(text, values.iter().map(Name::as_str));
-                let problem = format!("{} does not exist in enum \"{name}\"", shown(text));
-                self.invalid_likely(&value, problem, &likely)
+                self.refuse_likely(format!("was {}, which is not a value of {name}", shown(text)), &likely)
             }
-            _ => self.invalid(&value, format!("a value of enum \"{name}\" must be a string")),
+            _ => self.invalid(&value, format!("it must be a value of {name}: a string")),
         }
     }
 
@@ -162,7 +191,9 @@ impl Coercion<'_> {
         for (field, InputRule { ty, has_default }) in fields {
             match given.swap_remove(field) {
                 Some(Value::Null) if one_of => {
-                    self.invalid(&Value::Null, format!("field \"{field}\" of type \"{name}\" must not be null"));
+                    self.path.push(field.to_string());
+                    self.refuse("was null; a value is required");
+                    self.path.pop();
                 }
                 Some(value) => {
                     if let Some(value) = self.within(field, value, ty) {
@@ -172,7 +203,7 @@ impl Coercion<'_> {
                 None if ty.nullable || *has_default => {}
                 None => {
                     self.path.push(field.to_string());
-                    self.problem(format!("field \"{field}\" of required type \"{ty}\" was not provided"), "");
+                    self.refuse(format!("is required ({ty})"));
                     self.path.pop();
                 }
             }
@@ -180,47 +211,49 @@ impl Coercion<'_> {
         for field in given.keys() {
             let likely = did_you_mean(field, fields.keys().map(Name::as_str));
             self.path.push(cut(field));
-            self.problem(format!("field {} is not defined by type \"{name}\"", shown(field)), &likely);
+            self.refuse_likely(format!("is not a field of {name}"), &likely);
             self.path.pop();
         }
         if one_of && count != 1 {
-            self.problem(format!("exactly one field must be given of type \"{name}\""), "");
+            self.refuse(format!("has {count} fields; exactly one field of {name} must be given"));
         }
         (self.found == before).then_some(Value::Object(coerced))
     }
 
-    fn invalid(&mut self, value: &Value, problem: impl std::fmt::Display) -> Option<Value> {
-        self.invalid_likely(value, problem, "")
-    }
-
-    fn invalid_likely(&mut self, value: &Value, problem: impl std::fmt::Display, likely: &str) -> Option<Value> {
+    /// Records what `value` was, and what is allowed.
+    fn invalid(&mut self, value: &Value, allowed: impl std::fmt::Display) -> Option<Value> {
+        if *value == Value::String(String::new()) {
+            return self.refuse(format!("was empty; {allowed}"));
+        }
         let text = value.to_string();
         let start: String = text.chars().take(80).collect();
         let more = if start.len() < text.len() { "…" } else { "" };
-        self.problem(format!("{problem}, found {start}{more}"), likely)
+        self.refuse(format!("was {start}{more}; {allowed}"))
     }
 
-    /// Records a problem at the current path.
-    fn problem(&mut self, problem: impl std::fmt::Display, likely: &str) -> Option<Value> {
-        let place = match self.path.as_slice() {
-            [] => String::new(),
-            path => format!(" at \"{}\"", path.join(".")),
-        };
-        self.refuse(format!("Variable \"${}\" got an invalid value{place}: {problem}.{likely}", self.variable))
+    fn refuse_likely(&mut self, what: String, likely: &str) -> Option<Value> {
+        match likely {
+            "" => self.refuse(what),
+            likely => self.refuse(format!("{what}.{likely}")),
+        }
     }
 
-    fn refuse(&mut self, message: String) -> Option<Value> {
+    /// Records that the value at the current path does not match its type.
+    fn refuse(&mut self, what: impl Into<String>) -> Option<Value> {
         self.found += 1;
-        if self.found > PROBLEMS_TOLD {
-            return None;
-        }
-        let mut field = format!("variables.{}", self.variable);
-        for step in &self.path {
-            field.push('.');
-            field.push_str(step);
-        }
-        self.problems.push(ApiError::bad_input(field, message));
+        self.note(what.into());
         None
+    }
+
+    /// Records a value that matches its type, but that its scalar does not accept.
+    fn misfit(&mut self, what: Option<String>) {
+        what.into_iter().for_each(|what| self.note(what));
+    }
+
+    fn note(&mut self, what: String) {
+        if self.problems.len() < PROBLEMS_TOLD {
+            self.problems.push(Problem { variable: self.variable.clone(), path: self.path.clone(), what });
+        }
     }
 }
 

@@ -22,7 +22,8 @@ fn coerced(declared: &str, given: Json) -> Result<Json, Vec<String>> {
         let DocumentOperations::Multiple(operations) = parsed.document.operations else { unreachable!() };
         panic!("{operations:?}")
     };
-    let coerced = coerce(&types, &operation.node.variable_definitions, Variables::from_json(given));
+    let declared = &operation.node.variable_definitions;
+    let coerced = coerce(&types, declared, Variables::from_json(given), |variable| format!("in.{variable}"));
     coerced.map(|values| serde_json::to_value(values).unwrap()).map_err(|ApiErrors(errors)| {
         errors.iter().map(|error| format!("{}: {}", error.field.as_deref().unwrap_or("-"), error.message)).collect()
     })
@@ -44,9 +45,9 @@ fn an_int_is_a_whole_number_however_it_is_written() {
     {
         takes("Int", serde_json::from_str(given).unwrap(), json!(value));
     }
-    insta::assert_snapshot!(refuses("Int", json!(1.5)), @r#"variables.v: Variable "$v" got an invalid value: an Int must be a whole number of at most 32 bits, found 1.5."#);
-    insta::assert_snapshot!(refuses("Int", json!(2_147_483_648_i64)), @r#"variables.v: Variable "$v" got an invalid value: an Int has at most 32 bits: -2147483648 to 2147483647, found 2147483648."#);
-    insta::assert_snapshot!(refuses("Int", json!("1")), @r#"variables.v: Variable "$v" got an invalid value: an Int must be a whole number, found "1"."#);
+    insta::assert_snapshot!(refuses("Int", json!(1.5)), @"in.v: v was 1.5; it must be a whole number");
+    insta::assert_snapshot!(refuses("Int", json!(2_147_483_648_i64)), @"in.v: v was 2147483648; it must be a whole number between -2147483648 and 2147483647");
+    insta::assert_snapshot!(refuses("Int", json!("1")), @r#"in.v: v was "1"; it must be a whole number"#);
     for wrong in [json!(1e10), json!(true), json!([1]), json!({}), json!(u64::MAX), json!(1e300)] {
         refuses("Int", wrong);
     }
@@ -80,7 +81,7 @@ fn the_other_scalars_take_what_the_specification_says() {
     ] {
         refuses(ty, wrong);
     }
-    insta::assert_snapshot!(refuses("Kind", json!("CATT")), @r#"variables.v: Variable "$v" got an invalid value: "CATT" does not exist in enum "Kind", found "CATT". Did you mean "CAT"?"#);
+    insta::assert_snapshot!(refuses("Kind", json!("CATT")), @r#"in.v: v was "CATT", which is not a value of Kind. Did you mean "CAT"?"#);
 }
 
 #[test]
@@ -90,10 +91,10 @@ fn one_thing_is_a_list_of_it() {
     takes("[[Int]]", json!([1, null, [2, null]]), json!([[1], null, [2, null]]));
     takes("[Int]", json!(null), json!(null));
     takes("[Where!]", json!({"age": 1.0}), json!([{"age": 1}]));
-    insta::assert_snapshot!(refuses("[Int!]", json!([1, null, 2.5])), @r#"
-    variables.v.1: Variable "$v" got an invalid value at "1": a value of the non-null type "Int!" must not be null, found null.
-    variables.v.2: Variable "$v" got an invalid value at "2": an Int must be a whole number of at most 32 bits, found 2.5.
-    "#);
+    insta::assert_snapshot!(refuses("[Int!]", json!([1, null, 2.5])), @"
+    in.v.1: v.1 was null; a value is required
+    in.v.2: v.2 was 2.5; it must be a whole number
+    ");
 }
 
 #[test]
@@ -104,11 +105,11 @@ fn input_objects_have_the_fields_that_they_are_declared_to_have() {
         json!({"age": 10, "nested": {"age": 2, "ids": ["7"]}}),
     );
     insta::assert_snapshot!(refuses("Where", json!({"nested": {"age": 1, "nam": "x"}, "kind": null})), @r#"
-    variables.v.kind: Variable "$v" got an invalid value at "kind": a value of the non-null type "Kind!" must not be null, found null.
-    variables.v.age: Variable "$v" got an invalid value at "age": field "age" of required type "Int!" was not provided.
-    variables.v.nested.nam: Variable "$v" got an invalid value at "nested.nam": field "nam" is not defined by type "Where". Did you mean "name"?
+    in.v.kind: kind was null; a value is required
+    in.v.age: age is required (Int!)
+    in.v.nested.nam: nam is not a field of Where. Did you mean "name"?
     "#);
-    insta::assert_snapshot!(refuses("Where", json!("x")), @r#"variables.v: Variable "$v" got an invalid value: expected an object of type "Where", found "x"."#);
+    insta::assert_snapshot!(refuses("Where", json!("x")), @r#"in.v: v was "x"; it must be an object (Where)"#);
     takes("One", json!({"b": "x"}), json!({"b": "x"}));
     for wrong in [json!({}), json!({"a": 1, "b": "x"}), json!({"a": null}), json!({"a": 1, "b": null})] {
         refuses("One", wrong);
@@ -123,10 +124,24 @@ fn what_is_left_out_is_the_default_or_nothing() {
         coerced(declared, json!({"a": null, "b": null})),
         Ok(json!({"a": null, "b": null, "c": [4], "d": null}))
     );
-    insta::assert_snapshot!(coerced("$a: Int!, $b: Int! = 1", json!({"b": null})).unwrap_err().join("\n"), @r#"
-    variables.a: Variable "$a" of required type "Int!" was not provided.
-    variables.b: Variable "$b" got an invalid value: a value of the non-null type "Int!" must not be null, found null.
+    insta::assert_snapshot!(coerced("$a: Int!, $b: Int! = 1", json!({"b": null})).unwrap_err().join("\n"), @"
+    in.a: a is required (variable $a: Int!)
+    in.b: b was null; a value is required
+    ");
+}
+
+#[test]
+fn what_a_scalar_does_not_take_is_told_together_with_what_does_not_match_its_type() {
+    let both = json!({ "age": "", "ids": ["job_01h455vb4pex5vsknk084sn02q", "nope"] });
+    insta::assert_snapshot!(refuses("Where", both), @r#"
+    in.v.age: age was empty; it must be a whole number
+    in.v.ids.1: ids.1 was "nope", which is not an ID: it must be a prefix, an underscore and 26 characters
     "#);
+    insta::assert_snapshot!(coerced("$q: [Quantity], $n: Int!", json!({ "q": ["500m", "lots", 2] })).unwrap_err().join("\n"), @r#"
+    in.q.1: q.1 was "lots", which is not a quantity: it must be a number, optionally followed by a suffix such as m, k, M, G, Ki, Mi or Gi (500m, 1.5, 10Gi)
+    in.n: n is required (variable $n: Int!)
+    "#);
+    takes("[ID]", json!(["nope"]), json!(["nope"]));
 }
 
 #[test]

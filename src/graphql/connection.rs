@@ -14,6 +14,7 @@ use super::errors::{ApiResult, IntoGraphql};
 use super::limits::InTime;
 use super::limits::directives::cost;
 use super::written::{Part, Written, each};
+use crate::cursors::CursorKind;
 use crate::error::{ApiError, ApiErrors, Problems};
 
 /// The page size if neither `first` nor `last` is given.
@@ -83,10 +84,8 @@ impl Page {
         }
         let mut position = |name: &'static str, cursor: Option<String>| {
             cursor.and_then(|cursor| {
-                problems.take(Position::decode(&cursor).ok_or_else(|| {
-                    let shown: String = cursor.chars().take(80).collect();
-                    ApiError::bad_input(name, format!("\"{shown}\" is not a cursor of this list"))
-                }))
+                let found = Position::decode(&cursor);
+                problems.take(found.ok_or_else(|| CursorKind::List.misplaced(name, &cursor, "this list")))
             })
         };
         let after = position("after", args.after);
@@ -140,6 +139,13 @@ pub struct PageInfo {
 pub struct Edge<T> {
     position: Position,
     node: T,
+}
+
+impl<T> Edge<T> {
+    /// The edge of an item that was not read as part of a page, to be inserted into one.
+    pub const fn of(position: Position, node: T) -> Self {
+        Self { position, node }
+    }
 }
 
 /// An item of a page, with its cursor.
@@ -276,12 +282,16 @@ pub fn selects_only(object: &SelectionField<'_>, fields: &[&str]) -> bool {
     object.selection_set().all(|field| fields.contains(&field.name()))
 }
 
+/// Whether no fields other than these are selected on the node of an edge.
+pub fn edge_selects_only(edge: &SelectionField<'_>, fields: &[&str]) -> bool {
+    edge.selection_set().filter(|part| part.name() == "node").all(|node| selects_only(&node, fields))
+}
+
 /// Whether no fields other than these are selected on the nodes of a connection.
 pub fn nodes_select_only(connection: &SelectionField<'_>, fields: &[&str]) -> bool {
-    let of_node = |node: SelectionField<'_>| selects_only(&node, fields);
     connection.selection_set().all(|part| match part.name() {
-        "nodes" => of_node(part),
-        "edges" => part.selection_set().filter(|part| part.name() == "node").all(of_node),
+        "nodes" => selects_only(&part, fields),
+        "edges" => edge_selects_only(&part, fields),
         _ => true,
     })
 }
@@ -361,5 +371,11 @@ mod tests {
     fn all_that_is_wrong_is_told_at_once() {
         let args = PageArgs { first: Some(-1), last: Some(2), after: Some("what".into()), before: None };
         insta::assert_snapshot!(refused(args), @r#"first and last cannot both be given; "what" is not a cursor of this list"#);
+    }
+
+    #[test]
+    fn a_cursor_of_the_event_log_is_no_cursor_of_a_list() {
+        let args = PageArgs { after: Some("ZTQyMTc".into()), ..PageArgs::default() };
+        insta::assert_snapshot!(refused(args), @r#""ZTQyMTc" is a cursor of the event log; this list takes the cursor of one of its edges, or one of its pageInfo"#);
     }
 }

@@ -1,6 +1,8 @@
 //! The only place that turns an error into a GraphQL error: `extensions { code, field, retryable, requestId }`.
 
-use async_graphql::{Context, Error, ErrorExtensionValues, ErrorExtensions, Pos, Response, ServerError, Value};
+use async_graphql::{
+    Context, Error, ErrorExtensionValues, ErrorExtensions, PathSegment, Pos, Response, ServerError, Value,
+};
 
 use crate::db::error_chain;
 use crate::error::{ApiError, ApiErrors, Code};
@@ -30,11 +32,28 @@ impl<T> IntoGraphql<T> for Result<T, ApiErrors> {
             // The executor puts the returned error after those that were added.
             let last = errors.pop().unwrap_or_else(|| ApiError::internal("a failure without an error"));
             for error in errors {
-                ctx.add_error(told(error, ctx).into_server_error(ctx.item.pos));
+                ctx.add_error(of_field(error, ctx));
             }
             told(last, ctx)
         })
     }
+}
+
+/// Adds an error of the item at `index` of the list that a resolver returns. The item must be null.
+pub fn add_item_error(ctx: &Context<'_>, index: usize, error: ApiError) {
+    let mut error = of_field(error, ctx);
+    error.path.push(PathSegment::Index(index));
+    ctx.add_error(error);
+}
+
+/// The error as the client sees it, with the path of the field.
+fn of_field(error: ApiError, ctx: &Context<'_>) -> ServerError {
+    let mut error = ctx.set_error_path(told(error, ctx).into_server_error(ctx.item.pos));
+    if error.path.is_empty() {
+        // The field of a subscription has no path of its own.
+        error.path.push(PathSegment::Field(ctx.item.node.response_key().node.to_string()));
+    }
+    error
 }
 
 fn told(error: ApiError, ctx: &Context<'_>) -> Error {
@@ -65,6 +84,16 @@ fn fill(extensions: &mut ErrorExtensionValues, error: &ApiError, request_id: Opt
     extensions.set("code", error.code.as_str());
     if let Some(field) = &error.field {
         extensions.set("field", field.as_ref());
+    }
+    if let Some(reason) = error.reason {
+        extensions.set("reason", reason.as_str());
+    }
+    if let Some(variable) = &error.variable {
+        extensions.set("variable", &**variable);
+    }
+    if let Some((line, column)) = error.place {
+        extensions.set("line", line);
+        extensions.set("column", column);
     }
     if let Some(cursor) = &error.cursor {
         extensions.set("cursor", cursor.as_str());

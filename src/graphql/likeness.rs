@@ -165,7 +165,7 @@ mod tests {
         outline(query, variables).likeness
     }
 
-    const QUERY: &str = "subscription($filter: F, $after: Cursor, $n: Int, $all: Boolean!) {
+    const QUERY: &str = "subscription($filter: F, $after: FeedCursor, $n: Int, $all: Boolean!) {
         jobEvents(filter: $filter, after: $after) { cursor job { events(first: $n) { nodes { at } } ...More @include(if: $all) } }
     } fragment More on Job { name }";
 

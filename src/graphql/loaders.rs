@@ -108,6 +108,13 @@ impl Loaders {
         }
     }
 
+    /// Records the value of `key`, which was read with something else. What is already known or being read stays.
+    pub fn know<R: Read>(&self, key: R::Key, value: R::Value) {
+        if self.others.is_none() {
+            self.asks::<R, _>(|asks| asks.know(key, value));
+        }
+    }
+
     /// Forgets what was read, for the next event of a subscription or the next of several mutations.
     pub fn forget(&self) {
         self.known().clear();
@@ -235,6 +242,11 @@ impl<R: Read> Asks<R> {
         answered
     }
 
+    fn know(&mut self, key: R::Key, value: R::Value) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(key).or_insert_with(|| Answer::There(Ok(Some(value))));
+    }
+
     fn foresee(&mut self, key: R::Key) {
         if let Entry::Vacant(unknown) = self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(key) {
             self.waiting.push(unknown.key().clone());
@@ -303,6 +315,12 @@ pub trait ReadExt {
     /// # Errors
     /// The request has no loaders.
     fn foresee<R: Read>(&self, key: R::Key) -> Result<(), ApiError>;
+
+    /// Records the value of `key`, which was read with something else, so that fields below do not read it again.
+    ///
+    /// # Errors
+    /// The request has no loaders.
+    fn know<R: Read>(&self, key: R::Key, value: R::Value) -> Result<(), ApiError>;
 }
 
 impl ReadExt for Context<'_> {
@@ -316,6 +334,11 @@ impl ReadExt for Context<'_> {
 
     fn foresee<R: Read>(&self, key: R::Key) -> Result<(), ApiError> {
         loaders(self)?.foresee::<R>(key);
+        Ok(())
+    }
+
+    fn know<R: Read>(&self, key: R::Key, value: R::Value) -> Result<(), ApiError> {
+        loaders(self)?.know::<R>(key, value);
         Ok(())
     }
 }

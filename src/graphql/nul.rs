@@ -6,18 +6,24 @@ use async_graphql::{Value, Variables};
 
 use crate::error::ApiError;
 
-/// Rejects a U+0000 in a variable or in a literal of the document.
+/// Rejects a U+0000 in a variable or in a literal of the document. `place_of` is the path of the input that a variable is
+/// for.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` with the path to the first one: `variables.input.name`, or that of an argument in the document.
-pub fn refuse(variables: &Variables, text: &str, document: &ExecutableDocument) -> Result<(), ApiError> {
+/// `BAD_USER_INPUT` with the path to the first one: `input.name`.
+pub fn refuse(
+    variables: &Variables,
+    text: &str,
+    document: &ExecutableDocument,
+    place_of: impl Fn(&str) -> String,
+) -> Result<(), ApiError> {
     let in_variables = || {
         let mut variables = variables.iter();
-        variables.find_map(|(name, value)| in_const(value).map(|path| format!("variables.{name}{path}")))
+        variables.find_map(|(name, value)| in_const(value).map(|path| format!("{}{path}", place_of(name))))
     };
     // Most documents contain no escape, so most are not searched.
     let may_have_one = text.bytes().any(|byte| matches!(byte, 0 | b'\\'));
-    match in_variables().or_else(|| may_have_one.then(|| in_document(document)).flatten()) {
+    match in_variables().or_else(|| may_have_one.then(|| in_document(document, &place_of)).flatten()) {
         None => Ok(()),
         Some(path) => Err(ApiError::bad_input(path, "strings cannot contain the character U+0000 (NUL)")),
     }
@@ -38,12 +44,12 @@ fn in_const(value: &Value) -> Option<String> {
     }
 }
 
-fn in_document(document: &ExecutableDocument) -> Option<String> {
+fn in_document(document: &ExecutableDocument, place_of: &impl Fn(&str) -> String) -> Option<String> {
     let defaults = document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
     let mut defaults =
         defaults.filter_map(|variable| variable.node.default_value.as_ref().map(|value| (variable, value)));
     let in_default = defaults.find_map(|(variable, value)| {
-        in_const(&value.node).map(|path| format!("variables.{}{path}", variable.node.name.node))
+        in_const(&value.node).map(|path| format!("{}{path}", place_of(&variable.node.name.node)))
     });
     let mut operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
     let mut fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
@@ -74,7 +80,7 @@ mod tests {
 
     fn field(query: &str, variables: serde_json::Value) -> Option<String> {
         let variables = Variables::from_json(variables);
-        refuse(&variables, query, &parse_query(query).unwrap())
+        refuse(&variables, query, &parse_query(query).unwrap(), |variable| format!("of.{variable}"))
             .err()
             .and_then(|error| error.field.as_deref().map(str::to_owned))
     }
@@ -82,9 +88,9 @@ mod tests {
     #[test]
     fn it_is_found_in_variables_wherever_it_stands() {
         let found = |variables| field("query($input: I) { a(input: $input) }", variables).unwrap();
-        assert_eq!(found(json!({ "input": { "name": "a\0" } })), "variables.input.name");
-        assert_eq!(found(json!({ "input": { "names": ["a", ["\0"]] } })), "variables.input.names.1.0");
-        assert_eq!(found(json!({ "input": { "a\0": 1 } })), "variables.input");
+        assert_eq!(found(json!({ "input": { "name": "a\0" } })), "of.input.name");
+        assert_eq!(found(json!({ "input": { "names": ["a", ["\0"]] } })), "of.input.names.1.0");
+        assert_eq!(found(json!({ "input": { "a\0": 1 } })), "of.input");
     }
 
     #[test]
@@ -93,7 +99,7 @@ mod tests {
         assert_eq!(found(r#"{ a { b(name: "\u0000") } }"#), "name");
         assert_eq!(found(r#"{ a { ... on T { b(input: {names: ["x", "\u0000"]}) } } }"#), "input.names.1");
         assert_eq!(found(r#"{ ...F } fragment F on T { b(name: "\u0000") }"#), "name");
-        assert_eq!(found(r#"query($v: String = "\u0000") { b(name: $v) }"#), "variables.v");
+        assert_eq!(found(r#"query($v: String = "\u0000") { b(name: $v) }"#), "of.v");
     }
 
     #[test]

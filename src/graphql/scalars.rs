@@ -2,12 +2,14 @@
 
 use async_graphql::{InputValueError, InputValueResult, Name, Scalar, ScalarType, Value};
 
+use super::names::shown;
+
 /// A resource quantity in Kubernetes notation: a number with an optional suffix, such as `"500m"` (half a CPU), `"2"`,
 /// `"1.5Gi"` (binary: Ki, Mi, Gi, Ti, Pi, Ei) or `"10G"` (decimal: k, M, G, T, P, E). It is stored as written and
 /// compared by value: `"1Gi"` equals `"1024Mi"`. Whole numbers can also be written without quotes: `cpu: 2`.
 ///
-/// The text is not parsed here: an invalid quantity is reported like any other problem of its field, where quantities
-/// are validated.
+/// Nothing is rejected here: an invalid quantity is reported like any other problem of its field, where quantities are
+/// validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quantity(pub String);
 
@@ -22,9 +24,8 @@ impl ScalarType for Quantity {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::String(text) => Ok(Self(text)),
-            // `cpu: 2` is what people write first.
-            Value::Number(number) => Ok(Self(number.to_string())),
-            other => Err(InputValueError::expected_type(other)),
+            // `cpu: 2` is what people write first. Anything else is no quantity, and is reported as such at its field.
+            other => Ok(Self(other.to_string())),
         }
     }
 
@@ -33,15 +34,22 @@ impl ScalarType for Quantity {
     }
 }
 
-/// An opaque position in a feed or a log, such as `"ZTQyMTc"`. Keep the latest cursor you received and pass it
-/// unchanged in `after` to resume: you receive everything after that position, and nothing twice.
+/// An opaque position in a feed: in the event log (`jobEvents`, `eventCursor`), such as `"ZTQyMTc"`, or in the log of a task
+/// (`jobLogs`). Keep the latest cursor you received and pass it unchanged in `after` to resume: you receive everything
+/// after that position, and nothing twice. It is not the cursor of a connection, which is a `String`: each is rejected
+/// where the other is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor(pub String);
+pub struct FeedCursor(pub String);
 
-/// An opaque position in a feed or a log, such as `"ZTQyMTc"`. Keep the latest cursor you received and pass it
-/// unchanged in `after` to resume: you receive everything after that position, and nothing twice.
-#[Scalar(name = "Cursor", specified_by_url = "https://relay.dev/graphql/connections.htm#sec-Cursor")]
-impl ScalarType for Cursor {
+/// An opaque position in a feed: in the event log (`jobEvents`, `eventCursor`), such as `"ZTQyMTc"`, or in the log of a task
+/// (`jobLogs`). Keep the latest cursor you received and pass it unchanged in `after` to resume: you receive everything
+/// after that position, and nothing twice. It is not the cursor of a connection, which is a `String`: each is rejected
+/// where the other is expected.
+#[Scalar(
+    name = "FeedCursor",
+    specified_by_url = "https://html.spec.whatwg.org/multipage/server-sent-events.html#concept-event-stream-last-event-id"
+)]
+impl ScalarType for FeedCursor {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::String(text) => Ok(Self(text)),
@@ -52,6 +60,24 @@ impl ScalarType for Cursor {
     fn to_value(&self) -> Value {
         Value::String(self.0.clone())
     }
+}
+
+/// Why a value is not a `scalar`, phrased to follow the name of its field; `None` if it is one, or if only a resolver can
+/// tell. Where it is used, the value is checked with everything else that depends on it.
+pub fn misfit(scalar: &str, value: &Value) -> Option<String> {
+    if scalar != "Quantity" || *value == Value::Null {
+        return None;
+    }
+    let Quantity(text) = Quantity::parse(value.clone()).ok()?;
+    let allowed = "a number, optionally followed by a suffix such as m, k, M, G, Ki, Mi or Gi (500m, 1.5, 10Gi)";
+    text.parse::<crate::quantity::Quantity>().err()?;
+    Some(format!("was {}, which is not a quantity: it must be {allowed}", shown(&text)))
+}
+
+/// Why a text is no ID at all, phrased to follow the name of its field.
+pub fn misfit_id(text: &str) -> Option<String> {
+    let what = "which is not an ID: it must be a prefix, an underscore and 26 characters";
+    crate::ids::split(text).is_none().then(|| format!("was {}, {what}", shown(text)))
 }
 
 /// The key by which the serializer of a response recognizes a text that is already JSON.

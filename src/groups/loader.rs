@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use futures::{FutureExt, TryFutureExt};
 
-use super::model::{self, Group, Member, Selection};
+use super::model::{self, Group, Member, Memberships, Selection};
 use crate::auth::policy::Visible;
 use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
@@ -14,9 +14,9 @@ use crate::db::tables::{group_members, groups};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::Position;
-use crate::graphql::edges::ListEdge;
+use crate::graphql::edges::{ListEdge, Order};
 use crate::graphql::keyset::Condition;
-use crate::ids::{GroupId, GroupKind, UserId, UserKind};
+use crate::ids::{GroupId, GroupKind, MembershipId, UserId, UserKind};
 
 /// The group with an ID.
 pub enum GroupsById {}
@@ -33,7 +33,21 @@ impl Read for GroupsById {
     }
 }
 
-/// The members of a group, oldest membership first.
+/// The membership with an ID.
+pub enum MembershipsById {}
+
+impl Read for MembershipsById {
+    type Key = MembershipId;
+    type Value = Arc<Member>;
+
+    async fn read(lane: &Lane, keys: Vec<MembershipId>) -> Result<ByKey<MembershipId, Arc<Member>>, ApiError> {
+        let found = group_members::table.filter(group_members::id.eq_any(keys)).select(Member::as_select());
+        let found: Vec<Member> = found.load(&mut lane.lookup().await?).await?;
+        Ok(found.into_iter().map(|member| (member.id, Arc::new(member))).collect())
+    }
+}
+
+/// The members of a group, oldest membership first by default.
 pub enum MembersOfGroup {}
 
 impl ListEdge for MembersOfGroup {
@@ -42,14 +56,22 @@ impl ListEdge for MembersOfGroup {
     type SortedBy = (group_members::joined_at, group_members::user_id);
     type Row = Member;
     type Item = Member;
-    type Filter = ();
+    type Filter = Memberships;
 
     fn parent(member: &Member) -> GroupId {
         member.group_id
     }
 
-    fn position(member: &Member) -> Position {
+    fn order(memberships: &Memberships) -> Order<group_members::table> {
+        Order::by::<Self::SortedBy>(memberships.direction)
+    }
+
+    fn position(member: &Member, _: &Memberships) -> Position {
         Position::at(member.joined_at, member.user_id.uuid())
+    }
+
+    fn conditions(memberships: &Memberships) -> Vec<Condition<group_members::table>> {
+        memberships.conditions()
     }
 }
 
@@ -69,7 +91,7 @@ impl ListEdge for MembershipsOfUser {
         member.user_id
     }
 
-    fn position(member: &Member) -> Position {
+    fn position(member: &Member, _: &Visible) -> Position {
         Position::at(member.joined_at, member.group_id.uuid())
     }
 

@@ -8,10 +8,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::auth::policy::Visible;
 use crate::auth::principal::GroupRole;
 use crate::change::Writes;
-use crate::db::tables::{group_members, groups};
+use crate::db::tables::{group_members, groups, users};
 use crate::graphql::connection::Page;
-use crate::graphql::keyset::{self, OrderDirection};
-use crate::ids::{GroupId, UserId};
+use crate::graphql::keyset::{self, Condition, OrderDirection};
+use crate::graphql::search::Search;
+use crate::ids::{GroupId, MembershipId, UserId};
 
 /// A group of users.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -39,6 +40,35 @@ pub struct Member {
     pub role: GroupRole,
     /// Since when.
     pub joined_at: DateTime<Utc>,
+    /// The ID.
+    pub id: MembershipId,
+}
+
+/// Which memberships of a group, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Memberships {
+    /// Only with one of these roles.
+    pub roles: Option<Vec<GroupRole>>,
+    /// Only of users whose username and display name match.
+    pub search: Option<Search>,
+    /// Oldest or newest first.
+    pub direction: OrderDirection,
+}
+
+impl Memberships {
+    /// The conditions that the memberships meet.
+    pub fn conditions(&self) -> Vec<Condition<group_members::table>> {
+        let mut conditions: Vec<Condition<group_members::table>> = Vec::new();
+        if let Some(roles) = &self.roles {
+            conditions.push(Box::new(group_members::role.eq_any(roles.clone())));
+        }
+        if let Some(search) = &self.search {
+            let found =
+                users::table.filter(search.matches("users.username || ' ' || users.display_name")).select(users::id);
+            conditions.push(Box::new(group_members::user_id.eq_any(found)));
+        }
+        conditions
+    }
 }
 
 /// The fields that a list of groups can be sorted by.
@@ -56,6 +86,8 @@ pub enum SortBy {
 pub struct Selection {
     /// Only with one of these names.
     pub names: Option<Vec<String>>,
+    /// Only with a name that matches.
+    pub search: Option<Search>,
     /// Only those that this user is a member of.
     pub member: Option<UserId>,
     /// The order.
@@ -71,6 +103,9 @@ fn selected<'a>(visible: &Visible, selection: &'a Selection) -> groups::BoxedQue
     }
     if let Some(names) = &selection.names {
         query = query.filter(groups::name.eq_any(names));
+    }
+    if let Some(search) = &selection.search {
+        query = query.filter(search.matches("groups.name"));
     }
     if let Some(member) = selection.member {
         let theirs = group_members::table.filter(group_members::user_id.eq(member)).select(group_members::group_id);

@@ -21,8 +21,8 @@ pub struct CreateGroupInput {
     /// The name of the group, unique on the platform: 1 to 63 lowercase letters, digits and hyphens.
     pub name: String,
     /// A description of the group: at most 2000 characters.
-    #[graphql(default)]
-    pub description: String,
+    #[graphql(default_with = "Some(String::new())")]
+    pub description: Option<String>,
 }
 
 /// Result of `createGroup`.
@@ -47,8 +47,8 @@ impl GroupMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The new group.")] input: CreateGroupInput,
-    ) -> ApiResult<CreateGroupPayload> {
-        create(ctx, input).await.graphql(ctx)
+    ) -> ApiResult<Option<CreateGroupPayload>> {
+        create(ctx, input).await.map(Some).graphql(ctx)
     }
 }
 
@@ -72,7 +72,8 @@ async fn create(ctx: &Context<'_>, input: CreateGroupInput) -> Result<CreateGrou
 fn parse(input: CreateGroupInput) -> Result<model::Group, ApiErrors> {
     let mut problems = Problems::default();
     let name = problems.take(names::name(input.name, "-", "input.name"));
-    let description = problems.take(names::prose(input.description, MAX_DESCRIPTION, "input.description"));
+    let description =
+        problems.take(names::prose(input.description.unwrap_or_default(), MAX_DESCRIPTION, "input.description"));
     problems.finish()?;
     Ok(model::Group {
         id: GroupId::generate(),

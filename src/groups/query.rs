@@ -2,20 +2,22 @@
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
-use super::loader::{GroupPages, GroupsById};
+use super::loader::{GroupPages, GroupsById, MembershipsById};
 use super::model::{self, Selection, SortBy};
-use super::types::Group;
+use super::types::{Group, Membership};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
+use crate::graphql::ids::GivenId;
 use crate::graphql::keyset::{OrderDirection, SortType};
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
+use crate::graphql::search::Search;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::GroupId;
+use crate::ids::{GroupId, GroupKind, MembershipId};
 
 /// Filters for a list of groups. Omitted fields do not filter; a group must match all fields that are given:
 /// `{mine: true, names: ["vision"]}`.
@@ -23,6 +25,9 @@ use crate::ids::GroupId;
 pub struct GroupFilter {
     /// Only return groups with one of these names.
     pub names: Option<Vec<String>>,
+    /// Only return groups whose name matches: each word of this text must be the beginning of a word of the name, so
+    /// "res 50" matches `train-resnet-50`. A blank text does not filter.
+    pub search: Option<String>,
     /// If true, only return groups that you are a member of.
     pub mine: Option<bool>,
 }
@@ -42,8 +47,8 @@ pub struct GroupOrder {
     /// The field to sort by.
     pub field: GroupOrderField,
     /// The direction to sort in.
-    #[graphql(default)]
-    pub direction: OrderDirection,
+    #[graphql(default_with = "Some(OrderDirection::Asc)")]
+    pub direction: Option<OrderDirection>,
 }
 
 /// The queries for groups.
@@ -56,9 +61,9 @@ impl GroupQuery {
     async fn group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of the group: `group_` followed by 26 characters.")] id: GroupId,
-    ) -> ApiResult<AtOnce<Group>> {
-        find(ctx, id).await.map(AtOnce).graphql(ctx)
+        #[graphql(desc = "The ID of the group: `group_` followed by 26 characters.")] id: GivenId<GroupKind>,
+    ) -> ApiResult<Option<AtOnce<Group>>> {
+        async { find(ctx, id.at("id")?).await.map(AtOnce).map(Some) }.await.graphql(ctx)
     }
 
     /// The groups that you are a member of. Platform admins see all groups.
@@ -88,6 +93,17 @@ pub async fn find(ctx: &Context<'_>, id: GroupId) -> Result<Group, ApiError> {
     Ok(Group(group))
 }
 
+/// The membership with this ID, if the caller can see its group.
+///
+/// # Errors
+/// `NOT_FOUND` if it does not exist or the caller cannot see it.
+pub async fn find_membership(ctx: &Context<'_>, id: MembershipId) -> Result<Membership, ApiError> {
+    ctx.caller().principal()?;
+    let member = ctx.read::<MembershipsById>(id).await?.ok_or_else(|| ApiError::not_found("membership", id))?;
+    policy::check(&ctx.caller(), Action::ViewGroup, Scope::within(member.group_id, id))?;
+    Ok(member.into())
+}
+
 async fn list(
     ctx: &Context<'_>,
     args: PageArgs,
@@ -103,9 +119,10 @@ async fn list(
     let mine = filter.mine.unwrap_or(false);
     let selection = Selection {
         names: filter.names,
+        search: Search::parse(filter.search.as_deref(), "filter.search")?,
         member: if mine { Some(ctx.caller().principal()?.user) } else { None },
         sort,
-        direction: order.map(|order| order.direction).unwrap_or_default(),
+        direction: order.and_then(|order| order.direction).unwrap_or_default(),
     };
     let page = Page::parse(args)?.sorted_by(match sort {
         SortBy::Name => SortType::Text,

@@ -1,24 +1,30 @@
 //! Groups and memberships as GraphQL types.
 
+pub mod filter;
+
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
+use self::filter::{MembershipFilter, MembershipOrder, memberships};
 use super::loader::{GroupsById, MembersOfGroup};
 use super::model::{self, Member};
+use crate::auth::acting::{CallerExt, PolicyExt};
+use crate::auth::policy::{Action, Scope};
 use crate::auth::principal::GroupRole;
 use crate::error::ApiError;
-use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::connection::{Connection, PageArgs, argument};
 use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::written::{Part, Written, each};
+use crate::graphql::written::{Name, Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::GroupId;
 use crate::projects::loader::ProjectsOfGroup;
 use crate::projects::types::Project;
+use crate::projects::types::filter::{ProjectFilter, ProjectOrder, selection};
 use crate::users::types::User;
 
 /// A group of users who work together. Every project belongs to a group.
@@ -53,6 +59,10 @@ impl Group {
         let found = ctx.read_all::<GroupsById>(ids).await?.into_iter().zip(ids);
         found.map(|(group, id)| group.map(Self).ok_or_else(|| missing(*id))).collect()
     }
+
+    fn viewer_can(&self, ctx: &Context<'_>, action: Action) -> bool {
+        ctx.check(action, Scope::group(self.0.id)).is_ok()
+    }
 }
 
 /// A group of users who work together. Every project belongs to a group.
@@ -78,7 +88,18 @@ impl Group {
         self.0.created_at
     }
 
-    /// The memberships of the group, oldest first.
+    /// Your role in the group; null if you are not a member, which is possible for platform admins.
+    async fn viewer_role(&self, ctx: &Context<'_>) -> Option<GroupRole> {
+        ctx.caller().role_in(self.0.id)
+    }
+
+    /// Whether you can create projects in the group.
+    async fn viewer_can_create_project(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::CreateProject)
+    }
+
+    /// The memberships of the group, oldest first by default.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn members(
         &self,
@@ -87,12 +108,16 @@ impl Group {
         #[graphql(desc = "Returns the memberships that come after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the memberships that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which memberships to return; all of the group by default.")] filter: Option<MembershipFilter>,
+        #[graphql(desc = "The order of the list; oldest first by default.")] order_by: Option<MembershipOrder>,
     ) -> ApiResult<Connection<Membership>> {
         let args = PageArgs { first, after, last, before };
-        edges::list::<MembersOfGroup, _>(ctx, self.0.id, (), args).await.graphql(ctx)
+        let selection = memberships(filter, order_by).graphql(ctx)?;
+        edges::list::<MembersOfGroup, _>(ctx, self.0.id, selection, args).await.graphql(ctx)
     }
 
-    /// The projects of the group, ordered by name.
+    /// The projects of the group, ordered by name by default.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn projects(
         &self,
@@ -101,9 +126,11 @@ impl Group {
         #[graphql(desc = "Returns the projects that come after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the projects that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which projects to return; all of the group by default.")] filter: Option<ProjectFilter>,
+        #[graphql(desc = "The order of the list; by name by default.")] order_by: Option<ProjectOrder>,
     ) -> ApiResult<Connection<Project>> {
-        let args = PageArgs { first, after, last, before };
-        edges::list::<ProjectsOfGroup, _>(ctx, self.0.id, (), args).await.graphql(ctx)
+        let (args, selection) = (PageArgs { first, after, last, before }, selection(filter, order_by).graphql(ctx)?);
+        edges::list::<ProjectsOfGroup, _>(ctx, self.0.id, selection, args).await.graphql(ctx)
     }
 }
 
@@ -120,6 +147,11 @@ impl From<Arc<Member>> for Membership {
 /// Membership of a user in a group.
 #[Object]
 impl Membership {
+    /// The ID of the membership: `membership_` followed by 26 characters.
+    pub async fn id(&self) -> ID {
+        ID(self.0.id.to_text())
+    }
+
     /// The group that the user belongs to.
     async fn group(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Group>> {
         Group::load(ctx, self.0.group_id).await.map(AtOnce).graphql(ctx)
@@ -148,6 +180,8 @@ impl Written for Group {
             "name" => Part::column(|group, json| json.put(&group.0.name)),
             "description" => Part::column(|group, json| json.put(&group.0.description)),
             "createdAt" => Part::column(|group, json| json.put(&group.0.created_at)),
+            "viewerRole" => Part::scalar(|ctx, groups| roles(ctx, groups).boxed()),
+            "viewerCanCreateProject" => Part::scalar(|ctx, groups| can(ctx, groups, Action::CreateProject).boxed()),
             "members" => Part::one(|ctx, groups| members(ctx, groups).boxed()),
             "projects" => Part::one(|ctx, groups| projects(ctx, groups).boxed()),
             _ => return None,
@@ -158,6 +192,7 @@ impl Written for Group {
 impl Written for Membership {
     fn part(field: &str) -> Option<Part<Self>> {
         Some(match field {
+            "id" => Part::column(|member, json| json.put(&member.0.id)),
             "group" => Part::one(|ctx, members| groups(ctx, members).boxed()),
             "user" => Part::one(|ctx, members| users(ctx, members).boxed()),
             "role" => Part::column(|member, json| json.put_enum(member.0.role)),
@@ -167,14 +202,27 @@ impl Written for Membership {
     }
 }
 
+async fn roles(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Option<Name<GroupRole>>>> {
+    let caller = ctx.caller();
+    Some(groups.iter().map(|group| caller.role_in(group.0.id).map(Name)).collect())
+}
+
+async fn can(ctx: &Context<'_>, groups: &[&Group], action: Action) -> Option<Vec<bool>> {
+    Some(groups.iter().map(|group| group.viewer_can(ctx, action)).collect())
+}
+
 async fn members(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Connection<Membership>>> {
-    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(groups, |group| edges::list::<MembersOfGroup, _>(ctx, group.0.id, (), args.clone())).await
+    let given = ctx.field().arguments().ok()?;
+    let selection = memberships(argument(&given, "filter")?, argument(&given, "orderBy")?).ok()?;
+    let args = PageArgs::among(&given)?;
+    each(groups, |group| edges::list::<MembersOfGroup, _>(ctx, group.0.id, selection.clone(), args.clone())).await
 }
 
 async fn projects(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Connection<Project>>> {
-    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(groups, |group| edges::list::<ProjectsOfGroup, _>(ctx, group.0.id, (), args.clone())).await
+    let given = ctx.field().arguments().ok()?;
+    let selection = selection(argument(&given, "filter")?, argument(&given, "orderBy")?).ok()?;
+    let args = PageArgs::among(&given)?;
+    each(groups, |group| edges::list::<ProjectsOfGroup, _>(ctx, group.0.id, selection.clone(), args.clone())).await
 }
 
 async fn groups(ctx: &Context<'_>, members: &[&Membership]) -> Option<Vec<Group>> {

@@ -5,8 +5,11 @@
 //! says that a script of this site or of an allowed one sent it. Pages of every site can open a WebSocket without a
 //! preflight, so there the `Origin` header decides; clients other than browsers do not send it.
 
+use std::net::IpAddr;
+
 use http::header;
 use http::request::Parts;
+use http::uri::Authority;
 
 use crate::config::AllowedOrigins;
 
@@ -39,11 +42,24 @@ pub(super) fn is_foreign(request: &Parts, allowed: &AllowedOrigins) -> bool {
     let host = text(request, header::HOST.as_str()).or_else(|| request.uri.authority().map(|host| host.as_str()));
     let Ok(origin) = origin.to_str() else { return true };
     let own = origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
-    !own && match allowed {
-        AllowedOrigins::SameOrigin => true,
-        AllowedOrigins::Listed(list) => !list.iter().any(|listed| listed == origin),
-        AllowedOrigins::Any => false,
-    }
+    !own && !allowed.contain(origin)
+}
+
+/// Whether the session cookie of this request counts. The page must be of this site or an allowed one; and a page that
+/// was loaded over plain HTTP could have been written by anybody on the way, although its host is our own.
+pub(super) fn may_use_cookie(request: &Parts, allowed: &AllowedOrigins) -> bool {
+    let origin = text(request, header::ORIGIN.as_str()).unwrap_or_default();
+    let is_listed = matches!(allowed, AllowedOrigins::Listed(list) if list.iter().any(|listed| listed == origin));
+    let is_plain = origin.strip_prefix("http://").is_some_and(|authority| !is_loopback(authority));
+    (is_listed || !is_plain) && !is_foreign(request, allowed)
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else { return false };
+    let host = authority.host().trim_matches(['[', ']']);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn text<'r>(request: &'r Parts, name: &str) -> Option<&'r str> {
@@ -93,6 +109,24 @@ mod tests {
         assert!(of(&[("sec-fetch-mode", "cors"), cross, ("origin", "https://app.example.com")]));
         assert!(!of(&[("sec-fetch-mode", "cors"), cross, ("origin", "https://evil.example.com")]));
         assert!(!of(&[("sec-fetch-mode", "cors"), cross]));
+    }
+
+    #[test]
+    fn a_cookie_counts_for_our_own_pages_and_allowed_ones_that_came_over_tls_or_from_this_machine() {
+        let counts = |host: &str, origin: &str| {
+            let headers = [("host", host), ("origin", origin)];
+            may_use_cookie(&request("/graphql", if origin.is_empty() { &headers[..1] } else { &headers }), &listed())
+        };
+        assert!(counts("api.example.com", ""));
+        assert!(counts("api.example.com", "https://api.example.com"));
+        assert!(counts("api.example.com", "https://app.example.com"));
+        assert!(!counts("api.example.com", "http://api.example.com"));
+        assert!(!counts("api.example.com", "http://app.example.com"));
+        assert!(!counts("api.example.com", "https://evil.example.com"));
+        assert!(!counts("api.example.com", "null"));
+        for local in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "api.localhost"] {
+            assert!(counts(local, &format!("http://{local}")), "{local}");
+        }
     }
 
     #[test]

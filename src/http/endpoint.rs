@@ -12,7 +12,7 @@ use http::HeaderMap;
 use crate::error::{ApiError, Code};
 use crate::graphql::errors::{complete, without_suggestions};
 use crate::graphql::executable::was_executed;
-use crate::graphql::limits::{Account, Accounts, Deadline, Principal};
+use crate::graphql::limits::{Account, Accounts, Deadline, Prepared, Principal};
 use crate::http::answer::{self, Answered};
 use crate::http::documents::Documents;
 use crate::http::graphql::HEADERS;
@@ -79,6 +79,14 @@ impl<S: GraphqlService> Endpoint<S> {
         self.inner.accounts.of(principal)
     }
 
+    /// Parses an operation of this caller that will probably be rejected, and charges for that.
+    pub async fn read(&self, caller: &S::Caller, params: &Params, meta: &RequestMeta) -> Option<Prepared> {
+        let limits = self.service().limits(caller);
+        self.account(caller, meta).charge_refused(limits.rate);
+        let document = self.inner.documents.find(params, &limits.operation).await.ok()?;
+        Prepared::choose(document, params.operation_name()).ok()
+    }
+
     /// Parses, measures and charges an operation of this caller.
     pub async fn prepare(
         &self,
@@ -114,7 +122,8 @@ impl<S: GraphqlService> Endpoint<S> {
         meta.deadline = Some(deadline);
         meta.tells_cost |= tells_cost;
         let (transport, request_id, tells_cost) = (meta.transport, meta.request_id.clone(), meta.tells_cost);
-        let request = request.data(deadline).data(request_id.clone());
+        let request =
+            request.data(deadline).data(request_id.clone()).data(Arc::clone(&limits)).data(self.settings().limits());
         // Its future is large, so it is not moved any further.
         let execution = Box::pin(self.service().execute(caller, request, &prepared, meta));
         let execution = AssertUnwindSafe(execution).catch_unwind();

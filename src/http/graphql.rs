@@ -6,6 +6,7 @@ use std::time::Instant;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::response::Response;
+use futures::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
@@ -14,11 +15,13 @@ use crate::graphql::errors::RequestId;
 use crate::graphql::limits::{Limit, Refusal};
 use crate::http::answer::Answered;
 use crate::http::client_address::ClientAddress;
+use crate::http::credentials::{self, authenticate, challenge, credentials, sender_of};
 use crate::http::endpoint::Endpoint;
 use crate::http::negotiate::{Format, MediaType, is_utf8, negotiate};
 use crate::http::operation::{Kind, Operation};
 use crate::http::params::{self, Params};
 use crate::http::service::{GraphqlService, Peer, RequestMeta, Transport};
+use crate::http::streaming::Streamed;
 use crate::http::{answer, csrf, multipart, rate_headers, request_id, sse, ws};
 
 /// The size in bytes from which a body is not parsed on the serving thread.
@@ -142,23 +145,22 @@ async fn answer<S: GraphqlService>(
         Format::EventStream => Transport::Sse,
         Format::Multipart => Transport::Multipart,
     };
-    let meta = meta(&parts, request_id, transport);
-    let credentials = credentials(&parts.headers).map_err(|message| Refused::new(StatusCode::BAD_REQUEST, message))?;
-    let caller = match endpoint.service().authenticate(credentials, &meta.peer).await {
-        Ok(caller) => caller,
-        Err(cause) => {
-            let media_type = single(format);
-            let response = answer::refusal(cause, request_id);
-            let status = answer::status(&response, media_type);
-            let mut response = whole(status, media_type, answer::serialize(&response));
-            if status == StatusCode::UNAUTHORIZED {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            return Ok(response);
-        }
-    };
+    let mut meta = meta(&parts, request_id, transport);
+    if transport != Transport::Sse {
+        meta.cookie = credentials::cookie(endpoint, &parts).map(Arc::from);
+    }
+    let said = credentials(endpoint, &parts);
+    let said = said.as_ref().map_err(|message| *message);
+    let sender = authenticate(endpoint, said, &meta).await;
     match body {
         params::Body::Single(params) => {
+            let caller = match sender {
+                Ok(caller) => caller,
+                Err(rejected) => match sender_of(endpoint, said, &rejected, &params, &meta).await {
+                    Some(caller) => caller,
+                    None => return rejected.into_response(request_id, single(format)),
+                },
+            };
             let operation = match endpoint.prepare(&caller, *params, &meta).await {
                 Ok(operation) => operation,
                 Err(response) => return Ok(refused(*response, format)),
@@ -170,7 +172,25 @@ async fn answer<S: GraphqlService>(
             }
             one(endpoint, &caller, operation, meta, format).await
         }
-        params::Body::Batch(list) => Ok(batch(endpoint, &caller, list, meta, single(format)).await),
+        params::Body::Batch(list) => {
+            let mut operations = Vec::with_capacity(list.len());
+            for params in list {
+                let sender = match &sender {
+                    Ok(caller) => Ok(caller.clone()),
+                    Err(rejected) => {
+                        let sender = sender_of(endpoint, said, rejected, &params, &meta).await;
+                        sender.ok_or_else(|| rejected.error())
+                    }
+                };
+                operations.push((params, sender));
+            }
+            match sender {
+                Err(rejected) if operations.iter().all(|(_, sender)| sender.is_err()) => {
+                    rejected.into_response(request_id, single(format))
+                }
+                _ => Ok(batch(endpoint, operations, meta, single(format)).await),
+            }
+        }
     }
 }
 
@@ -184,7 +204,8 @@ async fn one<S: GraphqlService>(
     let streamed = |answer: fn(&Endpoint<S>, _) -> Response, operation: Operation, meta| {
         let mut headers = HeaderMap::new();
         rate_headers::put(operation.admission.account(), operation.limits.rate, &mut headers);
-        let mut answer = answer(endpoint, endpoint.stream(caller, operation, meta));
+        let expired = endpoint.service().expired(caller).boxed();
+        let mut answer = answer(endpoint, Streamed { frames: endpoint.stream(caller, operation, meta), expired });
         answer.headers_mut().extend(headers);
         Ok(answer)
     };
@@ -207,15 +228,22 @@ async fn one<S: GraphqlService>(
 /// The operations of a batch run one after another, so that a batch uses no more of the server than a single request.
 async fn batch<S: GraphqlService>(
     endpoint: &Endpoint<S>,
-    caller: &S::Caller,
-    list: Vec<Params>,
+    operations: Vec<(Params, Result<S::Caller, ApiError>)>,
     meta: RequestMeta,
     media_type: MediaType,
 ) -> Response {
     let (mut payload, mut headers) = (String::from("["), HeaderMap::new());
-    let allowed = endpoint.service().limits(caller).operation.answer_bytes;
-    for params in list {
-        let answered = match endpoint.prepare(caller, params, &meta).await {
+    for (params, sender) in operations {
+        payload.push_str(if payload.len() > 1 { "," } else { "" });
+        let caller = match sender {
+            Ok(caller) => caller,
+            Err(cause) => {
+                payload.push_str(&answer::serialize(&answer::refusal(cause, &meta.request_id)));
+                continue;
+            }
+        };
+        let allowed = endpoint.service().limits(&caller).operation.answer_bytes;
+        let answered = match endpoint.prepare(&caller, params, &meta).await {
             Ok(operation) if operation.kind == Kind::Subscription => {
                 let cause = ApiError::new(Code::BadUserInput, "a batch cannot contain a subscription");
                 answer::refusal(cause, &meta.request_id).into()
@@ -226,13 +254,16 @@ async fn batch<S: GraphqlService>(
                 let refusal = Refusal::Exceeded { limit: Limit::AnswerBytes, allowed, actual };
                 answer::refusal(refusal.into(), &meta.request_id).into()
             }
-            Ok(operation) => endpoint.run(caller, operation, meta.clone()).await,
+            Ok(operation) => endpoint.run(&caller, operation, meta.clone()).await,
             Err(response) => Answered::from(*response),
         };
-        payload.push_str(if payload.len() > 1 { "," } else { "" });
         payload.push_str(&answered.payload());
         // The last one knows what is left.
+        let cookie = headers.get_all(header::SET_COOKIE).iter().next_back().cloned();
         headers = answered.headers;
+        if let Some(cookie) = cookie {
+            headers.entry(header::SET_COOKIE).or_insert(cookie);
+        }
     }
     payload.push(']');
     whole_with(headers, StatusCode::OK, media_type, payload)
@@ -258,12 +289,13 @@ fn single(format: Format) -> MediaType {
 }
 
 /// A response in one piece.
-fn whole(status: StatusCode, media_type: MediaType, body: impl Into<Body>) -> Response {
+pub(super) fn whole(status: StatusCode, media_type: MediaType, body: impl Into<Body>) -> Response {
     whole_with(HeaderMap::with_capacity(HEADERS), status, media_type, body)
 }
 
 /// A response in one piece, with its own headers. It depends on the caller, so caches must not store it.
 fn whole_with(mut headers: HeaderMap, status: StatusCode, media_type: MediaType, body: impl Into<Body>) -> Response {
+    challenge(status, &mut headers);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("accept, authorization"));
@@ -329,19 +361,6 @@ async fn read(headers: &HeaderMap, body: Body, allowed: usize) -> Result<bytes::
     })
 }
 
-/// The credentials of a request.
-///
-/// # Errors
-/// There is more than one `Authorization` header, so the sender is ambiguous, or it is not text.
-pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| "the Authorization header is not text"),
-        (Some(_), Some(_)) => Err("there is more than one Authorization header"),
-    }
-}
-
 /// The peer of the connection.
 pub(super) fn peer(parts: &Parts) -> Peer {
     let address = parts.extensions.get::<ClientAddress>().map(|client| client.0);
@@ -354,13 +373,16 @@ pub(super) fn peer(parts: &Parts) -> Peer {
 
 fn meta(parts: &Parts, request_id: &RequestId, transport: Transport) -> RequestMeta {
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    // The operations of a WebSocket have nothing but their arguments.
+    let last_event = text("last-event-id").filter(|cursor| !cursor.is_empty() && transport != Transport::WebSocket);
     RequestMeta {
         request_id: request_id.clone(),
         peer: peer(parts),
         transport,
         deadline: None,
-        resume_after: text("last-event-id").filter(|cursor| !cursor.is_empty()).map(Arc::from),
+        resume_after: last_event.map(Arc::from),
         traceparent: text("traceparent").map(Arc::from),
         tells_cost: text("graphql-cost").is_some_and(|value| value.eq_ignore_ascii_case("report")),
+        cookie: None,
     }
 }

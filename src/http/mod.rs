@@ -5,6 +5,8 @@
 
 pub mod answer;
 mod client_address;
+mod compression;
+mod credentials;
 mod csrf;
 pub mod documents;
 mod endpoint;
@@ -34,7 +36,8 @@ pub use lifecycle::Lifecycle;
 pub use router::router;
 pub use server::serve;
 pub use service::{
-    Answer, Deprecated, Frame, GraphqlService, Peer, ReadinessCheck, RequestMeta, Revocation, SharedAnswer, Transport,
+    Answer, Credentials, Deprecated, Frame, GraphqlService, Peer, ReadinessCheck, RequestMeta, Revocation,
+    SharedAnswer, Transport,
 };
 pub use settings::{HttpSettings, SocketSettings};
 pub use threads::Threads;

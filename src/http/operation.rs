@@ -91,7 +91,8 @@ impl Operation {
         let tells_cost = params.wants_cost();
         let mut request = params.into_request();
         let document = prepared.document();
-        nul::refuse(&request.variables, document.text(), document.parsed()).map_err(refused)?;
+        let place_of = |variable: &str| prepared.place_of(variable);
+        nul::refuse(&request.variables, document.text(), document.parsed(), place_of).map_err(refused)?;
         request.variables = prepared.coerce(std::mem::take(&mut request.variables)).map_err(|ApiErrors(causes)| {
             let mut response = answer::refusals(causes, request_id);
             if !limits.operation.introspection {

@@ -7,8 +7,9 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::http::credentials::{challenge, credentials};
 use crate::http::endpoint::Endpoint;
-use crate::http::graphql::{credentials, peer};
+use crate::http::graphql::peer;
 use crate::http::service::{Deprecated, GraphqlService};
 
 /// `/health`: the process responds.
@@ -57,13 +58,17 @@ pub(super) async fn schema<S: GraphqlService>(
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    let credentials = match credentials(&parts.headers) {
+    let credentials = match credentials(&endpoint, &parts) {
         Ok(credentials) => credentials,
         Err(message) => return uncached((StatusCode::BAD_REQUEST, format!("{message}\n"))),
     };
-    let caller = match endpoint.service().authenticate(credentials, &peer(&parts)).await {
+    let caller = match endpoint.service().authenticate(&credentials, &peer(&parts)).await {
         Ok(caller) => caller,
-        Err(cause) => return uncached((StatusCode::UNAUTHORIZED, format!("{cause}\n"))),
+        Err(cause) => {
+            let mut response = uncached((StatusCode::UNAUTHORIZED, format!("{cause}\n")));
+            challenge(StatusCode::UNAUTHORIZED, response.headers_mut());
+            return response;
+        }
     };
     if !endpoint.service().limits(&caller).operation.introspection {
         let refused = (StatusCode::NOT_FOUND, "introspection is disabled for you on this server\n");

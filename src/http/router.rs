@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures::{FutureExt as _, TryFutureExt as _};
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderName, Method, Request, StatusCode, header};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
@@ -21,7 +21,8 @@ use crate::graphql::errors::RequestId;
 use crate::http::client_address::ClientAddress;
 use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
-use crate::http::{answer, client_address, graphql, playground, probes, rate_headers, request_id};
+use crate::http::settings::HttpSettings;
+use crate::http::{answer, client_address, compression, graphql, playground, probes, rate_headers, request_id};
 
 /// The routes of the server. The layers around them are one service without a box for each, and `/graphql`, which
 /// receives nearly all requests, is not looked up.
@@ -31,7 +32,7 @@ pub fn router<S: GraphqlService>(
 {
     // Streams are not compressed: an event must not wait in a compressor for the next one.
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/mixed"));
-    let cors = cors(&endpoint.settings().allowed_origins);
+    let cors = cors(endpoint.settings());
     let trusted_proxies = endpoint.settings().trusted_proxies.clone();
     let pages = Router::new()
         .route("/schema.graphql", get(probes::schema::<S>))
@@ -46,8 +47,9 @@ pub fn router<S: GraphqlService>(
     let answered = service_fn(move |request: Request<Body>| answer(endpoint.clone(), pages.clone(), request));
     let compressed = compression.layer(answered.clone());
     // The state of the compressors is expensive to move, so requests that do not ask for compression bypass it.
-    let negotiated = service_fn(move |request: Request<Body>| {
+    let negotiated = service_fn(move |mut request: Request<Body>| {
         if request.headers().contains_key(header::ACCEPT_ENCODING) {
+            compression::choose(request.headers_mut());
             let compressed = compressed.clone().oneshot(request);
             compressed.map_ok(|response| response.map(Body::new)).boxed().left_future()
         } else {
@@ -79,17 +81,16 @@ async fn answer<S: GraphqlService>(
     Ok(AssertUnwindSafe(answered.instrument(span)).catch_unwind().await.unwrap_or_else(panicked))
 }
 
-/// Pages of other origins may call the API if the operator allows them; credentials are a header, never a cookie.
-fn cors(allowed: &AllowedOrigins) -> CorsLayer {
-    let origins = match allowed {
-        AllowedOrigins::SameOrigin => AllowOrigin::list([]),
+/// Pages of other origins may call the API if the operator allows them. Credentials are a header, and a cookie only if
+/// sessions are stored in cookies: then the origins are always listed, as CORS requires.
+fn cors(settings: &HttpSettings) -> CorsLayer {
+    let origins = match settings.allowed_origins.clone() {
         AllowedOrigins::Any => AllowOrigin::any(),
-        AllowedOrigins::Listed(list) => {
-            AllowOrigin::list(list.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
-        }
+        some => AllowOrigin::predicate(move |origin, _| origin.to_str().is_ok_and(|origin| some.contain(origin))),
     };
     CorsLayer::new()
         .allow_origin(origins)
+        .allow_credentials(settings.cookie_sessions)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([
             header::AUTHORIZATION,
@@ -103,10 +104,15 @@ fn cors(allowed: &AllowedOrigins) -> CorsLayer {
             HeaderName::from_static("graphql-cost"),
         ])
         .expose_headers(
-            [request_id::HEADER, header::RETRY_AFTER, HeaderName::from_static("server-timing")]
-                .into_iter()
-                .chain(rate_headers::NAMES)
-                .collect::<Vec<_>>(),
+            [
+                request_id::HEADER,
+                header::RETRY_AFTER,
+                header::WWW_AUTHENTICATE,
+                HeaderName::from_static("server-timing"),
+            ]
+            .into_iter()
+            .chain(rate_headers::NAMES)
+            .collect::<Vec<_>>(),
         )
         .max_age(std::time::Duration::from_secs(600))
 }

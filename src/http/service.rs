@@ -3,15 +3,18 @@
 //! The transports know HTTP, WebSocket and the wire formats of GraphQL and nothing of the domain; [`GraphqlService`] is
 //! the whole interface between the two, so every transport is tested with a toy schema.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Request, Response};
+use async_graphql::{Request, Response, Value};
 use futures::stream::BoxStream;
+use http::HeaderMap;
 use serde::Serialize;
 
 use crate::error::ApiError;
+use crate::graphql::context::Standing;
 use crate::graphql::errors::RequestId;
 use crate::graphql::executable::{Executed, was_executed};
 use crate::graphql::limits::{CallerLimits, CostTable, Deadline, Prepared, Principal};
@@ -24,13 +27,32 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
     /// The caller; an anonymous caller is one too.
     type Caller: Clone + Send + Sync + 'static;
 
-    /// Authenticates the value of the `Authorization` header, or of the same key in the payload of `connection_init`.
-    /// `None` is the anonymous caller; invalid credentials are an error.
+    /// Authenticates the sender of a request. Without credentials it is the anonymous caller; an invalid `Authorization`
+    /// is an error.
     fn authenticate(
         &self,
-        credentials: Option<&str>,
+        credentials: &Credentials<'_>,
         peer: &Peer,
     ) -> impl Future<Output = Result<Self::Caller, ApiError>> + Send;
+
+    /// Authenticates the sender of this operation, whose credentials were `rejected`: nobody may be prevented from logging
+    /// in, refreshing a session or logging out by the expired token that a client sends with every request. `None` if
+    /// the rejection stands.
+    fn authenticate_anyway(
+        &self,
+        _credentials: &Credentials<'_>,
+        _operation: &Prepared,
+    ) -> impl Future<Output = Option<Self::Caller>> + Send {
+        std::future::ready(None)
+    }
+
+    /// The session cookie of a request, if sessions are stored in cookies.
+    fn cookie<'h>(&self, _headers: &'h HeaderMap) -> Option<&'h str> {
+        None
+    }
+
+    /// Whether both callers have the same session, so that the credentials of one can replace those of the other.
+    fn is_same_session(&self, one: &Self::Caller, other: &Self::Caller) -> bool;
 
     /// The principal that WebSockets, operations and cost points are counted for. `None`: by address.
     fn principal(&self, caller: &Self::Caller) -> Option<Principal>;
@@ -65,7 +87,13 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
         std::future::ready(None)
     }
 
-    /// Resolves when the session of the caller ends; never for an anonymous one.
+    /// Resolves when the credentials of the caller expire, if that ends WebSockets and event streams.
+    fn expired(&self, _caller: &Self::Caller) -> impl Future<Output = ()> + Send + 'static {
+        std::future::pending()
+    }
+
+    /// Resolves when the session of the caller ends, or their credentials [expire](Self::expired); never for an
+    /// anonymous one.
     fn revoked(&self, caller: &Self::Caller) -> impl Future<Output = Revocation> + Send + 'static;
 
     /// The state of every dependency that the server needs, checked now.
@@ -79,6 +107,28 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
 
     /// The configuration of the playground, served as `/playground/config.json`; `None` disables the page.
     fn playground(&self) -> Option<serde_json::Value>;
+}
+
+/// What a request says about its sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credentials<'a> {
+    /// Nothing.
+    Nothing,
+    /// The value of the `Authorization` header, or of the same key in the payload of `connection_init`.
+    Authorization(Cow<'a, str>),
+    /// The session cookie.
+    Cookie(Cow<'a, str>),
+}
+
+impl Credentials<'_> {
+    /// The same, for longer than the request.
+    pub fn into_owned(self) -> Credentials<'static> {
+        match self {
+            Self::Nothing => Credentials::Nothing,
+            Self::Authorization(text) => Credentials::Authorization(text.into_owned().into()),
+            Self::Cookie(text) => Credentials::Cookie(text.into_owned().into()),
+        }
+    }
 }
 
 /// The peer of a connection.
@@ -133,6 +183,8 @@ pub struct RequestMeta {
     pub traceparent: Option<Arc<str>>,
     /// Whether responses should contain the cost: the header `GraphQL-Cost: report`.
     pub tells_cost: bool,
+    /// The session cookie, if the response can set a new one.
+    pub cookie: Option<Arc<str>>,
 }
 
 /// The result of a query or a mutation.
@@ -177,6 +229,8 @@ pub enum Frame {
     Begun {
         /// Where a subscriber that is disconnected before its first event can resume.
         cursor: Arc<str>,
+        /// How to find out where it can resume later, while no event is sent; `None` if that does not move.
+        standing: Option<Standing>,
     },
     /// An event: the serialized execution result, shared by all subscribers that receive the same.
     Next {
@@ -190,6 +244,15 @@ pub enum Frame {
         /// The errors as a JSON array.
         errors: Arc<str>,
     },
+    /// The subscription failed; nothing follows.
+    Failed {
+        /// The errors as a JSON array.
+        errors: Arc<str>,
+        /// Where it can resume, if it can.
+        cursor: Option<Arc<str>>,
+        /// Whether subscribing again can help.
+        retryable: bool,
+    },
 }
 
 impl Frame {
@@ -200,6 +263,16 @@ impl Frame {
         } else {
             Self::Refused { errors: answer::serialize_errors(&response.errors).into() }
         }
+    }
+
+    /// The last frame of a subscription that ends with the errors of this response.
+    pub fn failed(response: &Response, cursor: Option<Arc<str>>) -> Self {
+        let may_succeed = |error: &async_graphql::ServerError| {
+            let said = error.extensions.as_ref().and_then(|extensions| extensions.get("retryable"));
+            said == Some(&Value::Boolean(true))
+        };
+        let retryable = response.errors.iter().all(may_succeed);
+        Self::Failed { errors: answer::serialize_errors(&response.errors).into(), cursor, retryable }
     }
 }
 
@@ -216,8 +289,8 @@ impl Revocation {
     /// The reason for closing a WebSocket.
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::SessionEnded => "Forbidden: the session has ended",
-            Self::TokenExpired => "Forbidden: the access token has expired",
+            Self::SessionEnded => "SESSION_ENDED: the session has ended; log in again",
+            Self::TokenExpired => "TOKEN_EXPIRED: the access token has expired; get a new one with refreshSession",
         }
     }
 }

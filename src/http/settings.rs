@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{AllowedOrigins, HttpConfig, Limits, TrustedProxies};
+use crate::graphql::limits::TransportLimits;
 use crate::http::documents::DocumentSettings;
 
 /// The transports' settings.
@@ -10,6 +11,8 @@ use crate::http::documents::DocumentSettings;
 pub struct HttpSettings {
     /// Origins, apart from the server's own, from which pages may call the API.
     pub allowed_origins: AllowedOrigins,
+    /// Whether pages of these origins can send cookies, because sessions are stored in cookies.
+    pub cookie_sessions: bool,
     /// The reverse proxies whose headers about the client address are trusted.
     pub trusted_proxies: TrustedProxies,
     /// Maximum size of a request body in bytes.
@@ -60,12 +63,24 @@ impl HttpSettings {
             ..Self::default()
         }
     }
+
+    /// The limits that clients are told.
+    pub fn limits(&self) -> TransportLimits {
+        TransportLimits {
+            body_bytes: self.max_body_bytes,
+            batch: self.max_batch,
+            message_bytes: self.socket.max_message_bytes,
+            socket_operations: self.socket.max_operations,
+            ping_every: self.socket.ping_every,
+        }
+    }
 }
 
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             allowed_origins: AllowedOrigins::SameOrigin,
+            cookie_sessions: false,
             trusted_proxies: TrustedProxies::default(),
             max_body_bytes: 2 << 20,
             max_batch: 0,

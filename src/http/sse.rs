@@ -1,35 +1,37 @@
 //! Server-sent events, in the distinct connections mode of `graphql-sse`: `next` and `complete`. The ID of an event is
 //! its cursor, which a browser sends back as `Last-Event-ID` when it reconnects. A stream starts with the ID of its
-//! starting position, so that a client that is disconnected before the first event resumes there.
+//! starting position, so that a client that is disconnected before the first event resumes there, and each heartbeat has
+//! the ID of the position that the stream has reached without an event. A stream that the client should resume ends
+//! without `complete`.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::BoxStream;
 use http::header;
 
 use crate::http::answer;
-use crate::http::endpoint::{Endpoint, Panicked};
+use crate::http::endpoint::Endpoint;
 use crate::http::service::{Frame, GraphqlService};
-use crate::http::streaming::{Beat, beating};
+use crate::http::streaming::{self, Beat, Streamed, beating};
 
 /// The operation as a stream of events.
-pub(super) fn answer<S: GraphqlService>(
-    endpoint: &Endpoint<S>,
-    frames: BoxStream<'static, Result<Frame, Panicked>>,
-) -> Response {
+pub(super) fn answer<S: GraphqlService>(endpoint: &Endpoint<S>, streamed: Streamed) -> Response {
     let retry_ms = endpoint.lifecycle().retry_after().as_millis();
-    let beats = beating(endpoint, frames).map(move |beat| match beat {
+    let beats = beating(endpoint, streamed).map(move |beat| match beat {
         Beat::Frame(frame) => event(&frame),
-        Beat::Idle => ":\n\n".to_owned(),
-        Beat::Broken => format!("{}{COMPLETE}", event(&super::streaming::broken())),
+        Beat::Idle(Some(cursor)) => format!("id: {cursor}\n\n"),
+        Beat::Idle(None) => ":\n\n".to_owned(),
+        Beat::Broken => format!("{}{COMPLETE}", event(&streaming::broken())),
+        Beat::Expired => format!("{}{COMPLETE}", event(&streaming::expired())),
         Beat::Finished => COMPLETE.to_owned(),
-        // No `complete`: the client reconnects and resumes after the last ID.
-        Beat::Drained => format!("retry: {retry_ms}\n\n"),
+        // A comment, for whoever reads the stream: to its client this is a lost connection, which it resumes.
+        Beat::Failed { errors, cursor } => format!(": {errors}\n{}", resume(retry_ms, cursor)),
+        Beat::Drained(cursor) => resume(retry_ms, cursor),
     });
     response(Body::from_stream(beats.map(|text| Ok::<_, Infallible>(Bytes::from(text)))))
 }
@@ -40,6 +42,12 @@ pub(super) fn refusal(response: &async_graphql::Response) -> Response {
     self::response(Body::from(text))
 }
 
+/// The end of a stream that the client resumes after this cursor, or after the last ID: there is no `complete`.
+fn resume(retry_ms: u128, cursor: Option<Arc<str>>) -> String {
+    let id = cursor.map(|cursor| format!("id: {cursor}\n")).unwrap_or_default();
+    format!("retry: {retry_ms}\n{id}\n")
+}
+
 const COMPLETE: &str = "event: complete\ndata:\n\n";
 
 fn event(frame: &Frame) -> String {
@@ -47,12 +55,14 @@ fn event(frame: &Frame) -> String {
     // Writing to a String cannot fail. The payload is a single line: JSON escapes what would break it.
     let _ = match frame {
         // Dispatches no event, and sets what a browser sends as `Last-Event-ID`.
-        Frame::Begun { cursor } => write!(text, "id: {cursor}\n\n"),
+        Frame::Begun { cursor, .. } => write!(text, "id: {cursor}\n\n"),
         Frame::Next { payload, cursor: Some(cursor) } => {
             write!(text, "event: next\nid: {cursor}\ndata: {payload}\n\n")
         }
         Frame::Next { payload, cursor: None } => write!(text, "event: next\ndata: {payload}\n\n"),
-        Frame::Refused { errors } => write!(text, "event: next\ndata: {{\"errors\":{errors}}}\n\n"),
+        Frame::Refused { errors } | Frame::Failed { errors, .. } => {
+            write!(text, "event: next\ndata: {{\"errors\":{errors}}}\n\n")
+        }
     };
     text
 }
@@ -82,6 +92,15 @@ mod tests {
 
     #[test]
     fn a_stream_begins_with_where_it_can_be_resumed() {
-        assert_eq!(event(&Frame::Begun { cursor: "c0".into() }), "id: c0\n\n");
+        assert_eq!(event(&Frame::Begun { cursor: "c0".into(), standing: None }), "id: c0\n\n");
+    }
+
+    #[test]
+    fn a_stream_that_can_be_resumed_ends_with_when_and_where() {
+        insta::assert_snapshot!(resume(900, Some("c7".into())), @r"
+        retry: 900
+        id: c7
+        ");
+        assert_eq!(resume(900, None), "retry: 900\n\n");
     }
 }

@@ -16,8 +16,8 @@ pub enum AdmissionRule {
     Priority,
     /// `queue` is the name of a queue in the cluster.
     Queue,
-    /// Either `commitId` or `spec` is given, but not both, and it describes something that can be run: a single Pod,
-    /// Job or FlashJob that belongs to the project.
+    /// `source` is given, and describes something that can be run: a spec, or a commit of the project with a single Pod,
+    /// Job or FlashJob.
     Source,
     /// Every container has an image, and each image is a valid image reference.
     Image,
@@ -92,7 +92,8 @@ impl AdmissionRule {
 
     /// The rule that applies to a field of a spec or of overrides, such as `input.spec.resources.gpu`.
     fn of_field(field: &str) -> Self {
-        let name = field.split(['.', '[']).nth(2).unwrap_or_default();
+        let inside = field.strip_prefix("input.source.").or_else(|| field.strip_prefix("input.")).unwrap_or_default();
+        let name = inside.split('.').nth(1).unwrap_or_default();
         match name {
             "image" => Self::Image,
             "command" | "args" | "workingDir" | "env" => Self::Container,
@@ -233,8 +234,12 @@ mod tests {
     fn a_problem_stands_under_the_rule_of_its_field() {
         let mut findings = Findings::default();
         let problem = |field: &'static str| ApiError::bad_input(field, "no");
-        let fields =
-            ["input.spec.env[3].name", "input.overrides.resources.gpu", "input.commitId", "input.spec.mounts[0].path"];
+        let fields = [
+            "input.spec.env.3.name",
+            "input.overrides.resources.gpu",
+            "input.source.commitId",
+            "input.source.spec.mounts.0.path",
+        ];
         findings.take_fields::<()>(Err(ApiErrors(fields.map(problem).into())));
         findings.skip(&[AdmissionRule::Quota]);
         let told: Vec<_> = findings

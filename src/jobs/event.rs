@@ -28,6 +28,7 @@ pub struct JobEvent {
 impl Event for JobEvent {
     const KIND: &'static str = "job";
     type Subject = JobKind;
+    const SUBJECTS: Option<&'static str> = Some("jobs");
 
     fn name(&self) -> &'static str {
         self.kind.as_str()

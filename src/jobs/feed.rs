@@ -8,60 +8,89 @@ use async_graphql::{Context, InputObject};
 use super::event::JobEvent;
 use super::loader::BriefById;
 use super::phase::JobPhase;
+use super::types::filter::not_mine;
 use super::{query, types};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope, Visible};
 use crate::auth::principal::Caller;
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiErrors, both};
 use crate::events::{Logged, Topics};
 use crate::feeds::Feed;
+use crate::graphql::ids::{self, GivenId};
 use crate::graphql::loaders::ReadExt;
-use crate::ids::{GroupId, JobId, ProjectId, UserId};
+use crate::ids::{GroupId, GroupKind, JobId, JobKind, ProjectId, ProjectKind, UserId, UserKind};
 use crate::projects::loader::ProjectsById;
 
-/// Filters for job events. Omitted fields do not filter; an event must match all fields that are given. For example,
-/// the jobs of a group that finish:
+/// Filters for job events. Fields that `JobFilter` has as well mean the same. Omitted fields do not filter; an event must
+/// match all fields that are given. For example, the jobs of a group that finish:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", phases: [SUCCEEDED, FAILED, CANCELLED]}`.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct JobEventFilter {
     /// Only return events of jobs in this project.
-    pub project_id: Option<ProjectId>,
+    pub project_id: Option<GivenId<ProjectKind>>,
     /// Only return events of jobs in this group's projects.
-    pub group_id: Option<GroupId>,
+    pub group_id: Option<GivenId<GroupKind>>,
     /// Only return events of these jobs: at most 1000.
-    pub job_ids: Option<Vec<JobId>>,
-    /// Only return events that leave the job in one of these phases.
+    pub job_ids: Option<Vec<GivenId<JobKind>>>,
+    /// Only return events of jobs that this user submitted.
+    pub submitted_by: Option<GivenId<UserKind>>,
+    /// Only return events of jobs that are in one of these phases after the event (`phase`) or were before it
+    /// (`previousPhase`). A list of the jobs in these phases can be kept up to date with this filter: it covers the jobs
+    /// that enter one of the phases and those that leave one.
     pub phases: Option<Vec<JobPhase>>,
     /// If true, only return events of jobs that you submitted.
-    #[graphql(default = false)]
-    pub mine: bool,
+    #[graphql(default_with = "Some(false)")]
+    pub mine: Option<bool>,
+}
+
+/// What a subscriber selects: a [`JobEventFilter`] whose IDs are valid.
+#[derive(Debug, Clone, Default)]
+struct Selected {
+    project_id: Option<ProjectId>,
+    group_id: Option<GroupId>,
+    /// Without duplicates.
+    job_ids: Option<Vec<JobId>>,
+    submitted_by: Option<UserId>,
+    phases: Option<Vec<JobPhase>>,
+    mine: bool,
 }
 
 /// Maximum number of jobs in the filter of a subscription.
 const MAX_JOBS: usize = 1_000;
 
 impl JobEventFilter {
-    /// The jobs in the filter, without duplicates.
+    /// What it selects.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` if there are too many.
-    pub fn distinct_job_ids(&mut self) -> Result<&[JobId], ApiError> {
-        let Some(ids) = &mut self.job_ids else { return Ok(&[]) };
-        if ids.len() > MAX_JOBS {
-            let message = format!("jobIds has {} ids; at most {MAX_JOBS} are allowed", ids.len());
-            return Err(ApiError::bad_input("filter.jobIds", message));
-        }
-        let mut seen = HashSet::with_capacity(ids.len());
-        ids.retain(|id| seen.insert(*id));
-        Ok(ids)
+    /// `BAD_USER_INPUT` for each ID that is not valid, and if there are too many jobs.
+    fn selected(self) -> Result<Selected, ApiErrors> {
+        let project = ids::maybe(self.project_id.as_ref(), "filter.projectId");
+        let group = ids::maybe(self.group_id.as_ref(), "filter.groupId");
+        let jobs = self.job_ids.as_deref().map(distinct).transpose();
+        let submitter = ids::maybe(self.submitted_by.as_ref(), "filter.submittedBy");
+        let ((project_id, group_id), (job_ids, submitted_by)) = both(both(project, group), both(jobs, submitter))?;
+        let mine = self.mine.unwrap_or(false);
+        Ok(Selected { project_id, group_id, job_ids, submitted_by, phases: self.phases, mine })
     }
+}
+
+/// The jobs of a filter, without duplicates.
+fn distinct(given: &[GivenId<JobKind>]) -> Result<Vec<JobId>, ApiErrors> {
+    if given.len() > MAX_JOBS {
+        let message = format!("jobIds has {} ids; at most {MAX_JOBS} are allowed", given.len());
+        return Err(ApiError::bad_input("filter.jobIds", message).into());
+    }
+    let mut ids = ids::each(given, "filter.jobIds")?;
+    let mut seen = HashSet::with_capacity(ids.len());
+    ids.retain(|id| seen.insert(*id));
+    Ok(ids)
 }
 
 /// A subscriber's view of job events.
 #[derive(Debug, Clone)]
 pub struct View {
     viewer: UserId,
-    filter: JobEventFilter,
+    filter: Selected,
     /// What the subscriber must be allowed to see because the filter names it, with the path in the filter.
     named: Box<[(Action, Scope, &'static str)]>,
     /// What they may currently see.
@@ -74,10 +103,19 @@ impl View {
     ///
     /// # Errors
     /// `NOT_FOUND` if the filter names something that does not exist, `BAD_USER_INPUT` if it names too much.
-    pub async fn open(ctx: &Context<'_>, mut filter: JobEventFilter) -> Result<Self, ApiError> {
+    pub async fn open(ctx: &Context<'_>, filter: JobEventFilter) -> Result<Self, ApiErrors> {
         let viewer = ctx.caller().principal()?.user;
-        let named = named(ctx, &mut filter).await?;
+        let filter = filter.selected()?;
+        if filter.mine && filter.submitted_by.is_some_and(|user| user != viewer) {
+            return Err(not_mine().into());
+        }
+        let named = named(ctx, &filter).await?;
         Ok(Self { viewer, filter, named, visible: Visible::Groups(Vec::new()) })
+    }
+
+    /// Whose jobs the filter selects, if only those of one person.
+    const fn submitter(&self) -> Option<UserId> {
+        if self.filter.mine { Some(self.viewer) } else { self.filter.submitted_by }
     }
 }
 
@@ -94,25 +132,29 @@ impl Feed for View {
     }
 
     fn topics(&self) -> Topics {
-        let JobEventFilter { project_id, group_id, job_ids, mine, .. } = &self.filter;
-        match (job_ids, project_id, group_id, &self.visible) {
+        let Selected { project_id, group_id, job_ids, .. } = &self.filter;
+        match (job_ids, project_id, self.submitter(), group_id, &self.visible) {
             (Some(jobs), ..) => Topics::subjects(jobs),
             (None, Some(project), ..) => Topics::Project(*project),
-            (None, None, ..) if *mine => Topics::Person(self.viewer),
-            (None, None, Some(group), _) => Topics::Groups(vec![*group]),
-            (None, None, None, Visible::Groups(groups)) => Topics::Groups(groups.clone()),
-            (None, None, None, Visible::Everything) => Topics::Everything,
+            (None, None, Some(submitter), ..) => Topics::Person(submitter),
+            (None, None, None, Some(group), _) => Topics::Groups(vec![*group]),
+            (None, None, None, None, Visible::Groups(groups)) => Topics::Groups(groups.clone()),
+            (None, None, None, None, Visible::Everything) => Topics::Everything,
         }
     }
 
     fn shows(&self, Logged { about, event, .. }: &Logged<JobEvent>) -> bool {
-        let JobEventFilter { project_id, group_id, job_ids, phases, mine } = &self.filter;
+        let Selected { project_id, group_id, job_ids, phases, .. } = &self.filter;
+        let concerns = |phases: &Vec<JobPhase>| {
+            let phase_before = event.previous_phase;
+            phases.contains(&event.phase) || phase_before.is_some_and(|phase| phases.contains(&phase))
+        };
         about.group.is_some_and(|group| self.visible.includes(group))
             && project_id.is_none_or(|project| about.project == Some(project))
             && group_id.is_none_or(|group| about.group == Some(group))
             && job_ids.as_ref().is_none_or(|jobs| jobs.iter().any(|job| job.uuid() == about.subject))
-            && phases.as_ref().is_none_or(|phases| phases.contains(&event.phase))
-            && (!mine || about.person == Some(self.viewer))
+            && phases.as_ref().is_none_or(concerns)
+            && self.submitter().is_none_or(|submitter| about.person == Some(submitter))
     }
 
     fn node(event: Arc<Logged<JobEvent>>) -> types::JobEvent {
@@ -120,10 +162,7 @@ impl Feed for View {
     }
 }
 
-async fn named(
-    ctx: &Context<'_>,
-    filter: &mut JobEventFilter,
-) -> Result<Box<[(Action, Scope, &'static str)]>, ApiError> {
+async fn named(ctx: &Context<'_>, filter: &Selected) -> Result<Box<[(Action, Scope, &'static str)]>, ApiError> {
     let mut named = Vec::new();
     if let Some(project) = filter.project_id {
         let not_found = || ApiError::not_found("project", project).at("filter.projectId");
@@ -133,7 +172,7 @@ async fn named(
     if let Some(group) = filter.group_id {
         named.push((Action::ViewGroup, Scope::group(group), "filter.groupId"));
     }
-    let jobs = filter.distinct_job_ids()?;
+    let jobs = filter.job_ids.as_deref().unwrap_or_default();
     // All are read with the first.
     for job in jobs {
         ctx.foresee::<BriefById>(*job)?;
@@ -166,7 +205,7 @@ mod tests {
         Logged { seq: Seq(1), at: Utc::now(), about, event }
     }
 
-    fn view(visible: Visible, filter: JobEventFilter) -> View {
+    fn view(visible: Visible, filter: Selected) -> View {
         View { viewer: UserId::generate(), filter, named: Box::default(), visible }
     }
 
@@ -174,21 +213,24 @@ mod tests {
     fn another_group_s_events_are_never_shown() {
         let event = event();
         let group = event.about.group.unwrap();
-        assert!(!view(Visible::Groups(vec![GroupId::generate()]), JobEventFilter::default()).shows(&event));
-        assert!(view(Visible::Groups(vec![group]), JobEventFilter::default()).shows(&event));
-        assert!(view(Visible::Everything, JobEventFilter::default()).shows(&event));
+        assert!(!view(Visible::Groups(vec![GroupId::generate()]), Selected::default()).shows(&event));
+        assert!(view(Visible::Groups(vec![group]), Selected::default()).shows(&event));
+        assert!(view(Visible::Everything, Selected::default()).shows(&event));
     }
 
     #[test]
     fn each_part_of_the_filter_restricts() {
         let event = event();
         let shows = |filter| view(Visible::Everything, filter).shows(&event);
-        let none = JobEventFilter::default();
-        assert!(shows(JobEventFilter { phases: Some(vec![JobPhase::Running]), ..none.clone() }));
-        assert!(!shows(JobEventFilter { phases: Some(vec![JobPhase::Queued]), ..none.clone() }));
-        assert!(shows(JobEventFilter { job_ids: Some(vec![event.subject()]), ..none.clone() }));
-        assert!(!shows(JobEventFilter { job_ids: Some(vec![]), ..none.clone() }));
-        assert!(!shows(JobEventFilter { mine: true, ..none.clone() }));
-        assert!(!shows(JobEventFilter { project_id: Some(ProjectId::generate()), ..none }));
+        let none = Selected::default();
+        assert!(shows(Selected { phases: Some(vec![JobPhase::Running]), ..none.clone() }));
+        assert!(shows(Selected { phases: Some(vec![JobPhase::Queued]), ..none.clone() }), "the job leaves it");
+        assert!(!shows(Selected { phases: Some(vec![JobPhase::Submitted]), ..none.clone() }));
+        assert!(shows(Selected { submitted_by: event.about.person, ..none.clone() }));
+        assert!(!shows(Selected { submitted_by: Some(UserId::generate()), ..none.clone() }));
+        assert!(shows(Selected { job_ids: Some(vec![event.subject()]), ..none.clone() }));
+        assert!(!shows(Selected { job_ids: Some(vec![]), ..none.clone() }));
+        assert!(!shows(Selected { mine: true, ..none.clone() }));
+        assert!(!shows(Selected { project_id: Some(ProjectId::generate()), ..none }));
     }
 }

@@ -1,15 +1,18 @@
 //! Inputs for submitting and cancelling jobs.
 
-use async_graphql::InputObject;
+use async_graphql::{InputObject, OneofObject};
 
+use super::draft::Door;
+use crate::error::ApiError;
+use crate::graphql::ids::GivenId;
 use crate::graphql::scalars::Quantity;
-use crate::ids::{CommitId, JobId, ProjectId};
+use crate::ids::{CommitKind, JobKind, ProjectKind};
 
-/// Input for `submitJob` and `previewJob`: a job from either a commit of a config file or a spec.
+/// Input for `submitJob` and `previewJob`.
 #[derive(Debug, Clone, InputObject)]
 pub struct SubmitJobInput {
     /// The ID of the project that the job belongs to. The job counts against the project's quota.
-    pub project_id: ProjectId,
+    pub project_id: GivenId<ProjectKind>,
     /// A display name for the job: 1 to 63 lowercase letters, digits and hyphens. Derived from the image or the config
     /// by default.
     pub name: Option<String>,
@@ -17,11 +20,16 @@ pub struct SubmitJobInput {
     /// returned, so it is safe to retry a request that got no response.
     pub idempotency_key: Option<String>,
     /// If true, validate the job and return the preview without submitting it, as `previewJob` does.
-    #[graphql(default_with = "Some(false)")]
+    #[graphql(default_with = "Some(false)", deprecation = "Use the query `previewJob`.")]
     pub dry_run: Option<bool>,
-    /// The ID of the commit whose YAML contains the Pod, Job or FlashJob to run. Omit it if `spec` is given.
-    pub commit_id: Option<CommitId>,
-    /// The job to run. Omit it if `commitId` is given.
+    /// What the job runs: a commit of a config file, or a spec. Required, unless one of the deprecated fields `commitId`
+    /// and `spec` is given instead.
+    pub source: Option<JobSourceInput>,
+    /// The ID of the commit whose YAML contains the Pod, Job or FlashJob to run.
+    #[graphql(deprecation = "Use `source: {commitId: ...}`.")]
+    pub commit_id: Option<GivenId<CommitKind>>,
+    /// The job to run.
+    #[graphql(deprecation = "Use `source: {spec: ...}`.")]
     pub spec: Option<JobSpecInput>,
     /// The queue to submit the job to: the name of a ClusterResourceQueue in the cluster. Defaults to "configfile-job"
     /// for a commit and to "default-batch" for a spec.
@@ -31,6 +39,15 @@ pub struct SubmitJobInput {
     pub priority: Option<i32>,
     /// Changes to the commit's YAML or to the spec for this run.
     pub overrides: Option<JobOverridesInput>,
+}
+
+/// What a job runs. Exactly one field must be given.
+#[derive(Debug, Clone, OneofObject)]
+pub enum JobSourceInput {
+    /// The ID of the commit whose YAML contains the Pod, Job or FlashJob to run.
+    CommitId(GivenId<CommitKind>),
+    /// A job of identical tasks.
+    Spec(Box<JobSpecInput>),
 }
 
 /// A job of identical tasks, each with a single container.
@@ -132,17 +149,55 @@ pub struct MountInput {
     /// The mount path in the container: an absolute path without "..".
     pub path: String,
     /// Whether to mount the volume read-only.
-    #[graphql(default = false)]
-    pub read_only: bool,
+    #[graphql(default_with = "Some(false)")]
+    pub read_only: Option<bool>,
 }
 
 /// Input for `cancelJob`.
 #[derive(Debug, Clone, InputObject)]
 pub struct CancelJobInput {
     /// The ID of the job to cancel.
-    pub id: JobId,
+    pub id: GivenId<JobKind>,
     /// Why the job is cancelled, for anyone who looks at the job later: at most 500 characters.
     pub reason: Option<String>,
+}
+
+/// The source of a job, with the input field that it was given in.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A commit.
+    Commit(GivenId<CommitKind>, &'static str),
+    /// A spec.
+    Spec(Box<JobSpecInput>, Door),
+}
+
+impl SubmitJobInput {
+    /// The source, which is taken out of the input.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` if there is none, or more than one.
+    pub fn take_source(&mut self) -> Result<Source, ApiError> {
+        let refused = |message: &'static str| Err(ApiError::bad_input("input.source", message));
+        match (self.source.take(), self.commit_id.take(), self.spec.take()) {
+            (Some(JobSourceInput::CommitId(id)), None, None) => Ok(Source::Commit(id, "input.source.commitId")),
+            (Some(JobSourceInput::Spec(spec)), None, None) => Ok(Source::Spec(spec, Door::Source)),
+            (None, Some(id), None) => Ok(Source::Commit(id, "input.commitId")),
+            (None, None, Some(spec)) => Ok(Source::Spec(Box::new(spec), Door::Spec)),
+            (None, None, None) => refused("source is required: give a commitId or a spec"),
+            (None, Some(_), Some(_)) => refused("both commitId and spec were given; give one of them in source"),
+            (Some(_), ..) => refused("source cannot be combined with the deprecated fields commitId and spec"),
+        }
+    }
+}
+
+impl Source {
+    /// The input field of the source.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::Commit(_, field) => field,
+            Self::Spec(_, door) => door.root(),
+        }
+    }
 }
 
 impl JobOverridesInput {

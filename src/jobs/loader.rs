@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use diesel::ExpressionMethods;
 use futures::FutureExt;
 
 use crate::auth::policy::Visible;
@@ -14,16 +13,17 @@ use crate::db::tables::jobs;
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::Position;
-use crate::graphql::edges::ListEdge;
 use crate::graphql::edges::loader::ListedRow;
+use crate::graphql::edges::{ListEdge, Order};
 use crate::graphql::keyset::{Condition, OrderDirection};
-use crate::ids::{JobId, ProjectId, ProjectKind};
+use crate::ids::{GroupId, JobId, ProjectId, ProjectKind};
 use crate::jobs::model::found::{self, Found};
 use crate::jobs::model::list::{self, Selection};
 use crate::jobs::model::observed::Tasks;
+use crate::jobs::model::quota::{self, Usage};
+use crate::jobs::model::spec;
 use crate::jobs::model::task::Task;
 use crate::jobs::model::{self, Brief, Columns, Job, Row};
-use crate::jobs::phase::JobPhase;
 
 /// The full job with an id, with its project and its submitter.
 pub enum JobById {}
@@ -77,6 +77,45 @@ impl Read for JobObjectBytes {
     }
 }
 
+/// What the spec of a job is read back from.
+pub enum JobSpecs {}
+
+impl Read for JobSpecs {
+    type Key = JobId;
+    type Value = Arc<spec::Kept>;
+
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, Arc<spec::Kept>>, ApiError> {
+        let kept = spec::kept(&mut *lane.lookup().await?, &keys).await?;
+        Ok(kept.into_iter().map(|kept| (kept.id, Arc::new(kept))).collect())
+    }
+}
+
+/// The size of a job's object as it is stored, in bytes, read before the object itself.
+pub enum JobStoredBytes {}
+
+impl Read for JobStoredBytes {
+    type Key = JobId;
+    type Value = usize;
+
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, usize>, ApiError> {
+        let sizes = spec::stored_bytes(&mut *lane.lookup().await?, &keys).await?;
+        Ok(sizes.into_iter().map(|(job, bytes)| (job, usize::try_from(bytes).unwrap_or(usize::MAX))).collect())
+    }
+}
+
+/// The number of a job's tasks.
+pub enum JobTaskCount {}
+
+impl Read for JobTaskCount {
+    type Key = JobId;
+    type Value = i32;
+
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, i32>, ApiError> {
+        let counts = model::task_counts(&mut *lane.lookup().await?, &keys).await?;
+        Ok(counts.into_iter().map(|(job, count)| (job, i32::try_from(count).unwrap_or(i32::MAX))).collect())
+    }
+}
+
 /// The states of a job's tasks, as reported by the cluster.
 pub enum JobTasks {}
 
@@ -102,7 +141,19 @@ impl Read for JobsAhead {
     }
 }
 
-/// A project's jobs in some phases, in any if it does not say, newest first; as much of each as `R` has.
+/// A project's quota, with what its unfinished jobs request.
+pub enum QuotaOfProject {}
+
+impl Read for QuotaOfProject {
+    type Key = ProjectId;
+    type Value = Usage;
+
+    async fn read(lane: &Lane, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, Usage>, ApiError> {
+        Ok(quota::usages(&mut *lane.lookup().await?, &keys).await?.into_iter().collect())
+    }
+}
+
+/// A project's jobs, newest first by default; as much of each as `R` has.
 pub struct JobsOfProject<R>(PhantomData<R>);
 
 impl<R: Placed> ListEdge for JobsOfProject<R> {
@@ -111,7 +162,7 @@ impl<R: Placed> ListEdge for JobsOfProject<R> {
     type SortedBy = (jobs::submitted_at, jobs::id);
     type Row = R;
     type Item = R;
-    type Filter = Option<Vec<JobPhase>>;
+    type Filter = Selection;
     const DIRECTION: OrderDirection = OrderDirection::Desc;
     const CONNECTIONS: usize = 2;
 
@@ -119,13 +170,17 @@ impl<R: Placed> ListEdge for JobsOfProject<R> {
         job.place().0
     }
 
-    fn position(job: &R) -> Position {
+    fn order(selection: &Selection) -> Order<jobs::table> {
+        Order::by::<Self::SortedBy>(selection.direction())
+    }
+
+    fn position(job: &R, _: &Selection) -> Position {
         let (_, submitted_at, id) = job.place();
         Position::at(submitted_at, id.uuid())
     }
 
-    fn conditions(phases: &Self::Filter) -> Vec<Condition<jobs::table>> {
-        phases.iter().map(|phases| Box::new(jobs::phase.eq_any(phases.clone())) as Condition<_>).collect()
+    fn conditions(selection: &Selection) -> Vec<Condition<jobs::table>> {
+        selection.conditions()
     }
 }
 
@@ -147,12 +202,12 @@ impl Placed for Job {
     }
 }
 
-/// A page of the jobs that a viewer sees. Whoever sees and asks the same shares the statement.
+/// A page of the jobs that a viewer sees, each with the group of its project. Whoever sees and asks the same shares the statement.
 pub enum JobPages {}
 
 impl Read for JobPages {
     type Key = (Visible, Selection, Page, Columns);
-    type Value = Arc<Vec<Row>>;
+    type Value = Arc<Vec<(Row, GroupId)>>;
     const CONNECTIONS: usize = 4;
     /// Each key is a statement of its own; more than this many use further connections.
     const BATCH: usize = 4;

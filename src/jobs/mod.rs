@@ -13,6 +13,7 @@ pub(crate) mod mutation;
 pub mod phase;
 pub(crate) mod preview;
 pub(crate) mod query;
+pub(crate) mod quota;
 pub(crate) mod review;
 pub(crate) mod service;
 pub(crate) mod subscription;

@@ -4,8 +4,7 @@ use async_graphql::{Context, Object, SimpleObject};
 
 use super::admission::AdmissionRule;
 use super::input::{CancelJobInput, SubmitJobInput};
-use super::preview::JobPreview;
-use super::service::Submitter;
+use super::preview::{JobPreview, preview, submitter};
 use super::types::Job;
 use crate::auth::acting::CallerExt;
 use crate::error::{ApiError, ApiErrors};
@@ -42,23 +41,20 @@ pub struct JobMutation;
 
 #[Object]
 impl JobMutation {
-    /// Returns what `submitJob` would do with the same input, without changing anything: the verdict on each admission
-    /// rule, the Kubernetes objects and the remaining quota of the project. `dryRun` has no effect here.
+    /// Returns what `submitJob` would do with the same input, without changing anything.
     ///
-    /// If all other rules pass, the cluster is asked too, with a dry run of the job and its pods (rule CLUSTER). This
-    /// takes a few seconds at most. If the cluster does not respond, the rule is skipped and the job is not rejected
-    /// because of it.
-    ///
-    /// Invalid input is not reported as an error, but as a rule with the outcome FAILED.
-    ///
-    /// Fails with NOT_FOUND if the project or the commit does not exist or you cannot see it.
-    #[graphql(directive = cost::apply("10".to_owned()))]
+    /// Fails with NOT_FOUND if the project or the commit does not exist or you cannot see it, and with BAD_USER_INPUT if
+    /// the ID of the project is malformed.
+    #[graphql(
+        directive = cost::apply("10".to_owned()),
+        deprecation = "Use the query `previewJob`, which returns the preview itself and does not require POST."
+    )]
     async fn preview_job(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The job to submit.")] input: SubmitJobInput,
-    ) -> ApiResult<PreviewJobPayload> {
-        preview(ctx, input).await.map(|preview| PreviewJobPayload { preview }).graphql(ctx)
+    ) -> ApiResult<Option<PreviewJobPayload>> {
+        preview(ctx, input).await.map(|preview| PreviewJobPayload { preview }).map(Some).graphql(ctx)
     }
 
     /// Submits a job. The job is stored before the response is sent, and it is run exactly once, even if the server or
@@ -72,15 +68,15 @@ impl JobMutation {
     ///
     /// ```json
     /// {"projectId": "project_01h455vb4pex5vsknk084sn02q", "name": "train",
-    /// "spec": {"image": "python:3.12", "command": ["python", "train.py"], "replicas": 2,
-    /// "resources": {"cpu": "500m", "memory": "1Gi", "gpu": 1}}}
+    /// "source": {"spec": {"image": "python:3.12", "command": ["python", "train.py"], "replicas": 2,
+    /// "resources": {"cpu": "500m", "memory": "1Gi", "gpu": 1}}}}
     /// ```
     ///
     /// A version of a config file, with a different number of tasks:
     ///
     /// ```json
-    /// {"projectId": "project_01h455vb4pex5vsknk084sn02q", "commitId": "commit_01h455vb4pex5vsknk084sn02q",
-    /// "overrides": {"replicas": 4}}
+    /// {"projectId": "project_01h455vb4pex5vsknk084sn02q",
+    /// "source": {"commitId": "commit_01h455vb4pex5vsknk084sn02q"}, "overrides": {"replicas": 4}}
     /// ```
     ///
     /// Fails with BAD_USER_INPUT for each invalid field, NOT_FOUND if the project or the commit does not exist or you
@@ -91,8 +87,8 @@ impl JobMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The job to submit.")] input: SubmitJobInput,
-    ) -> ApiResult<SubmitJobPayload> {
-        submit(ctx, input).await.graphql(ctx)
+    ) -> ApiResult<Option<SubmitJobPayload>> {
+        submit(ctx, input).await.map(Some).graphql(ctx)
     }
 
     /// Cancels a job. Its tasks are stopped, and its phase becomes CANCELLED once they have. A job that has not been
@@ -108,20 +104,9 @@ impl JobMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The job to cancel.")] input: CancelJobInput,
-    ) -> ApiResult<CancelJobPayload> {
-        cancel(ctx, input).await.graphql(ctx)
+    ) -> ApiResult<Option<CancelJobPayload>> {
+        cancel(ctx, input).await.map(Some).graphql(ctx)
     }
-}
-
-fn submitter<'c>(ctx: &Context<'c>) -> Result<&'c Submitter, ApiError> {
-    ctx.data_opt::<Submitter>().ok_or_else(|| ApiError::internal("the request carries no submitter"))
-}
-
-async fn preview(ctx: &Context<'_>, input: SubmitJobInput) -> Result<JobPreview, ApiErrors> {
-    let submitter = submitter(ctx)?;
-    let mut review = submitter.review(&ctx.caller(), input).await?;
-    submitter.ask_cluster(&mut review).await?;
-    Ok(review.into())
 }
 
 async fn submit(ctx: &Context<'_>, input: SubmitJobInput) -> Result<SubmitJobPayload, ApiErrors> {

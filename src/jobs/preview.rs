@@ -3,12 +3,51 @@
 use async_graphql::{ComplexObject, Context, SimpleObject};
 
 use super::admission::AdmissionVerdict;
+use super::input::SubmitJobInput;
 use super::model::manifest::Manifest;
+use super::quota::QuotaResource;
 use super::review::{Review, Room};
-use crate::graphql::limits::AnswerExt;
+use super::service::Submitter;
+use crate::auth::acting::CallerExt;
+use crate::error::{ApiError, ApiErrors};
+use crate::graphql::context::RequestExt;
+use crate::graphql::later::Later;
 use crate::graphql::limits::directives::{assumed_list, cost};
-use crate::graphql::scalars::Json;
+use crate::graphql::limits::{AnswerExt, InTime};
+use crate::graphql::scalars::{Json, Quantity};
 use crate::graphql::{ApiResult, IntoGraphql};
+
+/// What submitting needs of the server.
+///
+/// # Errors
+/// The request does not carry it, which is a bug.
+pub(super) fn submitter<'c>(ctx: &Context<'c>) -> Result<&'c Submitter, ApiError> {
+    ctx.data_opt::<Submitter>().ok_or_else(|| ApiError::internal("the request carries no submitter"))
+}
+
+/// The preview of a submit.
+///
+/// # Errors
+/// `UNAUTHENTICATED`, `NOT_FOUND`, `BAD_USER_INPUT` for an invalid project ID, or the database's.
+pub(super) async fn preview(ctx: &Context<'_>, input: SubmitJobInput) -> Result<JobPreview, ApiErrors> {
+    let submitter = submitter(ctx)?;
+    let mut review = submitter.review(&ctx.caller(), input).await?;
+    submitter.ask_cluster(&mut review).await?;
+    Ok(review.into())
+}
+
+/// Like [`preview`], for a field of a query: those of one operation are made one after another, as those of a mutation
+/// are. An operation then holds one input, one connection and one request to the cluster at a time.
+///
+/// # Errors
+/// Those of [`preview`], or `TIMEOUT`.
+pub(super) async fn preview_in_turn(ctx: &Context<'_>, input: Later<SubmitJobInput>) -> Result<JobPreview, ApiErrors> {
+    let previewed = async {
+        let _turn = ctx.turn().await;
+        preview(ctx, input.read(ctx, "input")?).await
+    };
+    Box::pin(previewed).in_time(ctx).await
+}
 
 /// A preview of a submission: the verdict on each admission rule, the Kubernetes objects and the quota of the project.
 #[derive(Debug, SimpleObject)]
@@ -20,7 +59,7 @@ pub struct JobPreview {
     #[graphql(directive = assumed_list::apply(16))]
     pub verdicts: Vec<AdmissionVerdict>,
     /// Reasons why the job would keep waiting even though the cluster accepts it, such as a Secret that its pods need
-    /// and that does not exist in the project's namespace. Always empty when `submitJob` is called without `dryRun`,
+    /// and that does not exist in the project's namespace, or a task that is larger than any node of the cluster. Always empty when `submitJob` is called without `dryRun`,
     /// because the cluster is not asked then.
     pub warnings: Vec<String>,
     /// For each limit of the project: what is allowed, what its unfinished jobs use and what this job requests.
@@ -48,26 +87,27 @@ impl JobPreview {
 /// A limit of a project and how much of it is used.
 #[derive(Debug, PartialEq, Eq, SimpleObject)]
 pub struct QuotaLine {
-    /// The limited resource: `gpu`, `cpuMillis` (thousandths of a CPU), `memoryBytes` or `jobs`.
-    pub resource: String,
+    /// The resource.
+    pub resource: QuotaResource,
     /// The limit; null if there is none.
-    pub limit: Option<String>,
+    pub limit: Option<Quantity>,
     /// What the project's unfinished jobs request.
-    pub used: String,
+    pub used: Quantity,
     /// What this job requests; `0` if that is not known yet.
-    pub requested: String,
+    pub requested: Quantity,
     /// What remains of the limit after this job: negative if the job does not fit. Null if there is no limit.
-    pub left: Option<String>,
+    pub left: Option<Quantity>,
 }
 
 impl From<&Room> for QuotaLine {
     fn from(room: &Room) -> Self {
+        let quantity = |amount| room.resource.quantity(amount);
         Self {
-            resource: room.resource.to_owned(),
-            limit: room.limit.map(|limit| limit.to_string()),
-            used: room.used.to_string(),
-            requested: room.requested.to_string(),
-            left: room.left().map(|left| left.to_string()),
+            resource: room.resource,
+            limit: room.limit.map(quantity),
+            used: quantity(room.used),
+            requested: quantity(room.requested),
+            left: room.left().map(quantity),
         }
     }
 }

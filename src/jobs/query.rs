@@ -1,55 +1,25 @@
 //! Queries for jobs.
 
-use async_graphql::{Context, Enum, InputObject, Object};
+use async_graphql::{Context, Object};
 
+use super::input::SubmitJobInput;
 use super::loader::{BriefById, JobPages};
-use super::model::list::{self, Selection};
-use super::phase::JobPhase;
+use super::model::list;
+use super::preview::{JobPreview, preview_in_turn};
+use super::types::filter::{JobFilter, JobOrder, selection};
 use super::types::{Job, columns, position};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope};
-use crate::error::{ApiError, ApiErrors};
+use crate::error::{ApiError, ApiErrors, both};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
-use crate::graphql::keyset::{OrderDirection, SortType};
-use crate::graphql::limits::directives::connection_size;
+use crate::graphql::ids::GivenId;
+use crate::graphql::keyset::SortType;
+use crate::graphql::later::Later;
+use crate::graphql::limits::directives::{connection_size, cost};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupId, JobId, ProjectId, UserId};
-
-/// Filters for a list of jobs. Omitted fields do not filter; a job must match all fields that are given: `{projectId:
-/// "project_01h455vb4pex5vsknk084sn02q", mine: true, phases: [QUEUED, RUNNING]}`.
-#[derive(Debug, Clone, Default, InputObject)]
-pub struct JobFilter {
-    /// Only return jobs in this project.
-    pub project_id: Option<ProjectId>,
-    /// Only return jobs in this group's projects.
-    pub group_id: Option<GroupId>,
-    /// Only return jobs that this user submitted.
-    pub submitted_by: Option<UserId>,
-    /// Only return jobs in one of these phases.
-    pub phases: Option<Vec<JobPhase>>,
-    /// If true, only return jobs that you submitted.
-    #[graphql(default = false)]
-    pub mine: bool,
-}
-
-/// The fields that a list of jobs can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum JobOrderField {
-    /// Sort by the time of submission.
-    SubmittedAt,
-}
-
-/// Ordering options for a list of jobs.
-#[derive(Debug, Clone, InputObject)]
-pub struct JobOrder {
-    /// The field to sort by.
-    pub field: JobOrderField,
-    /// The direction to sort in.
-    #[graphql(default_with = "OrderDirection::Desc")]
-    pub direction: OrderDirection,
-}
+use crate::ids::{GroupId, JobId, JobKind};
 
 /// The jobs part of the query root.
 #[derive(Debug, Default)]
@@ -61,9 +31,9 @@ impl JobQuery {
     async fn job(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of the job: `job_` followed by 26 characters.")] id: JobId,
-    ) -> ApiResult<AtOnce<Job>> {
-        find(ctx, id).await.map(AtOnce).graphql(ctx)
+        #[graphql(desc = "The ID of the job: `job_` followed by 26 characters.")] id: GivenId<JobKind>,
+    ) -> ApiResult<Option<AtOnce<Job>>> {
+        async { find(ctx, id.at("id")?).await.map(AtOnce).map(Some) }.await.graphql(ctx)
     }
 
     /// The jobs of your groups' projects, newest first. Platform admins see the jobs of all projects.
@@ -80,6 +50,26 @@ impl JobQuery {
         #[graphql(desc = "The order of the list; newest first by default.")] order_by: Option<JobOrder>,
     ) -> ApiResult<Connection<Job>> {
         page(ctx, PageArgs { first, after, last, before }, filter, order_by).await.graphql(ctx)
+    }
+
+    /// Returns what `submitJob` would do with the same input, without changing anything: the verdict on each admission
+    /// rule, the Kubernetes objects and the remaining quota of the project. `idempotencyKey` is only checked, and `dryRun`
+    /// has no effect here.
+    ///
+    /// If all other rules pass, the cluster is asked too, with a dry run of the job and its pods (rule CLUSTER). This
+    /// takes a few seconds at most. If the cluster does not respond, the rule is skipped and the job is not rejected
+    /// because of it.
+    ///
+    /// Invalid input is not reported as an error, but as a rule with the outcome FAILED. The exception is the ID of the
+    /// project: if it is malformed, all problems are reported as errors, because nothing can be previewed without a
+    /// project.
+    #[graphql(directive = cost::apply("10".to_owned()))]
+    async fn preview_job(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The job that you want to submit.")] input: Later<SubmitJobInput>,
+    ) -> ApiResult<Option<JobPreview>> {
+        preview_in_turn(ctx, input).await.map(Some).graphql(ctx)
     }
 }
 
@@ -111,20 +101,8 @@ async fn page(
 ) -> Result<Connection<Job>, ApiErrors> {
     let visible = policy::visible(&ctx.caller())?;
     let me = ctx.caller().principal()?.user;
-    let filter = filter.unwrap_or_default();
-    if filter.mine && filter.submitted_by.is_some_and(|user| user != me) {
-        let problem =
-            ApiError::bad_input("filter.submittedBy", "mine cannot be combined with another person's submittedBy");
-        return Err(problem.into());
-    }
-    let page = Page::parse(args)?.sorted_by(SortType::Time)?;
-    let selection = Selection {
-        project: filter.project_id,
-        group: filter.group_id,
-        submitted_by: if filter.mine { Some(me) } else { filter.submitted_by },
-        phases: filter.phases,
-        oldest_first: order.is_some_and(|order| order.direction == OrderDirection::Asc),
-    };
+    let page = Page::parse(args).and_then(|page| page.sorted_by(SortType::Time));
+    let (selection, page) = both(selection(filter, order, me), page)?;
     let key = (visible.clone(), selection.clone(), page.clone(), columns(&ctx.field()));
     let rows = ctx.read::<JobPages>(key).await?.unwrap_or_default();
     let db = ctx.db()?.clone();
@@ -132,5 +110,5 @@ async fn page(
         let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
         async move { Ok(list::count(&mut *db.connection().await?, &visible, &selection).await?) }
     });
-    Ok(connection(&page, rows.to_vec(), position, Job::from, total))
+    Ok(connection(&page, rows.to_vec(), |(row, _)| position(row), Job::from, total))
 }

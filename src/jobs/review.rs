@@ -3,10 +3,11 @@
 use diesel_async::AsyncPgConnection;
 
 use super::admission::{AdmissionRule, Findings};
-use super::draft::{self, Demand, Draft, Placement, from_yaml, manifest};
-use super::input::{JobSpecInput, SubmitJobInput};
+use super::draft::{self, Demand, Door, Draft, Placement, from_yaml, manifest};
+use super::input::{JobOverridesInput, JobSpecInput, Source, SubmitJobInput};
 use super::model::manifest::Manifest;
 use super::model::submit::{self, Quota};
+use super::quota::QuotaResource;
 use super::service::Submitter;
 use crate::auth::policy::{self, Action, Permit, Scope};
 use crate::auth::principal::Caller;
@@ -72,6 +73,8 @@ pub struct Planned {
     pub queue: String,
     /// Higher values are sent to the cluster first.
     pub priority: i32,
+    /// The input field of its source.
+    pub field: &'static str,
     /// The config commit that it was made from.
     pub commit: Option<CommitId>,
     /// Its tasks and rules.
@@ -93,9 +96,8 @@ impl Planned {
 /// One limit of a project, with its usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Machine-readable name of the resource.
-    pub resource: &'static str,
-    what: &'static str,
+    /// The resource.
+    pub resource: QuotaResource,
     /// The limit; `None` if unlimited.
     pub limit: Option<i64>,
     /// The requests of the project's unfinished jobs.
@@ -107,16 +109,16 @@ pub struct Room {
 impl Room {
     /// The project's limits with usage and requests.
     pub fn all(quota: Option<&Quota>, used: Demand, jobs: i64, wanted: Demand) -> Vec<Self> {
-        let room = |resource, what, limit, used, requested| Self { resource, what, limit, used, requested };
+        let room = |resource, limit, used, requested| Self { resource, limit, used, requested };
         let gpu = quota.and_then(|quota| quota.gpu).map(i64::from);
         let cpu = quota.and_then(|quota| quota.cpu_millis);
         let memory = quota.and_then(|quota| quota.memory_bytes);
         let unfinished = quota.and_then(|quota| quota.concurrent_jobs).map(i64::from);
         vec![
-            room("gpu", "GPUs", gpu, used.gpu, wanted.gpu),
-            room("cpuMillis", "thousandths of a CPU", cpu, used.cpu_millis, wanted.cpu_millis),
-            room("memoryBytes", "bytes of memory", memory, used.memory_bytes, wanted.memory_bytes),
-            room("jobs", "unfinished jobs", unfinished, jobs, 1),
+            room(QuotaResource::Gpu, gpu, used.gpu, wanted.gpu),
+            room(QuotaResource::Cpu, cpu, used.cpu_millis, wanted.cpu_millis),
+            room(QuotaResource::Memory, memory, used.memory_bytes, wanted.memory_bytes),
+            room(QuotaResource::Jobs, unfinished, jobs, 1),
         ]
     }
 
@@ -130,11 +132,12 @@ impl Room {
     /// # Errors
     /// `QUOTA_EXCEEDED` with the limit, the usage and the request.
     pub fn check(&self) -> Result<(), ApiError> {
-        let Self { what, used, requested, .. } = self;
+        let Self { resource, used, requested, .. } = self;
         match (self.limit, self.left()) {
             (Some(limit), Some(left)) if left < 0 => {
+                let unit = resource.unit();
                 let message =
-                    format!("the project's limit is {limit} {what}; it uses {used} and this job requests {requested}");
+                    format!("the project's limit is {limit} {unit}; it uses {used} and this job requests {requested}");
                 Err(ApiError::new(Code::QuotaExceeded, message))
             }
             _ => Ok(()),
@@ -146,49 +149,37 @@ impl Submitter {
     /// Reviews a submit; changes nothing.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`; `NOT_FOUND` for a project or commit that the caller may not see; the database's.
-    pub async fn review(&self, caller: &Caller, input: SubmitJobInput) -> Result<Review, ApiError> {
+    /// `UNAUTHENTICATED`; `NOT_FOUND` for a project or commit that the caller may not see; `BAD_USER_INPUT` for an invalid
+    /// project ID, together with all problems that can be found without the project; the database's.
+    pub async fn review(&self, caller: &Caller, mut input: SubmitJobInput) -> Result<Review, ApiErrors> {
         let user = caller.principal()?.user;
-        let mut conn = self.db.connection().await?;
-        let (project, permit) = find_project(&mut conn, caller, input.project_id).await?;
         let mut findings = Findings::default();
         findings.skip(&[AdmissionRule::Cluster]);
-        let key = input.idempotency_key.as_deref().map(|key| Key::of(key, &input));
-        let key = key.and_then(|key| findings.take(AdmissionRule::IdempotencyKey, key));
-        let priority = input.priority.unwrap_or(0);
-        if !(0..=MAX_PRIORITY).contains(&priority) {
-            let message = format!("priority was {priority}; it must be between 0 and {MAX_PRIORITY}");
-            findings.note(AdmissionRule::Priority, ApiError::bad_input("input.priority", message));
-        }
-        if let Some(name) = &input.name {
-            let checked =
-                names::check_label(name).map_err(|error| ApiError::bad_input("input.name", error.to_string()));
-            findings.take(AdmissionRule::Name, checked);
-        }
-        let default_queue = if input.commit_id.is_some() { CONFIG_JOB } else { DEFAULT_BATCH };
-        let queue = input.queue.unwrap_or_else(|| default_queue.to_owned());
-        let found = self.queues.lookup(&queue).map_err(|unknown| {
-            let shown: String = queue.chars().take(80).collect();
-            ApiError::bad_input("input.queue", format!("there is no queue \"{shown}\": {unknown}"))
-        });
-        let preemptible = findings.take(AdmissionRule::Queue, found).is_some_and(|queue| queue.preemptible);
+        let settings = self.settings(&mut input, &mut findings);
+        let project = match input.project_id.at("input.projectId") {
+            Ok(project) => project,
+            Err(problem) => return Err(problem.and_of(self.without_project(settings, findings).before_quota())),
+        };
+        let Settings { key, name, priority, queue, preemptible, source, overrides } = settings;
+        let mut conn = self.db.connection().await?;
+        let (project, permit) = find_project(&mut conn, caller, project).await?;
 
-        let source = source(&mut conn, caller, project.id, input.commit_id, input.spec, &mut findings).await?;
-        if source.is_none() {
+        let (field, commit, found) = match source {
+            Some(Source::Commit(id, field)) => match findings.take(AdmissionRule::Source, id.at(field)) {
+                Some(commit) => {
+                    let found = of_commit(&mut conn, caller, project.id, (commit, field), &mut findings).await?;
+                    (field, Some(commit), found)
+                }
+                None => (field, None, None),
+            },
+            Some(Source::Spec(spec, door)) => (door.root(), None, Some(of_spec(*spec, door, &mut findings))),
+            None => ("input.source", None, None),
+        };
+        if found.is_none() {
             findings.skip(&OF_DRAFT);
         }
-        let mut draft = source.unwrap_or_default();
-        if let Some(overrides) = input.overrides {
-            match manifest::check_overrides(&overrides, &draft) {
-                Ok(()) => drop(findings.take_fields(draft.override_with(overrides))),
-                Err(problem) => findings.note(AdmissionRule::Size, problem),
-            }
-        }
-        // Whatever its parts come from, the final pods are checked as a whole.
-        let field = if input.commit_id.is_some() { "input.commitId" } else { "input.spec" };
-        for (rule, problem) in draft::check(&draft, field, &self.gpus) {
-            findings.note(rule, problem);
-        }
+        let mut draft = found.unwrap_or_default();
+        self.complete(&mut draft, overrides, field, &mut findings);
 
         let demand = if findings.has_failed(&OF_DEMAND) { Demand::default() } else { draft.demand(&self.gpus) };
         let quota = submit::quota(&mut conn, project.id).await?;
@@ -202,10 +193,10 @@ impl Submitter {
             job: id,
             project: project.id,
             user,
-            commit: input.commit_id,
+            commit,
             namespace: &project.namespace,
             // A name that matches no queue can have any length.
-            queue: if findings.has_failed(&[AdmissionRule::Queue]) { default_queue } else { &queue },
+            queue: if findings.has_failed(&[AdmissionRule::Queue]) { DEFAULT_BATCH } else { &queue },
             preemptible,
             scheduler: &self.scheduler,
         };
@@ -217,12 +208,80 @@ impl Submitter {
         for room in &rooms {
             findings.take(AdmissionRule::Quota, room.check());
         }
-        let name = input.name.or_else(|| draft.name.clone()).unwrap_or_else(|| "job".to_owned());
-        let commit = input.commit_id;
+        let name = name.or_else(|| draft.name.clone()).unwrap_or_else(|| "job".to_owned());
         let planned =
-            Planned { id, user, permit, manifest, demand, name, queue, priority, commit, draft, key, project };
+            Planned { id, user, permit, manifest, demand, name, queue, priority, field, commit, draft, key, project };
         Ok(Review { findings, rooms, warnings: Vec::new(), planned: Some(planned) })
     }
+
+    /// Checks the parts of the input that depend on neither the project nor the source.
+    fn settings(&self, input: &mut SubmitJobInput, findings: &mut Findings) -> Settings {
+        let key = input.idempotency_key.as_deref().map(|key| Key::of(key, input));
+        let key = key.and_then(|key| findings.take(AdmissionRule::IdempotencyKey, key));
+        let priority = input.priority.unwrap_or(0);
+        if !(0..=MAX_PRIORITY).contains(&priority) {
+            let message = format!("priority was {priority}; it must be between 0 and {MAX_PRIORITY}");
+            findings.note(AdmissionRule::Priority, ApiError::bad_input("input.priority", message));
+        }
+        let name = input.name.take();
+        if let Some(name) = &name {
+            let checked =
+                names::check_label(name).map_err(|error| ApiError::bad_input("input.name", error.to_string()));
+            findings.take(AdmissionRule::Name, checked);
+        }
+        let source = findings.take(AdmissionRule::Source, input.take_source());
+        let default_queue = if matches!(source, Some(Source::Commit(..))) { CONFIG_JOB } else { DEFAULT_BATCH };
+        let queue = input.queue.take().unwrap_or_else(|| default_queue.to_owned());
+        let found = self.queues.lookup(&queue).map_err(|unknown| {
+            let shown: String = queue.chars().take(80).collect();
+            ApiError::bad_input("input.queue", format!("there is no queue \"{shown}\": {unknown}"))
+        });
+        let preemptible = findings.take(AdmissionRule::Queue, found).is_some_and(|queue| queue.preemptible);
+        Settings { key, name, priority, queue, preemptible, source, overrides: input.overrides.take() }
+    }
+
+    /// The problems of a submit whose project is not known, so that neither a commit nor the quota can be read.
+    fn without_project(&self, settings: Settings, mut findings: Findings) -> Findings {
+        match settings.source {
+            Some(Source::Spec(spec, door)) => {
+                let mut draft = of_spec(*spec, door, &mut findings);
+                self.complete(&mut draft, settings.overrides, door.root(), &mut findings);
+            }
+            Some(Source::Commit(id, field)) => drop(findings.take(AdmissionRule::Source, id.at(field))),
+            None => {}
+        }
+        findings
+    }
+
+    /// Applies the overrides. Whatever its parts come from, the final pods are checked as a whole.
+    fn complete(
+        &self,
+        draft: &mut Draft,
+        overrides: Option<JobOverridesInput>,
+        field: &'static str,
+        findings: &mut Findings,
+    ) {
+        if let Some(overrides) = overrides {
+            match manifest::check_overrides(&overrides, draft) {
+                Ok(()) => drop(findings.take_fields(draft.override_with(overrides))),
+                Err(problem) => findings.note(AdmissionRule::Size, problem),
+            }
+        }
+        for (rule, problem) in draft::check(draft, field, &self.gpus) {
+            findings.note(rule, problem);
+        }
+    }
+}
+
+/// The checked parts of the input, and those that are still to be read.
+struct Settings {
+    key: Option<Key>,
+    name: Option<String>,
+    priority: i32,
+    queue: String,
+    preemptible: bool,
+    source: Option<Source>,
+    overrides: Option<JobOverridesInput>,
 }
 
 async fn find_project(
@@ -237,40 +296,31 @@ async fn find_project(
     Ok((project, permit))
 }
 
-/// The draft of the commit or the spec; problems with its own fields are recorded.
-async fn source(
+/// The draft of a spec; problems with its own fields are recorded.
+fn of_spec(spec: JobSpecInput, door: Door, findings: &mut Findings) -> Draft {
+    let mut problems = Problems::default();
+    let draft = Draft::of_spec(spec, door, &mut problems);
+    findings.take_fields(problems.finish());
+    draft
+}
+
+/// The draft of a commit; problems with its YAML are recorded at the input field that it was given in.
+async fn of_commit(
     conn: &mut AsyncPgConnection,
     caller: &Caller,
     project: ProjectId,
-    commit: Option<CommitId>,
-    spec: Option<JobSpecInput>,
+    (commit, field): (CommitId, &'static str),
     findings: &mut Findings,
 ) -> Result<Option<Draft>, ApiError> {
-    let drafted: Result<Draft, ApiErrors> = match (commit, spec) {
-        (Some(commit), None) => {
-            let not_found = || ApiError::not_found("commit", commit).at("input.commitId");
-            let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
-            policy::check(caller, Action::ViewCommit, Scope::within(source.group, commit)).map_err(|_| not_found())?;
-            if source.project == project {
-                // Parsing a megabyte of YAML takes a while.
-                let drafted = move || from_yaml(&source.yaml, "input.commitId");
-                tokio::task::spawn_blocking(drafted).await.map_err(ApiError::internal)?
-            } else {
-                Err(ApiError::bad_input("input.commitId", "the commit belongs to another project").into())
-            }
-        }
-        (None, Some(spec)) => {
-            let mut problems = Problems::default();
-            let draft = Draft::of_spec(spec, &mut problems);
-            findings.take_fields(problems.finish());
-            Ok(draft)
-        }
-        (Some(_), Some(_)) => {
-            Err(ApiError::bad_input("input", "both commitId and spec were given; give exactly one of the two").into())
-        }
-        (None, None) => {
-            Err(ApiError::bad_input("input", "neither commitId nor spec was given; give exactly one of the two").into())
-        }
+    let not_found = || ApiError::not_found("commit", commit).at(field);
+    let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
+    policy::check(caller, Action::ViewCommit, Scope::within(source.group, commit)).map_err(|_| not_found())?;
+    let drafted = if source.project == project {
+        // Parsing a megabyte of YAML takes a while.
+        let drafted = move || from_yaml(&source.yaml, field);
+        tokio::task::spawn_blocking(drafted).await.map_err(ApiError::internal)?
+    } else {
+        Err(ApiError::bad_input(field, "the commit belongs to another project").into())
     };
     Ok(findings.take_fields(drafted))
 }

@@ -15,7 +15,7 @@ use crate::change::{Change, Done, Writes};
 use crate::cluster::names;
 use crate::cluster::queues::Queues;
 use crate::db::Db;
-use crate::error::{ApiError, ApiErrors};
+use crate::error::{ApiError, ApiErrors, both};
 use crate::executor::{Executor, Wake};
 use crate::ids::JobId;
 
@@ -64,20 +64,23 @@ impl Submitter {
         // An unauthenticated caller is not told whether the job exists.
         caller.principal()?;
         let reason = input.reason.as_deref();
-        if let Some(count) = reason.map(|reason| reason.chars().count()).filter(|count| *count > MAX_REASON) {
-            let message = format!("reason has {count} characters; at most {MAX_REASON} are allowed");
-            return Err(ApiError::bad_input("input.reason", message).into());
-        }
+        let fits = match reason.map(|reason| reason.chars().count()).filter(|count| *count > MAX_REASON) {
+            Some(count) => {
+                let message = format!("reason has {count} characters; at most {MAX_REASON} are allowed");
+                Err(ApiError::bad_input("input.reason", message))
+            }
+            None => Ok(()),
+        };
+        let (id, ()) = both(input.id.at("input.id"), fits)?;
         let mut conn = self.db.connection().await?;
-        let found = model::find(&mut conn, input.id).await?;
-        let (job, group) = found.ok_or_else(|| ApiError::not_found("job", input.id).at("input.id"))?;
+        let found = model::find(&mut conn, id).await?;
+        let (job, group) = found.ok_or_else(|| ApiError::not_found("job", id).at("input.id"))?;
         let scope = Scope::within(group, job.id).by(job.submitted_by);
         let permit = policy::check(caller, Action::CancelJob, scope).map_err(|error| error.at("input.id"))?;
         drop(conn);
         let change = Change::new(&self.db, permit, request_id);
         let cancel = async |writes: &mut Writes<'_>| {
-            let job =
-                model::lock(writes.conn(), input.id).await?.ok_or_else(|| ApiError::not_found("job", input.id))?;
+            let job = model::lock(writes.conn(), id).await?.ok_or_else(|| ApiError::not_found("job", id))?;
             if job.phase == JobPhase::Cancelled || job.cancel_requested_at.is_some() {
                 return Ok(Done::nothing());
             }
@@ -100,7 +103,7 @@ impl Submitter {
         };
         change.commit(cancel).await?;
         self.wake.now();
-        Ok(input.id)
+        Ok(id)
     }
 }
 

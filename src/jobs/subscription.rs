@@ -8,9 +8,10 @@ use super::logs::open::{Asked, open};
 use super::logs::types::LogChunk;
 use super::types::JobEvent;
 use crate::feeds;
-use crate::graphql::scalars::Cursor;
+use crate::graphql::ids::GivenId;
+use crate::graphql::scalars::FeedCursor;
 use crate::graphql::{ApiResult, IntoGraphql};
-use crate::ids::JobId;
+use crate::ids::JobKind;
 
 /// The jobs part of the subscription root.
 #[derive(Debug, Default)]
@@ -20,11 +21,15 @@ pub struct JobSubscription;
 impl JobSubscription {
     /// The events of the jobs that you can see, in real time. Each event is sent once, and in order.
     ///
-    /// Without `after`, the subscription starts with new events. With the cursor of the last event that you received,
-    /// it first sends all events since then, so nothing is lost when a connection drops. With the cursor from
-    /// `eventCursor`, it sends all events since that query. It ends with RESUME_EXPIRED if the event log no longer
-    /// reaches back to the cursor, or was restored to an earlier state: query the current state again. It ends with
-    /// SLOW_CONSUMER if you cannot keep up: resume after the cursor in the error.
+    /// Query `eventCursor` together with what you show, and pass it as `after`: the subscription sends all events since
+    /// that query. With the cursor of the last event that you received, it sends all events since then, so nothing is
+    /// lost when a connection drops. Without `after`, it starts with new events. The pings of a WebSocket and the
+    /// heartbeats of a server-sent event stream tell the cursor to resume after while no event matches.
+    ///
+    /// If it can be resumed, it ends with a retryable error: subscribe again after `extensions.cursor`, or after the last
+    /// cursor that you received. Such errors are SLOW_CONSUMER if you cannot keep up, and DATABASE_UNAVAILABLE. It ends
+    /// with RESUME_EXPIRED if the event log no longer reaches back to the cursor, or was restored to an earlier state:
+    /// query the current state again, with a new `eventCursor`.
     ///
     /// Your permissions are checked again whenever they change. You no longer receive events of a group that you have
     /// left, and the subscription ends with NOT_FOUND if you can no longer see a project, group or job that the filter
@@ -35,7 +40,9 @@ impl JobSubscription {
         #[graphql(desc = "Which events to return; those of all jobs that you can see by default.")] filter: Option<
             JobEventFilter,
         >,
-        #[graphql(desc = "The cursor of the last event that you received.")] after: Option<Cursor>,
+        #[graphql(desc = "The cursor of the last event that you received, or `eventCursor`.")] after: Option<
+            FeedCursor,
+        >,
     ) -> async_graphql::Result<impl Stream<Item = ApiResult<JobEvent>> + use<>> {
         feeds::resolve(ctx, after, View::open(ctx, filter.unwrap_or_default())).await.graphql(ctx)
     }
@@ -63,7 +70,7 @@ impl JobSubscription {
     async fn job_logs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of the job.")] job_id: JobId,
+        #[graphql(desc = "The ID of the job.")] job_id: GivenId<JobKind>,
         #[graphql(desc = "The index of the task within the job; the first task (0) by default.")] task: Option<i32>,
         #[graphql(desc = "The name of the container to read; all containers of the task by default.")]
         container: Option<String>,
@@ -72,8 +79,8 @@ impl JobSubscription {
                     `after` is given."
         )]
         tail_lines: Option<i32>,
-        #[graphql(desc = "The cursor of the last chunk that you received.")] after: Option<Cursor>,
+        #[graphql(desc = "The cursor of the last chunk that you received.")] after: Option<FeedCursor>,
     ) -> async_graphql::Result<impl Stream<Item = ApiResult<LogChunk>> + use<>> {
-        open(ctx, Asked { job: job_id, task: task.unwrap_or(0), container, tail_lines, after }).await.graphql(ctx)
+        open(ctx, Asked { job: &job_id, task: task.unwrap_or(0), container, tail_lines, after }).await.graphql(ctx)
     }
 }

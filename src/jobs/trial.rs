@@ -19,7 +19,7 @@ impl Submitter {
     pub async fn ask_cluster(&self, review: &mut Review) -> Result<(), ApiError> {
         let Some(planned) = &review.planned else { return Ok(()) };
         let job = planned.flash_job()?;
-        let field = if planned.commit.is_some() { "input.commitId" } else { "input.spec" };
+        let field = planned.field;
         match self.executor.dry_run(&target(planned), &job, Part::Whole).await {
             Ok(trial) => {
                 review.warnings = trial.warnings;

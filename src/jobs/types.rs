@@ -1,5 +1,10 @@
 //! Jobs as shown by the API.
 
+mod event;
+pub mod filter;
+mod of_project;
+mod spec;
+mod viewer;
 mod written;
 
 use std::sync::Arc;
@@ -8,43 +13,52 @@ use async_graphql::{Context, ID, Object, SelectionField};
 use chrono::{DateTime, Utc};
 
 use super::event::JobEvent as Happened;
-use super::loader::{BriefById, JobById, JobObject, JobObjectBytes, JobTasks, JobsAhead, JobsOfProject};
+use super::loader::{BriefById, JobById, JobObject, JobObjectBytes, JobTaskCount, JobTasks, JobsAhead};
 use super::model::found::Found;
 use super::model::manifest::Manifest;
 use super::model::task::Task;
-use super::model::{Brief, Columns, ExecutorMode, Job as JobRow, Row};
-use super::phase::JobEventKind;
+use super::model::{Columns, ExecutorMode, Job as JobRow, Row};
 pub use super::phase::JobPhase;
+pub use super::quota::QuotaUnderProject;
 use crate::configs::types::ConfigCommit;
-use crate::error::{ApiError, ApiErrors};
-use crate::events::Logged;
+use crate::error::ApiError;
 use crate::feeds::loader::EventsOf;
-use crate::graphql::connection::{Connection, Page, PageArgs, argument, nodes_select_only, selects_only};
+use crate::graphql::connection::{Connection, Edge, PageArgs, edge_selects_only, nodes_select_only, selects_only};
 use crate::graphql::cursor::Position;
 use crate::graphql::edges;
-use crate::graphql::edges::loader::PageOf;
 use crate::graphql::limits::AnswerExt;
 use crate::graphql::limits::directives::{assumed_list, connection_size, cost};
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::scalars::{Cursor, Json};
+use crate::graphql::scalars::Json;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupId, JobId, ProjectId};
+use crate::ids::{GroupId, JobId};
 use crate::projects::model::Project as ProjectRow;
 use crate::projects::types::Project;
 use crate::users::model::User as UserRow;
 use crate::users::types::User;
+pub use event::JobEvent;
+pub use of_project::{JobsAsked, foresee_jobs_of_project, jobs_of_project};
+pub use spec::JobSpec;
 
 /// A job: one or more tasks, each running in a pod, that are queued, started and finished together.
 #[derive(Debug, Clone)]
 pub struct Job {
     row: Row,
+    /// The group of its project, if it was read with it.
+    group: Option<GroupId>,
     /// Its project and submitter, if they were read with it.
     belongs: Option<(Arc<ProjectRow>, Arc<UserRow>)>,
 }
 
 impl From<Row> for Job {
     fn from(row: Row) -> Self {
-        Self { row, belongs: None }
+        Self { row, group: None, belongs: None }
+    }
+}
+
+impl From<(Row, GroupId)> for Job {
+    fn from((row, group): (Row, GroupId)) -> Self {
+        Self { row, group: Some(group), belongs: None }
     }
 }
 
@@ -62,7 +76,8 @@ where
     Row: From<Arc<T>>,
 {
     fn from(found: Found<T>) -> Self {
-        Self { row: found.job.into(), belongs: Some((found.project, found.submitter)) }
+        let group = Some(found.group());
+        Self { row: found.job.into(), group, belongs: Some((found.project, found.submitter)) }
     }
 }
 
@@ -75,8 +90,21 @@ where
 }
 
 /// The fields of a job that a [`Brief`] is enough for.
-const BRIEF_FIELDS: &[&str] =
-    &["__typename", "id", "name", "phase", "submittedAt", "submittedBy", "project", "events", "tasks", "manifest"];
+const BRIEF_FIELDS: &[&str] = &[
+    "__typename",
+    "id",
+    "name",
+    "phase",
+    "submittedAt",
+    "submittedBy",
+    "project",
+    "events",
+    "tasks",
+    "manifest",
+    "spec",
+    "taskCount",
+    "viewerCanCancel",
+];
 
 /// The columns that a list of jobs needs.
 pub fn columns(list: &SelectionField<'_>) -> Columns {
@@ -100,7 +128,20 @@ impl Job {
     /// # Errors
     /// The read failed, or the job no longer exists.
     pub async fn with_group(ctx: &Context<'_>, id: JobId) -> Result<(Self, GroupId), ApiError> {
-        let found = match selects_only(&ctx.field(), BRIEF_FIELDS) {
+        Self::read(ctx, id, selects_only(&ctx.field(), BRIEF_FIELDS)).await
+    }
+
+    /// The edge of the job in a list of jobs in the default order, for an edge from something that the viewer may see.
+    ///
+    /// # Errors
+    /// Those of [`Job::load`].
+    async fn edge(ctx: &Context<'_>, id: JobId) -> Result<Edge<Self>, ApiError> {
+        let (job, _) = Self::read(ctx, id, edge_selects_only(&ctx.field(), BRIEF_FIELDS)).await?;
+        Ok(Edge::of(position(&job.row), job))
+    }
+
+    async fn read(ctx: &Context<'_>, id: JobId, brief: bool) -> Result<(Self, GroupId), ApiError> {
+        let found = match brief {
             true => ctx.read::<BriefById>(id).await?.map(placed),
             false => ctx.read::<JobById>(id).await?.map(placed),
         };
@@ -259,6 +300,25 @@ impl Job {
         self.whole(ctx).await.map(|job| job.cancel_requested_at).graphql(ctx)
     }
 
+    /// Whether you can cancel the job: it has not finished, and you submitted it or are a manager or an admin of its
+    /// group.
+    async fn viewer_can_cancel(&self, ctx: &Context<'_>) -> ApiResult<bool> {
+        self.can_be_cancelled(ctx).await.graphql(ctx)
+    }
+
+    /// What the job runs: image, command, environment, resources, and how many tasks. Submit a job with it as
+    /// `source.spec` to run it again, if `isComplete` is true.
+    #[graphql(directive = cost::apply("10".to_owned()))]
+    async fn spec(&self, ctx: &Context<'_>) -> ApiResult<JobSpec> {
+        self.read_spec(ctx).await.graphql(ctx)
+    }
+
+    /// The number of tasks of the job, including those that the cluster has not reported yet.
+    async fn task_count(&self, ctx: &Context<'_>) -> ApiResult<i32> {
+        let count = ctx.read::<JobTaskCount>(self.row.id()).await.graphql(ctx)?;
+        Ok(count.unwrap_or(0))
+    }
+
     /// The tasks that the cluster has reported so far, each running in its own pod.
     #[graphql(directive = assumed_list::apply(10))]
     async fn tasks(&self, ctx: &Context<'_>) -> ApiResult<Vec<Task>> {
@@ -266,7 +326,11 @@ impl Job {
         Ok(tasks.map(|tasks| tasks.to_vec()).unwrap_or_default())
     }
 
-    /// The history of the job, oldest event first.
+    /// The history of the job, oldest event first. It is kept as long as the job; once the events are so old that
+    /// subscriptions can no longer resume from them, only the latest 1000.
+    ///
+    /// The cursors of the edges are for this list only. To follow what happens next, subscribe to `jobEvents` after the
+    /// `cursor` of an event, or after `eventCursor`.
     #[graphql(directive = connection_size::apply())]
     async fn events(
         &self,
@@ -289,107 +353,7 @@ impl Job {
     }
 }
 
-/// The page of a project's jobs, newest first, for a viewer who sees the project.
-///
-/// # Errors
-/// `BAD_USER_INPUT` for arguments that are not acceptable, or the read's.
-pub async fn jobs_of_project(
-    ctx: &Context<'_>,
-    project: ProjectId,
-    args: PageArgs,
-    phases: Option<Vec<JobPhase>>,
-) -> Result<Connection<Job>, ApiErrors> {
-    let page = edges::page::<JobsOfProject<Brief>>(args)?;
-    match columns(&ctx.field()) {
-        Columns::Brief => {
-            edges::list_page::<JobsOfProject<Brief>, JobsOfProject<Brief>, _>(ctx, project, phases, page).await
-        }
-        Columns::Whole => {
-            edges::list_page::<JobsOfProject<JobRow>, JobsOfProject<Brief>, _>(ctx, project, phases, page).await
-        }
-    }
-}
-
-/// Preloads the pages of the project's jobs that are selected below it, together with the project, which is the field
-/// being resolved. Invalid arguments are reported when the pages are resolved.
-///
-/// # Errors
-/// The request carries no loaders.
-pub fn foresee_jobs_of_project(ctx: &Context<'_>, project: ProjectId) -> Result<(), ApiError> {
-    for jobs in ctx.field().selection_set().filter(|field| field.name() == "jobs") {
-        let Some((phases, page)) = foreseen(&jobs) else { continue };
-        let key = (project, phases, page);
-        match columns(&jobs) {
-            Columns::Brief => ctx.foresee::<PageOf<JobsOfProject<Brief>>>(key)?,
-            Columns::Whole => ctx.foresee::<PageOf<JobsOfProject<JobRow>>>(key)?,
-        }
-    }
-    Ok(())
-}
-
-/// The page that a field asks for which is still to be resolved, if it is sure to be and acceptable.
-fn foreseen(jobs: &SelectionField<'_>) -> Option<(Option<Vec<JobPhase>>, Page)> {
-    let is_sure = jobs.directives().is_ok_and(|directives| directives.is_empty());
-    let given = jobs.arguments().ok().filter(|_| is_sure)?;
-    let page = edges::page::<JobsOfProject<Brief>>(PageArgs::among(&given)?).ok()?;
-    Some((argument(&given, "phases")?, page))
-}
-
 /// The position of a job in a list.
 pub fn position(job: &Row) -> Position {
     Position::at(job.submitted_at(), job.id().uuid())
-}
-
-/// An event in the history of a job.
-#[derive(Debug, Clone)]
-pub struct JobEvent(pub Arc<Logged<Happened>>);
-
-impl From<Arc<Logged<Happened>>> for JobEvent {
-    fn from(event: Arc<Logged<Happened>>) -> Self {
-        Self(event)
-    }
-}
-
-/// An event in the history of a job.
-#[Object]
-impl JobEvent {
-    /// The position of the event in the feed. Pass it as `after` to `jobEvents` to resume after this event.
-    async fn cursor(&self) -> Cursor {
-        Cursor(self.0.seq.cursor())
-    }
-
-    /// When the event happened.
-    async fn at(&self) -> DateTime<Utc> {
-        self.0.at
-    }
-
-    /// The kind of event.
-    async fn kind(&self) -> JobEventKind {
-        self.0.event.kind
-    }
-
-    /// The phase of the job after the event.
-    async fn phase(&self) -> JobPhase {
-        self.0.event.phase
-    }
-
-    /// The phase of the job before the event, if the event changed it.
-    async fn previous_phase(&self) -> Option<JobPhase> {
-        self.0.event.previous_phase
-    }
-
-    /// Machine-readable reason for the event.
-    async fn reason(&self) -> Option<&str> {
-        self.0.event.reason.as_deref()
-    }
-
-    /// Human-readable explanation of the reason.
-    async fn message(&self) -> Option<&str> {
-        self.0.event.message.as_deref()
-    }
-
-    /// The job in its current state, which is at least as recent as the event.
-    async fn job(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Job>> {
-        Job::load(ctx, self.0.subject()).await.map(AtOnce).graphql(ctx)
-    }
 }

@@ -14,8 +14,23 @@ use crate::db::tables::projects;
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::Position;
-use crate::graphql::edges::{ListEdge, Unique};
+use crate::graphql::edges::{ListEdge, Order, Unique};
+use crate::graphql::keyset::Condition;
 use crate::ids::{GroupId, GroupKind, ProjectId};
+
+/// The group of the project with an id, which decides who can do what in it. Known wherever the project was read.
+pub enum GroupOfProject {}
+
+impl Read for GroupOfProject {
+    type Key = ProjectId;
+    type Value = GroupId;
+
+    async fn read(lane: &Lane, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, GroupId>, ApiError> {
+        let found = projects::table.filter(projects::id.eq_any(keys)).select((projects::id, projects::group_id));
+        let found: Vec<(ProjectId, GroupId)> = found.load(&mut lane.lookup().await?).await?;
+        Ok(found.into_iter().collect())
+    }
+}
 
 /// The project with an id.
 pub enum ProjectsById {}
@@ -32,7 +47,7 @@ impl Read for ProjectsById {
     }
 }
 
-/// A group's projects, by name.
+/// A group's projects, by name by default.
 pub enum ProjectsOfGroup {}
 
 impl ListEdge for ProjectsOfGroup {
@@ -41,15 +56,23 @@ impl ListEdge for ProjectsOfGroup {
     type SortedBy = Unique<projects::name>;
     type Row = Project;
     type Item = Project;
-    type Filter = ();
+    type Filter = Selection;
     const CONNECTIONS: usize = 2;
 
     fn parent(project: &Project) -> GroupId {
         project.group_id
     }
 
-    fn position(project: &Project) -> Position {
-        Position::of(project.name.clone(), project.id.uuid())
+    fn order(selection: &Selection) -> Order<projects::table> {
+        selection.order()
+    }
+
+    fn position(project: &Project, selection: &Selection) -> Position {
+        selection.position(project)
+    }
+
+    fn conditions(selection: &Selection) -> Vec<Condition<projects::table>> {
+        selection.conditions()
     }
 }
 

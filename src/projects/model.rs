@@ -9,7 +9,10 @@ use crate::auth::policy::Visible;
 use crate::change::Writes;
 use crate::db::tables::projects;
 use crate::graphql::connection::Page;
-use crate::graphql::keyset::{self, OrderDirection};
+use crate::graphql::cursor::Position;
+use crate::graphql::edges::{Order, Unique};
+use crate::graphql::keyset::{self, Condition, OrderDirection};
+use crate::graphql::search::Search;
 use crate::ids::{GroupId, ProjectId, suffix};
 
 /// A project of a group.
@@ -58,6 +61,8 @@ pub enum SortBy {
 pub struct Selection {
     /// Only with one of these names.
     pub names: Option<Vec<String>>,
+    /// Only with a name that matches.
+    pub search: Option<Search>,
     /// Only of this group.
     pub group: Option<GroupId>,
     /// The order.
@@ -66,16 +71,46 @@ pub struct Selection {
     pub direction: OrderDirection,
 }
 
-fn selected<'a>(visible: &Visible, selection: &'a Selection) -> projects::BoxedQuery<'a, Pg> {
+impl Selection {
+    /// The conditions that the projects meet.
+    pub fn conditions(&self) -> Vec<Condition<projects::table>> {
+        let mut conditions: Vec<Condition<projects::table>> = Vec::new();
+        if let Some(names) = &self.names {
+            conditions.push(Box::new(projects::name.eq_any(names.clone())));
+        }
+        if let Some(search) = &self.search {
+            conditions.push(search.matches("projects.name"));
+        }
+        if let Some(group) = self.group {
+            conditions.push(Box::new(projects::group_id.eq(group)));
+        }
+        conditions
+    }
+
+    /// The order within a group, where a name is unique.
+    pub fn order(&self) -> Order<projects::table> {
+        match self.sort {
+            SortBy::Name => Order::by::<Unique<projects::name>>(self.direction),
+            SortBy::CreatedAt => Order::by::<(projects::created_at, projects::id)>(self.direction),
+        }
+    }
+
+    /// The position of a project in this order.
+    pub fn position(&self, project: &Project) -> Position {
+        match self.sort {
+            SortBy::Name => Position::of(project.name.clone(), project.id.uuid()),
+            SortBy::CreatedAt => Position::at(project.created_at, project.id.uuid()),
+        }
+    }
+}
+
+fn selected<'a>(visible: &Visible, selection: &Selection) -> projects::BoxedQuery<'a, Pg> {
     let mut query = projects::table.into_boxed();
     if let Visible::Groups(visible) = visible {
         query = query.filter(projects::group_id.eq_any(visible.clone()));
     }
-    if let Some(names) = &selection.names {
-        query = query.filter(projects::name.eq_any(names));
-    }
-    if let Some(group) = selection.group {
-        query = query.filter(projects::group_id.eq(group));
+    for condition in selection.conditions() {
+        query = query.filter(condition);
     }
     query
 }

@@ -8,17 +8,19 @@ use serde_json::json;
 
 use super::model;
 use super::types::Project;
+use crate::auth::acting::CallerExt;
 use crate::auth::policy::{Action, Scope};
 use crate::change::{ChangeExt, Done};
 use crate::cluster::{Cluster, namespaces};
 use crate::db::or_taken;
-use crate::error::{ApiError, ApiErrors, Problems};
+use crate::error::{ApiError, ApiErrors, both};
+use crate::graphql::ids::GivenId;
 use crate::graphql::limits::directives::cost;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::names::{self, MAX_DESCRIPTION};
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::loader::GroupsById;
-use crate::ids::{GroupId, ProjectId};
+use crate::ids::{GroupId, GroupKind, ProjectId};
 
 /// How long the response waits for the namespace.
 const NAMESPACE_PATIENCE: Duration = Duration::from_secs(2);
@@ -27,12 +29,12 @@ const NAMESPACE_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, InputObject)]
 pub struct CreateProjectInput {
     /// The ID of the group that the project will belong to. You must be a manager or an admin of the group.
-    pub group_id: GroupId,
+    pub group_id: GivenId<GroupKind>,
     /// The name of the project, unique within the group: 1 to 63 lowercase letters, digits and hyphens.
     pub name: String,
     /// A description of the project: at most 2000 characters.
-    #[graphql(default)]
-    pub description: String,
+    #[graphql(default_with = "Some(String::new())")]
+    pub description: Option<String>,
 }
 
 /// Result of `createProject`.
@@ -59,19 +61,28 @@ impl ProjectMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The new project.")] input: CreateProjectInput,
-    ) -> ApiResult<CreateProjectPayload> {
-        create(ctx, input).await.graphql(ctx)
+    ) -> ApiResult<Option<CreateProjectPayload>> {
+        create(ctx, input).await.map(Some).graphql(ctx)
     }
 }
 
 async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreateProjectPayload, ApiErrors> {
-    let group = input.group_id;
-    let project = parse(input);
+    ctx.caller().principal()?;
+    let description = input.description.unwrap_or_default();
+    let texts = both(
+        names::name(input.name, "-", "input.name"),
+        names::prose(description, MAX_DESCRIPTION, "input.description"),
+    );
+    let group = match input.group_id.at("input.groupId") {
+        Ok(group) => group,
+        Err(problem) => return Err(problem.and_of(texts)),
+    };
     let change = ctx.change(Action::CreateProject, Scope::group(group)).map_err(|error| error.at("input.groupId"))?;
     if ctx.read::<GroupsById>(group).await?.is_none() {
         return Err(ApiError::not_found("group", group).at("input.groupId").into());
     }
-    let project = project?;
+    let (name, description) = texts?;
+    let project = row(group, name, description);
     change
         .commit(async |writes| {
             let taken = || {
@@ -101,18 +112,8 @@ async fn make_namespace(ctx: &Context<'_>, project: &model::Project) {
     }
 }
 
-fn parse(input: CreateProjectInput) -> Result<model::Project, ApiErrors> {
-    let mut problems = Problems::default();
-    let name = problems.take(names::name(input.name, "-", "input.name"));
-    let description = problems.take(names::prose(input.description, MAX_DESCRIPTION, "input.description"));
-    problems.finish()?;
+fn row(group_id: GroupId, name: String, description: String) -> model::Project {
     let id = ProjectId::generate();
-    Ok(model::Project {
-        id,
-        group_id: input.group_id,
-        name: name.unwrap_or_default(),
-        description: description.unwrap_or_default(),
-        namespace: model::namespace_of(id),
-        created_at: Utc::now().trunc_subsecs(6),
-    })
+    let (namespace, created_at) = (model::namespace_of(id), Utc::now().trunc_subsecs(6));
+    model::Project { id, group_id, name, description, namespace, created_at }
 }

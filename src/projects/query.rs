@@ -1,51 +1,22 @@
 //! Queries for projects.
 
-use async_graphql::{Context, Enum, InputObject, Object};
+use async_graphql::{Context, Object};
 
 use super::loader::{ProjectPages, ProjectsById};
-use super::model::{self, Selection, SortBy};
+use super::model;
 use super::types::Project;
+use super::types::filter::{ProjectFilter, ProjectOrder, selection};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope};
-use crate::error::{ApiError, ApiErrors};
+use crate::error::{ApiError, ApiErrors, both};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
-use crate::graphql::cursor::Position;
-use crate::graphql::keyset::{OrderDirection, SortType};
+use crate::graphql::ids::GivenId;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupId, ProjectId};
+use crate::ids::{ProjectId, ProjectKind};
 use crate::jobs::types::foresee_jobs_of_project;
-
-/// Filters for a list of projects. Omitted fields do not filter; a project must match all fields that are given:
-/// `{groupId: "group_01h455vb4pex5vsknk084sn02q", names: ["detector", "tracker"]}`.
-#[derive(Debug, Default, InputObject)]
-pub struct ProjectFilter {
-    /// Only return projects with one of these names.
-    pub names: Option<Vec<String>>,
-    /// Only return projects of this group.
-    pub group_id: Option<GroupId>,
-}
-
-/// The fields that a list of projects can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum ProjectOrderField {
-    /// Sort by name.
-    Name,
-    /// Sort by creation time.
-    CreatedAt,
-}
-
-/// Ordering options for a list of projects.
-#[derive(Debug, InputObject)]
-pub struct ProjectOrder {
-    /// The field to sort by.
-    pub field: ProjectOrderField,
-    /// The direction to sort in.
-    #[graphql(default)]
-    pub direction: OrderDirection,
-}
 
 /// The queries for projects.
 #[derive(Debug, Default)]
@@ -57,9 +28,9 @@ impl ProjectQuery {
     async fn project(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of the project: `project_` followed by 26 characters.")] id: ProjectId,
-    ) -> ApiResult<AtOnce<Project>> {
-        find(ctx, id).await.map(AtOnce).graphql(ctx)
+        #[graphql(desc = "The ID of the project: `project_` followed by 26 characters.")] id: GivenId<ProjectKind>,
+    ) -> ApiResult<Option<AtOnce<Project>>> {
+        async { find(ctx, id.at("id")?).await.map(AtOnce).map(Some) }.await.graphql(ctx)
     }
 
     /// The projects of your groups. Platform admins see all projects.
@@ -100,31 +71,16 @@ async fn list(
     order: Option<ProjectOrder>,
 ) -> Result<Connection<Project>, ApiErrors> {
     let visible = policy::visible(&ctx.caller())?;
-    let filter = filter.unwrap_or_default();
-    let sort = match order.as_ref().map(|order| order.field) {
-        Some(ProjectOrderField::CreatedAt) => SortBy::CreatedAt,
-        Some(ProjectOrderField::Name) | None => SortBy::Name,
-    };
-    let selection = Selection {
-        names: filter.names,
-        group: filter.group_id,
-        sort,
-        direction: order.map(|order| order.direction).unwrap_or_default(),
-    };
-    let page = Page::parse(args)?.sorted_by(match sort {
-        SortBy::Name => SortType::Text,
-        SortBy::CreatedAt => SortType::Time,
-    })?;
+    let (selection, page) = both(selection(filter, order), Page::parse(args))?;
+    let page = page.sorted_by(selection.order().sort)?;
     let db = ctx.db()?.clone();
     let key = (visible.clone(), selection.clone(), page.clone());
     let rows = ctx.read::<ProjectPages>(key).await?.unwrap_or_default();
+    let counted = selection.clone();
     let total = TotalCount::by(move |_| {
-        let (db, visible, selection) = (db.clone(), visible.clone(), selection.clone());
+        let (db, visible, selection) = (db.clone(), visible.clone(), counted.clone());
         async move { Ok(model::count(&mut *db.connection().await?, &visible, &selection).await?) }
     });
-    let position = |project: &model::Project| match sort {
-        SortBy::Name => Position::of(project.name.clone(), project.id.uuid()),
-        SortBy::CreatedAt => Position::at(project.created_at, project.id.uuid()),
-    };
+    let position = |project: &model::Project| selection.position(project);
     Ok(connection(&page, rows.to_vec(), position, Project::from, total))
 }

@@ -1,15 +1,20 @@
 //! Projects as GraphQL types.
 
+pub mod filter;
+
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
-use super::loader::ProjectsById;
+use super::loader::{GroupOfProject, ProjectsById};
 use super::model;
+use crate::auth::acting::PolicyExt;
+use crate::auth::policy::{Action, Scope};
 use crate::configs::loader::ConfigFilesOfProject;
-use crate::configs::types::ConfigFile;
+use crate::configs::model::SortBy;
+use crate::configs::types::{ConfigFile, filter as configs};
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs, argument};
 use crate::graphql::edges;
@@ -19,7 +24,8 @@ use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::groups::types::Group;
 use crate::ids::ProjectId;
-use crate::jobs::types::{Job, JobPhase, jobs_of_project};
+use crate::jobs::types::filter::{JobFilter, JobOrder};
+use crate::jobs::types::{Job, JobPhase, JobsAsked, jobs_of_project};
 use crate::lists_under;
 
 /// A project of a group. Its jobs run in a Kubernetes namespace of their own.
@@ -59,6 +65,15 @@ impl Project {
     pub async fn load_all(ctx: &Context<'_>, ids: &[ProjectId]) -> Result<Vec<Self>, ApiError> {
         let found = ctx.read_all::<ProjectsById>(ids).await?.into_iter().zip(ids);
         found.map(|(project, id)| project.map(Self).ok_or_else(|| missing(*id))).collect()
+    }
+
+    fn viewer_can(&self, ctx: &Context<'_>, action: Action) -> bool {
+        ctx.check(action, Scope::within(self.0.group_id, self.0.id)).is_ok()
+    }
+
+    /// What belongs to the project does not have to read its group again.
+    fn know_group(&self, ctx: &Context<'_>) -> Result<(), ApiError> {
+        ctx.know::<GroupOfProject>(self.0.id, self.0.group_id)
     }
 }
 
@@ -105,15 +120,30 @@ impl Project {
         #[graphql(desc = "Returns the jobs that come after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the jobs that come before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only return jobs in one of these phases.")] phases: Option<Vec<JobPhase>>,
+        #[graphql(desc = "Which jobs to return; all of the project by default.")] filter: Option<JobFilter>,
+        #[graphql(desc = "The order of the list; newest first by default.")] order_by: Option<JobOrder>,
+        #[graphql(desc = "Only return jobs in one of these phases.", deprecation = "Use `filter: {phases: [...]}`.")]
+        phases: Option<Vec<JobPhase>>,
     ) -> ApiResult<Connection<Job>> {
-        jobs_of_project(ctx, self.0.id, PageArgs { first, after, last, before }, phases).await.graphql(ctx)
+        let asked = JobsAsked { filter, order: order_by, phases };
+        jobs_of_project(ctx, &self.0, PageArgs { first, after, last, before }, asked).await.graphql(ctx)
+    }
+
+    /// Whether you can submit jobs in the project.
+    async fn viewer_can_submit_job(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::SubmitJob)
+    }
+
+    /// Whether you can create config files in the project.
+    async fn viewer_can_create_config_file(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::CreateConfigFile)
     }
 
     /// The lists that other rooms have under it.
     #[graphql(flatten)]
-    async fn lists(&self) -> ProjectLists {
-        self.0.id.into()
+    async fn lists(&self, ctx: &Context<'_>) -> ApiResult<ProjectLists> {
+        self.know_group(ctx).graphql(ctx)?;
+        Ok(self.0.id.into())
     }
 }
 
@@ -125,12 +155,20 @@ impl Written for Project {
             "description" => Part::column(|project, json| json.put(&project.0.description)),
             "namespace" => Part::column(|project, json| json.put(&project.0.namespace)),
             "createdAt" => Part::column(|project, json| json.put(&project.0.created_at)),
+            "viewerCanSubmitJob" => Part::scalar(|ctx, projects| can(ctx, projects, Action::SubmitJob).boxed()),
+            "viewerCanCreateConfigFile" => {
+                Part::scalar(|ctx, projects| can(ctx, projects, Action::CreateConfigFile).boxed())
+            }
             "group" => Part::one(|ctx, projects| groups(ctx, projects).boxed()),
             "jobs" => Part::one(|ctx, projects| jobs(ctx, projects).boxed()),
             "configFiles" => Part::one(|ctx, projects| config_files(ctx, projects).boxed()),
             _ => return None,
         })
     }
+}
+
+async fn can(ctx: &Context<'_>, projects: &[&Project], action: Action) -> Option<Vec<bool>> {
+    Some(projects.iter().map(|project| project.viewer_can(ctx, action)).collect())
 }
 
 async fn groups(ctx: &Context<'_>, projects: &[&Project]) -> Option<Vec<Group>> {
@@ -140,17 +178,22 @@ async fn groups(ctx: &Context<'_>, projects: &[&Project]) -> Option<Vec<Group>> 
 
 async fn jobs(ctx: &Context<'_>, projects: &[&Project]) -> Option<Vec<Connection<Job>>> {
     let given = ctx.field().arguments().ok()?;
-    let (args, phases) = (PageArgs::among(&given)?, argument::<Option<Vec<JobPhase>>>(&given, "phases")?);
-    each(projects, |project| jobs_of_project(ctx, project.0.id, args.clone(), phases.clone())).await
+    let (args, asked) = (PageArgs::among(&given)?, JobsAsked::among(&given)?);
+    each(projects, |project| jobs_of_project(ctx, &project.0, args.clone(), asked.clone())).await
 }
 
 async fn config_files(ctx: &Context<'_>, projects: &[&Project]) -> Option<Vec<Connection<ConfigFile>>> {
-    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(projects, |project| edges::list::<ConfigFilesOfProject, _>(ctx, project.0.id, (), args.clone())).await
+    let given = ctx.field().arguments().ok()?;
+    let (filter, order) = (argument(&given, "filter")?, argument(&given, "orderBy")?);
+    let (args, selection) = (PageArgs::among(&given)?, configs::selection(filter, order, SortBy::Name).ok()?);
+    projects.iter().try_for_each(|project| project.know_group(ctx)).ok()?;
+    each(projects, |project| edges::list::<ConfigFilesOfProject, _>(ctx, project.0.id, selection.clone(), args.clone()))
+        .await
 }
 
 lists_under! {
     /// The lists under a project that other rooms contribute.
     ProjectLists(ProjectId):
         crate::configs::types::ConfigFilesUnderProject,
+        crate::jobs::types::QuotaUnderProject,
 }

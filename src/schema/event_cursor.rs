@@ -7,7 +7,7 @@ use crate::db::Db;
 use crate::error::ApiError;
 use crate::events::{self, Seq};
 use crate::graphql::limits::Prepared;
-use crate::graphql::scalars::Cursor;
+use crate::graphql::scalars::FeedCursor;
 use crate::graphql::{ApiResult, IntoGraphql};
 
 /// The field.
@@ -47,14 +47,14 @@ impl EventCursorQuery {
     /// The current position in the event log. Everything else that the same operation reads is at least as recent. To
     /// follow a list without missing a change, query it together with `eventCursor`, then subscribe with this cursor as
     /// `after`.
-    async fn event_cursor(&self, ctx: &Context<'_>) -> ApiResult<Cursor> {
+    async fn event_cursor(&self, ctx: &Context<'_>) -> ApiResult<FeedCursor> {
         event_cursor(ctx).graphql(ctx)
     }
 }
 
-fn event_cursor(ctx: &Context<'_>) -> Result<Cursor, ApiError> {
+fn event_cursor(ctx: &Context<'_>) -> Result<FeedCursor, ApiError> {
     ctx.caller().principal()?;
     let stood =
         ctx.data_opt::<EventCursor>().ok_or_else(|| ApiError::internal("the request carries no event cursor"))?;
-    Ok(Cursor(stood.0.cursor()))
+    Ok(FeedCursor(stood.0.cursor()))
 }

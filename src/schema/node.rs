@@ -5,6 +5,7 @@ use async_graphql::{Context, Object};
 use super::rooms::{self, Node};
 use crate::auth::acting::CallerExt;
 use crate::error::{ApiError, Code};
+use crate::graphql::errors::add_item_error;
 use crate::graphql::limits::directives::list_size;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids;
@@ -62,8 +63,8 @@ impl NodeQuery {
         find(ctx, &id).await.graphql(ctx)
     }
 
-    /// Finds objects of any type by ID, in the order of the IDs; null for each that does not exist or that you cannot
-    /// see.
+    /// Finds objects of any type by ID, in the order of the IDs. Null for each ID that is malformed, or whose object does
+    /// not exist or is not visible to you, with an error for each of them: its `path` ends with the index of the ID.
     #[graphql(directive = list_size::apply(None, Some(vec!["ids".to_owned()]), None, true))]
     async fn nodes(
         &self,
@@ -74,8 +75,13 @@ impl NodeQuery {
             let message = format!("{} IDs were given; at most {MAX_NODES} are allowed", ids.len());
             return Err(ApiError::bad_input("ids", message)).graphql(ctx);
         }
-        let found = ids.iter().map(|id| find(ctx, id));
-        futures::future::try_join_all(found).await.graphql(ctx)
+        ctx.caller().principal().graphql(ctx)?;
+        let found = futures::future::join_all(ids.iter().map(|id| find(ctx, id))).await;
+        let nodes = found.into_iter().zip(&ids).enumerate().map(|(index, (found, id))| {
+            let found = found.and_then(|node| node.ok_or_else(|| ApiError::not_found("object", shown(id))));
+            found.map_err(|error| add_item_error(ctx, index, error.at(format!("ids.{index}")))).ok()
+        });
+        Ok(nodes.collect())
     }
 }
 
@@ -89,8 +95,12 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, ApiError> {
     }
 }
 
+fn shown(id: &str) -> String {
+    id.chars().take(80).collect()
+}
+
 fn malformed(id: &str) -> ApiError {
-    let shown: String = id.chars().take(80).collect();
+    let shown = shown(id);
     let known: Vec<String> = rooms::PREFIXES.iter().map(|prefix| format!("{prefix}_")).collect();
     let known = match known.split_last() {
         Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),

@@ -5,9 +5,10 @@ use async_graphql::{MergedObject, MergedSubscription};
 
 use super::channels::channels;
 use super::event_cursor::EventCursorQuery;
+use super::limits::LimitsQuery;
 use super::node::{NodeQuery, nodes};
 use crate::graphql::limits::RateLimitQuery;
-use crate::{configs, groups, jobs, projects, users};
+use crate::{configs, groups, jobs, projects, queues, users};
 
 /// The queries of the API.
 #[derive(Default, MergedObject)]
@@ -18,7 +19,9 @@ pub struct Query(
     projects::query::ProjectQuery,
     configs::query::ConfigQuery,
     jobs::query::JobQuery,
+    queues::query::QueueQuery,
     EventCursorQuery,
+    LimitsQuery,
     RateLimitQuery,
 );
 
@@ -49,6 +52,7 @@ pub struct Subscription(
 nodes! {
     User(users::types::User), UserKind, users::query::find;
     Group(groups::types::Group), GroupKind, groups::query::find;
+    Membership(groups::types::Membership), MembershipKind, groups::query::find_membership;
     Project(projects::types::Project), ProjectKind, projects::query::find;
     ConfigFile(configs::types::ConfigFile), ConfigKind, configs::query::find;
     ConfigCommit(configs::types::ConfigCommit), CommitKind, configs::query::find_commit;

@@ -11,6 +11,7 @@ use crate::change::Writes;
 use crate::db::tables::{group_members, users};
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, OrderDirection};
+use crate::graphql::search::Search;
 use crate::ids::{GroupId, UserId};
 
 /// A user. It does not contain the password hash, so that it cannot be shown by mistake.
@@ -50,6 +51,8 @@ pub enum SortBy {
 pub struct Selection {
     /// Only with one of these names.
     pub usernames: Option<Vec<String>>,
+    /// Only with a username or a display name that matches.
+    pub search: Option<Search>,
     /// Only members of this group.
     pub group: Option<GroupId>,
     /// The order.
@@ -74,6 +77,9 @@ fn selected<'a>(visible: &Visible, viewer: UserId, selection: &'a Selection) -> 
     }
     if let Some(usernames) = &selection.usernames {
         query = query.filter(users::username.eq_any(usernames));
+    }
+    if let Some(search) = &selection.search {
+        query = query.filter(search.matches("users.username || ' ' || users.display_name"));
     }
     query
 }

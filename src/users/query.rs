@@ -8,16 +8,18 @@ use super::service;
 use super::types::User;
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope};
-use crate::error::{ApiError, ApiErrors};
+use crate::error::{ApiError, ApiErrors, both};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
 use crate::graphql::cursor::Position;
+use crate::graphql::ids::{self, GivenId};
 use crate::graphql::keyset::{OrderDirection, SortType};
 use crate::graphql::limits::InTime;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
+use crate::graphql::search::Search;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupId, UserId};
+use crate::ids::{GroupKind, UserId, UserKind};
 
 /// Filters for a list of users. Omitted fields do not filter; a user must match all fields that are given:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", usernames: ["maya"]}`.
@@ -25,8 +27,11 @@ use crate::ids::{GroupId, UserId};
 pub struct UserFilter {
     /// Only return users with one of these usernames.
     pub usernames: Option<Vec<String>>,
+    /// Only return users whose username and display name match: each word of this text must be the beginning of a word
+    /// of them, so "ada lo" matches Ada Lovelace. A blank text does not filter.
+    pub search: Option<String>,
     /// Only return members of this group.
-    pub group_id: Option<GroupId>,
+    pub group_id: Option<GivenId<GroupKind>>,
 }
 
 /// The fields that a list of users can be sorted by.
@@ -44,8 +49,8 @@ pub struct UserOrder {
     /// The field to sort by.
     pub field: UserOrderField,
     /// The direction to sort in.
-    #[graphql(default)]
-    pub direction: OrderDirection,
+    #[graphql(default_with = "Some(OrderDirection::Asc)")]
+    pub direction: Option<OrderDirection>,
 }
 
 /// The queries for users.
@@ -63,9 +68,9 @@ impl UserQuery {
     async fn user(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of the user: `user_` followed by 26 characters.")] id: UserId,
-    ) -> ApiResult<AtOnce<User>> {
-        find(ctx, id).await.map(AtOnce).graphql(ctx)
+        #[graphql(desc = "The ID of the user: `user_` followed by 26 characters.")] id: GivenId<UserKind>,
+    ) -> ApiResult<Option<AtOnce<User>>> {
+        async { find(ctx, id.at("id")?).await.map(AtOnce).map(Some) }.await.graphql(ctx)
     }
 
     /// The users you share a group with, and yourself. Platform admins see all users.
@@ -114,16 +119,20 @@ async fn list(
         Some(UserOrderField::CreatedAt) => SortBy::CreatedAt,
         Some(UserOrderField::Username) | None => SortBy::Username,
     };
+    let page = Page::parse(args).and_then(|page| {
+        page.sorted_by(match sort {
+            SortBy::Username => SortType::Text,
+            SortBy::CreatedAt => SortType::Time,
+        })
+    });
+    let (group, page) = both(ids::maybe(filter.group_id.as_ref(), "filter.groupId"), page)?;
     let selection = Selection {
         usernames: filter.usernames,
-        group: filter.group_id,
+        search: Search::parse(filter.search.as_deref(), "filter.search")?,
+        group,
         sort,
-        direction: order.map(|order| order.direction).unwrap_or_default(),
+        direction: order.and_then(|order| order.direction).unwrap_or_default(),
     };
-    let page = Page::parse(args)?.sorted_by(match sort {
-        SortBy::Username => SortType::Text,
-        SortBy::CreatedAt => SortType::Time,
-    })?;
     let db = ctx.db()?.clone();
     let key = (visible.clone(), viewer, selection.clone(), page.clone());
     let rows = ctx.read::<UserPages>(key).await?.unwrap_or_default();

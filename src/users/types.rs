@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
 use super::loader::UsersById;
 use super::model;
+use crate::auth::SessionTokens;
 use crate::auth::acting::PolicyExt;
 use crate::auth::policy::{Action, Scope};
 use crate::auth::principal::PlatformRole;
@@ -135,16 +136,43 @@ async fn memberships(ctx: &Context<'_>, users: &[&User]) -> Option<Vec<Connectio
     each(users, |user| edges::list::<MembershipsOfUser, _>(ctx, user.0.id, visible.clone(), args.clone())).await
 }
 
-/// The tokens of a session.
+/// A session, and its tokens.
 #[derive(Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct SessionPayload {
-    /// The token that authenticates requests. Send it as `Authorization: Bearer <token>`, or in the `connection_init`
-    /// payload of a WebSocket as `{"authorization": "Bearer <token>"}`.
-    pub access_token: String,
-    /// The token for `refreshSession`, which can be used once. Keep it secret.
-    pub refresh_token: String,
-    /// When the access token expires.
+    /// The tokens; none if the session was extended with its cookie.
+    #[graphql(skip)]
+    pub tokens: Option<SessionTokens>,
+    /// When the access token expires; or the cookie, if the session was extended with it.
     pub expires_at: DateTime<Utc>,
+    /// When the refresh token expires. The session ends then unless it is refreshed.
+    pub refresh_expires_at: DateTime<Utc>,
     /// The user who logged in.
     pub user: User,
+}
+
+#[ComplexObject]
+impl SessionPayload {
+    /// The token that authenticates requests. Send it as `Authorization: Bearer <token>`, or in the `connection_init`
+    /// payload of a WebSocket as `{"authorization": "Bearer <token>"}`.
+    ///
+    /// Fails with FORBIDDEN if the session was extended with its cookie.
+    async fn access_token(&self, ctx: &Context<'_>) -> ApiResult<&str> {
+        self.tokens().map(|tokens| tokens.access.as_str()).graphql(ctx)
+    }
+
+    /// The token for `refreshSession`, which can be used once. Keep it secret.
+    ///
+    /// Fails with FORBIDDEN if the session was extended with its cookie.
+    async fn refresh_token(&self, ctx: &Context<'_>) -> ApiResult<String> {
+        self.tokens().map(|tokens| tokens.refresh.encode()).graphql(ctx)
+    }
+}
+
+impl SessionPayload {
+    fn tokens(&self) -> Result<&SessionTokens, ApiError> {
+        let message =
+            "the session was extended with its cookie, so its tokens are not shown; select only the other fields";
+        self.tokens.as_ref().ok_or_else(|| ApiError::forbidden(message))
+    }
 }

@@ -497,7 +497,7 @@ export const BY_RULE = {
     'query($x: Int) { groups(after: $x) { totalCount } }',
     'query($x: Int) { groups(after: [$x]) { totalCount } }',
     'query($x: Int) { groups(after: {a: $x}) { totalCount } }',
-    'subscription($a: Cursor, $f: JobEventFilter) { jobEvents(after: $a, filter: $f) { cursor } }',
+    'subscription($a: FeedCursor, $f: JobEventFilter) { jobEvents(after: $a, filter: $f) { cursor } }',
   ],
   'Overlapping fields can be merged': [
     '{ viewer { id id } }',

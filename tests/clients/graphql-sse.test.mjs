@@ -56,6 +56,8 @@ describe('graphql-sse', () => {
       { 'last-event-id': first[0] },
       (events) => events.at(-1)?.[1] === 'SUCCEEDED',
     );
+    // Although the variables say to begin with the first one.
+    assert.ok(rest.every(([id]) => id !== first[0]));
     assert.deepEqual(
       [first, ...rest].map(([, phase]) => phase).filter((phase, index, all) => phase !== all[index - 1]),
       PHASES,

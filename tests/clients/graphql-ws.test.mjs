@@ -91,6 +91,41 @@ test('a dropped connection resumes behind the last cursor', async () => {
   );
 });
 
+test('a subscription whose cursor has expired ends with an error and not as if it were done', async () => {
+  const beyond = Buffer.from('e9223372036854775807').toString('base64url');
+  const ended = await new Promise((resolve) => {
+    client.subscribe(
+      { query: WATCH, variables: { after: beyond } },
+      { next: resolve, error: resolve, complete: () => resolve('complete') },
+    );
+  });
+  assert.equal(ended[0].extensions.code, 'RESUME_EXPIRED');
+  assert.equal(ended[0].extensions.retryable, false);
+});
+
+test('a ping tells how far a subscription has come that nothing happens for', async () => {
+  const { after: start } = await submitJob();
+  const none = { filter: { jobIds: [] }, after: start };
+  const cursor = await new Promise((resolve, reject) => {
+    const quiet = connect({
+      generateID: () => 'quiet',
+      on: {
+        ping: (_, payload) => {
+          resolve(payload?.cursors?.quiet);
+          quiet.dispose();
+        },
+      },
+    });
+    quiet.subscribe(
+      { query: WATCH, variables: none },
+      { next: reject, error: reject, complete: () => undefined },
+    );
+  });
+  const seq = (text) => Number(Buffer.from(text, 'base64url').toString().slice(1));
+  // The job goes on meanwhile, and so does the subscription.
+  assert.ok(seq(cursor) > seq(start));
+});
+
 test('a token that is none is refused with 4403', async () => {
   const stranger = connect({ connectionParams: { authorization: 'Bearer not-a-token' } });
   await assert.rejects(once({ query: VIEWER }, stranger), ({ code }) => code === 4403);

@@ -4,13 +4,14 @@ import { readFileSync } from 'node:fs';
 const ready = JSON.parse(readFileSync(process.env.PLATFORM_READY_FILE, 'utf8'));
 export const { graphqlUrl, wsUrl } = ready;
 
-const user = ready.users.find(({ role }) => role.toUpperCase() !== 'ADMIN');
+/** A demo user who is not an administrator. */
+export const user = ready.users.find(({ role }) => role.toUpperCase() !== 'ADMIN');
 
 export const VIEWER = 'query Viewer { viewer { id username } }';
 export const SUBMIT = `mutation Submit($input: SubmitJobInput!) {
   submitJob(input: $input) { job { id phase events(first: 1) { nodes { cursor } } } }
 }`;
-export const WATCH = `subscription Watch($filter: JobEventFilter, $after: Cursor) {
+export const WATCH = `subscription Watch($filter: JobEventFilter, $after: FeedCursor) {
   jobEvents(filter: $filter, after: $after) { cursor phase job { id } }
 }`;
 export const UNKNOWN_JOB =
@@ -52,10 +53,12 @@ export async function jobInput() {
   return {
     projectId: projects.nodes[0].id,
     name: 'client-test',
-    spec: {
-      image: 'busybox:1.37',
-      command: ['sh', '-c', 'sleep 1'],
-      resources: { cpu: '100m', memory: '64Mi' },
+    source: {
+      spec: {
+        image: 'busybox:1.37',
+        command: ['sh', '-c', 'sleep 1'],
+        resources: { cpu: '100m', memory: '64Mi' },
+      },
     },
   };
 }

@@ -103,7 +103,7 @@ test('the program of the README ends with the error when its cursor has expired 
   const beyond = Buffer.from('e9223372036854775807').toString('base64url');
   for (const [env, expected] of [
     [{ AFTER: beyond }, /RESUME_EXPIRED/],
-    [{ TOKEN: 'not-a-token' }, /4403/],
+    [{ TOKEN: 'not-a-token' }, /UNAUTHENTICATED/],
   ]) {
     const watcher = await watch(wsUrl, env);
     const [code] = await once(watcher.child, 'exit');

@@ -3,31 +3,39 @@
 //   npm test                                      starts PLATFORM_BIN or ../../target/debug/platform
 //   PLATFORM_READY_FILE=ready.json npm test       uses a server that is running already
 //   REPORT=counts.json npm test                   also writes how many tests passed and failed
+//   node run.mjs FOLDER [FILE]                    runs the tests of another folder instead, or one of its files
+//
+// The server gets the variables of this process, so they can be settings.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 const here = import.meta.dirname;
+const [, , given, only = ''] = process.argv;
+const other = given && resolve(given);
+const folder = other ?? here;
 const START_WITHIN_MS = 90_000;
 const STOP_WITHIN_MS = 15_000;
 
 /** The exit code of the test runner, with the server described by `readyFile`. */
 async function runTests(readyFile) {
   const { graphqlUrl } = JSON.parse(readFileSync(readyFile, 'utf8'));
-  const files = readdirSync(here).filter((name) => name.endsWith('.test.mjs'));
+  const files = readdirSync(folder).filter((name) => name.endsWith('.test.mjs') && name.startsWith(only));
   const reporters = ['--test-reporter=spec', '--test-reporter-destination=stdout'];
   if (process.env.REPORT) {
     reporters.push(
-      '--test-reporter=./count-reporter.mjs',
+      `--test-reporter=${pathToFileURL(join(here, 'count-reporter.mjs'))}`,
       `--test-reporter-destination=${process.env.REPORT}`,
     );
   }
-  const args = ['--test', '--test-concurrency=1', ...reporters, ...files, '../conformance/audit-http.mjs'];
+  const audits = other ? [] : ['../conformance/audit-http.mjs'];
+  const args = ['--test', '--test-concurrency=1', ...reporters, ...files, ...audits];
   const tests = spawn(process.execPath, args, {
-    cwd: here,
+    cwd: folder,
     stdio: 'inherit',
     env: { ...process.env, PLATFORM_READY_FILE: readyFile, URL: graphqlUrl },
   });
@@ -67,5 +75,5 @@ async function withServer(run) {
   }
 }
 
-const given = process.env.PLATFORM_READY_FILE;
-process.exit(given ? await runTests(resolve(given)) : await withServer(runTests));
+const running = process.env.PLATFORM_READY_FILE;
+process.exit(running ? await runTests(resolve(running)) : await withServer(runTests));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use platform::db::migrations;
 use platform::events::model::append;
-use platform::events::{Bus, Line, Lines, Logged, Seq, Topics, resume};
+use platform::events::{Bus, History, Line, Lines, Logged, Seq, Topics, resume, retention};
 use platform::ids::JobId;
 use platform::jobs::event::{JobEvent, about};
 use platform::jobs::model;
@@ -222,4 +222,30 @@ async fn events_appended_together_are_numbered_in_their_order() {
         database.sql.query("SELECT payload ->> 'reason' FROM events ORDER BY seq DESC LIMIT 500", &[]).await.unwrap();
     let reasons: Vec<String> = rows.iter().rev().map(|row| row.get(0)).collect();
     assert_eq!(reasons, (0..500).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_the_version_before_has_shortened_keeps_the_history_that_is_left_and_no_cursor_changes() {
+    let database = Migrated::at(database::demo().await).await;
+    database.back_to(NEWEST).await;
+    // Retention of the version before: the older half of the log goes, and its last number is the mark.
+    let shorten = "WITH gone AS (DELETE FROM events WHERE seq <= (SELECT avg(seq) FROM events) RETURNING seq)
+        UPDATE event_horizon SET seq = (SELECT max(seq) FROM gone)";
+    database.sql.batch_execute(shorten).await.unwrap();
+    let mark = async || database.count("events, event_horizon WHERE events.seq <= event_horizon.seq").await;
+    let (left, old) = (old_log(&database.sql).await, Before::on(database.another().await).await);
+    let tip = old.tip().await;
+    assert!(!left.is_empty() && mark().await == 0);
+
+    migrations::run(&database.db).await.unwrap();
+    assert_eq!((old_log(&database.sql).await, old.tip().await), (left.clone(), tip));
+    assert_eq!(database.count("event_horizon WHERE purged = seq").await, 1, "nothing is looked at again");
+    let kept: Vec<_> = History::of::<JobEvent>().into_iter().collect();
+    retention::forget(&database.db, chrono::Utc::now(), &kept, 3).await.unwrap();
+    assert_eq!((old_log(&database.sql).await, old.tip().await), (left.clone(), tip));
+    assert_eq!(mark().await, left.len() as i64, "no cursor but the last can be resumed");
+
+    // The way back keeps it until the version before removes it by its age.
+    database.back_to(NEWEST).await;
+    assert_eq!((old_log(&database.sql).await, old.tip().await), (left, tip));
 }

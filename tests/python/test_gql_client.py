@@ -13,7 +13,7 @@ SUBMIT = gql(
     "mutation Submit($input: SubmitJobInput!) { submitJob(input: $input) { job { id events(first: 1) { nodes { cursor } } } } }"
 )
 WATCH = gql(
-    "subscription Watch($filter: JobEventFilter, $after: Cursor) { jobEvents(filter: $filter, after: $after) { cursor phase } }"
+    "subscription Watch($filter: JobEventFilter, $after: FeedCursor) { jobEvents(filter: $filter, after: $after) { cursor phase } }"
 )
 UNKNOWN_JOB = gql('mutation { cancelJob(input: { id: "job_01h455vb4pex5vsknk084sn02q" }) { job { id } } }')
 PHASES = ["QUEUED", "RUNNING", "SUCCEEDED"]

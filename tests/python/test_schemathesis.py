@@ -39,7 +39,7 @@ CURSORS = ["ZTA", "ZTE", "ZS0x", "ZTkyMjMzNzIwMzY4NTQ3NzU4MDc", "nonsense", ""]
 MOMENTS = ["2026-11-23T09:41:07Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "yesterday"]
 
 schemathesis.graphql.scalar("Quantity", st.sampled_from(QUANTITIES).map(nodes.String))
-schemathesis.graphql.scalar("Cursor", st.sampled_from(CURSORS).map(nodes.String))
+schemathesis.graphql.scalar("FeedCursor", st.sampled_from(CURSORS).map(nodes.String))
 schemathesis.graphql.scalar("DateTime", st.sampled_from(MOMENTS).map(nodes.String))
 schemathesis.graphql.scalar("JSON", st.sampled_from(["{}", "[]", "1"]).map(nodes.String))
 

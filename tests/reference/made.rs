@@ -223,8 +223,10 @@ impl<'a> Maker<'a> {
         let types = self.types;
         let is_deep = depth >= DEPTH || self.fields >= FIELDS;
         let fields = types.fields(ty).into_iter().filter(|field| {
-            // It tells of the moment.
-            field.name.node != "rateLimit" && !(is_deep && types.is_composite(named(&field.ty.node)))
+            // They tell of the moment, and have an ID that is new each time.
+            let changes = ["rateLimit", "manifests"].contains(&field.name.node.as_str());
+            let leads_on = is_deep && types.is_composite(named(&field.ty.node));
+            !changes && !leads_on
         });
         let fields: Vec<&FieldDefinition> = fields.collect();
         if fields.is_empty() {

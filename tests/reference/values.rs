@@ -46,7 +46,7 @@ impl Values<'_> {
             "Int" => SIZES[random.random_range(0..SIZES.len())].into(),
             "Float" => 1.5.into(),
             "Boolean" => random.random_bool(0.5).into(),
-            "String" | "Cursor" => text(TEXTS[random.random_range(0..TEXTS.len())]),
+            "String" | "FeedCursor" => text(TEXTS[random.random_range(0..TEXTS.len())]),
             "Quantity" => text(QUANTITIES[random.random_range(0..QUANTITIES.len())]),
             "DateTime" => text(MOMENTS[random.random_range(0..MOMENTS.len())]),
             "JSON" => Value::List(vec![1.into(), Value::Null]),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::permissions::Reached::{Below, By};
 use super::permissions::Rows;
-use super::{World, errors, sql};
+use super::{World, errors, sql, with_source};
 
 /// Who sees what of jobs: the ways to it.
 pub const ROWS: Rows = Rows {
@@ -14,7 +14,11 @@ pub const ROWS: Rows = Rows {
         ("jobs", "{ jobs { nodes { id } } }"),
         (
             "submitJob",
-            "mutation($detection: ID!) { submitJob(input: { projectId: $detection, spec: { image: \"python:3.12\" } }) { job { id } } }",
+            "mutation($detection: ID!) { submitJob(input: { projectId: $detection, source: { spec: { image: \"python:3.12\" } } }) { job { id } } }",
+        ),
+        (
+            "previewJob",
+            "query($detection: ID!) { previewJob(input: { projectId: $detection, source: { spec: { image: \"python:3.12\" } } }) { admitted } }",
         ),
         (
             "previewJob",
@@ -23,7 +27,7 @@ pub const ROWS: Rows = Rows {
         ("cancelJob", "mutation($running: ID!) { cancelJob(input: { id: $running }) { job { id } } }"),
         (
             "jobEvents",
-            "subscription($ended: ID!, $start: Cursor!) { jobEvents(filter: { jobIds: [$ended] }, after: $start) { cursor } }",
+            "subscription($ended: ID!, $start: FeedCursor!) { jobEvents(filter: { jobIds: [$ended] }, after: $start) { cursor } }",
         ),
         ("jobLogs", "subscription($ended: ID!) { jobLogs(jobId: $ended) { cursor } }"),
     ],
@@ -52,8 +56,8 @@ pub const ROWS: Rows = Rows {
 
 const SUBMIT: &str = "mutation($input: SubmitJobInput!) { submitJob(input: $input) { job { id name phase }
     preview { admitted verdicts { rule outcome problems { field message } } manifests quota { resource limit used requested left } } } }";
-const PREVIEW: &str = "mutation($input: SubmitJobInput!) { previewJob(input: $input) {
-    preview { admitted verdicts { rule outcome problems { field message } } manifests quota { resource limit used requested left } } } }";
+const PREVIEW: &str = "query($input: SubmitJobInput!) { previewJob(input: $input) {
+    admitted verdicts { rule outcome problems { field message } } manifests quota { resource limit used requested left } } }";
 
 async fn project(world: &World) -> Value {
     let query = "{ projects(filter: { names: [\"detection\"] }) { nodes { id } } }";
@@ -62,9 +66,7 @@ async fn project(world: &World) -> Value {
 
 /// An input for the project `detection` with these fields besides.
 async fn input(world: &World, fields: Value) -> Value {
-    let mut input = json!({ "projectId": project(world).await });
-    input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    json!({ "input": input })
+    json!({ "input": with_source(project(world).await, fields) })
 }
 
 /// The errors of submitting this, and that nothing was written.
@@ -118,7 +120,7 @@ async fn a_preview_shows_the_verdicts_the_manifest_and_what_is_left_and_changes_
     let before = jobs(&world).await;
     let spec = json!({ "image": "python:3.12", "replicas": 2, "resources": { "gpu": 1, "memory": "1Gi" } });
     let answer = world.ask("ada", PREVIEW, input(&world, json!({ "name": "train", "spec": spec })).await).await;
-    let preview = &answer["data"]["previewJob"]["preview"];
+    let preview = &answer["data"]["previewJob"];
     assert_eq!((&preview["admitted"], verdicts(preview)), (&json!(true), String::new()), "{answer}");
     assert_eq!(preview["verdicts"].as_array().unwrap().len(), 16);
     let manifest = &preview["manifests"][0];
@@ -127,10 +129,10 @@ async fn a_preview_shows_the_verdicts_the_manifest_and_what_is_left_and_changes_
     insta::assert_snapshot!(
         preview["quota"].as_array().unwrap().iter().map(|line| format!("{line}\n")).collect::<String>(),
         @r#"
-    {"resource":"gpu","limit":"8","used":"0","requested":"2","left":"6"}
-    {"resource":"cpuMillis","limit":null,"used":"0","requested":"0","left":null}
-    {"resource":"memoryBytes","limit":null,"used":"0","requested":"2147483648","left":null}
-    {"resource":"jobs","limit":null,"used":"0","requested":"1","left":null}
+    {"resource":"GPU","limit":"8","used":"0","requested":"2","left":"6"}
+    {"resource":"CPU","limit":null,"used":"0","requested":"0","left":null}
+    {"resource":"MEMORY","limit":null,"used":"0","requested":"2Gi","left":null}
+    {"resource":"JOBS","limit":null,"used":"0","requested":"1","left":null}
     "#
     );
     assert_eq!(jobs(&world).await, before);
@@ -148,7 +150,7 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
         },
     });
     let answer = world.ask("ada", PREVIEW, input(&world, fields.clone()).await).await;
-    let preview = &answer["data"]["previewJob"]["preview"];
+    let preview = &answer["data"]["previewJob"];
     assert_eq!((&preview["admitted"], &preview["manifests"]), (&json!(false), &json!([])));
     insta::assert_snapshot!(verdicts(preview), @r#"
     IDEMPOTENCY_KEY FAILED
@@ -160,23 +162,23 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
     QUEUE FAILED
       input.queue: there is no queue "fast": the cluster has no such queue; it has configfile-interactive, configfile-job, default-batch
     IMAGE FAILED
-      input.spec.image: image was "python:", which is not an image reference: the tag "" must be 1 to 128 letters, digits, '_', '.' or '-', and not begin with '.' or '-'
+      input.source.spec.image: image was "python:", which is not an image reference: the tag "" must be 1 to 128 letters, digits, '_', '.' or '-', and not begin with '.' or '-'
     CONTAINER FAILED
-      input.spec.workingDir: workingDir was "relative"; it must be an absolute path without ".."
-      input.spec.env[0].name: env[0].name was "1A"; it must be letters, digits, '_', '-' and '.', not beginning with a digit or with ".."
-      input.spec.env[1].name: env[1].name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
+      input.source.spec.workingDir: workingDir was "relative"; it must be an absolute path without ".."
+      input.source.spec.env.0.name: env.0.name was "1A"; it must be letters, digits, '_', '-' and '.', not beginning with a digit or with ".."
+      input.source.spec.env.1.name: env.1.name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
     RESOURCES FAILED
-      input.spec.resources.gpu: gpu was -1; it must be between 0 and 64 for one task
-      input.spec.resources.cpuLimit: cpuLimit was 1; it may not be less than the request, which is 2
+      input.source.spec.resources.gpu: gpu was -1; it must be between 0 and 64 for one task
+      input.source.spec.resources.cpuLimit: cpuLimit was 1; it may not be less than the request, which is 2
     MOUNTS FAILED
-      input.spec.mounts[0].path: mounts[0].path was "/a/../b"; it must be an absolute path without ".."
-      input.spec.mounts[0].claim: storage claim "data" not found
+      input.source.spec.mounts.0.path: mounts.0.path was "/a/../b"; it must be an absolute path without ".."
+      input.source.spec.mounts.0.claim: storage claim "data" not found
     GANG FAILED
-      input.spec.replicas: replicas was -2; it must be between 1 and 256
-      input.spec.minAvailable: minAvailable was 0; it must be 1, the number of tasks
+      input.source.spec.replicas: replicas was -2; it must be between 1 and 256
+      input.source.spec.minAvailable: minAvailable was 0; it must be 1, the number of tasks
     LIFETIME FAILED
-      input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it must be between 1 and 2147483647
-      input.spec.retries: retries was 11; it must be between 0 and 10
+      input.source.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it must be between 1 and 2147483647
+      input.source.spec.retries: retries was 11; it must be between 0 and 10
     QUOTA SKIPPED
     "#);
     // What the preview shows is what the submit refuses with.
@@ -197,7 +199,7 @@ async fn a_dry_run_answers_what_a_preview_answers() {
         let (preview, dry) = (&preview["data"]["previewJob"], &dry["data"]["submitJob"]);
         assert_eq!(dry["job"], Value::Null);
         for part in ["admitted", "verdicts", "quota"] {
-            assert_eq!(preview["preview"][part], dry["preview"][part]);
+            assert_eq!(preview[part], dry["preview"][part]);
         }
     }
 }
@@ -209,7 +211,7 @@ async fn a_job_that_is_too_large_for_its_project_is_shown_and_refused_with_the_n
     sql(&world.url, quota).await;
     let fields = json!({ "spec": { "image": "python:3.12", "replicas": 3, "resources": { "gpu": 1 } } });
     let answer = world.ask("ada", PREVIEW, input(&world, fields.clone()).await).await;
-    let preview = &answer["data"]["previewJob"]["preview"];
+    let preview = &answer["data"]["previewJob"];
     insta::assert_snapshot!(verdicts(preview), @r"
     QUOTA FAILED
       -: the project's limit is 2 GPUs; it uses 0 and this job requests 3
@@ -227,9 +229,9 @@ async fn a_job_that_the_cluster_would_not_keep_is_refused_with_its_size_from_wha
     let world = World::new().await;
     let fields = json!({ "spec": { "image": "python:3.12", "args": ["x".repeat(20_000)], "replicas": 256 } });
     let answer = world.ask("ada", PREVIEW, input(&world, fields.clone()).await).await;
-    let preview = &answer["data"]["previewJob"]["preview"];
+    let preview = &answer["data"]["previewJob"];
     assert_eq!((&preview["admitted"], &preview["manifests"]), (&json!(false), &json!([])), "{answer}");
-    let told = "input.spec: the job with its 256 tasks would be an object of 5251452 bytes; the cluster accepts at most 1500000";
+    let told = "input.source.spec: the job with its 256 tasks would be an object of 5251452 bytes; the cluster accepts at most 1500000";
     assert_eq!(verdicts(preview), format!("SIZE FAILED\n  {told}\n"));
     assert_eq!(refused(&world, "ada", fields).await, format!("BAD_USER_INPUT {told}"));
 
@@ -251,7 +253,7 @@ async fn a_job_that_the_cluster_would_not_keep_is_refused_with_its_size_from_wha
         let commit = commit(&world, name, &yaml).await;
         let fields = json!({ "commitId": commit, "overrides": overrides });
         let answer = world.ask("ada", PREVIEW, input(&world, fields).await).await;
-        let told = verdicts(&answer["data"]["previewJob"]["preview"]);
+        let told = verdicts(&answer["data"]["previewJob"]);
         assert!(told.starts_with("SIZE FAILED") && told.contains("1500000"), "{told}{answer}");
     }
 }
@@ -282,13 +284,13 @@ async fn what_cannot_be_an_image_is_refused_with_what_is_allowed() {
         told.push('\n');
     }
     insta::assert_snapshot!(told, @r#"
-    BAD_USER_INPUT input.spec.image: image was "", which is not an image reference: it is empty; an image such as alpine:3.20 or registry.example.org/team/tool@sha256:… is expected
-    BAD_USER_INPUT input.spec.image: image was "Python:3.12", which is not an image reference: the name "Python" must be lower case
-    BAD_USER_INPUT input.spec.image: image was "python:3.12:1", which is not an image reference: the part "python:3.12" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
-    BAD_USER_INPUT input.spec.image: image was "python@sha256:12", which is not an image reference: the digest "sha256:12" must be an algorithm and a hexadecimal hash, such as sha256: followed by 64 digits
-    BAD_USER_INPUT input.spec.image: image was "-a/b", which is not an image reference: the part "-a" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
-    BAD_USER_INPUT input.spec.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
-    BAD_USER_INPUT input.spec.image: image was "https://example.org/x", which is not an image reference: the registry "https:" must be a host name or address with an optional port, such as registry.example.org:5000
+    BAD_USER_INPUT input.source.spec.image: image was "", which is not an image reference: it is empty; an image such as alpine:3.20 or registry.example.org/team/tool@sha256:… is expected
+    BAD_USER_INPUT input.source.spec.image: image was "Python:3.12", which is not an image reference: the name "Python" must be lower case
+    BAD_USER_INPUT input.source.spec.image: image was "python:3.12:1", which is not an image reference: the part "python:3.12" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.source.spec.image: image was "python@sha256:12", which is not an image reference: the digest "sha256:12" must be an algorithm and a hexadecimal hash, such as sha256: followed by 64 digits
+    BAD_USER_INPUT input.source.spec.image: image was "-a/b", which is not an image reference: the part "-a" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.source.spec.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
+    BAD_USER_INPUT input.source.spec.image: image was "https://example.org/x", which is not an image reference: the registry "https:" must be a host name or address with an optional port, such as registry.example.org:5000
     "#);
 }
 
@@ -296,12 +298,12 @@ async fn what_cannot_be_an_image_is_refused_with_what_is_allowed() {
 async fn numbers_out_of_range_are_refused_with_the_range() {
     let world = World::new().await;
     let spec = |field: &str, value: i64| json!({ "spec": { "image": "python:3.12", field: value } });
-    insta::assert_snapshot!(refused(&world, "ada", spec("replicas", -1)).await, @"BAD_USER_INPUT input.spec.replicas: replicas was -1; it must be between 1 and 256");
-    insta::assert_snapshot!(refused(&world, "ada", spec("replicas", 257)).await, @"BAD_USER_INPUT input.spec.replicas: replicas was 257; it must be between 1 and 256");
-    insta::assert_snapshot!(refused(&world, "ada", spec("minAvailable", 2)).await, @"BAD_USER_INPUT input.spec.minAvailable: minAvailable was 2; it must be 1, the number of tasks");
-    insta::assert_snapshot!(refused(&world, "ada", spec("retries", -1)).await, @"BAD_USER_INPUT input.spec.retries: retries was -1; it must be between 0 and 10");
-    insta::assert_snapshot!(refused(&world, "ada", spec("activeDeadlineSeconds", 0)).await, @"BAD_USER_INPUT input.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it must be between 1 and 2147483647");
-    insta::assert_snapshot!(refused(&world, "ada", spec("ttlSecondsAfterFinished", -1)).await, @"BAD_USER_INPUT input.spec.ttlSecondsAfterFinished: ttlSecondsAfterFinished was -1; it must be between 0 and 2147483647");
+    insta::assert_snapshot!(refused(&world, "ada", spec("replicas", -1)).await, @"BAD_USER_INPUT input.source.spec.replicas: replicas was -1; it must be between 1 and 256");
+    insta::assert_snapshot!(refused(&world, "ada", spec("replicas", 257)).await, @"BAD_USER_INPUT input.source.spec.replicas: replicas was 257; it must be between 1 and 256");
+    insta::assert_snapshot!(refused(&world, "ada", spec("minAvailable", 2)).await, @"BAD_USER_INPUT input.source.spec.minAvailable: minAvailable was 2; it must be 1, the number of tasks");
+    insta::assert_snapshot!(refused(&world, "ada", spec("retries", -1)).await, @"BAD_USER_INPUT input.source.spec.retries: retries was -1; it must be between 0 and 10");
+    insta::assert_snapshot!(refused(&world, "ada", spec("activeDeadlineSeconds", 0)).await, @"BAD_USER_INPUT input.source.spec.activeDeadlineSeconds: activeDeadlineSeconds was 0; it must be between 1 and 2147483647");
+    insta::assert_snapshot!(refused(&world, "ada", spec("ttlSecondsAfterFinished", -1)).await, @"BAD_USER_INPUT input.source.spec.ttlSecondsAfterFinished: ttlSecondsAfterFinished was -1; it must be between 0 and 2147483647");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -324,11 +326,20 @@ async fn a_project_that_is_not_yours_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_and_a_spec_are_not_given_together_nor_neither() {
+async fn a_source_is_given_once_and_in_one_place() {
     let world = World::new().await;
-    insta::assert_snapshot!(refused(&world, "ada", json!({})).await, @"BAD_USER_INPUT input: neither commitId nor spec was given; give exactly one of the two");
-    let both = json!({ "commitId": "commit_01h455vb4pex5vsknk084sn02q", "spec": { "image": "python:3.12" } });
-    insta::assert_snapshot!(refused(&world, "ada", both).await, @"BAD_USER_INPUT input: both commitId and spec were given; give exactly one of the two");
+    insta::assert_snapshot!(refused(&world, "ada", json!({})).await, @"BAD_USER_INPUT input.source: source is required: give a commitId or a spec");
+    let (commit, spec) = (json!("commit_01h455vb4pex5vsknk084sn02q"), json!({ "image": "python:3.12" }));
+    let told = async |fields: Value| {
+        let mut input = json!({ "projectId": project(&world).await });
+        input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        errors(&world.ask("ada", SUBMIT, json!({ "input": input })).await)
+    };
+    insta::assert_snapshot!(told(json!({ "commitId": commit, "spec": spec })).await, @"BAD_USER_INPUT input.source: both commitId and spec were given; give one of them in source");
+    insta::assert_snapshot!(told(json!({ "commitId": commit, "source": { "spec": spec } })).await, @"BAD_USER_INPUT input.source: source cannot be combined with the deprecated fields commitId and spec");
+    // What clients of the old fields send is answered as before, with the paths that they know.
+    assert_eq!(told(json!({ "spec": spec })).await, "");
+    insta::assert_snapshot!(told(json!({ "spec": { "image": "Python" } })).await, @r#"BAD_USER_INPUT input.spec.image: image was "Python", which is not an image reference: the name "Python" must be lower case"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use platform::auth::principal::Caller;
 use serde_json::json;
 
@@ -76,19 +78,65 @@ async fn an_expired_token_is_refused_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refresh_token_is_good_once_and_using_it_twice_ends_the_session() {
+async fn a_refresh_token_that_is_used_again_after_half_a_minute_ends_the_session() {
     let world = World::new().await;
     let (access, first) = world.log_in("ada").await;
     let answer = world.ask_as(Caller::Anonymous, REFRESH, json!({ "token": first })).await;
     let second = answer["data"]["refreshSession"]["refreshToken"].as_str().unwrap().to_owned();
     let answer = world.ask_as(Caller::Anonymous, REFRESH, json!({ "token": second })).await;
     let third = answer["data"]["refreshSession"]["refreshToken"].as_str().unwrap().to_owned();
+    sql(&world.url, "UPDATE sessions SET used_at = ARRAY[used_at[1], used_at[2] - interval '31 seconds']").await;
 
     let answer = world.ask_as(Caller::Anonymous, REFRESH, json!({ "token": first })).await;
     insta::assert_snapshot!(errors(&answer), @"UNAUTHENTICATED -: the refresh token was used before, so its session has ended; log in again");
     let answer = world.ask_as(Caller::Anonymous, REFRESH, json!({ "token": third })).await;
-    insta::assert_snapshot!(errors(&answer), @"UNAUTHENTICATED -: the refresh token is not valid; log in again");
+    insta::assert_snapshot!(errors(&answer), @"UNAUTHENTICATED -: the session of the refresh token has ended; log in again");
     insta::assert_snapshot!(refused(&world, &access).await, @"the session of this access token has ended; log in again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_refresh_within_half_a_minute_has_the_same_response() {
+    let world = World::new().await;
+    let (_, first) = world.log_in("ada").await;
+    let query = REFRESH.replace("accessToken", "accessToken expiresAt refreshExpiresAt");
+    let refresh = async |token: &str| world.ask_as(Caller::Anonymous, &query, json!({ "token": token })).await;
+    let (one, other) = tokio::join!(refresh(&first), refresh(&first));
+    assert_eq!(errors(&one), "");
+    assert_eq!(one, other, "two tabs at once");
+    assert_eq!(refresh(&first).await, one, "a response that was lost");
+
+    let next = refresh(one["data"]["refreshSession"]["refreshToken"].as_str().unwrap()).await;
+    assert_eq!(refresh(&first).await, next, "a tab that is behind catches up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stored_of_a_session_contains_none_of_its_tokens() {
+    let world = World::new().await;
+    let (access, first) = world.log_in("ada").await;
+    let answer = world.ask_as(Caller::Anonymous, REFRESH, json!({ "token": first })).await;
+    let second = answer["data"]["refreshSession"]["refreshToken"].as_str().unwrap();
+    let (client, driver) = tokio_postgres::connect(world.url.expose(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(driver);
+    let row: String = client.query_one("SELECT sessions::text FROM sessions", &[]).await.unwrap().get(0);
+    for token in [first.as_str(), second] {
+        let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
+        // The first part is the ID of the session.
+        for part in bytes[16..].chunks(16) {
+            let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert!(!row.contains(&hex), "{row}");
+        }
+        assert!(!row.contains(token));
+    }
+    assert!(!row.contains(&access));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disabled_person_cannot_refresh() {
+    let world = World::new().await;
+    let (_, token) = world.log_in("ada").await;
+    sql(&world.url, "UPDATE users SET disabled_at = now() WHERE username = 'ada'").await;
+    let answer = world.ask_as(Caller::Anonymous, REFRESH, json!({ "token": token })).await;
+    insta::assert_snapshot!(errors(&answer), @"UNAUTHENTICATED -: the session of the refresh token has ended; log in again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,6 +15,7 @@ mod permissions;
 mod projects;
 mod selections;
 mod statements;
+mod viewer;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -31,10 +32,10 @@ use platform::config::{DatabaseUrl, LoginRates};
 use platform::db::Db;
 use platform::graphql::feed::{Left, Operation, Running};
 use platform::graphql::likeness::Outline;
-use platform::graphql::limits::{CostTable, Document, NotChosen, Prepared};
+use platform::graphql::limits::{CallerLimits, CostTable, Document, NotChosen, Prepared};
 use platform::graphql::loaders::Loaders;
 use platform::graphql::shares::Told;
-use platform::http::GraphqlService;
+use platform::http::{GraphqlService, HttpSettings};
 use platform::schema::{self, Schema};
 use platform::tasks::Tasks;
 use serde_json::{Value, json};
@@ -113,7 +114,8 @@ impl World {
         };
         let loaders = Arc::new(Loaders::new(self.db.lane()));
         let variables = prepared.coerce(Variables::from_json(variables)).unwrap();
-        let mut request = Request::new(query).data(caller);
+        let mut request = Request::new(query).data(caller).data(Arc::new(CallerLimits::default()));
+        request = request.data(HttpSettings::default().limits());
         request.set_parsed_query(prepared.executable(&variables));
         let request = request.variables(variables);
         let request = schema::event_cursor::read_first(request, &prepared, &self.db).await.unwrap();
@@ -161,7 +163,7 @@ impl World {
 
     /// The fields of a root type, by introspection.
     pub async fn fields_of(&self, type_name: &str) -> Vec<String> {
-        let query = format!("{{ __type(name: \"{type_name}\") {{ fields {{ name }} }} }}");
+        let query = format!("{{ __type(name: \"{type_name}\") {{ fields(includeDeprecated: true) {{ name }} }} }}");
         let answer = self.ask_as(Caller::Anonymous, &query, json!({})).await;
         let fields = answer["data"]["__type"]["fields"].as_array().unwrap().clone();
         fields.iter().map(|field| field["name"].as_str().unwrap().to_owned()).collect()
@@ -232,6 +234,19 @@ pub async fn more_groups(world: &World, count: usize) {
 /// Runs statements on a database.
 pub async fn sql(url: &DatabaseUrl, statements: &str) {
     database::execute(url, statements).await.unwrap();
+}
+
+/// An input of a submit with these fields besides the project. A commit or a spec among them is its source.
+pub fn with_source(project: Value, mut fields: Value) -> Value {
+    let given = fields.as_object_mut().unwrap();
+    let parts = ["commitId", "spec"].map(|name| (name, given.remove(name)));
+    let source: serde_json::Map<_, _> =
+        parts.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part?))).collect();
+    if !source.is_empty() {
+        given.insert("source".to_owned(), source.into());
+    }
+    given.insert("projectId".to_owned(), project);
+    fields
 }
 
 /// What went wrong, one line an error: code, field, message.

@@ -17,13 +17,17 @@ const common = {
 const VALUES = [
   'AdmissionProblem',
   'AdmissionVerdict',
-  'JobEvent',
+  'EnvVar',
   'JobPreview',
+  'JobResources',
+  'JobSpec',
   'JobTask',
+  'Limits',
   'LogChunk',
   'LogLine',
-  'Membership',
   'PageInfo',
+  'ProjectQuota',
+  'Queue',
   'QuotaLine',
   'RateLimit',
 ];
@@ -45,7 +49,7 @@ export default [
         'error',
         {
           withEdgeSuffix: true,
-          // Relay's specification leaves it open: events and memberships are found by the thing that they are part of.
+          // Relay's specification leaves it open: events are found by the job that they are part of.
           shouldImplementNode: false,
           // A connection has `nodes` beside `edges`, and short lists that are read whole (a job's tasks) have no pages.
           listTypeCanWrapOnlyEdgeType: false,

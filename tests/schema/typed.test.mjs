@@ -27,7 +27,7 @@ async function generate(filename, pluginMap) {
     schema: buildSchema(readFileSync(join(root, 'schema.graphql'), 'utf8')),
     documents: operations,
     config: {
-      scalars: { Cursor: 'string', DateTime: 'string', JSON: 'unknown', Quantity: 'string' },
+      scalars: { DateTime: 'string', FeedCursor: 'string', JSON: 'unknown', Quantity: 'string' },
       strictScalars: true,
       useTypeImports: true,
     },
@@ -61,30 +61,37 @@ function complaints(client) {
 const request = `
   import type { ResultOf, VariablesOf, TypedDocumentNode } from '@graphql-typed-document-node/core';
   import * as api from './api.ts';
-  import type { Job } from './schema.ts';
+  import type { Job, JobSourceInput, JobSpecInput } from './schema.ts';
   declare function request<D extends TypedDocumentNode<any, any>>(document: D, variables: VariablesOf<D>): ResultOf<D>;
 `;
 
 test('a client that submits and watches a job compiles', () => {
   const client = `${request}
     const { submitJob } = request(api.SubmitJobDocument, {
-      input: { projectId: 'project_1', spec: { image: 'python:3.12', resources: { cpu: '500m', gpu: 1 } } },
+      input: {
+        projectId: 'project_1',
+        source: { spec: { image: 'python:3.12', resources: { cpu: '500m', gpu: 1 } } },
+      },
     });
-    const name: string | undefined = submitJob.job?.name;
-    const { jobEvents } = request(api.WatchJobDocument, { filter: { jobIds: [submitJob.job!.id] }, after: null });
+    const name: string | undefined = submitJob?.job?.name;
+    const { jobEvents } = request(api.WatchJobDocument, { filter: { jobIds: [submitJob!.job!.id] }, after: null });
     const cursor: string = jobEvents.cursor;
     const exitCodes = (job: Job): (number | null | undefined)[] => job.tasks.map(({ exitCode }) => exitCode);
   `;
   assert.deepEqual(complaints(client), []);
 });
 
-test('a field that was not asked for and an input that does not fit are found by the compiler', () => {
+test('a field that was not asked for and inputs that do not fit are found by the compiler', () => {
   const client = `${request}
-    request(api.SubmitJobDocument, { input: { projectId: 'project_1', spec: { replicas: 2 } } });
+    const job: JobSpecInput = { replicas: 2 };
+    const both: JobSourceInput = { commitId: 'commit_1', spec: { image: 'python:3.12' } };
+    const none: JobSourceInput = {};
     request(api.BrowseDocument, {}).viewer.password;
   `;
   assert.deepEqual(complaints(client), [
     "Property 'image' is missing in type '{ replicas: number; }' but required in type 'JobSpecInput'.",
+    "Type '{ commitId: string; spec: { image: string; }; }' is not assignable to type 'JobSourceInput'.",
+    "Type '{}' is not assignable to type 'JobSourceInput'.",
     "Property 'password' does not exist on type '{ id: string; username: string; platformRole: PlatformRole; }'.",
   ]);
 });

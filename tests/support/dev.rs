@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Message, http::HeaderValue};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::session::Session;
+use super::session::{Session, http_client};
 use super::skip::skip;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,8 +37,15 @@ impl Dev {
         // A second install is refused, and it is the same one.
         drop(rustls::crypto::ring::default_provider().install_default());
         let folder = tempfile::tempdir().unwrap();
-        let (child, ready) = spawn(&folder.path().join("data"), cluster).await;
+        let (child, ready) = spawn(&folder.path().join("data"), cluster, &[]).await;
         Some(Self { child, cluster: cluster.to_owned(), folder, ready, http: reqwest::Client::new() })
+    }
+
+    /// Starts against the embedded cluster, with these variables in its environment.
+    pub async fn with(variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (child, ready) = spawn(&folder.path().join("data"), "embedded", variables).await;
+        Self { child, cluster: "embedded".to_owned(), folder, ready, http: http_client() }
     }
 
     pub async fn ask(&self, token: Option<&str>, query: &str, variables: Value) -> Value {
@@ -145,7 +152,7 @@ impl Dev {
 
     /// Starts it again over the data that it left.
     pub async fn start_again(&mut self) {
-        (self.child, self.ready) = spawn(&self.data_dir(), &self.cluster).await;
+        (self.child, self.ready) = spawn(&self.data_dir(), &self.cluster, &[]).await;
     }
 
     /// The end of what the server has said so far.
@@ -163,7 +170,7 @@ fn log(data_dir: &std::path::Path) -> Stdio {
     std::fs::File::options().create(true).append(true).open(data_dir.with_extension("log")).unwrap().into()
 }
 
-async fn spawn(data_dir: &std::path::Path, cluster: &str) -> (Child, Value) {
+async fn spawn(data_dir: &std::path::Path, cluster: &str, variables: &[(&str, &str)]) -> (Child, Value) {
     let ready_file = data_dir.with_extension("ready");
     let _ = std::fs::remove_file(&ready_file);
     let child = Command::new(env!("CARGO_BIN_EXE_platform"))
@@ -171,6 +178,7 @@ async fn spawn(data_dir: &std::path::Path, cluster: &str) -> (Child, Value) {
         .arg(data_dir)
         .arg("--ready-file")
         .arg(&ready_file)
+        .envs(variables.iter().copied())
         .stdout(log(data_dir))
         .stderr(log(data_dir))
         .kill_on_drop(true)

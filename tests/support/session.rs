@@ -91,7 +91,7 @@ impl Session {
     /// Subscribes to these jobs' events, or to all that can be seen.
     pub async fn events(&self, jobs: Option<&[String]>, after: Option<&str>) -> Subscription {
         let url = self.graphql_url.replacen("http", "ws", 1);
-        let query = "subscription($f: JobEventFilter, $a: Cursor) {
+        let query = "subscription($f: JobEventFilter, $a: FeedCursor) {
             jobEvents(filter: $f, after: $a) { cursor kind phase reason job { id preemptions } }
         }";
         Subscription::begin(&url, &self.token, query, json!({ "f": { "jobIds": jobs }, "a": after })).await

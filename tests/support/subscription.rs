@@ -37,13 +37,7 @@ pub struct JobEvent {
 
 impl Subscription {
     pub async fn begin(url: &str, token: &str, query: &str, variables: Value) -> Self {
-        let mut request = url.into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-        let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        let mut begun = Self { socket, acknowledged: Value::Null, closed: None };
-        begun
-            .say(json!({ "type": "connection_init", "payload": { "authorization": format!("Bearer {token}") } }))
-            .await;
+        let mut begun = Self::open(url, &[], json!({ "authorization": format!("Bearer {token}") })).await.unwrap();
         // Who subscribes before it is acknowledged is closed with 4401.
         let acknowledged = begun.hear().await.unwrap_or_else(|| panic!("closed with {:?}", begun.closed));
         assert_eq!(acknowledged["type"], "connection_ack", "{acknowledged}");
@@ -51,6 +45,24 @@ impl Subscription {
         let payload = json!({ "query": query, "variables": variables });
         begun.say(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
         begun
+    }
+
+    /// A socket that was opened with these headers and this `connection_init`, which has not been answered yet; or the
+    /// status of the response if it cannot be opened.
+    pub async fn open(url: &str, headers: &[(&'static str, &str)], init: Value) -> Result<Self, u16> {
+        let mut request = url.into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let socket = match tokio_tungstenite::connect_async(request).await {
+            Ok((socket, _)) => socket,
+            Err(Error::Http(refused)) => return Err(refused.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        };
+        let mut opened = Self { socket, acknowledged: Value::Null, closed: None };
+        opened.say(json!({ "type": "connection_init", "payload": init })).await;
+        Ok(opened)
     }
 
     /// The next event; `None` when the connection is over.
@@ -74,11 +86,18 @@ impl Subscription {
         }
     }
 
-    async fn say(&mut self, message: Value) {
+    /// Sends a message of the sub-protocol.
+    pub async fn say(&mut self, message: Value) {
         self.socket.send(Message::text(message.to_string())).await.unwrap();
     }
 
-    async fn hear(&mut self) -> Option<Value> {
+    /// Sends a message on a socket that may be closed already.
+    pub async fn try_say(&mut self, message: Value) {
+        drop(self.socket.send(Message::text(message.to_string())).await);
+    }
+
+    /// The next message of the sub-protocol; `None` when the connection is over.
+    pub async fn hear(&mut self) -> Option<Value> {
         loop {
             match timeout(PATIENCE, self.socket.next()).await.expect("the server says something in time") {
                 Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),

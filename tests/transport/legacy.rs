@@ -83,8 +83,8 @@ async fn refused_credentials_are_told_before_the_close() {
     let server = Server::start().await;
     let mut client = connect(&server).await;
     client.say(r#"{"type":"connection_init","payload":{"Authorization":"Bearer bad"}}"#).await;
-    insta::assert_snapshot!(client.hear().await, @r#"{"type":"connection_error","payload":{"message":"Forbidden: the access token is not valid"}}"#);
-    insta::assert_snapshot!(client.hear().await, @"close 4403 Forbidden: the access token is not valid");
+    insta::assert_snapshot!(client.hear().await, @r#"{"type":"connection_error","payload":{"message":"TOKEN_INVALID: the access token is not valid"}}"#);
+    insta::assert_snapshot!(client.hear().await, @"close 4403 TOKEN_INVALID: the access token is not valid");
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn a_session_that_ends_closes_the_socket() {
     client.say(r#"{"type":"connection_init","payload":{"authorization":"Bearer short"}}"#).await;
     client.hear().await;
     client.hear().await;
-    insta::assert_snapshot!(client.hear().await, @"close 4403 Forbidden: the session has ended");
+    insta::assert_snapshot!(client.hear().await, @"close 4403 SESSION_ENDED: the session has ended; log in again");
 }
 
 #[tokio::test]

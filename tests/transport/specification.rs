@@ -90,5 +90,5 @@ async fn numbers_are_whole_however_they_are_written() {
     for number in ["1", "1.0", "1e0", "10e-1"] {
         assert_eq!(ask(number).await, r#"200 application/json {"data":{"rooms":[{"number":0}]}}"#, "{number}");
     }
-    insta::assert_snapshot!(ask("1.5").await, @r#"200 application/json {"errors":[{"message":"Variable \"$n\" got an invalid value: an Int must be a whole number of at most 32 bits, found 1.5.","extensions":{"code":"BAD_USER_INPUT","field":"variables.n","requestId":"ID","retryable":false}}]}"#);
+    insta::assert_snapshot!(ask("1.5").await, @r#"200 application/json {"errors":[{"message":"first was 1.5; it must be a whole number","extensions":{"code":"BAD_USER_INPUT","field":"first","requestId":"ID","retryable":false,"variable":"n"}}]}"#);
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 use async_graphql::{Object, Request, Schema, SimpleObject, Subscription};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt as _};
-use platform::error::ApiError;
+use platform::error::{ApiError, SignInReason};
 use platform::graphql::deprecated::WithoutDeprecated;
 use platform::graphql::limits::directives::{cost, list_size};
 use platform::graphql::limits::{CallerLimits, CostTable, OperationLimits, Prepared, Principal, RateLimitQuery};
 use platform::graphql::waves::Waves;
 use platform::http::{
-    Deprecated, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck, RequestMeta,
-    Revocation, Threads, router, serve,
+    Credentials, Deprecated, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer, ReadinessCheck,
+    RequestMeta, Revocation, Threads, router, serve,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -112,13 +112,17 @@ pub enum Caller {
 impl GraphqlService for Toy {
     type Caller = Caller;
 
-    async fn authenticate(&self, credentials: Option<&str>, _: &Peer) -> Result<Caller, ApiError> {
-        match credentials {
-            None => Ok(Caller::Nobody),
-            Some("Bearer good") => Ok(Caller::Somebody { session_ends: false }),
-            Some("Bearer short") => Ok(Caller::Somebody { session_ends: true }),
-            Some(_) => Err(ApiError::unauthenticated("the access token is not valid")),
+    async fn authenticate(&self, credentials: &Credentials<'_>, _: &Peer) -> Result<Caller, ApiError> {
+        let Credentials::Authorization(text) = credentials else { return Ok(Caller::Nobody) };
+        match text.as_ref() {
+            "Bearer good" => Ok(Caller::Somebody { session_ends: false }),
+            "Bearer short" => Ok(Caller::Somebody { session_ends: true }),
+            _ => Err(ApiError::unauthenticated(SignInReason::TokenInvalid, "the access token is not valid")),
         }
+    }
+
+    fn is_same_session(&self, one: &Caller, other: &Caller) -> bool {
+        one == other
     }
 
     fn principal(&self, caller: &Caller) -> Option<Principal> {

@@ -150,7 +150,7 @@ async fn every_breach_closes_with_its_code() {
     insta::assert_snapshot!(client.hear().await, @"close 4401 Unauthorized");
     let mut client = Client::connect(&server).await;
     client.say(r#"{"type":"connection_init","payload":{"Authorization":"Bearer bad"}}"#).await;
-    insta::assert_snapshot!(client.hear().await, @"close 4403 Forbidden: the access token is not valid");
+    insta::assert_snapshot!(client.hear().await, @"close 4403 TOKEN_INVALID: the access token is not valid");
     let mut client = Client::ready(&server).await;
     client.say(INIT).await;
     insta::assert_snapshot!(client.hear().await, @"close 4429 Too many initialisation requests");
@@ -177,7 +177,7 @@ async fn a_session_that_ends_closes_the_socket() {
     let mut client = Client::connect(&server).await;
     client.say(r#"{"type":"connection_init","payload":{"authorization":"Bearer short"}}"#).await;
     client.hear().await;
-    insta::assert_snapshot!(client.hear().await, @"close 4403 Forbidden: the session has ended");
+    insta::assert_snapshot!(client.hear().await, @"close 4403 SESSION_ENDED: the session has ended; log in again");
 }
 
 #[tokio::test]

@@ -71,6 +71,21 @@ impl Quantity {
         Quantity::of(i128::from(units) * NANOS, Format::Decimal)
     }
 
+    /// So many thousandths, such as those of a CPU: `1500m`.
+    pub fn of_millis(millis: i64) -> Quantity {
+        Quantity::of(i128::from(millis) * (NANOS / 1000), Format::Decimal)
+    }
+
+    /// So many billionths.
+    pub fn of_nanos(nanos: i128) -> Quantity {
+        Quantity::of(nanos, Format::Decimal)
+    }
+
+    /// So many bytes, with a binary suffix where that needs no fraction: `10Gi`.
+    pub fn of_bytes(bytes: i64) -> Quantity {
+        Quantity::of(i128::from(bytes) * NANOS, Format::Binary)
+    }
+
     /// Reads a value of JSON: a text, or a bare number as Kubernetes takes it; `None` for what is no quantity.
     pub fn of_json(value: &serde_json::Value) -> Option<Quantity> {
         match value {

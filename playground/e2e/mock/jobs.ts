@@ -3,6 +3,7 @@
 export type Phase = 'SUBMITTED' | 'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'CANCELLED';
 
 export interface MockEvent {
+  id: string;
   cursor: string;
   at: string;
   kind: 'SUBMITTED' | 'PHASE_CHANGED';
@@ -83,7 +84,16 @@ export class MockJobs {
   #append(job: MockJob, previousPhase: Phase | null, phase: Phase, reason: string | null): void {
     const cursor = String(this.log.length);
     const kind = previousPhase === null ? 'SUBMITTED' : 'PHASE_CHANGED';
-    this.log.push({ cursor, at: new Date().toISOString(), kind, phase, previousPhase, reason, job });
+    this.log.push({
+      id: `event_${cursor.padStart(26, '0')}`,
+      cursor,
+      at: new Date().toISOString(),
+      kind,
+      phase,
+      previousPhase,
+      reason,
+      job,
+    });
     for (const wake of this.#listeners) wake();
     this.#listeners.clear();
   }

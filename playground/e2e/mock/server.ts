@@ -54,7 +54,7 @@ const sessionOf = (user: (typeof USERS)[number]) => ({
 interface SubmitInput {
   projectId: string;
   name?: string;
-  commitId?: string;
+  source?: { commitId?: string };
 }
 
 export function roots(jobs: MockJobs) {
@@ -85,7 +85,7 @@ export function roots(jobs: MockJobs) {
     submitJob: ({ input }: { input: SubmitInput }, context: Context) => {
       const user = known(context);
       if (input.projectId !== PROJECT.id) throw refuse('NOT_FOUND', 'No such project', 'input.projectId');
-      const runMs = input.commitId === undefined ? undefined : 6_000;
+      const runMs = input.source?.commitId === undefined ? undefined : 6_000;
       return { job: jobs.submit(input.name ?? 'hello-flashjob', project, user, runMs) };
     },
     cancelJob: ({ input }: { input: { id: string; reason?: string } }, context: Context) => {

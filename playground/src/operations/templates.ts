@@ -60,10 +60,12 @@ export function templates(user: DemoUser | undefined): Template[] {
         input: {
           projectId: PLACEHOLDER.projectId,
           name: 'hello',
-          spec: {
-            image: 'busybox:1.37',
-            command: ['sh', '-c', 'echo hello from the cluster; sleep 5'],
-            resources: { cpu: '500m', memory: '256Mi' },
+          source: {
+            spec: {
+              image: 'busybox:1.37',
+              command: ['sh', '-c', 'echo hello from the cluster; sleep 5'],
+              resources: { cpu: '500m', memory: '256Mi' },
+            },
           },
         },
       },
@@ -121,8 +123,10 @@ export function templates(user: DemoUser | undefined): Template[] {
       title: 'Submit commit',
       hint: 'Run this tab to submit the job in your config file. It runs for half a minute.',
       query: submitFromCommit,
-      variables: { input: { projectId: PLACEHOLDER.projectId, commitId: PLACEHOLDER.commitId } },
-      fills: { projectId: ['input', 'projectId'], commitId: ['input', 'commitId'] },
+      variables: {
+        input: { projectId: PLACEHOLDER.projectId, source: { commitId: PLACEHOLDER.commitId } },
+      },
+      fills: { projectId: ['input', 'projectId'], commitId: ['input', 'source', 'commitId'] },
     },
   ];
 }

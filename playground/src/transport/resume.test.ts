@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Store } from '../store';
 import { backoff, follow, resumePlan, subscriptionIn, type Operation, type Sink } from './resume';
 
-const WATCH = `subscription Watch($after: Cursor) { jobEvents(after: $after) { cursor phase } }`;
+const WATCH = `subscription Watch($after: FeedCursor) { jobEvents(after: $after) { cursor phase } }`;
 const event = (cursor: string) => ({ data: { jobEvents: { cursor, phase: 'RUNNING' } } });
 const planOf = (query: string) => {
   const subscription = subscriptionIn(parse(query));
@@ -92,7 +92,7 @@ describe('a lost connection', () => {
   });
 
   test('of a log takes no place in the event log for its own', async () => {
-    const query = 'subscription ($after: Cursor) { jobLogs(jobId: "j", after: $after) { cursor } }';
+    const query = 'subscription ($after: FeedCursor) { jobLogs(jobId: "j", after: $after) { cursor } }';
     const { attempts, server, settle } = play(query, {}, true, new Store<string | null>('c0'));
     server(0).error({ code: 1006 });
     await settle();
@@ -157,7 +157,9 @@ describe('what the server says decides', () => {
 
 describe('the plan to resume', () => {
   test('follows aliases and the name of the variable', () => {
-    expect(planOf('subscription ($from: Cursor) { feed: jobEvents(after: $from) { at: cursor } }')).toEqual({
+    expect(
+      planOf('subscription ($from: FeedCursor) { feed: jobEvents(after: $from) { at: cursor } }'),
+    ).toEqual({
       field: 'feed',
       ofEvents: true,
       cursor: 'at',
@@ -167,7 +169,7 @@ describe('the plan to resume', () => {
 
   test.each([
     ['subscription { jobEvents { cursor } }'],
-    ['subscription ($after: Cursor) { jobEvents(after: $after) { phase } }'],
+    ['subscription ($after: FeedCursor) { jobEvents(after: $after) { phase } }'],
     ['subscription { jobEvents(after: "c1") { cursor } }'],
   ])('does not exist for %s', (query) => {
     expect(planOf(query)).toBeNull();

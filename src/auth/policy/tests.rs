@@ -19,6 +19,7 @@ fn caller(user: UserId, platform_role: PlatformRole, role: Option<GroupRole>) ->
         platform_role,
         groups: role.map(|role| (GROUP, role)).into_iter().collect::<BTreeMap<_, _>>(),
         expires_at: Utc::now(),
+        session_ends_at: Utc::now(),
     }))
 }
 
@@ -66,6 +67,7 @@ fn each_action_has_one_row() {
     createConfigFile ! ? ? - - + + +
     viewConfigFile   ! ? ? + + + + +
     viewCommit       ! ? ? + + + + +
+    viewQueues       ! + + + + + + +
     submitJob        ! ? ? + + + + +
     viewJob          ! ? ? + + + + +
     cancelJob        ! ? ? - + + + +

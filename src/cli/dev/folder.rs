@@ -12,7 +12,7 @@ use dev_cluster::lock::FolderLock;
 use secrecy::SecretString;
 use tempfile::TempDir;
 
-use crate::config::{JwtKeys, random_secret};
+use crate::config::random_secret;
 
 /// The directory of a development environment, used by this process alone.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl DevFolder {
     }
 
     /// The key for access tokens: generated once, so that a restart logs nobody out.
-    pub(super) fn jwt_keys(&self) -> anyhow::Result<JwtKeys> {
+    pub(super) fn jwt_secret(&self) -> anyhow::Result<SecretString> {
         let path = self.path.join("jwt.secret");
         let secret = match fs::read_to_string(&path) {
             Ok(secret) => secret,
@@ -62,7 +62,7 @@ impl DevFolder {
             }
             Err(error) => return Err(error).with_context(|| path.display().to_string()),
         };
-        Ok(JwtKeys::parse(Some(&SecretString::from(secret)), None)?)
+        Ok(SecretString::from(secret))
     }
 }
 
@@ -74,6 +74,8 @@ fn lock(path: &Path) -> anyhow::Result<FolderLock> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     #[test]
@@ -89,8 +91,8 @@ mod tests {
     #[test]
     fn a_restart_keeps_the_key() {
         let folder = tempfile::tempdir().unwrap();
-        let kid = || DevFolder::kept(folder.path()).unwrap().jwt_keys().unwrap().current().kid().to_owned();
-        assert_eq!(kid(), kid());
+        let secret = || DevFolder::kept(folder.path()).unwrap().jwt_secret().unwrap().expose_secret().to_owned();
+        assert_eq!(secret(), secret());
     }
 
     #[test]

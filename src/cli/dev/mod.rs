@@ -16,7 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{self, App},
-    config::{BcryptCost, Config, DatabaseConfig, DevParts, LogConfig, LogFormat},
+    config::{
+        BcryptCost, Config, DatabaseConfig, DevParts, LogConfig,
+        dev::{DevSettings, HELP},
+    },
     db::{Db, migrations},
     dev::{
         postgres::{self, EmbeddedPostgres},
@@ -34,10 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The arguments of `platform dev`.
 #[derive(Debug, Args)]
+#[command(after_help = HELP)]
 pub(super) struct DevArgs {
-    /// Port to listen on; 0 selects a free port
-    #[arg(long, default_value = "8080")]
-    port: u16,
     /// Directory where data is kept between runs
     #[arg(long, value_name = "FOLDER", default_value = ".platform")]
     data_dir: PathBuf,
@@ -56,9 +57,9 @@ pub(super) struct DevArgs {
     /// Cluster to use: embedded, real (etcd and kube-apiserver from KUBEBUILDER_ASSETS) or the path of a kubeconfig file
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
     cluster: Cluster,
-    /// Log filter, in the syntax of tracing
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
-    log: String,
+    /// The settings of `platform serve`.
+    #[command(flatten)]
+    settings: DevSettings,
 }
 
 /// What the database contains on the first start.
@@ -98,9 +99,9 @@ fn speed(text: &str) -> Result<Speed, String> {
 }
 
 impl DevArgs {
-    /// The log format: lines, for a person at a terminal.
+    /// The log: by default lines, for a person at a terminal.
     pub(super) fn log(&self) -> LogConfig {
-        LogConfig { format: LogFormat::Text, filter: self.log.clone() }
+        self.settings.log.config()
     }
 
     fn folder(&self) -> anyhow::Result<DevFolder> {
@@ -176,15 +177,21 @@ impl Ground {
 /// Migrates, seeds, serves and announces itself; returns when the server has stopped.
 async fn serve(arguments: &DevArgs, ground: &Ground, stop: CancellationToken) -> anyhow::Result<()> {
     let database_url = ground.postgres.url();
-    let config = Config::for_dev(DevParts {
+    let settings = &arguments.settings;
+    let parts = DevParts {
         database_url: database_url.parse().map_err(anyhow::Error::msg)?,
         kubeconfig: ground.cluster.kubeconfig().to_owned(),
-        port: arguments.port,
-        jwt_keys: ground.folder.jwt_keys()?,
-    });
+        port: settings.http.port,
+        jwt_keys: settings.jwt_keys(ground.folder.jwt_secret()?)?,
+    };
+    let config = Config::of_dev(parts, settings)?;
     let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
-        format!("cannot listen on port {}; choose another --port, or 0 for a free one", arguments.port)
+        format!("cannot listen on {}; choose another --port, or 0 for a free one", config.http.listen)
     })?;
+    if settings.is_exposed() {
+        let address = config.http.listen.ip();
+        tracing::warn!(%address, "LISTEN_ADDR lets other machines log in with the demo accounts");
+    }
     migrate(&config.database).await?;
     let users = arguments.seed.plant(&config.database).await?;
     let ready = Ready::new(listener.local_addr()?, database_url, ground.cluster.kubeconfig(), users);

@@ -14,6 +14,12 @@ pub struct Place {
     pub column: u32,
 }
 
+impl From<Place> for (u32, u32) {
+    fn from(Place { line, column }: Place) -> Self {
+        (line, column)
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)

@@ -31,6 +31,16 @@ pub enum Unreadable {
     Malformed(Place, String),
 }
 
+impl Unreadable {
+    /// Its position in the text, if it has one.
+    pub const fn place(&self) -> Option<Place> {
+        match self {
+            Self::TooLarge(_) => None,
+            Self::Malformed(place, _) => Some(*place),
+        }
+    }
+}
+
 /// The documents in a text, without empty ones.
 ///
 /// # Errors

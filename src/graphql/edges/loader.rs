@@ -12,7 +12,7 @@ use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Keyset, ListEdge, Table};
+use super::{ListEdge, Table};
 use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read};
 use crate::error::ApiError;
@@ -144,14 +144,15 @@ impl<'a, S> Pages<'a, S> {
     where
         E: ListEdge<Row: Selectable<Pg, SelectExpression = S>>,
     {
-        let (later, earlier) = page.bounds(E::DIRECTION);
+        let order = E::order(filter);
+        let (later, earlier) = page.bounds(order.direction);
         Self {
             columns: E::Row::construct_selection(),
             from: Listed::of::<E>(parents, filter),
-            keyset: E::SortedBy::COLUMNS,
+            keyset: order.columns,
             later,
             earlier,
-            ascending: page.ascending(E::DIRECTION),
+            ascending: page.ascending(order.direction),
             limit: page.limit,
         }
     }
@@ -283,7 +284,7 @@ mod tests {
             file.project_id
         }
 
-        fn position(file: &File) -> Position {
+        fn position(file: &File, _: &Vec<String>) -> Position {
             Position::at(DateTime::UNIX_EPOCH, file.id)
         }
 
@@ -313,7 +314,7 @@ mod tests {
             JobId::from_uuid(number.subject)
         }
 
-        fn position(number: &Number) -> Position {
+        fn position(number: &Number, (): &()) -> Position {
             Position::numbered(number.seq, number.subject)
         }
     }

@@ -5,6 +5,7 @@ mod under;
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_graphql::Context;
@@ -35,7 +36,8 @@ pub trait ListEdge: Send + Sync + 'static {
     /// The column with the ID of the parent. Its table is the one that is read.
     type Under: Column<Table: QueryFragment<Pg> + Default + Send + 'static>;
 
-    /// The columns that the list is sorted by: one and the id, or a [`Unique`] one.
+    /// The columns that the list is sorted by, unless the client requests another order: one and the id, or a [`Unique`]
+    /// one.
     type SortedBy: Keyset<Table = Table<Self>>;
 
     /// The columns that are read.
@@ -44,11 +46,11 @@ pub trait ListEdge: Send + Sync + 'static {
     /// The item made from a row: the row itself, unless it has to be converted.
     type Item: Send + Sync + 'static;
 
-    /// Restricts the list; `()` if nothing does. If a viewer may not see every item of the parent, the filter must include
-    /// what they can see.
+    /// Restricts the list, and says in which [`order`](Self::order) it is if that can be chosen; `()` if nothing does. If a
+    /// viewer may not see every item of the parent, the filter must include what they can see.
     type Filter: Clone + Eq + Hash + Debug + Send + Sync + 'static;
 
-    /// The order of the list.
+    /// The direction of [`SortedBy`](Self::SortedBy).
     const DIRECTION: OrderDirection = OrderDirection::Asc;
 
     /// The number of statements that can run at the same time, per thread.
@@ -57,8 +59,13 @@ pub trait ListEdge: Send + Sync + 'static {
     /// The parent that an item belongs to.
     fn parent(item: &Self::Item) -> Id<Self::Parent>;
 
-    /// The position of an item in the list.
-    fn position(item: &Self::Item) -> Position;
+    /// The order of the list. Every order needs an index like that of [`SortedBy`](Self::SortedBy).
+    fn order(_filter: &Self::Filter) -> Order<Table<Self>> {
+        Order::by::<Self::SortedBy>(Self::DIRECTION)
+    }
+
+    /// The position of an item in the list, in the order that the filter says.
+    fn position(item: &Self::Item, filter: &Self::Filter) -> Position;
 
     /// The conditions that all rows of the list meet.
     fn conditions(_filter: &Self::Filter) -> Vec<Condition<Table<Self>>> {
@@ -99,6 +106,25 @@ impl<S: Column<SqlType: Sortable> + Send + Sync + 'static> Keyset for Unique<S> 
     const COLUMNS: &'static [&'static str] = &[S::NAME];
 }
 
+/// The order of a list of rows of `T`.
+#[derive(Debug)]
+pub struct Order<T> {
+    /// The type of the first column.
+    pub sort: SortType,
+    /// The columns of the [`Keyset`].
+    pub columns: &'static [&'static str],
+    /// The direction of all of them.
+    pub direction: OrderDirection,
+    table: PhantomData<fn() -> T>,
+}
+
+impl<T> Order<T> {
+    /// By the columns of `K`.
+    pub const fn by<K: Keyset<Table = T>>(direction: OrderDirection) -> Self {
+        Self { sort: K::SORT, columns: K::COLUMNS, direction, table: PhantomData }
+    }
+}
+
 /// The type of a column that lists can be sorted by.
 pub trait Sortable {
     /// The type of the value in the cursors of such a list.
@@ -117,12 +143,12 @@ impl Sortable for BigInt {
     const SORT: SortType = SortType::Number;
 }
 
-/// The page that a client's arguments request.
+/// The page that a client's arguments request of a list with this filter.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` for each invalid argument.
-pub fn page<E: ListEdge>(args: PageArgs) -> Result<Page, ApiErrors> {
-    Page::parse(args)?.sorted_by(E::SortedBy::SORT)
+pub fn page<E: ListEdge>(args: PageArgs, filter: &E::Filter) -> Result<Page, ApiErrors> {
+    Page::parse(args)?.sorted_by(E::order(filter).sort)
 }
 
 /// The resolver of an edge, for a viewer who can see the parent.
@@ -139,7 +165,8 @@ where
     E: ListEdge,
     T: Written + From<Arc<E::Item>> + 'static,
 {
-    list_page::<E, E, T>(ctx, parent, filter, page::<E>(args)?).await
+    let page = page::<E>(args, &filter)?;
+    list_page::<E, E, T>(ctx, parent, filter, page).await
 }
 
 /// Like [`list`], for a parsed [`page`]. `C` is the edge that is counted: the same list, whatever columns are read of it.
@@ -159,9 +186,10 @@ where
 {
     let items = ctx.read::<PageOf<E>>((parent, filter.clone(), page.clone())).await?.unwrap_or_default();
     let loaders = ctx.loaders()?;
+    let counted = filter.clone();
     let total = TotalCount::by(move |_| {
-        let (loaders, filter) = (Arc::clone(&loaders), filter.clone());
+        let (loaders, filter) = (Arc::clone(&loaders), counted.clone());
         async move { Ok(loaders.read::<CountOf<C>>((parent, filter)).await?.unwrap_or(0)) }
     });
-    Ok(connection(&page, items.to_vec(), |item| E::position(item), T::from, total))
+    Ok(connection(&page, items.to_vec(), |item| E::position(item, &filter), T::from, total))
 }

@@ -1,8 +1,11 @@
 //! A parsed document with its plan. It is the same for everybody who sends the same text, so it is cached and shared.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+};
 use async_graphql::{Name, Positioned, Response, ServerError, Value, Variables};
 
 use super::input::InputLists;
@@ -14,7 +17,7 @@ use super::{OperationLimits, Refusal, rate_limit, tokens};
 use crate::error::ApiErrors;
 use crate::graphql::shape::Shape;
 use crate::graphql::validation::{self, TypeSystem, Valid};
-use crate::graphql::{coercion, collect, syntax};
+use crate::graphql::{coercion, collect, place, syntax};
 
 /// The minimum cost of an operation.
 const MIN_COST: u64 = 1;
@@ -170,13 +173,53 @@ impl Prepared {
         }
     }
 
+    /// Whether it is a mutation that only consists of fields with these names, in its own selection set and in fragments.
+    pub fn mutates_only(&self, names: &[&str]) -> bool {
+        let fragments = &self.document.parsed.fragments;
+        let mut pending = match self.definition() {
+            Some(operation) if operation.node.ty == OperationType::Mutation => vec![&operation.node.selection_set],
+            Some(_) | None => return false,
+        };
+        // A valid document has no cycles, but may spread a fragment any number of times.
+        let mut spread = HashSet::new();
+        while let Some(set) = pending.pop() {
+            for selection in &set.node.items {
+                match &selection.node {
+                    Selection::Field(field) => {
+                        let name = field.node.name.node.as_str();
+                        if name != "__typename" && !names.contains(&name) {
+                            return false;
+                        }
+                    }
+                    Selection::InlineFragment(inline) => pending.push(&inline.node.selection_set),
+                    Selection::FragmentSpread(named) => {
+                        let name = &named.node.fragment_name.node;
+                        let Some(fragment) = fragments.get(name) else { return false };
+                        if spread.insert(name) {
+                            pending.push(&fragment.node.selection_set);
+                        }
+                    }
+                }
+            }
+        }
+        true
+    }
+
     /// The values of its variables, from those that were given and the defaults.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` for each value that does not match the declared type of its variable, with its path.
     pub fn coerce(&self, given: Variables) -> Result<Variables, ApiErrors> {
         let declared = self.definition().map_or(&[][..], |definition| &definition.node.variable_definitions);
-        coercion::coerce(&self.document.types, declared, given)
+        coercion::coerce(&self.document.types, declared, given, |variable| self.place_of(variable))
+    }
+
+    /// The path of the input that a variable is for: `input.name`.
+    pub fn place_of(&self, variable: &str) -> String {
+        let found = self
+            .definition()
+            .and_then(|definition| place::of_variable(&self.document.parsed, &definition.node, variable));
+        found.unwrap_or_else(|| format!("variables.{variable}"))
     }
 
     /// What is executed for these coerced variables.

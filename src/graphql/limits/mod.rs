@@ -61,6 +61,21 @@ impl Default for CallerLimits {
     }
 }
 
+/// The limits of the transports, which are the same for all callers. Part of the request data, with [`CallerLimits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransportLimits {
+    /// The size of the body of an HTTP request, in bytes.
+    pub body_bytes: usize,
+    /// The number of operations in an HTTP request; 0 if they cannot be batched.
+    pub batch: usize,
+    /// The size of a WebSocket message, in bytes.
+    pub message_bytes: usize,
+    /// The number of concurrent operations per WebSocket.
+    pub socket_operations: usize,
+    /// The interval between pings and heartbeats of the server.
+    pub ping_every: Duration,
+}
+
 /// The limits of a single operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationLimits {

@@ -6,7 +6,8 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned};
 
 use super::types::{TypeRule, named};
-use super::{Scope, Scopes, Validator, repeated};
+use super::{Scope, Scopes, Validator, field_of, repeated};
+use crate::graphql::place;
 
 impl<'a> Validator<'a> {
     /// Checks each definition by itself.
@@ -35,7 +36,7 @@ impl<'a> Validator<'a> {
             self.fault(format!("There can be only one variable named \"${name}\"."), [first, again]);
         }
         for variable in &operation.variable_definitions {
-            self.variable_definition(&variable.node, &mut scope);
+            self.variable_definition(&variable.node, operation, &mut scope);
         }
         self.directives(&operation.directives, location, &mut scope);
         match self.types.root(operation.ty) {
@@ -52,7 +53,12 @@ impl<'a> Validator<'a> {
         scope
     }
 
-    fn variable_definition(&mut self, variable: &'a VariableDefinition, scope: &mut Scope<'a>) {
+    fn variable_definition(
+        &mut self,
+        variable: &'a VariableDefinition,
+        operation: &OperationDefinition,
+        scope: &mut Scope<'a>,
+    ) {
         let ty = &variable.var_type;
         let name = named(&ty.node);
         match self.types.rule(name) {
@@ -66,11 +72,27 @@ impl<'a> Validator<'a> {
             }
             Some(TypeRule::Scalar(_) | TypeRule::Enum(_) | TypeRule::Input { .. }) => {
                 if let Some(default) = &variable.default_value {
+                    let before = self.faults.len();
                     self.constant(&default.node, &ty.node, default.pos);
+                    self.move_to_use(before, &variable.name.node, operation);
                 }
             }
         }
         self.directives(&variable.directives, DirectiveLocation::VariableDefinition, scope);
+    }
+
+    /// The faults of a default value are in the field that the variable is used for.
+    fn move_to_use(&mut self, first: usize, variable: &Name, operation: &OperationDefinition) {
+        let Some(faults) = self.faults.get_mut(first..).filter(|faults| !faults.is_empty()) else { return };
+        let used = place::of_variable(self.document, operation, variable);
+        let used = used.unwrap_or_else(|| format!("variables.{variable}"));
+        for fault in faults {
+            let field = match field_of(fault) {
+                Some(inside) if !inside.is_empty() => format!("{used}.{inside}"),
+                _ => used.clone(),
+            };
+            fault.extensions.get_or_insert_default().set("field", field);
+        }
     }
 
     fn fragment(&mut self, name: &'a Name, fragment: &'a Positioned<FragmentDefinition>) -> Scope<'a> {

@@ -48,10 +48,13 @@ impl<'a> Validator<'a> {
     ) {
         for (name, value) in given {
             match rules.get(&name.node) {
-                Some(rule) => self.value(&value.node, &rule.ty, rule.has_default, value.pos, scope),
+                Some(rule) => self.within(&name.node, |this| {
+                    this.value(&value.node, &rule.ty, rule.has_default, value.pos, scope);
+                }),
                 None => {
                     let likely = self.likely(&name.node, rules.keys().map(Name::as_str));
-                    self.fault(format!("Unknown argument \"{}\" on {of}.{likely}", name.node), [name.pos]);
+                    let message = format!("Unknown argument \"{}\" on {of}.{likely}", name.node);
+                    self.within(&name.node, |this| this.value_fault(message, name.pos));
                 }
             }
         }
@@ -60,7 +63,8 @@ impl<'a> Validator<'a> {
         }
         let is_missing = |name: &Name| !given.iter().any(|(given, _)| given.node == *name);
         for (name, rule) in rules.iter().filter(|(name, rule)| rule.is_required() && is_missing(name)) {
-            self.fault(format!("Argument \"{name}\" of type \"{}\" is required on {of}.", rule.ty), [pos]);
+            let message = format!("Argument \"{name}\" of type \"{}\" is required on {of}.", rule.ty);
+            self.within(name, |this| this.value_fault(message, pos));
         }
     }
 }

@@ -21,7 +21,7 @@ mod variables;
 use async_graphql::indexmap::IndexMap;
 use async_graphql::indexmap::map::Entry;
 use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, OperationDefinition, Type};
-use async_graphql::{Name, Pos, Positioned, ServerError};
+use async_graphql::{Name, Pos, Positioned, ServerError, Value};
 
 use crate::error::Code;
 use crate::graphql::errors::coded;
@@ -56,7 +56,7 @@ pub fn validate(
     document: &ExecutableDocument,
     faults: Vec<ServerError>,
 ) -> Result<Valid, Vec<ServerError>> {
-    let mut validator = Validator { types, document, faults, may_select_nothing: false };
+    let mut validator = Validator { types, document, faults, at: Vec::new(), may_select_nothing: false };
     let scopes = validator.definitions();
     let levels = validator.fragments(&scopes);
     // What follows relies on what has been checked so far.
@@ -73,11 +73,11 @@ pub fn validate(
     Err(told(faults))
 }
 
-/// The faults as they are reported: each once, with all its positions.
+/// The faults as they are reported: each once for a field of the input, with all its positions.
 fn told(faults: Vec<ServerError>) -> Vec<ServerError> {
-    let mut told: IndexMap<String, ServerError> = IndexMap::new();
+    let mut told: IndexMap<(String, Option<String>), ServerError> = IndexMap::new();
     for fault in faults {
-        match told.entry(fault.message.clone()) {
+        match told.entry((fault.message.clone(), field_of(&fault).map(str::to_owned))) {
             Entry::Occupied(mut known) => {
                 let places = &mut known.get_mut().locations;
                 let others = fault.locations.into_iter().filter(|place| !places.contains(place)).collect::<Vec<_>>();
@@ -89,6 +89,20 @@ fn told(faults: Vec<ServerError>) -> Vec<ServerError> {
     told.into_values().take(FAULTS_TOLD).collect()
 }
 
+/// The input field of a fault.
+fn field_of(fault: &ServerError) -> Option<&str> {
+    match fault.extensions.as_ref()?.get("field")? {
+        Value::String(field) => Some(field),
+        _ => None,
+    }
+}
+
+/// The fault in this field of the input.
+fn with_field(mut fault: ServerError, field: String) -> ServerError {
+    fault.extensions.get_or_insert_default().set("field", field);
+    fault
+}
+
 fn place(fault: &ServerError) -> Option<(usize, usize)> {
     fault.locations.iter().map(|pos| (pos.line, pos.column)).max()
 }
@@ -98,6 +112,8 @@ struct Validator<'a> {
     types: &'a TypeSystem,
     document: &'a ExecutableDocument,
     faults: Vec<ServerError>,
+    /// The path of the value that is being checked, from the name of its argument.
+    at: Vec<String>,
     may_select_nothing: bool,
 }
 
@@ -134,6 +150,19 @@ struct Scopes<'a> {
 impl Validator<'_> {
     fn fault(&mut self, message: impl Into<String>, positions: impl IntoIterator<Item = Pos>) {
         self.faults.push(coded(Code::GraphqlValidationFailed, message, positions));
+    }
+
+    /// A fault of the value at the current path.
+    fn value_fault(&mut self, message: impl Into<String>, pos: Pos) {
+        let fault = coded(Code::GraphqlValidationFailed, message, [pos]);
+        self.faults.push(with_field(fault, self.at.join(".")));
+    }
+
+    /// Runs `check` one step further into a value.
+    fn within(&mut self, step: impl ToString, check: impl FnOnce(&mut Self)) {
+        self.at.push(step.to_string());
+        check(self);
+        self.at.pop();
     }
 
     /// The suggestion at the end of a fault's message. Many mistakes in a document are not slips of the pen, and

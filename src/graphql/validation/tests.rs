@@ -99,6 +99,35 @@ fn values_are_of_the_type_that_is_expected() {
     refused("{ find(where: {age: 1, age: 2}) { id } }", "There can be only one input field named \"age\".");
 }
 
+/// The fields of the faults of a document.
+fn fields(text: &str) -> Vec<String> {
+    let parsed = parse(text).unwrap();
+    let errors = validate(&types(), &parsed.document, parsed.faults).err().unwrap_or_default();
+    errors.iter().map(|error| super::field_of(error).unwrap_or("-").to_owned()).collect()
+}
+
+#[test]
+fn every_fault_of_a_value_says_which_field_of_the_input_it_is_in() {
+    for (text, field) in [
+        ("{ pet(first: 1.0) { id } }", "first"),
+        ("{ pet(ID: 1) { id } }", "ID"),
+        ("{ find { id } }", "where"),
+        ("{ find(where: {}) { id } }", "where.age"),
+        ("{ find(where: {age: 1, kind: DOOG}) { id } }", "where.kind"),
+        ("{ find(where: {age: 1, nested: {age: 1, nam: 1}}) { id } }", "where.nested.nam"),
+        ("{ find(where: {age: 1, ids: [1, 2, {}]}) { id } }", "where.ids.2"),
+        ("{ list(of: [1, null]) }", "of.1"),
+        ("{ one(of: {a: 1, b: \"x\"}) }", "of"),
+        ("{ one(of: {a: null}) }", "of.a"),
+        ("query($n: Int = 1.5) { one(of: {a: $n}) }", "of.a"),
+        ("query($w: Where! = {age: 1, x: 1}) { find(where: $w) { id } }", "where.x"),
+        ("{ pet { idd } }", "-"),
+    ] {
+        assert_eq!(fields(text), [field], "{text}");
+    }
+    assert_eq!(fields("{ list(of: [null, null, 1, null]) }"), ["of.0", "of.1", "of.3"]);
+}
+
 #[test]
 fn variables_are_declared_used_and_fit() {
     refused("{ pet(id: $id) { id } }", "Variable \"$id\" is not defined by the operation.");

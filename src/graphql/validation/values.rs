@@ -34,7 +34,9 @@ impl<'a> Validator<'a> {
             (Value::Null, _) if ty.nullable => {}
             (Value::Null, _) => self.unexpected(ty, value, pos),
             (Value::List(items), BaseType::List(item)) => {
-                items.iter().for_each(|value| self.value(value, item, false, pos, scope));
+                for (index, value) in items.iter().enumerate() {
+                    self.within(index, |this| this.value(value, item, false, pos, scope));
+                }
             }
             // A single item is coerced to a list.
             (_, BaseType::List(item)) => self.value(value, item, false, pos, scope),
@@ -67,7 +69,8 @@ impl<'a> Validator<'a> {
         for (field, value) in given {
             let Some(rule) = fields.get(field) else {
                 let likely = self.likely(field, fields.keys().map(Name::as_str));
-                self.fault(format!("Field \"{field}\" is not defined by type \"{name}\".{likely}"), [pos]);
+                let message = format!("Field \"{field}\" is not defined by type \"{name}\".{likely}");
+                self.within(field, |this| this.value_fault(message, pos));
                 continue;
             };
             match value {
@@ -81,18 +84,19 @@ impl<'a> Validator<'a> {
                         one_of,
                     });
                 }
-                _ => self.value(value, &rule.ty, rule.has_default, pos, scope),
+                _ => self.within(field, |this| this.value(value, &rule.ty, rule.has_default, pos, scope)),
             }
         }
         for (field, rule) in fields.iter().filter(|(field, rule)| rule.is_required() && !given.contains_key(*field)) {
             let message = format!("Field \"{field}\" of type \"{}\" is required by type \"{name}\".", rule.ty);
-            self.fault(message, [pos]);
+            self.within(field, |this| this.value_fault(message, pos));
         }
         if one_of && given.len() != 1 {
-            self.fault(format!("Exactly one field must be given of type \"{name}\"."), [pos]);
+            self.value_fault(format!("Exactly one field must be given of type \"{name}\"."), pos);
         }
         if one_of && let Some((field, _)) = given.iter().find(|(_, value)| **value == Value::Null) {
-            self.fault(format!("Field \"{field}\" of type \"{name}\" must not be null."), [pos]);
+            let message = format!("Field \"{field}\" of type \"{name}\" must not be null.");
+            self.within(field, |this| this.value_fault(message, pos));
         }
     }
 
@@ -101,7 +105,7 @@ impl<'a> Validator<'a> {
             Value::Enum(given) if values.contains(given) => {}
             Value::Enum(given) => {
                 let likely = self.likely(given, values.iter().map(Name::as_str));
-                self.fault(format!("Value \"{given}\" does not exist in enum \"{name}\".{likely}"), [pos]);
+                self.value_fault(format!("Value \"{given}\" does not exist in enum \"{name}\".{likely}"), pos);
             }
             _ => self.unexpected(ty, value, pos),
         }
@@ -111,7 +115,7 @@ impl<'a> Validator<'a> {
         let shown = value.to_string();
         let start: String = shown.chars().take(80).collect();
         let more = if start.len() < shown.len() { "…" } else { "" };
-        self.fault(format!("Expected a value of type \"{ty}\", found {start}{more}."), [pos]);
+        self.value_fault(format!("Expected a value of type \"{ty}\", found {start}{more}."), pos);
     }
 
     /// Checks a default value, which contains no variables.

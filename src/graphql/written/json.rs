@@ -76,6 +76,16 @@ macro_rules! serialized {
 
 serialized!(str, String, bool, i32, i64);
 
+/// A value of an enum, as a scalar.
+#[derive(Debug, Clone, Copy)]
+pub struct Name<E>(pub E);
+
+impl<E: EnumType> Put for Name<E> {
+    fn put(&self, json: &mut Json) {
+        json.put_enum(self.0);
+    }
+}
+
 impl<V: Put + ?Sized> Put for &V {
     fn put(&self, json: &mut Json) {
         (**self).put(json);

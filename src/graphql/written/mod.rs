@@ -25,7 +25,7 @@ use super::limits::weights::Found;
 use plan::{Plan, write};
 
 pub use edges::{LoadMaybe, LoadOne, Part, each};
-pub use json::{Json, Put};
+pub use json::{Json, Name, Put};
 pub(super) use value::{cost, settle};
 
 /// An object type that declares how its fields are written.

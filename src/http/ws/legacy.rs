@@ -3,9 +3,11 @@
 
 use serde_json::{Value, json};
 
-/// `ka`: keep-alive. The protocol has no response to it.
-pub fn keep_alive() -> String {
-    r#"{"type":"ka"}"#.to_owned()
+use super::message;
+
+/// `ka`: keep-alive. The protocol has no response to it, and its clients ignore a payload.
+pub fn keep_alive(payload: Option<&Value>) -> String {
+    message::with_payload("ka", payload)
 }
 
 /// `connection_error`: why this WebSocket cannot be used.

@@ -109,6 +109,11 @@ fn a_client_may_end_the_connection() {
 fn signs_of_life_come_with_websocket_s_own_pings() {
     let mut socket = ready();
     insta::assert_snapshot!(said(socket.on(Event::PingDue)), @r#"ping; send {"type":"ka"}"#);
+    text(&mut socket, START);
+    socket.on(Event::Frame(Ticket(0), event("{}", Some("c7"))));
+    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @r#"ping; send {"type":"ka","payload":{"cursors":{"1":"c7"}}}"#);
+    text(&mut socket, STOP);
+    socket.on(Event::PingDue);
     socket.on(Event::PingDue);
     insta::assert_snapshot!(said(socket.on(Event::PingDue)), @"close 1001 No response to two pings");
 }

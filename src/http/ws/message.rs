@@ -104,7 +104,7 @@ pub fn ack(payload: &Value) -> String {
     format!(r#"{{"type":"connection_ack","payload":{payload}}}"#)
 }
 
-/// `ping`.
+/// `ping`, whose payload clients ignore unless they know it.
 pub fn ping(payload: Option<&Value>) -> String {
     with_payload("ping", payload)
 }
@@ -114,7 +114,7 @@ pub fn pong(payload: Option<Map<String, Value>>) -> String {
     with_payload("pong", payload.map(Value::Object).as_ref())
 }
 
-fn with_payload(kind: &str, payload: Option<&Value>) -> String {
+pub(super) fn with_payload(kind: &str, payload: Option<&Value>) -> String {
     payload.map_or_else(
         || format!(r#"{{"type":"{kind}"}}"#),
         |payload| format!(r#"{{"type":"{kind}","payload":{payload}}}"#),

@@ -1,6 +1,7 @@
 //! GraphQL over WebSocket at the path of the endpoint: the subprotocol `graphql-transport-ws`, and the older
 //! `graphql-ws` for clients that know no other.
 
+mod identity;
 mod legacy;
 mod message;
 pub mod protocol;
@@ -14,9 +15,9 @@ use futures::FutureExt as _;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 
+use crate::http::credentials::credentials;
 use crate::http::endpoint::Endpoint;
-use crate::http::graphql::credentials;
-use crate::http::service::{GraphqlService, RequestMeta};
+use crate::http::service::{Credentials, GraphqlService, RequestMeta};
 use crate::http::threads;
 use sub_protocol::SubProtocol;
 
@@ -40,8 +41,8 @@ pub async fn upgrade<S: GraphqlService>(endpoint: Endpoint<S>, mut parts: Parts,
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
-    let credentials = match credentials(&parts.headers) {
-        Ok(credentials) => credentials.map(str::to_owned),
+    let credentials = match credentials(&endpoint, &parts).map(Credentials::into_owned) {
+        Ok(credentials) => credentials,
         Err(message) => return (StatusCode::BAD_REQUEST, format!("{message}\n")).into_response(),
     };
     let max_message = endpoint.settings().socket.max_message_bytes;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::message::{self, ClientMessage};
 use super::sub_protocol::SubProtocol;
+use crate::graphql::context::Standing;
 use crate::http::params::Params;
 use crate::http::service::Frame;
 
@@ -126,6 +127,8 @@ pub enum Action {
     Ping,
     /// Authenticate, and respond with [`Event::Accepted`] or [`Event::Refused`].
     Authenticate(Map<String, Value>),
+    /// Authenticate again with these credentials, and respond with [`Event::Refused`] if they are not valid.
+    Renew(String),
     /// Start an operation.
     Start(Ticket, Box<Params>),
     /// Stop an operation that the client has ended.
@@ -145,7 +148,21 @@ enum Phase {
 #[derive(Debug)]
 struct Operation {
     id: Arc<str>,
+    /// Where the client can resume.
     cursor: Option<Arc<str>>,
+    standing: Option<Standing>,
+}
+
+impl Operation {
+    /// Everything up to this cursor was sent, or is not for the client.
+    fn cursor(&mut self) -> Option<&str> {
+        if let Some(moved) = self.standing.as_ref().and_then(Standing::cursor)
+            && self.cursor.as_deref() != Some(moved.as_str())
+        {
+            self.cursor = Some(moved.into());
+        }
+        self.cursor.as_deref()
+    }
 }
 
 /// A WebSocket, from when it is opened until it is closed.
@@ -242,7 +259,7 @@ impl Protocol {
                 vec![Action::Authenticate(payload)]
             }
             (ClientMessage::Init(_), _) => self.close(Close::SecondInit),
-            (ClientMessage::Ping(payload), _) => vec![Action::Send(message::pong(payload))],
+            (ClientMessage::Ping(payload), _) => self.on_ping(payload),
             (ClientMessage::Pong, _) => Vec::new(),
             (ClientMessage::Subscribe { id, params }, Phase::Ready) => self.subscribe(id, params),
             // subscriptions-transport-ws starts its operations immediately after its connection_init.
@@ -252,6 +269,19 @@ impl Protocol {
             (ClientMessage::Subscribe { .. }, _) => self.close(Close::Unauthorized),
             (ClientMessage::Complete { id }, _) => self.stop(&id),
             (ClientMessage::Terminate, _) => self.close(Close::Terminated),
+        }
+    }
+
+    /// A ping can contain a new access token, for a WebSocket that ends when the one it has expires. It is not sent back.
+    fn on_ping(&self, mut payload: Option<Map<String, Value>>) -> Vec<Action> {
+        let authorization = match (self.phase, payload.as_mut()) {
+            (Phase::Ready, Some(payload)) => payload.remove("authorization"),
+            _ => None,
+        };
+        let pong = Action::Send(message::pong(payload));
+        match authorization {
+            Some(Value::String(authorization)) => vec![Action::Renew(authorization), pong],
+            Some(_) | None => vec![pong],
         }
     }
 
@@ -283,7 +313,7 @@ impl Protocol {
         let (id, ticket) = (Arc::<str>::from(id), Ticket(self.next_ticket));
         self.next_ticket += 1;
         self.tickets.insert(Arc::clone(&id), ticket);
-        self.operations.insert(ticket, Operation { id, cursor: None });
+        self.operations.insert(ticket, Operation { id, cursor: None, standing: None });
         if self.phase == Phase::Ready {
             actions.push(Action::Start(ticket, params));
         } else {
@@ -294,9 +324,9 @@ impl Protocol {
 
     fn on_frame(&mut self, ticket: Ticket, frame: Frame) -> Vec<Action> {
         match frame {
-            Frame::Begun { cursor } => {
+            Frame::Begun { cursor, standing } => {
                 if let Some(operation) = self.operations.get_mut(&ticket) {
-                    operation.cursor = Some(cursor);
+                    (operation.cursor, operation.standing) = (Some(cursor), standing);
                 }
                 Vec::new()
             }
@@ -307,7 +337,8 @@ impl Protocol {
                 }
                 None => Vec::new(),
             },
-            Frame::Refused { errors } => match self.forget(ticket) {
+            // Not `next` and `complete`: to a client, that is a subscription that has done what it was for.
+            Frame::Refused { errors } | Frame::Failed { errors, .. } => match self.forget(ticket) {
                 Some(operation) => vec![Action::Send(self.spoken.error(&operation.id, &errors)), Action::Stop(ticket)],
                 None => Vec::new(),
             },
@@ -320,7 +351,7 @@ impl Protocol {
         }
         self.unanswered_pings += 1;
         // Browsers answer WebSocket pings themselves; proxies and GraphQL clients rely on those of the protocol.
-        let keep_alive = if self.phase == Phase::Ready { self.spoken.keep_alive() } else { None };
+        let keep_alive = if self.phase == Phase::Ready { self.spoken.keep_alive(self.cursors()) } else { None };
         [Action::Ping].into_iter().chain(keep_alive.map(Action::Send)).collect()
     }
 
@@ -329,15 +360,16 @@ impl Protocol {
     fn on_drained(&mut self, retry_after_ms: u64) -> Vec<Action> {
         let mut actions = Vec::with_capacity(2);
         if self.phase == Phase::Ready {
-            let cursors: Map<String, Value> = self
-                .operations
-                .values()
-                .filter_map(|operation| Some((operation.id.to_string(), Value::from(operation.cursor.as_deref()?))))
-                .collect();
-            actions.extend(self.spoken.draining(retry_after_ms, cursors).map(Action::Send));
+            actions.extend(self.spoken.draining(retry_after_ms, self.cursors()).map(Action::Send));
         }
         actions.extend(self.close(Close::Restart { retry_after_ms }));
         actions
+    }
+
+    /// Where each operation that can be resumed can be resumed from now on.
+    fn cursors(&mut self) -> Map<String, Value> {
+        let operations = self.operations.values_mut();
+        operations.filter_map(|operation| Some((operation.id.to_string(), operation.cursor()?.into()))).collect()
     }
 
     fn forget(&mut self, ticket: Ticket) -> Option<Operation> {

@@ -13,6 +13,7 @@ pub(super) fn said(actions: Vec<Action>) -> String {
     let words = actions.into_iter().map(|action| match action {
         Action::Send(text) => format!("send {text}"),
         Action::Ping => "ping".to_owned(),
+        Action::Renew(credentials) => format!("renew {credentials}"),
         Action::Authenticate(payload) => format!("authenticate {}", Value::Object(payload)),
         Action::Start(ticket, params) => format!("start #{} {}", ticket.0, params.query().unwrap_or_default()),
         Action::Stop(ticket) => format!("stop #{}", ticket.0),
@@ -57,6 +58,38 @@ fn a_refused_operation_gets_error_and_nothing_after_it() {
 }
 
 #[test]
+fn a_failed_subscription_gets_error_and_not_complete_so_that_its_client_does_not_take_it_for_done() {
+    let mut socket = ready();
+    text(&mut socket, SUBSCRIBE);
+    socket.on(Event::Frame(Ticket(0), event("{}", Some("c7"))));
+    let errors = r#"[{"message":"too slow","extensions":{"cursor":"c7","retryable":true}}]"#;
+    let failed = Frame::Failed { errors: errors.into(), cursor: Some("c7".into()), retryable: true };
+    insta::assert_snapshot!(said(socket.on(Event::Frame(Ticket(0), failed))), @r#"send {"type":"error","id":"1","payload":[{"message":"too slow","extensions":{"cursor":"c7","retryable":true}}]}; stop #0"#);
+    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @r#"ping; send {"type":"ping"}"#);
+}
+
+#[test]
+fn a_ping_tells_where_each_subscription_can_be_resumed_although_nothing_was_sent() {
+    let mut socket = ready();
+    text(&mut socket, SUBSCRIBE);
+    let reached = Arc::new(std::sync::Mutex::new(None));
+    let asked = Arc::clone(&reached);
+    let standing = Some(Standing::by(move || asked.lock().unwrap().clone()));
+    socket.on(Event::Frame(Ticket(0), Frame::Begun { cursor: "c0".into(), standing }));
+    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @r#"ping; send {"type":"ping","payload":{"cursors":{"1":"c0"}}}"#);
+    *reached.lock().unwrap() = Some("c5".to_owned());
+    socket.on(Event::Alive);
+    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @r#"ping; send {"type":"ping","payload":{"cursors":{"1":"c5"}}}"#);
+    // While it is sending, it stands at what it has sent.
+    *reached.lock().unwrap() = None;
+    socket.on(Event::Frame(Ticket(0), event("{}", Some("c7"))));
+    socket.on(Event::Alive);
+    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @r#"ping; send {"type":"ping","payload":{"cursors":{"1":"c7"}}}"#);
+    text(&mut socket, r#"{"type":"complete","id":"1"}"#);
+    insta::assert_snapshot!(said(socket.on(Event::PingDue)), @r#"ping; send {"type":"ping"}"#);
+}
+
+#[test]
 fn every_breach_has_its_close_code() {
     insta::assert_snapshot!(text(&mut Protocol::new(SubProtocol::Transport, 2), "?"), @"close 4400 Invalid message: not a JSON object with a type");
     insta::assert_snapshot!(said(Protocol::new(SubProtocol::Transport, 2).on(Event::Binary)), @"close 4400 Invalid message: binary");
@@ -89,6 +122,16 @@ fn init_in_time_makes_the_time_out_void() {
 fn ping_is_answered_with_its_payload_even_before_init() {
     let mut socket = Protocol::new(SubProtocol::Transport, 2);
     insta::assert_snapshot!(text(&mut socket, r#"{"type":"ping","payload":{"n":1}}"#), @r#"send {"type":"pong","payload":{"n":1}}"#);
+}
+
+#[test]
+fn a_ping_with_a_token_renews_it_after_the_init_and_the_pong_does_not_contain_it() {
+    let ping = r#"{"type":"ping","payload":{"authorization":"Bearer t","n":1}}"#;
+    let mut socket = Protocol::new(SubProtocol::Transport, 2);
+    insta::assert_snapshot!(text(&mut socket, ping), @r#"send {"type":"pong","payload":{"authorization":"Bearer t","n":1}}"#);
+    insta::assert_snapshot!(text(&mut ready(), ping), @r#"renew Bearer t; send {"type":"pong","payload":{"n":1}}"#);
+    let wrong = r#"{"type":"ping","payload":{"authorization":7}}"#;
+    insta::assert_snapshot!(text(&mut ready(), wrong), @r#"send {"type":"pong","payload":{}}"#);
 }
 
 #[test]

@@ -3,25 +3,24 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use futures::future::BoxFuture;
+use futures::future::{self, BoxFuture};
 use futures::stream::{self, AbortHandle, BoxStream, FuturesUnordered, SelectAll};
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
+use super::identity::{self, Authenticated, Identity};
 use super::protocol::{Action, Close, Event, Protocol, Ticket};
 use super::sub_protocol::SubProtocol;
 use crate::error::{ApiError, Code};
-use crate::graphql::limits::Admission;
 use crate::http::answer;
 use crate::http::endpoint::{Endpoint, Panicked};
 use crate::http::operation::Kind;
 use crate::http::params::Params;
-use crate::http::service::{Frame, GraphqlService, RequestMeta, Revocation};
+use crate::http::service::{Credentials, Frame, GraphqlService, RequestMeta, Revocation};
 use crate::http::telemetry::{Ongoing, Telemetry};
 
 /// The number of events that are processed before they are written.
@@ -52,7 +51,7 @@ pub(super) fn serve<S: GraphqlService>(
     spoken: SubProtocol,
     websocket: WebSocket,
     meta: RequestMeta,
-    credentials: Option<String>,
+    credentials: Credentials<'static>,
 ) -> impl Future<Output = ()> + Send + 'static {
     let counted = Ongoing::socket();
     let settings = &endpoint.settings().socket;
@@ -81,7 +80,9 @@ pub(super) fn serve<S: GraphqlService>(
 /// A rare event of a WebSocket. Only those that are signaled are polled.
 enum Signal<C> {
     Authenticated(Authenticated<C>),
-    Revoked(Revocation),
+    Renewed(Result<C, Close>),
+    /// `None` if it is no longer waited for.
+    Revoked(Option<Revocation>),
     InitTimeout,
     PingDue,
     DrainDue,
@@ -125,15 +126,6 @@ impl Said {
     }
 }
 
-struct Identity<C> {
-    caller: C,
-    /// The position of the event log when the caller was authenticated.
-    cursor: Option<Arc<str>>,
-    _counted: Admission,
-}
-
-type Authenticated<C> = Result<Identity<C>, Close>;
-
 struct Socket<S: GraphqlService> {
     protocol: Protocol,
     websocket: WebSocket,
@@ -143,7 +135,8 @@ struct Socket<S: GraphqlService> {
     finite: HashSet<Ticket>,
     signals: FuturesUnordered<BoxFuture<'static, Signal<S::Caller>>>,
     identity: Option<Identity<S::Caller>>,
-    credentials: Option<String>,
+    /// Those of the upgrade, until the `connection_init`.
+    credentials: Credentials<'static>,
     endpoint: Endpoint<S>,
     meta: RequestMeta,
 }
@@ -212,6 +205,7 @@ impl<S: GraphqlService> Socket<S> {
                     Action::Send(text) => self.websocket.feed(Message::Text(Utf8Bytes::from(text))).await?,
                     Action::Ping => self.websocket.feed(Message::Ping(bytes::Bytes::new())).await?,
                     Action::Authenticate(payload) => self.authenticate(&payload),
+                    Action::Renew(authorization) => self.renew(authorization),
                     // Boxed, so that a WebSocket is not always as large as when it starts an operation.
                     Action::Start(ticket, params) => events.extend(Box::pin(self.start(ticket, *params)).await),
                     Action::Stop(ticket) => self.forget(ticket),
@@ -233,33 +227,44 @@ impl<S: GraphqlService> Socket<S> {
     }
 
     fn authenticate(&mut self, payload: &Map<String, Value>) {
-        let said = ["authorization", "Authorization"].iter().find_map(|key| payload.get(*key)?.as_str());
-        let credentials = said.map(str::to_owned).or_else(|| self.credentials.take());
-        let (endpoint, meta) = (self.endpoint.clone(), self.meta.clone());
-        let authenticated = async move {
-            let service = endpoint.service();
-            let caller = service.authenticate(credentials.as_deref(), &meta.peer).await.map_err(|error| {
-                if error.code.is_retryable() {
-                    let again = endpoint.lifecycle().retry_after();
-                    Close::Restart { retry_after_ms: u64::try_from(again.as_millis()).unwrap_or(1_000) }
-                } else {
-                    Close::Forbidden(format!("Forbidden: {error}"))
-                }
-            })?;
-            let limits = service.limits(&caller);
-            let account = endpoint.account(&caller, &meta);
-            let counted = account.open_socket(&limits).map_err(|_| Close::TooManySockets(limits.sockets))?;
-            let cursor = service.event_cursor(&caller).await;
-            Ok(Identity { caller, cursor, _counted: counted })
-        };
+        let credentials = identity::said(payload, std::mem::replace(&mut self.credentials, Credentials::Nothing));
+        let authenticated = identity::identify(self.endpoint.clone(), credentials, self.meta.clone());
         self.signals.push(authenticated.map(Signal::Authenticated).boxed());
+    }
+
+    /// Checks a new access token of the caller, one at a time: if a client sends two at once, either will do.
+    fn renew(&mut self, authorization: String) {
+        let Some(identity) = &mut self.identity else { return };
+        if !std::mem::replace(&mut identity.renewing, true) {
+            let before = identity.caller.clone();
+            let renewed = identity::renew(self.endpoint.clone(), before, authorization, self.meta.clone());
+            self.signals.push(renewed.map(Signal::Renewed).boxed());
+        }
+    }
+
+    /// Waits for the end of the caller's session.
+    fn watch(&mut self) {
+        let Some(identity) = &mut self.identity else { return };
+        let (revoked, watched) = future::abortable(self.endpoint.service().revoked(&identity.caller));
+        if let Some(before) = identity.watched.replace(watched) {
+            before.abort();
+        }
+        self.signals.push(revoked.map(|revocation| Signal::Revoked(revocation.ok())).boxed());
     }
 
     /// The immediate result of a signal, if there is one.
     fn on_signal(&mut self, signal: Signal<S::Caller>) -> Option<Event> {
         match signal {
             Signal::Authenticated(outcome) => Some(self.on_authenticated(outcome)),
-            Signal::Revoked(revocation) => Some(Event::Revoked(revocation.reason())),
+            Signal::Renewed(Ok(caller)) => {
+                if let Some(identity) = &mut self.identity {
+                    (identity.caller, identity.renewing) = (caller, false);
+                }
+                self.watch();
+                None
+            }
+            Signal::Renewed(Err(close)) => Some(Event::Refused(close)),
+            Signal::Revoked(revocation) => revocation.map(|revocation| Event::Revoked(revocation.reason())),
             Signal::InitTimeout => Some(Event::InitTimeout),
             Signal::PingDue => {
                 self.signals.push(after(self.endpoint.settings().socket.ping_every, Signal::PingDue));
@@ -278,12 +283,12 @@ impl<S: GraphqlService> Socket<S> {
     fn on_authenticated(&mut self, outcome: Authenticated<S::Caller>) -> Event {
         match outcome {
             Ok(mut identity) => {
-                self.signals.push(self.endpoint.service().revoked(&identity.caller).map(Signal::Revoked).boxed());
                 let mut ack = self.acknowledgement(&identity.caller);
                 if let Some(cursor) = identity.cursor.take() {
                     ack["cursor"] = cursor.as_ref().into();
                 }
                 self.identity = Some(identity);
+                self.watch();
                 Event::Accepted { ack }
             }
             Err(close) => Event::Refused(close),

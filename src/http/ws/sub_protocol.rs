@@ -50,15 +50,16 @@ impl SubProtocol {
         let ack = message::ack(payload);
         match self {
             Self::Transport | Self::Either => vec![ack],
-            Self::Legacy => vec![ack, legacy::keep_alive()],
+            Self::Legacy => vec![ack, legacy::keep_alive(None)],
         }
     }
 
-    /// The keep-alive message for acknowledged clients.
-    pub(super) fn keep_alive(self) -> Option<String> {
+    /// The keep-alive message for acknowledged clients, with where each operation can be resumed from now on.
+    pub(super) fn keep_alive(self, cursors: Map<String, Value>) -> Option<String> {
+        let payload = (!cursors.is_empty()).then(|| serde_json::json!({ "cursors": cursors }));
         match self {
-            Self::Transport => Some(message::ping(None)),
-            Self::Legacy => Some(legacy::keep_alive()),
+            Self::Transport => Some(message::ping(payload.as_ref())),
+            Self::Legacy => Some(legacy::keep_alive(payload.as_ref())),
             Self::Either => None,
         }
     }
@@ -81,7 +82,7 @@ impl SubProtocol {
         message::spliced(if self == Self::Legacy { "data" } else { "next" }, id, payload)
     }
 
-    /// An operation was never executed: these errors, a JSON array, say why.
+    /// An operation was never executed, or has failed: these errors, a JSON array, say why.
     pub(super) fn error(self, id: &str, errors: &str) -> String {
         match self {
             Self::Legacy => message::spliced("error", id, &legacy::one_error(errors)),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 
-use super::origins::{Door, Origins};
+use super::origins::{Door, Origins, dotted};
 use super::{Draft, GPU, MAX_TASKS, TaskGroup};
 use crate::cluster::image::ImageReference;
 use crate::cluster::pod_rules;
@@ -262,12 +262,12 @@ fn merge_resources(container: &mut Container, wanted: &ResourcesInput, origins: 
 /// Checks every path; rejects every claim, because the platform does not have storage claims yet.
 fn mounts(mounts: &[MountInput], root: &str, problems: &mut Problems) {
     for violation in pod_rules::mount_paths(mounts.iter().map(|mount| mount.path.as_str()), root) {
-        let message = super::check::sentence(&violation.path, &violation.why);
-        problems.push(ApiError::bad_input(violation.path, message));
+        let message = super::check::sentence(&dotted(&violation.path), &violation.why);
+        problems.push(ApiError::bad_input(dotted(&violation.path), message));
     }
     for (index, mount) in mounts.iter().enumerate() {
         let shown: String = mount.claim.chars().take(80).collect();
-        problems.push(ApiError::not_found("storage claim", shown).at(format!("{root}[{index}].claim")));
+        problems.push(ApiError::not_found("storage claim", shown).at(format!("{root}.{index}.claim")));
     }
 }
 

@@ -61,7 +61,8 @@ pub fn check(draft: &Draft, source: &'static str, gpus: &GpuResources) -> Vec<(A
 
 /// The message at an input field: the field's own name and the problem.
 pub(super) fn sentence(field: &str, why: &str) -> String {
-    let name = field.strip_prefix("input.").and_then(|rest| rest.split_once('.')).map_or(field, |(_, name)| name);
+    let inside = field.strip_prefix("input.source.").or_else(|| field.strip_prefix("input."));
+    let name = inside.and_then(|rest| rest.split_once('.')).map_or(field, |(_, name)| name);
     let name = name.strip_prefix("resources.").unwrap_or(name);
     format!("{name} {why}")
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::error::Problems;
 use crate::graphql::scalars::Quantity;
-use crate::jobs::draft::{GPU, TaskGroup};
+use crate::jobs::draft::{Door, GPU, TaskGroup};
 use crate::jobs::input::{EnvVarInput, JobOverridesInput, JobSpecInput, ResourcesInput};
 
 fn of_commit(tasks: Vec<Value>) -> Draft {
@@ -73,9 +73,9 @@ fn a_problem_of_a_commit_is_told_with_its_path_and_one_of_an_override_at_its_fie
     Mounts input.commitId: tasks[0].spec.containers[0].volumeMounts[0].name was "v", which is not a volume of the pod
     Mounts input.commitId: tasks[0].spec.containers[0].volumeMounts[0].mountPath was "rel"; it must be an absolute path without ".."
     Image input.overrides.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
-    Container input.overrides.env[0].name: env[0].name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
+    Container input.overrides.env.0.name: env.0.name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
     Container input.commitId: tasks[0].spec.containers[0].env[2].name was "A", which is given twice
-    Container input.overrides.env[2].name: env[2].name was "B", which is given twice
+    Container input.overrides.env.2.name: env.2.name was "B", which is given twice
     "#);
 }
 
@@ -209,7 +209,7 @@ proptest! {
             ..spec("")
         };
         let mut problems = Problems::default();
-        let mut draft = Draft::of_spec(spec, &mut problems);
+        let mut draft = Draft::of_spec(spec, Door::Spec, &mut problems);
         let is_merged = draft.override_with(overrides.clone()).is_ok();
         let found = check(&draft, "input.spec", &GpuResources::default());
         for (_, problem) in &found {

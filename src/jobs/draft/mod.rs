@@ -17,7 +17,8 @@ use crate::jobs::input::{JobOverridesInput, JobSpecInput};
 
 pub use check::check;
 pub use manifest::Placement;
-use origins::{Door, Origins};
+pub use origins::Door;
+use origins::Origins;
 pub use payload::from_yaml;
 
 /// Maximum number of tasks in a job: the definition of FlashJob has the same limit.
@@ -85,14 +86,14 @@ impl Draft {
     /// Every invalid field, under `input.spec`.
     pub fn from_spec(spec: JobSpecInput) -> Result<Self, ApiErrors> {
         let mut problems = Problems::default();
-        let draft = Self::of_spec(spec, &mut problems);
+        let draft = Self::of_spec(spec, Door::Spec, &mut problems);
         problems.finish().map(|()| draft)
     }
 
-    /// The draft for a spec, without the invalid fields: they are reported under `input.spec`.
-    pub fn of_spec(spec: JobSpecInput, problems: &mut Problems) -> Self {
+    /// The draft for a spec, without the invalid fields: they are reported where the spec is in the input.
+    pub fn of_spec(spec: JobSpecInput, door: Door, problems: &mut Problems) -> Self {
         let mut draft = Self { tasks: TaskGroup::of_tasks([changes::bare_task()]), ..Self::default() };
-        changes::apply(&mut draft, overrides_of(spec), Door::Spec, problems);
+        changes::apply(&mut draft, overrides_of(spec), door, problems);
         draft
     }
 

@@ -8,7 +8,9 @@ use super::Draft;
 /// The part of the input that contains fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
-    /// The spec in the input.
+    /// The spec in the input's source.
+    Source,
+    /// The spec in the input itself.
     Spec,
     /// The overrides for one run.
     Overrides,
@@ -18,6 +20,7 @@ impl Door {
     /// The path of the part.
     pub const fn root(self) -> &'static str {
         match self {
+            Self::Source => "input.source.spec",
             Self::Spec => "input.spec",
             Self::Overrides => "input.overrides",
         }
@@ -59,22 +62,27 @@ impl Origins {
         }
     }
 
-    /// The input field for a path in the container: `input.spec.env[1].name` for `env[3].name`.
+    /// The input field for a path in the container: `input.spec.env.1.name` for `env[3].name`.
     fn of(&self, path: &str) -> Option<Origin> {
         if let Some((index, rest)) = path.strip_prefix("env[").and_then(|rest| rest.split_once(']')) {
             let (door, place) = (*self.env.get(index.parse::<usize>().ok()?)?)?;
-            return Some(Origin::Field(format!("{}.env[{place}]{rest}", door.root())));
+            return Some(Origin::Field(format!("{}.env.{place}{}", door.root(), dotted(rest))));
         }
         let inside =
             |part: &str| path.strip_prefix(part).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
         let found = self.fields.iter().find_map(|(part, origin)| Some((origin, inside(part)?)));
         if let Some(((door, field), rest)) = found {
-            return Some(Origin::Field(format!("{}.{field}{rest}", door.root())));
+            return Some(Origin::Field(format!("{}.{field}{}", door.root(), dotted(rest))));
         }
         let request = path.strip_prefix("resources.limits").map(|rest| format!("resources.requests{rest}"))?;
         let (door, field) = self.fields.get(&request)?;
         Some(Origin::Request(format!("{}.{field}", door.root())))
     }
+}
+
+/// A path as the path of an input field: `env.3.name` for `env[3].name`.
+pub(super) fn dotted(path: &str) -> String {
+    path.replace('[', ".").replace(']', "")
 }
 
 /// Where in the input a part of a pod was set.

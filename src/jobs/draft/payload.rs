@@ -17,7 +17,8 @@ const RUNNABLE: &str = "Pod, Job or FlashJob";
 /// kind or that the platform does not implement.
 pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
     let refused = |message: String| ApiErrors::from(ApiError::bad_input(field, message));
-    let documents = yaml::read(yaml).map_err(|error| refused(error.to_string()))?;
+    let documents =
+        yaml::read(yaml).map_err(|error| ApiError::bad_input(field, error.to_string()).placed(error.place()))?;
     let mut runnable = Vec::new();
     for (index, node) in documents.iter().enumerate() {
         match objects::kind_of(node) {
@@ -26,7 +27,10 @@ pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
             }
             Ok(kind) if kind.runs() => runnable.push((index + 1, kind, node)),
             Ok(_) => {}
-            Err(problem) => return Err(refused(format!("document {}: {problem}", index + 1))),
+            Err(problem) => {
+                let message = format!("document {}: {problem}", index + 1);
+                return Err(ApiError::bad_input(field, message).placed(Some(problem.place)).into());
+            }
         }
     }
     let (number, kind, node) = match runnable.as_slice() {
@@ -41,7 +45,9 @@ pub fn from_yaml(yaml: &str, field: &'static str) -> Result<Draft, ApiErrors> {
     };
     let told = |problems: Vec<Problem>| {
         let title = format!("document {number}, {}", objects::title(kind, node));
-        ApiErrors(problems.iter().map(|problem| ApiError::bad_input(field, format!("{title}: {problem}"))).collect())
+        let one =
+            |problem: &Problem| ApiError::bad_input(field, format!("{title}: {problem}")).placed(Some(problem.place));
+        ApiErrors(problems.iter().map(one).collect())
     };
     let workload = read(kind, node).map_err(told)?;
     workload.map(draft).ok_or_else(|| refused(format!("the config contains no {RUNNABLE} to run")))

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::cluster::logs::{After, Mark, Position};
+use crate::cursors::CursorKind;
 use crate::error::ApiError;
 use crate::ids::JobId;
 
@@ -111,10 +112,9 @@ impl Place {
     /// `BAD_USER_INPUT` at `after` if it is not a cursor of this log.
     pub fn from_cursor(cursor: &str, job: JobId, task: i32) -> Result<Self, ApiError> {
         let place = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| Self::parse(&String::from_utf8(bytes).ok()?));
-        place.filter(|place| place.job == job && place.task == task).ok_or_else(|| {
-            let shown: String = cursor.chars().take(80).collect();
-            ApiError::bad_input("after", format!("\"{shown}\" is not a cursor of the log of task {task} of {job}"))
-        })
+        place
+            .filter(|place| place.job == job && place.task == task)
+            .ok_or_else(|| CursorKind::Log.misplaced("after", cursor, format_args!("the log of task {task} of {job}")))
     }
 
     fn parse(text: &str) -> Option<Self> {

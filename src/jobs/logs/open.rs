@@ -15,9 +15,10 @@ use crate::feeds::parts::{self, part};
 use crate::feeds::{Audience, Channel};
 use crate::graphql::ApiResult;
 use crate::graphql::context::RequestExt;
+use crate::graphql::ids::GivenId;
 use crate::graphql::loaders::ReadExt;
-use crate::graphql::scalars::Cursor;
-use crate::ids::JobId;
+use crate::graphql::scalars::FeedCursor;
+use crate::ids::JobKind;
 use crate::jobs::event::JobEvent;
 use crate::jobs::loader::JobObject;
 use crate::jobs::model::log::stages;
@@ -28,9 +29,9 @@ use crate::jobs::query;
 const MAX_TAIL: i32 = 10_000;
 
 /// The arguments of a client.
-pub struct Asked {
+pub struct Asked<'a> {
     /// The job.
-    pub job: JobId,
+    pub job: &'a GivenId<JobKind>,
     /// The index of its task.
     pub task: i32,
     /// The container; all if `None`.
@@ -38,19 +39,20 @@ pub struct Asked {
     /// The number of existing lines to start with.
     pub tail_lines: Option<i32>,
     /// The cursor of the last chunk it received.
-    pub after: Option<Cursor>,
+    pub after: Option<FeedCursor>,
 }
 
 /// The resolver of a log. Like that of a feed it runs for each subscriber, and for the executions that they share.
 ///
 /// # Errors
 /// `NOT_FOUND` for a job that the client may not see, or `BAD_USER_INPUT` for each invalid argument.
-pub async fn open(ctx: &Context<'_>, asked: Asked) -> Result<BoxStream<'static, ApiResult<LogChunk>>, ApiErrors> {
-    let Asked { job: id, task, container, tail_lines, after } = asked;
+pub async fn open(ctx: &Context<'_>, asked: Asked<'_>) -> Result<BoxStream<'static, ApiResult<LogChunk>>, ApiErrors> {
+    let Asked { job, task, container, tail_lines, after } = asked;
     if let Some(told) = parts::executed(ctx, |chunk: Arc<Chunk>| (chunk.place.cursor(), LogChunk::from(&*chunk)))? {
         return Ok(told);
     }
     let rights = parts::rights(ctx).await?;
+    let id = job.at("jobId")?;
     let group = query::group_of(ctx, id).await.map_err(|error| error.at("jobId"))?;
     let scope = Scope::within(group, id);
     policy::check(rights.caller(), Action::ViewJob, scope).map_err(|error| error.at("jobId"))?;

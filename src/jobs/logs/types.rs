@@ -7,14 +7,14 @@ pub use super::course::LogEnd;
 use super::follow::Chunk;
 use crate::cluster::logs::Line;
 use crate::graphql::limits::directives::assumed_list;
-use crate::graphql::scalars::Cursor;
+use crate::graphql::scalars::FeedCursor;
 
 /// A chunk of a task's log: the lines that a container wrote within a tenth of a second, at most 64 KiB.
 #[derive(Debug, SimpleObject)]
 pub struct LogChunk {
     /// The position in the log after this chunk. Pass it as `after` to `jobLogs` to resume from here without repeating
     /// lines.
-    pub cursor: Cursor,
+    pub cursor: FeedCursor,
     /// The index of the task within the job.
     pub task: i32,
     /// The name of the pod that wrote the lines; null if the task never had a pod.
@@ -45,7 +45,7 @@ pub struct LogLine {
 impl From<&Chunk> for LogChunk {
     fn from(chunk: &Chunk) -> Self {
         Self {
-            cursor: Cursor(chunk.place.cursor()),
+            cursor: FeedCursor(chunk.place.cursor()),
             task: chunk.place.task,
             pod: chunk.pod.clone(),
             pod_uid: chunk.place.pod.clone(),

@@ -189,6 +189,13 @@ fn escaped_by_go(json: &str) -> usize {
 #[diesel(sql_type = Jsonb)]
 pub struct JsonText(Box<str>);
 
+impl JsonText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The version of PostgreSQL's binary format of jsonb.
 const JSONB: u8 = 1;
 

@@ -6,6 +6,8 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub mod manifest;
 pub(crate) mod observed;
+pub(crate) mod quota;
+pub(crate) mod spec;
 pub(crate) mod submit;
 pub(crate) mod task;
 

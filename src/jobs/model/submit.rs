@@ -49,7 +49,7 @@ pub async fn insert(writes: &mut Writes<'_>, job: &NewJob<'_>) -> QueryResult<()
 }
 
 /// The quota of a project; `None` means unlimited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = project_quotas, check_for_backend(diesel::pg::Pg))]
 pub struct Quota {
     /// GPUs.

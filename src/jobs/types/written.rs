@@ -42,6 +42,7 @@ impl Written for Job {
             "startedAt" => Part::held(|job, json| job.held().map(|job| json.put(&job.started_at))),
             "finishedAt" => Part::held(|job, json| job.held().map(|job| json.put(&job.finished_at))),
             "cancelRequestedAt" => Part::held(|job, json| job.held().map(|job| json.put(&job.cancel_requested_at))),
+            "viewerCanCancel" => Part::scalar(|ctx, jobs| each(jobs, |job| job.can_be_cancelled(ctx)).boxed()),
             "project" => Part::one(|ctx, jobs| projects(ctx, jobs).boxed()),
             "submittedBy" => Part::one(|ctx, jobs| submitters(ctx, jobs).boxed()),
             "events" => Part::one(|ctx, jobs| pages_of_events(ctx, jobs).boxed()),
@@ -53,6 +54,7 @@ impl Written for Job {
 impl Written for JobEvent {
     fn part(field: &str) -> Option<Part<Self>> {
         Some(match field {
+            "id" => Part::column(|event, json| json.put(&event.0.seq.id())),
             "cursor" => Part::column(|event, json| json.put(&event.0.seq.cursor())),
             "at" => Part::column(|event, json| json.put(&event.0.at)),
             "kind" => Part::column(|event, json| json.put_enum(event.0.event.kind)),

@@ -1,0 +1,10 @@
+DROP INDEX config_files_name_idx;
+DROP INDEX jobs_finished_idx;
+DROP INDEX jobs_name_idx;
+DROP INDEX jobs_queue_idx;
+DROP INDEX jobs_search_idx;
+DROP INDEX config_files_search_idx;
+DROP INDEX projects_search_idx;
+DROP INDEX groups_search_idx;
+DROP INDEX users_search_idx;
+DROP FUNCTION name_words(text);

@@ -1,0 +1,26 @@
+//! What the viewer can do with a job.
+
+use async_graphql::Context;
+
+use super::Job;
+use crate::auth::acting::PolicyExt;
+use crate::auth::policy::{Action, Scope};
+use crate::error::ApiError;
+use crate::graphql::loaders::ReadExt;
+use crate::projects::loader::GroupOfProject;
+
+impl Job {
+    /// Whether the viewer can cancel the job in its current phase.
+    pub(super) async fn can_be_cancelled(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
+        if self.row.phase().is_terminal() {
+            return Ok(false);
+        }
+        let group = match self.group {
+            Some(group) => Some(group),
+            None => ctx.read::<GroupOfProject>(self.row.project_id()).await?,
+        };
+        let id = self.row.id();
+        let group = group.ok_or_else(|| ApiError::not_found("job", id))?;
+        Ok(ctx.check(Action::CancelJob, Scope::within(group, id).by(self.row.submitted_by())).is_ok())
+    }
+}
