@@ -89,7 +89,7 @@ where
     (found.into(), group)
 }
 
-/// The fields of a job that a [`Brief`] is enough for.
+/// The fields of a job that a [`Brief`](super::model::Brief) is enough for.
 const BRIEF_FIELDS: &[&str] = &[
     "__typename",
     "id",
