@@ -158,13 +158,17 @@ impl GraphqlService for App {
         }
     }
 
-    async fn authenticate_anyway(&self, credentials: &Credentials<'_>, operation: &Prepared) -> Option<Caller> {
+    async fn authenticate_anyway(
+        &self,
+        credentials: &Credentials<'_>,
+        operation: &Prepared,
+    ) -> Option<Result<Caller, ApiError>> {
         if operation.mutates_only(&BEGIN_SESSIONS) {
-            return Some(Caller::Anonymous);
+            return Some(Ok(Caller::Anonymous));
         }
         match credentials {
             Credentials::Authorization(text) if operation.mutates_only(&[END_SESSION]) => {
-                self.authenticator.authenticate_to_leave(text).await.ok()
+                Some(self.authenticator.authenticate_to_leave(text).await)
             }
             Credentials::Nothing | Credentials::Authorization(_) | Credentials::Cookie(_) => None,
         }

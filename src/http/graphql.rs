@@ -157,7 +157,8 @@ async fn answer<S: GraphqlService>(
             let caller = match sender {
                 Ok(caller) => caller,
                 Err(rejected) => match sender_of(endpoint, said, &rejected, &params, &meta).await {
-                    Some(caller) => caller,
+                    Some(Ok(caller)) => caller,
+                    Some(Err(rejected)) => return rejected.into_response(request_id, single(format)),
                     None => return rejected.into_response(request_id, single(format)),
                 },
             };
@@ -177,10 +178,10 @@ async fn answer<S: GraphqlService>(
             for params in list {
                 let sender = match &sender {
                     Ok(caller) => Ok(caller.clone()),
-                    Err(rejected) => {
-                        let sender = sender_of(endpoint, said, rejected, &params, &meta).await;
-                        sender.ok_or_else(|| rejected.error())
-                    }
+                    Err(rejected) => match sender_of(endpoint, said, rejected, &params, &meta).await {
+                        Some(sender) => sender.map_err(|rejected| rejected.error()),
+                        None => Err(rejected.error()),
+                    },
                 };
                 operations.push((params, sender));
             }

@@ -37,12 +37,12 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
 
     /// Authenticates the sender of this operation, whose credentials were `rejected`: nobody may be prevented from logging
     /// in, refreshing a session or logging out by the expired token that a client sends with every request. `None` if
-    /// the rejection stands.
+    /// the rejection stands; an error says better what is wrong.
     fn authenticate_anyway(
         &self,
         _credentials: &Credentials<'_>,
         _operation: &Prepared,
-    ) -> impl Future<Output = Option<Self::Caller>> + Send {
+    ) -> impl Future<Output = Option<Result<Self::Caller, ApiError>>> + Send {
         std::future::ready(None)
     }
 
