@@ -5,8 +5,10 @@
 //   REPORT=counts.json npm test                   also writes how many tests passed and failed
 //   node run.mjs FOLDER [FILE]                    runs the tests of another folder instead, or one of its files
 //
-// The server gets the variables of this process, so they can be settings.
+// The server gets the variables of this process, so they can be settings. JWT_SECRET is set, so that a test can make an
+// access token that has expired.
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -44,6 +46,7 @@ async function runTests(readyFile) {
 }
 
 async function withServer(run) {
+  process.env.JWT_SECRET ??= randomBytes(32).toString('base64url');
   const binary = process.env.PLATFORM_BIN ?? resolve(here, '../../target/debug/platform');
   const directory = await mkdtemp(join(tmpdir(), 'clients-'));
   const readyFile = join(directory, 'ready.json');
