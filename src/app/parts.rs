@@ -12,7 +12,7 @@ use crate::cluster::queues::Queues;
 use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::events::{Bus, Lines};
-use crate::executor::{Scheduler, Wake};
+use crate::executor::{Nodes, Scheduler, Wake};
 use crate::feeds::Audience;
 use crate::jobs::logs::{Chunk, Tails};
 use crate::jobs::service::Submitter;
@@ -110,17 +110,18 @@ impl AppBuilder {
         let channels = Channels::open(&mut lines);
         let bus = Bus::start(&tasks, &db, config.events.retention, lines);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
+        let nodes = Nodes::default();
         let submitter = Submitter {
             db: db.clone(),
             scheduler: config.cluster.scheduler_name.as_str().into(),
             queues: Queues::default(),
-            executor: Arc::new(Scheduler::new(cluster.clone())),
+            executor: Arc::new(Scheduler::new(cluster.clone(), nodes.clone())),
             gpus: Arc::new(config.cluster.gpu_resources.clone()),
             wake: Wake::default(),
         };
         let watch = match only_answers {
             true => watch::Health::default(),
-            false => start_work(&tasks, &submitter, &cluster),
+            false => start_work(&tasks, &submitter, &cluster, nodes),
         };
         let parts = Parts {
             tails: Tails::new(cluster.clone(), &tasks),
@@ -149,10 +150,12 @@ impl AppBuilder {
 }
 
 /// Starts the background tasks. Returns the health of the watch.
-fn start_work(tasks: &Tasks, submitter: &Submitter, cluster: &Cluster) -> watch::Health {
+fn start_work(tasks: &Tasks, submitter: &Submitter, cluster: &Cluster, nodes: Nodes) -> watch::Health {
     let Submitter { db, queues, executor, wake, .. } = submitter;
     let kept = (queues.clone(), cluster.clone());
     tasks.supervise("queues", Duty::Serving, move || kept.0.clone().keep(kept.1.clone()));
+    let read = cluster.clone();
+    tasks.supervise("nodes", Duty::Housekeeping, move || nodes.clone().keep(read.clone()));
     let keys = db.clone();
     tasks.supervise("idempotency keys", Duty::Housekeeping, move || change::forget_old_keys(keys.clone()));
     worker::spawn(tasks, db.clone(), Arc::clone(executor), wake.clone());
