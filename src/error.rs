@@ -169,7 +169,7 @@ pub struct Failure {
     pub code: Code,
     /// A human-readable sentence that names the value and what is allowed.
     pub message: Cow<'static, str>,
-    /// Path into the input, such as `input.spec.resources.gpu`.
+    /// Path into the input, such as `input.source.spec.resources.gpu`.
     pub field: Option<Cow<'static, str>>,
     /// The name of the variable whose value is invalid, without the `$`.
     pub variable: Option<Box<str>>,
@@ -214,6 +214,11 @@ impl ApiError {
             retry_after: None,
             source: None,
         }))
+    }
+
+    /// Something refers to `id`, which does not exist: a foreign key is violated.
+    pub fn dangling(id: &impl fmt::Display) -> Self {
+        Self::internal(format!("{id} is referred to and not there"))
     }
 
     /// An invalid argument; `field` is its path in the input.

@@ -29,6 +29,7 @@ mod observations;
 mod postgres_embedded;
 mod rooms;
 mod schema;
+mod screens;
 mod sessions;
 mod sharing;
 mod sign_in;

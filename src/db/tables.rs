@@ -160,6 +160,7 @@ diesel::table! {
         task_counts -> Nullable<Array<Integer>>,
         manifest_bytes -> Nullable<BigInt>,
         refused_since -> Nullable<Timestamptz>,
+        cancel_reason -> Nullable<Text>,
     }
 }
 

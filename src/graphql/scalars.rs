@@ -1,6 +1,6 @@
 //! The custom scalars of the API.
 
-use async_graphql::{InputValueError, InputValueResult, Name, Scalar, ScalarType, Value};
+use async_graphql::{InputValueResult, Name, Scalar, ScalarType, Value};
 
 use super::names::shown;
 
@@ -53,7 +53,8 @@ impl ScalarType for FeedCursor {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::String(text) => Ok(Self(text)),
-            other => Err(InputValueError::expected_type(other)),
+            // No cursor, and refused as such by its feed.
+            other => Ok(Self(other.to_string())),
         }
     }
 
@@ -65,8 +66,12 @@ impl ScalarType for FeedCursor {
 /// Why a value is not a `scalar`, phrased to follow the name of its field; `None` if it is one, or if only a resolver can
 /// tell. Where it is used, the value is checked with everything else that depends on it.
 pub fn misfit(scalar: &str, value: &Value) -> Option<String> {
-    if scalar != "Quantity" || *value == Value::Null {
-        return None;
+    match (scalar, value) {
+        (_, Value::Null) => return None,
+        ("FeedCursor", Value::String(_)) => return None,
+        ("FeedCursor", other) => return Some(format!("was {}; it must be a string", shown(&other.to_string()))),
+        ("Quantity", _) => {}
+        _ => return None,
     }
     let Quantity(text) = Quantity::parse(value.clone()).ok()?;
     let allowed = "a number, optionally followed by a suffix such as m, k, M, G, Ki, Mi or Gi (500m, 1.5, 10Gi)";

@@ -49,14 +49,14 @@ pub struct Member {
 pub struct Memberships {
     /// Only with one of these roles.
     pub roles: Option<Vec<GroupRole>>,
-    /// Only of users whose username and display name match.
+    /// Only those whose other end matches: the username and display name of a member, or the name of a user's group.
     pub search: Option<Search>,
     /// Oldest or newest first.
     pub direction: OrderDirection,
 }
 
 impl Memberships {
-    /// The conditions that the memberships meet.
+    /// The conditions that the memberships of a group meet.
     pub fn conditions(&self) -> Vec<Condition<group_members::table>> {
         let mut conditions: Vec<Condition<group_members::table>> = Vec::new();
         if let Some(roles) = &self.roles {
@@ -66,6 +66,33 @@ impl Memberships {
             let found =
                 users::table.filter(search.matches("users.username || ' ' || users.display_name")).select(users::id);
             conditions.push(Box::new(group_members::user_id.eq_any(found)));
+        }
+        conditions
+    }
+}
+
+/// Which memberships of a user, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserMemberships {
+    /// Only those in these groups.
+    pub visible: Visible,
+    /// Only these of them.
+    pub selected: Memberships,
+}
+
+impl UserMemberships {
+    /// The conditions that the memberships meet.
+    pub fn conditions(&self) -> Vec<Condition<group_members::table>> {
+        let mut conditions: Vec<Condition<group_members::table>> = Vec::new();
+        if let Visible::Groups(groups) = &self.visible {
+            conditions.push(Box::new(group_members::group_id.eq_any(groups.clone())));
+        }
+        if let Some(roles) = &self.selected.roles {
+            conditions.push(Box::new(group_members::role.eq_any(roles.clone())));
+        }
+        if let Some(search) = &self.selected.search {
+            let found = groups::table.filter(search.matches("groups.name")).select(groups::id);
+            conditions.push(Box::new(group_members::group_id.eq_any(found)));
         }
         conditions
     }

@@ -37,18 +37,13 @@ impl From<model::Group> for Group {
     }
 }
 
-fn missing(id: GroupId) -> ApiError {
-    ApiError::internal(format!("{id} is referred to and not there"))
-}
-
 impl Group {
     /// The group with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
     /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: GroupId) -> Result<Self, ApiError> {
-        let group = ctx.read::<GroupsById>(id).await?;
-        group.map(Self).ok_or_else(|| missing(id))
+        ctx.read_known::<GroupsById>(id).await.map(Self)
     }
 
     /// As [`Group::load`], for each of these ids.
@@ -56,8 +51,7 @@ impl Group {
     /// # Errors
     /// As [`Group::load`].
     pub async fn load_all(ctx: &Context<'_>, ids: &[GroupId]) -> Result<Vec<Self>, ApiError> {
-        let found = ctx.read_all::<GroupsById>(ids).await?.into_iter().zip(ids);
-        found.map(|(group, id)| group.map(Self).ok_or_else(|| missing(*id))).collect()
+        Ok(ctx.read_all_known::<GroupsById>(ids).await?.into_iter().map(Self).collect())
     }
 
     fn viewer_can(&self, ctx: &Context<'_>, action: Action) -> bool {

@@ -3,8 +3,8 @@
 use diesel_async::AsyncPgConnection;
 
 use super::admission::{AdmissionRule, Findings};
-use super::draft::{self, Demand, Door, Draft, Placement, from_yaml, manifest};
-use super::input::{JobOverridesInput, JobSpecInput, Source, SubmitJobInput};
+use super::draft::{self, Demand, Draft, Placement, from_yaml, manifest};
+use super::input::{JobOverridesInput, JobSourceInput, JobSpecInput, SubmitJobInput};
 use super::model::manifest::Manifest;
 use super::model::submit::{self, Quota};
 use super::quota::QuotaResource;
@@ -16,7 +16,7 @@ use crate::cluster::crd::FlashJob;
 use crate::cluster::names;
 use crate::configs::model::submittable;
 use crate::error::{ApiError, ApiErrors, Code, Problems};
-use crate::ids::{CommitId, JobId, ProjectId, UserId};
+use crate::ids::{CommitId, ConfigId, JobId, ProjectId, UserId};
 use crate::projects::model::{self as project_model, Project};
 
 /// Queues that the platform creates itself.
@@ -77,6 +77,8 @@ pub struct Planned {
     pub field: &'static str,
     /// The config commit that it was made from.
     pub commit: Option<CommitId>,
+    /// The config file of the commit.
+    pub config_file: Option<ConfigId>,
     /// Its tasks and rules.
     pub draft: Draft,
     /// The idempotency key.
@@ -151,12 +153,13 @@ impl Submitter {
     /// # Errors
     /// `UNAUTHENTICATED`; `NOT_FOUND` for a project or commit that the caller may not see; `BAD_USER_INPUT` for an invalid
     /// project ID, together with all problems that can be found without the project; the database's.
-    pub async fn review(&self, caller: &Caller, mut input: SubmitJobInput) -> Result<Review, ApiErrors> {
+    pub async fn review(&self, caller: &Caller, input: SubmitJobInput) -> Result<Review, ApiErrors> {
         let user = caller.principal()?.user;
         let mut findings = Findings::default();
         findings.skip(&[AdmissionRule::Cluster]);
-        let settings = self.settings(&mut input, &mut findings);
-        let project = match input.project_id.at("input.projectId") {
+        let project = input.project_id.at("input.projectId");
+        let settings = self.settings(input, &mut findings);
+        let project = match project {
             Ok(project) => project,
             Err(problem) => return Err(problem.and_of(self.without_project(settings, findings).before_quota())),
         };
@@ -164,16 +167,17 @@ impl Submitter {
         let mut conn = self.db.connection().await?;
         let (project, permit) = find_project(&mut conn, caller, project).await?;
 
-        let (field, commit, found) = match source {
-            Some(Source::Commit(id, field)) => match findings.take(AdmissionRule::Source, id.at(field)) {
+        let field = source.field();
+        let (commit, config_file, found) = match source {
+            JobSourceInput::CommitId(id) => match findings.take(AdmissionRule::Source, id.at(field)) {
                 Some(commit) => {
-                    let found = of_commit(&mut conn, caller, project.id, (commit, field), &mut findings).await?;
-                    (field, Some(commit), found)
+                    let (file, found) =
+                        of_commit(&mut conn, caller, project.id, (commit, field), &mut findings).await?;
+                    (Some(commit), Some(file), found)
                 }
-                None => (field, None, None),
+                None => (None, None, None),
             },
-            Some(Source::Spec(spec, door)) => (door.root(), None, Some(of_spec(*spec, door, &mut findings))),
-            None => ("input.source", None, None),
+            JobSourceInput::Spec(spec) => (None, None, Some(of_spec(*spec, &mut findings))),
         };
         if found.is_none() {
             findings.skip(&OF_DRAFT);
@@ -209,46 +213,62 @@ impl Submitter {
             findings.take(AdmissionRule::Quota, room.check());
         }
         let name = name.or_else(|| draft.name.clone()).unwrap_or_else(|| "job".to_owned());
-        let planned =
-            Planned { id, user, permit, manifest, demand, name, queue, priority, field, commit, draft, key, project };
+        let planned = Planned {
+            id,
+            user,
+            permit,
+            manifest,
+            demand,
+            name,
+            queue,
+            priority,
+            field,
+            commit,
+            config_file,
+            draft,
+            key,
+            project,
+        };
         Ok(Review { findings, rooms, warnings: Vec::new(), planned: Some(planned) })
     }
 
     /// Checks the parts of the input that depend on neither the project nor the source.
-    fn settings(&self, input: &mut SubmitJobInput, findings: &mut Findings) -> Settings {
-        let key = input.idempotency_key.as_deref().map(|key| Key::of(key, input));
+    fn settings(&self, input: SubmitJobInput, findings: &mut Findings) -> Settings {
+        let key = input.idempotency_key.as_deref().map(|key| Key::of(key, &input));
         let key = key.and_then(|key| findings.take(AdmissionRule::IdempotencyKey, key));
         let priority = input.priority.unwrap_or(0);
         if !(0..=MAX_PRIORITY).contains(&priority) {
             let message = format!("priority was {priority}; it must be between 0 and {MAX_PRIORITY}");
             findings.note(AdmissionRule::Priority, ApiError::bad_input("input.priority", message));
         }
-        let name = input.name.take();
+        let SubmitJobInput { name, source, queue, overrides, .. } = input;
         if let Some(name) = &name {
             let checked =
                 names::check_label(name).map_err(|error| ApiError::bad_input("input.name", error.to_string()));
             findings.take(AdmissionRule::Name, checked);
         }
-        let source = findings.take(AdmissionRule::Source, input.take_source());
-        let default_queue = if matches!(source, Some(Source::Commit(..))) { CONFIG_JOB } else { DEFAULT_BATCH };
-        let queue = input.queue.take().unwrap_or_else(|| default_queue.to_owned());
+        let default_queue = match source {
+            JobSourceInput::CommitId(_) => CONFIG_JOB,
+            JobSourceInput::Spec(_) => DEFAULT_BATCH,
+        };
+        let queue = queue.unwrap_or_else(|| default_queue.to_owned());
         let found = self.queues.lookup(&queue).map_err(|unknown| {
             let shown: String = queue.chars().take(80).collect();
             ApiError::bad_input("input.queue", format!("there is no queue \"{shown}\": {unknown}"))
         });
         let preemptible = findings.take(AdmissionRule::Queue, found).is_some_and(|queue| queue.preemptible);
-        Settings { key, name, priority, queue, preemptible, source, overrides: input.overrides.take() }
+        Settings { key, name, priority, queue, preemptible, source, overrides }
     }
 
     /// The problems of a submit whose project is not known, so that neither a commit nor the quota can be read.
     fn without_project(&self, settings: Settings, mut findings: Findings) -> Findings {
+        let field = settings.source.field();
         match settings.source {
-            Some(Source::Spec(spec, door)) => {
-                let mut draft = of_spec(*spec, door, &mut findings);
-                self.complete(&mut draft, settings.overrides, door.root(), &mut findings);
+            JobSourceInput::Spec(spec) => {
+                let mut draft = of_spec(*spec, &mut findings);
+                self.complete(&mut draft, settings.overrides, field, &mut findings);
             }
-            Some(Source::Commit(id, field)) => drop(findings.take(AdmissionRule::Source, id.at(field))),
-            None => {}
+            JobSourceInput::CommitId(id) => drop(findings.take(AdmissionRule::Source, id.at(field))),
         }
         findings
     }
@@ -280,7 +300,7 @@ struct Settings {
     priority: i32,
     queue: String,
     preemptible: bool,
-    source: Option<Source>,
+    source: JobSourceInput,
     overrides: Option<JobOverridesInput>,
 }
 
@@ -297,32 +317,33 @@ async fn find_project(
 }
 
 /// The draft of a spec; problems with its own fields are recorded.
-fn of_spec(spec: JobSpecInput, door: Door, findings: &mut Findings) -> Draft {
+fn of_spec(spec: JobSpecInput, findings: &mut Findings) -> Draft {
     let mut problems = Problems::default();
-    let draft = Draft::of_spec(spec, door, &mut problems);
+    let draft = Draft::of_spec(spec, &mut problems);
     findings.take_fields(problems.finish());
     draft
 }
 
-/// The draft of a commit; problems with its YAML are recorded at the input field that it was given in.
+/// The config file of a commit, and its draft; problems with its YAML are recorded at the input field that it was given in.
 async fn of_commit(
     conn: &mut AsyncPgConnection,
     caller: &Caller,
     project: ProjectId,
     (commit, field): (CommitId, &'static str),
     findings: &mut Findings,
-) -> Result<Option<Draft>, ApiError> {
+) -> Result<(ConfigId, Option<Draft>), ApiError> {
     let not_found = || ApiError::not_found("commit", commit).at(field);
     let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
     policy::check(caller, Action::ViewCommit, Scope::within(source.group, commit)).map_err(|_| not_found())?;
     let drafted = if source.project == project {
         // Parsing a megabyte of YAML takes a while.
-        let drafted = move || from_yaml(&source.yaml, field);
+        let yaml = source.yaml;
+        let drafted = move || from_yaml(&yaml, field);
         tokio::task::spawn_blocking(drafted).await.map_err(ApiError::internal)?
     } else {
         Err(ApiError::bad_input(field, "the commit belongs to another project").into())
     };
-    Ok(findings.take_fields(drafted))
+    Ok((source.file, findings.take_fields(drafted)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use chrono::{SubsecRound, Utc};
 use serde_json::{Value, json};
 
-use super::event::{JobEvent, about};
+use super::event::{JobEvent, Particulars, about};
 use super::input::CancelJobInput;
 use super::model::submit::{self, NewJob};
 use super::model::{self, ExecutorMode};
@@ -97,7 +97,10 @@ impl Submitter {
                 previous_phase: None,
                 reason: None,
                 message: reason.map(str::to_owned),
+                job: None,
             };
+            let file = model::config_file(writes.conn(), job.config_commit_id).await?;
+            let event = event.about(&Particulars::of(&job.name, &job.queue, file, job.submitted_at), None);
             writes.tell(about(job.id, job.project_id, group, job.submitted_by), &event)?;
             Ok(Done::to(job.id, json!({ "reason": reason })))
         };
@@ -149,7 +152,9 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
         previous_phase: None,
         reason: None,
         message: None,
+        job: None,
     };
+    let event = event.about(&Particulars::of(job.name, job.queue, planned.config_file, job.submitted_at), None);
     writes.tell(about(planned.id, planned.project.id, planned.project.group_id, planned.user), &event)?;
     Ok(json!({ "project": planned.project.id.to_string(), "queue": planned.queue }))
 }

@@ -44,18 +44,13 @@ impl From<Arc<model::Project>> for Project {
     }
 }
 
-fn missing(id: ProjectId) -> ApiError {
-    ApiError::internal(format!("{id} is referred to and not there"))
-}
-
 impl Project {
     /// The project with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
     /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: ProjectId) -> Result<Self, ApiError> {
-        let project = ctx.read::<ProjectsById>(id).await?;
-        project.map(Self).ok_or_else(|| missing(id))
+        ctx.read_known::<ProjectsById>(id).await.map(Self)
     }
 
     /// As [`Project::load`], for each of these ids.
@@ -63,8 +58,7 @@ impl Project {
     /// # Errors
     /// As [`Project::load`].
     pub async fn load_all(ctx: &Context<'_>, ids: &[ProjectId]) -> Result<Vec<Self>, ApiError> {
-        let found = ctx.read_all::<ProjectsById>(ids).await?.into_iter().zip(ids);
-        found.map(|(project, id)| project.map(Self).ok_or_else(|| missing(*id))).collect()
+        Ok(ctx.read_all_known::<ProjectsById>(ids).await?.into_iter().map(Self).collect())
     }
 
     fn viewer_can(&self, ctx: &Context<'_>, action: Action) -> bool {

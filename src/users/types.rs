@@ -13,7 +13,7 @@ use crate::auth::acting::PolicyExt;
 use crate::auth::policy::{Action, Scope};
 use crate::auth::principal::PlatformRole;
 use crate::error::ApiError;
-use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::connection::{Connection, PageArgs, argument};
 use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
@@ -21,6 +21,7 @@ use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::loader::MembershipsOfUser;
 use crate::groups::types::Membership;
+use crate::groups::types::filter::{MembershipOrder, UserMembershipFilter, memberships_of_user};
 use crate::ids::UserId;
 
 /// A user account on the platform.
@@ -33,18 +34,13 @@ impl From<model::User> for User {
     }
 }
 
-fn missing(id: UserId) -> ApiError {
-    ApiError::internal(format!("{id} is referred to and not there"))
-}
-
 impl User {
     /// The user with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
     /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: UserId) -> Result<Self, ApiError> {
-        let user = ctx.read::<UsersById>(id).await?;
-        user.map(Self).ok_or_else(|| missing(id))
+        ctx.read_known::<UsersById>(id).await.map(Self)
     }
 
     /// As [`User::load`], for each of these ids.
@@ -52,8 +48,7 @@ impl User {
     /// # Errors
     /// As [`User::load`].
     pub async fn load_all(ctx: &Context<'_>, ids: &[UserId]) -> Result<Vec<Self>, ApiError> {
-        let found = ctx.read_all::<UsersById>(ids).await?.into_iter().zip(ids);
-        found.map(|(user, id)| user.map(Self).ok_or_else(|| missing(*id))).collect()
+        Ok(ctx.read_all_known::<UsersById>(ids).await?.into_iter().map(Self).collect())
     }
 
     fn is_private_to(&self, ctx: &Context<'_>) -> bool {
@@ -101,7 +96,8 @@ impl User {
         self.0.created_at
     }
 
-    /// The user's memberships in groups that you can see, oldest first.
+    /// The user's memberships in groups that you can see, oldest first by default.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn memberships(
         &self,
@@ -110,9 +106,14 @@ impl User {
         #[graphql(desc = "Returns the memberships that come after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the memberships that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which memberships to return; all that you can see by default.")] filter: Option<
+            UserMembershipFilter,
+        >,
+        #[graphql(desc = "The order of the list; oldest first by default.")] order_by: Option<MembershipOrder>,
     ) -> ApiResult<Connection<Membership>> {
-        let (args, visible) = (PageArgs { first, after, last, before }, ctx.visible().graphql(ctx)?);
-        edges::list::<MembershipsOfUser, _>(ctx, self.0.id, visible, args).await.graphql(ctx)
+        let args = PageArgs { first, after, last, before };
+        let selected = memberships_of_user(ctx.visible().graphql(ctx)?, filter, order_by).graphql(ctx)?;
+        edges::list::<MembershipsOfUser, _>(ctx, self.0.id, selected, args).await.graphql(ctx)
     }
 }
 
@@ -132,8 +133,11 @@ impl Written for User {
 }
 
 async fn memberships(ctx: &Context<'_>, users: &[&User]) -> Option<Vec<Connection<Membership>>> {
-    let (args, visible) = (PageArgs::among(&ctx.field().arguments().ok()?)?, ctx.visible().ok()?);
-    each(users, |user| edges::list::<MembershipsOfUser, _>(ctx, user.0.id, visible.clone(), args.clone())).await
+    let given = ctx.field().arguments().ok()?;
+    let (filter, order) = (argument(&given, "filter")?, argument(&given, "orderBy")?);
+    let selected = memberships_of_user(ctx.visible().ok()?, filter, order).ok()?;
+    let args = PageArgs::among(&given)?;
+    each(users, |user| edges::list::<MembershipsOfUser, _>(ctx, user.0.id, selected.clone(), args.clone())).await
 }
 
 /// A session, and its tokens.

@@ -14,7 +14,7 @@ use super::{World, more_groups};
 /// with a page from the middle of it, after a cursor `TIME`, `TEXT` or `NUMBER`.
 pub type List = (&'static str, &'static str, &'static str);
 
-const LISTS: [List; 7] = [
+const LISTS: [List; 9] = [
     (
         "group_members",
         "timestamptz, uuid",
@@ -38,6 +38,16 @@ const LISTS: [List; 7] = [
         "{ projects { nodes { jobs(first: 1, after: TIME, phases: [QUEUED]) { nodes { name } } } } }",
     ),
     ("events", "text, bigint", "{ jobs { nodes { events(first: 1, after: NUMBER) { nodes { phase } } } } }"),
+    (
+        "events",
+        "text, timestamptz, bigint",
+        "{ jobs { nodes { events(first: 1, after: NUMBER, filter: { at: { from: \"2026-11-01T00:00:00Z\" } }, orderBy: { field: AT, direction: DESC }) { nodes { phase } } } } }",
+    ),
+    (
+        "config_commits",
+        "uuid, timestamptz, uuid",
+        "{ configFiles { nodes { commits(first: 1, after: TIME, filter: { authorId: \"user_01h455vb4pex5vsknk084sn02q\" }, orderBy: { field: CREATED_AT, direction: ASC }) { nodes { message } } } } }",
+    ),
 ];
 
 /// The operation with cursors in it.
@@ -108,6 +118,12 @@ async fn a_page_of_each_list_is_read_along_an_index() {
     events
         Index Scan using events_subject_idx on events
         Index Cond: ((subject = parent.id) AND (seq > $3))
+    events
+        Index Scan Backward using events_subject_idx on events
+        Index Cond: ((subject = parent.id) AND (seq < $4))
+    config_commits
+        Index Scan using config_commits_file_idx on config_commits
+        Index Cond: ((config_file_id = parent.id) AND (ROW(created_at, id) > ROW($3, $4)))
     ");
 }
 

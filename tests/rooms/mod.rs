@@ -10,6 +10,7 @@ mod final_pods;
 mod groups;
 mod jobs;
 mod login;
+mod nested;
 mod nulls;
 mod permissions;
 mod projects;

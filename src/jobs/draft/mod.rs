@@ -83,17 +83,17 @@ impl Draft {
     /// The draft for a spec. Only the spec's own fields are checked: [`check()`] says whether its pods can run.
     ///
     /// # Errors
-    /// Every invalid field, under `input.spec`.
+    /// Every invalid field, under `input.source.spec`.
     pub fn from_spec(spec: JobSpecInput) -> Result<Self, ApiErrors> {
         let mut problems = Problems::default();
-        let draft = Self::of_spec(spec, Door::Spec, &mut problems);
+        let draft = Self::of_spec(spec, &mut problems);
         problems.finish().map(|()| draft)
     }
 
     /// The draft for a spec, without the invalid fields: they are reported where the spec is in the input.
-    pub fn of_spec(spec: JobSpecInput, door: Door, problems: &mut Problems) -> Self {
+    pub fn of_spec(spec: JobSpecInput, problems: &mut Problems) -> Self {
         let mut draft = Self { tasks: TaskGroup::of_tasks([changes::bare_task()]), ..Self::default() };
-        changes::apply(&mut draft, overrides_of(spec), door, problems);
+        changes::apply(&mut draft, overrides_of(spec), Door::Spec, problems);
         draft
     }
 

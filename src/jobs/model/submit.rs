@@ -106,7 +106,7 @@ pub async fn usage(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryRes
 pub async fn request_cancel(writes: &mut Writes<'_>, job: JobId, reason: Option<&str>) -> QueryResult<()> {
     let now = diesel::dsl::now;
     diesel::update(jobs::table.find(job))
-        .set((jobs::cancel_requested_at.eq(now), jobs::next_attempt_at.eq(now), jobs::message.eq(reason)))
+        .set((jobs::cancel_requested_at.eq(now), jobs::next_attempt_at.eq(now), jobs::cancel_reason.eq(reason)))
         .execute(writes.conn())
         .await
         .map(drop)
