@@ -29,12 +29,12 @@ async fn the_limits_are_those_that_an_operation_is_refused_with() {
     let page = limit("maxPageSize");
     let message = refused(format!("{{ jobs(first: {}) {{ totalCount }} }}", page + 1)).await;
     assert!(message.contains(&format!("at most {page} are allowed")), "{message}");
-    let ids = vec!["\"x\""; usize::try_from(limit("maxInputItems")).unwrap() + 1].join(", ");
-    let message = refused(format!("{{ nodes(ids: [{ids}]) {{ id }} }}")).await;
+    let names = vec!["\"x\""; usize::try_from(limit("maxInputItems")).unwrap() + 1].join(", ");
+    let message = refused(format!("{{ jobs(filter: {{ names: [{names}] }}) {{ totalCount }} }}")).await;
     assert!(message.contains(&limit("maxInputItems").to_string()), "{message}");
     let depth = usize::try_from(limit("maxDepth")).unwrap();
-    let (open, close) = ("jobs { nodes { project { ".repeat(depth), "} } }".repeat(depth));
-    let message = refused(format!("{{ jobs {{ nodes {{ project {{ {open} id {close} }} }} }} }}")).await;
+    let (open, close) = ("head { configFile { ".repeat(depth), "} }".repeat(depth));
+    let message = refused(format!("{{ configFile(id: \"x\") {{ {open} id {close} }} }}")).await;
     assert!(message.contains(&depth.to_string()), "{message}");
 }
 

@@ -57,19 +57,17 @@ impl Production {
         SERVER
             .get_or_init(|| async {
                 let (tell, told) = tokio::sync::oneshot::channel();
-                let database = database::demo().await;
-                let url = database.clone();
                 // It outlives the runtime of the test that comes first.
-                std::thread::spawn(move || {
+                std::thread::spawn(|| {
                     tokio::runtime::Runtime::new().unwrap().block_on(async {
                         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-                        let tasks = Tasks::default();
-                        let app = App::builder(config(&url), &tasks).build().await.unwrap();
-                        tell.send(listener.local_addr().unwrap()).unwrap();
+                        let (tasks, database) = (Tasks::default(), database::demo().await);
+                        let app = App::builder(config(&database), &tasks).build().await.unwrap();
+                        tell.send((listener.local_addr().unwrap(), database)).unwrap();
                         app.serve(listener, CancellationToken::new()).await.unwrap();
                     });
                 });
-                let address = told.await.unwrap();
+                let (address, database) = told.await.unwrap();
                 let mut server = Self { address, database, member: String::new() };
                 let login = "mutation($i: LoginInput!) { login(input: $i) { accessToken } }";
                 let input = json!({ "i": { "username": "ada", "password": password_of("ada") } });
