@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::limits::LimitsByRole;
 pub use self::parts::{AppBuilder, Parts};
-use crate::auth::attempts::ClientAddress;
+use crate::auth::attempts::{ClientAddress, UserAgent};
 use crate::auth::principal::Caller;
 use crate::auth::{SessionCookie, cookie};
 use crate::config::Config;
@@ -37,7 +37,7 @@ use crate::http::{
 };
 use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::{Duty, Standing, Tasks};
-use crate::users::mutation::{BEGIN_SESSIONS, END_SESSION};
+use crate::users::mutation::{END_SESSION, WITHOUT_SESSION};
 
 use collapsing::Collapsing;
 
@@ -159,7 +159,7 @@ impl GraphqlService for App {
     }
 
     async fn authenticate_anyway(&self, credentials: &Credentials<'_>, operation: &Prepared) -> Option<Caller> {
-        if operation.mutates_only(&BEGIN_SESSIONS) {
+        if operation.mutates_only(&WITHOUT_SESSION) {
             return Some(Caller::Anonymous);
         }
         match credentials {
@@ -196,7 +196,7 @@ impl GraphqlService for App {
         let caller = match meta.transport {
             Transport::WebSocket => match self.authenticator.renewed(caller).await {
                 Ok(caller) => caller,
-                Err(_) if prepared.mutates_only(&BEGIN_SESSIONS) => Caller::Anonymous,
+                Err(_) if prepared.mutates_only(&WITHOUT_SESSION) => Caller::Anonymous,
                 Err(error) => {
                     let told = graphql_error(error, Some(&meta.request_id));
                     return Response::from_errors(vec![told.into_server_error(Pos::default())]).into();
@@ -337,6 +337,9 @@ impl App {
         meta: RequestMeta,
     ) -> (Request, Arc<LastCursor>) {
         let mut request = request.data(caller.clone()).data(ClientAddress(meta.peer.address));
+        if let Some(agent) = meta.peer.user_agent {
+            request = request.data(UserAgent(agent));
+        }
         if let Some(cookie) = meta.cookie {
             request = request.data(SessionCookie(cookie));
         }

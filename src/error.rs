@@ -139,6 +139,8 @@ pub enum SignInReason {
     SessionEnded,
     /// The username or the password is incorrect.
     WrongCredentials,
+    /// The password is correct, but the account waits for the approval of a platform admin.
+    AccountWaiting,
 }
 
 impl SignInReason {
@@ -150,6 +152,7 @@ impl SignInReason {
             Self::TokenExpired => "TOKEN_EXPIRED",
             Self::SessionEnded => "SESSION_ENDED",
             Self::WrongCredentials => "WRONG_CREDENTIALS",
+            Self::AccountWaiting => "ACCOUNT_WAITING",
         }
     }
 }

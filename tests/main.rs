@@ -7,6 +7,7 @@
 #[macro_use]
 #[path = "../crates/dev-cluster/tests/contract/arena.rs"]
 mod arena;
+mod accounts;
 mod attacks;
 mod build_script;
 mod cluster_contract;

@@ -192,6 +192,7 @@ async fn the_same_refresh_at_the_same_time_on_two_replicas_has_the_same_result()
         username: "ada".to_owned(),
         password: password_of("ada").to_owned().into(),
         address: None,
+        agent: None,
     };
     let mut token = one.log_in(credentials).await.unwrap().tokens.unwrap().refresh.encode();
     for _ in 0..5 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::collapsing::Collapsing;
 use super::limits::{LimitsByRole, documents};
 use super::{App, Running};
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, keep_last_uses};
 use crate::change;
 use crate::cluster::Cluster;
 use crate::cluster::queues::Queues;
@@ -110,6 +110,8 @@ impl AppBuilder {
         let channels = Channels::open(&mut lines);
         let bus = Bus::start(&tasks, &db, config.events.retention, lines);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
+        let used = authenticator.clone();
+        tasks.supervise("session uses", Duty::Housekeeping, move || keep_last_uses(used.clone()));
         let submitter = Submitter {
             db: db.clone(),
             scheduler: config.cluster.scheduler_name.as_str().into(),

@@ -1,15 +1,17 @@
-//! Login, session renewal, and authentication of requests.
+//! Session renewal and authentication of requests. Logging in is in [`sign_in`].
+
+mod sign_in;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use secrecy::SecretString;
 
-use super::attempts::{Attempts, ClientAddress};
+use super::attempts::Attempts;
+use super::last_use::LastUses;
 use super::loader::LiveSession;
-use super::model::{self, NewSession, Refreshable, Refreshed};
+use super::model::{self, Refreshable, Refreshed};
 use super::passwords::Passwords;
 use super::principal::{Caller, Principal};
 use super::recent::Recent;
@@ -17,22 +19,13 @@ use super::refresh::RefreshToken;
 use super::revocations::{Concern, Notices};
 use super::rotation::{Rotation, Used, Verdict};
 use super::tokens::{Claims, Tokens};
-use crate::config::{AuthConfig, JwtKeys, LoginRates};
+use crate::config::{AuthConfig, JwtKeys, LoginRates, Registration};
 use crate::db::Db;
 use crate::error::{ApiError, Code, SignInReason};
 use crate::events::Bus;
 use crate::ids::{SessionId, UserId};
 
-/// A username and a password, as entered.
-#[derive(Debug)]
-pub struct Credentials {
-    /// The name.
-    pub username: String,
-    /// The password.
-    pub password: SecretString,
-    /// The address that the attempt came from.
-    pub address: Option<ClientAddress>,
-}
+pub use sign_in::Credentials;
 
 /// The session of a user who has logged in.
 #[derive(Debug)]
@@ -77,8 +70,10 @@ struct Inner {
     passwords: Passwords,
     attempts: Attempts,
     recent: Recent,
+    uses: LastUses,
     bus: Bus,
     refresh_life: Duration,
+    registration: Registration,
 }
 
 impl Authenticator {
@@ -94,8 +89,10 @@ impl Authenticator {
             passwords: Passwords::new(config.bcrypt_cost),
             attempts: Attempts::new(limits),
             recent: Recent::default(),
+            uses: LastUses::default(),
             bus,
             refresh_life: config.refresh_token_life,
+            registration: config.registration,
         }))
     }
 
@@ -172,6 +169,24 @@ impl Authenticator {
         &self.0.passwords
     }
 
+    /// Limits of attempts, for all ways to an account.
+    pub fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    /// Whether people can register.
+    pub fn registration(&self) -> Registration {
+        self.0.registration
+    }
+
+    /// Stores which sessions were used since the last time.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn store_last_uses(&self) -> Result<(), ApiError> {
+        self.0.uses.store(&self.0.db).await
+    }
+
     /// Resolves when the session of the principal has ended or their account is disabled.
     pub async fn revoked(self, mut principal: Arc<Principal>) {
         let mut notices = Notices::subscribe(&self.0.bus);
@@ -221,50 +236,8 @@ impl Authenticator {
             session_ends_at: roles.ends_at,
         });
         self.0.recent.remember(&principal, revision, now);
+        self.0.uses.note(principal.session);
         Ok(principal)
-    }
-
-    /// Starts a session.
-    ///
-    /// # Errors
-    /// `UNAUTHENTICATED` if the username or the password is wrong, without saying which; `RATE_LIMITED` after too many
-    /// attempts.
-    pub async fn log_in(&self, credentials: Credentials) -> Result<OpenSession, ApiError> {
-        let Credentials { username, password, address } = credentials;
-        self.0.attempts.count(&username, address, Instant::now())?;
-        let mut conn = self.0.db.connection().await?;
-        let account = model::account(&mut conn, &username).await?;
-        // Hashing takes long; meanwhile others can use the connection.
-        drop(conn);
-        let (user, hash) = match account {
-            Some(account) if account.disabled_at.is_none() => (Some(account.id), Some(account.password_hash)),
-            Some(_) | None => (None, None),
-        };
-        let right = self.0.passwords.verify(password, hash).await?;
-        match user {
-            Some(user) if right => {
-                self.0.attempts.succeeded(&username, address);
-                self.open(user).await
-            }
-            Some(_) | None => {
-                let message = "the username or the password is incorrect";
-                Err(ApiError::unauthenticated(SignInReason::WrongCredentials, message))
-            }
-        }
-    }
-
-    async fn open(&self, user: UserId) -> Result<OpenSession, ApiError> {
-        let session = SessionId::generate();
-        let (refresh_token, now) = (RefreshToken::first(session), now());
-        let row = NewSession {
-            id: session,
-            user_id: user,
-            refresh_hash: refresh_token.hash(),
-            family_hash: refresh_token.family_hash(),
-            expires_at: now + self.0.refresh_life,
-        };
-        model::open(&mut *self.0.db.connection().await?, &row).await?;
-        self.tokens(user, refresh_token, now, row.expires_at)
     }
 
     /// Exchanges a refresh token for a new pair of tokens. For half a minute, the same refresh has the same result.

@@ -4,6 +4,8 @@ pub(crate) mod acting;
 pub(crate) mod attempts;
 mod authenticator;
 pub mod cookie;
+pub(crate) mod device;
+mod last_use;
 mod loader;
 pub(crate) mod model;
 pub(crate) mod passwords;
@@ -15,6 +17,8 @@ pub(crate) mod revocations;
 pub mod rights;
 mod rotation;
 pub mod scope;
+mod strength;
 pub(crate) mod tokens;
 
 pub use authenticator::{Authenticator, Credentials, OpenSession, SessionCookie, SessionTokens};
+pub use last_use::keep_last_uses;

@@ -14,6 +14,8 @@ use crate::ids::{GroupId, UserId};
 /// What an action requires of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
+    /// Everybody, also without a login.
+    Anyone,
     /// Any authenticated user.
     LoggedIn,
     /// A platform admin; for others it is FORBIDDEN.
@@ -58,7 +60,7 @@ macro_rules! table {
 }
 
 use GroupRole::{Manager, Member};
-use Rule::{InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, PlatformAdmin};
+use Rule::{Anyone, InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, PlatformAdmin};
 
 // The table. Platform admins can do everything in it.
 table! {
@@ -70,6 +72,34 @@ table! {
     ViewUserPrivate: Oneself, "only the user and platform admins can see this";
     /// Log out of your own session.
     Logout: Oneself, "only the user that a session belongs to can end it";
+    /// Register an account, if the platform lets people register.
+    Register: Anyone, "everybody can register";
+    /// Set a new password with a one-time link.
+    ResetPassword: Anyone, "everybody with a valid link can set a new password";
+    /// Create an account.
+    CreateUser: PlatformAdmin, "only platform admins can create accounts";
+    /// Change the display name and the email address of a user.
+    UpdateUser: Oneself, "only the user and platform admins can change an account";
+    /// Make a user a platform admin, or an ordinary user again.
+    SetPlatformRole: PlatformAdmin, "only platform admins can change platform roles";
+    /// Disable an account.
+    DisableUser: PlatformAdmin, "only platform admins can disable accounts";
+    /// Enable an account that is disabled, or that waits for approval.
+    EnableUser: PlatformAdmin, "only platform admins can enable accounts";
+    /// Delete an account.
+    DeleteUser: PlatformAdmin, "only platform admins can delete accounts";
+    /// Create a one-time link with which a user can set a new password.
+    CreatePasswordReset: PlatformAdmin, "only platform admins can create links for new passwords";
+    /// Change your own password.
+    ChangePassword: Oneself, "only the user can change their password";
+    /// See a session.
+    ViewSession: Oneself, "only the user that a session belongs to can see it";
+    /// End a session.
+    EndSession: Oneself, "only the user that a session belongs to can end it";
+    /// End all of your own sessions.
+    LogoutEverywhere: Oneself, "only the user that sessions belong to can end them";
+    /// Change your own settings.
+    UpdateUserSettings: Oneself, "only the user can change their settings";
     /// Create the account of a platform admin.
     CreateAdmin: PlatformAdmin, "only platform admins can create accounts";
     /// Create a group.
@@ -144,6 +174,9 @@ impl Permit {
 /// `UNAUTHENTICATED` without a login, `NOT_FOUND` if the caller must not learn that the object exists, `FORBIDDEN`
 /// otherwise.
 pub fn check(caller: &Caller, action: Action, scope: Scope) -> Result<Permit, ApiError> {
+    if action.row().rule == Anyone {
+        return Ok(Permit { actor: caller.principal().ok().map(|principal| principal.user), action });
+    }
     let principal = caller.principal()?;
     if !principal.is_platform_admin() {
         decide(principal, action, scope)?;
@@ -154,9 +187,10 @@ pub fn check(caller: &Caller, action: Action, scope: Scope) -> Result<Permit, Ap
 fn decide(principal: &Principal, action: Action, scope: Scope) -> Result<(), ApiError> {
     let is_owner = scope.owner == Some(principal.user);
     match action.row().rule {
-        LoggedIn => Ok(()),
+        Anyone | LoggedIn => Ok(()),
         PlatformAdmin => Err(action.forbidden()),
         Oneself if is_owner => Ok(()),
+        Oneself if scope.shares_group => Err(action.forbidden()),
         OneselfOrFellow if is_owner || scope.shares_group => Ok(()),
         Oneself | OneselfOrFellow => Err(action.not_found(&scope)),
         InGroup(least) => match role(principal, scope.group) {

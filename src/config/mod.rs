@@ -25,7 +25,9 @@ pub use proxies::TrustedProxies;
 #[cfg(feature = "embedded")]
 pub(crate) use secrets::random_secret;
 pub use secrets::{JwtKey, JwtKeys};
-pub use values::{AllowedOrigins, BcryptCost, ExecutorMode, Introspection, LogFormat, TrustedDocumentsMode};
+pub use values::{
+    AllowedOrigins, BcryptCost, ExecutorMode, Introspection, LogFormat, Registration, TrustedDocumentsMode,
+};
 
 /// Everything that `platform serve` needs to know.
 #[derive(Debug, Clone)]
@@ -80,6 +82,8 @@ pub struct AuthConfig {
     pub sockets_end_with_token: bool,
     /// Whether `login` also stores the session in a cookie.
     pub cookie_sessions: bool,
+    /// Whether people can register.
+    pub registration: Registration,
 }
 
 /// The Kubernetes cluster and how jobs reach it.
@@ -133,6 +137,8 @@ pub struct LoginRates {
     pub per_name: Option<NonZeroU32>,
     /// Attempts per minute and IP address; `None` disables the limit.
     pub per_address: Option<NonZeroU32>,
+    /// Registrations per minute and IP address; `None` disables the limit.
+    pub registrations: Option<NonZeroU32>,
 }
 
 /// The log format.

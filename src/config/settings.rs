@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 use super::{
     AllowedOrigins, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode, HttpConfig,
-    Introspection, JwtKeys, LogConfig, LogFormat, SslMode, TrustedProxies,
+    Introspection, JwtKeys, LogConfig, LogFormat, Registration, SslMode, TrustedProxies,
     limits::LimitSettings,
     values::{between, log_filter, object_name, switch},
 };
@@ -161,6 +161,9 @@ pub struct AuthSettings {
     /// Also store sessions in an HttpOnly cookie, for pages of the same site; not with ALLOWED_ORIGINS=*
     #[arg(long, env = "COOKIE_SESSIONS", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub cookie_sessions: bool,
+    /// Who can create accounts: everyone (open), everyone, but a platform admin lets them in (approval), or only platform admins (closed)
+    #[arg(long, env = "REGISTRATION", default_value = "closed", value_name = "WHO")]
+    pub registration: Registration,
     /// See [`PasswordSettings`].
     #[command(flatten)]
     pub passwords: PasswordSettings,
@@ -194,6 +197,7 @@ impl AuthSettings {
             refresh_token_life: Duration::from_secs(24 * 60 * 60 * self.refresh_token_days),
             sockets_end_with_token: self.sockets_end_with_token,
             cookie_sessions: self.cookie_sessions,
+            registration: self.registration,
         }
     }
 }

@@ -12,6 +12,17 @@ pub enum ExecutorMode {
     Local,
 }
 
+/// Whether people can create accounts for themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Registration {
+    /// Everybody can, and uses the platform at once.
+    Open,
+    /// Everybody can, and a platform admin lets them in.
+    Approval,
+    /// Only platform admins create accounts.
+    Closed,
+}
+
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {

@@ -12,6 +12,8 @@ diesel::table! {
         disabled_at -> Nullable<Timestamptz>,
         deleted_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        waiting -> Bool,
+        state -> Text,
     }
 }
 
@@ -27,6 +29,27 @@ diesel::table! {
         last_used_at -> Timestamptz,
         used_hashes -> Array<Bytea>,
         used_at -> Array<Timestamptz>,
+        user_agent -> Nullable<Text>,
+        address -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    password_resets (token_hash) {
+        token_hash -> Bytea,
+        user_id -> Uuid,
+        expires_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    user_settings (user_id) {
+        user_id -> Uuid,
+        theme -> Text,
+        language -> Nullable<Text>,
+        muted -> Array<Text>,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -185,9 +208,13 @@ diesel::joinable!(config_commits -> config_blobs (blob_sha256));
 diesel::joinable!(jobs -> projects (project_id));
 diesel::joinable!(jobs -> users (submitted_by));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(password_resets -> users (user_id));
+diesel::joinable!(user_settings -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
+    password_resets,
+    user_settings,
     groups,
     group_members,
     projects,

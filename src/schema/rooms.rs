@@ -15,6 +15,7 @@ use crate::{configs, groups, jobs, projects, queues, users};
 pub struct Query(
     NodeQuery,
     users::query::UserQuery,
+    users::mutation::registration::RegistrationQuery,
     groups::query::GroupQuery,
     projects::query::ProjectQuery,
     configs::query::ConfigQuery,
@@ -28,13 +29,18 @@ pub struct Query(
 /// The mutations of the API. Each mutation takes a single argument, `input`, and is atomic: it applies all of its
 /// changes or none of them.
 ///
-/// Each mutation lists the error codes to expect. In addition, all mutations except `login` and `refreshSession` fail
-/// with UNAUTHENTICATED if the access token is missing or invalid, and any operation can fail with RATE_LIMITED,
-/// QUERY_TOO_COMPLEX, TIMEOUT, CLUSTER_UNAVAILABLE or DATABASE_UNAVAILABLE. The code is in the `extensions` of the
-/// error.
+/// Each mutation lists the error codes to expect. In addition, all mutations except `login`, `refreshSession`, `register`
+/// and `resetPassword` fail with UNAUTHENTICATED if the access token is missing or invalid, and any operation can fail with
+/// RATE_LIMITED, QUERY_TOO_COMPLEX, TIMEOUT, CLUSTER_UNAVAILABLE or DATABASE_UNAVAILABLE. The code is in the `extensions`
+/// of the error.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     users::mutation::UserMutation,
+    users::mutation::registration::RegistrationMutation,
+    users::mutation::accounts::AccountMutation,
+    users::mutation::passwords::PasswordMutation,
+    users::mutation::sessions::SessionMutation,
+    users::mutation::settings::SettingsMutation,
     groups::mutation::GroupMutation,
     projects::mutation::ProjectMutation,
     configs::mutation::ConfigMutation,
@@ -51,6 +57,7 @@ pub struct Subscription(
 // The types with an ID, each with the kind of its ID and the function that finds it for a caller.
 nodes! {
     User(users::types::User), UserKind, users::query::find;
+    Session(users::types::sessions::Session), SessionKind, users::query::find_session;
     Group(groups::types::Group), GroupKind, groups::query::find;
     Membership(groups::types::Membership), MembershipKind, groups::query::find_membership;
     Project(projects::types::Project), ProjectKind, projects::query::find;

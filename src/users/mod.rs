@@ -3,6 +3,7 @@
 pub mod loader;
 pub mod model;
 pub mod mutation;
+mod names;
 pub mod query;
 pub mod service;
 pub mod types;

@@ -1,4 +1,10 @@
-//! Login and logout.
+//! Login and logout. What is changed of accounts is in the modules.
+
+pub mod accounts;
+pub mod passwords;
+pub mod registration;
+pub mod sessions;
+pub mod settings;
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::Utc;
@@ -7,7 +13,7 @@ use serde_json::json;
 
 use super::types::{SessionPayload, User};
 use crate::auth::acting::CallerExt;
-use crate::auth::attempts::ClientAddress;
+use crate::auth::attempts::{ClientAddress, UserAgent};
 use crate::auth::policy::{Action, Scope};
 use crate::auth::{Authenticator, Credentials, OpenSession, SessionCookie, cookie, model};
 use crate::change::{ChangeExt, Done};
@@ -18,7 +24,7 @@ use crate::graphql::{ApiResult, IntoGraphql};
 /// Input for `login`.
 #[derive(Debug, InputObject)]
 pub struct LoginInput {
-    /// The user's username.
+    /// The user's username, in any case.
     pub username: String,
     /// The user's password.
     pub password: String,
@@ -39,8 +45,8 @@ pub struct LogoutPayload {
     pub ended: bool,
 }
 
-/// The mutations that need no session, because they start or refresh one.
-pub const BEGIN_SESSIONS: [&str; 2] = ["login", "refreshSession"];
+/// The mutations that need no session: they start or refresh one, or are for users who cannot log in.
+pub const WITHOUT_SESSION: [&str; 4] = ["login", "refreshSession", "register", "resetPassword"];
 
 /// The mutation that ends a session, for which an expired access token is enough.
 pub const END_SESSION: &str = "logout";
@@ -57,8 +63,9 @@ impl UserMutation {
     /// If the server stores sessions in cookies (`COOKIE_SESSIONS`), the response sets one, except over WebSocket and
     /// server-sent events.
     ///
-    /// Fails with UNAUTHENTICATED if the username or the password is wrong, without saying which of them, and with
-    /// RATE_LIMITED after too many attempts within a minute for the same username or from the same address.
+    /// Fails with UNAUTHENTICATED if the username or the password is wrong, without saying which of them, or if the account
+    /// waits for approval (`extensions.reason` is `ACCOUNT_WAITING` then), and with RATE_LIMITED after too many attempts
+    /// within a minute for the same username or from the same address.
     #[graphql(directive = cost::apply("100".to_owned()))]
     async fn login(
         &self,
@@ -108,6 +115,7 @@ async fn login(ctx: &Context<'_>, input: LoginInput) -> Result<SessionPayload, A
         username: input.username,
         password: input.password.into(),
         address: ctx.data_opt::<ClientAddress>().copied(),
+        agent: ctx.data_opt::<UserAgent>().cloned(),
     };
     let session = authenticator(ctx)?.log_in(credentials).await?;
     told(ctx, session).await

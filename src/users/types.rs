@@ -1,17 +1,22 @@
 //! Users as GraphQL types.
 
+pub mod sessions;
+pub mod settings;
+
 use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
-use super::loader::UsersById;
+use self::sessions::Session;
+use self::settings::UserSettings;
+use super::loader::{SessionsOfUser, SettingsOfUser, UsersById};
 use super::model;
 use crate::auth::SessionTokens;
 use crate::auth::acting::PolicyExt;
 use crate::auth::policy::{Action, Scope};
-use crate::auth::principal::PlatformRole;
+use crate::auth::principal::{PlatformRole, UserState};
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs};
 use crate::graphql::edges;
@@ -56,8 +61,12 @@ impl User {
         found.map(|(user, id)| user.map(Self).ok_or_else(|| missing(*id))).collect()
     }
 
+    fn viewer_can(&self, ctx: &Context<'_>, action: Action) -> bool {
+        ctx.check(action, Scope::person(self.0.id)).is_ok()
+    }
+
     fn is_private_to(&self, ctx: &Context<'_>) -> bool {
-        ctx.check(Action::ViewUserPrivate, Scope::person(self.0.id)).is_err()
+        !self.viewer_can(ctx, Action::ViewUserPrivate)
     }
 }
 
@@ -94,6 +103,58 @@ impl User {
     /// others.
     async fn disabled_at(&self, ctx: &Context<'_>) -> Option<DateTime<Utc>> {
         if self.is_private_to(ctx) { None } else { self.0.disabled_at }
+    }
+
+    /// The state of the account. Only visible to the user and to platform admins, null for others.
+    async fn state(&self, ctx: &Context<'_>) -> Option<UserState> {
+        if self.is_private_to(ctx) { None } else { Some(self.0.state) }
+    }
+
+    /// Whether you can change the account with `updateUser`: it is your own, or you are a platform admin.
+    async fn viewer_can_update(&self, ctx: &Context<'_>) -> bool {
+        self.0.state != UserState::Deleted && self.viewer_can(ctx, Action::UpdateUser)
+    }
+
+    /// Whether you can disable the account: you are a platform admin, and it is not disabled yet.
+    async fn viewer_can_disable(&self, ctx: &Context<'_>) -> bool {
+        matches!(self.0.state, UserState::Active | UserState::Waiting) && self.viewer_can(ctx, Action::DisableUser)
+    }
+
+    /// Whether you can enable the account: you are a platform admin, and it is disabled or waits for approval.
+    async fn viewer_can_enable(&self, ctx: &Context<'_>) -> bool {
+        matches!(self.0.state, UserState::Disabled | UserState::Waiting) && self.viewer_can(ctx, Action::EnableUser)
+    }
+
+    /// Whether you can delete the account: you are a platform admin, and it is not deleted yet.
+    async fn viewer_can_delete(&self, ctx: &Context<'_>) -> bool {
+        self.0.state != UserState::Deleted && self.viewer_can(ctx, Action::DeleteUser)
+    }
+
+    /// The user's active sessions, the newest login first. Only visible to the user and to platform admins, null for
+    /// others.
+    #[graphql(directive = connection_size::apply())]
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the sessions that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the sessions that come before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Option<Connection<Session>>> {
+        if !self.viewer_can(ctx, Action::ViewSession) {
+            return Ok(None);
+        }
+        let args = PageArgs { first, after, last, before };
+        edges::list::<SessionsOfUser, _>(ctx, self.0.id, (), args).await.map(Some).graphql(ctx)
+    }
+
+    /// The user's settings. Only visible to the user and to platform admins, null for others.
+    async fn settings(&self, ctx: &Context<'_>) -> ApiResult<Option<UserSettings>> {
+        if self.is_private_to(ctx) {
+            return Ok(None);
+        }
+        let settings = ctx.read::<SettingsOfUser>(self.0.id).await.graphql(ctx)?;
+        Ok(Some(settings.unwrap_or_default().into()))
     }
 
     /// When the account was created.

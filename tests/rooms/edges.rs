@@ -14,7 +14,7 @@ use super::{World, more_groups};
 /// with a page from the middle of it, after a cursor `TIME`, `TEXT` or `NUMBER`.
 pub type List = (&'static str, &'static str, &'static str);
 
-const LISTS: [List; 7] = [
+const LISTS: [List; 8] = [
     (
         "group_members",
         "timestamptz, uuid",
@@ -25,6 +25,7 @@ const LISTS: [List; 7] = [
         "uuid[], timestamptz, uuid",
         "{ users { nodes { memberships(first: 1, after: TIME) { nodes { role } } } } }",
     ),
+    ("sessions", "timestamptz, uuid", "{ viewer { sessions(first: 1, after: TIME) { nodes { address } } } }"),
     ("projects", "text", "{ groups { nodes { projects(first: 1, after: TEXT) { nodes { name } } } } }"),
     ("config_files", "text", "{ projects { nodes { configFiles(first: 1, after: TEXT) { nodes { name } } } } }"),
     (
@@ -93,6 +94,9 @@ async fn a_page_of_each_list_is_read_along_an_index() {
     group_members
         Index Scan using group_members_user_idx on group_members
         Index Cond: ((user_id = parent.id) AND (ROW(joined_at, group_id) > ROW($3, $4)))
+    sessions
+        Index Scan Backward using sessions_open_idx on sessions
+        Index Cond: ((user_id = parent.id) AND (ROW(created_at, id) < ROW($2, $3)))
     projects
         Index Scan using projects_group_name_key on projects
         Index Cond: ((group_id = parent.id) AND (name > $2))

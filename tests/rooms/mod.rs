@@ -3,6 +3,7 @@
 //! Every test gets its own database with the demo tenant: the admin, Maya (manager of vision, member of language), Ada
 //! (member of vision) and Ben (member of language, but not of vision).
 
+mod accounts;
 mod changes;
 mod configs;
 mod edges;
@@ -65,7 +66,9 @@ impl World {
         let tasks = Tasks::default();
         let app = app::answering(url.clone(), &tasks, |config| {
             config.auth.access_token_life = access_token_life;
-            config.limits.logins = LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None };
+            config.auth.registration = platform::config::Registration::Open;
+            config.limits.logins =
+                LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None, registrations: None };
         });
         let app = app.await.unwrap();
         let (db, authenticator) = (app.db.clone(), app.authenticator.clone());

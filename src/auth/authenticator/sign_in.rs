@@ -1,0 +1,113 @@
+//! Logging in: from a username and a password to a session.
+
+use std::time::Instant;
+
+use secrecy::SecretString;
+
+use super::{Authenticator, OpenSession, now};
+use crate::auth::attempts::{ClientAddress, UserAgent};
+use crate::auth::model::{self, NewSession};
+use crate::auth::principal::UserState;
+use crate::auth::refresh::RefreshToken;
+use crate::error::{ApiError, SignInReason};
+use crate::ids::{SessionId, UserId};
+
+/// A username and a password, as entered.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: SecretString,
+    /// The address that the attempt came from.
+    pub address: Option<ClientAddress>,
+    /// The program that it came from, as it calls itself.
+    pub agent: Option<UserAgent>,
+}
+
+impl Authenticator {
+    /// Starts a session.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if the username or the password is wrong, without saying which, or if the account is disabled,
+    /// without saying so; `RATE_LIMITED` after too many attempts.
+    pub async fn log_in(&self, credentials: Credentials) -> Result<OpenSession, ApiError> {
+        let Credentials { username, password, address, agent } = credentials;
+        // Usernames have no capitals, and a limit that distinguished them would be none.
+        let username = username.to_ascii_lowercase();
+        self.0.attempts.count(&username, address, Instant::now())?;
+        let mut conn = self.0.db.connection().await?;
+        let account = model::account(&mut conn, &username).await?;
+        // Hashing takes long; meanwhile others can use the connection.
+        drop(conn);
+        let (account, hash) = match account {
+            Some(account) if matches!(account.state, UserState::Active | UserState::Waiting) => {
+                (Some((account.id, account.state)), Some(account.password_hash))
+            }
+            Some(_) | None => (None, None),
+        };
+        let right = self.0.passwords.verify(password, hash).await?;
+        match account {
+            Some((user, state)) if right => {
+                self.0.attempts.succeeded(&username, address);
+                if state == UserState::Waiting {
+                    let message = "the account waits for the approval of a platform admin; try again later";
+                    return Err(ApiError::unauthenticated(SignInReason::AccountWaiting, message));
+                }
+                self.open(user, address, agent).await
+            }
+            Some(_) | None => {
+                let message = "the username or the password is incorrect";
+                Err(ApiError::unauthenticated(SignInReason::WrongCredentials, message))
+            }
+        }
+    }
+
+    /// Whether this is the password of a user who is logged in. Counts as a login attempt, so that who has stolen an access
+    /// token cannot guess the password either. Returns the hash that it matches.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` after too many attempts.
+    pub async fn knows_password(
+        &self,
+        user: UserId,
+        password: SecretString,
+        address: Option<ClientAddress>,
+    ) -> Result<Option<String>, ApiError> {
+        let Some((username, hash)) = model::password_of(&mut *self.0.db.connection().await?, user).await? else {
+            return Ok(None);
+        };
+        self.0.attempts.count(&username, address, Instant::now())?;
+        if !self.0.passwords.verify(password, Some(hash.clone())).await? {
+            return Ok(None);
+        }
+        self.0.attempts.succeeded(&username, address);
+        Ok(Some(hash))
+    }
+
+    /// Starts a session of a user who has proved to be one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open(
+        &self,
+        user: UserId,
+        address: Option<ClientAddress>,
+        agent: Option<UserAgent>,
+    ) -> Result<OpenSession, ApiError> {
+        let session = SessionId::generate();
+        let (refresh_token, now) = (RefreshToken::first(session), now());
+        let row = NewSession {
+            id: session,
+            user_id: user,
+            refresh_hash: refresh_token.hash(),
+            family_hash: refresh_token.family_hash(),
+            expires_at: now + self.0.refresh_life,
+            // PostgreSQL has no NUL in texts; headers have none either.
+            user_agent: agent.map(|UserAgent(agent)| agent.replace('\0', "")),
+            address: address.map(|ClientAddress(address)| address.to_canonical().to_string()),
+        };
+        model::open(&mut *self.0.db.connection().await?, &row).await?;
+        self.tokens(user, refresh_token, now, row.expires_at)
+    }
+}
