@@ -48,6 +48,16 @@ pub async fn password_of(conn: &mut AsyncPgConnection, user: UserId) -> QueryRes
         .optional()
 }
 
+/// Whether a user is active and, if a hash is given, still has this one. Neither changes until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn may_begin(conn: &mut AsyncPgConnection, user: UserId, hash: Option<&str>) -> QueryResult<bool> {
+    let active = users::table.find(user).filter(users::state.eq(UserState::Active));
+    let found: Option<String> = active.select(users::password_hash).for_share().first(conn).await.optional()?;
+    Ok(found.is_some_and(|current| hash.is_none_or(|hash| hash == current)))
+}
+
 /// A new session.
 #[derive(Debug, Insertable)]
 #[diesel(table_name = sessions)]

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use diesel_async::AsyncConnection;
 use secrecy::SecretString;
 
 use super::{Authenticator, OpenSession, now};
@@ -42,24 +43,21 @@ impl Authenticator {
         drop(conn);
         let (account, hash) = match account {
             Some(account) if matches!(account.state, UserState::Active | UserState::Waiting) => {
-                (Some((account.id, account.state)), Some(account.password_hash))
+                (Some((account.id, account.state, account.password_hash.clone())), Some(account.password_hash))
             }
             Some(_) | None => (None, None),
         };
         let right = self.0.passwords.verify(password, hash).await?;
         match account {
-            Some((user, state)) if right => {
+            Some((user, state, hash)) if right => {
                 self.0.attempts.succeeded(&username, address);
                 if state == UserState::Waiting {
                     let message = "the account waits for the approval of a platform admin; try again later";
                     return Err(ApiError::unauthenticated(SignInReason::AccountWaiting, message));
                 }
-                self.open(user, address, agent).await
+                self.open(user, Some(&hash), address, agent).await
             }
-            Some(_) | None => {
-                let message = "the username or the password is incorrect";
-                Err(ApiError::unauthenticated(SignInReason::WrongCredentials, message))
-            }
+            Some(_) | None => Err(wrong()),
         }
     }
 
@@ -85,13 +83,15 @@ impl Authenticator {
         Ok(Some(hash))
     }
 
-    /// Starts a session of a user who has proved to be one.
+    /// Starts a session of a user who has proved to be one; with `hash`, by a password with this hash.
     ///
     /// # Errors
-    /// The database's.
+    /// `UNAUTHENTICATED` if the user has been disabled since, or the password changed: a session that began at that moment
+    /// would not end with the others. The database's.
     pub async fn open(
         &self,
         user: UserId,
+        hash: Option<&str>,
         address: Option<ClientAddress>,
         agent: Option<UserAgent>,
     ) -> Result<OpenSession, ApiError> {
@@ -107,7 +107,18 @@ impl Authenticator {
             user_agent: agent.map(|UserAgent(agent)| agent.replace('\0', "")),
             address: address.map(|ClientAddress(address)| address.to_canonical().to_string()),
         };
-        model::open(&mut *self.0.db.connection().await?, &row).await?;
+        let mut conn = self.0.db.connection().await?;
+        let opened = conn.transaction(async |conn| {
+            if !model::may_begin(conn, user, hash).await? {
+                return Err(wrong());
+            }
+            Ok::<_, ApiError>(model::open(conn, &row).await?)
+        });
+        opened.await?;
         self.tokens(user, refresh_token, now, row.expires_at)
     }
+}
+
+fn wrong() -> ApiError {
+    ApiError::unauthenticated(SignInReason::WrongCredentials, "the username or the password is incorrect")
 }

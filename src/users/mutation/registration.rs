@@ -139,7 +139,7 @@ async fn register(ctx: &Context<'_>, input: RegisterInput) -> Result<RegisterPay
     });
     let state = state.await?;
     let session = match state {
-        UserState::Active => Some(told(ctx, authenticator.open(user.id, address, agent).await?).await?),
+        UserState::Active => Some(told(ctx, authenticator.open(user.id, None, address, agent).await?).await?),
         UserState::Waiting | UserState::Disabled | UserState::Deleted => None,
     };
     Ok(RegisterPayload { state, session })

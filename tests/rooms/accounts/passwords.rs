@@ -75,6 +75,22 @@ async fn of_two_who_use_a_link_at_once_one_sets_the_password() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_in_with_the_old_password_does_not_outlive_a_new_one() {
+    let world = World::new().await;
+    let mut old = "vision-member".to_owned();
+    for round in 0..6 {
+        let (link, new) = (link_for(&world, "ada").await, format!("a fresh start {round}"));
+        let input = json!({ "input": { "username": "ada", "password": old } });
+        let (set, begun) = tokio::join!(reset(&world, &link, &new), world.ask_as(Caller::Anonymous, LOGIN, input));
+        assert!(set.starts_with('{'), "{set}");
+        if let Some(token) = begun["data"]["login"]["accessToken"].as_str() {
+            assert!(world.authenticator.authenticate(Some(&format!("Bearer {token}"))).await.is_err(), "round {round}");
+        }
+        old = new;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_was_replaced_has_expired_or_belongs_to_a_deleted_user_is_not_valid() {
     let world = World::new().await;
     let (old, new) = (link_for(&world, "ada").await, link_for(&world, "ada").await);
