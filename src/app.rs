@@ -301,6 +301,10 @@ impl GraphqlService for App {
         sdl(deprecated)
     }
 
+    fn public_keys(&self) -> serde_json::Value {
+        self.authenticator.public_keys()
+    }
+
     fn playground(&self) -> Option<serde_json::Value> {
         self.config.http.playground.then(
             || serde_json::json!({ "endpoint": "/graphql", "websocket": "/graphql", "demoUsers": self.0.demo_users }),

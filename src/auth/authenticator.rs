@@ -82,10 +82,8 @@ impl Authenticator {
         Self(Arc::new(Inner {
             db,
             keys: config.jwt_keys.clone(),
-            tokens: Tokens::new(config.jwt_keys.clone(), config.access_token_life),
-            cookies: config
-                .cookie_sessions
-                .then(|| Tokens::of_cookies(config.jwt_keys.clone(), config.refresh_token_life)),
+            tokens: Tokens::new(&config.jwt_keys, config.access_token_life),
+            cookies: config.cookie_sessions.then(|| Tokens::of_cookies(&config.jwt_keys, config.refresh_token_life)),
             passwords: Passwords::new(config.bcrypt_cost),
             attempts: Attempts::new(limits),
             recent: Recent::default(),
@@ -167,6 +165,11 @@ impl Authenticator {
     /// Password hashing, for code that creates accounts.
     pub fn passwords(&self) -> &Passwords {
         &self.0.passwords
+    }
+
+    /// The public keys that verify access tokens, as a JSON Web Key Set.
+    pub fn public_keys(&self) -> serde_json::Value {
+        self.0.tokens.public_keys()
     }
 
     /// Limits of attempts, for all ways to an account.

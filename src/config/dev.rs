@@ -76,7 +76,7 @@ impl DevSettings {
     /// A secret that is set is too weak.
     pub fn jwt_keys(&self, kept: SecretString) -> Result<JwtKeys, ConfigError> {
         let set = self.auth.jwt_secret.clone().filter(|secret| !secret.expose_secret().trim().is_empty());
-        JwtKeys::parse(Some(&set.unwrap_or(kept)), self.auth.jwt_secrets_old.as_ref())
+        Ok(self.auth.signed(JwtKeys::parse(Some(&set.unwrap_or(kept)), self.auth.jwt_secrets_old.as_ref())?))
     }
 
     /// Whether other machines can reach the server.

@@ -26,7 +26,8 @@ pub use proxies::TrustedProxies;
 pub(crate) use secrets::random_secret;
 pub use secrets::{JwtKey, JwtKeys};
 pub use values::{
-    AllowedOrigins, BcryptCost, ExecutorMode, Introspection, LogFormat, Registration, TrustedDocumentsMode,
+    AllowedOrigins, BcryptCost, ExecutorMode, Introspection, JwtAlgorithm, LogFormat, Registration,
+    TrustedDocumentsMode,
 };
 
 /// Everything that `platform serve` needs to know.

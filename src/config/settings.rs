@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 use super::{
     AllowedOrigins, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode, HttpConfig,
-    Introspection, JwtKeys, LogConfig, LogFormat, Registration, SslMode, TrustedProxies,
+    Introspection, JwtAlgorithm, JwtKeys, LogConfig, LogFormat, Registration, SslMode, TrustedProxies,
     limits::LimitSettings,
     values::{between, log_filter, object_name, switch},
 };
@@ -149,6 +149,12 @@ pub struct AuthSettings {
     /// Comma-separated previous values of JWT_SECRET whose tokens are still accepted
     #[arg(long, env = "JWT_SECRETS_OLD", hide_env_values = true, value_name = "SECRETS")]
     pub jwt_secrets_old: Option<SecretString>,
+    /// How access tokens are signed: HS256, or EdDSA with keys that are derived from the secrets and published for other services
+    #[arg(long, env = "JWT_ALGORITHM", default_value = "HS256", value_name = "NAME", ignore_case = true)]
+    pub jwt_algorithm: JwtAlgorithm,
+    /// Issuer in access tokens, which only servers with the same issuer accept
+    #[arg(long, env = "JWT_ISSUER", default_value = "platform", value_name = "TEXT", value_parser = issuer)]
+    pub jwt_issuer: String,
     /// Lifetime of an access token, in minutes
     #[arg(long, env = "ACCESS_TOKEN_MINUTES", default_value = "15", value_name = "N", value_parser = between(1_u64, 1440))]
     pub access_token_minutes: u64,
@@ -171,7 +177,12 @@ pub struct AuthSettings {
 
 impl AuthSettings {
     pub(super) fn jwt_keys(&self) -> Result<JwtKeys, ConfigError> {
-        JwtKeys::parse(self.jwt_secret.as_ref(), self.jwt_secrets_old.as_ref())
+        Ok(self.signed(JwtKeys::parse(self.jwt_secret.as_ref(), self.jwt_secrets_old.as_ref())?))
+    }
+
+    /// The keys with how they are used.
+    pub(super) fn signed(&self, keys: JwtKeys) -> JwtKeys {
+        keys.signing(self.jwt_algorithm, &self.jwt_issuer)
     }
 
     /// A browser adds the cookie to the requests of every page that may call the API, so these have to be listed.
@@ -317,6 +328,12 @@ impl LogSettings {
 
 fn address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| "an IP address, such as 0.0.0.0, 127.0.0.1 or ::".to_owned())
+}
+
+/// Not empty, and short enough for a header.
+fn issuer(text: &str) -> Result<String, String> {
+    let legal = (1..=200).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
+    if legal { Ok(text.to_owned()) } else { Err("1 to 200 characters without spaces, such as a URL".to_owned()) }
 }
 
 fn between_one_and(most: u32) -> impl Fn(&str) -> Result<NonZeroU32, String> + Clone + Send + Sync + 'static {

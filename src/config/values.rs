@@ -23,6 +23,18 @@ pub enum Registration {
     Closed,
 }
 
+/// How access tokens are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum)]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256: only who has the secret can verify tokens.
+    #[default]
+    #[value(name = "HS256")]
+    Hs256,
+    /// Ed25519: other services can verify tokens with the public keys, which the server publishes.
+    #[value(name = "EdDSA")]
+    EdDsa,
+}
+
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {

@@ -39,6 +39,7 @@ pub fn router<S: GraphqlService>(
         .route("/health", get(probes::health))
         .route("/ready", get(probes::ready::<S>))
         .route("/metrics", get(probes::metrics::<S>))
+        .route("/.well-known/jwks.json", get(probes::public_keys::<S>))
         .route("/", get(playground::index::<S>))
         .route("/playground/config.json", get(playground::config::<S>))
         .route("/{*path}", get(playground::file::<S>))

@@ -105,6 +105,9 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
     /// The schema in SDL, with or without what is deprecated.
     fn sdl(&self, deprecated: Deprecated) -> Arc<str>;
 
+    /// The public keys that verify access tokens, as a JSON Web Key Set (RFC 7517): none if there are none.
+    fn public_keys(&self) -> serde_json::Value;
+
     /// The configuration of the playground, served as `/playground/config.json`; `None` disables the page.
     fn playground(&self) -> Option<serde_json::Value>;
 }
