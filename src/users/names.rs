@@ -151,7 +151,7 @@ pub(super) fn email(text: String, field: &'static str) -> Result<String, ApiErro
     let text = text.trim().to_owned();
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && !is_invisible(c) && !"<>,;:\"()[]\\".contains(c);
     let legal = text.len() <= MAX_EMAIL
-        && text.chars().all(|c| plain(c))
+        && text.chars().all(plain)
         && text.split_once('@').is_some_and(|(local, domain)| {
             !local.is_empty() && !domain.contains('@') && domain.split('.').all(|label| !label.is_empty())
         });
