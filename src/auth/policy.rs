@@ -26,6 +26,9 @@ enum Rule {
     InGroup(GroupRole),
     /// A user with at least this role in the group, or the owner, as long as they are in the group.
     InGroupOrOwner(GroupRole),
+    /// A platform admin; for members of the group, whatever their role, it is FORBIDDEN, and for others the object does
+    /// not exist.
+    AboveGroup,
 }
 
 /// A row of the table: what an action requires, and the message for callers who can see the object but do not have the
@@ -58,7 +61,7 @@ macro_rules! table {
 }
 
 use GroupRole::{Manager, Member};
-use Rule::{InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, PlatformAdmin};
+use Rule::{AboveGroup, InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, PlatformAdmin};
 
 // The table. Platform admins can do everything in it.
 table! {
@@ -76,8 +79,38 @@ table! {
     CreateGroup: PlatformAdmin, "only platform admins can create groups";
     /// See a group, its members and its projects.
     ViewGroup: InGroup(Member), "only members of the group can see it";
+    /// Change the name and the description of a group.
+    UpdateGroup: InGroup(GroupRole::Admin), "only admins of the group can change it";
+    /// Delete a group that has no projects.
+    DeleteGroup: AboveGroup, "only platform admins can delete groups";
+    /// Add members to a group.
+    AddGroupMembers: InGroup(GroupRole::Admin), "only admins of the group can add members";
+    /// Change the role of a member of a group.
+    SetGroupRole: InGroup(GroupRole::Admin), "only admins of the group can change the roles of its members";
+    /// Remove a member from a group.
+    RemoveGroupMember: InGroup(GroupRole::Admin), "only admins of the group can remove members";
+    /// Make a user an admin of a group, or change the role of an admin or remove one.
+    AppointGroupAdmin: AboveGroup, "only platform admins can make users admins of a group, change the role of an admin or remove an admin";
+    /// Leave a group.
+    LeaveGroup: InGroup(Member), "only members of the group can leave it";
     /// Create a project in a group.
     CreateProject: InGroup(Manager), "only managers and admins of the group can create projects in it";
+    /// Change the name and the description of a project.
+    UpdateProject: InGroup(Manager), "only managers and admins of the group can change its projects";
+    /// Archive a project.
+    ArchiveProject: InGroup(Manager), "only managers and admins of the group can archive its projects";
+    /// Restore an archived project.
+    RestoreProject: InGroup(Manager), "only managers and admins of the group can restore its projects";
+    /// Delete a project with everything that belongs to it.
+    DeleteProject: InGroup(GroupRole::Admin), "only admins of the group can delete its projects";
+    /// Set the limits of a project, except that of GPUs.
+    SetProjectLimits: InGroup(Manager), "only managers and admins of the group can set the limits of its projects";
+    /// Set how many GPUs a project can use.
+    SetGpuLimit: AboveGroup, "only platform admins can set the GPU limit of a project";
+    /// Set when the jobs of a project can run.
+    SetProjectSchedule: InGroup(Manager), "only managers and admins of the group can set the schedule of its projects";
+    /// Restore the namespace of a project that was changed by hand in the cluster.
+    RepairNamespace: PlatformAdmin, "only the platform itself repairs namespaces";
     /// See a project and its config files.
     ViewProject: InGroup(Member), "only members of the project's group can see it";
     /// Create a config file, or a new version of one.
@@ -127,7 +160,12 @@ impl Permit {
         Self { actor: None, action }
     }
 
-    /// The user with the permission; `None` for the operator.
+    /// The permit of the platform itself, for what it does although nobody has asked for it.
+    pub const fn of_platform(action: Action) -> Self {
+        Self { actor: None, action }
+    }
+
+    /// The user with the permission; `None` for the operator and the platform.
     pub const fn actor(self) -> Option<UserId> {
         self.actor
     }
@@ -135,6 +173,15 @@ impl Permit {
     /// The permitted action.
     pub const fn action(self) -> Action {
         self.action
+    }
+}
+
+/// What else is required of a caller who gives somebody a role in a group, or changes or ends the membership of somebody
+/// with this role.
+pub const fn to_grant(role: GroupRole) -> Option<Action> {
+    match role {
+        GroupRole::Admin => Some(Action::AppointGroupAdmin),
+        Manager | Member => None,
     }
 }
 
@@ -156,6 +203,10 @@ fn decide(principal: &Principal, action: Action, scope: Scope) -> Result<(), Api
     match action.row().rule {
         LoggedIn => Ok(()),
         PlatformAdmin => Err(action.forbidden()),
+        AboveGroup => match role(principal, scope.group) {
+            None => Err(action.not_found(&scope)),
+            Some(_) => Err(action.forbidden()),
+        },
         Oneself if is_owner => Ok(()),
         OneselfOrFellow if is_owner || scope.shares_group => Ok(()),
         Oneself | OneselfOrFellow => Err(action.not_found(&scope)),

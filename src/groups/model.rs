@@ -1,5 +1,7 @@
 //! The rows of groups and the SQL for them.
 
+pub mod members;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -8,7 +10,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::auth::policy::Visible;
 use crate::auth::principal::GroupRole;
 use crate::change::Writes;
-use crate::db::tables::{group_members, groups, users};
+use crate::db::tables::{group_members, groups, projects, users};
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, Condition, OrderDirection};
 use crate::graphql::search::Search;
@@ -155,4 +157,51 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
 /// The database's; `groups_name_key` is the constraint that is violated if the name is taken.
 pub async fn insert(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
     diesel::insert_into(groups::table).values(group).execute(writes.conn()).await.map(drop)
+}
+
+/// The group, locked until the transaction ends: changes of its members wait for each other.
+///
+/// # Errors
+/// The database's.
+pub async fn lock(writes: &mut Writes<'_>, id: GroupId) -> QueryResult<Option<Group>> {
+    groups::table.find(id).select(Group::as_select()).for_no_key_update().first(writes.conn()).await.optional()
+}
+
+/// Like [`lock`], and nothing can be added that belongs to the group.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_whole(writes: &mut Writes<'_>, id: GroupId) -> QueryResult<Option<Group>> {
+    groups::table.find(id).select(Group::as_select()).for_update().first(writes.conn()).await.optional()
+}
+
+/// Writes the name and the description of a group.
+///
+/// # Errors
+/// The database's; `groups_name_key` is the constraint that is violated if the name is taken.
+pub async fn update(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
+    diesel::update(groups::table.find(group.id))
+        .set((groups::name.eq(&group.name), groups::description.eq(&group.description)))
+        .execute(writes.conn())
+        .await
+        .map(drop)
+}
+
+/// Deletes a group without projects, with its memberships.
+///
+/// # Errors
+/// The database's; a project of the group violates a foreign key.
+pub async fn delete(writes: &mut Writes<'_>, id: GroupId) -> QueryResult<()> {
+    diesel::delete(groups::table.find(id)).execute(writes.conn()).await.map(drop)
+}
+
+/// The number of projects of a group, and the names of the first few.
+///
+/// # Errors
+/// The database's.
+pub async fn projects_of(writes: &mut Writes<'_>, id: GroupId, few: i64) -> QueryResult<(i64, Vec<String>)> {
+    let of_group = projects::table.filter(projects::group_id.eq(id));
+    let count = of_group.count().get_result(writes.conn()).await?;
+    let names = of_group.order(projects::name).limit(few).select(projects::name).load(writes.conn()).await?;
+    Ok((count, names))
 }

@@ -19,6 +19,7 @@ pub struct Query(
     projects::query::ProjectQuery,
     configs::query::ConfigQuery,
     jobs::query::JobQuery,
+    jobs::quota::usage::QuotaQuery,
     queues::query::QueueQuery,
     EventCursorQuery,
     LimitsQuery,
@@ -36,17 +37,19 @@ pub struct Query(
 pub struct Mutation(
     users::mutation::UserMutation,
     groups::mutation::GroupMutation,
+    groups::members::MemberMutation,
     projects::mutation::ProjectMutation,
+    projects::states::StateMutation,
+    projects::limits::LimitsMutation,
+    projects::schedule::ScheduleMutation,
+    projects::deletion::DeletionMutation,
     configs::mutation::ConfigMutation,
     jobs::mutation::JobMutation,
 );
 
 /// The subscriptions of the API.
 #[derive(Default, MergedSubscription)]
-pub struct Subscription(
-    // One per line, although there is only one.
-    jobs::subscription::JobSubscription,
-);
+pub struct Subscription(jobs::subscription::JobSubscription, jobs::quota::feed::QuotaSubscription);
 
 // The types with an ID, each with the kind of its ID and the function that finds it for a caller.
 nodes! {
@@ -62,4 +65,5 @@ nodes! {
 // The kinds of events, each with the name of its channel.
 channels! {
     job_events: jobs::event::JobEvent;
+    project_events: projects::event::ProjectEvent;
 }

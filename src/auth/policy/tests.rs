@@ -62,7 +62,22 @@ fn each_action_has_one_row() {
     createAdmin      ! - - - - - - +
     createGroup      ! - - - - - - +
     viewGroup        ! ? ? + + + + +
+    updateGroup      ! ? ? - - - + +
+    deleteGroup      ! ? ? - - - - +
+    addGroupMembers  ! ? ? - - - + +
+    setGroupRole     ! ? ? - - - + +
+    removeGroupMember ! ? ? - - - + +
+    appointGroupAdmin ! ? ? - - - - +
+    leaveGroup       ! ? ? + + + + +
     createProject    ! ? ? - - + + +
+    updateProject    ! ? ? - - + + +
+    archiveProject   ! ? ? - - + + +
+    restoreProject   ! ? ? - - + + +
+    deleteProject    ! ? ? - - - + +
+    setProjectLimits ! ? ? - - + + +
+    setGpuLimit      ! ? ? - - - - +
+    setProjectSchedule ! ? ? - - + + +
+    repairNamespace  ! - - - - - - +
     viewProject      ! ? ? + + + + +
     createConfigFile ! ? ? - - + + +
     viewConfigFile   ! ? ? + + + + +
