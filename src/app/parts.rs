@@ -15,9 +15,11 @@ use crate::events::{Bus, Lines};
 use crate::executor::{Scheduler, Wake};
 use crate::feeds::Audience;
 use crate::jobs::logs::{Chunk, Tails};
+use crate::jobs::quota::feed::Moment;
 use crate::jobs::service::Submitter;
 use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
+use crate::projects::keeper;
 use crate::schema::{self, Channels, SchemaBuilder};
 use crate::tasks::{Duty, Tasks};
 use crate::watch;
@@ -43,6 +45,8 @@ pub struct Parts {
     pub channels: Channels,
     /// The followers of logs.
     pub log_chunks: Audience<Chunk>,
+    /// The followers of what projects use.
+    pub quota_moments: Audience<Moment>,
     /// The health of the cluster watch, which is not started if the server only answers requests.
     pub watch: watch::Health,
     /// The background tasks.
@@ -56,8 +60,8 @@ impl Parts {
         let builder = builder.data(self.db.clone()).data(self.bus.clone()).data(self.cluster.clone());
         let builder = builder.data(self.authenticator.clone()).data(self.submitter.clone());
         let builder = builder.data(Arc::clone(&self.submitter.gpus)).data(self.submitter.queues.clone());
-        let builder = builder.data(self.tails.clone());
-        self.channels.put_in(builder).data(self.log_chunks.clone())
+        let builder = builder.data(self.tails.clone()).data(self.submitter.wake.clone());
+        self.channels.put_in(builder).data(self.log_chunks.clone()).data(self.quota_moments.clone())
     }
 }
 
@@ -132,6 +136,7 @@ impl AppBuilder {
             submitter,
             channels,
             log_chunks: Audience::default(),
+            quota_moments: Audience::default(),
             watch,
             tasks,
         };
@@ -150,11 +155,12 @@ impl AppBuilder {
 
 /// Starts the background tasks. Returns the health of the watch.
 fn start_work(tasks: &Tasks, submitter: &Submitter, cluster: &Cluster) -> watch::Health {
-    let Submitter { db, queues, executor, wake, .. } = submitter;
+    let Submitter { db, queues, executor, wake, gpus, .. } = submitter;
     let kept = (queues.clone(), cluster.clone());
     tasks.supervise("queues", Duty::Serving, move || kept.0.clone().keep(kept.1.clone()));
     let keys = db.clone();
     tasks.supervise("idempotency keys", Duty::Housekeeping, move || change::forget_old_keys(keys.clone()));
+    keeper::spawn(tasks, db.clone(), cluster.clone(), Arc::clone(gpus));
     worker::spawn(tasks, db.clone(), Arc::clone(executor), wake.clone());
     watch::spawn(tasks, db.clone(), cluster.clone(), watch::Rooms::default().with::<Jobs>())
 }

@@ -57,6 +57,18 @@ diesel::table! {
         description -> Text,
         namespace -> Text,
         created_at -> Timestamptz,
+        archived_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    project_namespaces (namespace) {
+        namespace -> Text,
+        project_id -> Uuid,
+        applied -> Nullable<Text>,
+        removing -> Bool,
+        next_check_at -> Timestamptz,
+        attempts -> Integer,
     }
 }
 
@@ -68,6 +80,27 @@ diesel::table! {
         memory_bytes -> Nullable<BigInt>,
         concurrent_jobs -> Nullable<Integer>,
         updated_at -> Timestamptz,
+        storage_bytes -> Nullable<BigInt>,
+        queued_jobs -> Nullable<Integer>,
+        concurrent_jobs_per_user -> Nullable<Integer>,
+        queued_jobs_per_user -> Nullable<Integer>,
+        max_run_seconds -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    project_schedules (project_id) {
+        project_id -> Uuid,
+        time_zone -> Text,
+        outside -> Text,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    schedule_windows (project_id, minutes) {
+        project_id -> Uuid,
+        minutes -> Int4range,
     }
 }
 
@@ -192,6 +225,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     group_members,
     projects,
     project_quotas,
+    project_namespaces,
+    project_schedules,
+    schedule_windows,
     audit_log,
     idempotency_keys,
     config_blobs,

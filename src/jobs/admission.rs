@@ -42,15 +42,20 @@ pub enum AdmissionRule {
     Size,
     /// The total resources of all tasks fit into the project's remaining quota.
     Quota,
+    /// The project is not archived, and a window of its schedule is open or jobs wait for one.
+    Project,
     /// The cluster accepts the job and its pods. The cluster is asked with a dry run, which passes the same admission
     /// (Pod Security, limits, policies, webhooks) as a real request. Only checked by `previewJob` and by `submitJob`
     /// with `dryRun`.
     Cluster,
 }
 
+/// The rules that depend on what happens in the project at the same time.
+const UNDER_LOCK: [AdmissionRule; 2] = [AdmissionRule::Quota, AdmissionRule::Project];
+
 impl AdmissionRule {
     /// Every rule, in the order of the verdicts.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::IdempotencyKey,
         Self::Name,
         Self::Priority,
@@ -66,6 +71,7 @@ impl AdmissionRule {
         Self::PodSafety,
         Self::Size,
         Self::Quota,
+        Self::Project,
         Self::Cluster,
     ];
 
@@ -214,13 +220,13 @@ impl Findings {
         AdmissionRule::ALL.map(verdict).into()
     }
 
-    /// `Ok` if every rule has passed, except that of the quota, which is checked under the project's lock when the row
-    /// is written.
+    /// `Ok` if every rule has passed, except those that are checked under the project's lock when the row is written: a
+    /// request that is repeated with its idempotency key gets its job although there is no room for another.
     ///
     /// # Errors
     /// The problems found.
     pub fn before_quota(self) -> Result<(), ApiErrors> {
-        let others = self.problems.into_iter().filter(|(rule, _)| *rule != AdmissionRule::Quota);
+        let others = self.problems.into_iter().filter(|(rule, _)| !UNDER_LOCK.contains(rule));
         let problems: Vec<_> = others.map(|(_, problem)| problem).collect();
         if problems.is_empty() { Ok(()) } else { Err(ApiErrors(problems)) }
     }

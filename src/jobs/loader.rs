@@ -20,7 +20,7 @@ use crate::ids::{GroupId, JobId, ProjectId, ProjectKind};
 use crate::jobs::model::found::{self, Found};
 use crate::jobs::model::list::{self, Selection};
 use crate::jobs::model::observed::Tasks;
-use crate::jobs::model::quota::{self, Usage};
+use crate::jobs::model::quota::{self, OfPerson, Usage};
 use crate::jobs::model::spec;
 use crate::jobs::model::task::Task;
 use crate::jobs::model::{self, Brief, Columns, Job, Row};
@@ -150,6 +150,25 @@ impl Read for QuotaOfProject {
 
     async fn read(lane: &Lane, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, Usage>, ApiError> {
         Ok(quota::usages(&mut *lane.lookup().await?, &keys).await?.into_iter().collect())
+    }
+}
+
+/// The users with the most unfinished jobs in a project, each with what these request.
+pub enum PeopleOfProject {}
+
+/// Maximum number of users of a project whose usage is listed.
+const MOST_PEOPLE: i64 = 100;
+
+impl Read for PeopleOfProject {
+    type Key = ProjectId;
+    type Value = Vec<OfPerson>;
+
+    async fn read(lane: &Lane, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, Vec<OfPerson>>, ApiError> {
+        let mut people: ByKey<ProjectId, Vec<OfPerson>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+        for (project, person) in quota::people(&mut *lane.lookup().await?, &keys, MOST_PEOPLE).await? {
+            people.entry(project).or_default().push(person);
+        }
+        Ok(people)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Reviews a submit before anything is written: every rule is checked, and a submit that passes becomes a plan.
 
+use chrono::Utc;
 use diesel_async::AsyncPgConnection;
 
 use super::admission::{AdmissionRule, Findings};
 use super::draft::{self, Demand, Door, Draft, Placement, from_yaml, manifest};
 use super::input::{JobOverridesInput, JobSpecInput, Source, SubmitJobInput};
 use super::model::manifest::Manifest;
-use super::model::submit::{self, Quota};
+use super::model::submit::{self, Used};
 use super::quota::QuotaResource;
 use super::service::Submitter;
 use crate::auth::policy::{self, Action, Permit, Scope};
@@ -17,6 +18,8 @@ use crate::cluster::names;
 use crate::configs::model::submittable;
 use crate::error::{ApiError, ApiErrors, Code, Problems};
 use crate::ids::{CommitId, JobId, ProjectId, UserId};
+use crate::projects::model::limits::{self, Limits};
+use crate::projects::model::schedule::{self, OutsideSchedule, Schedule};
 use crate::projects::model::{self as project_model, Project};
 
 /// Queues that the platform creates itself.
@@ -107,19 +110,24 @@ pub struct Room {
 }
 
 impl Room {
-    /// The project's limits with usage and requests.
-    pub fn all(quota: Option<&Quota>, used: Demand, jobs: i64, wanted: Demand) -> Vec<Self> {
+    /// The project's limits with usage and requests. Those of queued jobs and of users are only listed if they exist.
+    pub fn all(limits: &Limits, used: &Used, wanted: Demand) -> Vec<Self> {
         let room = |resource, limit, used, requested| Self { resource, limit, used, requested };
-        let gpu = quota.and_then(|quota| quota.gpu).map(i64::from);
-        let cpu = quota.and_then(|quota| quota.cpu_millis);
-        let memory = quota.and_then(|quota| quota.memory_bytes);
-        let unfinished = quota.and_then(|quota| quota.concurrent_jobs).map(i64::from);
-        vec![
-            room(QuotaResource::Gpu, gpu, used.gpu, wanted.gpu),
-            room(QuotaResource::Cpu, cpu, used.cpu_millis, wanted.cpu_millis),
-            room(QuotaResource::Memory, memory, used.memory_bytes, wanted.memory_bytes),
-            room(QuotaResource::Jobs, unfinished, jobs, 1),
-        ]
+        let whole = |limit: Option<i32>| limit.map(i64::from);
+        let mut rooms = vec![
+            room(QuotaResource::Gpu, whole(limits.gpu), used.demand.gpu, wanted.gpu),
+            room(QuotaResource::Cpu, limits.cpu_millis, used.demand.cpu_millis, wanted.cpu_millis),
+            room(QuotaResource::Memory, limits.memory_bytes, used.demand.memory_bytes, wanted.memory_bytes),
+            room(QuotaResource::Jobs, whole(limits.concurrent_jobs), used.jobs, 1),
+        ];
+        let others = [
+            (QuotaResource::QueuedJobs, limits.queued_jobs, used.queued),
+            (QuotaResource::UserJobs, limits.concurrent_jobs_per_user, used.of_user),
+            (QuotaResource::UserQueuedJobs, limits.queued_jobs_per_user, used.of_user_queued),
+        ];
+        let limited = others.into_iter().filter(|(_, limit, _)| limit.is_some());
+        rooms.extend(limited.map(|(resource, limit, used)| room(resource, whole(limit), used, 1)));
+        rooms
     }
 
     /// What is left after the job has been accepted; `None` without a limit.
@@ -136,8 +144,9 @@ impl Room {
         match (self.limit, self.left()) {
             (Some(limit), Some(left)) if left < 0 => {
                 let unit = resource.unit();
+                let uses = if resource.is_of_user() { "you have" } else { "it uses" };
                 let message =
-                    format!("the project's limit is {limit} {unit}; it uses {used} and this job requests {requested}");
+                    format!("the project's limit is {limit} {unit}; {uses} {used} and this job requests {requested}");
                 Err(ApiError::new(Code::QuotaExceeded, message))
             }
             _ => Ok(()),
@@ -175,19 +184,29 @@ impl Submitter {
             Some(Source::Spec(spec, door)) => (door.root(), None, Some(of_spec(*spec, door, &mut findings))),
             None => ("input.source", None, None),
         };
-        if found.is_none() {
+        let found_source = found.is_some();
+        if !found_source {
             findings.skip(&OF_DRAFT);
         }
+        let overrides_deadline = overrides.as_ref().is_some_and(|given| given.active_deadline_seconds.is_some());
         let mut draft = found.unwrap_or_default();
         self.complete(&mut draft, overrides, field, &mut findings);
 
         let demand = if findings.has_failed(&OF_DEMAND) { Demand::default() } else { draft.demand(&self.gpus) };
-        let quota = submit::quota(&mut conn, project.id).await?;
-        let (used, jobs) = submit::usage(&mut conn, project.id).await?;
-        let rooms = Room::all(quota.as_ref(), used, jobs, demand);
+        let limits = limits::find(&mut conn, project.id).await?.unwrap_or_default();
+        let used = submit::usage(&mut conn, project.id, user).await?;
+        let rooms = Room::all(&limits, &used, demand);
+        if found_source {
+            let field = if overrides_deadline { "input.overrides.activeDeadlineSeconds" } else { field };
+            findings.take(
+                AdmissionRule::Lifetime,
+                deadline(&limits, draft.deadline_seconds).map_err(|error| error.at(field)),
+            );
+        }
         if findings.has_failed(&OF_DEMAND) {
             findings.skip(&[AdmissionRule::Quota]);
         }
+        let (closed, warnings) = beginning(&project, schedule::find(&mut conn, project.id).await?);
         let id = JobId::generate();
         let placement = Placement {
             job: id,
@@ -203,15 +222,17 @@ impl Submitter {
         let manifest = manifest::flash_job(&mut draft, &placement)?;
         findings.take(AdmissionRule::Size, manifest::check_size(&manifest, field));
         if !findings.are_none() {
+            closed.into_iter().for_each(|problem| findings.note(AdmissionRule::Project, problem));
             return Ok(Review { findings, rooms, warnings: Vec::new(), planned: None });
         }
         for room in &rooms {
             findings.take(AdmissionRule::Quota, room.check());
         }
+        closed.into_iter().for_each(|problem| findings.note(AdmissionRule::Project, problem));
         let name = name.or_else(|| draft.name.clone()).unwrap_or_else(|| "job".to_owned());
         let planned =
             Planned { id, user, permit, manifest, demand, name, queue, priority, field, commit, draft, key, project };
-        Ok(Review { findings, rooms, warnings: Vec::new(), planned: Some(planned) })
+        Ok(Review { findings, rooms, warnings, planned: Some(planned) })
     }
 
     /// Checks the parts of the input that depend on neither the project nor the source.
@@ -296,6 +317,40 @@ async fn find_project(
     Ok((project, permit))
 }
 
+/// Why no job can begin in the project now, and what one would wait for.
+fn beginning(project: &Project, schedule: Option<Schedule>) -> (Vec<ApiError>, Vec<String>) {
+    let mut closed: Vec<ApiError> = project.accepts_work().err().into_iter().collect();
+    let mut warnings = Vec::new();
+    if let Some((outside, why)) = schedule.and_then(|schedule| schedule.closed(Utc::now())) {
+        match outside {
+            OutsideSchedule::Refuse => closed.push(refused(why)),
+            OutsideSchedule::Wait => warnings.push(format!("The job would wait: {why}.")),
+        }
+    }
+    (closed, warnings)
+}
+
+/// The project rejects jobs outside its schedule.
+pub fn refused(why: String) -> ApiError {
+    ApiError::conflict(why).at("input.projectId")
+}
+
+/// The longest time in seconds that a job may run: what was asked for, or else the project's limit.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for more than the project allows.
+pub fn deadline(limits: &Limits, asked: Option<i64>) -> Result<Option<i64>, ApiError> {
+    match (limits.max_run_seconds, asked) {
+        (Some(most), Some(asked)) if asked > most => {
+            let message =
+                format!("activeDeadlineSeconds is {asked}; the project allows jobs to run for at most {most} s");
+            Err(ApiError::new(Code::BadUserInput, message))
+        }
+        (Some(most), None) => Ok(Some(most)),
+        (_, asked) => Ok(asked),
+    }
+}
+
 /// The draft of a spec; problems with its own fields are recorded.
 fn of_spec(spec: JobSpecInput, door: Door, findings: &mut Findings) -> Draft {
     let mut problems = Problems::default();
@@ -329,23 +384,45 @@ async fn of_commit(
 mod tests {
     use super::*;
 
+    fn refused(limits: Limits, used: Used, wanted: i64) -> String {
+        let rooms = Room::all(&limits, &used, Demand { gpu: wanted, ..Demand::default() });
+        let refused = rooms.iter().filter_map(|room| room.check().err());
+        refused.map(|error| error.to_string()).collect::<Vec<_>>().join("\n")
+    }
+
     #[test]
     fn a_job_beyond_the_quota_is_refused_with_the_numbers() {
-        let quota = Quota { gpu: Some(8), cpu_millis: None, memory_bytes: None, concurrent_jobs: Some(10) };
-        let demand = |gpu| Demand { gpu, ..Demand::default() };
-        let refused = |used, jobs, wanted| {
-            let rooms = Room::all(Some(&quota), demand(used), jobs, demand(wanted));
-            rooms
-                .iter()
-                .filter_map(|room| room.check().err())
-                .map(|error| error.to_string())
-                .collect::<Vec<_>>()
-                .join("\n")
-        };
-        assert_eq!(refused(6, 3, 2), "");
-        insta::assert_snapshot!(refused(6, 10, 3), @r"
+        let limits = Limits { gpu: Some(8), concurrent_jobs: Some(10), ..Limits::default() };
+        let used = |gpu, jobs| Used { demand: Demand { gpu, ..Demand::default() }, jobs, ..Used::default() };
+        assert_eq!(refused(limits, used(6, 3), 2), "");
+        insta::assert_snapshot!(refused(limits, used(6, 10), 3), @r"
         the project's limit is 8 GPUs; it uses 6 and this job requests 3
         the project's limit is 10 unfinished jobs; it uses 10 and this job requests 1
         ");
+    }
+
+    #[test]
+    fn jobs_that_wait_and_jobs_of_one_user_have_limits_of_their_own() {
+        let limits = Limits {
+            queued_jobs: Some(5),
+            concurrent_jobs_per_user: Some(2),
+            queued_jobs_per_user: Some(1),
+            ..Limits::default()
+        };
+        let used = Used { jobs: 9, queued: 5, of_user: 2, of_user_queued: 1, ..Used::default() };
+        insta::assert_snapshot!(refused(limits, used, 0), @r"
+        the project's limit is 5 jobs that have not started; it uses 5 and this job requests 1
+        the project's limit is 2 unfinished jobs per user; you have 2 and this job requests 1
+        the project's limit is 1 jobs per user that have not started; you have 1 and this job requests 1
+        ");
+    }
+
+    #[test]
+    fn a_job_without_a_deadline_gets_that_of_the_project() {
+        let limits = Limits { max_run_seconds: Some(3600), ..Limits::default() };
+        assert_eq!(deadline(&limits, None).unwrap(), Some(3600));
+        assert_eq!(deadline(&limits, Some(60)).unwrap(), Some(60));
+        assert_eq!(deadline(&Limits::default(), None).unwrap(), None);
+        insta::assert_snapshot!(deadline(&limits, Some(7200)).unwrap_err(), @"activeDeadlineSeconds is 7200; the project allows jobs to run for at most 3600 s");
     }
 }

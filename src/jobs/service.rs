@@ -8,7 +8,7 @@ use super::input::CancelJobInput;
 use super::model::submit::{self, NewJob};
 use super::model::{self, ExecutorMode};
 use super::phase::{JobEventKind, JobPhase};
-use super::review::{Planned, Room};
+use super::review::{Planned, Room, deadline, refused};
 use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::Caller;
 use crate::change::{Change, Done, Writes};
@@ -18,6 +18,8 @@ use crate::db::Db;
 use crate::error::{ApiError, ApiErrors, both};
 use crate::executor::{Executor, Wake};
 use crate::ids::JobId;
+use crate::projects::model::schedule::{self, OutsideSchedule};
+use crate::projects::model::{self as projects, limits};
 
 const MAX_REASON: usize = 500;
 
@@ -109,14 +111,22 @@ impl Submitter {
 
 /// Writes the job if the project's quota allows it; returns the details for the audit log.
 async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiErrors> {
-    if let Some(quota) = submit::lock_quota(writes.conn(), planned.project.id).await? {
-        let (used, jobs) = submit::usage(writes.conn(), planned.project.id).await?;
-        let rooms = Room::all(Some(&quota), used, jobs, planned.demand);
+    projects::begin_work(writes, planned.project.id).await?;
+    let schedule = schedule::find(writes.conn(), planned.project.id).await?;
+    if let Some((OutsideSchedule::Refuse, why)) = schedule.and_then(|schedule| schedule.closed(Utc::now())) {
+        return Err(refused(why).into());
+    }
+    let limits = limits::lock(writes.conn(), planned.project.id).await?;
+    if let Some(limits) = &limits {
+        let used = submit::usage(writes.conn(), planned.project.id, planned.user).await?;
+        let rooms = Room::all(limits, &used, planned.demand);
         let beyond: Vec<_> = rooms.iter().filter_map(|room| room.check().err()).collect();
         if !beyond.is_empty() {
             return Err(ApiErrors(beyond));
         }
     }
+    let deadline_seconds = deadline(&limits.unwrap_or_default(), planned.draft.deadline_seconds)
+        .map_err(|error| error.at(planned.field))?;
     let object_name = names::job_object(planned.id);
     let narrow = |amount: i64| i32::try_from(amount).unwrap_or(i32::MAX);
     let job = NewJob {
@@ -137,7 +147,7 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
         gpu: narrow(planned.demand.gpu),
         cpu_millis: planned.demand.cpu_millis,
         memory_bytes: planned.demand.memory_bytes,
-        deadline_seconds: planned.draft.deadline_seconds,
+        deadline_seconds,
         ttl_seconds: planned.draft.ttl_seconds,
         retry_limit: planned.draft.retries,
         submitted_at: Utc::now().trunc_subsecs(6),

@@ -160,7 +160,11 @@ impl Socket {
     pub async fn subscribe(&mut self, id: &str, filter: Value, after: Option<&str>) {
         let query = "subscription($filter: JobEventFilter, $after: FeedCursor) {
             jobEvents(filter: $filter, after: $after) { cursor phase previousPhase } }";
-        let payload = json!({ "query": query, "variables": { "filter": filter, "after": after } });
+        self.subscribe_to(id, query, json!({ "filter": filter, "after": after })).await;
+    }
+
+    pub async fn subscribe_to(&mut self, id: &str, query: &str, variables: Value) {
+        let payload = json!({ "query": query, "variables": variables });
         self.say(json!({ "type": "subscribe", "id": id, "payload": payload })).await;
     }
 
