@@ -103,8 +103,8 @@ async fn what_counts_as_a_gpu_and_for_a_pod_as_a_whole_is_asked_of_the_quota() {
         let requested = |line: &Value| line["requested"].as_str().unwrap().to_owned();
         preview["quota"].as_array().unwrap().iter().map(requested).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(asked(&pod("resources: {limits: {nvidia.com/mig-1g.5gb: 8}}")).await, "2 0 0 1");
-    assert_eq!(asked(&pod("resources: {limits: {nvidia.com/gpu.shared: 2, amd.com/gpu: 1}}")).await, "3 0 0 1");
+    assert_eq!(asked(&pod("resources: {limits: {nvidia.com/mig-1g.5gb: 8}}")).await, "2 100m 128Mi 1");
+    assert_eq!(asked(&pod("resources: {limits: {nvidia.com/gpu.shared: 2, amd.com/gpu: 1}}")).await, "3 100m 128Mi 1");
     let whole =
         GOOD.replace("spec: {", "spec: {resources: {requests: {cpu: \"64\", memory: 1Ti}, limits: {cpu: \"65\"}}, ");
     assert_eq!(asked(&whole).await, "0 64 1Ti 1");

@@ -122,7 +122,7 @@ async fn a_preview_shows_the_verdicts_the_manifest_and_what_is_left_and_changes_
     let answer = world.ask("ada", PREVIEW, input(&world, json!({ "name": "train", "spec": spec })).await).await;
     let preview = &answer["data"]["previewJob"];
     assert_eq!((&preview["admitted"], verdicts(preview)), (&json!(true), String::new()), "{answer}");
-    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 16);
+    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 17);
     let manifest = &preview["manifests"][0];
     assert_eq!((&manifest["kind"], &manifest["spec"]["minAvailable"]), (&json!("FlashJob"), &json!(2)));
     assert_eq!(manifest["spec"]["tasks"][1]["spec"]["schedulerName"], "flash-scheduler");
@@ -130,7 +130,7 @@ async fn a_preview_shows_the_verdicts_the_manifest_and_what_is_left_and_changes_
         preview["quota"].as_array().unwrap().iter().map(|line| format!("{line}\n")).collect::<String>(),
         @r#"
     {"resource":"GPU","limit":"8","used":"0","requested":"2","left":"6"}
-    {"resource":"CPU","limit":null,"used":"0","requested":"0","left":null}
+    {"resource":"CPU","limit":null,"used":"0","requested":"200m","left":null}
     {"resource":"MEMORY","limit":null,"used":"0","requested":"2Gi","left":null}
     {"resource":"JOBS","limit":null,"used":"0","requested":"1","left":null}
     "#
