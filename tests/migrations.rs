@@ -175,6 +175,7 @@ fn diesel_type(name: &str, not_null: bool) -> String {
         "boolean" => "Bool",
         "integer" => "Integer",
         "bigint" => "BigInt",
+        "int4range" => "Int4range",
         "timestamp with time zone" => "Timestamptz",
         "timestamp with time zone[]" => "Array<Timestamptz>",
         other => panic!("{other} has no name here"),

@@ -15,6 +15,7 @@ use crate::ids::JobId;
 mod placed;
 pub mod refused;
 mod retry;
+mod schedule;
 mod tasks;
 mod tellings;
 mod waiting;
@@ -106,6 +107,8 @@ pub mod reason {
     pub const DELETED: &str = "Deleted";
     /// The cluster rejects the object for good.
     pub const INVALID: &str = "Invalid";
+    /// No window of the project's schedule is open.
+    pub const OUTSIDE_SCHEDULE: &str = "OutsideSchedule";
     /// The cluster does not answer.
     pub const CLUSTER_UNAVAILABLE: &str = "ClusterUnavailable";
     /// The cluster does not accept the object at the moment.
