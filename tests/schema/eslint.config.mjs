@@ -15,9 +15,11 @@ const common = {
 
 /** Types that are part of a thing with an id and are never asked for on their own. */
 const VALUES = [
+  'AddMemberResult',
   'AdmissionProblem',
   'AdmissionVerdict',
   'EnvVar',
+  'JobPhaseCount',
   'JobPreview',
   'JobResources',
   'JobSpec',
@@ -26,10 +28,16 @@ const VALUES = [
   'LogChunk',
   'LogLine',
   'PageInfo',
+  'PersonQuota',
+  'ProjectDeletion',
+  'ProjectLimits',
   'ProjectQuota',
+  'ProjectSchedule',
   'Queue',
   'QuotaLine',
+  'QuotaUsage',
   'RateLimit',
+  'ScheduleWindow',
 ];
 
 export default [
