@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Pos, Request, Response};
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use http::HeaderMap;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -19,24 +20,27 @@ use tokio_util::sync::CancellationToken;
 
 use self::limits::LimitsByRole;
 pub use self::parts::{AppBuilder, Parts};
+use crate::audit;
 use crate::auth::attempts::ClientAddress;
 use crate::auth::principal::Caller;
-use crate::auth::{SessionCookie, cookie};
+use crate::auth::{SessionCookie, cookie, policy};
 use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::error::{ApiError, Code};
 use crate::events;
-use crate::graphql::context::LastCursor;
+use crate::graphql::context::{LastCursor, OnDenied};
 use crate::graphql::errors::graphql_error;
 use crate::graphql::executable::Executed;
 use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
 use crate::graphql::loaders::Loaders;
 use crate::http::{
-    Answer, Credentials, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
-    ReadinessCheck, RequestMeta, Revocation, Threads, Transport, router, serve,
+    Answer, Credentials, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Lines,
+    Peer, ReadinessCheck, RequestMeta, Revocation, Span, Threads, Transport, router, serve,
 };
+use crate::ids::{self, Id, Kind as _, ProjectKind};
 use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::{Duty, Standing, Tasks};
+use crate::trail::{Entry, Object, Origin};
 use crate::users::mutation::{BEGIN_SESSIONS, END_SESSION};
 
 use collapsing::Collapsing;
@@ -297,6 +301,11 @@ impl GraphqlService for App {
         metrics_handle().map(PrometheusHandle::render).unwrap_or_default()
     }
 
+    async fn audit_log(&self, caller: &Caller, span: Span, meta: &RequestMeta) -> Result<Option<Lines>, ApiError> {
+        let lines = audit::export::lines(&self.db, caller, origin(caller, meta), (span.from, span.to)).await?;
+        Ok(Some(lines.boxed()))
+    }
+
     fn sdl(&self, deprecated: Deprecated) -> Arc<str> {
         sdl(deprecated)
     }
@@ -325,8 +334,30 @@ impl App {
                 return Executed { response, cost: 0 };
             }
         };
+        let request = match prepared.operation_type() {
+            OperationType::Mutation => request.data(self.on_denied(caller, &meta)),
+            OperationType::Query | OperationType::Subscription => request,
+        };
         let (request, _) = self.complete(caller, request, Arc::clone(&loaders), meta);
         self.0.schema.execute(request, prepared, &loaders, deadline).await
+    }
+
+    /// Puts everything that the fields of a mutation are denied into the audit log.
+    fn on_denied(&self, caller: &Caller, meta: &RequestMeta) -> OnDenied {
+        let (refusals, origin) = (self.refusals.clone(), origin(caller, meta));
+        let actor = caller.principal().ok().map(|principal| principal.user);
+        OnDenied::by(move |error, denied| {
+            let object = Object {
+                subject: denied.subject.map(|(prefix, uuid)| ids::text_of(prefix, uuid)),
+                group: denied.group.map(Id::from_uuid),
+                project: denied
+                    .subject
+                    .filter(|(prefix, _)| *prefix == ProjectKind::PREFIX)
+                    .map(|(_, uuid)| Id::from_uuid(uuid)),
+            };
+            let entry = Entry::done(actor, policy::name_of(denied.action), object, origin.clone());
+            refusals.note(entry.with(serde_json::json!({ "code": error.code.as_str() })));
+        })
     }
 
     fn complete(
@@ -336,13 +367,24 @@ impl App {
         loaders: Arc<Loaders>,
         meta: RequestMeta,
     ) -> (Request, Arc<LastCursor>) {
-        let mut request = request.data(caller.clone()).data(ClientAddress(meta.peer.address));
+        let request = request.data(caller.clone()).data(ClientAddress(meta.peer.address));
+        let mut request = request.data(origin(caller, &meta));
         if let Some(cookie) = meta.cookie {
             request = request.data(SessionCookie(cookie));
         }
         let answer = AnswerBytes::new(self.limits(caller).operation.answer_bytes);
         let (request, cursor) = schema::with_request_parts(request, loaders, meta.resume_after);
         (request.data(answer), cursor)
+    }
+}
+
+/// Where a request comes from. The credentials only count if they are valid.
+fn origin(caller: &Caller, meta: &RequestMeta) -> Origin {
+    Origin {
+        address: Some(meta.peer.address),
+        user_agent: meta.peer.user_agent.clone(),
+        request_id: Some(meta.request_id.0.as_str().into()),
+        credential: meta.credential.filter(|_| caller.principal().is_ok()),
     }
 }
 
@@ -364,7 +406,7 @@ pub async fn admin_create(
     config: &crate::config::DatabaseConfig,
     bcrypt_cost: crate::config::BcryptCost,
     admin: crate::users::service::NewAdmin,
-) -> anyhow::Result<crate::ids::UserId> {
+) -> anyhow::Result<ids::UserId> {
     let tasks = Tasks::default();
     let db = Db::new(config, &tasks)?;
     if config.migrate_on_start {

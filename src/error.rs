@@ -7,6 +7,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use uuid::Uuid;
+
 /// The machine-readable kind of an error: `extensions.code` of a GraphQL error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -154,6 +156,17 @@ impl SignInReason {
     }
 }
 
+/// What a caller was denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denied {
+    /// The action, such as `CreateProject`.
+    pub action: &'static str,
+    /// The prefix of the object's ID, and the UUID in it; `None` for the platform itself.
+    pub subject: Option<(&'static str, Uuid)>,
+    /// The group of the object.
+    pub group: Option<Uuid>,
+}
+
 /// An error as a client sees it, with a cause that is only logged. A single pointer, because every function that can
 /// fail needs room for an error and rarely has one.
 #[derive(Debug, thiserror::Error)]
@@ -181,6 +194,8 @@ pub struct Failure {
     pub reason: Option<SignInReason>,
     /// When to retry, if known.
     pub retry_after: Option<Duration>,
+    /// What was denied, if it was denied by a decision about the caller: for the audit log, and never shown.
+    pub denied: Option<Denied>,
     #[source]
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -212,6 +227,7 @@ impl ApiError {
             cursor: None,
             reason: None,
             retry_after: None,
+            denied: None,
             source: None,
         }))
     }
@@ -282,6 +298,12 @@ impl ApiError {
     /// The same error with when to retry.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same error with what was denied, for the audit log.
+    pub fn denying(mut self, denied: Denied) -> Self {
+        self.denied = Some(denied);
         self
     }
 

@@ -8,12 +8,13 @@
 //! | [`http`] | the transports: HTTP, WebSocket, health, metrics, the playground |
 //! | [`schema`] | the three roots, what a request carries, the SDL |
 //! | [`watch`] | the cluster's changes, reconciled into rows and events |
-//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] | one room a domain |
+//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] [`audit`] | one room a domain |
 //! | [`change`] | the one construct of every mutation: policy, transaction, audit, events, idempotency key |
 //! | [`executor`] | how a job reaches the cluster |
 //! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
 //! | [`reconcile`] | what a room brings to the watch |
 //! | [`auth`] | passwords, tokens, sessions, the policy table |
+//! | [`trail`] | what the audit log keeps of every action, and of what was refused |
 //! | [`events`] | the one event log of all rooms, LISTEN/NOTIFY, the bus, resume |
 //! | [`cluster`] | everything that speaks Kubernetes |
 //! | [`graphql`] | the toolkit every room builds with |
@@ -27,6 +28,7 @@
 //! quantities, and `crates/dev-cluster` is the Kubernetes cluster of `platform dev` and of the tests.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod change;
 pub mod cli;
@@ -51,6 +53,7 @@ pub(crate) mod queues;
 pub(crate) mod reconcile;
 pub mod schema;
 pub mod tasks;
+pub mod trail;
 pub(crate) mod users;
 pub mod watch;
 

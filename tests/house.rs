@@ -16,11 +16,12 @@ use regex::Regex;
 /// From the roof to the cellar. Each room may know those below it, but not those beside it. Between the two stands the
 /// floor of the [`DOMAINS`].
 const ABOVE: [&[&str]; 5] = [&["cli"], &["app"], &["http"], &["schema"], &["watch"]];
-const BELOW: [&[&str]; 10] = [
+const BELOW: [&[&str]; 11] = [
     &["change"],
     &["executor"],
     &["feeds", "reconcile"],
     &["auth"],
+    &["trail"],
     &["events"],
     &["cluster"],
     &["graphql"],

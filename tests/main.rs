@@ -8,6 +8,7 @@
 #[path = "../crates/dev-cluster/tests/contract/arena.rs"]
 mod arena;
 mod attacks;
+mod audit;
 mod build_script;
 mod cluster_contract;
 mod cluster_says;

@@ -7,6 +7,7 @@ use chrono::Utc;
 use platform::auth::Authenticator;
 use platform::config::JwtKeys;
 use platform::tasks::Tasks;
+use platform::trail::Origin;
 use serde_json::{Value, json};
 
 use crate::sign_in::forged;
@@ -192,10 +193,12 @@ async fn the_same_refresh_at_the_same_time_on_two_replicas_has_the_same_result()
         username: "ada".to_owned(),
         password: password_of("ada").to_owned().into(),
         address: None,
+        origin: Origin::default(),
     };
     let mut token = one.log_in(credentials).await.unwrap().tokens.unwrap().refresh.encode();
     for _ in 0..5 {
-        let asked = [&one, &other, &one, &other, &one, &other].map(|replica| replica.refresh(&token));
+        let asked =
+            [&one, &other, &one, &other, &one, &other].map(|replica| replica.refresh(&token, Origin::default()));
         let sessions = futures::future::try_join_all(asked).await.unwrap();
         let all = sessions.into_iter().map(|session| {
             let tokens = session.tokens.unwrap();

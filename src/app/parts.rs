@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::collapsing::Collapsing;
 use super::limits::{LimitsByRole, documents};
 use super::{App, Running};
+use crate::audit;
 use crate::auth::Authenticator;
 use crate::change;
 use crate::cluster::Cluster;
@@ -20,6 +21,7 @@ use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
 use crate::schema::{self, Channels, SchemaBuilder};
 use crate::tasks::{Duty, Tasks};
+use crate::trail::Refusals;
 use crate::watch;
 
 /// What the rooms need, the same for every request. Clones share the same parts.
@@ -47,6 +49,8 @@ pub struct Parts {
     pub watch: watch::Health,
     /// The background tasks.
     pub tasks: Tasks,
+    /// Records attempts that were refused.
+    pub refusals: Refusals,
 }
 
 impl Parts {
@@ -120,9 +124,13 @@ impl AppBuilder {
         };
         let watch = match only_answers {
             true => watch::Health::default(),
-            false => start_work(&tasks, &submitter, &cluster),
+            false => {
+                audit::keep_partitions(&tasks, &db, config.audit.retention);
+                start_work(&tasks, &submitter, &cluster)
+            }
         };
         let parts = Parts {
+            refusals: Refusals::start(&tasks, &db),
             tails: Tails::new(cluster.clone(), &tasks),
             config: Arc::new(config),
             db,

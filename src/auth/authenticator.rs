@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::attempts::{Attempts, ClientAddress};
 use super::loader::LiveSession;
 use super::model::{self, NewSession, Refreshable, Refreshed};
 use super::passwords::Passwords;
+use super::policy;
 use super::principal::{Caller, Principal};
 use super::recent::Recent;
 use super::refresh::RefreshToken;
@@ -19,9 +21,14 @@ use super::rotation::{Rotation, Used, Verdict};
 use super::tokens::{Claims, Tokens};
 use crate::config::{AuthConfig, JwtKeys, LoginRates};
 use crate::db::Db;
-use crate::error::{ApiError, Code, SignInReason};
+use crate::error::{ApiError, Code, Denied, SignInReason};
 use crate::events::Bus;
-use crate::ids::{SessionId, UserId};
+use crate::ids::{Kind, SessionId, UserId, UserKind};
+use crate::trail::{self, Entry, Object, Origin};
+
+/// The actions of the audit log that need no permission.
+const LOG_IN: &str = "Login";
+const REFRESH: &str = "RefreshSession";
 
 /// A username and a password, as entered.
 #[derive(Debug)]
@@ -32,6 +39,8 @@ pub struct Credentials {
     pub password: SecretString,
     /// The address that the attempt came from.
     pub address: Option<ClientAddress>,
+    /// Where it came from, for the audit log.
+    pub origin: Origin,
 }
 
 /// The session of a user who has logged in.
@@ -230,12 +239,19 @@ impl Authenticator {
     /// `UNAUTHENTICATED` if the username or the password is wrong, without saying which; `RATE_LIMITED` after too many
     /// attempts.
     pub async fn log_in(&self, credentials: Credentials) -> Result<OpenSession, ApiError> {
-        let Credentials { username, password, address } = credentials;
-        self.0.attempts.count(&username, address, Instant::now())?;
+        let Credentials { username, password, address, origin } = credentials;
+        // What was entered as the name is not recorded: it may be a password.
+        let denied = |user: Option<UserId>| Denied {
+            action: LOG_IN,
+            subject: user.map(|user| (UserKind::PREFIX, user.uuid())),
+            group: None,
+        };
+        self.0.attempts.count(&username, address, Instant::now()).map_err(|error| error.denying(denied(None)))?;
         let mut conn = self.0.db.connection().await?;
         let account = model::account(&mut conn, &username).await?;
         // Hashing takes long; meanwhile others can use the connection.
         drop(conn);
+        let known = account.as_ref().map(|account| account.id);
         let (user, hash) = match account {
             Some(account) if account.disabled_at.is_none() => (Some(account.id), Some(account.password_hash)),
             Some(_) | None => (None, None),
@@ -244,16 +260,16 @@ impl Authenticator {
         match user {
             Some(user) if right => {
                 self.0.attempts.succeeded(&username, address);
-                self.open(user).await
+                self.open(user, origin).await
             }
             Some(_) | None => {
                 let message = "the username or the password is incorrect";
-                Err(ApiError::unauthenticated(SignInReason::WrongCredentials, message))
+                Err(ApiError::unauthenticated(SignInReason::WrongCredentials, message).denying(denied(known)))
             }
         }
     }
 
-    async fn open(&self, user: UserId) -> Result<OpenSession, ApiError> {
+    async fn open(&self, user: UserId, origin: Origin) -> Result<OpenSession, ApiError> {
         let session = SessionId::generate();
         let (refresh_token, now) = (RefreshToken::first(session), now());
         let row = NewSession {
@@ -263,7 +279,13 @@ impl Authenticator {
             family_hash: refresh_token.family_hash(),
             expires_at: now + self.0.refresh_life,
         };
-        model::open(&mut *self.0.db.connection().await?, &row).await?;
+        let entry = Entry::done(Some(user), policy::name_of(LOG_IN), session_object(session), origin);
+        let mut conn = self.0.db.connection().await?;
+        let opened = conn.transaction(async |conn| {
+            model::open(conn, &row).await?;
+            trail::model::record(conn, vec![entry]).await
+        });
+        opened.await?;
         self.tokens(user, refresh_token, now, row.expires_at)
     }
 
@@ -271,7 +293,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// `UNAUTHENTICATED` if it is not valid. If it was used before that, its session ends.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<OpenSession, ApiError> {
+    pub async fn refresh(&self, refresh_token: &str, origin: Origin) -> Result<OpenSession, ApiError> {
         let invalid =
             || ApiError::unauthenticated(SignInReason::TokenInvalid, "the refresh token is not valid; log in again");
         let used = RefreshToken::decode(refresh_token).ok_or_else(invalid)?;
@@ -284,7 +306,7 @@ impl Authenticator {
             if !found.live {
                 return Err(ended("the session of the refresh token has ended; log in again"));
             }
-            self.rotate(conn, used, found).await
+            self.rotate(conn, used, found, origin).await
         });
         refreshed.await?.ok_or_else(|| {
             tracing::warn!(session = %used.session(), "a refresh token was used twice; ended its session");
@@ -298,6 +320,7 @@ impl Authenticator {
         conn: &mut AsyncPgConnection,
         used: RefreshToken,
         found: Refreshable,
+        origin: Origin,
     ) -> Result<Option<OpenSession>, ApiError> {
         let (session, now) = (used.session(), now());
         let earlier = found.used_hashes.into_iter().zip(found.used_at).map(|(hash, at)| Used { hash, at });
@@ -321,6 +344,10 @@ impl Authenticator {
             (Some(valid), Some(last)) => self.tokens(found.user_id, valid, last.at, found.expires_at).map(Some),
             (Some(_) | None, _) => {
                 model::end(conn, session).await?;
+                // Somebody has a copy of the token, and it is not known who of the two this is.
+                let entry = Entry::done(None, policy::name_of(REFRESH), session_object(session), origin).refused();
+                let detail = json!({ "user": found.user_id.to_string(), "reason": "REFRESH_TOKEN_REUSED" });
+                trail::model::record(conn, vec![entry.with(detail)]).await?;
                 Ok(None)
             }
         }
@@ -369,6 +396,10 @@ impl Authenticator {
 /// The current time as PostgreSQL stores it, so that what is computed from it can be computed again.
 fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
+}
+
+fn session_object(session: SessionId) -> Object {
+    Object { subject: Some(session.to_text()), ..Object::default() }
 }
 
 fn ended(message: &'static str) -> ApiError {

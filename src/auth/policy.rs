@@ -3,12 +3,16 @@
 //! An [`Action`] is a name and a row of the table below; a [`Scope`] describes its object; [`check`] returns the
 //! verdict. An object in a group that the caller is not in does not exist for them: NOT_FOUND, never FORBIDDEN.
 
+mod explain;
+mod object;
 mod scope;
 
+pub use explain::{Explanation, Holders, explain, holders};
+pub use object::Kind;
 pub use scope::Scope;
 
-use crate::auth::principal::{Caller, GroupRole, Principal};
-use crate::error::ApiError;
+use crate::auth::principal::{Caller, GroupRole, Person};
+use crate::error::{ApiError, Denied};
 use crate::ids::{GroupId, UserId};
 
 /// What an action requires of the caller.
@@ -26,6 +30,13 @@ enum Rule {
     InGroup(GroupRole),
     /// A user with at least this role in the group, or the owner, as long as they are in the group.
     InGroupOrOwner(GroupRole),
+    /// A platform admin; for members of the group, whatever their role, it is FORBIDDEN, and for others the object does
+    /// not exist.
+    AboveGroup,
+    /// The owner, or a user with at least this role in the group; for others the object does not exist.
+    OwnerOrInGroup(GroupRole),
+    /// A user with at least this role in the group; for the owner it is FORBIDDEN, and for others the object does not exist.
+    Responsible(GroupRole),
 }
 
 /// A row of the table: what an action requires, and the message for callers who can see the object but do not have the
@@ -38,8 +49,9 @@ struct Row {
 
 macro_rules! table {
     ($($(#[doc = $doc:literal])+ $action:ident: $rule:expr, $refusal:literal;)+) => {
-        /// Something that a caller can do.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        /// Something that a user can do, as the permission policy knows it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, async_graphql::Enum)]
+        #[graphql(name = "PolicyAction")]
         pub enum Action {
             $($(#[doc = $doc])+ $action,)+
         }
@@ -58,7 +70,9 @@ macro_rules! table {
 }
 
 use GroupRole::{Manager, Member};
-use Rule::{InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, PlatformAdmin};
+use Rule::{
+    AboveGroup, InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, OwnerOrInGroup, PlatformAdmin, Responsible,
+};
 
 // The table. Platform admins can do everything in it.
 table! {
@@ -94,24 +108,62 @@ table! {
     ViewJob: InGroup(Member), "only members of the project's group can see its jobs";
     /// Cancel a job.
     CancelJob: InGroupOrOwner(Manager), "only the user who submitted a job, and managers and admins of its group, can cancel it";
+    /// See the audit log of a group.
+    ViewAuditEntry: InGroup(GroupRole::Admin), "only admins of the group can see its audit log";
+    /// See the client that an entry of the audit log came from: its address and its user agent.
+    ViewAuditClient: PlatformAdmin, "only platform admins can see the clients in the audit log";
+    /// Export the audit log.
+    ExportAuditLog: PlatformAdmin, "only platform admins can export the audit log";
+    /// Open a request.
+    OpenRequest: LoggedIn, "you must be logged in to open a request";
+    /// See a request and its messages.
+    ViewRequest: OwnerOrInGroup(Manager), "only the author of a request and those who are responsible for it can see it";
+    /// Write a message in a request.
+    ReplyToRequest: OwnerOrInGroup(Manager), "only the author of a request and those who are responsible for it can answer it";
+    /// Change the status of a request.
+    ResolveRequest: Responsible(Manager), "only managers and admins of the group, or platform admins, can change the status of a request";
+    /// See a notification.
+    ViewNotification: Oneself, "only the user that a notification is for can see it";
+    /// Mark your own notifications as read.
+    MarkNotificationsRead: Oneself, "only the user that notifications are for can mark them as read";
+    /// Add members to a group.
+    AddGroupMembers: InGroup(GroupRole::Admin), "only admins of the group can add members";
+    /// Change the role of a member of a group.
+    SetGroupRole: InGroup(GroupRole::Admin), "only admins of the group can change the roles of its members";
+    /// Make a user an admin of a group, or change the role of an admin or remove one.
+    AppointGroupAdmin: AboveGroup, "only platform admins can make users admins of a group, change the role of an admin or remove an admin";
+    /// Set the limits of a project, except that of GPUs.
+    SetProjectLimits: InGroup(Manager), "only managers and admins of the group can set the limits of its projects";
+    /// Set how many GPUs a project can use.
+    SetGpuLimit: AboveGroup, "only platform admins can set the GPU limit of a project";
+    /// See what another user may do with an object, and who may do what with it.
+    ViewAccess: InGroup(GroupRole::Admin), "only admins of the group can see what others may do in it";
 }
 
 impl Action {
     /// The name in the form of a mutation name: `createProject`.
     pub fn name(self) -> String {
-        let mut name = self.row().name.to_owned();
-        name[..1].make_ascii_lowercase();
-        name
+        name_of(self.row().name)
     }
 
-    fn forbidden(self) -> ApiError {
-        ApiError::forbidden(self.row().refusal)
+    /// The error for callers who are denied the action.
+    fn refusal(self, denial: Denial, scope: &Scope) -> ApiError {
+        let Row { name, refusal, .. } = self.row();
+        let forbidden = || ApiError::forbidden(refusal);
+        let error = match denial {
+            Denial::Forbidden => forbidden(),
+            Denial::Hidden => scope.not_found().unwrap_or_else(forbidden),
+        };
+        let group = scope.group.map(GroupId::uuid);
+        error.denying(Denied { action: name, subject: scope.subject_parts(), group })
     }
+}
 
-    /// The error for callers who must not learn that the object exists.
-    fn not_found(self, scope: &Scope) -> ApiError {
-        scope.not_found().unwrap_or_else(|| self.forbidden())
-    }
+/// The name of an action in the form of a mutation name: `createProject`.
+pub fn name_of(action: &str) -> String {
+    let mut name = action.to_owned();
+    name[..1].make_ascii_lowercase();
+    name
 }
 
 /// The permission to do something. Only this module grants permits.
@@ -119,12 +171,13 @@ impl Action {
 pub struct Permit {
     actor: Option<UserId>,
     action: Action,
+    scope: Scope,
 }
 
 impl Permit {
     /// The permit of the operator who runs the program: they may do everything, and are not a user of the platform.
     pub const fn of_operator(action: Action) -> Self {
-        Self { actor: None, action }
+        Self { actor: None, action, scope: Scope::PLATFORM }
     }
 
     /// The user with the permission; `None` for the operator.
@@ -136,6 +189,11 @@ impl Permit {
     pub const fn action(self) -> Action {
         self.action
     }
+
+    /// The object that the action is permitted on.
+    pub const fn scope(self) -> Scope {
+        self.scope
+    }
 }
 
 /// Whether `caller` may do `action` to what `scope` says.
@@ -145,36 +203,69 @@ impl Permit {
 /// otherwise.
 pub fn check(caller: &Caller, action: Action, scope: Scope) -> Result<Permit, ApiError> {
     let principal = caller.principal()?;
-    if !principal.is_platform_admin() {
-        decide(principal, action, scope)?;
+    match decide(principal.person(), action, &scope) {
+        Ok(_) => Ok(Permit { actor: Some(principal.user), action, scope }),
+        Err(denial) => Err(action.refusal(denial, &scope)),
     }
-    Ok(Permit { actor: Some(principal.user), action })
 }
 
-fn decide(principal: &Principal, action: Action, scope: Scope) -> Result<(), ApiError> {
-    let is_owner = scope.owner == Some(principal.user);
+/// Why a person may do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// They are a platform admin.
+    PlatformAdmin,
+    /// Every user may.
+    Everybody,
+    /// It is about themselves, or about something of theirs.
+    Oneself,
+    /// They share a group with the user that it is about.
+    Fellow,
+    /// Their role in the group.
+    Role(GroupRole),
+    /// They created the object, and have this role in its group.
+    Owner(GroupRole),
+}
+
+/// Why a person may not do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Denial {
+    /// They must not learn that the object exists.
+    Hidden,
+    /// They may see the object, but not do this.
+    Forbidden,
+}
+
+/// The one decision: every other function of the policy asks it.
+fn decide(person: Person<'_>, action: Action, scope: &Scope) -> Result<Ground, Denial> {
+    if person.is_platform_admin() {
+        return Ok(Ground::PlatformAdmin);
+    }
+    let is_owner = scope.owner == Some(person.user);
+    // A scope without a group has no roles.
+    let role = || scope.group.and_then(|group| person.groups.get(&group).copied()).ok_or(Denial::Hidden);
     match action.row().rule {
-        LoggedIn => Ok(()),
-        PlatformAdmin => Err(action.forbidden()),
-        Oneself if is_owner => Ok(()),
-        OneselfOrFellow if is_owner || scope.shares_group => Ok(()),
-        Oneself | OneselfOrFellow => Err(action.not_found(&scope)),
-        InGroup(least) => match role(principal, scope.group) {
-            None => Err(action.not_found(&scope)),
-            Some(role) if role >= least => Ok(()),
-            Some(_) => Err(action.forbidden()),
+        LoggedIn => Ok(Ground::Everybody),
+        PlatformAdmin => Err(Denial::Forbidden),
+        Oneself | OneselfOrFellow if is_owner => Ok(Ground::Oneself),
+        OneselfOrFellow if scope.shares_group => Ok(Ground::Fellow),
+        Oneself | OneselfOrFellow => Err(Denial::Hidden),
+        InGroup(least) => match role()? {
+            role if role >= least => Ok(Ground::Role(role)),
+            _ => Err(Denial::Forbidden),
         },
-        InGroupOrOwner(least) => match role(principal, scope.group) {
-            None => Err(action.not_found(&scope)),
-            Some(role) if role >= least || is_owner => Ok(()),
-            Some(_) => Err(action.forbidden()),
+        InGroupOrOwner(least) => match role()? {
+            role if role >= least => Ok(Ground::Role(role)),
+            role if is_owner => Ok(Ground::Owner(role)),
+            _ => Err(Denial::Forbidden),
+        },
+        AboveGroup => role().and(Err(Denial::Forbidden)),
+        OwnerOrInGroup(_) if is_owner => Ok(Ground::Oneself),
+        OwnerOrInGroup(least) | Responsible(least) => match role() {
+            Ok(role) if role >= least => Ok(Ground::Role(role)),
+            _ if is_owner => Err(Denial::Forbidden),
+            _ => Err(Denial::Hidden),
         },
     }
-}
-
-/// The role of the caller in the group of the scope; a scope without a group has none.
-fn role(principal: &Principal, group: Option<GroupId>) -> Option<GroupRole> {
-    principal.groups.get(&group?).copied()
 }
 
 /// What a caller can see in lists and feeds.
@@ -206,6 +297,29 @@ pub fn visible(caller: &Caller) -> Result<Visible, ApiError> {
         return Ok(Visible::Everything);
     }
     Ok(Visible::Groups(principal.groups.keys().copied().collect()))
+}
+
+/// The action of giving somebody a role in a group, in which they have a role already or not.
+pub fn granting(current: Option<GroupRole>, wanted: GroupRole) -> Action {
+    match current {
+        Some(GroupRole::Admin) => Action::AppointGroupAdmin,
+        _ if wanted == GroupRole::Admin => Action::AppointGroupAdmin,
+        Some(_) => Action::SetGroupRole,
+        None => Action::AddGroupMembers,
+    }
+}
+
+/// The groups in which `caller` may do `action`.
+///
+/// # Errors
+/// `UNAUTHENTICATED` without a login.
+pub fn groups_where(caller: &Caller, action: Action) -> Result<Visible, ApiError> {
+    let person = caller.principal()?.person();
+    if person.is_platform_admin() {
+        return Ok(Visible::Everything);
+    }
+    let allowed = |group: &GroupId| decide(person, action, &Scope::group(*group)).is_ok();
+    Ok(Visible::Groups(person.groups.keys().copied().filter(allowed).collect()))
 }
 
 #[cfg(test)]

@@ -62,7 +62,30 @@ pub struct Principal {
     pub session_ends_at: DateTime<Utc>,
 }
 
+/// What the policy has to know of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Person<'p> {
+    /// The user.
+    pub user: UserId,
+    /// Their role on the platform.
+    pub platform_role: PlatformRole,
+    /// Their role in each of their groups.
+    pub groups: &'p BTreeMap<GroupId, GroupRole>,
+}
+
+impl Person<'_> {
+    /// Whether they are a platform admin.
+    pub fn is_platform_admin(&self) -> bool {
+        self.platform_role == PlatformRole::Admin
+    }
+}
+
 impl Principal {
+    /// What the policy has to know of them.
+    pub const fn person(&self) -> Person<'_> {
+        Person { user: self.user, platform_role: self.platform_role, groups: &self.groups }
+    }
+
     /// The claims of their access token.
     pub(super) fn claims(&self) -> Claims {
         Claims { user: self.user, session: self.session, expires_at: self.expires_at }

@@ -131,6 +131,7 @@ impl Config {
             auth: settings.auth.config(jwt_keys),
             cluster: ClusterConfig::for_dev(kubeconfig, &settings.gpus),
             events: settings.events.config(),
+            audit: settings.events.audit(),
             limits: settings.limits.config(),
             log: settings.log.config(),
         }

@@ -40,6 +40,8 @@ pub struct Config {
     pub cluster: ClusterConfig,
     /// The event log.
     pub events: EventsConfig,
+    /// The audit log.
+    pub audit: AuditConfig,
     /// The limits for clients.
     pub limits: Limits,
     /// The log format.
@@ -97,6 +99,13 @@ pub struct ClusterConfig {
 #[derive(Debug, Clone, Copy)]
 pub struct EventsConfig {
     /// How long a subscription can resume from an event.
+    pub retention: Duration,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditConfig {
+    /// How long an entry is kept at least; it is removed together with the others of its month.
     pub retention: Duration,
 }
 
@@ -160,6 +169,7 @@ impl TryFrom<settings::ServeSettings> for Config {
             auth: settings.auth.config(jwt_keys),
             cluster: settings.cluster.config(),
             events: settings.events.config(),
+            audit: settings.events.audit(),
             limits: settings.limits.config(),
             log: settings.log.config(),
         })

@@ -14,8 +14,8 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::{
-    AllowedOrigins, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode, HttpConfig,
-    Introspection, JwtKeys, LogConfig, LogFormat, SslMode, TrustedProxies,
+    AllowedOrigins, AuditConfig, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode,
+    HttpConfig, Introspection, JwtKeys, LogConfig, LogFormat, SslMode, TrustedProxies,
     limits::LimitSettings,
     values::{between, log_filter, object_name, switch},
 };
@@ -283,11 +283,18 @@ pub struct EventSettings {
     /// How old an event may be for subscriptions to resume after it, in hours; a job keeps its history
     #[arg(long, env = "EVENT_RETENTION_HOURS", default_value = "72", value_name = "N", value_parser = between(1_u64, 8760))]
     pub event_retention_hours: u64,
+    /// How long the audit log is kept, in days; it is removed month by month
+    #[arg(long, env = "AUDIT_RETENTION_DAYS", default_value = "30", value_name = "N", value_parser = between(1_u64, 3650))]
+    pub audit_retention_days: u64,
 }
 
 impl EventSettings {
     pub(super) fn config(self) -> EventsConfig {
         EventsConfig { retention: Duration::from_secs(60 * 60 * self.event_retention_hours) }
+    }
+
+    pub(super) fn audit(self) -> AuditConfig {
+        AuditConfig { retention: Duration::from_secs(24 * 60 * 60 * self.audit_retention_days) }
     }
 }
 

@@ -72,14 +72,22 @@ diesel::table! {
 }
 
 diesel::table! {
-    audit_log (id) {
+    audit_log (id, at) {
         id -> Uuid,
         at -> Timestamptz,
         actor_id -> Nullable<Uuid>,
         action -> Text,
-        subject -> Text,
+        subject -> Nullable<Text>,
         detail -> Jsonb,
         request_id -> Nullable<Text>,
+        outcome -> Text,
+        group -> Nullable<Uuid>,
+        project -> Nullable<Uuid>,
+        changes -> Jsonb,
+        times -> Integer,
+        credential -> Nullable<Text>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
     }
 }
 
@@ -185,6 +193,7 @@ diesel::joinable!(config_commits -> config_blobs (blob_sha256));
 diesel::joinable!(jobs -> projects (project_id));
 diesel::joinable!(jobs -> users (submitted_by));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(audit_log -> users (actor_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,

@@ -83,7 +83,7 @@ pub fn misfit_id(text: &str) -> Option<String> {
 /// The key by which the serializer of a response recognizes a text that is already JSON.
 pub const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
 
-/// A Kubernetes object as JSON. It is kept as the text of the response: as a tree of values it would take many times as
+/// A JSON value, such as a Kubernetes object. It is kept as the text of the response: as a tree of values it would take many times as
 /// much memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(String);
@@ -106,7 +106,7 @@ pub fn json_text(value: &Value) -> Option<&str> {
     }
 }
 
-/// A Kubernetes object as a JSON value. It is not encoded as a string, so it needs no parsing, and it takes no
+/// A JSON value, such as a Kubernetes object. It is not encoded as a string, so it needs no parsing, and it takes no
 /// selection set.
 #[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
 impl ScalarType for Json {

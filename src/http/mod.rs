@@ -10,6 +10,7 @@ mod credentials;
 mod csrf;
 pub mod documents;
 mod endpoint;
+mod export;
 mod graphql;
 mod lifecycle;
 mod multipart;
@@ -36,8 +37,8 @@ pub use lifecycle::Lifecycle;
 pub use router::router;
 pub use server::serve;
 pub use service::{
-    Answer, Credentials, Deprecated, Frame, GraphqlService, Peer, ReadinessCheck, RequestMeta, Revocation,
-    SharedAnswer, Transport,
+    Answer, Credentials, Deprecated, Frame, GraphqlService, Lines, Peer, ReadinessCheck, RequestMeta, Revocation,
+    SharedAnswer, Span, Transport,
 };
 pub use settings::{HttpSettings, SocketSettings};
 pub use threads::Threads;

@@ -22,7 +22,7 @@ use crate::http::client_address::ClientAddress;
 use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
 use crate::http::settings::HttpSettings;
-use crate::http::{answer, client_address, compression, graphql, playground, probes, rate_headers, request_id};
+use crate::http::{answer, client_address, compression, export, graphql, playground, probes, rate_headers, request_id};
 
 /// The routes of the server. The layers around them are one service without a box for each, and `/graphql`, which
 /// receives nearly all requests, is not looked up.
@@ -39,6 +39,7 @@ pub fn router<S: GraphqlService>(
         .route("/health", get(probes::health))
         .route("/ready", get(probes::ready::<S>))
         .route("/metrics", get(probes::metrics::<S>))
+        .route("/audit.ndjson", get(export::audit_log::<S>))
         .route("/", get(playground::index::<S>))
         .route("/playground/config.json", get(playground::config::<S>))
         .route("/{*path}", get(playground::file::<S>))

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Request, Response, Value};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use http::HeaderMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 use crate::graphql::context::Standing;
@@ -19,6 +21,7 @@ use crate::graphql::errors::RequestId;
 use crate::graphql::executable::{Executed, was_executed};
 use crate::graphql::limits::{CallerLimits, CostTable, Deadline, Prepared, Principal};
 use crate::http::answer;
+use crate::trail::Credential;
 
 /// Runs GraphQL operations for a transport.
 ///
@@ -102,11 +105,35 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
     /// The metrics in Prometheus' text format.
     fn render_metrics(&self) -> String;
 
+    /// The entries of the audit log in this span, as lines of JSON, for a caller who may export them. The stream is read
+    /// as fast as the client takes it. `None` if the service has no audit log.
+    fn audit_log(
+        &self,
+        _caller: &Self::Caller,
+        _span: Span,
+        _meta: &RequestMeta,
+    ) -> impl Future<Output = Result<Option<Lines>, ApiError>> + Send {
+        std::future::ready(Ok(None))
+    }
+
     /// The schema in SDL, with or without what is deprecated.
     fn sdl(&self, deprecated: Deprecated) -> Arc<str>;
 
     /// The configuration of the playground, served as `/playground/config.json`; `None` disables the page.
     fn playground(&self) -> Option<serde_json::Value>;
+}
+
+/// Lines of JSON.
+pub type Lines = BoxStream<'static, Result<Bytes, ApiError>>;
+
+/// A span of time: from the first moment, which is included, to the second, which is not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// The first moment; by default, there is none.
+    pub from: Option<DateTime<Utc>>,
+    /// The moment after the last; by default, the present.
+    pub to: Option<DateTime<Utc>>,
 }
 
 /// What a request says about its sender.
@@ -121,6 +148,15 @@ pub enum Credentials<'a> {
 }
 
 impl Credentials<'_> {
+    /// The kind, for the audit log.
+    pub const fn kind(&self) -> Option<Credential> {
+        match self {
+            Self::Nothing => None,
+            Self::Authorization(_) => Some(Credential::Session),
+            Self::Cookie(_) => Some(Credential::Cookie),
+        }
+    }
+
     /// The same, for longer than the request.
     pub fn into_owned(self) -> Credentials<'static> {
         match self {
@@ -185,6 +221,8 @@ pub struct RequestMeta {
     pub tells_cost: bool,
     /// The session cookie, if the response can set a new one.
     pub cookie: Option<Arc<str>>,
+    /// The kind of the credentials, whether they are valid or not.
+    pub credential: Option<Credential>,
 }
 
 /// The result of a query or a mutation.

@@ -8,9 +8,9 @@ use super::preview::{JobPreview, preview, submitter};
 use super::types::Job;
 use crate::auth::acting::CallerExt;
 use crate::error::{ApiError, ApiErrors};
-use crate::graphql::context::RequestExt;
 use crate::graphql::limits::directives::cost;
 use crate::graphql::{ApiResult, IntoGraphql};
+use crate::trail::OriginExt;
 
 /// Result of `submitJob`.
 #[derive(Debug, SimpleObject)]
@@ -118,12 +118,12 @@ async fn submit(ctx: &Context<'_>, input: SubmitJobInput) -> Result<SubmitJobPay
     std::mem::take(&mut review.findings).before_quota()?;
     review.findings.skip(&[AdmissionRule::Cluster]);
     let planned = review.planned.as_ref().ok_or_else(|| ApiError::internal("a submit without problems has no plan"))?;
-    let id = submitter.submit(planned, ctx.request_id()).await?;
+    let id = submitter.submit(planned, ctx.origin()).await?;
     let job = Job::load(ctx, id).await?;
     Ok(SubmitJobPayload { job: Some(job), preview: review.into() })
 }
 
 async fn cancel(ctx: &Context<'_>, input: CancelJobInput) -> Result<CancelJobPayload, ApiErrors> {
-    let id = submitter(ctx)?.cancel(&ctx.caller(), input, ctx.request_id()).await?;
+    let id = submitter(ctx)?.cancel(&ctx.caller(), input, ctx.origin()).await?;
     Ok(CancelJobPayload { job: Job::load(ctx, id).await? })
 }

@@ -18,6 +18,7 @@ use crate::db::Db;
 use crate::error::{ApiError, ApiErrors, both};
 use crate::executor::{Executor, Wake};
 use crate::ids::JobId;
+use crate::trail::Origin;
 
 const MAX_REASON: usize = 500;
 
@@ -44,8 +45,8 @@ impl Submitter {
     ///
     /// # Errors
     /// `QUOTA_EXCEEDED`, `CONFLICT` for a key that was used for another input, or the database's.
-    pub async fn submit(&self, planned: &Planned, request_id: Option<&str>) -> Result<JobId, ApiErrors> {
-        let change = Change::new(&self.db, planned.permit, request_id);
+    pub async fn submit(&self, planned: &Planned, origin: Origin) -> Result<JobId, ApiErrors> {
+        let change = Change::new(&self.db, planned.permit, origin);
         let id = change.create(planned.key.as_ref(), planned.id, async |writes| write(writes, planned).await).await?;
         self.wake.now();
         Ok(id)
@@ -55,12 +56,7 @@ impl Submitter {
     ///
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`, `CONFLICT` for a job that has ended in another way.
-    pub async fn cancel(
-        &self,
-        caller: &Caller,
-        input: CancelJobInput,
-        request_id: Option<&str>,
-    ) -> Result<JobId, ApiErrors> {
+    pub async fn cancel(&self, caller: &Caller, input: CancelJobInput, origin: Origin) -> Result<JobId, ApiErrors> {
         // An unauthenticated caller is not told whether the job exists.
         caller.principal()?;
         let reason = input.reason.as_deref();
@@ -78,7 +74,7 @@ impl Submitter {
         let scope = Scope::within(group, job.id).by(job.submitted_by);
         let permit = policy::check(caller, Action::CancelJob, scope).map_err(|error| error.at("input.id"))?;
         drop(conn);
-        let change = Change::new(&self.db, permit, request_id);
+        let change = Change::new(&self.db, permit, origin);
         let cancel = async |writes: &mut Writes<'_>| {
             let job = model::lock(writes.conn(), id).await?.ok_or_else(|| ApiError::not_found("job", id))?;
             if job.phase == JobPhase::Cancelled || job.cancel_requested_at.is_some() {
@@ -99,7 +95,7 @@ impl Submitter {
                 message: reason.map(str::to_owned),
             };
             writes.tell(about(job.id, job.project_id, group, job.submitted_by), &event)?;
-            Ok(Done::to(job.id, json!({ "reason": reason })))
+            Ok(Done::to(job.id, json!({ "reason": reason })).in_project(job.project_id))
         };
         change.commit(cancel).await?;
         self.wake.now();

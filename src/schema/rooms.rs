@@ -8,7 +8,7 @@ use super::event_cursor::EventCursorQuery;
 use super::limits::LimitsQuery;
 use super::node::{NodeQuery, nodes};
 use crate::graphql::limits::RateLimitQuery;
-use crate::{configs, groups, jobs, projects, queues, users};
+use crate::{audit, configs, groups, jobs, projects, queues, trail, users};
 
 /// The queries of the API.
 #[derive(Default, MergedObject)]
@@ -20,6 +20,7 @@ pub struct Query(
     configs::query::ConfigQuery,
     jobs::query::JobQuery,
     queues::query::QueueQuery,
+    audit::query::AuditQuery,
     EventCursorQuery,
     LimitsQuery,
     RateLimitQuery,
@@ -44,8 +45,8 @@ pub struct Mutation(
 /// The subscriptions of the API.
 #[derive(Default, MergedSubscription)]
 pub struct Subscription(
-    // One per line, although there is only one.
     jobs::subscription::JobSubscription,
+    audit::subscription::AuditSubscription,
 );
 
 // The types with an ID, each with the kind of its ID and the function that finds it for a caller.
@@ -57,9 +58,11 @@ nodes! {
     ConfigFile(configs::types::ConfigFile), ConfigKind, configs::query::find;
     ConfigCommit(configs::types::ConfigCommit), CommitKind, configs::query::find_commit;
     Job(jobs::types::Job), JobKind, jobs::query::find;
+    AuditEntry(audit::types::AuditEntry), AuditKind, audit::query::find;
 }
 
 // The kinds of events, each with the name of its channel.
 channels! {
     job_events: jobs::event::JobEvent;
+    audit_events: trail::event::Recorded;
 }

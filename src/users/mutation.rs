@@ -14,6 +14,7 @@ use crate::change::{ChangeExt, Done};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::limits::directives::cost;
 use crate::graphql::{ApiResult, IntoGraphql};
+use crate::trail::OriginExt;
 
 /// Input for `login`.
 #[derive(Debug, InputObject)]
@@ -108,6 +109,7 @@ async fn login(ctx: &Context<'_>, input: LoginInput) -> Result<SessionPayload, A
         username: input.username,
         password: input.password.into(),
         address: ctx.data_opt::<ClientAddress>().copied(),
+        origin: ctx.origin(),
     };
     let session = authenticator(ctx)?.log_in(credentials).await?;
     told(ctx, session).await
@@ -116,7 +118,7 @@ async fn login(ctx: &Context<'_>, input: LoginInput) -> Result<SessionPayload, A
 async fn refresh(ctx: &Context<'_>, input: RefreshSessionInput) -> Result<SessionPayload, ApiError> {
     let authenticator = authenticator(ctx)?;
     let session = match input.refresh_token {
-        Some(refresh_token) => authenticator.refresh(&refresh_token).await?,
+        Some(refresh_token) => authenticator.refresh(&refresh_token, ctx.origin()).await?,
         None => authenticator.extend(ctx.data_opt::<SessionCookie>()).await?,
     };
     told(ctx, session).await

@@ -95,6 +95,7 @@ const ROOMS: &[&Rows] = &[
     &super::configs::ROWS,
     &super::jobs::ROWS,
     &super::viewer::ROWS,
+    &super::audit::ROWS,
 ];
 
 /// The operation for a field of this root type, or of any.
@@ -284,7 +285,8 @@ async fn along_no_edge_does_a_stranger_come_to_another_group_s_things() {
     all_ids(&told["data"], &mut of_ben);
     let of_kinds =
         |ids: &BTreeSet<&str>| ids.iter().map(|id| id.split('_').next().unwrap().to_owned()).collect::<BTreeSet<_>>();
-    let kinds = ["commit", "config", "event", "group", "job", "membership", "project", "user"].map(str::to_owned);
+    let kinds = ["commit", "config", "event", "group", "job", "membership", "project", "user"];
+    let kinds = kinds.map(str::to_owned);
     assert_eq!(of_kinds(&of_ben), BTreeSet::from(kinds), "the way leads to everything of his own");
     let both: BTreeSet<_> = of_ada.intersection(&of_ben).collect();
     assert!(both.iter().all(|id| id.starts_with("user_")), "{both:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use super::*;
-use crate::auth::principal::PlatformRole;
+use crate::auth::principal::{PlatformRole, Principal};
 use crate::error::Code;
 use crate::ids::{JobId, SessionId, UserId};
 
