@@ -8,7 +8,7 @@ use super::event_cursor::EventCursorQuery;
 use super::limits::LimitsQuery;
 use super::node::{NodeQuery, nodes};
 use crate::graphql::limits::RateLimitQuery;
-use crate::{audit, configs, groups, jobs, projects, queues, trail, users};
+use crate::{access, audit, configs, groups, jobs, projects, queues, trail, users};
 
 /// The queries of the API.
 #[derive(Default, MergedObject)]
@@ -21,6 +21,7 @@ pub struct Query(
     jobs::query::JobQuery,
     queues::query::QueueQuery,
     audit::query::AuditQuery,
+    access::query::AccessQuery,
     EventCursorQuery,
     LimitsQuery,
     RateLimitQuery,

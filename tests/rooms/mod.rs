@@ -3,6 +3,7 @@
 //! Every test gets its own database with the demo tenant: the admin, Maya (manager of vision, member of language), Ada
 //! (member of vision) and Ben (member of language, but not of vision).
 
+mod access;
 mod audit;
 mod changes;
 mod configs;

@@ -96,6 +96,7 @@ const ROOMS: &[&Rows] = &[
     &super::jobs::ROWS,
     &super::viewer::ROWS,
     &super::audit::ROWS,
+    &super::access::ROWS,
 ];
 
 /// The operation for a field of this root type, or of any.
