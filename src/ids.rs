@@ -221,6 +221,9 @@ kinds! {
     JobKind, JobId, "job", "job";
     EventKind, EventId, "event", "event";
     AuditKind, AuditId, "audit", "audit entry";
+    RequestKind, RequestId, "request", "request";
+    RequestMessageKind, RequestMessageId, "message", "message";
+    NotificationKind, NotificationId, "notification", "notification";
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! | [`http`] | the transports: HTTP, WebSocket, health, metrics, the playground |
 //! | [`schema`] | the three roots, what a request carries, the SDL |
 //! | [`watch`] | the cluster's changes, reconciled into rows and events |
-//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] [`audit`] [`access`] | one room a domain |
+//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] [`audit`] [`access`] [`requests`] [`notifications`] | one room a domain |
 //! | [`change`] | the one construct of every mutation: policy, transaction, audit, events, idempotency key |
 //! | [`executor`] | how a job reaches the cluster |
 //! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
@@ -49,9 +49,11 @@ pub(crate) mod groups;
 pub mod http;
 pub mod ids;
 pub mod jobs;
+pub(crate) mod notifications;
 pub(crate) mod projects;
 pub(crate) mod queues;
 pub(crate) mod reconcile;
+pub(crate) mod requests;
 pub mod schema;
 pub mod tasks;
 pub mod trail;

@@ -184,6 +184,46 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    requests (id) {
+        id -> Uuid,
+        author_id -> Uuid,
+        tag -> Text,
+        title -> Text,
+        status -> Text,
+        group_id -> Nullable<Uuid>,
+        project_id -> Nullable<Uuid>,
+        wanted -> Nullable<Jsonb>,
+        applied_at -> Nullable<Timestamptz>,
+        resolved_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    request_messages (id) {
+        id -> Uuid,
+        request_id -> Uuid,
+        author_id -> Uuid,
+        text -> Text,
+        status -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    notifications (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        kind -> Text,
+        subject -> Text,
+        message -> Text,
+        created_at -> Timestamptz,
+        read_at -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::joinable!(group_members -> groups (group_id));
 diesel::joinable!(group_members -> users (user_id));
 diesel::joinable!(projects -> groups (group_id));
@@ -202,6 +242,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     projects,
     project_quotas,
     audit_log,
+    requests,
+    request_messages,
+    notifications,
     idempotency_keys,
     config_blobs,
     config_files,

@@ -127,6 +127,14 @@ impl Room {
         Some(self.limit?.saturating_sub(self.used).saturating_sub(self.requested))
     }
 
+    /// Whether this job is the one with which 90 % of the limit are used.
+    pub fn becomes_scarce(&self) -> bool {
+        let is_scarce = |used: i64, limit: i64| i128::from(used) * 10 >= i128::from(limit) * 9;
+        self.limit.is_some_and(|limit| {
+            limit > 0 && !is_scarce(self.used, limit) && is_scarce(self.used.saturating_add(self.requested), limit)
+        })
+    }
+
     /// Whether the job fits.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use crate::db::Db;
 use crate::error::{ApiError, ApiErrors, both};
 use crate::executor::{Executor, Wake};
 use crate::ids::JobId;
+use crate::notifications::model::{NotificationType, notify_managers};
 use crate::trail::Origin;
 
 const MAX_REASON: usize = 500;
@@ -111,6 +112,12 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
         let beyond: Vec<_> = rooms.iter().filter_map(|room| room.check().err()).collect();
         if !beyond.is_empty() {
             return Err(ApiErrors(beyond));
+        }
+        for room in rooms.iter().filter(|room| room.becomes_scarce()) {
+            let (project, kind) = (&planned.project, NotificationType::QuotaNearlyUsed);
+            let message =
+                format!("The project {} uses at least 90 % of its limit of {}.", project.name, room.resource.unit());
+            notify_managers(writes, project.group_id, kind, project.id.to_text(), &message).await?;
         }
     }
     let object_name = names::job_object(planned.id);

@@ -8,7 +8,7 @@ use super::event_cursor::EventCursorQuery;
 use super::limits::LimitsQuery;
 use super::node::{NodeQuery, nodes};
 use crate::graphql::limits::RateLimitQuery;
-use crate::{access, audit, configs, groups, jobs, projects, queues, trail, users};
+use crate::{access, audit, configs, groups, jobs, notifications, projects, queues, requests, trail, users};
 
 /// The queries of the API.
 #[derive(Default, MergedObject)]
@@ -22,6 +22,8 @@ pub struct Query(
     queues::query::QueueQuery,
     audit::query::AuditQuery,
     access::query::AccessQuery,
+    requests::query::RequestQuery,
+    notifications::query::NotificationQuery,
     EventCursorQuery,
     LimitsQuery,
     RateLimitQuery,
@@ -41,6 +43,8 @@ pub struct Mutation(
     projects::mutation::ProjectMutation,
     configs::mutation::ConfigMutation,
     jobs::mutation::JobMutation,
+    requests::mutation::RequestMutation,
+    notifications::mutation::NotificationMutation,
 );
 
 /// The subscriptions of the API.
@@ -48,6 +52,8 @@ pub struct Mutation(
 pub struct Subscription(
     jobs::subscription::JobSubscription,
     audit::subscription::AuditSubscription,
+    requests::subscription::RequestSubscription,
+    notifications::subscription::NotificationSubscription,
 );
 
 // The types with an ID, each with the kind of its ID and the function that finds it for a caller.
@@ -60,10 +66,15 @@ nodes! {
     ConfigCommit(configs::types::ConfigCommit), CommitKind, configs::query::find_commit;
     Job(jobs::types::Job), JobKind, jobs::query::find;
     AuditEntry(audit::types::AuditEntry), AuditKind, audit::query::find;
+    Request(requests::types::Request), RequestKind, requests::query::find;
+    RequestMessage(requests::types::RequestMessage), RequestMessageKind, requests::query::find_message;
+    Notification(notifications::types::Notification), NotificationKind, notifications::query::find;
 }
 
 // The kinds of events, each with the name of its channel.
 channels! {
     job_events: jobs::event::JobEvent;
     audit_events: trail::event::Recorded;
+    request_events: requests::event::RequestEvent;
+    notification_events: notifications::event::Notified;
 }

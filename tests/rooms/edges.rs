@@ -8,13 +8,13 @@ use serde_json::json;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 use uuid::Uuid;
 
-use super::{World, more_groups};
+use super::{World, more_groups, sql};
 
 /// A list: the table it reads, the types of what its statement binds between the parents and the limit, and an operation
 /// with a page from the middle of it, after a cursor `TIME`, `TEXT` or `NUMBER`.
 pub type List = (&'static str, &'static str, &'static str);
 
-const LISTS: [List; 7] = [
+const LISTS: [List; 8] = [
     (
         "group_members",
         "timestamptz, uuid",
@@ -36,6 +36,11 @@ const LISTS: [List; 7] = [
         "jobs",
         "text[], timestamptz, uuid",
         "{ projects { nodes { jobs(first: 1, after: TIME, phases: [QUEUED]) { nodes { name } } } } }",
+    ),
+    (
+        "request_messages",
+        "timestamptz, uuid",
+        "{ requests { nodes { messages(first: 1, after: TIME) { nodes { text } } } } }",
     ),
     ("events", "text, bigint", "{ jobs { nodes { events(first: 1, after: NUMBER) { nodes { phase } } } } }"),
 ];
@@ -82,6 +87,7 @@ pub async fn plan_of(world: &World, (table, types, operation): List) -> String {
 async fn a_page_of_each_list_is_read_along_an_index() {
     let world = World::new().await;
     more_groups(&world, 3).await;
+    sql(&world.url, super::requests::ROWS.setup).await;
     let mut plans = String::new();
     for list in LISTS {
         plans += &plan_of(&world, list).await;
@@ -114,6 +120,7 @@ async fn a_page_of_each_list_is_read_along_an_index() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_of_a_list_in_another_order_is_refused() {
     let world = World::new().await;
+    sql(&world.url, &super::requests::ROWS.setup.replace("'ada'", "'maya'")).await;
     for (_, _, operation) in LISTS {
         let other = if operation.contains("TEXT") { "TIME" } else { "TEXT" };
         let operation = operation.replace("TIME", other).replace("TEXT", other).replace("NUMBER", other);

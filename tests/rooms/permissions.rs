@@ -42,6 +42,7 @@ async fn ids(world: &World) -> Value {
         "ada": nodes("users")[0]["id"], "vision": nodes("groups")[0]["id"], "detection": nodes("projects")[0]["id"],
         "train": nodes("configFiles")[0]["id"], "commit": nodes("configFiles")[0]["head"]["id"],
         "ended": job("train-resnet"), "running": job("train-large-batch"), "start": platform::events::Seq(0).cursor(),
+        "asked": "request_00000000000000000000000001", "told": "notification_00000000000000000000000001",
     })
 }
 
@@ -97,6 +98,8 @@ const ROOMS: &[&Rows] = &[
     &super::viewer::ROWS,
     &super::audit::ROWS,
     &super::access::ROWS,
+    &super::requests::ROWS,
+    &super::notifications::ROWS,
 ];
 
 /// The operation for a field of this root type, or of any.
@@ -286,7 +289,7 @@ async fn along_no_edge_does_a_stranger_come_to_another_group_s_things() {
     all_ids(&told["data"], &mut of_ben);
     let of_kinds =
         |ids: &BTreeSet<&str>| ids.iter().map(|id| id.split('_').next().unwrap().to_owned()).collect::<BTreeSet<_>>();
-    let kinds = ["commit", "config", "event", "group", "job", "membership", "project", "user"];
+    let kinds = ["commit", "config", "event", "group", "job", "membership", "notification", "project", "request", "user"];
     let kinds = kinds.map(str::to_owned);
     assert_eq!(of_kinds(&of_ben), BTreeSet::from(kinds), "the way leads to everything of his own");
     let both: BTreeSet<_> = of_ada.intersection(&of_ben).collect();

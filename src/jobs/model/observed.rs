@@ -14,11 +14,12 @@ use super::task::Task;
 use crate::cluster::pods::TaskPod;
 use crate::db::tables::{jobs, projects};
 use crate::events::About;
-use crate::events::model::append;
+use crate::events::model::{Record, append_records};
 use crate::ids::{GroupId, JobId, ProjectId, UserId};
 use crate::jobs::event::{JobEvent, about};
 use crate::jobs::life::{Observation, Seen};
 use crate::jobs::phase::JobPhase;
+use crate::notifications::model::{self as notifications, Notice, NotificationType};
 
 /// The column `tasks`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromSqlRow, AsExpression)]
@@ -83,7 +84,9 @@ pub async fn apply(
         }
         let changed: Vec<&Life> = lives.values().filter(|life| differs(life, before.get(&life.id))).collect();
         save(conn, &changed).await?;
-        append(conn, &events).await?;
+        let ended = changed.iter().filter(|life| has_ended(life, before.get(&life.id)));
+        let notices = ended.filter_map(|life| notice(life, abouts.get(&life.id))).collect();
+        append_with_notices(conn, &events, notices).await?;
         Ok(events.len())
     })
     .await
@@ -101,12 +104,40 @@ pub async fn change(
     conn.transaction(async |conn| {
         let (mut lives, abouts) = lock(conn, vec![job]).await?;
         let (Some(mut life), Some(about)) = (lives.remove(&job), abouts.get(&job)) else { return Ok(None) };
+        let before = life.clone();
         let events: Vec<_> = life.telling(change).into_iter().map(|event| (*about, event)).collect();
         save(conn, &[&life]).await?;
-        append(conn, &events).await?;
+        let notices = if has_ended(&life, Some(&before)) { notice(&life, Some(about)) } else { None };
+        append_with_notices(conn, &events, notices.into_iter().collect()).await?;
         Ok(Some(life))
     })
     .await
+}
+
+/// Whether the job was not over before and is now.
+fn has_ended(life: &Life, before: Option<&Life>) -> bool {
+    life.phase.is_terminal() && before.is_none_or(|before| !before.phase.is_terminal())
+}
+
+/// What the submitter of a job that has ended is told.
+fn notice(life: &Life, about: Option<&About>) -> Option<Notice> {
+    Some(Notice {
+        user: about?.person?,
+        kind: NotificationType::JobEnded,
+        subject: life.id.to_text(),
+        message: format!("Your job has ended: {}.", life.phase.as_str()),
+    })
+}
+
+/// Appends the events of jobs, and writes the notifications in one statement.
+async fn append_with_notices(
+    conn: &mut AsyncPgConnection,
+    events: &[(About, JobEvent)],
+    notices: Vec<Notice>,
+) -> QueryResult<()> {
+    let mut told = events.iter().map(|(about, event)| Record::of(*about, event)).collect::<QueryResult<Vec<_>>>()?;
+    told.extend(notifications::write(conn, notices).await?);
+    append_records(conn, &told).await
 }
 
 /// A newer version alone is not worth a write: the row already has its state. An older one is, because otherwise later
