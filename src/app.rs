@@ -4,6 +4,7 @@ mod collapsing;
 mod following;
 mod limits;
 mod parts;
+mod sign_in;
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -33,7 +34,7 @@ use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts,
 use crate::graphql::loaders::Loaders;
 use crate::http::{
     Answer, Credentials, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
-    ReadinessCheck, RequestMeta, Revocation, Threads, Transport, router, serve,
+    ReadinessCheck, Redirection, RequestMeta, Revocation, SignInRequest, SignInStep, Threads, Transport, router, serve,
 };
 use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::{Duty, Standing, Tasks};
@@ -254,6 +255,10 @@ impl GraphqlService for App {
         }
     }
 
+    async fn sign_in(&self, step: SignInStep, request: SignInRequest<'_>) -> Result<Redirection, ApiError> {
+        sign_in::step(self, step, request).await
+    }
+
     async fn readiness(&self) -> Vec<ReadinessCheck> {
         let database = check("database", async { self.db.ping().await.map(|()| None) });
         let migrations = check("migrations", async {
@@ -303,7 +308,18 @@ impl GraphqlService for App {
 
     fn playground(&self) -> Option<serde_json::Value> {
         self.config.http.playground.then(
-            || serde_json::json!({ "endpoint": "/graphql", "websocket": "/graphql", "demoUsers": self.0.demo_users }),
+            || {
+                let provider = |provider: &crate::config::OidcProvider| {
+                    serde_json::json!({ "key": provider.key, "name": provider.name })
+                };
+                let providers: Vec<_> = self.sign_ins.providers().map(provider).collect();
+                serde_json::json!({
+                    "endpoint": "/graphql",
+                    "websocket": "/graphql",
+                    "demoUsers": self.0.demo_users,
+                    "signInProviders": providers,
+                })
+            },
         )
     }
 }

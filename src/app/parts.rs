@@ -6,6 +6,7 @@ use super::collapsing::Collapsing;
 use super::limits::{LimitsByRole, documents};
 use super::{App, Running};
 use crate::auth::Authenticator;
+use crate::auth::oidc::SignIns;
 use crate::change;
 use crate::cluster::Cluster;
 use crate::cluster::queues::Queues;
@@ -35,6 +36,8 @@ pub struct Parts {
     pub cluster: Cluster,
     /// Logins, sessions and tokens.
     pub authenticator: Authenticator,
+    /// Sign-ins with OpenID Connect providers.
+    pub sign_ins: SignIns,
     /// Submits and cancels jobs.
     pub submitter: Submitter,
     /// Reads the logs of containers, each once for all its followers.
@@ -56,7 +59,7 @@ impl Parts {
         let builder = builder.data(self.db.clone()).data(self.bus.clone()).data(self.cluster.clone());
         let builder = builder.data(self.authenticator.clone()).data(self.submitter.clone());
         let builder = builder.data(Arc::clone(&self.submitter.gpus)).data(self.submitter.queues.clone());
-        let builder = builder.data(self.tails.clone());
+        let builder = builder.data(self.tails.clone()).data(self.sign_ins.clone());
         self.channels.put_in(builder).data(self.log_chunks.clone())
     }
 }
@@ -110,6 +113,7 @@ impl AppBuilder {
         let channels = Channels::open(&mut lines);
         let bus = Bus::start(&tasks, &db, config.events.retention, lines);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
+        let sign_ins = SignIns::start(&tasks, &db, &config.oidc, &config.http.allowed_origins)?;
         let submitter = Submitter {
             db: db.clone(),
             scheduler: config.cluster.scheduler_name.as_str().into(),
@@ -129,6 +133,7 @@ impl AppBuilder {
             bus,
             cluster,
             authenticator,
+            sign_ins,
             submitter,
             channels,
             log_chunks: Audience::default(),

@@ -38,18 +38,21 @@ impl Attempts {
     /// # Errors
     /// `RATE_LIMITED` if there were too many in the last minute; the message names the limit and its value.
     pub fn count(&self, name: &str, address: Option<ClientAddress>, now: Instant) -> Result<(), ApiError> {
-        let refused = |limit: &str, what: &str, most: NonZeroU32| {
-            let message = format!("{limit}: too many login attempts; {what} is allowed {most} per minute");
-            ApiError::new(Code::RateLimited, message)
-        };
-        if let Some(ClientAddress(address)) = address {
-            let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-            addresses
-                .count(Principal::of_address(address), now)
-                .map_err(|most| refused("RATE_LIMIT_LOGINS_PER_ADDRESS", "an IP address", most))?;
-        }
+        self.count_address(address, now)?;
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         names.count(name.to_owned(), now).map_err(|most| refused("RATE_LIMIT_LOGINS_PER_NAME", "a username", most))
+    }
+
+    /// Counts one attempt that has no username.
+    ///
+    /// # Errors
+    /// As [`Attempts::count`].
+    pub fn count_address(&self, address: Option<ClientAddress>, now: Instant) -> Result<(), ApiError> {
+        let Some(ClientAddress(address)) = address else { return Ok(()) };
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses
+            .count(Principal::of_address(address), now)
+            .map_err(|most| refused("RATE_LIMIT_LOGINS_PER_ADDRESS", "an IP address", most))
     }
 
     /// Forgets the attempts for a username whose password was correct, and takes back the last attempt of the address.
@@ -59,6 +62,11 @@ impl Attempts {
             self.addresses.lock().unwrap_or_else(PoisonError::into_inner).take_back(&Principal::of_address(address));
         }
     }
+}
+
+fn refused(limit: &str, what: &str, most: NonZeroU32) -> ApiError {
+    let message = format!("{limit}: too many login attempts; {what} is allowed {most} per minute");
+    ApiError::new(Code::RateLimited, message)
 }
 
 /// A sliding window in constant space: the count of the current window, and that of the previous one, which fades out.

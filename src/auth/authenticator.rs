@@ -253,7 +253,19 @@ impl Authenticator {
         }
     }
 
-    async fn open(&self, user: UserId) -> Result<OpenSession, ApiError> {
+    /// Counts an attempt to log in that has no username.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` if there were too many from the address in the last minute.
+    pub fn count_attempt(&self, address: Option<ClientAddress>) -> Result<(), ApiError> {
+        self.0.attempts.count_address(address, Instant::now())
+    }
+
+    /// Starts a session of a user who has proved who they are.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open(&self, user: UserId) -> Result<OpenSession, ApiError> {
         let session = SessionId::generate();
         let (refresh_token, now) = (RefreshToken::first(session), now());
         let row = NewSession {

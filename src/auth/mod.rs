@@ -6,6 +6,7 @@ mod authenticator;
 pub mod cookie;
 mod loader;
 pub(crate) mod model;
+pub mod oidc;
 pub(crate) mod passwords;
 pub mod policy;
 pub mod principal;

@@ -7,6 +7,7 @@ mod scope;
 
 pub use scope::Scope;
 
+use crate::auth::oidc::Identity;
 use crate::auth::principal::{Caller, GroupRole, Principal};
 use crate::error::ApiError;
 use crate::ids::{GroupId, UserId};
@@ -72,6 +73,10 @@ table! {
     Logout: Oneself, "only the user that a session belongs to can end it";
     /// Create the account of a platform admin.
     CreateAdmin: PlatformAdmin, "only platform admins can create accounts";
+    /// Create or update the account of a user who signs in with a provider.
+    SignInWithProvider: PlatformAdmin, "only sign-in providers can do this";
+    /// Link the account of a user with their account at a sign-in provider, or end that.
+    LinkIdentity: PlatformAdmin, "only platform admins can link accounts with sign-in providers";
     /// Create a group.
     CreateGroup: PlatformAdmin, "only platform admins can create groups";
     /// See a group, its members and its projects.
@@ -127,7 +132,13 @@ impl Permit {
         Self { actor: None, action }
     }
 
-    /// The user with the permission; `None` for the operator.
+    /// The permit of a user who has proved to a sign-in provider who they are: to have the account that the operator
+    /// provides for them.
+    pub const fn of_identity(_proved: &Identity) -> Self {
+        Self { actor: None, action: Action::SignInWithProvider }
+    }
+
+    /// The user with the permission; `None` for the operator and for users who have no account yet.
     pub const fn actor(self) -> Option<UserId> {
         self.actor
     }

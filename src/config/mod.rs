@@ -9,6 +9,7 @@ pub mod dev;
 mod error;
 mod gpu_resources;
 mod limits;
+mod oidc;
 mod proxies;
 mod secrets;
 pub mod settings;
@@ -21,6 +22,7 @@ pub use dev::DevParts;
 pub use error::{ConfigError, one_line};
 pub use gpu_resources::{GpuResources, Share};
 pub use limits::RoleLimits;
+pub use oidc::{GroupRoleRule, OidcConfig, OidcProvider, OidcSettings, ProvidedRole};
 pub use proxies::TrustedProxies;
 #[cfg(feature = "embedded")]
 pub(crate) use secrets::random_secret;
@@ -36,6 +38,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Tokens and passwords.
     pub auth: AuthConfig,
+    /// The OpenID Connect providers that users can sign in with.
+    pub oidc: OidcConfig,
     /// The Kubernetes cluster and how jobs reach it.
     pub cluster: ClusterConfig,
     /// The event log.
@@ -152,12 +156,14 @@ impl TryFrom<settings::ServeSettings> for Config {
         settings.auth.check(&settings.http.allowed_origins)?;
         settings.cluster.check()?;
         settings.limits.check()?;
+        let oidc = settings.oidc.config(|variable| std::env::var(variable).ok())?;
         let database = settings.database.config()?;
         let http = settings.http.config(database.pool_size);
         Ok(Self {
             database: DatabaseConfig { threads: http.threads, ..database },
             http,
             auth: settings.auth.config(jwt_keys),
+            oidc,
             cluster: settings.cluster.config(),
             events: settings.events.config(),
             limits: settings.limits.config(),

@@ -32,6 +32,9 @@ pub struct ServeSettings {
     /// See [`AuthSettings`].
     #[command(flatten)]
     pub auth: AuthSettings,
+    /// See [`super::OidcSettings`].
+    #[command(flatten)]
+    pub oidc: super::OidcSettings,
     /// See [`ClusterSettings`].
     #[command(flatten)]
     pub cluster: ClusterSettings,

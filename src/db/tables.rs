@@ -176,6 +176,42 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    user_identities (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        user_id -> Uuid,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    pending_sign_ins (state_hash) {
+        state_hash -> Bytea,
+        browser_hash -> Bytea,
+        provider -> Text,
+        return_to -> Text,
+        wants_code -> Bool,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sign_in_codes (code_hash) {
+        code_hash -> Bytea,
+        user_id -> Uuid,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    used_id_tokens (token_hash) {
+        token_hash -> Bytea,
+        expires_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(group_members -> groups (group_id));
 diesel::joinable!(group_members -> users (user_id));
 diesel::joinable!(projects -> groups (group_id));
@@ -185,6 +221,8 @@ diesel::joinable!(config_commits -> config_blobs (blob_sha256));
 diesel::joinable!(jobs -> projects (project_id));
 diesel::joinable!(jobs -> users (submitted_by));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(sign_in_codes -> users (user_id));
+diesel::joinable!(user_identities -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -199,4 +237,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     config_commits,
     jobs,
     events,
+    user_identities,
+    pending_sign_ins,
+    sign_in_codes,
+    used_id_tokens,
 );

@@ -156,3 +156,37 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
 pub async fn insert(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
     diesel::insert_into(groups::table).values(group).execute(writes.conn()).await.map(drop)
 }
+
+/// Gives the user this role in the group with this name, as a provider says. A group admin stays one. Returns the number
+/// of changed memberships.
+///
+/// # Errors
+/// The database's.
+pub async fn provide(writes: &mut Writes<'_>, user: UserId, group: &str, role: GroupRole) -> QueryResult<usize> {
+    // Not diesel's builder, which has no condition on the update of a conflict from a selection.
+    diesel::sql_query(
+        "INSERT INTO group_members AS member (id, group_id, user_id, role)
+         SELECT $1, groups.id, $2, $3 FROM groups WHERE groups.name = $4
+             ON CONFLICT (group_id, user_id) DO UPDATE SET role = EXCLUDED.role
+          WHERE member.role NOT IN ('ADMIN', EXCLUDED.role)",
+    )
+    .bind::<diesel::sql_types::Uuid, _>(MembershipId::generate())
+    .bind::<diesel::sql_types::Uuid, _>(user)
+    .bind::<diesel::sql_types::Text, _>(role)
+    .bind::<diesel::sql_types::Text, _>(group)
+    .execute(writes.conn())
+    .await
+}
+
+/// Ends the membership of the user in the group with this name, as a provider says, unless they are a group admin.
+/// Returns the number of ended memberships.
+///
+/// # Errors
+/// The database's.
+pub async fn withdraw(writes: &mut Writes<'_>, user: UserId, group: &str) -> QueryResult<usize> {
+    let named = groups::table.filter(groups::name.eq(group)).select(groups::id);
+    let membership = group_members::table
+        .filter(group_members::user_id.eq(user).and(group_members::group_id.eq_any(named)))
+        .filter(group_members::role.ne(GroupRole::Admin));
+    diesel::delete(membership).execute(writes.conn()).await
+}

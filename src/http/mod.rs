@@ -24,6 +24,7 @@ mod router;
 mod server;
 pub(crate) mod service;
 mod settings;
+mod sign_in;
 mod sse;
 mod streaming;
 pub(crate) mod telemetry;
@@ -36,8 +37,8 @@ pub use lifecycle::Lifecycle;
 pub use router::router;
 pub use server::serve;
 pub use service::{
-    Answer, Credentials, Deprecated, Frame, GraphqlService, Peer, ReadinessCheck, RequestMeta, Revocation,
-    SharedAnswer, Transport,
+    Answer, Credentials, Deprecated, Frame, GraphqlService, Peer, ReadinessCheck, Redirection, RequestMeta, Revocation,
+    SharedAnswer, SignInRequest, SignInStep, Transport,
 };
 pub use settings::{HttpSettings, SocketSettings};
 pub use threads::Threads;

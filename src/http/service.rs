@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use async_graphql::{Request, Response, Value};
 use futures::stream::BoxStream;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::graphql::context::Standing;
 use crate::graphql::errors::RequestId;
 use crate::graphql::executable::{Executed, was_executed};
@@ -96,6 +96,15 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
     /// anonymous one.
     fn revoked(&self, caller: &Self::Caller) -> impl Future<Output = Revocation> + Send + 'static;
 
+    /// Takes a step of a sign-in with a provider, and returns where the browser goes next.
+    fn sign_in(
+        &self,
+        _step: SignInStep,
+        _request: SignInRequest<'_>,
+    ) -> impl Future<Output = Result<Redirection, ApiError>> + Send {
+        std::future::ready(Err(ApiError::new(Code::NotFound, "this server has no sign-in providers")))
+    }
+
     /// The state of every dependency that the server needs, checked now.
     fn readiness(&self) -> impl Future<Output = Vec<ReadinessCheck>> + Send;
 
@@ -107,6 +116,37 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
 
     /// The configuration of the playground, served as `/playground/config.json`; `None` disables the page.
     fn playground(&self) -> Option<serde_json::Value>;
+}
+
+/// A step of a sign-in with a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignInStep {
+    /// The browser wants to go to the provider.
+    Start,
+    /// It has come back.
+    Callback,
+}
+
+/// A request of a browser that signs in.
+#[derive(Debug)]
+pub struct SignInRequest<'a> {
+    /// The query string.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// Who sent it.
+    pub peer: Peer,
+    /// Returned as `X-Request-Id`.
+    pub request_id: &'a RequestId,
+}
+
+/// Where a browser goes next.
+#[derive(Debug)]
+pub struct Redirection {
+    /// The URL.
+    pub location: String,
+    /// Values of `Set-Cookie`.
+    pub cookies: Vec<HeaderValue>,
 }
 
 /// What a request says about its sender.

@@ -15,6 +15,7 @@ use crate::{configs, groups, jobs, projects, queues, users};
 pub struct Query(
     NodeQuery,
     users::query::UserQuery,
+    users::providers::ProviderQuery,
     groups::query::GroupQuery,
     projects::query::ProjectQuery,
     configs::query::ConfigQuery,
@@ -28,13 +29,14 @@ pub struct Query(
 /// The mutations of the API. Each mutation takes a single argument, `input`, and is atomic: it applies all of its
 /// changes or none of them.
 ///
-/// Each mutation lists the error codes to expect. In addition, all mutations except `login` and `refreshSession` fail
+/// Each mutation lists the error codes to expect. In addition, all mutations except those that start a session fail
 /// with UNAUTHENTICATED if the access token is missing or invalid, and any operation can fail with RATE_LIMITED,
 /// QUERY_TOO_COMPLEX, TIMEOUT, CLUSTER_UNAVAILABLE or DATABASE_UNAVAILABLE. The code is in the `extensions` of the
 /// error.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     users::mutation::UserMutation,
+    users::providers::ProviderMutation,
     groups::mutation::GroupMutation,
     projects::mutation::ProjectMutation,
     configs::mutation::ConfigMutation,

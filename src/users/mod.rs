@@ -3,6 +3,8 @@
 pub mod loader;
 pub mod model;
 pub mod mutation;
+pub mod provided;
+pub mod providers;
 pub mod query;
 pub mod service;
 pub mod types;

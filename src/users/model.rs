@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::auth::policy::Visible;
 use crate::auth::principal::PlatformRole;
 use crate::change::Writes;
-use crate::db::tables::{group_members, users};
+use crate::db::tables::{group_members, user_identities, users};
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, OrderDirection};
 use crate::graphql::search::Search;
@@ -145,4 +145,97 @@ pub async fn insert(writes: &mut Writes<'_>, user: &User, password_hash: &str) -
         .execute(writes.conn())
         .await
         .map(drop)
+}
+
+/// The stored hash of a user without a password, which no password matches.
+pub const NO_PASSWORD: &str = "none";
+
+/// Usernames that could be mistaken for something of the platform.
+const RESERVED: [&str; 8] = ["admin", "administrator", "api", "platform", "root", "support", "system", "user"];
+
+/// Whether users cannot choose this name.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
+/// The user of an identity.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Who.
+    pub user_id: UserId,
+    /// Whether they can sign in.
+    pub is_active: bool,
+}
+
+/// Lets only one transaction at a time decide about an identity that may not exist yet.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_identity(conn: &mut AsyncPgConnection, issuer: &str, subject: &str) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))")
+        .bind::<diesel::sql_types::Text, _>(format!("{issuer}\n{subject}"))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// The user with this identity.
+///
+/// # Errors
+/// The database's.
+pub async fn identified(conn: &mut AsyncPgConnection, issuer: &str, subject: &str) -> QueryResult<Option<Known>> {
+    let found = user_identities::table
+        .find((issuer, subject))
+        .inner_join(users::table)
+        .select((users::id, users::disabled_at.is_null().and(users::deleted_at.is_null())))
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(found.map(|(user_id, is_active)| Known { user_id, is_active }))
+}
+
+/// Records that a user signed in with an identity.
+///
+/// # Errors
+/// The database's.
+pub async fn touch_identity(writes: &mut Writes<'_>, issuer: &str, subject: &str) -> QueryResult<()> {
+    diesel::update(user_identities::table.find((issuer, subject)))
+        .set(user_identities::last_used_at.eq(diesel::dsl::now))
+        .execute(writes.conn())
+        .await
+        .map(drop)
+}
+
+/// Links an identity to a user. Returns whether it was not linked before.
+///
+/// # Errors
+/// The database's.
+pub async fn link(writes: &mut Writes<'_>, user: UserId, issuer: &str, subject: &str) -> QueryResult<bool> {
+    let linked = diesel::insert_into(user_identities::table)
+        .values((
+            user_identities::issuer.eq(issuer),
+            user_identities::subject.eq(subject),
+            user_identities::user_id.eq(user),
+        ))
+        .on_conflict_do_nothing()
+        .execute(writes.conn())
+        .await?;
+    Ok(linked > 0)
+}
+
+/// Removes an identity of a user. Returns whether there was one.
+///
+/// # Errors
+/// The database's.
+pub async fn unlink(writes: &mut Writes<'_>, user: UserId, issuer: &str, subject: &str) -> QueryResult<bool> {
+    let of_user = user_identities::table.find((issuer, subject)).filter(user_identities::user_id.eq(user));
+    Ok(diesel::delete(of_user).execute(writes.conn()).await? > 0)
+}
+
+/// Which of these usernames are taken, also by users who were deleted.
+///
+/// # Errors
+/// The database's.
+pub async fn taken(conn: &mut AsyncPgConnection, names: &[String]) -> QueryResult<Vec<String>> {
+    users::table.filter(users::username.eq_any(names)).select(users::username).load(conn).await
 }

@@ -40,7 +40,10 @@ pub struct LogoutPayload {
 }
 
 /// The mutations that need no session, because they start or refresh one.
-pub const BEGIN_SESSIONS: [&str; 2] = ["login", "refreshSession"];
+pub const BEGIN_SESSIONS: [&str; 6] = {
+    let [code, token, start, finish] = super::providers::BEGIN_SESSIONS;
+    ["login", "refreshSession", code, token, start, finish]
+};
 
 /// The mutation that ends a session, for which an expired access token is enough.
 pub const END_SESSION: &str = "logout";
@@ -99,7 +102,8 @@ impl UserMutation {
     }
 }
 
-fn authenticator<'a>(ctx: &'a Context<'_>) -> Result<&'a Authenticator, ApiError> {
+/// What authenticates users.
+pub(super) fn authenticator<'a>(ctx: &'a Context<'_>) -> Result<&'a Authenticator, ApiError> {
     ctx.data_opt::<Authenticator>().ok_or_else(|| ApiError::internal("the request carries no authenticator"))
 }
 
@@ -110,7 +114,7 @@ async fn login(ctx: &Context<'_>, input: LoginInput) -> Result<SessionPayload, A
         address: ctx.data_opt::<ClientAddress>().copied(),
     };
     let session = authenticator(ctx)?.log_in(credentials).await?;
-    told(ctx, session).await
+    opened(ctx, session).await
 }
 
 async fn refresh(ctx: &Context<'_>, input: RefreshSessionInput) -> Result<SessionPayload, ApiError> {
@@ -119,10 +123,11 @@ async fn refresh(ctx: &Context<'_>, input: RefreshSessionInput) -> Result<Sessio
         Some(refresh_token) => authenticator.refresh(&refresh_token).await?,
         None => authenticator.extend(ctx.data_opt::<SessionCookie>()).await?,
     };
-    told(ctx, session).await
+    opened(ctx, session).await
 }
 
-async fn told(ctx: &Context<'_>, session: OpenSession) -> Result<SessionPayload, ApiError> {
+/// The response to the mutation that opened `session`.
+pub(super) async fn opened(ctx: &Context<'_>, session: OpenSession) -> Result<SessionPayload, ApiError> {
     // The response is visible to the user who logged in, although the request itself was unauthenticated.
     ctx.acting().switch(authenticator(ctx)?.caller_of(&session).await?);
     if let Some(token) = &session.cookie {

@@ -60,6 +60,8 @@ fn each_action_has_one_row() {
     viewUserPrivate  ! ? + ? + ? ? +
     logout           ! ? + ? + ? ? +
     createAdmin      ! - - - - - - +
+    signInWithProvider ! - - - - - - +
+    linkIdentity     ! - - - - - - +
     createGroup      ! - - - - - - +
     viewGroup        ! ? ? + + + + +
     createProject    ! ? ? - - + + +
