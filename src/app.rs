@@ -4,6 +4,7 @@ mod collapsing;
 mod following;
 mod limits;
 mod parts;
+mod sign_in;
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Pos, Request, Response};
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use http::HeaderMap;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -19,25 +21,29 @@ use tokio_util::sync::CancellationToken;
 
 use self::limits::LimitsByRole;
 pub use self::parts::{AppBuilder, Parts};
+use crate::audit;
 use crate::auth::attempts::ClientAddress;
 use crate::auth::principal::Caller;
-use crate::auth::{SessionCookie, cookie};
+use crate::auth::{SessionCookie, cookie, policy};
 use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::error::{ApiError, Code};
 use crate::events;
-use crate::graphql::context::LastCursor;
+use crate::graphql::context::{LastCursor, OnDenied};
 use crate::graphql::errors::graphql_error;
 use crate::graphql::executable::Executed;
 use crate::graphql::limits::{AnswerBytes, CallerLimits, CostTable, InvalidCosts, Prepared, Principal};
 use crate::graphql::loaders::Loaders;
 use crate::http::{
-    Answer, Credentials, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Peer,
-    ReadinessCheck, RequestMeta, Revocation, Threads, Transport, router, serve,
+    Answer, Credentials, Deprecated, DocumentSettings, Endpoint, Frame, GraphqlService, HttpSettings, Lifecycle, Lines,
+    Peer, ReadinessCheck, Redirection, RequestMeta, Revocation, SignInRequest, SignInStep, Span, Threads, Transport,
+    router, serve,
 };
+use crate::ids::{self, Id, Kind as _, ProjectKind};
 use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::{Duty, Standing, Tasks};
-use crate::users::mutation::{BEGIN_SESSIONS, END_SESSION};
+use crate::trail::{Entry, Object, Origin};
+use crate::users::mutation::{END_SESSION, WITHOUT_SESSION};
 
 use collapsing::Collapsing;
 
@@ -158,13 +164,17 @@ impl GraphqlService for App {
         }
     }
 
-    async fn authenticate_anyway(&self, credentials: &Credentials<'_>, operation: &Prepared) -> Option<Caller> {
-        if operation.mutates_only(&BEGIN_SESSIONS) {
-            return Some(Caller::Anonymous);
+    async fn authenticate_anyway(
+        &self,
+        credentials: &Credentials<'_>,
+        operation: &Prepared,
+    ) -> Option<Result<Caller, ApiError>> {
+        if operation.mutates_only(&WITHOUT_SESSION) {
+            return Some(Ok(Caller::Anonymous));
         }
         match credentials {
             Credentials::Authorization(text) if operation.mutates_only(&[END_SESSION]) => {
-                self.authenticator.authenticate_to_leave(text).await.ok()
+                Some(self.authenticator.authenticate_to_leave(text).await)
             }
             Credentials::Nothing | Credentials::Authorization(_) | Credentials::Cookie(_) => None,
         }
@@ -196,7 +206,7 @@ impl GraphqlService for App {
         let caller = match meta.transport {
             Transport::WebSocket => match self.authenticator.renewed(caller).await {
                 Ok(caller) => caller,
-                Err(_) if prepared.mutates_only(&BEGIN_SESSIONS) => Caller::Anonymous,
+                Err(_) if prepared.mutates_only(&WITHOUT_SESSION) => Caller::Anonymous,
                 Err(error) => {
                     let told = graphql_error(error, Some(&meta.request_id));
                     return Response::from_errors(vec![told.into_server_error(Pos::default())]).into();
@@ -254,6 +264,10 @@ impl GraphqlService for App {
         }
     }
 
+    async fn sign_in(&self, step: SignInStep, request: SignInRequest<'_>) -> Result<Redirection, ApiError> {
+        sign_in::step(self, step, request).await
+    }
+
     async fn readiness(&self) -> Vec<ReadinessCheck> {
         let database = check("database", async { self.db.ping().await.map(|()| None) });
         let migrations = check("migrations", async {
@@ -297,13 +311,33 @@ impl GraphqlService for App {
         metrics_handle().map(PrometheusHandle::render).unwrap_or_default()
     }
 
+    async fn audit_log(&self, caller: &Caller, span: Span, meta: &RequestMeta) -> Result<Option<Lines>, ApiError> {
+        let lines = audit::export::lines(&self.db, caller, origin(caller, meta), (span.from, span.to)).await?;
+        Ok(Some(lines.boxed()))
+    }
+
     fn sdl(&self, deprecated: Deprecated) -> Arc<str> {
         sdl(deprecated)
     }
 
+    fn public_keys(&self) -> serde_json::Value {
+        self.authenticator.public_keys()
+    }
+
     fn playground(&self) -> Option<serde_json::Value> {
         self.config.http.playground.then(
-            || serde_json::json!({ "endpoint": "/graphql", "websocket": "/graphql", "demoUsers": self.0.demo_users }),
+            || {
+                let provider = |provider: &crate::config::OidcProvider| {
+                    serde_json::json!({ "key": provider.key, "name": provider.name })
+                };
+                let providers: Vec<_> = self.sign_ins.providers().map(provider).collect();
+                serde_json::json!({
+                    "endpoint": "/graphql",
+                    "websocket": "/graphql",
+                    "demoUsers": self.0.demo_users,
+                    "signInProviders": providers,
+                })
+            },
         )
     }
 }
@@ -325,8 +359,30 @@ impl App {
                 return Executed { response, cost: 0 };
             }
         };
+        let request = match prepared.operation_type() {
+            OperationType::Mutation => request.data(self.on_denied(caller, &meta)),
+            OperationType::Query | OperationType::Subscription => request,
+        };
         let (request, _) = self.complete(caller, request, Arc::clone(&loaders), meta);
         self.0.schema.execute(request, prepared, &loaders, deadline).await
+    }
+
+    /// Puts everything that the fields of a mutation are denied into the audit log.
+    fn on_denied(&self, caller: &Caller, meta: &RequestMeta) -> OnDenied {
+        let (refusals, origin) = (self.refusals.clone(), origin(caller, meta));
+        let actor = caller.principal().ok().map(|principal| principal.user);
+        OnDenied::by(move |error, denied| {
+            let object = Object {
+                subject: denied.subject.map(|(prefix, uuid)| ids::text_of(prefix, uuid)),
+                group: denied.group.map(Id::from_uuid),
+                project: denied
+                    .subject
+                    .filter(|(prefix, _)| *prefix == ProjectKind::PREFIX)
+                    .map(|(_, uuid)| Id::from_uuid(uuid)),
+            };
+            let entry = Entry::done(actor, policy::name_of(denied.action), object, origin.clone());
+            refusals.note(entry.with(serde_json::json!({ "code": error.code.as_str() })));
+        })
     }
 
     fn complete(
@@ -336,13 +392,24 @@ impl App {
         loaders: Arc<Loaders>,
         meta: RequestMeta,
     ) -> (Request, Arc<LastCursor>) {
-        let mut request = request.data(caller.clone()).data(ClientAddress(meta.peer.address));
+        let request = request.data(caller.clone()).data(ClientAddress(meta.peer.address));
+        let mut request = request.data(origin(caller, &meta));
         if let Some(cookie) = meta.cookie {
             request = request.data(SessionCookie(cookie));
         }
         let answer = AnswerBytes::new(self.limits(caller).operation.answer_bytes);
         let (request, cursor) = schema::with_request_parts(request, loaders, meta.resume_after);
         (request.data(answer), cursor)
+    }
+}
+
+/// Where a request comes from. The credentials only count if they are valid.
+fn origin(caller: &Caller, meta: &RequestMeta) -> Origin {
+    Origin {
+        address: Some(meta.peer.address),
+        user_agent: meta.peer.user_agent.clone(),
+        request_id: Some(meta.request_id.0.as_str().into()),
+        credential: meta.credential.filter(|_| caller.principal().is_ok()),
     }
 }
 
@@ -364,7 +431,7 @@ pub async fn admin_create(
     config: &crate::config::DatabaseConfig,
     bcrypt_cost: crate::config::BcryptCost,
     admin: crate::users::service::NewAdmin,
-) -> anyhow::Result<crate::ids::UserId> {
+) -> anyhow::Result<ids::UserId> {
     let tasks = Tasks::default();
     let db = Db::new(config, &tasks)?;
     if config.migrate_on_start {

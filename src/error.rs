@@ -7,6 +7,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use uuid::Uuid;
+
 /// The machine-readable kind of an error: `extensions.code` of a GraphQL error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -139,6 +141,8 @@ pub enum SignInReason {
     SessionEnded,
     /// The username or the password is incorrect.
     WrongCredentials,
+    /// The password is correct, but the account waits for the approval of a platform admin.
+    AccountWaiting,
 }
 
 impl SignInReason {
@@ -150,8 +154,20 @@ impl SignInReason {
             Self::TokenExpired => "TOKEN_EXPIRED",
             Self::SessionEnded => "SESSION_ENDED",
             Self::WrongCredentials => "WRONG_CREDENTIALS",
+            Self::AccountWaiting => "ACCOUNT_WAITING",
         }
     }
+}
+
+/// What a caller was denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denied {
+    /// The action, such as `CreateProject`.
+    pub action: &'static str,
+    /// The prefix of the object's ID, and the UUID in it; `None` for the platform itself.
+    pub subject: Option<(&'static str, Uuid)>,
+    /// The group of the object.
+    pub group: Option<Uuid>,
 }
 
 /// An error as a client sees it, with a cause that is only logged. A single pointer, because every function that can
@@ -169,7 +185,7 @@ pub struct Failure {
     pub code: Code,
     /// A human-readable sentence that names the value and what is allowed.
     pub message: Cow<'static, str>,
-    /// Path into the input, such as `input.spec.resources.gpu`.
+    /// Path into the input, such as `input.source.spec.resources.gpu`.
     pub field: Option<Cow<'static, str>>,
     /// The name of the variable whose value is invalid, without the `$`.
     pub variable: Option<Box<str>>,
@@ -181,6 +197,8 @@ pub struct Failure {
     pub reason: Option<SignInReason>,
     /// When to retry, if known.
     pub retry_after: Option<Duration>,
+    /// What was denied, if it was denied by a decision about the caller: for the audit log, and never shown.
+    pub denied: Option<Denied>,
     #[source]
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -212,8 +230,14 @@ impl ApiError {
             cursor: None,
             reason: None,
             retry_after: None,
+            denied: None,
             source: None,
         }))
+    }
+
+    /// Something refers to `id`, which does not exist: a foreign key is violated.
+    pub fn dangling(id: &impl fmt::Display) -> Self {
+        Self::internal(format!("{id} is referred to and not there"))
     }
 
     /// An invalid argument; `field` is its path in the input.
@@ -282,6 +306,12 @@ impl ApiError {
     /// The same error with when to retry.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same error with what was denied, for the audit log.
+    pub fn denying(mut self, denied: Denied) -> Self {
+        self.denied = Some(denied);
         self
     }
 

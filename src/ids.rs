@@ -53,6 +53,11 @@ impl<K: Kind> Id<K> {
         self.0
     }
 
+    /// The same ID, if an `O` is the same kind of object.
+    pub fn as_a<O: Kind>(self) -> Option<Id<O>> {
+        (K::PREFIX == O::PREFIX).then(|| Id::from_uuid(self.0))
+    }
+
     /// The ID as it is displayed.
     pub fn to_text(self) -> String {
         [K::PREFIX, "_", encode(self.0, &mut [0; SUFFIX_LEN])].concat()
@@ -121,6 +126,11 @@ impl<K: Kind> FromSql<diesel::sql_types::Uuid, Pg> for Id<K> {
     fn from_sql(bytes: PgValue<'_>) -> deserialize::Result<Self> {
         <Uuid as FromSql<diesel::sql_types::Uuid, Pg>>::from_sql(bytes).map(Self::from_uuid)
     }
+}
+
+/// The ID with this prefix, as it is displayed.
+pub fn text_of(prefix: &str, uuid: Uuid) -> String {
+    [prefix, "_", encode(uuid, &mut [0; SUFFIX_LEN])].concat()
 }
 
 /// The 26 characters after the underscore.
@@ -211,6 +221,9 @@ kinds! {
     JobKind, JobId, "job", "job";
     EventKind, EventId, "event", "event";
     AuditKind, AuditId, "audit", "audit entry";
+    RequestKind, RequestId, "request", "request";
+    RequestMessageKind, RequestMessageId, "message", "message";
+    NotificationKind, NotificationId, "notification", "notification";
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@
 //! | [`http`] | the transports: HTTP, WebSocket, health, metrics, the playground |
 //! | [`schema`] | the three roots, what a request carries, the SDL |
 //! | [`watch`] | the cluster's changes, reconciled into rows and events |
-//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] | one room a domain |
+//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] [`audit`] [`access`] [`requests`] [`notifications`] | one room a domain |
 //! | [`change`] | the one construct of every mutation: policy, transaction, audit, events, idempotency key |
 //! | [`executor`] | how a job reaches the cluster |
 //! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
 //! | [`reconcile`] | what a room brings to the watch |
 //! | [`auth`] | passwords, tokens, sessions, the policy table |
+//! | [`trail`] | what the audit log keeps of every action, and of what was refused |
 //! | [`events`] | the one event log of all rooms, LISTEN/NOTIFY, the bus, resume |
 //! | [`cluster`] | everything that speaks Kubernetes |
 //! | [`graphql`] | the toolkit every room builds with |
@@ -26,7 +27,12 @@
 //! Two crates know nothing of the server: `crates/cluster-resources` has the scheduler's custom resources and Kubernetes
 //! quantities, and `crates/dev-cluster` is the Kubernetes cluster of `platform dev` and of the tests.
 
+// The futures of the schema contain those of all rooms, which contain those of the clients of databases and clusters.
+#![recursion_limit = "256"]
+
+pub(crate) mod access;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod change;
 pub mod cli;
@@ -46,11 +52,14 @@ pub(crate) mod groups;
 pub mod http;
 pub mod ids;
 pub mod jobs;
+pub(crate) mod notifications;
 pub(crate) mod projects;
 pub(crate) mod queues;
 pub(crate) mod reconcile;
+pub(crate) mod requests;
 pub mod schema;
 pub mod tasks;
+pub mod trail;
 pub(crate) mod users;
 pub mod watch;
 

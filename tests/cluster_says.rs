@@ -60,7 +60,7 @@ impl<'a> Maya<'a> {
         let query = "mutation($i: CreateConfigFileInput!) { createConfigFile(input: $i) { commit { id } } }";
         let file = json!({ "name": name, "yaml": yaml, "message": "try" });
         let data = self.ask(query, self.input(&file)).await;
-        json!({ "commitId": data["createConfigFile"]["commit"]["id"] })
+        json!({ "source": { "commitId": data["createConfigFile"]["commit"]["id"] } })
     }
 
     async fn preview(&self, fields: &Value) -> Value {
@@ -121,13 +121,20 @@ async fn the_cluster_is_asked(cluster: &str) {
     let Some(dev) = Dev::start("cluster_says", cluster).await else { return };
     let maya = Maya::log_in(&dev).await;
     let client = client(&dev).await;
-    let modest = json!({ "spec": { "image": "python:3.12", "resources": { "cpu": "100m", "cpuLimit": "200m" } } });
+    let modest =
+        json!({ "source": { "spec": { "image": "python:3.12", "resources": { "cpu": "100m", "cpuLimit": "200m" } } } });
 
     // What the cluster would take passes, though the project has no namespace yet.
     let preview = maya.preview(&modest).await;
     assert_eq!((&preview["admitted"], &preview["warnings"]), (&json!(true), &json!([])), "{preview:#}");
     assert_eq!(verdict(&preview), &json!({ "rule": "CLUSTER", "outcome": "PASSED", "problems": [] }));
     let namespace = namespace(&preview);
+
+    // A task that is larger than any node is accepted, and would wait.
+    let large = json!({ "source": { "spec": { "image": "python:3.12", "replicas": 2, "resources": { "gpu": 64 } } } });
+    let preview = maya.preview_until(&large, |preview| preview["warnings"] != json!([])).await;
+    let sentence = "Each of the 2 tasks requests 64 nvidia.com/gpu; the largest node of the cluster has 8.";
+    assert_eq!((&preview["admitted"], &preview["warnings"]), (&json!(true), &json!([sentence])), "{preview:#}");
 
     // What pods need and the namespace does not have is told, and told no more when it is there.
     let yaml = "apiVersion: v1\nkind: Pod\nmetadata: {name: token}\nspec:\n  containers:\n  - name: main\n    image: python:3.12\n    envFrom: [{secretRef: {name: hf-token}}, {configMapRef: {name: maybe, optional: true}}]\n";
@@ -153,13 +160,14 @@ async fn the_cluster_is_asked(cluster: &str) {
     let limits = json!({ "metadata": { "name": "most" }, "spec": { "limits": [{ "type": "Container", "max": { "cpu": "1" } }] } });
     let ranges = Api::<LimitRange>::namespaced(client.clone(), &namespace);
     make(&ranges, limits).await;
-    let greedy = json!({ "spec": { "image": "python:3.12", "resources": { "cpu": "100m", "cpuLimit": "2" } } });
+    let greedy =
+        json!({ "source": { "spec": { "image": "python:3.12", "resources": { "cpu": "100m", "cpuLimit": "2" } } } });
     let preview = maya.preview_until(&greedy, |preview| preview["admitted"] == false).await;
     let problems = &verdict(&preview)["problems"];
     let words = "is forbidden: maximum cpu usage per Container is 1, but limit is 2";
     let told = problems[0]["message"].as_str().unwrap();
     assert!(told.starts_with("the cluster refuses the pod of task 0: pods \"job-") && told.ends_with(words), "{told}");
-    assert_eq!((problems.as_array().unwrap().len(), &problems[0]["field"]), (1, &json!("input.spec")));
+    assert_eq!((problems.as_array().unwrap().len(), &problems[0]["field"]), (1, &json!("input.source.spec")));
     let job = maya.submit(&greedy).await;
     let waits = maya.job_until(&job, |job| job["reason"] == "ClusterRefused").await;
     assert_eq!(waits["phase"], "SUBMITTED", "a limit may be on its way out: {waits}");
@@ -225,7 +233,7 @@ async fn a_policy_is_the_cluster_s_verdict(maya: &Maya<'_>, client: &Client) {
     make(&api("ValidatingAdmissionPolicy", "validatingadmissionpolicies"), policy).await;
     let binding = json!({ "metadata": { "name": "no-perl" }, "spec": { "policyName": "no-perl", "validationActions": ["Deny"] } });
     make(&api("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"), binding).await;
-    let perl = json!({ "spec": { "image": "perl:5" } });
+    let perl = json!({ "source": { "spec": { "image": "perl:5" } } });
     let preview = maya.preview_until(&perl, |preview| preview["admitted"] == false).await;
     let told = verdict(&preview)["problems"][0]["message"].as_str().unwrap();
     assert!(told.ends_with("denied request: perl is not allowed here"), "{told}");
@@ -246,7 +254,7 @@ async fn the_real_cluster_is_asked_before_a_job_waits() {
 }
 
 async fn input(maya: &Session) -> Value {
-    json!({ "i": { "projectId": maya.project().await, "spec": { "image": "python:3.12" } } })
+    json!({ "i": { "projectId": maya.project().await, "source": { "spec": { "image": "python:3.12" } } } })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn submit(who: &Session, project: &str) -> String {
     let query = "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id } } }";
-    let input = json!({ "projectId": project, "spec": { "image": "python:3.12" } });
+    let input = json!({ "projectId": project, "source": { "spec": { "image": "python:3.12" } } });
     let data = who.ask(query, json!({ "i": input })).await;
     data["submitJob"]["job"]["id"].as_str().unwrap_or_else(|| panic!("{data}")).to_owned()
 }

@@ -10,7 +10,7 @@ use crate::support::subscription::{JobEvent, Subscription};
 async fn submit(who: &Session, retries: i32) -> String {
     let query = "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id } } }";
     let spec = json!({ "image": "python:3.12", "retries": retries });
-    let data = who.ask(query, json!({ "i": { "projectId": who.project().await, "spec": spec } })).await;
+    let data = who.ask(query, json!({ "i": { "projectId": who.project().await, "source": { "spec": spec } } })).await;
     data["submitJob"]["job"]["id"].as_str().unwrap_or_else(|| panic!("{data}")).to_owned()
 }
 

@@ -6,3 +6,4 @@ mod filters;
 mod history;
 mod quiet;
 mod stage;
+mod tenants;

@@ -212,6 +212,61 @@ async fn literals_of_a_wrong_type_say_which_field_they_are_in() {
 }
 
 #[tokio::test]
+async fn a_variable_whose_type_does_not_fit_says_where_it_is_used() {
+    let query = r#"mutation($id: String!, $cpu: Int, $spec: JobSpecInput, $name: String) {
+        submitJob(input: {projectId: $id, name: $name, source: {spec: $spec}}) { job { id } }
+        other: submitJob(input: {projectId: "p", source: {spec: {image: "a", resources: {cpu: $cpu}, env: [{name: $name, value: ""}]}}}) { job { id } } }"#;
+    insta::assert_snapshot!(told(&ask(query, json!({})).await), @r#"
+    GRAPHQL_VALIDATION_FAILED request input.projectId: Variable "$id" of type "String!" is used where "ID!" is expected.
+    GRAPHQL_VALIDATION_FAILED request input.source.spec.env.0.name: Variable "$name" of type "String" is used where "String!" is expected.
+    GRAPHQL_VALIDATION_FAILED request input.source.spec.resources.cpu: Variable "$cpu" of type "Int" is used where "Quantity" is expected.
+    GRAPHQL_VALIDATION_FAILED request input.source.spec: Variable "$spec" of type "JobSpecInput" must not be nullable here: exactly one field of the input object is given.
+    "#);
+    let query = "query($n: String, $p: String!) { jobs(first: $n, filter: {phases: [RUNNING, $p]}) { totalCount } }";
+    insta::assert_snapshot!(told(&ask(query, json!({})).await), @r#"
+    GRAPHQL_VALIDATION_FAILED request filter.phases.1: Variable "$p" of type "String!" is used where "JobPhase!" is expected.
+    GRAPHQL_VALIDATION_FAILED request first: Variable "$n" of type "String" is used where "Int" is expected.
+    "#);
+}
+
+#[tokio::test]
+async fn a_feed_cursor_that_is_no_string_is_a_bad_field() {
+    let server = Production::server().await;
+    let headers = [("authorization", &*server.member()), ("accept", "text/event-stream")];
+    let mut lines = Vec::new();
+    let literal = |after: &str| {
+        format!("subscription {{ jobEvents(after: {after}, filter: {{projectId: \"p\"}}) {{ cursor }} }}")
+    };
+    let variable = "subscription($a: FeedCursor) { jobEvents(after: $a) { cursor } }";
+    for (query, after) in [
+        (literal("7"), Value::Null),
+        (literal("{any: [true]}"), Value::Null),
+        (variable.to_owned(), json!(7)),
+        (variable.to_owned(), json!({ "any": [true] })),
+    ] {
+        let body = json!({ "query": query, "variables": { "a": after } }).to_string();
+        let answer = server.post(&body, &headers).await;
+        let events = answer.body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| !data.is_empty());
+        for event in events {
+            let event: Value = serde_json::from_str(event).unwrap();
+            let of_field = |error: &Value| format!("{}: {}", error["extensions"]["field"], error["message"]);
+            lines.extend(event["errors"].as_array().into_iter().flatten().map(of_field));
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    "after": "\"7\" is not a cursor of this feed"
+    "after": "\"{any: [true]}\" is not a cursor of this feed"
+    "after": "\"7\" is not a cursor of this feed"
+    "after": "\"{any: [true]}\" is not a cursor of this feed"
+    "#);
+    let variables = json!({ "a": 7, "n": "x" });
+    let query =
+        "subscription($a: FeedCursor, $n: [JobPhase!]) { jobEvents(after: $a, filter: {phases: $n}) { cursor } }";
+    let answer = server.post(&json!({ "query": query, "variables": variables }).to_string(), &headers).await;
+    assert!(answer.body.contains("after was \\\"7\\\"; it must be a string"), "{}", answer.body);
+}
+
+#[tokio::test]
 async fn exactly_one_source_is_given() {
     let project = project().await;
     let with = |source: Value| json!({ "input": { "projectId": project, "source": source } });
@@ -221,6 +276,24 @@ async fn exactly_one_source_is_given() {
     insta::assert_snapshot!(told(&ask(SUBMIT, with(json!({ "commitId": null }))).await), @"BAD_USER_INPUT request input.source.commitId: commitId was null; a value is required");
     let query = "mutation($p: ID!) { submitJob(input: {projectId: $p, source: {commitId: \"x\", spec: {image: \"a\"}}}) { job { id } } }";
     insta::assert_snapshot!(told(&ask(query, json!({ "p": project })).await), @r#"GRAPHQL_VALIDATION_FAILED request input.source: Exactly one field must be given of type "JobSourceInput"."#);
+}
+
+#[tokio::test]
+async fn the_fields_that_source_replaces_are_refused_by_name() {
+    let project = project().await;
+    let with = |fields: Value| {
+        let mut input = json!({ "projectId": project });
+        input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({ "input": input })
+    };
+    let (commit, spec) = (json!("commit_01h455vb4pex5vsknk084sn02q"), json!({ "image": "alpine:3.20" }));
+    insta::assert_snapshot!(told(&ask(SUBMIT, with(json!({}))).await), @"BAD_USER_INPUT request input.source: source is required (JobSourceInput!)");
+    insta::assert_snapshot!(told(&ask(SUBMIT, with(json!({ "commitId": commit, "source": { "spec": spec } }))).await), @"BAD_USER_INPUT request input.commitId: commitId is not a field of SubmitJobInput.");
+    insta::assert_snapshot!(told(&ask(SUBMIT, with(json!({ "spec": spec, "dryRun": true }))).await), @"
+    BAD_USER_INPUT request input.dryRun: dryRun is not a field of SubmitJobInput
+    BAD_USER_INPUT request input.source: source is required (JobSourceInput!)
+    BAD_USER_INPUT request input.spec: spec is not a field of SubmitJobInput.
+    ");
 }
 
 #[tokio::test]
@@ -240,6 +313,26 @@ async fn a_problem_with_yaml_has_its_line_and_column() {
     assert_eq!(places(pod).await, ["7:5", "8:29"]);
     // A limit of the whole file has no position.
     assert_eq!(places("").await, ["null:null"]);
+}
+
+#[tokio::test]
+async fn a_preview_says_where_in_the_yaml_of_a_commit_a_problem_is() {
+    // A file that was saved before there was a rule for it.
+    let saved = "INSERT INTO config_blobs (sha256, yaml, kinds) VALUES (sha256('placed'), E'apiVersion: v1\\nkind: Pod\\nmetadata: {name: a}\\nspec: {containers: [{name: a, imagge: b}]}\\n', '{Pod}');
+        INSERT INTO config_files (id, project_id, name) SELECT gen_random_uuid(), id, 'placed.yaml' FROM projects WHERE name = 'detection';
+        INSERT INTO config_commits (id, config_file_id, blob_sha256, message, author_id)
+        SELECT gen_random_uuid(), f.id, sha256('placed'), '', u.id FROM config_files f, users u WHERE f.name = 'placed.yaml' AND u.username = 'maya'";
+    Production::server().await.execute(saved).await;
+    let files =
+        "{ configFiles(filter: {names: [\"placed.yaml\"]}) { nodes { project { id } commits { nodes { id } } } } }";
+    let file = ask(files, json!({})).await.json()["data"]["configFiles"]["nodes"][0].take();
+    let (project, commit) = (&file["project"]["id"], &file["commits"]["nodes"][0]["id"]);
+    let preview = "query($input: SubmitJobInput!) { previewJob(input: $input) { verdicts { rule problems { field line column } } } }";
+    let input = json!({ "projectId": project, "source": { "commitId": commit } });
+    let answer = ask(preview, json!({ "input": input })).await.json();
+    let verdicts = answer["data"]["previewJob"]["verdicts"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let of_source = verdicts.iter().find(|verdict| verdict["rule"] == "SOURCE").unwrap();
+    assert_eq!(of_source["problems"], json!([{ "field": "input.source.commitId", "line": 4, "column": 31 }]));
 }
 
 #[tokio::test]
@@ -263,7 +356,7 @@ async fn null_is_the_default_of_what_has_one() {
     }
     let mounts = json!([{ "claim": "c", "path": "/c", "readOnly": null }]);
     let spec = json!({ "image": "alpine:3.20", "mounts": mounts, "replicas": null, "retries": null });
-    let input = json!({ "projectId": project().await, "priority": null, "dryRun": null, "source": { "spec": spec } });
+    let input = json!({ "projectId": project().await, "priority": null, "source": { "spec": spec } });
     insta::assert_snapshot!(failed(&ask(PREVIEW, json!({ "input": input })).await), @r#"MOUNTS input.source.spec.mounts.0.claim: storage claim "c" not found"#);
 }
 

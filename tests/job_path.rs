@@ -73,6 +73,18 @@ async fn succeeds(dev: &Dev, maya: &Session) {
     let job = maya.submit(&commit, "configfile-job").await;
     let events = events_until(dev, maya, &job, &start, "SUCCEEDED").await;
     assert_eq!(phases(&events), ["SUBMITTED", "QUEUED", "RUNNING", "SUCCEEDED"]);
+
+    // Its events say what filters of jobs go by.
+    let query = "query($id: ID!) { job(id: $id) { finishedAt submittedAt commit { configFile { id } } } }";
+    let told = maya.ask(query, json!({ "id": job })).await["job"].take();
+    let file = &told["commit"]["configFile"]["id"];
+    let submitted =
+        json!({ "configFileId": file, "queues": ["configfile-job"], "submittedAt": { "from": told["submittedAt"] } });
+    let first = maya.follow(submitted, Some(&start)).await.next().await.unwrap();
+    assert_eq!((first.job.as_str(), first.phase.as_str()), (job.as_str(), "SUBMITTED"));
+    let finished = json!({ "configFileId": file, "finishedAt": { "from": told["finishedAt"] } });
+    let first = maya.follow(finished, Some(&start)).await.next().await.unwrap();
+    assert_eq!((first.job.as_str(), first.phase.as_str()), (job.as_str(), "SUCCEEDED"));
 }
 
 async fn fails_with_its_exit_code(dev: &Dev, maya: &Session) {
@@ -108,11 +120,23 @@ async fn is_cancelled(dev: &Dev, maya: &Session) {
     let commit = maya.commit("long", &pod(r#"{sim.platform/duration: "1h"}"#)).await;
     let job = maya.submit(&commit, "configfile-job").await;
     let running = events_until(dev, maya, &job, &start, "RUNNING").await.pop().unwrap().cursor;
-    let cancel = "mutation($id: ID!) { cancelJob(input: {id: $id, reason: \"enough\"}) { job { cancelRequestedAt } } }";
-    maya.ask(cancel, json!({ "id": job })).await;
+    let cancel =
+        "mutation($id: ID!) { cancelJob(input: {id: $id, reason: \"enough\"}) { job { cancelReason message } } }";
+    let data = maya.ask("query($id: ID!) { job(id: $id) { viewerCanCancel } }", json!({ "id": job })).await;
+    assert_eq!(data["job"]["viewerCanCancel"], true);
+    let data = maya.ask(cancel, json!({ "id": job })).await;
+    let cancelled = &data["cancelJob"]["job"];
+    assert_eq!((&cancelled["cancelReason"], &cancelled["message"]), (&json!("enough"), &json!(null)));
     // Resumed from the cursor of RUNNING: nothing before it comes again.
     let events = events_until(dev, maya, &job, &running, "CANCELLED").await;
     assert_eq!(phases(&events).last(), Some(&"CANCELLED"));
+    let data = maya
+        .ask("query($id: ID!) { job(id: $id) { reason message pendingReason viewerCanCancel } }", json!({ "id": job }))
+        .await;
+    assert_eq!(
+        data["job"],
+        json!({ "reason": "Cancelled", "message": "enough", "pendingReason": null, "viewerCanCancel": false })
+    );
     assert!(events.iter().all(|event| ["RUNNING", "CANCELLED"].contains(&event.phase.as_str())), "{events:#?}");
 }
 

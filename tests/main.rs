@@ -7,7 +7,9 @@
 #[macro_use]
 #[path = "../crates/dev-cluster/tests/contract/arena.rs"]
 mod arena;
+mod accounts;
 mod attacks;
+mod audit;
 mod build_script;
 mod cluster_contract;
 mod cluster_says;
@@ -25,10 +27,13 @@ mod job_logs;
 mod job_path;
 mod memory;
 mod migrations;
+mod namespaces;
 mod observations;
 mod postgres_embedded;
 mod rooms;
+mod schedules;
 mod schema;
+mod screens;
 mod sessions;
 mod sharing;
 mod sign_in;

@@ -96,11 +96,13 @@ async fn a_job_of_many_large_tasks_is_looked_at_without_building_them() {
     let mut stage = Stage::start().await;
     for replicas in [1, 16, 256] {
         let spec = json!({ "image": "a", "replicas": replicas, "args": ["x".repeat(1_900_000)] });
-        let told = stage.preview(&format!("a spec of {replicas} tasks of 1.9 MB"), json!({ "spec": spec })).await;
+        let told = stage
+            .preview(&format!("a spec of {replicas} tasks of 1.9 MB"), json!({ "source": { "spec": spec } }))
+            .await;
         assert!(told.contains(r#""admitted":false"#), "{told}");
     }
     let spec = json!({ "image": "a", "replicas": 256, "args": ["x".repeat(5_000)] });
-    let told = stage.preview("a job of 1.4 MB with its manifest", json!({ "spec": spec })).await;
+    let told = stage.preview("a job of 1.4 MB with its manifest", json!({ "source": { "spec": spec } })).await;
     assert!(told.contains(r#""admitted":true"#), "{told}");
 
     let tasks: Vec<_> = (0..256)
@@ -111,10 +113,12 @@ async fn a_job_of_many_large_tasks_is_looked_at_without_building_them() {
         tasks.join(", ")
     );
     let commit = stage.commit("a commit of 1 MiB with 256 tasks", &yaml).await.unwrap();
-    let told = stage.preview("its preview", json!({ "commitId": commit })).await;
+    let told = stage.preview("its preview", json!({ "source": { "commitId": commit } })).await;
     assert!(told.contains(r#""admitted":true"#), "{told}");
     let overrides = json!({ "args": ["x".repeat(1_900_000)], "image": "b" });
-    let told = stage.preview("with 1.9 MB for each task", json!({ "commitId": commit, "overrides": overrides })).await;
+    let told = stage
+        .preview("with 1.9 MB for each task", json!({ "source": { "commitId": commit }, "overrides": overrides }))
+        .await;
     assert!(told.contains(r#""admitted":false"#), "{told}");
 
     let aliased =
@@ -159,10 +163,10 @@ async fn a_large_body_is_not_held_many_times_over() {
         assert!(told.contains("values in the body"), "{told}");
     }
     let env: Vec<_> = (0..5_000).map(|n| json!({ "name": format!("A{n}"), "value": "x".repeat(300) })).collect();
-    let told = stage.preview("5000 variables", json!({ "spec": { "image": "a", "env": env } })).await;
+    let told = stage.preview("5000 variables", json!({ "source": { "spec": { "image": "a", "env": env } } })).await;
     assert!(told.contains("it has 5000, at most 1000 are allowed"), "{told}");
     let env: Vec<_> = (0..1_000).map(|n| json!({ "name": format!("A{n}"), "value": "\u{1}".repeat(300) })).collect();
-    stage.preview("1000 variables", json!({ "spec": { "image": "a", "env": env } })).await;
+    stage.preview("1000 variables", json!({ "source": { "spec": { "image": "a", "env": env } } })).await;
     println!("{}", stage.figures.join("\n"));
 }
 

@@ -15,7 +15,7 @@ use crate::support::database;
 const SHAPE: &str = "
     SELECT format('column %s.%s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
                   CASE WHEN a.attnotnull THEN 'NOT NULL' END, pg_get_expr(d.adbin, d.adrelid)) AS line
-      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
       LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
      WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL SELECT format('constraint %s.%s %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
@@ -116,7 +116,7 @@ async fn rows_survive_the_newest_migration_taken_back_and_applied_again() {
         INSERT INTO events (kind, subject, project, \"group\", person, payload)
         SELECT kind, subject, project, \"group\", person, payload || '{\"kind\": \"RETRYING\"}' FROM events LIMIT 1";
     database.sql.batch_execute(retry).await.unwrap();
-    let tables = ["users", "groups", "projects", "config_commits", "jobs", "events"];
+    let tables = ["users", "groups", "projects", "config_commits", "jobs", "events", "audit_log"];
     let mut before = BTreeMap::new();
     for table in tables {
         before.insert(table, database.count(table).await);
@@ -144,6 +144,30 @@ async fn a_job_that_keeps_equal_tasks_once_has_each_of_them_in_the_version_befor
     assert_eq!(database.count(expanded).await, 1);
     migrations::run(&database.db).await.unwrap();
     assert_eq!(database.count("jobs WHERE task_counts IS NULL").await, database.count("jobs").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_log_keeps_its_entries_when_it_is_partitioned_and_the_version_before_still_writes_it() {
+    let database = Migrated::at(database::demo().await).await;
+    let before = "20261126000141";
+    database.back_to(before).await;
+    let write = "INSERT INTO audit_log (id, actor_id, action, subject, detail, request_id)
+        SELECT gen_random_uuid(), id, 'createGroup', 'group_00000000000000000000000000', '{}', 'r' FROM users";
+    database.sql.batch_execute(write).await.unwrap();
+    let entries = database.count("audit_log").await;
+    assert!(entries >= 4, "{entries}");
+    migrations::run(&database.db).await.unwrap();
+    assert_eq!(database.count("audit_log WHERE outcome = 'DONE' AND times = 1").await, entries);
+    database.sql.batch_execute(write).await.unwrap();
+    assert_eq!(database.count("audit_log_other").await, 0, "the first partition reaches to the end of this month");
+    // What the version before does not know of is not taken back with it.
+    database
+        .sql
+        .batch_execute("INSERT INTO audit_log (id, action, outcome) VALUES (gen_random_uuid(), 'login', 'REFUSED')")
+        .await
+        .unwrap();
+    database.back_to(before).await;
+    assert_eq!(database.count("audit_log").await, 2 * entries);
 }
 
 /// The tables of `src/db/tables.rs`, each with its columns and their types.
@@ -175,6 +199,7 @@ fn diesel_type(name: &str, not_null: bool) -> String {
         "boolean" => "Bool",
         "integer" => "Integer",
         "bigint" => "BigInt",
+        "int4range" => "Int4range",
         "timestamp with time zone" => "Timestamptz",
         "timestamp with time zone[]" => "Array<Timestamptz>",
         other => panic!("{other} has no name here"),
@@ -186,7 +211,7 @@ fn diesel_type(name: &str, not_null: bool) -> String {
 async fn the_tables_are_those_that_the_code_knows() {
     let database = Migrated::at(database::empty().await).await;
     let query = "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull
-          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p') AND NOT c.relispartition
          WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
            AND c.relname <> '__diesel_schema_migrations'";
     let mut there: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();

@@ -7,6 +7,7 @@ use chrono::Utc;
 use platform::auth::Authenticator;
 use platform::config::JwtKeys;
 use platform::tasks::Tasks;
+use platform::trail::Origin;
 use serde_json::{Value, json};
 
 use crate::sign_in::forged;
@@ -171,7 +172,18 @@ async fn a_person_can_log_out_with_an_expired_token() {
     insta::assert_snapshot!(logout().await, @r#"200 {"logout":{"ended":true}}"#);
     let answer = told(&serve, &[("authorization", &bearer(&ada.token))], VIEWER, json!({})).await;
     insta::assert_snapshot!(answer, @r#"401 [Bearer realm="platform", error="invalid_token"] UNAUTHENTICATED "SESSION_ENDED""#);
-    insta::assert_snapshot!(logout().await, @r#"401 [Bearer realm="platform", error="invalid_token"] UNAUTHENTICATED "TOKEN_EXPIRED""#);
+    insta::assert_snapshot!(logout().await, @r#"401 [Bearer realm="platform", error="invalid_token"] UNAUTHENTICATED "SESSION_ENDED""#);
+    let viewer = told(&serve, &[("authorization", &old)], VIEWER, json!({})).await;
+    insta::assert_snapshot!(viewer, @r#"401 [Bearer realm="platform", error="invalid_token"] UNAUTHENTICATED "TOKEN_EXPIRED""#);
+    // In a batch, each operation has its own answer.
+    let batch = json!([{ "query": "mutation { logout { ended } }" }, { "query": LOGIN, "variables": login_of("ben") }]);
+    let serve = running(&[("MAX_BATCH", "4")]).await;
+    let ada = serve.log_in("ada").await;
+    let old = bearer(&expiring(&ada.token, -100));
+    ada.ask("mutation { logout { ended } }", json!({})).await;
+    let answer = post(&serve, &[("authorization", &old)], batch).await;
+    assert_eq!(answer.body[0]["errors"][0]["extensions"]["reason"], "SESSION_ENDED", "{}", answer.body);
+    assert_eq!(answer.body[1]["data"]["login"]["user"]["username"], "ben");
 }
 
 /// Two replicas of one server.
@@ -192,10 +204,12 @@ async fn the_same_refresh_at_the_same_time_on_two_replicas_has_the_same_result()
         username: "ada".to_owned(),
         password: password_of("ada").to_owned().into(),
         address: None,
+        origin: Origin::default(),
     };
     let mut token = one.log_in(credentials).await.unwrap().tokens.unwrap().refresh.encode();
     for _ in 0..5 {
-        let asked = [&one, &other, &one, &other, &one, &other].map(|replica| replica.refresh(&token));
+        let asked =
+            [&one, &other, &one, &other, &one, &other].map(|replica| replica.refresh(&token, Origin::default()));
         let sessions = futures::future::try_join_all(asked).await.unwrap();
         let all = sessions.into_iter().map(|session| {
             let tokens = session.tokens.unwrap();

@@ -122,3 +122,32 @@ async fn a_token_with_a_future_nbf_or_any_crit_is_refused_though_it_is_signed() 
     }
     assert_eq!(viewer(vec![same.clone(), same]).await.unwrap().status(), 400, "two Authorization headers");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_services_verify_tokens_with_the_published_keys() {
+    let mut serve =
+        Serve::prepare().await.with("JWT_ALGORITHM", "EdDSA").with("JWT_ISSUER", "https://platform.example");
+    serve.run().await;
+    let maya = serve.log_in("maya").await;
+    let answer = http_client().get(format!("{}/.well-known/jwks.json", serve.url().unwrap())).send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/jwk-set+json");
+    let keys: Value = answer.json().await.unwrap();
+    let key = &keys["keys"][0];
+    assert_eq!((&key["kty"], &key["crv"], &key["use"]), (&json!("OKP"), &json!("Ed25519"), &json!("sig")), "{keys}");
+    let key = jsonwebtoken::DecodingKey::from_jwk(&serde_json::from_value(key.clone()).unwrap()).unwrap();
+    let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
+    validation.set_issuer(&["https://platform.example"]);
+    validation.set_audience(&["platform-api"]);
+    let claims = jsonwebtoken::decode::<Value>(&maya.token, &key, &validation).unwrap().claims;
+    assert!(claims["sub"].as_str().unwrap().starts_with("user_"), "{claims}");
+    maya.ask("{ viewer { id } }", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_public_keys_the_set_is_empty() {
+    let mut serve = Serve::prepare().await;
+    serve.run().await;
+    let url = format!("{}/.well-known/jwks.json", serve.url().unwrap());
+    let keys: Value = http_client().get(url).send().await.unwrap().json().await.unwrap();
+    assert_eq!(keys, json!({ "keys": [] }));
+}

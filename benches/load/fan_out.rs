@@ -188,6 +188,7 @@ async fn tell(bench: &Bench, events: usize) -> anyhow::Result<()> {
         previous_phase: None,
         reason: Some("Measured".into()),
         message: None,
+        job: None,
     };
     let event = [(about(found.id, found.project_id, group, found.submitted_by), event)];
     let mut next = Instant::now();

@@ -3,7 +3,12 @@ import { expect, test } from 'vitest';
 import { readConfig, socketUrl, suggestedUser } from './config';
 
 test('a server that says nothing is served with the defaults', () => {
-  expect(readConfig(null)).toEqual({ demoUsers: [], endpoint: '/graphql', websocket: '/graphql' });
+  expect(readConfig(null)).toEqual({
+    demoUsers: [],
+    signInProviders: [],
+    endpoint: '/graphql',
+    websocket: '/graphql',
+  });
 });
 
 test('the socket has the address of the endpoint unless the server says otherwise', () => {

@@ -6,20 +6,33 @@ export interface DemoUser {
   role: string;
 }
 
+/** A provider that users can sign in with. */
+export interface SignInProvider {
+  key: string;
+  name: string;
+}
+
 export interface PlaygroundConfig {
   demoUsers: DemoUser[];
+  signInProviders: SignInProvider[];
   endpoint: string;
   websocket: string;
 }
 
-const DEFAULTS: PlaygroundConfig = { demoUsers: [], endpoint: '/graphql', websocket: '/graphql' };
+const DEFAULTS: PlaygroundConfig = {
+  demoUsers: [],
+  signInProviders: [],
+  endpoint: '/graphql',
+  websocket: '/graphql',
+};
 
 /** Fills what the answer leaves out. The socket has the endpoint's address unless the server says otherwise. */
 export function readConfig(answer: unknown): PlaygroundConfig {
   if (typeof answer !== 'object' || answer === null) return DEFAULTS;
   const given = answer as Partial<PlaygroundConfig>;
   const endpoint = given.endpoint ?? DEFAULTS.endpoint;
-  return { demoUsers: given.demoUsers ?? [], endpoint, websocket: given.websocket ?? endpoint };
+  const { demoUsers = [], signInProviders = [], websocket = endpoint } = given;
+  return { demoUsers, signInProviders, endpoint, websocket };
 }
 
 /** A server without the file (a production server with the playground on) is served with the defaults. */

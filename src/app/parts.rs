@@ -5,21 +5,26 @@ use std::sync::Arc;
 use super::collapsing::Collapsing;
 use super::limits::{LimitsByRole, documents};
 use super::{App, Running};
-use crate::auth::Authenticator;
+use crate::audit;
+use crate::auth::oidc::SignIns;
+use crate::auth::{Authenticator, keep_last_uses};
 use crate::change;
 use crate::cluster::Cluster;
 use crate::cluster::queues::Queues;
 use crate::config::Config;
 use crate::db::{Db, migrations};
 use crate::events::{Bus, Lines};
-use crate::executor::{Scheduler, Wake};
+use crate::executor::{Nodes, Scheduler, Wake};
 use crate::feeds::Audience;
 use crate::jobs::logs::{Chunk, Tails};
+use crate::jobs::quota::feed::Moment;
 use crate::jobs::service::Submitter;
 use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
+use crate::projects::keeper;
 use crate::schema::{self, Channels, SchemaBuilder};
 use crate::tasks::{Duty, Tasks};
+use crate::trail::Refusals;
 use crate::watch;
 
 /// What the rooms need, the same for every request. Clones share the same parts.
@@ -35,6 +40,8 @@ pub struct Parts {
     pub cluster: Cluster,
     /// Logins, sessions and tokens.
     pub authenticator: Authenticator,
+    /// Sign-ins with OpenID Connect providers.
+    pub sign_ins: SignIns,
     /// Submits and cancels jobs.
     pub submitter: Submitter,
     /// Reads the logs of containers, each once for all its followers.
@@ -43,10 +50,14 @@ pub struct Parts {
     pub channels: Channels,
     /// The followers of logs.
     pub log_chunks: Audience<Chunk>,
+    /// The followers of what projects use.
+    pub quota_moments: Audience<Moment>,
     /// The health of the cluster watch, which is not started if the server only answers requests.
     pub watch: watch::Health,
     /// The background tasks.
     pub tasks: Tasks,
+    /// Records attempts that were refused.
+    pub refusals: Refusals,
 }
 
 impl Parts {
@@ -56,8 +67,9 @@ impl Parts {
         let builder = builder.data(self.db.clone()).data(self.bus.clone()).data(self.cluster.clone());
         let builder = builder.data(self.authenticator.clone()).data(self.submitter.clone());
         let builder = builder.data(Arc::clone(&self.submitter.gpus)).data(self.submitter.queues.clone());
-        let builder = builder.data(self.tails.clone());
-        self.channels.put_in(builder).data(self.log_chunks.clone())
+        let builder = builder.data(self.tails.clone()).data(self.sign_ins.clone());
+        let builder = builder.data(self.submitter.wake.clone());
+        self.channels.put_in(builder).data(self.log_chunks.clone()).data(self.quota_moments.clone())
     }
 }
 
@@ -110,28 +122,38 @@ impl AppBuilder {
         let channels = Channels::open(&mut lines);
         let bus = Bus::start(&tasks, &db, config.events.retention, lines);
         let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
+        let sign_ins = SignIns::start(&tasks, &db, &config.oidc, &config.http.allowed_origins)?;
+        let used = authenticator.clone();
+        tasks.supervise("session uses", Duty::Housekeeping, move || keep_last_uses(used.clone()));
+        let nodes = Nodes::default();
         let submitter = Submitter {
             db: db.clone(),
             scheduler: config.cluster.scheduler_name.as_str().into(),
             queues: Queues::default(),
-            executor: Arc::new(Scheduler::new(cluster.clone())),
+            executor: Arc::new(Scheduler::new(cluster.clone(), nodes.clone())),
             gpus: Arc::new(config.cluster.gpu_resources.clone()),
             wake: Wake::default(),
         };
         let watch = match only_answers {
             true => watch::Health::default(),
-            false => start_work(&tasks, &submitter, &cluster),
+            false => {
+                audit::keep_partitions(&tasks, &db, config.audit.retention);
+                start_work(&tasks, &submitter, &cluster, nodes)
+            }
         };
         let parts = Parts {
+            refusals: Refusals::start(&tasks, &db),
             tails: Tails::new(cluster.clone(), &tasks),
             config: Arc::new(config),
             db,
             bus,
             cluster,
             authenticator,
+            sign_ins,
             submitter,
             channels,
             log_chunks: Audience::default(),
+            quota_moments: Audience::default(),
             watch,
             tasks,
         };
@@ -149,12 +171,15 @@ impl AppBuilder {
 }
 
 /// Starts the background tasks. Returns the health of the watch.
-fn start_work(tasks: &Tasks, submitter: &Submitter, cluster: &Cluster) -> watch::Health {
-    let Submitter { db, queues, executor, wake, .. } = submitter;
+fn start_work(tasks: &Tasks, submitter: &Submitter, cluster: &Cluster, nodes: Nodes) -> watch::Health {
+    let Submitter { db, queues, executor, wake, gpus, .. } = submitter;
     let kept = (queues.clone(), cluster.clone());
     tasks.supervise("queues", Duty::Serving, move || kept.0.clone().keep(kept.1.clone()));
+    let read = cluster.clone();
+    tasks.supervise("nodes", Duty::Housekeeping, move || nodes.clone().keep(read.clone()));
     let keys = db.clone();
     tasks.supervise("idempotency keys", Duty::Housekeeping, move || change::forget_old_keys(keys.clone()));
+    keeper::spawn(tasks, db.clone(), cluster.clone(), Arc::clone(gpus));
     worker::spawn(tasks, db.clone(), Arc::clone(executor), wake.clone());
     watch::spawn(tasks, db.clone(), cluster.clone(), watch::Rooms::default().with::<Jobs>())
 }

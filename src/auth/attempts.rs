@@ -1,4 +1,4 @@
-//! Limits login attempts: a sliding window per username and per IP address, in memory and bounded. In IPv6, a /64
+//! Limits login attempts and registrations: a sliding window per username and per IP address, in memory and bounded. In IPv6, a /64
 //! network counts as one address, as for all other limits.
 
 use std::collections::HashMap;
@@ -25,12 +25,17 @@ pub struct ClientAddress(pub IpAddr);
 pub struct Attempts {
     names: Mutex<Counts<String>>,
     addresses: Mutex<Counts<Principal>>,
+    registrations: Mutex<Counts<Principal>>,
 }
 
 impl Attempts {
     /// Counts against these limits.
     pub fn new(limits: &LoginRates) -> Self {
-        Self { names: Mutex::new(Counts::new(limits.per_name)), addresses: Mutex::new(Counts::new(limits.per_address)) }
+        Self {
+            names: Mutex::new(Counts::new(limits.per_name)),
+            addresses: Mutex::new(Counts::new(limits.per_address)),
+            registrations: Mutex::new(Counts::new(limits.registrations)),
+        }
     }
 
     /// Counts one attempt.
@@ -38,18 +43,31 @@ impl Attempts {
     /// # Errors
     /// `RATE_LIMITED` if there were too many in the last minute; the message names the limit and its value.
     pub fn count(&self, name: &str, address: Option<ClientAddress>, now: Instant) -> Result<(), ApiError> {
-        let refused = |limit: &str, what: &str, most: NonZeroU32| {
-            let message = format!("{limit}: too many login attempts; {what} is allowed {most} per minute");
-            ApiError::new(Code::RateLimited, message)
-        };
-        if let Some(ClientAddress(address)) = address {
-            let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-            addresses
-                .count(Principal::of_address(address), now)
-                .map_err(|most| refused("RATE_LIMIT_LOGINS_PER_ADDRESS", "an IP address", most))?;
-        }
+        self.count_address(address, now)?;
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.count(name.to_owned(), now).map_err(|most| refused("RATE_LIMIT_LOGINS_PER_NAME", "a username", most))
+        names.count(name.to_owned(), now).map_err(|most| {
+            refused("RATE_LIMIT_LOGINS_PER_NAME", &format!("login attempts; a username is allowed {most}"))
+        })
+    }
+
+    /// Counts an attempt without a username, as with the token of a link.
+    ///
+    /// # Errors
+    /// As [`Attempts::count`].
+    pub fn count_address(&self, address: Option<ClientAddress>, now: Instant) -> Result<(), ApiError> {
+        count(&self.addresses, address, now).map_err(|most| {
+            refused("RATE_LIMIT_LOGINS_PER_ADDRESS", &format!("login attempts; an IP address is allowed {most}"))
+        })
+    }
+
+    /// Counts a registration.
+    ///
+    /// # Errors
+    /// As [`Attempts::count`].
+    pub fn count_registration(&self, address: Option<ClientAddress>, now: Instant) -> Result<(), ApiError> {
+        count(&self.registrations, address, now).map_err(|most| {
+            refused("RATE_LIMIT_REGISTRATIONS", &format!("registrations; an IP address is allowed {most}"))
+        })
     }
 
     /// Forgets the attempts for a username whose password was correct, and takes back the last attempt of the address.
@@ -59,6 +77,15 @@ impl Attempts {
             self.addresses.lock().unwrap_or_else(PoisonError::into_inner).take_back(&Principal::of_address(address));
         }
     }
+}
+
+fn count(counts: &Mutex<Counts<Principal>>, address: Option<ClientAddress>, now: Instant) -> Result<(), NonZeroU32> {
+    let Some(ClientAddress(address)) = address else { return Ok(()) };
+    counts.lock().unwrap_or_else(PoisonError::into_inner).count(Principal::of_address(address), now)
+}
+
+fn refused(limit: &str, what: &str) -> ApiError {
+    ApiError::new(Code::RateLimited, format!("{limit}: too many {what} per minute"))
 }
 
 /// A sliding window in constant space: the count of the current window, and that of the previous one, which fades out.
@@ -120,7 +147,8 @@ mod tests {
     use super::*;
 
     fn attempts(per_name: u32, per_address: u32) -> Attempts {
-        Attempts::new(&LoginRates { per_name: NonZeroU32::new(per_name), per_address: NonZeroU32::new(per_address) })
+        let (per_name, per_address) = (NonZeroU32::new(per_name), NonZeroU32::new(per_address));
+        Attempts::new(&LoginRates { per_name, per_address, registrations: NonZeroU32::new(1) })
     }
 
     const HOME: Option<ClientAddress> = Some(ClientAddress(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)));
@@ -134,6 +162,17 @@ mod tests {
         insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_NAME: too many login attempts; a username is allowed 2 per minute");
         attempts.count("bob", HOME, start).unwrap();
         attempts.count("ada", HOME, start + WINDOW * 2).unwrap();
+    }
+
+    #[test]
+    fn registrations_have_a_limit_of_their_own() {
+        let (attempts, start) = (attempts(2, 1), Instant::now());
+        attempts.count_registration(HOME, start).unwrap();
+        let refused = attempts.count_registration(HOME, start).unwrap_err();
+        insta::assert_snapshot!(refused, @"RATE_LIMIT_REGISTRATIONS: too many registrations; an IP address is allowed 1 per minute");
+        attempts.count("ada", HOME, start).unwrap();
+        let refused = attempts.count_address(HOME, start).unwrap_err();
+        insta::assert_snapshot!(refused, @"RATE_LIMIT_LOGINS_PER_ADDRESS: too many login attempts; an IP address is allowed 1 per minute");
     }
 
     #[test]

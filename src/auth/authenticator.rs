@@ -1,38 +1,38 @@
-//! Login, session renewal, and authentication of requests.
+//! Session renewal and authentication of requests. Logging in is in [`sign_in`].
+
+mod sign_in;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use secrecy::SecretString;
+use serde_json::json;
 
-use super::attempts::{Attempts, ClientAddress};
+use super::attempts::Attempts;
+use super::last_use::LastUses;
 use super::loader::LiveSession;
-use super::model::{self, NewSession, Refreshable, Refreshed};
+use super::model::{self, Refreshable, Refreshed};
 use super::passwords::Passwords;
+use super::policy;
 use super::principal::{Caller, Principal};
 use super::recent::Recent;
 use super::refresh::RefreshToken;
 use super::revocations::{Concern, Notices};
 use super::rotation::{Rotation, Used, Verdict};
 use super::tokens::{Claims, Tokens};
-use crate::config::{AuthConfig, JwtKeys, LoginRates};
+use crate::config::{AuthConfig, JwtKeys, LoginRates, Registration};
 use crate::db::Db;
 use crate::error::{ApiError, Code, SignInReason};
 use crate::events::Bus;
 use crate::ids::{SessionId, UserId};
+use crate::trail::{self, Entry, Object, Origin};
 
-/// A username and a password, as entered.
-#[derive(Debug)]
-pub struct Credentials {
-    /// The name.
-    pub username: String,
-    /// The password.
-    pub password: SecretString,
-    /// The address that the attempt came from.
-    pub address: Option<ClientAddress>,
-}
+/// The actions of the audit log that need no permission.
+const LOG_IN: &str = "Login";
+const REFRESH: &str = "RefreshSession";
+
+pub use sign_in::Credentials;
 
 /// The session of a user who has logged in.
 #[derive(Debug)]
@@ -77,8 +77,10 @@ struct Inner {
     passwords: Passwords,
     attempts: Attempts,
     recent: Recent,
+    uses: LastUses,
     bus: Bus,
     refresh_life: Duration,
+    registration: Registration,
 }
 
 impl Authenticator {
@@ -87,15 +89,15 @@ impl Authenticator {
         Self(Arc::new(Inner {
             db,
             keys: config.jwt_keys.clone(),
-            tokens: Tokens::new(config.jwt_keys.clone(), config.access_token_life),
-            cookies: config
-                .cookie_sessions
-                .then(|| Tokens::of_cookies(config.jwt_keys.clone(), config.refresh_token_life)),
+            tokens: Tokens::new(&config.jwt_keys, config.access_token_life),
+            cookies: config.cookie_sessions.then(|| Tokens::of_cookies(&config.jwt_keys, config.refresh_token_life)),
             passwords: Passwords::new(config.bcrypt_cost),
             attempts: Attempts::new(limits),
             recent: Recent::default(),
+            uses: LastUses::default(),
             bus,
             refresh_life: config.refresh_token_life,
+            registration: config.registration,
         }))
     }
 
@@ -172,6 +174,29 @@ impl Authenticator {
         &self.0.passwords
     }
 
+    /// The public keys that verify access tokens, as a JSON Web Key Set.
+    pub fn public_keys(&self) -> serde_json::Value {
+        self.0.tokens.public_keys()
+    }
+
+    /// Limits of attempts, for all ways to an account.
+    pub fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    /// Whether people can register.
+    pub fn registration(&self) -> Registration {
+        self.0.registration
+    }
+
+    /// Stores which sessions were used since the last time.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn store_last_uses(&self) -> Result<(), ApiError> {
+        self.0.uses.store(&self.0.db).await
+    }
+
     /// Resolves when the session of the principal has ended or their account is disabled.
     pub async fn revoked(self, mut principal: Arc<Principal>) {
         let mut notices = Notices::subscribe(&self.0.bus);
@@ -221,57 +246,15 @@ impl Authenticator {
             session_ends_at: roles.ends_at,
         });
         self.0.recent.remember(&principal, revision, now);
+        self.0.uses.note(principal.session);
         Ok(principal)
-    }
-
-    /// Starts a session.
-    ///
-    /// # Errors
-    /// `UNAUTHENTICATED` if the username or the password is wrong, without saying which; `RATE_LIMITED` after too many
-    /// attempts.
-    pub async fn log_in(&self, credentials: Credentials) -> Result<OpenSession, ApiError> {
-        let Credentials { username, password, address } = credentials;
-        self.0.attempts.count(&username, address, Instant::now())?;
-        let mut conn = self.0.db.connection().await?;
-        let account = model::account(&mut conn, &username).await?;
-        // Hashing takes long; meanwhile others can use the connection.
-        drop(conn);
-        let (user, hash) = match account {
-            Some(account) if account.disabled_at.is_none() => (Some(account.id), Some(account.password_hash)),
-            Some(_) | None => (None, None),
-        };
-        let right = self.0.passwords.verify(password, hash).await?;
-        match user {
-            Some(user) if right => {
-                self.0.attempts.succeeded(&username, address);
-                self.open(user).await
-            }
-            Some(_) | None => {
-                let message = "the username or the password is incorrect";
-                Err(ApiError::unauthenticated(SignInReason::WrongCredentials, message))
-            }
-        }
-    }
-
-    async fn open(&self, user: UserId) -> Result<OpenSession, ApiError> {
-        let session = SessionId::generate();
-        let (refresh_token, now) = (RefreshToken::first(session), now());
-        let row = NewSession {
-            id: session,
-            user_id: user,
-            refresh_hash: refresh_token.hash(),
-            family_hash: refresh_token.family_hash(),
-            expires_at: now + self.0.refresh_life,
-        };
-        model::open(&mut *self.0.db.connection().await?, &row).await?;
-        self.tokens(user, refresh_token, now, row.expires_at)
     }
 
     /// Exchanges a refresh token for a new pair of tokens. For half a minute, the same refresh has the same result.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` if it is not valid. If it was used before that, its session ends.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<OpenSession, ApiError> {
+    pub async fn refresh(&self, refresh_token: &str, origin: Origin) -> Result<OpenSession, ApiError> {
         let invalid =
             || ApiError::unauthenticated(SignInReason::TokenInvalid, "the refresh token is not valid; log in again");
         let used = RefreshToken::decode(refresh_token).ok_or_else(invalid)?;
@@ -284,7 +267,7 @@ impl Authenticator {
             if !found.live {
                 return Err(ended("the session of the refresh token has ended; log in again"));
             }
-            self.rotate(conn, used, found).await
+            self.rotate(conn, used, found, origin).await
         });
         refreshed.await?.ok_or_else(|| {
             tracing::warn!(session = %used.session(), "a refresh token was used twice; ended its session");
@@ -298,6 +281,7 @@ impl Authenticator {
         conn: &mut AsyncPgConnection,
         used: RefreshToken,
         found: Refreshable,
+        origin: Origin,
     ) -> Result<Option<OpenSession>, ApiError> {
         let (session, now) = (used.session(), now());
         let earlier = found.used_hashes.into_iter().zip(found.used_at).map(|(hash, at)| Used { hash, at });
@@ -321,6 +305,10 @@ impl Authenticator {
             (Some(valid), Some(last)) => self.tokens(found.user_id, valid, last.at, found.expires_at).map(Some),
             (Some(_) | None, _) => {
                 model::end(conn, session).await?;
+                // Somebody has a copy of the token, and it is not known who of the two this is.
+                let entry = Entry::done(None, policy::name_of(REFRESH), session_object(session), origin).refused();
+                let detail = json!({ "user": found.user_id.to_string(), "reason": "REFRESH_TOKEN_REUSED" });
+                trail::model::record(conn, vec![entry.with(detail)]).await?;
                 Ok(None)
             }
         }
@@ -369,6 +357,10 @@ impl Authenticator {
 /// The current time as PostgreSQL stores it, so that what is computed from it can be computed again.
 fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
+}
+
+fn session_object(session: SessionId) -> Object {
+    Object { subject: Some(session.to_text()), ..Object::default() }
 }
 
 fn ended(message: &'static str) -> ApiError {

@@ -1,4 +1,5 @@
-//! The session cookie of a browser. Scripts cannot read it, and pages of other sites cannot send it.
+//! The cookies of a browser: of its session, and of a sign-in with a provider. Scripts cannot read them, and pages of other
+//! sites cannot send the session.
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -6,11 +7,30 @@ use http::{HeaderMap, HeaderValue, header};
 /// 6265bis, section 4.1.3.2). They consider `localhost` secure.
 const NAME: &str = "__Host-platform-session";
 
+/// The name of the cookie that ties a sign-in with a provider to the browser that started it.
+const SIGN_IN: &str = "__Host-platform-sign-in";
+
 /// The token in the session cookie of a request.
 pub fn token(headers: &HeaderMap) -> Option<&str> {
+    value(headers, NAME)
+}
+
+/// The value of the cookie of a sign-in.
+pub fn sign_in(headers: &HeaderMap) -> Option<&str> {
+    value(headers, SIGN_IN)
+}
+
+/// The value of `Set-Cookie` that stores the cookie of a sign-in. Browsers send it with the request that returns from the
+/// site of the provider, therefore `Lax`.
+pub fn store_sign_in(secret: &str, seconds: i64) -> Option<HeaderValue> {
+    let path = "Path=/; Secure; HttpOnly; SameSite=Lax";
+    HeaderValue::from_str(&format!("{SIGN_IN}={secret}; Max-Age={seconds}; {path}")).ok()
+}
+
+fn value<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, token)| *name == NAME && !token.is_empty()).map(|(_, token)| token)
+    pairs.find(|(name, value)| *name == wanted && !value.is_empty()).map(|(_, value)| value)
 }
 
 /// The value of `Set-Cookie` that stores `token` for this number of seconds.

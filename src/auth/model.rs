@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Bytea, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::principal::UserState;
 use crate::db::tables::{sessions, users};
 use crate::events::model::REVOCATIONS_CHANNEL;
 use crate::ids::{SessionId, UserId};
@@ -17,8 +18,8 @@ pub struct Account {
     pub id: UserId,
     /// The hash of the password.
     pub password_hash: String,
-    /// When the account was disabled, if it is.
-    pub disabled_at: Option<DateTime<Utc>>,
+    /// Whether it can be logged in to.
+    pub state: UserState,
 }
 
 /// The account with this username, unless the user is deleted.
@@ -32,6 +33,29 @@ pub async fn account(conn: &mut AsyncPgConnection, username: &str) -> QueryResul
         .first(conn)
         .await
         .optional()
+}
+
+/// The username of a user and the hash of their password, unless the user is deleted.
+///
+/// # Errors
+/// The database's.
+pub async fn password_of(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<Option<(String, String)>> {
+    users::table
+        .filter(users::id.eq(user).and(users::deleted_at.is_null()))
+        .select((users::username, users::password_hash))
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Whether a user is active and, if a hash is given, still has this one. Neither changes until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn may_begin(conn: &mut AsyncPgConnection, user: UserId, hash: Option<&str>) -> QueryResult<bool> {
+    let active = users::table.find(user).filter(users::state.eq(UserState::Active));
+    let found: Option<String> = active.select(users::password_hash).for_share().first(conn).await.optional()?;
+    Ok(found.is_some_and(|current| hash.is_none_or(|hash| hash == current)))
 }
 
 /// A new session.
@@ -48,6 +72,10 @@ pub struct NewSession {
     pub family_hash: Vec<u8>,
     /// When the refresh token expires.
     pub expires_at: DateTime<Utc>,
+    /// The program that logged in, as it calls itself.
+    pub user_agent: Option<String>,
+    /// The address that the login came from.
+    pub address: Option<String>,
 }
 
 /// Starts a session.
@@ -151,6 +179,42 @@ pub async fn end(conn: &mut AsyncPgConnection, session: SessionId) -> QueryResul
         .execute(conn)
         .await?;
     tell(conn, &session.to_string()).await
+}
+
+/// Ends all active sessions of a user, or all but one, and notifies every replica on commit. Returns their number.
+///
+/// # Errors
+/// The database's.
+pub async fn end_all(conn: &mut AsyncPgConnection, user: UserId, but: Option<SessionId>) -> QueryResult<usize> {
+    let kept: Vec<SessionId> = but.into_iter().collect();
+    let live = sessions::ended_at.is_null().and(sessions::expires_at.gt(diesel::dsl::now));
+    let others = sessions::table.filter(sessions::user_id.eq(user)).filter(live).filter(sessions::id.ne_all(kept));
+    let ended: Vec<SessionId> = diesel::update(others)
+        .set(sessions::ended_at.eq(diesel::dsl::now))
+        .returning(sessions::id)
+        .get_results(conn)
+        .await?;
+    let subjects: Vec<String> = ended.iter().map(ToString::to_string).collect();
+    diesel::sql_query("SELECT pg_notify($1, subject) FROM unnest($2) AS subject")
+        .bind::<Text, _>(REVOCATIONS_CHANNEL)
+        .bind::<Array<Text>, _>(subjects)
+        .execute(conn)
+        .await?;
+    Ok(ended.len())
+}
+
+/// Stores that these sessions are in use, unless that was stored within the last minute.
+///
+/// # Errors
+/// The database's.
+pub async fn used(conn: &mut AsyncPgConnection, sessions: &[SessionId]) -> QueryResult<()> {
+    diesel::sql_query(
+        "UPDATE sessions SET last_used_at = now() WHERE id = ANY($1) AND last_used_at < now() - interval '1 minute'",
+    )
+    .bind::<Array<SqlUuid>, _>(sessions)
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 async fn tell(conn: &mut AsyncPgConnection, subject: &str) -> QueryResult<()> {

@@ -2,6 +2,7 @@
 //! threads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier;
@@ -9,6 +10,7 @@ use argon2::password_hash::phc::PasswordHash;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
+use super::strength;
 use crate::config::BcryptCost;
 use crate::error::{ApiError, Code};
 
@@ -19,12 +21,15 @@ pub const MIN_BYTES: usize = 8;
 /// The number of hashes that may wait for their turn; a flood of logins is rejected instead of queued indefinitely.
 const WAITING: usize = 256;
 
+/// What is stored for an account that has no password yet; it is the hash of none.
+pub const NO_PASSWORD: &str = "!";
+
 /// A password that can be stored.
 #[derive(Debug, Clone)]
 pub struct NewPassword(SecretString);
 
 impl NewPassword {
-    /// Checks a password that a user chose.
+    /// Checks the length of a password that a user chose.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` if it is too short or too long; the password is not repeated.
@@ -46,13 +51,43 @@ pub struct Passwords {
     cost: BcryptCost,
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    verified: Arc<AtomicU64>,
 }
 
 impl Passwords {
     /// Hashes with bcrypt at `cost`, with as much parallelism as there are cores.
     pub fn new(cost: BcryptCost) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Self { cost, running: Arc::new(Semaphore::new(cores)), waiting: Arc::new(Semaphore::new(WAITING)) }
+        Self {
+            cost,
+            running: Arc::new(Semaphore::new(cores)),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            verified: Arc::default(),
+        }
+    }
+
+    /// Checks a password that a user chose; `personal` is what others know about the user, such as their name.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` if it is too short, too long or too easy to guess; the password is not repeated. `RATE_LIMITED` if
+    /// too many hashes are already waiting.
+    pub async fn check(
+        &self,
+        password: SecretString,
+        field: &'static str,
+        personal: Vec<String>,
+    ) -> Result<NewPassword, ApiError> {
+        let password = NewPassword::parse(password, field)?;
+        let judged = password.clone();
+        match self.work(move || strength::weakness(judged.0.expose_secret(), &personal)).await? {
+            None => Ok(password),
+            Some(reason) => Err(ApiError::bad_input(field, format!("the password is too weak: {reason}"))),
+        }
+    }
+
+    /// The number of passwords that were verified so far.
+    pub fn verified(&self) -> u64 {
+        self.verified.load(Ordering::Relaxed)
     }
 
     /// The hash to store for `password`.
@@ -76,6 +111,8 @@ impl Passwords {
             return Ok(false);
         }
         let cost = self.cost.get();
+        self.verified.fetch_add(1, Ordering::Relaxed);
+        let hash = hash.filter(|hash| hash != NO_PASSWORD);
         self.work(move || match hash {
             Some(hash) => matches(password.expose_secret(), &hash),
             None => {
@@ -135,6 +172,16 @@ mod tests {
         assert!(!passwords().verify("another".into(), Some(hash)).await.unwrap());
     }
 
+    #[tokio::test]
+    async fn a_password_of_72_bytes_is_checked_whole_and_a_weak_one_is_refused_with_the_reason() {
+        let check = async |password: String| passwords().check(password.into(), "input.password", Vec::new()).await;
+        assert!(check("é4x-".repeat(14) + "é").await.is_ok());
+        let refused = check("password".repeat(9)).await.unwrap_err();
+        insta::assert_snapshot!(refused, @"the password is too weak: it repeats the same characters");
+        let refused = check("abcabcab".to_owned()).await.unwrap_err();
+        insta::assert_snapshot!(refused, @"the password is too weak: it needs at least 4 different characters, and has 3");
+    }
+
     #[test]
     fn a_password_that_bcrypt_would_cut_is_refused() {
         let refused = |password: &str| NewPassword::parse(password.into(), "input.password").unwrap_err().to_string();
@@ -172,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_hash_fits_no_password() {
-        for hash in ["", "$2b$05$", "$argon2id$", "plain text", "$1$abc$def"] {
+        for hash in ["", NO_PASSWORD, "$2b$05$", "$argon2id$", "plain text", "$1$abc$def"] {
             assert!(!passwords().verify("correct horse".into(), Some(hash.to_owned())).await.unwrap(), "{hash:?}");
         }
     }

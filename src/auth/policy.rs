@@ -3,17 +3,24 @@
 //! An [`Action`] is a name and a row of the table below; a [`Scope`] describes its object; [`check`] returns the
 //! verdict. An object in a group that the caller is not in does not exist for them: NOT_FOUND, never FORBIDDEN.
 
+mod explain;
+mod object;
 mod scope;
 
+pub use explain::{Explanation, Holders, explain, holders};
+pub use object::Kind;
 pub use scope::Scope;
 
-use crate::auth::principal::{Caller, GroupRole, Principal};
-use crate::error::ApiError;
+use crate::auth::oidc::Identity;
+use crate::auth::principal::{Caller, GroupRole, Person};
+use crate::error::{ApiError, Denied};
 use crate::ids::{GroupId, UserId};
 
 /// What an action requires of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
+    /// Everybody, also without a login.
+    Anyone,
     /// Any authenticated user.
     LoggedIn,
     /// A platform admin; for others it is FORBIDDEN.
@@ -26,6 +33,13 @@ enum Rule {
     InGroup(GroupRole),
     /// A user with at least this role in the group, or the owner, as long as they are in the group.
     InGroupOrOwner(GroupRole),
+    /// A platform admin; for members of the group, whatever their role, it is FORBIDDEN, and for others the object does
+    /// not exist.
+    AboveGroup,
+    /// The owner, or a user with at least this role in the group; for others the object does not exist.
+    OwnerOrInGroup(GroupRole),
+    /// A user with at least this role in the group; for the owner it is FORBIDDEN, and for others the object does not exist.
+    Responsible(GroupRole),
 }
 
 /// A row of the table: what an action requires, and the message for callers who can see the object but do not have the
@@ -38,8 +52,9 @@ struct Row {
 
 macro_rules! table {
     ($($(#[doc = $doc:literal])+ $action:ident: $rule:expr, $refusal:literal;)+) => {
-        /// Something that a caller can do.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        /// Something that a user can do, as the permission policy knows it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, async_graphql::Enum)]
+        #[graphql(name = "PolicyAction")]
         pub enum Action {
             $($(#[doc = $doc])+ $action,)+
         }
@@ -58,7 +73,10 @@ macro_rules! table {
 }
 
 use GroupRole::{Manager, Member};
-use Rule::{InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, PlatformAdmin};
+use Rule::{
+    AboveGroup, Anyone, InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, OwnerOrInGroup, PlatformAdmin,
+    Responsible,
+};
 
 // The table. Platform admins can do everything in it.
 table! {
@@ -70,14 +88,76 @@ table! {
     ViewUserPrivate: Oneself, "only the user and platform admins can see this";
     /// Log out of your own session.
     Logout: Oneself, "only the user that a session belongs to can end it";
+    /// Register an account, if the platform lets people register.
+    Register: Anyone, "everybody can register";
+    /// Set a new password with a one-time link.
+    ResetPassword: Anyone, "everybody with a valid link can set a new password";
+    /// Create an account.
+    CreateUser: PlatformAdmin, "only platform admins can create accounts";
+    /// Change the display name and the email address of a user.
+    UpdateUser: Oneself, "only the user and platform admins can change an account";
+    /// Make a user a platform admin, or an ordinary user again.
+    SetPlatformRole: PlatformAdmin, "only platform admins can change platform roles";
+    /// Disable an account.
+    DisableUser: PlatformAdmin, "only platform admins can disable accounts";
+    /// Enable an account that is disabled, or that waits for approval.
+    EnableUser: PlatformAdmin, "only platform admins can enable accounts";
+    /// Delete an account.
+    DeleteUser: PlatformAdmin, "only platform admins can delete accounts";
+    /// Create a one-time link with which a user can set a new password.
+    CreatePasswordReset: PlatformAdmin, "only platform admins can create links for new passwords";
+    /// Change your own password.
+    ChangePassword: Oneself, "only the user can change their password";
+    /// See a session.
+    ViewSession: Oneself, "only the user that a session belongs to can see it";
+    /// End a session.
+    EndSession: Oneself, "only the user that a session belongs to can end it";
+    /// End all of your own sessions.
+    LogoutEverywhere: Oneself, "only the user that sessions belong to can end them";
+    /// Change your own settings.
+    UpdateUserSettings: Oneself, "only the user can change their settings";
     /// Create the account of a platform admin.
     CreateAdmin: PlatformAdmin, "only platform admins can create accounts";
+    /// Create or update the account of a user who signs in with a provider.
+    SignInWithProvider: PlatformAdmin, "only sign-in providers can do this";
+    /// Link the account of a user with their account at a sign-in provider, or end that.
+    LinkIdentity: PlatformAdmin, "only platform admins can link accounts with sign-in providers";
     /// Create a group.
     CreateGroup: PlatformAdmin, "only platform admins can create groups";
     /// See a group, its members and its projects.
     ViewGroup: InGroup(Member), "only members of the group can see it";
+    /// Change the name and the description of a group.
+    UpdateGroup: InGroup(GroupRole::Admin), "only admins of the group can change it";
+    /// Delete a group that has no projects.
+    DeleteGroup: AboveGroup, "only platform admins can delete groups";
+    /// Add members to a group.
+    AddGroupMembers: InGroup(GroupRole::Admin), "only admins of the group can add members";
+    /// Change the role of a member of a group.
+    SetGroupRole: InGroup(GroupRole::Admin), "only admins of the group can change the roles of its members";
+    /// Remove a member from a group.
+    RemoveGroupMember: InGroup(GroupRole::Admin), "only admins of the group can remove members";
+    /// Make a user an admin of a group, or change the role of an admin or remove one.
+    AppointGroupAdmin: AboveGroup, "only platform admins can make users admins of a group, change the role of an admin or remove an admin";
+    /// Leave a group.
+    LeaveGroup: InGroup(Member), "only members of the group can leave it";
     /// Create a project in a group.
     CreateProject: InGroup(Manager), "only managers and admins of the group can create projects in it";
+    /// Change the name and the description of a project.
+    UpdateProject: InGroup(Manager), "only managers and admins of the group can change its projects";
+    /// Archive a project.
+    ArchiveProject: InGroup(Manager), "only managers and admins of the group can archive its projects";
+    /// Restore an archived project.
+    RestoreProject: InGroup(Manager), "only managers and admins of the group can restore its projects";
+    /// Delete a project with everything that belongs to it.
+    DeleteProject: InGroup(GroupRole::Admin), "only admins of the group can delete its projects";
+    /// Set the limits of a project, except that of GPUs.
+    SetProjectLimits: InGroup(Manager), "only managers and admins of the group can set the limits of its projects";
+    /// Set how many GPUs a project can use.
+    SetGpuLimit: AboveGroup, "only platform admins can set the GPU limit of a project";
+    /// Set when the jobs of a project can run.
+    SetProjectSchedule: InGroup(Manager), "only managers and admins of the group can set the schedule of its projects";
+    /// Restore the namespace of a project that was changed by hand in the cluster.
+    RepairNamespace: PlatformAdmin, "only the platform itself repairs namespaces";
     /// See a project and its config files.
     ViewProject: InGroup(Member), "only members of the project's group can see it";
     /// Create a config file, or a new version of one.
@@ -94,24 +174,52 @@ table! {
     ViewJob: InGroup(Member), "only members of the project's group can see its jobs";
     /// Cancel a job.
     CancelJob: InGroupOrOwner(Manager), "only the user who submitted a job, and managers and admins of its group, can cancel it";
+    /// See the audit log of a group.
+    ViewAuditEntry: InGroup(GroupRole::Admin), "only admins of the group can see its audit log";
+    /// See the client that an entry of the audit log came from: its address and its user agent.
+    ViewAuditClient: PlatformAdmin, "only platform admins can see the clients in the audit log";
+    /// Export the audit log.
+    ExportAuditLog: PlatformAdmin, "only platform admins can export the audit log";
+    /// Open a request.
+    OpenRequest: LoggedIn, "you must be logged in to open a request";
+    /// See a request and its messages.
+    ViewRequest: OwnerOrInGroup(Manager), "only the author of a request and those who are responsible for it can see it";
+    /// Write a message in a request.
+    ReplyToRequest: OwnerOrInGroup(Manager), "only the author of a request and those who are responsible for it can answer it";
+    /// Change the status of a request.
+    ResolveRequest: Responsible(Manager), "only managers and admins of the group, or platform admins, can change the status of a request";
+    /// See a notification.
+    ViewNotification: Oneself, "only the user that a notification is for can see it";
+    /// Mark your own notifications as read.
+    MarkNotificationsRead: Oneself, "only the user that notifications are for can mark them as read";
+    /// See what another user may do with an object, and who may do what with it.
+    ViewAccess: InGroup(GroupRole::Admin), "only admins of the group can see what others may do in it";
 }
 
 impl Action {
     /// The name in the form of a mutation name: `createProject`.
     pub fn name(self) -> String {
-        let mut name = self.row().name.to_owned();
-        name[..1].make_ascii_lowercase();
-        name
+        name_of(self.row().name)
     }
 
-    fn forbidden(self) -> ApiError {
-        ApiError::forbidden(self.row().refusal)
+    /// The error for callers who are denied the action.
+    fn refusal(self, denial: Denial, scope: &Scope) -> ApiError {
+        let Row { name, refusal, .. } = self.row();
+        let forbidden = || ApiError::forbidden(refusal);
+        let error = match denial {
+            Denial::Forbidden => forbidden(),
+            Denial::Hidden => scope.not_found().unwrap_or_else(forbidden),
+        };
+        let group = scope.group.map(GroupId::uuid);
+        error.denying(Denied { action: name, subject: scope.subject_parts(), group })
     }
+}
 
-    /// The error for callers who must not learn that the object exists.
-    fn not_found(self, scope: &Scope) -> ApiError {
-        scope.not_found().unwrap_or_else(|| self.forbidden())
-    }
+/// The name of an action in the form of a mutation name: `createProject`.
+pub fn name_of(action: &str) -> String {
+    let mut name = action.to_owned();
+    name[..1].make_ascii_lowercase();
+    name
 }
 
 /// The permission to do something. Only this module grants permits.
@@ -119,15 +227,27 @@ impl Action {
 pub struct Permit {
     actor: Option<UserId>,
     action: Action,
+    scope: Scope,
 }
 
 impl Permit {
     /// The permit of the operator who runs the program: they may do everything, and are not a user of the platform.
     pub const fn of_operator(action: Action) -> Self {
-        Self { actor: None, action }
+        Self { actor: None, action, scope: Scope::PLATFORM }
     }
 
-    /// The user with the permission; `None` for the operator.
+    /// The permit of a user who has proved to a sign-in provider who they are: to have the account that the operator
+    /// provides for them.
+    pub const fn of_identity(_proved: &Identity) -> Self {
+        Self { actor: None, action: Action::SignInWithProvider, scope: Scope::PLATFORM }
+    }
+
+    /// The permit of the platform itself, for what it does although nobody has asked for it.
+    pub const fn of_platform(action: Action) -> Self {
+        Self { actor: None, action, scope: Scope::PLATFORM }
+    }
+
+    /// The user with the permission; `None` for the operator, the platform and users who have no account yet.
     pub const fn actor(self) -> Option<UserId> {
         self.actor
     }
@@ -135,6 +255,20 @@ impl Permit {
     /// The permitted action.
     pub const fn action(self) -> Action {
         self.action
+    }
+
+    /// The object that the action is permitted on.
+    pub const fn scope(self) -> Scope {
+        self.scope
+    }
+}
+
+/// What else is required of a caller who gives somebody a role in a group, or changes or ends the membership of somebody
+/// with this role.
+pub const fn to_grant(role: GroupRole) -> Option<Action> {
+    match role {
+        GroupRole::Admin => Some(Action::AppointGroupAdmin),
+        Manager | Member => None,
     }
 }
 
@@ -144,37 +278,74 @@ impl Permit {
 /// `UNAUTHENTICATED` without a login, `NOT_FOUND` if the caller must not learn that the object exists, `FORBIDDEN`
 /// otherwise.
 pub fn check(caller: &Caller, action: Action, scope: Scope) -> Result<Permit, ApiError> {
+    if action.row().rule == Anyone {
+        return Ok(Permit { actor: caller.principal().ok().map(|principal| principal.user), action, scope });
+    }
     let principal = caller.principal()?;
-    if !principal.is_platform_admin() {
-        decide(principal, action, scope)?;
+    match decide(principal.person(), action, &scope) {
+        Ok(_) => Ok(Permit { actor: Some(principal.user), action, scope }),
+        Err(denial) => Err(action.refusal(denial, &scope)),
     }
-    Ok(Permit { actor: Some(principal.user), action })
 }
 
-fn decide(principal: &Principal, action: Action, scope: Scope) -> Result<(), ApiError> {
-    let is_owner = scope.owner == Some(principal.user);
+/// Why a person may do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// They are a platform admin.
+    PlatformAdmin,
+    /// Every user may.
+    Everybody,
+    /// It is about themselves, or about something of theirs.
+    Oneself,
+    /// They share a group with the user that it is about.
+    Fellow,
+    /// Their role in the group.
+    Role(GroupRole),
+    /// They created the object, and have this role in its group.
+    Owner(GroupRole),
+}
+
+/// Why a person may not do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Denial {
+    /// They must not learn that the object exists.
+    Hidden,
+    /// They may see the object, but not do this.
+    Forbidden,
+}
+
+/// The one decision: every other function of the policy asks it.
+fn decide(person: Person<'_>, action: Action, scope: &Scope) -> Result<Ground, Denial> {
+    if person.is_platform_admin() {
+        return Ok(Ground::PlatformAdmin);
+    }
+    let is_owner = scope.owner == Some(person.user);
+    // A scope without a group has no roles.
+    let role = || scope.group.and_then(|group| person.groups.get(&group).copied()).ok_or(Denial::Hidden);
     match action.row().rule {
-        LoggedIn => Ok(()),
-        PlatformAdmin => Err(action.forbidden()),
-        Oneself if is_owner => Ok(()),
-        OneselfOrFellow if is_owner || scope.shares_group => Ok(()),
-        Oneself | OneselfOrFellow => Err(action.not_found(&scope)),
-        InGroup(least) => match role(principal, scope.group) {
-            None => Err(action.not_found(&scope)),
-            Some(role) if role >= least => Ok(()),
-            Some(_) => Err(action.forbidden()),
+        Anyone | LoggedIn => Ok(Ground::Everybody),
+        PlatformAdmin => Err(Denial::Forbidden),
+        Oneself | OneselfOrFellow if is_owner => Ok(Ground::Oneself),
+        Oneself if scope.shares_group => Err(Denial::Forbidden),
+        OneselfOrFellow if scope.shares_group => Ok(Ground::Fellow),
+        Oneself | OneselfOrFellow => Err(Denial::Hidden),
+        InGroup(least) => match role()? {
+            role if role >= least => Ok(Ground::Role(role)),
+            _ => Err(Denial::Forbidden),
         },
-        InGroupOrOwner(least) => match role(principal, scope.group) {
-            None => Err(action.not_found(&scope)),
-            Some(role) if role >= least || is_owner => Ok(()),
-            Some(_) => Err(action.forbidden()),
+        InGroupOrOwner(least) => match role()? {
+            role if role >= least => Ok(Ground::Role(role)),
+            role if is_owner => Ok(Ground::Owner(role)),
+            _ => Err(Denial::Forbidden),
+        },
+        AboveGroup => role().and(Err(Denial::Forbidden)),
+        OwnerOrInGroup(_) if is_owner => Ok(Ground::Oneself),
+        OwnerOrInGroup(least) | Responsible(least) => match role() {
+            Ok(role) if role >= least => Ok(Ground::Role(role)),
+            _ if is_owner => Err(Denial::Forbidden),
+            _ => Err(Denial::Hidden),
         },
     }
-}
-
-/// The role of the caller in the group of the scope; a scope without a group has none.
-fn role(principal: &Principal, group: Option<GroupId>) -> Option<GroupRole> {
-    principal.groups.get(&group?).copied()
 }
 
 /// What a caller can see in lists and feeds.
@@ -206,6 +377,29 @@ pub fn visible(caller: &Caller) -> Result<Visible, ApiError> {
         return Ok(Visible::Everything);
     }
     Ok(Visible::Groups(principal.groups.keys().copied().collect()))
+}
+
+/// The action of giving somebody a role in a group, in which they have a role already or not.
+pub fn granting(current: Option<GroupRole>, wanted: GroupRole) -> Action {
+    match current {
+        Some(GroupRole::Admin) => Action::AppointGroupAdmin,
+        _ if wanted == GroupRole::Admin => Action::AppointGroupAdmin,
+        Some(_) => Action::SetGroupRole,
+        None => Action::AddGroupMembers,
+    }
+}
+
+/// The groups in which `caller` may do `action`.
+///
+/// # Errors
+/// `UNAUTHENTICATED` without a login.
+pub fn groups_where(caller: &Caller, action: Action) -> Result<Visible, ApiError> {
+    let person = caller.principal()?.person();
+    if person.is_platform_admin() {
+        return Ok(Visible::Everything);
+    }
+    let allowed = |group: &GroupId| decide(person, action, &Scope::group(*group)).is_ok();
+    Ok(Visible::Groups(person.groups.keys().copied().filter(allowed).collect()))
 }
 
 #[cfg(test)]

@@ -30,6 +30,22 @@ pub enum PlatformRole {
 
 text_enum!(PlatformRole { User => "USER", Admin => "ADMIN" });
 
+/// The state of a user account. Only active users can log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+pub enum UserState {
+    /// Can log in.
+    Active,
+    /// Has registered, and waits until a platform admin enables the account.
+    Waiting,
+    /// Was disabled by a platform admin, and can be enabled again.
+    Disabled,
+    /// Was deleted. The name stays for what the user created, and is not given to anybody else.
+    Deleted,
+}
+
+text_enum!(UserState { Active => "ACTIVE", Waiting => "WAITING", Disabled => "DISABLED", Deleted => "DELETED" });
+
 /// The role of a user in a group. Each role includes the permissions of the roles below it: ADMIN includes MANAGER, and
 /// MANAGER includes MEMBER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
@@ -62,7 +78,30 @@ pub struct Principal {
     pub session_ends_at: DateTime<Utc>,
 }
 
+/// What the policy has to know of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Person<'p> {
+    /// The user.
+    pub user: UserId,
+    /// Their role on the platform.
+    pub platform_role: PlatformRole,
+    /// Their role in each of their groups.
+    pub groups: &'p BTreeMap<GroupId, GroupRole>,
+}
+
+impl Person<'_> {
+    /// Whether they are a platform admin.
+    pub fn is_platform_admin(&self) -> bool {
+        self.platform_role == PlatformRole::Admin
+    }
+}
+
 impl Principal {
+    /// What the policy has to know of them.
+    pub const fn person(&self) -> Person<'_> {
+        Person { user: self.user, platform_role: self.platform_role, groups: &self.groups }
+    }
+
     /// The claims of their access token.
     pub(super) fn claims(&self) -> Claims {
         Claims { user: self.user, session: self.session, expires_at: self.expires_at }
@@ -122,9 +161,10 @@ fn refused(reason: SignInReason) -> ApiError {
     let message = match reason {
         SignInReason::SessionEnded => "the session of the cookie has ended; log in again",
         SignInReason::TokenExpired => "the session cookie has expired; log in again",
-        SignInReason::NoToken | SignInReason::TokenInvalid | SignInReason::WrongCredentials => {
-            "the session cookie is invalid; log in again"
-        }
+        SignInReason::NoToken
+        | SignInReason::TokenInvalid
+        | SignInReason::WrongCredentials
+        | SignInReason::AccountWaiting => "the session cookie is invalid; log in again",
     };
     ApiError::unauthenticated(reason, message)
 }

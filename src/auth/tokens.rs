@@ -1,4 +1,4 @@
-//! Access tokens: JSON web tokens signed with HS256, whose header names the key so that keys can be rotated.
+//! Access tokens: JSON web tokens signed with HS256 or EdDSA, whose header names the key so that keys can be rotated.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SubsecRound, Utc};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{JwtKey, JwtKeys};
+use crate::config::{JwtAlgorithm, JwtKey, JwtKeys};
 use crate::error::{ApiError, SignInReason};
 use crate::ids::{SessionId, UserId};
 
-const ISSUER: &str = "platform";
 /// The tolerated clock difference between replicas: a token is valid this long before its `nbf` and its `iat`. Its
-/// `exp` has no leeway.
-const LEEWAY: Duration = Duration::from_secs(30);
+/// `exp` has no leeway: clients are told when a token expires, and a refresh that is early costs nothing.
+const LEEWAY: Duration = Duration::from_secs(60);
 /// Longer than any token of this server, which has about 350 bytes.
 const MAX_BYTES: usize = 2048;
 
@@ -72,11 +72,12 @@ struct Body {
     exp: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    aud: Option<String>,
+    aud: String,
 }
 
-/// The audience of tokens in cookies. Access tokens have none, so neither is accepted in place of the other.
+/// The audience of access tokens.
+const API: &str = "platform-api";
+/// The audience of tokens in cookies, so that neither is accepted in place of the other.
 const COOKIES: &str = "cookies";
 
 /// The header as [`Tokens::issue`] writes it. Any other parameter (`crit`, `b64`, `jwk`, `enc` ...) would change how
@@ -95,7 +96,7 @@ impl TokenHeader {
         let encoded = token.split('.').next()?;
         let header: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()?;
         let is_jwt = header.typ.as_deref().is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
-        (header.alg == "HS256" && is_jwt).then_some(header)
+        is_jwt.then_some(header)
     }
 }
 
@@ -103,24 +104,89 @@ impl TokenHeader {
 /// bytes.
 const KNOWN: usize = 10_000;
 
+/// A key with the one algorithm that it is for.
+struct Key {
+    kid: String,
+    algorithm: Algorithm,
+    signs: EncodingKey,
+    verifies: DecodingKey,
+    /// The public key, if there is one.
+    public: Option<serde_json::Value>,
+}
+
+impl Key {
+    fn of(key: &JwtKey, algorithm: JwtAlgorithm) -> Option<Self> {
+        let kid = key.kid(algorithm).to_owned();
+        Some(match algorithm {
+            JwtAlgorithm::Hs256 => Self {
+                kid,
+                algorithm: Algorithm::HS256,
+                signs: EncodingKey::from_secret(key.secret()),
+                verifies: DecodingKey::from_secret(key.secret()),
+                public: None,
+            },
+            JwtAlgorithm::EdDsa => {
+                let signs = EncodingKey::from_ed_der(&key.ed25519());
+                let AlgorithmParameters::OctetKeyPair(pair) =
+                    Jwk::from_encoding_key(&signs, Algorithm::EdDSA).ok()?.algorithm
+                else {
+                    return None;
+                };
+                let public = serde_json::json!({
+                    "kty": "OKP", "crv": "Ed25519", "x": pair.x, "kid": kid, "alg": "EdDSA", "use": "sig",
+                });
+                let verifies = DecodingKey::from_ed_components(&pair.x).ok()?;
+                Self { kid, algorithm: Algorithm::EdDSA, signs, verifies, public: Some(public) }
+            }
+        })
+    }
+}
+
+/// The keys of all tokens of a server, ready to use.
+struct Keyring {
+    signing: JwtAlgorithm,
+    issuer: String,
+    /// The one that signs first.
+    keys: Vec<Key>,
+}
+
+impl Keyring {
+    fn new(keys: &JwtKeys) -> Self {
+        let signing = keys.algorithm();
+        let other = match signing {
+            JwtAlgorithm::Hs256 => JwtAlgorithm::EdDsa,
+            JwtAlgorithm::EdDsa => JwtAlgorithm::Hs256,
+        };
+        // Every secret has a key for each algorithm, so that nobody is logged out when the algorithm changes.
+        let all = [signing, other].into_iter().flat_map(|algorithm| keys.all().map(move |key| Key::of(key, algorithm)));
+        Self { signing, issuer: keys.issuer().to_owned(), keys: all.flatten().collect() }
+    }
+}
+
 /// Signs and verifies tokens of one kind: access tokens, or the tokens in session cookies.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Tokens {
-    keys: JwtKeys,
+    keyring: Arc<Keyring>,
     life: Duration,
-    audience: Option<&'static str>,
+    audience: &'static str,
     known: Arc<Cache<Box<str>, Claims>>,
 }
 
 impl Tokens {
     /// Access tokens with a lifetime of `life`.
-    pub fn new(keys: JwtKeys, life: Duration) -> Self {
-        Self { keys, life, audience: None, known: Arc::new(Cache::new(KNOWN)) }
+    pub fn new(keys: &JwtKeys, life: Duration) -> Self {
+        Self { keyring: Arc::new(Keyring::new(keys)), life, audience: API, known: Arc::new(Cache::new(KNOWN)) }
     }
 
     /// Tokens for session cookies, with a lifetime of `life`.
-    pub fn of_cookies(keys: JwtKeys, life: Duration) -> Self {
-        Self { audience: Some(COOKIES), ..Self::new(keys, life) }
+    pub fn of_cookies(keys: &JwtKeys, life: Duration) -> Self {
+        Self { audience: COOKIES, ..Self::new(keys, life) }
+    }
+
+    /// The public keys that verify tokens, as a JSON Web Key Set (RFC 7517): none if tokens are signed with a secret.
+    pub fn public_keys(&self) -> serde_json::Value {
+        let published = self.keyring.keys.iter().filter(|_| self.keyring.signing == JwtAlgorithm::EdDsa);
+        serde_json::json!({ "keys": published.filter_map(|key| key.public.as_ref()).collect::<Vec<_>>() })
     }
 
     /// A token that is issued for a session at `now`, and when it expires. With the same key, it is always the same.
@@ -133,20 +199,19 @@ impl Tokens {
         session: SessionId,
         now: DateTime<Utc>,
     ) -> Result<(String, DateTime<Utc>), ApiError> {
-        let key = self.keys.current();
+        let key = self.keyring.keys.first().ok_or_else(|| ApiError::internal("there is no key"))?;
         let expires_at = (now + self.life).trunc_subsecs(0);
         let body = Body {
-            iss: ISSUER.to_owned(),
+            iss: self.keyring.issuer.clone(),
             sub: user.to_string(),
             sid: session.to_string(),
             iat: now.timestamp(),
             exp: expires_at.timestamp(),
             nbf: None,
-            aud: self.audience.map(str::to_owned),
+            aud: self.audience.to_owned(),
         };
-        let header = Header { kid: Some(key.kid().to_owned()), ..Header::new(Algorithm::HS256) };
-        let token = jsonwebtoken::encode(&header, &body, &EncodingKey::from_secret(key.secret()))
-            .map_err(ApiError::internal)?;
+        let header = Header { kid: Some(key.kid.clone()), ..Header::new(key.algorithm) };
+        let token = jsonwebtoken::encode(&header, &body, &key.signs).map_err(ApiError::internal)?;
         Ok((token, expires_at))
     }
 
@@ -185,27 +250,26 @@ impl Tokens {
             return None;
         }
         let header = TokenHeader::of(token)?;
-        decode(token, self.keys.find(&header.kid)?, self.audience)
+        let key = self.keyring.keys.iter().find(|key| key.kid == header.kid)?;
+        // The algorithm is that of the key, whatever the token says.
+        let algorithm: Algorithm = header.alg.parse().ok()?;
+        if algorithm != key.algorithm {
+            return None;
+        }
+        let mut validation = Validation::new(key.algorithm);
+        validation.set_issuer(&[&self.keyring.issuer]);
+        validation.set_audience(&[self.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+        // The caller compares the times, because it knows the current time and distinguishes expired from invalid.
+        validation.validate_exp = false;
+        let body = jsonwebtoken::decode::<Body>(token, &key.verifies, &validation).ok()?.claims;
+        let claims = Claims {
+            user: body.sub.parse().ok()?,
+            session: body.sid.parse().ok()?,
+            expires_at: DateTime::from_timestamp(body.exp, 0)?,
+        };
+        Some((claims, body.nbf.unwrap_or(body.iat).max(body.iat)))
     }
-}
-
-fn decode(token: &str, key: &JwtKey, audience: Option<&'static str>) -> Option<(Claims, i64)> {
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.set_issuer(&[ISSUER]);
-    // Without an expected audience, a token that has one is rejected.
-    if let Some(audience) = audience {
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["exp", "aud"]);
-    }
-    // The caller compares the times, because it knows the current time and distinguishes expired from invalid.
-    validation.validate_exp = false;
-    let body = jsonwebtoken::decode::<Body>(token, &DecodingKey::from_secret(key.secret()), &validation).ok()?.claims;
-    let claims = Claims {
-        user: body.sub.parse().ok()?,
-        session: body.sid.parse().ok()?,
-        expires_at: DateTime::from_timestamp(body.exp, 0)?,
-    };
-    Some((claims, body.nbf.unwrap_or(body.iat).max(body.iat)))
 }
 
 #[cfg(test)]

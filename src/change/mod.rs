@@ -24,27 +24,45 @@ use crate::error::{ApiError, ApiErrors};
 use crate::events::model::{Record, append_records};
 use crate::events::{About, Event};
 use crate::graphql::context::RequestExt;
-use crate::ids::{Id, Kind};
+use crate::ids::{GroupId, GroupKind, Id, Kind, ProjectId, ProjectKind};
+use crate::trail::{self, Entry, Object, Origin, OriginExt};
+
+pub use crate::trail::Changed;
 
 /// A change that is permitted.
 #[must_use = "nothing is changed before it is committed"]
 pub struct Change {
     db: Db,
     permit: Permit,
-    request_id: Option<String>,
+    origin: Origin,
 }
 
 /// The result of a change, for the audit log.
 #[derive(Debug)]
 pub struct Done<T = ()> {
-    entry: Option<(String, Value)>,
+    entry: Option<Recorded>,
     value: T,
+}
+
+/// What the audit log says of a change.
+#[derive(Debug, Default)]
+struct Recorded {
+    object: Object,
+    detail: Value,
+    changed: Changed,
 }
 
 impl Done {
     /// The object with this ID was changed; `detail` contains what is worth knowing about it.
     pub fn to<K: Kind>(id: Id<K>, detail: Value) -> Self {
-        Self { entry: Some((id.to_text(), detail)), value: () }
+        let (group, project) = (id.as_a::<GroupKind>(), id.as_a::<ProjectKind>());
+        let object = Object { subject: Some(id.to_text()), group, project };
+        Self { entry: Some(Recorded { object, detail, ..Recorded::default() }), value: () }
+    }
+
+    /// Something was done that changed no object of its own.
+    pub fn to_platform(detail: Value) -> Self {
+        Self { entry: Some(Recorded { detail, ..Recorded::default() }), value: () }
     }
 
     /// Nothing had to be changed, so there is nothing to record.
@@ -54,6 +72,31 @@ impl Done {
 }
 
 impl<T> Done<T> {
+    /// The same, with the fields that have other values than before.
+    #[must_use]
+    pub fn changed(self, changed: Changed) -> Self {
+        Self { entry: self.entry.map(|entry| Recorded { changed, ..entry }), ..self }
+    }
+
+    /// The same, for an object that belongs to this group. Not necessary if the permission was asked for something of the
+    /// group.
+    #[must_use]
+    pub fn in_group(mut self, group: GroupId) -> Self {
+        if let Some(entry) = &mut self.entry {
+            entry.object.group = Some(group);
+        }
+        self
+    }
+
+    /// The same, for an object that belongs to this project. Not necessary if the permission was asked for the project.
+    #[must_use]
+    pub fn in_project(mut self, project: ProjectId) -> Self {
+        if let Some(entry) = &mut self.entry {
+            entry.object.project = Some(project);
+        }
+        self
+    }
+
     /// The same, with a value for the mutation to continue with.
     pub fn with<V>(self, value: V) -> Done<V> {
         Done { entry: self.entry, value }
@@ -81,12 +124,17 @@ impl Writes<'_> {
         self.events.push(Record::of(about, event)?);
         Ok(())
     }
+
+    /// Adds events that another room has made.
+    pub fn tell_all(&mut self, events: Vec<Record>) {
+        self.events.extend(events);
+    }
 }
 
 impl Change {
-    /// A change by the holder of `permit`, in the request with this ID.
-    pub fn new(db: &Db, permit: Permit, request_id: Option<&str>) -> Self {
-        Self { db: db.clone(), permit, request_id: request_id.map(str::to_owned) }
+    /// A change by the holder of `permit`, from this origin.
+    pub fn new(db: &Db, permit: Permit, origin: impl Into<Origin>) -> Self {
+        Self { db: db.clone(), permit, origin: origin.into() }
     }
 
     /// Does the `work` and writes the audit entry and the events with it, or changes nothing.
@@ -144,14 +192,23 @@ impl Change {
     {
         let mut writes = Writes { conn, events: Vec::new() };
         let Done { entry, value } = work(&mut writes).await?;
-        let Writes { conn, events } = writes;
-        if let Some((subject, detail)) = entry {
-            let (actor, action) = (self.permit.actor(), &self.permit.action().name());
-            let request_id = self.request_id.as_deref();
-            model::record(conn, &model::Entry { actor, action, subject, detail, request_id }).await?;
+        let Writes { conn, mut events } = writes;
+        if let Some(recorded) = entry {
+            events.extend(trail::model::write(conn, vec![self.entry(recorded)]).await?);
         }
         append_records(conn, &events).await?;
         Ok(value)
+    }
+
+    fn entry(&self, Recorded { object, detail, changed }: Recorded) -> Entry {
+        let scope = self.permit.scope();
+        let object = Object {
+            group: object.group.or(scope.group_id()),
+            project: object.project.or(scope.subject_as::<ProjectKind>()),
+            subject: object.subject,
+        };
+        let entry = Entry::done(self.permit.actor(), self.permit.action().name(), object, self.origin.clone());
+        Entry { detail, changed, ..entry }
     }
 }
 
@@ -167,6 +224,6 @@ pub trait ChangeExt {
 impl ChangeExt for Context<'_> {
     fn change(&self, action: Action, scope: Scope) -> Result<Change, ApiError> {
         let permit = policy::check(&self.caller(), action, scope)?;
-        Ok(Change::new(self.db()?, permit, self.request_id()))
+        Ok(Change::new(self.db()?, permit, self.origin()))
     }
 }

@@ -1,44 +1,12 @@
-//! The rows of the audit log and the idempotency keys, written in the transaction of their change.
+//! The rows of the idempotency keys, written in the transaction of their change.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::Value;
 use uuid::Uuid;
 
-use crate::db::tables::{audit_log, idempotency_keys};
-use crate::ids::{AuditId, UserId};
-
-/// One change.
-#[derive(Debug)]
-pub(super) struct Entry<'a> {
-    /// Who made the change; `None` for the platform itself.
-    pub actor: Option<UserId>,
-    /// What was done, named like the mutation: `createProject`.
-    pub action: &'a str,
-    /// The ID of the changed object.
-    pub subject: String,
-    /// Details of the change.
-    pub detail: Value,
-    /// The request that made the change.
-    pub request_id: Option<&'a str>,
-}
-
-/// Writes `entry` into the log.
-pub(super) async fn record(conn: &mut AsyncPgConnection, entry: &Entry<'_>) -> QueryResult<()> {
-    diesel::insert_into(audit_log::table)
-        .values((
-            audit_log::id.eq(AuditId::generate()),
-            audit_log::actor_id.eq(entry.actor),
-            audit_log::action.eq(entry.action),
-            audit_log::subject.eq(&entry.subject),
-            audit_log::detail.eq(&entry.detail),
-            audit_log::request_id.eq(entry.request_id),
-        ))
-        .execute(conn)
-        .await
-        .map(drop)
-}
+use crate::db::tables::idempotency_keys;
+use crate::ids::UserId;
 
 /// A use of an idempotency key.
 #[derive(Debug, Insertable)]

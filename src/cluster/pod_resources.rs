@@ -16,7 +16,19 @@ pub const NANOS: i128 = 1_000_000_000;
 /// none (<https://kubernetes.io/docs/tasks/configure-pod-container/assign-pod-level-resources/>). An invalid quantity
 /// counts as zero: [`pod_rules`](super::pod_rules) rejects it.
 pub fn of_pod(pod: &PodSpec) -> Amounts {
-    let mut amounts = of_containers(pod);
+    in_namespace(pod, &Amounts::new())
+}
+
+/// Like [`of_pod`], in a namespace whose limit range gives these requests to containers that have none: what the quota of
+/// the namespace counts. A resource that the pod as a whole asks for is not given to its containers.
+pub fn in_namespace(pod: &PodSpec, defaults: &Amounts) -> Amounts {
+    let whole = |name: &String| {
+        let lists = pod.resources.iter().flat_map(|resources| [&resources.requests, &resources.limits]);
+        lists.flatten().any(|list| list.contains_key(name))
+    };
+    let defaults =
+        defaults.iter().filter(|(name, _)| !whole(name)).map(|(name, amount)| (name.clone(), *amount)).collect();
+    let mut amounts = together(pod, &defaults);
     let Some(resources) = &pod.resources else { return amounts };
     let of_pod =
         |list: &Option<BTreeMap<_, _>>| amounts_of(list.as_ref()).into_iter().filter(|(name, _)| is_for_pods(name));
@@ -40,10 +52,14 @@ pub fn is_for_pods(resource: &str) -> bool {
 /// containers that run one after the other before them.
 /// <https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>
 pub fn of_containers(pod: &PodSpec) -> Amounts {
+    together(pod, &Amounts::new())
+}
+
+fn together(pod: &PodSpec, defaults: &Amounts) -> Amounts {
     let mut beside = Amounts::new();
     let mut largest = Amounts::new();
     for container in pod.init_containers.iter().flatten() {
-        let its = of_container(container);
+        let its = of_container(container, defaults);
         if container.restart_policy.as_deref() == Some("Always") {
             add(&mut beside, its);
             raise(&mut largest, beside.clone());
@@ -55,17 +71,19 @@ pub fn of_containers(pod: &PodSpec) -> Amounts {
     }
     let mut together = beside;
     for container in &pod.containers {
-        add(&mut together, of_container(container));
+        add(&mut together, of_container(container, defaults));
     }
     raise(&mut together, largest);
     together
 }
 
-/// The requests, or the limits of resources that have no request.
-fn of_container(container: &Container) -> Amounts {
-    let Some(ResourceRequirements { requests, limits, .. }) = &container.resources else { return Amounts::new() };
-    let mut amounts = amounts_of(limits.as_ref());
-    amounts.extend(amounts_of(requests.as_ref()));
+/// The requests, or the limits of resources that have no request, or the defaults of those that have neither.
+fn of_container(container: &Container, defaults: &Amounts) -> Amounts {
+    let mut amounts = defaults.clone();
+    if let Some(ResourceRequirements { requests, limits, .. }) = &container.resources {
+        amounts.extend(amounts_of(limits.as_ref()));
+        amounts.extend(amounts_of(requests.as_ref()));
+    }
     amounts
 }
 

@@ -7,7 +7,8 @@ use clap::{Arg, Args, Command, FromArgMatches};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    BcryptCost, ClusterConfig, Config, ConfigError, DatabaseConfig, DatabaseUrl, HttpConfig, JwtKeys,
+    BcryptCost, ClusterConfig, Config, ConfigError, DatabaseConfig, DatabaseUrl, HttpConfig, JwtKeys, OidcConfig,
+    OidcSettings,
     limits::LimitSettings,
     settings::{AuthSettings, EventSettings, GpuSettings, HttpSettings, LogSettings},
     values::between,
@@ -38,6 +39,9 @@ pub struct DevSettings {
     /// Tokens and passwords.
     #[command(flatten)]
     pub auth: AuthSettings,
+    /// The OpenID Connect providers that users can sign in with.
+    #[command(flatten)]
+    pub oidc: OidcSettings,
     /// Which resources are GPUs.
     #[command(flatten)]
     pub gpus: GpuSettings,
@@ -76,7 +80,7 @@ impl DevSettings {
     /// A secret that is set is too weak.
     pub fn jwt_keys(&self, kept: SecretString) -> Result<JwtKeys, ConfigError> {
         let set = self.auth.jwt_secret.clone().filter(|secret| !secret.expose_secret().trim().is_empty());
-        JwtKeys::parse(Some(&set.unwrap_or(kept)), self.auth.jwt_secrets_old.as_ref())
+        Ok(self.auth.signed(JwtKeys::parse(Some(&set.unwrap_or(kept)), self.auth.jwt_secrets_old.as_ref())?))
     }
 
     /// Whether other machines can reach the server.
@@ -104,19 +108,20 @@ impl Config {
     /// nothing read from the environment.
     #[must_use]
     pub fn for_dev(parts: DevParts) -> Self {
-        Self::with_parts(parts, &DevSettings::defaults())
+        Self::with_parts(parts, &DevSettings::defaults(), OidcConfig::default())
     }
 
     /// The configuration of `platform dev`: these parts, and these settings for everything else.
     ///
     /// # Errors
-    /// The limits contradict each other.
+    /// The limits contradict each other, or a sign-in provider is incomplete.
     pub fn of_dev(parts: DevParts, settings: &DevSettings) -> Result<Self, ConfigError> {
         settings.limits.check()?;
-        Ok(Self::with_parts(parts, settings))
+        let oidc = settings.oidc.config(|variable| std::env::var(variable).ok())?;
+        Ok(Self::with_parts(parts, settings, oidc))
     }
 
-    fn with_parts(parts: DevParts, settings: &DevSettings) -> Self {
+    fn with_parts(parts: DevParts, settings: &DevSettings, oidc: OidcConfig) -> Self {
         let DevParts { database_url, kubeconfig, port, jwt_keys } = parts;
         let database = DatabaseConfig::for_dev(database_url);
         let http = settings.http.config(database.pool_size);
@@ -129,8 +134,10 @@ impl Config {
             database: DatabaseConfig { threads: http.threads, ..database },
             http,
             auth: settings.auth.config(jwt_keys),
+            oidc,
             cluster: ClusterConfig::for_dev(kubeconfig, &settings.gpus),
             events: settings.events.config(),
+            audit: settings.events.audit(),
             limits: settings.limits.config(),
             log: settings.log.config(),
         }

@@ -72,6 +72,14 @@ impl GpuResources {
         })
     }
 
+    /// The names of the resources that are whole GPUs, as far as the table has names and not patterns.
+    pub fn whole_ones(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().filter_map(|row| match (row.pattern.as_slice(), row.parts) {
+            ([Token::Text(name)], Parts::These(parts)) if parts == row.divisor => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// The number of whole GPUs that these resources amount to: shares are added up first, and then rounded up.
     pub fn whole<'r>(&self, amounts: impl IntoIterator<Item = (&'r str, i128)>) -> i128 {
         let in_common = i128::from(self.in_common);

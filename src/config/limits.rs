@@ -224,6 +224,9 @@ pub struct LimitSettings {
     /// Maximum number of login attempts per minute and IP address; 0 disables the limit
     #[arg(long, env = "RATE_LIMIT_LOGINS_PER_ADDRESS", default_value = "60", value_name = "N", value_parser = between(0_u32, 1_000_000))]
     pub rate_limit_logins_per_address: u32,
+    /// Maximum number of registrations per minute and IP address; 0 disables the limit
+    #[arg(long, env = "RATE_LIMIT_REGISTRATIONS", default_value = "5", value_name = "N", value_parser = between(0_u32, 1_000_000))]
+    pub rate_limit_registrations: u32,
     /// Path of a JSON file with trusted operations: {"SHA-256 of the text": "text"}, or a persisted query manifest of Apollo
     #[arg(long, env = "TRUSTED_DOCUMENTS", value_name = "FILE")]
     pub trusted_documents: Option<PathBuf>,
@@ -291,6 +294,7 @@ impl LimitSettings {
             logins: LoginRates {
                 per_name: NonZeroU32::new(self.rate_limit_logins_per_name),
                 per_address: NonZeroU32::new(self.rate_limit_logins_per_address),
+                registrations: NonZeroU32::new(self.rate_limit_registrations),
             },
         }
     }

@@ -9,6 +9,7 @@ pub mod dev;
 mod error;
 mod gpu_resources;
 mod limits;
+mod oidc;
 mod proxies;
 mod secrets;
 pub mod settings;
@@ -21,11 +22,15 @@ pub use dev::DevParts;
 pub use error::{ConfigError, one_line};
 pub use gpu_resources::{GpuResources, Share};
 pub use limits::RoleLimits;
+pub use oidc::{GroupRoleRule, OidcConfig, OidcProvider, OidcSettings, ProvidedRole};
 pub use proxies::TrustedProxies;
 #[cfg(feature = "embedded")]
 pub(crate) use secrets::random_secret;
 pub use secrets::{JwtKey, JwtKeys};
-pub use values::{AllowedOrigins, BcryptCost, ExecutorMode, Introspection, LogFormat, TrustedDocumentsMode};
+pub use values::{
+    AllowedOrigins, BcryptCost, ExecutorMode, Introspection, JwtAlgorithm, LogFormat, Registration,
+    TrustedDocumentsMode,
+};
 
 /// Everything that `platform serve` needs to know.
 #[derive(Debug, Clone)]
@@ -36,10 +41,14 @@ pub struct Config {
     pub http: HttpConfig,
     /// Tokens and passwords.
     pub auth: AuthConfig,
+    /// The OpenID Connect providers that users can sign in with.
+    pub oidc: OidcConfig,
     /// The Kubernetes cluster and how jobs reach it.
     pub cluster: ClusterConfig,
     /// The event log.
     pub events: EventsConfig,
+    /// The audit log.
+    pub audit: AuditConfig,
     /// The limits for clients.
     pub limits: Limits,
     /// The log format.
@@ -80,6 +89,8 @@ pub struct AuthConfig {
     pub sockets_end_with_token: bool,
     /// Whether `login` also stores the session in a cookie.
     pub cookie_sessions: bool,
+    /// Whether people can register.
+    pub registration: Registration,
 }
 
 /// The Kubernetes cluster and how jobs reach it.
@@ -97,6 +108,13 @@ pub struct ClusterConfig {
 #[derive(Debug, Clone, Copy)]
 pub struct EventsConfig {
     /// How long a subscription can resume from an event.
+    pub retention: Duration,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditConfig {
+    /// How long an entry is kept at least; it is removed together with the others of its month.
     pub retention: Duration,
 }
 
@@ -133,6 +151,8 @@ pub struct LoginRates {
     pub per_name: Option<NonZeroU32>,
     /// Attempts per minute and IP address; `None` disables the limit.
     pub per_address: Option<NonZeroU32>,
+    /// Registrations per minute and IP address; `None` disables the limit.
+    pub registrations: Option<NonZeroU32>,
 }
 
 /// The log format.
@@ -152,14 +172,17 @@ impl TryFrom<settings::ServeSettings> for Config {
         settings.auth.check(&settings.http.allowed_origins)?;
         settings.cluster.check()?;
         settings.limits.check()?;
+        let oidc = settings.oidc.config(|variable| std::env::var(variable).ok())?;
         let database = settings.database.config()?;
         let http = settings.http.config(database.pool_size);
         Ok(Self {
             database: DatabaseConfig { threads: http.threads, ..database },
             http,
             auth: settings.auth.config(jwt_keys),
+            oidc,
             cluster: settings.cluster.config(),
             events: settings.events.config(),
+            audit: settings.events.audit(),
             limits: settings.limits.config(),
             log: settings.log.config(),
         })

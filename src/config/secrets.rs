@@ -5,16 +5,21 @@ use std::{collections::HashSet, fmt};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::ConfigError;
+use super::{ConfigError, JwtAlgorithm};
 
 const SHORTEST_SECRET: usize = 32;
 const FEWEST_DISTINCT_BYTES: usize = 8;
 const EXPECTED: &str = "a random text of at least 32 bytes, such as the output of: openssl rand -base64 48";
 
-/// A key, and the name by which tokens refer to it.
+/// The DER form of an Ed25519 private key (RFC 8410, section 7) before its 32 bytes.
+const ED25519_DER: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+
+/// A secret, and the names by which tokens refer to its keys: one key for each algorithm, which is used for no other.
 #[derive(Clone)]
 pub struct JwtKey {
     kid: String,
+    ed_kid: String,
     secret: SecretString,
 }
 
@@ -22,15 +27,28 @@ impl JwtKey {
     /// A key for `secret`. Its ID is derived from the secret, so it stays the same when the secret moves within the
     /// configuration.
     fn new(secret: &str) -> Self {
-        let digest = Sha256::digest(format!("platform-jwt-kid:{secret}"));
-        let kid = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Self { kid, secret: SecretString::from(secret) }
+        let kid = |purpose: &str| {
+            let digest = Sha256::digest(format!("{purpose}:{secret}"));
+            digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        };
+        Self { kid: kid("platform-jwt-kid"), ed_kid: kid("platform-jwt-ed-kid"), secret: SecretString::from(secret) }
     }
 
-    /// The `kid` in the header of tokens that this key signed.
+    /// The `kid` in the header of tokens that were signed with this algorithm.
     #[must_use]
-    pub fn kid(&self) -> &str {
-        &self.kid
+    pub fn kid(&self, algorithm: JwtAlgorithm) -> &str {
+        match algorithm {
+            JwtAlgorithm::Hs256 => &self.kid,
+            JwtAlgorithm::EdDsa => &self.ed_kid,
+        }
+    }
+
+    /// The Ed25519 key that is derived from the secret, in the DER form of PKCS #8. The secret is at least as hard to guess as
+    /// the key, which cannot be traced back to it.
+    #[must_use]
+    pub fn ed25519(&self) -> Vec<u8> {
+        let seed = Sha256::digest([b"platform-jwt-ed25519:", self.secret()].concat());
+        [ED25519_DER.as_slice(), &seed].concat()
     }
 
     /// The bytes to sign and verify with.
@@ -54,7 +72,12 @@ impl fmt::Debug for JwtKey {
 pub struct JwtKeys {
     current: JwtKey,
     old: Vec<JwtKey>,
+    algorithm: JwtAlgorithm,
+    issuer: String,
 }
+
+/// The issuer unless there is another one.
+const ISSUER: &str = "platform";
 
 impl JwtKeys {
     /// Keys from the values of `JWT_SECRET` and `JWT_SECRETS_OLD` (comma-separated).
@@ -71,13 +94,39 @@ impl JwtKeys {
         Ok(Self {
             current: strong("JWT_SECRET", current)?,
             old: old.map(|secret| strong("JWT_SECRETS_OLD", secret)).collect::<Result<_, _>>()?,
+            algorithm: JwtAlgorithm::default(),
+            issuer: ISSUER.to_owned(),
         })
+    }
+
+    /// The same keys, for tokens that are signed with this algorithm and have this issuer. Tokens that were signed with the
+    /// other algorithm are still accepted.
+    #[must_use]
+    pub fn signing(self, algorithm: JwtAlgorithm, issuer: &str) -> Self {
+        Self { algorithm, issuer: issuer.to_owned(), ..self }
+    }
+
+    /// How new tokens are signed.
+    #[must_use]
+    pub fn algorithm(&self) -> JwtAlgorithm {
+        self.algorithm
+    }
+
+    /// The issuer of tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
     }
 
     /// A new random key, for development and tests.
     #[must_use]
     pub fn random() -> Self {
-        Self { current: JwtKey::new(&random_secret()), old: Vec::new() }
+        Self {
+            current: JwtKey::new(&random_secret()),
+            old: Vec::new(),
+            algorithm: JwtAlgorithm::default(),
+            issuer: ISSUER.to_owned(),
+        }
     }
 
     /// The key that signs.
@@ -89,12 +138,6 @@ impl JwtKeys {
     /// All keys, starting with the one that signs.
     pub fn all(&self) -> impl Iterator<Item = &JwtKey> {
         std::iter::once(&self.current).chain(&self.old)
-    }
-
-    /// The key that a token refers to, current or old.
-    #[must_use]
-    pub fn find(&self, kid: &str) -> Option<&JwtKey> {
-        self.all().find(|key| key.kid == kid)
     }
 }
 
@@ -133,9 +176,12 @@ mod tests {
     fn a_secret_keeps_its_kid_when_it_becomes_an_old_one() {
         let before = keys(OLD, "").unwrap();
         let after = keys(NEW, OLD).unwrap();
-        let kid = before.current().kid();
-        assert_ne!(after.current().kid(), kid);
-        assert_eq!(after.find(kid).map(JwtKey::secret), Some(OLD.as_bytes()));
+        for algorithm in [JwtAlgorithm::Hs256, JwtAlgorithm::EdDsa] {
+            let kid = before.current().kid(algorithm);
+            assert_ne!(after.current().kid(algorithm), kid);
+            let found = after.all().find(|key| key.kid(algorithm) == kid);
+            assert_eq!(found.map(JwtKey::secret), Some(OLD.as_bytes()));
+        }
     }
 
     #[test]

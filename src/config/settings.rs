@@ -14,8 +14,8 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::{
-    AllowedOrigins, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode, HttpConfig,
-    Introspection, JwtKeys, LogConfig, LogFormat, SslMode, TrustedProxies,
+    AllowedOrigins, AuditConfig, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode,
+    HttpConfig, Introspection, JwtAlgorithm, JwtKeys, LogConfig, LogFormat, Registration, SslMode, TrustedProxies,
     limits::LimitSettings,
     values::{between, log_filter, object_name, switch},
 };
@@ -32,6 +32,9 @@ pub struct ServeSettings {
     /// See [`AuthSettings`].
     #[command(flatten)]
     pub auth: AuthSettings,
+    /// See [`super::OidcSettings`].
+    #[command(flatten)]
+    pub oidc: super::OidcSettings,
     /// See [`ClusterSettings`].
     #[command(flatten)]
     pub cluster: ClusterSettings,
@@ -149,6 +152,12 @@ pub struct AuthSettings {
     /// Comma-separated previous values of JWT_SECRET whose tokens are still accepted
     #[arg(long, env = "JWT_SECRETS_OLD", hide_env_values = true, value_name = "SECRETS")]
     pub jwt_secrets_old: Option<SecretString>,
+    /// How access tokens are signed: HS256, or EdDSA with keys that are derived from the secrets and published for other services
+    #[arg(long, env = "JWT_ALGORITHM", default_value = "HS256", value_name = "NAME", ignore_case = true)]
+    pub jwt_algorithm: JwtAlgorithm,
+    /// Issuer in access tokens, which only servers with the same issuer accept
+    #[arg(long, env = "JWT_ISSUER", default_value = "platform", value_name = "TEXT", value_parser = issuer)]
+    pub jwt_issuer: String,
     /// Lifetime of an access token, in minutes
     #[arg(long, env = "ACCESS_TOKEN_MINUTES", default_value = "15", value_name = "N", value_parser = between(1_u64, 1440))]
     pub access_token_minutes: u64,
@@ -161,6 +170,9 @@ pub struct AuthSettings {
     /// Also store sessions in an HttpOnly cookie, for pages of the same site; not with ALLOWED_ORIGINS=*
     #[arg(long, env = "COOKIE_SESSIONS", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub cookie_sessions: bool,
+    /// Who can create accounts: everyone (open), everyone, but a platform admin lets them in (approval), or only platform admins (closed)
+    #[arg(long, env = "REGISTRATION", default_value = "closed", value_name = "WHO")]
+    pub registration: Registration,
     /// See [`PasswordSettings`].
     #[command(flatten)]
     pub passwords: PasswordSettings,
@@ -168,7 +180,12 @@ pub struct AuthSettings {
 
 impl AuthSettings {
     pub(super) fn jwt_keys(&self) -> Result<JwtKeys, ConfigError> {
-        JwtKeys::parse(self.jwt_secret.as_ref(), self.jwt_secrets_old.as_ref())
+        Ok(self.signed(JwtKeys::parse(self.jwt_secret.as_ref(), self.jwt_secrets_old.as_ref())?))
+    }
+
+    /// The keys with how they are used.
+    pub(super) fn signed(&self, keys: JwtKeys) -> JwtKeys {
+        keys.signing(self.jwt_algorithm, &self.jwt_issuer)
     }
 
     /// A browser adds the cookie to the requests of every page that may call the API, so these have to be listed.
@@ -194,6 +211,7 @@ impl AuthSettings {
             refresh_token_life: Duration::from_secs(24 * 60 * 60 * self.refresh_token_days),
             sockets_end_with_token: self.sockets_end_with_token,
             cookie_sessions: self.cookie_sessions,
+            registration: self.registration,
         }
     }
 }
@@ -283,11 +301,18 @@ pub struct EventSettings {
     /// How old an event may be for subscriptions to resume after it, in hours; a job keeps its history
     #[arg(long, env = "EVENT_RETENTION_HOURS", default_value = "72", value_name = "N", value_parser = between(1_u64, 8760))]
     pub event_retention_hours: u64,
+    /// How long the audit log is kept, in days; it is removed month by month
+    #[arg(long, env = "AUDIT_RETENTION_DAYS", default_value = "30", value_name = "N", value_parser = between(1_u64, 3650))]
+    pub audit_retention_days: u64,
 }
 
 impl EventSettings {
     pub(super) fn config(self) -> EventsConfig {
         EventsConfig { retention: Duration::from_secs(60 * 60 * self.event_retention_hours) }
+    }
+
+    pub(super) fn audit(self) -> AuditConfig {
+        AuditConfig { retention: Duration::from_secs(24 * 60 * 60 * self.audit_retention_days) }
     }
 }
 
@@ -313,6 +338,12 @@ impl LogSettings {
 
 fn address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| "an IP address, such as 0.0.0.0, 127.0.0.1 or ::".to_owned())
+}
+
+/// Not empty, and short enough for a header.
+fn issuer(text: &str) -> Result<String, String> {
+    let legal = (1..=200).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
+    if legal { Ok(text.to_owned()) } else { Err("1 to 200 characters without spaces, such as a URL".to_owned()) }
 }
 
 fn between_one_and(most: u32) -> impl Fn(&str) -> Result<NonZeroU32, String> + Clone + Send + Sync + 'static {

@@ -12,6 +12,29 @@ pub enum ExecutorMode {
     Local,
 }
 
+/// Whether people can create accounts for themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Registration {
+    /// Everybody can, and uses the platform at once.
+    Open,
+    /// Everybody can, and a platform admin lets them in.
+    Approval,
+    /// Only platform admins create accounts.
+    Closed,
+}
+
+/// How access tokens are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum)]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256: only who has the secret can verify tokens.
+    #[default]
+    #[value(name = "HS256")]
+    Hs256,
+    /// Ed25519: other services can verify tokens with the public keys, which the server publishes.
+    #[value(name = "EdDSA")]
+    EdDsa,
+}
+
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {

@@ -6,14 +6,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 
-use super::model::{Blob, BlobOutline, Commit, ConfigFile, Selection};
+use super::model::{Blob, BlobOutline, Commit, Commits, ConfigFile, Selection};
 use crate::db::coalesce::{ByKey, Read};
 use crate::db::tables::{config_blobs, config_commits, config_files};
 use crate::db::{Lane, prepared};
 use crate::error::ApiError;
 use crate::graphql::cursor::Position;
 use crate::graphql::edges::{ListEdge, Order, Unique};
-use crate::graphql::keyset::{Condition, OrderDirection};
+use crate::graphql::keyset::Condition;
 use crate::ids::{CommitId, ConfigId, ConfigKind, ProjectId, ProjectKind};
 
 /// The config file with an id.
@@ -140,7 +140,7 @@ impl ListEdge for ConfigFilesOfProject {
     }
 }
 
-/// A config file's versions, newest first.
+/// A config file's versions, newest first by default.
 pub enum CommitsOfConfigFile {}
 
 impl ListEdge for CommitsOfConfigFile {
@@ -149,14 +149,21 @@ impl ListEdge for CommitsOfConfigFile {
     type SortedBy = (config_commits::created_at, config_commits::id);
     type Row = Commit;
     type Item = Commit;
-    type Filter = ();
-    const DIRECTION: OrderDirection = OrderDirection::Desc;
+    type Filter = Commits;
 
     fn parent(commit: &Commit) -> ConfigId {
         commit.config_file_id
     }
 
-    fn position(commit: &Commit, (): &()) -> Position {
+    fn order(commits: &Commits) -> Order<config_commits::table> {
+        Order::by::<Self::SortedBy>(commits.direction)
+    }
+
+    fn position(commit: &Commit, _: &Commits) -> Position {
         Position::at(commit.created_at, commit.id.uuid())
+    }
+
+    fn conditions(commits: &Commits) -> Vec<Condition<config_commits::table>> {
+        commits.conditions()
     }
 }

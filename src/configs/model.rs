@@ -16,6 +16,7 @@ use crate::graphql::cursor::Position;
 use crate::graphql::edges::{Order, Unique};
 use crate::graphql::keyset::{self, Condition, OrderDirection};
 use crate::graphql::search::Search;
+use crate::graphql::time::TimeRange;
 use crate::ids::{CommitId, ConfigId, GroupId, ProjectId, UserId};
 
 /// A config file of a project.
@@ -85,6 +86,8 @@ pub struct BlobOutline {
 /// What is needed to submit a commit.
 #[derive(Debug, Clone)]
 pub struct Submittable {
+    /// The file that it is a version of.
+    pub file: ConfigId,
     /// The project the file belongs to.
     pub project: ProjectId,
     /// The group the project belongs to.
@@ -98,15 +101,15 @@ pub struct Submittable {
 /// # Errors
 /// The database's.
 pub async fn submittable(conn: &mut AsyncPgConnection, id: CommitId) -> QueryResult<Option<Submittable>> {
-    let found: Option<(ProjectId, GroupId, String)> = config_commits::table
+    let found: Option<(ConfigId, ProjectId, GroupId, String)> = config_commits::table
         .inner_join(config_files::table.inner_join(projects::table))
         .inner_join(config_blobs::table)
         .filter(config_commits::id.eq(id))
-        .select((projects::id, projects::group_id, config_blobs::yaml))
+        .select((config_files::id, projects::id, projects::group_id, config_blobs::yaml))
         .first(conn)
         .await
         .optional()?;
-    Ok(found.map(|(project, group, yaml)| Submittable { project, group, yaml }))
+    Ok(found.map(|(file, project, group, yaml)| Submittable { file, project, group, yaml }))
 }
 
 /// The fields that a list of config files can be sorted by.
@@ -132,6 +135,34 @@ pub struct Selection {
     pub sort: SortBy,
     /// The order's direction.
     pub direction: OrderDirection,
+}
+
+/// Which versions of a config file, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Commits {
+    /// Only those by this user.
+    pub author: Option<UserId>,
+    /// Only those that were created within this time.
+    pub created: TimeRange,
+    /// Oldest or newest first.
+    pub direction: OrderDirection,
+}
+
+impl Commits {
+    /// The conditions that the versions meet.
+    pub fn conditions(&self) -> Vec<Condition<config_commits::table>> {
+        let mut conditions: Vec<Condition<config_commits::table>> = Vec::new();
+        if let Some(author) = self.author {
+            conditions.push(Box::new(config_commits::author_id.eq(author)));
+        }
+        if let Some(from) = self.created.from {
+            conditions.push(Box::new(config_commits::created_at.ge(from)));
+        }
+        if let Some(to) = self.created.to {
+            conditions.push(Box::new(config_commits::created_at.lt(to)));
+        }
+        conditions
+    }
 }
 
 type WithProject = InnerJoinQuerySource<config_files::table, projects::table>;

@@ -21,6 +21,7 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql, names};
 use crate::ids::{CommitId, ConfigId, ProjectId, ProjectKind, UserId};
 use crate::projects::loader::ProjectsById;
+use crate::projects::model as projects;
 
 /// The maximum length of a commit message in characters.
 const MAX_MESSAGE: usize = 500;
@@ -64,8 +65,8 @@ impl ConfigMutation {
     /// its line and column.
     ///
     /// Fails with NOT_FOUND if the project does not exist or you cannot see it, FORBIDDEN if you are not a manager or
-    /// an admin of its group, BAD_USER_INPUT for each invalid field, and CONFLICT if the project already has a config
-    /// file with this name.
+    /// an admin of its group, BAD_USER_INPUT for each invalid field, and CONFLICT if the project is archived or already
+    /// has a config file with this name.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn create_config_file(
         &self,
@@ -121,6 +122,7 @@ async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<Creat
     let (file, commit) = rows(project, actor, parsed.name, parsed.message, &parsed.blob);
     change
         .commit(async |writes| {
+            projects::begin_work(writes, project).await?;
             let taken = || {
                 let name = names::shown(&file.name);
                 ApiError::conflict(format!("a config file named {name} already exists in this project"))

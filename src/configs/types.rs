@@ -8,7 +8,7 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
-use self::filter::{ConfigFileFilter, ConfigFileOrder, selection};
+use self::filter::{ConfigCommitFilter, ConfigCommitOrder, ConfigFileFilter, ConfigFileOrder, selection};
 use super::documents::ConfigKind;
 use super::loader::{
     BlobOutlines, BlobsByHash, CommitsById, CommitsOfConfigFile, ConfigFilesById, ConfigFilesOfProject,
@@ -18,7 +18,7 @@ use super::model::{self, SortBy};
 use crate::auth::acting::PolicyExt;
 use crate::auth::policy::{Action, Scope};
 use crate::error::ApiError;
-use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::connection::{Connection, PageArgs, argument};
 use crate::graphql::edges;
 use crate::graphql::limits::AnswerExt;
 use crate::graphql::limits::directives::{connection_size, cost};
@@ -46,14 +46,10 @@ impl From<Arc<model::ConfigFile>> for ConfigFile {
     }
 }
 
-fn missing(id: impl std::fmt::Display) -> ApiError {
-    ApiError::internal(format!("{id} is referred to and not there"))
-}
-
 impl ConfigFile {
     async fn can_be_updated(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
         let project = self.0.project_id;
-        let group = ctx.read::<GroupOfProject>(project).await?.ok_or_else(|| missing(project))?;
+        let group = ctx.read_known::<GroupOfProject>(project).await?;
         Ok(ctx.check(Action::CreateConfigFile, Scope::within(group, project)).is_ok())
     }
 }
@@ -91,7 +87,8 @@ impl ConfigFile {
         head(ctx, self.0.id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// The versions of the config file, newest first.
+    /// The versions of the config file, newest first by default.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn commits(
         &self,
@@ -100,9 +97,14 @@ impl ConfigFile {
         #[graphql(desc = "Returns the versions that come after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the versions that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which versions to return; all of the config file by default.")] filter: Option<
+            ConfigCommitFilter,
+        >,
+        #[graphql(desc = "The order of the list; newest first by default.")] order_by: Option<ConfigCommitOrder>,
     ) -> ApiResult<Connection<ConfigCommit>> {
-        let args = PageArgs { first, after, last, before };
-        edges::list::<CommitsOfConfigFile, _>(ctx, self.0.id, (), args).await.graphql(ctx)
+        let (args, selected) =
+            (PageArgs { first, after, last, before }, filter::commits(filter, order_by).graphql(ctx)?);
+        edges::list::<CommitsOfConfigFile, _>(ctx, self.0.id, selected, args).await.graphql(ctx)
     }
 }
 
@@ -128,12 +130,12 @@ impl ConfigCommit {
     /// # Errors
     /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: CommitId) -> Result<Self, ApiError> {
-        ctx.read::<CommitsById>(id).await?.map(Self).ok_or_else(|| missing(id))
+        ctx.read_known::<CommitsById>(id).await.map(Self)
     }
 
     async fn outline(&self, ctx: &Context<'_>) -> Result<Arc<model::BlobOutline>, ApiError> {
         let hash = self.0.blob_sha256.clone();
-        ctx.read::<BlobOutlines>(hash).await?.ok_or_else(|| missing(self.0.id))
+        ctx.read::<BlobOutlines>(hash).await?.ok_or_else(|| ApiError::dangling(&self.0.id))
     }
 
     /// The YAML. Its size is checked before it is read.
@@ -141,7 +143,7 @@ impl ConfigCommit {
         let bytes = self.outline(ctx).await?.bytes;
         let room = ctx.take_answer_bytes(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         let hash = self.0.blob_sha256.clone();
-        let blob = ctx.read::<BlobsByHash>(hash).await?.ok_or_else(|| missing(self.0.id))?;
+        let blob = ctx.read::<BlobsByHash>(hash).await?.ok_or_else(|| ApiError::dangling(&self.0.id))?;
         room.keep();
         Ok(blob.yaml.clone())
     }
@@ -198,11 +200,7 @@ impl ConfigCommit {
     /// The config file that the version belongs to.
     async fn config_file(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<ConfigFile>> {
         let id = self.0.config_file_id;
-        ctx.read::<ConfigFilesById>(id)
-            .await
-            .and_then(|file| file.map(ConfigFile).ok_or_else(|| missing(id)))
-            .map(AtOnce)
-            .graphql(ctx)
+        ctx.read_known::<ConfigFilesById>(id).await.map(ConfigFile).map(AtOnce).graphql(ctx)
     }
 }
 
@@ -240,8 +238,10 @@ async fn projects(ctx: &Context<'_>, files: &[&ConfigFile]) -> Option<Vec<Projec
 }
 
 async fn commits(ctx: &Context<'_>, files: &[&ConfigFile]) -> Option<Vec<Connection<ConfigCommit>>> {
-    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(files, |file| edges::list::<CommitsOfConfigFile, _>(ctx, file.0.id, (), args.clone())).await
+    let given = ctx.field().arguments().ok()?;
+    let selected = filter::commits(argument(&given, "filter")?, argument(&given, "orderBy")?).ok()?;
+    let args = PageArgs::among(&given)?;
+    each(files, |file| edges::list::<CommitsOfConfigFile, _>(ctx, file.0.id, selected.clone(), args.clone())).await
 }
 
 async fn authors(ctx: &Context<'_>, commits: &[&ConfigCommit]) -> Option<Vec<User>> {
@@ -250,7 +250,7 @@ async fn authors(ctx: &Context<'_>, commits: &[&ConfigCommit]) -> Option<Vec<Use
 }
 
 async fn head(ctx: &Context<'_>, file: ConfigId) -> Result<ConfigCommit, ApiError> {
-    ctx.read::<HeadOfConfigFile>(file).await?.map(ConfigCommit).ok_or_else(|| missing(file))
+    ctx.read_known::<HeadOfConfigFile>(file).await.map(ConfigCommit)
 }
 
 /// The config files of a project.

@@ -12,6 +12,8 @@ diesel::table! {
         disabled_at -> Nullable<Timestamptz>,
         deleted_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        waiting -> Bool,
+        state -> Text,
     }
 }
 
@@ -27,6 +29,27 @@ diesel::table! {
         last_used_at -> Timestamptz,
         used_hashes -> Array<Bytea>,
         used_at -> Array<Timestamptz>,
+        user_agent -> Nullable<Text>,
+        address -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    password_resets (token_hash) {
+        token_hash -> Bytea,
+        user_id -> Uuid,
+        expires_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    user_settings (user_id) {
+        user_id -> Uuid,
+        theme -> Text,
+        language -> Nullable<Text>,
+        muted -> Array<Text>,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -57,6 +80,18 @@ diesel::table! {
         description -> Text,
         namespace -> Text,
         created_at -> Timestamptz,
+        archived_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    project_namespaces (namespace) {
+        namespace -> Text,
+        project_id -> Uuid,
+        applied -> Nullable<Text>,
+        removing -> Bool,
+        next_check_at -> Timestamptz,
+        attempts -> Integer,
     }
 }
 
@@ -68,18 +103,47 @@ diesel::table! {
         memory_bytes -> Nullable<BigInt>,
         concurrent_jobs -> Nullable<Integer>,
         updated_at -> Timestamptz,
+        storage_bytes -> Nullable<BigInt>,
+        queued_jobs -> Nullable<Integer>,
+        concurrent_jobs_per_user -> Nullable<Integer>,
+        queued_jobs_per_user -> Nullable<Integer>,
+        max_run_seconds -> Nullable<BigInt>,
     }
 }
 
 diesel::table! {
-    audit_log (id) {
+    project_schedules (project_id) {
+        project_id -> Uuid,
+        time_zone -> Text,
+        outside -> Text,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    schedule_windows (project_id, minutes) {
+        project_id -> Uuid,
+        minutes -> Int4range,
+    }
+}
+
+diesel::table! {
+    audit_log (id, at) {
         id -> Uuid,
         at -> Timestamptz,
         actor_id -> Nullable<Uuid>,
         action -> Text,
-        subject -> Text,
+        subject -> Nullable<Text>,
         detail -> Jsonb,
         request_id -> Nullable<Text>,
+        outcome -> Text,
+        group -> Nullable<Uuid>,
+        project -> Nullable<Uuid>,
+        changes -> Jsonb,
+        times -> Integer,
+        credential -> Nullable<Text>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
     }
 }
 
@@ -160,6 +224,7 @@ diesel::table! {
         task_counts -> Nullable<Array<Integer>>,
         manifest_bytes -> Nullable<BigInt>,
         refused_since -> Nullable<Timestamptz>,
+        cancel_reason -> Nullable<Text>,
     }
 }
 
@@ -176,6 +241,82 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    user_identities (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        user_id -> Uuid,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    pending_sign_ins (state_hash) {
+        state_hash -> Bytea,
+        browser_hash -> Bytea,
+        provider -> Text,
+        return_to -> Text,
+        wants_code -> Bool,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sign_in_codes (code_hash) {
+        code_hash -> Bytea,
+        user_id -> Uuid,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    used_id_tokens (token_hash) {
+        token_hash -> Bytea,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    requests (id) {
+        id -> Uuid,
+        author_id -> Uuid,
+        tag -> Text,
+        title -> Text,
+        status -> Text,
+        group_id -> Nullable<Uuid>,
+        project_id -> Nullable<Uuid>,
+        wanted -> Nullable<Jsonb>,
+        applied_at -> Nullable<Timestamptz>,
+        resolved_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    request_messages (id) {
+        id -> Uuid,
+        request_id -> Uuid,
+        author_id -> Uuid,
+        text -> Text,
+        status -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    notifications (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        kind -> Text,
+        subject -> Text,
+        message -> Text,
+        created_at -> Timestamptz,
+        read_at -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::joinable!(group_members -> groups (group_id));
 diesel::joinable!(group_members -> users (user_id));
 diesel::joinable!(projects -> groups (group_id));
@@ -185,18 +326,35 @@ diesel::joinable!(config_commits -> config_blobs (blob_sha256));
 diesel::joinable!(jobs -> projects (project_id));
 diesel::joinable!(jobs -> users (submitted_by));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(sign_in_codes -> users (user_id));
+diesel::joinable!(user_identities -> users (user_id));
+diesel::joinable!(password_resets -> users (user_id));
+diesel::joinable!(user_settings -> users (user_id));
+diesel::joinable!(audit_log -> users (actor_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
+    password_resets,
+    user_settings,
     groups,
     group_members,
     projects,
     project_quotas,
+    project_namespaces,
+    project_schedules,
+    schedule_windows,
     audit_log,
+    requests,
+    request_messages,
+    notifications,
     idempotency_keys,
     config_blobs,
     config_files,
     config_commits,
     jobs,
     events,
+    user_identities,
+    pending_sign_ins,
+    sign_in_codes,
+    used_id_tokens,
 );

@@ -205,6 +205,13 @@ impl<E> Member<E> {
         self.inbox.empty().await;
     }
 
+    /// The last event that was delivered, whomever it concerned: whatever this feed has heard of is not later.
+    pub fn tip(&self) -> Seq {
+        // An event is put into the inboxes before it is recorded, both under this lock.
+        let _members = self.line.members();
+        (*self.line.tip.borrow()).unwrap_or_default()
+    }
+
     /// The next item for this feed, which has delivered everything that concerns it up to `settled`.
     pub(super) async fn take(&self, settled: Seq) -> News<Logged<E>> {
         self.inbox.take(settled).await

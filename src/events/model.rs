@@ -56,8 +56,14 @@ pub struct Row {
 }
 
 impl Row {
-    pub(super) const fn seq(&self) -> Seq {
+    /// Its number.
+    pub const fn seq(&self) -> Seq {
         Seq(self.seq)
+    }
+
+    /// The id of its subject.
+    pub const fn subject(&self) -> Uuid {
+        self.subject
     }
 
     /// The event, if this version can read it.

@@ -8,6 +8,7 @@ mod wake;
 
 use futures::future::BoxFuture;
 
+pub use capacity::Nodes;
 pub use scheduler::Scheduler;
 pub use trial::{Objection, Part, Trial};
 pub use wake::Wake;

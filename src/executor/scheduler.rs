@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, ResourceExt};
 
+use super::capacity::Nodes;
 use super::{Created, Deleted, Executor, Part, Target, Trial, trial};
 use crate::cluster::crd::FlashJob;
 use crate::cluster::names::JOB_LABEL;
@@ -14,12 +15,13 @@ use crate::cluster::{Cluster, ClusterError, namespaces};
 #[derive(Clone)]
 pub struct Scheduler {
     cluster: Cluster,
+    nodes: Nodes,
 }
 
 impl Scheduler {
-    /// Sends jobs to `cluster`.
-    pub fn new(cluster: Cluster) -> Self {
-        Self { cluster }
+    /// Sends jobs to `cluster`, whose nodes are `nodes`.
+    pub fn new(cluster: Cluster, nodes: Nodes) -> Self {
+        Self { cluster, nodes }
     }
 
     fn jobs(&self, namespace: &str) -> Api<FlashJob> {
@@ -79,7 +81,7 @@ impl Executor for Scheduler {
         job: &'a FlashJob,
         part: Part,
     ) -> BoxFuture<'a, Result<Trial, ClusterError>> {
-        trial::run(&self.cluster, target, job, part).boxed()
+        trial::run((&self.cluster, &self.nodes), target, job, part).boxed()
     }
 
     fn delete<'a>(&'a self, target: &'a Target, uid: Option<&'a str>) -> BoxFuture<'a, Result<Deleted, ClusterError>> {

@@ -15,7 +15,7 @@ use kube::Resource;
 use serde::Serialize;
 
 use super::Target;
-use super::capacity;
+use super::capacity::Nodes;
 use super::references::{self, Key, Kind, Missing, Reference};
 use crate::cluster::crd::FlashJob;
 use crate::cluster::error::Refusal;
@@ -68,11 +68,16 @@ pub enum Part {
 ///
 /// # Errors
 /// The cluster could not be asked, or not within a few seconds; nothing is known about the job in that case.
-pub(super) async fn run(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part) -> Result<Trial, ClusterError> {
+pub(super) async fn run(
+    (cluster, nodes): (&Cluster, &Nodes),
+    target: &Target,
+    job: &FlashJob,
+    part: Part,
+) -> Result<Trial, ClusterError> {
     let tried = async {
         let mut has_namespace = false;
         loop {
-            match try_once(cluster, target, job, part).await {
+            match try_once((cluster, nodes), target, job, part).await {
                 Err(ClusterError::NotFound(_)) if !has_namespace => {
                     has_namespace = true;
                     namespaces::ensure(cluster, &target.namespace, target.project).await?;
@@ -98,7 +103,12 @@ fn lacks_own_class(refusal: &Refusal) -> bool {
     queues::QUEUES.into_iter().any(of_queue)
 }
 
-async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part) -> Result<Trial, ClusterError> {
+async fn try_once(
+    (cluster, nodes): (&Cluster, &Nodes),
+    target: &Target,
+    job: &FlashJob,
+    part: Part,
+) -> Result<Trial, ClusterError> {
     let pods = distinct(&job.spec.tasks);
     let object = async {
         match part {
@@ -114,12 +124,7 @@ async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part
         })
         .collect();
     let pods_tried = stream::iter(calls).buffered(AT_ONCE).collect::<Vec<_>>();
-    let (object, mut answers, missing, too_large) = tokio::join!(
-        object,
-        pods_tried,
-        missing(cluster, target, &pods, part),
-        too_large(cluster, &job.spec.tasks, &pods, part)
-    );
+    let (object, mut answers, missing) = tokio::join!(object, pods_tried, missing(cluster, target, &pods, part));
     answers.insert(0, (None, object));
 
     let mut trial = Trial::default();
@@ -148,30 +153,13 @@ async fn try_once(cluster: &Cluster, target: &Target, job: &FlashJob, part: Part
         }
     }
     trial.warnings.extend(missing);
-    trial.warnings.extend(too_large);
+    if part == Part::Whole {
+        trial.warnings.extend(nodes.warnings(&job.spec.tasks, &pods));
+    }
     match unknown {
         // A known rejection stands, whatever the other results are.
         Some(error) if trial.objections.is_empty() => Err(error),
         Some(_) | None => Ok(trial),
-    }
-}
-
-/// A warning for each different task that fits on no node; none if the nodes cannot be read.
-async fn too_large(
-    cluster: &Cluster,
-    tasks: &[PodTemplateSpec],
-    distinct: &[(usize, &PodTemplateSpec)],
-    part: Part,
-) -> Vec<String> {
-    match part {
-        Part::Pods => Vec::new(),
-        Part::Whole => match capacity::nodes(cluster).await {
-            Ok(nodes) => capacity::warnings(&nodes, tasks, distinct),
-            Err(error) => {
-                tracing::debug!(%error, "the nodes of the cluster could not be read");
-                Vec::new()
-            }
-        },
     }
 }
 

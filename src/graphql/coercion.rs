@@ -9,7 +9,7 @@ use async_graphql::parser::types::{BaseType, Type, VariableDefinition};
 use async_graphql::{Name, Number, Positioned, Value, Variables};
 
 use super::names::shown;
-use super::validation::{InputRule, Inputs, Scalar, TypeRule, TypeSystem, did_you_mean};
+use super::validation::{InputRule, Inputs, Scalar, TypeRule, TypeSystem, did_you_mean, input_field};
 use super::{place, scalars};
 use crate::error::{ApiError, ApiErrors};
 
@@ -209,7 +209,7 @@ impl Coercion<'_> {
             }
         }
         for field in given.keys() {
-            let likely = did_you_mean(field, fields.keys().map(Name::as_str));
+            let likely = input_field(self.types, field, fields);
             self.path.push(cut(field));
             self.refuse_likely(format!("is not a field of {name}"), &likely);
             self.path.pop();

@@ -11,6 +11,7 @@ const SDL: &str = "
     enum Kind { CAT DOG }
     input Where { name: String kind: Kind! = DOG age: Int! nested: Where ids: [ID!] }
     input One @oneOf { a: Int b: String }
+    input Ask { by: One! limit: Int }
     scalar Quantity
 ";
 
@@ -37,6 +38,15 @@ fn takes(ty: &str, given: Json, value: Json) {
 #[track_caller]
 fn refuses(ty: &str, given: Json) -> String {
     coerced(&format!("$v: {ty}"), json!({ "v": given })).unwrap_err().join("\n")
+}
+
+#[test]
+fn a_field_that_stands_a_level_too_high_is_told_where_it_belongs() {
+    insta::assert_snapshot!(refuses("Ask", json!({ "b": "x" })), @r#"
+    in.v.by: by is required (One!)
+    in.v.b: b is not a field of Ask. Did you mean "by.b"?
+    "#);
+    insta::assert_snapshot!(refuses("Ask", json!({ "by": { "a": 1 }, "limits": 1 })), @r#"in.v.limits: limits is not a field of Ask. Did you mean "limit"?"#);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::errors::RequestId;
 use super::loaders::Loaders;
 use crate::db::Db;
-use crate::error::ApiError;
+use crate::error::{ApiError, Denied};
 
 /// The parts of a request that every module needs.
 pub trait RequestExt {
@@ -49,6 +49,31 @@ impl RequestExt for Context<'_> {
     async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         // It is never closed.
         self.data_opt::<Turns>()?.0.acquire().await.ok()
+    }
+}
+
+type Listener = dyn Fn(&ApiError, Denied) + Send + Sync;
+
+/// What is told of everything that the fields of a mutation were denied; part of the data of such a request.
+pub struct OnDenied(Box<Listener>);
+
+impl OnDenied {
+    /// Calls this.
+    pub fn by(call: impl Fn(&ApiError, Denied) + Send + Sync + 'static) -> Self {
+        Self(Box::new(call))
+    }
+
+    /// Tells of this error.
+    pub fn tell(&self, error: &ApiError) {
+        if let Some(denied) = error.denied {
+            (self.0)(error, denied);
+        }
+    }
+}
+
+impl fmt::Debug for OnDenied {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("OnDenied")
     }
 }
 

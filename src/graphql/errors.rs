@@ -4,6 +4,7 @@ use async_graphql::{
     Context, Error, ErrorExtensionValues, ErrorExtensions, PathSegment, Pos, Response, ServerError, Value,
 };
 
+use super::context::OnDenied;
 use crate::db::error_chain;
 use crate::error::{ApiError, ApiErrors, Code};
 
@@ -57,6 +58,9 @@ fn of_field(error: ApiError, ctx: &Context<'_>) -> ServerError {
 }
 
 fn told(error: ApiError, ctx: &Context<'_>) -> Error {
+    if let Some(on_denied) = ctx.data_opt::<OnDenied>() {
+        on_denied.tell(&error);
+    }
     let request = ctx.data_opt::<RequestId>();
     graphql_error(error, request)
 }

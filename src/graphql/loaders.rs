@@ -7,6 +7,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::hash_map::Entry;
+use std::fmt::Display;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -310,6 +311,22 @@ pub trait ReadExt {
         keys: &[R::Key],
     ) -> impl Future<Output = Result<Vec<Option<R::Value>>, ApiError>> + Send;
 
+    /// The value of a key that something refers to, and that therefore has one.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), or `INTERNAL`: a foreign key is violated.
+    fn read_known<R: Read<Key: Display>>(&self, key: R::Key)
+    -> impl Future<Output = Result<R::Value, ApiError>> + Send;
+
+    /// The values of such keys, in this order.
+    ///
+    /// # Errors
+    /// As [`read_known`](Self::read_known).
+    fn read_all_known<R: Read<Key: Display>>(
+        &self,
+        keys: &[R::Key],
+    ) -> impl Future<Output = Result<Vec<R::Value>, ApiError>> + Send;
+
     /// Reads the value of `key` together with what this level needs, because a field below it will need it.
     ///
     /// # Errors
@@ -330,6 +347,15 @@ impl ReadExt for Context<'_> {
 
     async fn read_all<R: Read>(&self, keys: &[R::Key]) -> Result<Vec<Option<R::Value>>, ApiError> {
         loaders(self)?.read_all::<R>(keys).await
+    }
+
+    async fn read_known<R: Read<Key: Display>>(&self, key: R::Key) -> Result<R::Value, ApiError> {
+        self.read::<R>(key.clone()).await?.ok_or_else(|| ApiError::dangling(&key))
+    }
+
+    async fn read_all_known<R: Read<Key: Display>>(&self, keys: &[R::Key]) -> Result<Vec<R::Value>, ApiError> {
+        let found = self.read_all::<R>(keys).await?.into_iter().zip(keys);
+        found.map(|(value, key)| value.ok_or_else(|| ApiError::dangling(key))).collect()
     }
 
     fn foresee<R: Read>(&self, key: R::Key) -> Result<(), ApiError> {

@@ -51,6 +51,17 @@ pub fn prose(text: String, most: usize, field: &'static str) -> Result<String, A
     Ok(text)
 }
 
+/// Checks that somebody who deletes something has typed its name.
+///
+/// # Errors
+/// `BAD_USER_INPUT` with both names.
+pub fn confirmed(given: &str, name: &str, field: &'static str) -> Result<(), ApiError> {
+    if given == name {
+        return Ok(());
+    }
+    Err(ApiError::bad_input(field, format!("{} is not the name {}", shown(given), shown(name))))
+}
+
 /// A text of a client as shown in an error: quoted, escaped, truncated to 80 characters.
 pub fn shown(text: &str) -> String {
     let start: String = text.chars().take(80).collect();

@@ -1,4 +1,4 @@
-//! Where in an operation a variable is used: the path of the input that its value is for, such as `input.spec.image`.
+//! Where in an operation a variable is used: the path of the input that its value is for, such as `input.source.spec.image`.
 //! Problems with the value are reported there, like those with a value that is part of the document.
 
 use std::collections::HashSet;
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_field_is_called_by_its_last_name_and_the_indexes_after_it() {
         for (path, named) in [
-            ("input.spec.image", "image"),
+            ("input.source.spec.image", "image"),
             ("ids.3", "ids.3"),
             ("in.a.0.1", "a.0.1"),
             ("first", "first"),

@@ -1,6 +1,6 @@
 //! The custom scalars of the API.
 
-use async_graphql::{InputValueError, InputValueResult, Name, Scalar, ScalarType, Value};
+use async_graphql::{InputValueResult, Name, Scalar, ScalarType, Value};
 
 use super::names::shown;
 
@@ -53,7 +53,8 @@ impl ScalarType for FeedCursor {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::String(text) => Ok(Self(text)),
-            other => Err(InputValueError::expected_type(other)),
+            // No cursor, and refused as such by its feed.
+            other => Ok(Self(other.to_string())),
         }
     }
 
@@ -65,8 +66,12 @@ impl ScalarType for FeedCursor {
 /// Why a value is not a `scalar`, phrased to follow the name of its field; `None` if it is one, or if only a resolver can
 /// tell. Where it is used, the value is checked with everything else that depends on it.
 pub fn misfit(scalar: &str, value: &Value) -> Option<String> {
-    if scalar != "Quantity" || *value == Value::Null {
-        return None;
+    match (scalar, value) {
+        (_, Value::Null) => return None,
+        ("FeedCursor", Value::String(_)) => return None,
+        ("FeedCursor", other) => return Some(format!("was {}; it must be a string", shown(&other.to_string()))),
+        ("Quantity", _) => {}
+        _ => return None,
     }
     let Quantity(text) = Quantity::parse(value.clone()).ok()?;
     let allowed = "a number, optionally followed by a suffix such as m, k, M, G, Ki, Mi or Gi (500m, 1.5, 10Gi)";
@@ -83,7 +88,7 @@ pub fn misfit_id(text: &str) -> Option<String> {
 /// The key by which the serializer of a response recognizes a text that is already JSON.
 pub const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
 
-/// A Kubernetes object as JSON. It is kept as the text of the response: as a tree of values it would take many times as
+/// A JSON value, such as a Kubernetes object. It is kept as the text of the response: as a tree of values it would take many times as
 /// much memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(String);
@@ -106,7 +111,7 @@ pub fn json_text(value: &Value) -> Option<&str> {
     }
 }
 
-/// A Kubernetes object as a JSON value. It is not encoded as a string, so it needs no parsing, and it takes no
+/// A JSON value, such as a Kubernetes object. It is not encoded as a string, so it needs no parsing, and it takes no
 /// selection set.
 #[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
 impl ScalarType for Json {

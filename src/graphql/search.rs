@@ -11,9 +11,9 @@ const MAX_LENGTH: usize = 200;
 /// The maximum number of words of a search.
 const MAX_WORDS: usize = 16;
 
-/// A search for words, as a query of PostgreSQL's text search.
+/// A search for words.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Search(String);
+pub struct Search(Vec<String>);
 
 impl Search {
     /// Reads the search of a filter; `None` if there is none, or if it is blank, like an empty search box.
@@ -37,15 +37,26 @@ impl Search {
                 let message = format!("the search has {count} words; at most {MAX_WORDS} are allowed");
                 Err(ApiError::bad_input(field, message))
             }
-            // The words have no characters that mean something in a query.
-            _ => Ok(Some(Self(words.iter().map(|word| format!("'{word}':*")).collect::<Vec<_>>().join(" & ")))),
+            _ => Ok(Some(Self(words.into_iter().map(str::to_owned).collect()))),
         }
     }
 
     /// The condition that the words of `name` match. `name` is an expression on the tables `T`, as it is indexed.
     pub fn matches<T: 'static>(&self, name: &'static str) -> Condition<T> {
         let start = sql::<Bool>(&format!("name_words({name}) @@ to_tsquery('pg_catalog.simple', "));
-        Box::new(start.bind::<Text, _>(self.0.clone()).sql(")"))
+        Box::new(start.bind::<Text, _>(self.query()).sql(")"))
+    }
+
+    /// Whether the words of `label` match, like [`Search::matches`] in the database. A label is a name of ASCII letters,
+    /// digits and hyphens.
+    pub fn matches_label(&self, label: &str) -> bool {
+        let begins = |word: &str, start: &str| word.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start));
+        self.0.iter().all(|start| label.split('-').any(|word| begins(word, start)))
+    }
+
+    /// As a query of PostgreSQL's text search. The words have no characters that mean something in one.
+    fn query(&self) -> String {
+        self.0.iter().map(|word| format!("'{word}':*")).collect::<Vec<_>>().join(" & ")
     }
 }
 
@@ -55,7 +66,7 @@ mod tests {
 
     fn query(text: &str) -> Result<Option<String>, String> {
         let parsed = Search::parse(Some(text), "filter.search");
-        parsed.map(|search| search.map(|search| search.0)).map_err(|error| error.to_string())
+        parsed.map(|search| search.map(|search| search.query())).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -63,6 +74,13 @@ mod tests {
         assert_eq!(query("train-resnet 50").unwrap().unwrap(), "'train':* & 'resnet':* & '50':*");
         assert_eq!(query("Zürich 日本").unwrap().unwrap(), "'Zürich':* & '日本':*");
         assert_eq!(query("a'b | !c:* & (d)").unwrap().unwrap(), "'a':* & 'b':* & 'c':* & 'd':*");
+    }
+
+    #[test]
+    fn a_label_matches_by_the_beginnings_of_its_words() {
+        let matches = |text: &str| Search::parse(Some(text), "f").unwrap().unwrap().matches_label("train-resnet-50");
+        assert!(["res 50", "TRAIN", "5", "train-resnet-50", "50 train"].into_iter().all(matches));
+        assert!(!["net", "res 51", "trains", "tréin", "train-resnet-500"].into_iter().any(matches));
     }
 
     #[test]

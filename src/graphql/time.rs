@@ -40,6 +40,16 @@ impl TimeRange {
             _ => Ok(Self { from, to }),
         }
     }
+
+    /// Whether it has no end.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether `moment` is within it.
+    pub fn contains(&self, moment: DateTime<Utc>) -> bool {
+        self.from.is_none_or(|from| from <= moment) && self.to.is_none_or(|to| moment < to)
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +62,9 @@ mod tests {
         let range = |from, to| TimeRange::parse(Some(TimeRangeInput { from, to }), "filter.submittedAt");
         assert_eq!(range(at(1), at(1)).unwrap(), TimeRange { from: at(1), to: at(1) });
         assert_eq!(range(None, at(1)).unwrap().from, None);
+        let (some, moment) = (range(at(1), at(3)).unwrap(), |seconds| at(seconds).unwrap());
+        assert_eq!([0, 1, 2, 3].map(|second| some.contains(moment(second))), [false, true, true, false]);
+        assert!(TimeRange::default().is_everything() && TimeRange::default().contains(moment(0)));
         let refused = range(at(1), at(0)).unwrap_err();
         insta::assert_snapshot!(format!("{}: {refused}", refused.field.as_deref().unwrap_or_default()), @"filter.submittedAt.to: 1970-01-01T00:00:00+00:00 is before 1970-01-01T00:00:01+00:00, the beginning of the range; it must be the same or later");
     }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use futures::{FutureExt, TryFutureExt};
 
-use super::model::{self, Group, Member, Memberships, Selection};
+use super::model::{self, Group, Member, Memberships, Selection, UserMemberships};
 use crate::auth::policy::Visible;
 use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
@@ -75,7 +75,7 @@ impl ListEdge for MembersOfGroup {
     }
 }
 
-/// The memberships of a user in the groups that the viewer can see, oldest first. Viewers with the same groups share the
+/// The memberships of a user in the groups that the viewer can see, oldest first by default. Viewers with the same groups share the
 /// statement; within a request there is one viewer.
 pub enum MembershipsOfUser {}
 
@@ -85,21 +85,22 @@ impl ListEdge for MembershipsOfUser {
     type SortedBy = (group_members::joined_at, group_members::group_id);
     type Row = Member;
     type Item = Member;
-    type Filter = Visible;
+    type Filter = UserMemberships;
 
     fn parent(member: &Member) -> UserId {
         member.user_id
     }
 
-    fn position(member: &Member, _: &Visible) -> Position {
+    fn order(memberships: &UserMemberships) -> Order<group_members::table> {
+        Order::by::<Self::SortedBy>(memberships.selected.direction)
+    }
+
+    fn position(member: &Member, _: &UserMemberships) -> Position {
         Position::at(member.joined_at, member.group_id.uuid())
     }
 
-    fn conditions(visible: &Visible) -> Vec<Condition<group_members::table>> {
-        match visible {
-            Visible::Everything => Vec::new(),
-            Visible::Groups(groups) => vec![Box::new(group_members::group_id.eq_any(groups.clone()))],
-        }
+    fn conditions(memberships: &UserMemberships) -> Vec<Condition<group_members::table>> {
+        memberships.conditions()
     }
 }
 

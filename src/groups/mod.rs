@@ -1,6 +1,7 @@
 //! Groups of users, which projects belong to.
 
 pub mod loader;
+pub mod members;
 pub mod model;
 pub mod mutation;
 pub mod query;

@@ -1,5 +1,7 @@
 //! The rows of groups and the SQL for them.
 
+pub mod members;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -8,7 +10,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::auth::policy::Visible;
 use crate::auth::principal::GroupRole;
 use crate::change::Writes;
-use crate::db::tables::{group_members, groups, users};
+use crate::db::tables::{group_members, groups, projects, users};
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, Condition, OrderDirection};
 use crate::graphql::search::Search;
@@ -49,14 +51,14 @@ pub struct Member {
 pub struct Memberships {
     /// Only with one of these roles.
     pub roles: Option<Vec<GroupRole>>,
-    /// Only of users whose username and display name match.
+    /// Only those whose other end matches: the username and display name of a member, or the name of a user's group.
     pub search: Option<Search>,
     /// Oldest or newest first.
     pub direction: OrderDirection,
 }
 
 impl Memberships {
-    /// The conditions that the memberships meet.
+    /// The conditions that the memberships of a group meet.
     pub fn conditions(&self) -> Vec<Condition<group_members::table>> {
         let mut conditions: Vec<Condition<group_members::table>> = Vec::new();
         if let Some(roles) = &self.roles {
@@ -66,6 +68,33 @@ impl Memberships {
             let found =
                 users::table.filter(search.matches("users.username || ' ' || users.display_name")).select(users::id);
             conditions.push(Box::new(group_members::user_id.eq_any(found)));
+        }
+        conditions
+    }
+}
+
+/// Which memberships of a user, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserMemberships {
+    /// Only those in these groups.
+    pub visible: Visible,
+    /// Only these of them.
+    pub selected: Memberships,
+}
+
+impl UserMemberships {
+    /// The conditions that the memberships meet.
+    pub fn conditions(&self) -> Vec<Condition<group_members::table>> {
+        let mut conditions: Vec<Condition<group_members::table>> = Vec::new();
+        if let Visible::Groups(groups) = &self.visible {
+            conditions.push(Box::new(group_members::group_id.eq_any(groups.clone())));
+        }
+        if let Some(roles) = &self.selected.roles {
+            conditions.push(Box::new(group_members::role.eq_any(roles.clone())));
+        }
+        if let Some(search) = &self.selected.search {
+            let found = groups::table.filter(search.matches("groups.name")).select(groups::id);
+            conditions.push(Box::new(group_members::group_id.eq_any(found)));
         }
         conditions
     }
@@ -155,4 +184,85 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
 /// The database's; `groups_name_key` is the constraint that is violated if the name is taken.
 pub async fn insert(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
     diesel::insert_into(groups::table).values(group).execute(writes.conn()).await.map(drop)
+}
+
+/// Gives the user this role in the group with this name, as a provider says. A group admin stays one. Returns the number
+/// of changed memberships.
+///
+/// # Errors
+/// The database's.
+pub async fn provide(writes: &mut Writes<'_>, user: UserId, group: &str, role: GroupRole) -> QueryResult<usize> {
+    // Not diesel's builder, which has no condition on the update of a conflict from a selection.
+    diesel::sql_query(
+        "INSERT INTO group_members AS member (id, group_id, user_id, role)
+         SELECT $1, groups.id, $2, $3 FROM groups WHERE groups.name = $4
+             ON CONFLICT (group_id, user_id) DO UPDATE SET role = EXCLUDED.role
+          WHERE member.role NOT IN ('ADMIN', EXCLUDED.role)",
+    )
+    .bind::<diesel::sql_types::Uuid, _>(MembershipId::generate())
+    .bind::<diesel::sql_types::Uuid, _>(user)
+    .bind::<diesel::sql_types::Text, _>(role)
+    .bind::<diesel::sql_types::Text, _>(group)
+    .execute(writes.conn())
+    .await
+}
+
+/// Ends the membership of the user in the group with this name, as a provider says, unless they are a group admin.
+/// Returns the number of ended memberships.
+///
+/// # Errors
+/// The database's.
+pub async fn withdraw(writes: &mut Writes<'_>, user: UserId, group: &str) -> QueryResult<usize> {
+    let named = groups::table.filter(groups::name.eq(group)).select(groups::id);
+    let membership = group_members::table
+        .filter(group_members::user_id.eq(user).and(group_members::group_id.eq_any(named)))
+        .filter(group_members::role.ne(GroupRole::Admin));
+    diesel::delete(membership).execute(writes.conn()).await
+}
+
+/// The group, locked until the transaction ends: changes of its members wait for each other.
+///
+/// # Errors
+/// The database's.
+pub async fn lock(writes: &mut Writes<'_>, id: GroupId) -> QueryResult<Option<Group>> {
+    groups::table.find(id).select(Group::as_select()).for_no_key_update().first(writes.conn()).await.optional()
+}
+
+/// Like [`lock`], and nothing can be added that belongs to the group.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_whole(writes: &mut Writes<'_>, id: GroupId) -> QueryResult<Option<Group>> {
+    groups::table.find(id).select(Group::as_select()).for_update().first(writes.conn()).await.optional()
+}
+
+/// Writes the name and the description of a group.
+///
+/// # Errors
+/// The database's; `groups_name_key` is the constraint that is violated if the name is taken.
+pub async fn update(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
+    diesel::update(groups::table.find(group.id))
+        .set((groups::name.eq(&group.name), groups::description.eq(&group.description)))
+        .execute(writes.conn())
+        .await
+        .map(drop)
+}
+
+/// Deletes a group without projects, with its memberships.
+///
+/// # Errors
+/// The database's; a project of the group violates a foreign key.
+pub async fn delete(writes: &mut Writes<'_>, id: GroupId) -> QueryResult<()> {
+    diesel::delete(groups::table.find(id)).execute(writes.conn()).await.map(drop)
+}
+
+/// The number of projects of a group, and the names of the first few.
+///
+/// # Errors
+/// The database's.
+pub async fn projects_of(writes: &mut Writes<'_>, id: GroupId, few: i64) -> QueryResult<(i64, Vec<String>)> {
+    let of_group = projects::table.filter(projects::group_id.eq(id));
+    let count = of_group.count().get_result(writes.conn()).await?;
+    let names = of_group.order(projects::name).limit(few).select(projects::name).load(writes.conn()).await?;
+    Ok((count, names))
 }

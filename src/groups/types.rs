@@ -12,7 +12,7 @@ use self::filter::{MembershipFilter, MembershipOrder, memberships};
 use super::loader::{GroupsById, MembersOfGroup};
 use super::model::{self, Member};
 use crate::auth::acting::{CallerExt, PolicyExt};
-use crate::auth::policy::{Action, Scope};
+use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::GroupRole;
 use crate::error::ApiError;
 use crate::graphql::connection::{Connection, PageArgs, argument};
@@ -37,18 +37,13 @@ impl From<model::Group> for Group {
     }
 }
 
-fn missing(id: GroupId) -> ApiError {
-    ApiError::internal(format!("{id} is referred to and not there"))
-}
-
 impl Group {
     /// The group with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
     /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: GroupId) -> Result<Self, ApiError> {
-        let group = ctx.read::<GroupsById>(id).await?;
-        group.map(Self).ok_or_else(|| missing(id))
+        ctx.read_known::<GroupsById>(id).await.map(Self)
     }
 
     /// As [`Group::load`], for each of these ids.
@@ -56,8 +51,7 @@ impl Group {
     /// # Errors
     /// As [`Group::load`].
     pub async fn load_all(ctx: &Context<'_>, ids: &[GroupId]) -> Result<Vec<Self>, ApiError> {
-        let found = ctx.read_all::<GroupsById>(ids).await?.into_iter().zip(ids);
-        found.map(|(group, id)| group.map(Self).ok_or_else(|| missing(*id))).collect()
+        Ok(ctx.read_all_known::<GroupsById>(ids).await?.into_iter().map(Self).collect())
     }
 
     fn viewer_can(&self, ctx: &Context<'_>, action: Action) -> bool {
@@ -96,6 +90,26 @@ impl Group {
     /// Whether you can create projects in the group.
     async fn viewer_can_create_project(&self, ctx: &Context<'_>) -> bool {
         self.viewer_can(ctx, Action::CreateProject)
+    }
+
+    /// Whether you can change the name and the description of the group.
+    async fn viewer_can_update(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::UpdateGroup)
+    }
+
+    /// Whether you can delete the group once it has no projects.
+    async fn viewer_can_delete(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::DeleteGroup)
+    }
+
+    /// Whether you can add, change and remove members with the roles MEMBER and MANAGER.
+    async fn viewer_can_manage_members(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::AddGroupMembers)
+    }
+
+    /// Whether you can make users admins of the group, and change or remove its admins.
+    async fn viewer_can_appoint_admins(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::AppointGroupAdmin)
     }
 
     /// The memberships of the group, oldest first by default.
@@ -144,6 +158,15 @@ impl From<Arc<Member>> for Membership {
     }
 }
 
+impl Membership {
+    /// Only platform admins change and remove admins.
+    fn viewer_can(&self, ctx: &Context<'_>, action: Action) -> bool {
+        let scope = Scope::within(self.0.group_id, self.0.id);
+        let appoints = policy::to_grant(self.0.role).is_none_or(|action| ctx.check(action, scope).is_ok());
+        appoints && ctx.check(action, scope).is_ok()
+    }
+}
+
 /// Membership of a user in a group.
 #[Object]
 impl Membership {
@@ -171,6 +194,17 @@ impl Membership {
     async fn joined_at(&self) -> DateTime<Utc> {
         self.0.joined_at
     }
+
+    /// Whether you can change the role. The last admin of a group keeps the role nevertheless.
+    async fn viewer_can_set_role(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::SetGroupRole)
+    }
+
+    /// Whether you can remove the member from the group. The last admin of a group stays nevertheless. To leave a group
+    /// yourself, you do not need a permission.
+    async fn viewer_can_remove(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::RemoveGroupMember)
+    }
 }
 
 impl Written for Group {
@@ -182,6 +216,10 @@ impl Written for Group {
             "createdAt" => Part::column(|group, json| json.put(&group.0.created_at)),
             "viewerRole" => Part::scalar(|ctx, groups| roles(ctx, groups).boxed()),
             "viewerCanCreateProject" => Part::scalar(|ctx, groups| can(ctx, groups, Action::CreateProject).boxed()),
+            "viewerCanUpdate" => Part::scalar(|ctx, groups| can(ctx, groups, Action::UpdateGroup).boxed()),
+            "viewerCanDelete" => Part::scalar(|ctx, groups| can(ctx, groups, Action::DeleteGroup).boxed()),
+            "viewerCanManageMembers" => Part::scalar(|ctx, groups| can(ctx, groups, Action::AddGroupMembers).boxed()),
+            "viewerCanAppointAdmins" => Part::scalar(|ctx, groups| can(ctx, groups, Action::AppointGroupAdmin).boxed()),
             "members" => Part::one(|ctx, groups| members(ctx, groups).boxed()),
             "projects" => Part::one(|ctx, groups| projects(ctx, groups).boxed()),
             _ => return None,

@@ -112,18 +112,20 @@ pub(super) async fn authenticate<S: GraphqlService>(
 }
 
 /// The sender of one operation of a request whose credentials were rejected, if that does not matter for the operation.
+/// Otherwise, why it matters, if that is not what they were rejected for.
 pub(super) async fn sender_of<S: GraphqlService>(
     endpoint: &Endpoint<S>,
     credentials: Result<&Credentials<'_>, &'static str>,
     rejected: &Rejected,
     params: &Params,
     meta: &RequestMeta,
-) -> Option<S::Caller> {
+) -> Option<Result<S::Caller, Rejected>> {
     if !rejected.is_certain() {
         return None;
     }
     let service = endpoint.service();
     let nobody = service.authenticate(&Credentials::Nothing, &meta.peer).await.ok()?;
     let operation = endpoint.read(&nobody, params, meta).await?;
-    service.authenticate_anyway(credentials.unwrap_or(&Credentials::Nothing), &operation).await
+    let sender = service.authenticate_anyway(credentials.unwrap_or(&Credentials::Nothing), &operation).await?;
+    Some(sender.map_err(Rejected::Unauthenticated))
 }

@@ -20,7 +20,7 @@ use crate::http::endpoint::Endpoint;
 use crate::http::negotiate::{Format, MediaType, is_utf8, negotiate};
 use crate::http::operation::{Kind, Operation};
 use crate::http::params::{self, Params};
-use crate::http::service::{GraphqlService, Peer, RequestMeta, Transport};
+use crate::http::service::{Credentials, GraphqlService, Peer, RequestMeta, Transport};
 use crate::http::streaming::Streamed;
 use crate::http::{answer, csrf, multipart, rate_headers, request_id, sse, ws};
 
@@ -151,13 +151,15 @@ async fn answer<S: GraphqlService>(
     }
     let said = credentials(endpoint, &parts);
     let said = said.as_ref().map_err(|message| *message);
+    meta.credential = said.ok().and_then(Credentials::kind);
     let sender = authenticate(endpoint, said, &meta).await;
     match body {
         params::Body::Single(params) => {
             let caller = match sender {
                 Ok(caller) => caller,
                 Err(rejected) => match sender_of(endpoint, said, &rejected, &params, &meta).await {
-                    Some(caller) => caller,
+                    Some(Ok(caller)) => caller,
+                    Some(Err(rejected)) => return rejected.into_response(request_id, single(format)),
                     None => return rejected.into_response(request_id, single(format)),
                 },
             };
@@ -177,10 +179,10 @@ async fn answer<S: GraphqlService>(
             for params in list {
                 let sender = match &sender {
                     Ok(caller) => Ok(caller.clone()),
-                    Err(rejected) => {
-                        let sender = sender_of(endpoint, said, rejected, &params, &meta).await;
-                        sender.ok_or_else(|| rejected.error())
-                    }
+                    Err(rejected) => match sender_of(endpoint, said, rejected, &params, &meta).await {
+                        Some(sender) => sender.map_err(|rejected| rejected.error()),
+                        None => Err(rejected.error()),
+                    },
                 };
                 operations.push((params, sender));
             }
@@ -371,7 +373,7 @@ pub(super) fn peer(parts: &Parts) -> Peer {
     }
 }
 
-fn meta(parts: &Parts, request_id: &RequestId, transport: Transport) -> RequestMeta {
+pub(super) fn meta(parts: &Parts, request_id: &RequestId, transport: Transport) -> RequestMeta {
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     // The operations of a WebSocket have nothing but their arguments.
     let last_event = text("last-event-id").filter(|cursor| !cursor.is_empty() && transport != Transport::WebSocket);
@@ -384,5 +386,6 @@ fn meta(parts: &Parts, request_id: &RequestId, transport: Transport) -> RequestM
         traceparent: text("traceparent").map(Arc::from),
         tells_cost: text("graphql-cost").is_some_and(|value| value.eq_ignore_ascii_case("report")),
         cookie: None,
+        credential: None,
     }
 }

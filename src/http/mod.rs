@@ -10,6 +10,7 @@ mod credentials;
 mod csrf;
 pub mod documents;
 mod endpoint;
+mod export;
 mod graphql;
 mod lifecycle;
 mod multipart;
@@ -24,6 +25,7 @@ mod router;
 mod server;
 pub(crate) mod service;
 mod settings;
+mod sign_in;
 mod sse;
 mod streaming;
 pub(crate) mod telemetry;
@@ -36,8 +38,8 @@ pub use lifecycle::Lifecycle;
 pub use router::router;
 pub use server::serve;
 pub use service::{
-    Answer, Credentials, Deprecated, Frame, GraphqlService, Peer, ReadinessCheck, RequestMeta, Revocation,
-    SharedAnswer, Transport,
+    Answer, Credentials, Deprecated, Frame, GraphqlService, Lines, Peer, ReadinessCheck, Redirection, RequestMeta,
+    Revocation, SharedAnswer, SignInRequest, SignInStep, Span, Transport,
 };
 pub use settings::{HttpSettings, SocketSettings};
 pub use threads::Threads;

@@ -1,6 +1,10 @@
 //! Subscriptions as parts of one `multipart/mixed` response, by Apollo's protocol (`subscriptionSpec=1.0`): each part
 //! is `{"payload": …}`, `{}` is the heartbeat, and `payload: null` with errors means that the stream itself failed, and
-//! can be resumed after `extensions.cursor` if the error is retryable. The heartbeat has no room for a cursor.
+//! can be resumed after `extensions.cursor` if the error is retryable.
+//!
+//! The heartbeat has no room for a cursor. Apollo Client ignores a part only if it is exactly `{}`, and delivers any other
+//! as an event without data; Apollo iOS ends with an error at a part without `payload`, and at a part with another header
+//! than `Content-Type`. A client with a rare filter uses server-sent events or a WebSocket, or asks for `eventCursor`.
 
 use std::convert::Infallible;
 

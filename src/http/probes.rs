@@ -1,4 +1,5 @@
-//! Endpoints for operations: `/health`, `/ready`, `/metrics`; and the schema, for the code generators of clients.
+//! Endpoints for operations: `/health`, `/ready`, `/metrics`; the schema, for the code generators of clients; and the public
+//! keys of tokens, for other services.
 
 use axum::Json;
 use axum::extract::{Query, Request, State};
@@ -41,6 +42,18 @@ pub(super) async fn ready<S: GraphqlService>(State(endpoint): State<Endpoint<S>>
 pub(super) async fn metrics<S: GraphqlService>(State(endpoint): State<Endpoint<S>>) -> Response {
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     uncached((content_type, endpoint.service().render_metrics()))
+}
+
+/// `/.well-known/jwks.json`: the public keys with which other services verify access tokens. They change rarely, and a service
+/// that meets an unknown `kid` asks again.
+pub(super) async fn public_keys<S: GraphqlService>(State(endpoint): State<Endpoint<S>>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/jwk-set+json"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        // The keys are public, for pages too.
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    (headers, endpoint.service().public_keys().to_string()).into_response()
 }
 
 /// The query of `/schema.graphql`.

@@ -22,7 +22,9 @@ use crate::http::client_address::ClientAddress;
 use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
 use crate::http::settings::HttpSettings;
-use crate::http::{answer, client_address, compression, graphql, playground, probes, rate_headers, request_id};
+use crate::http::{
+    answer, client_address, compression, export, graphql, playground, probes, rate_headers, request_id, sign_in,
+};
 
 /// The routes of the server. The layers around them are one service without a box for each, and `/graphql`, which
 /// receives nearly all requests, is not looked up.
@@ -39,6 +41,10 @@ pub fn router<S: GraphqlService>(
         .route("/health", get(probes::health))
         .route("/ready", get(probes::ready::<S>))
         .route("/metrics", get(probes::metrics::<S>))
+        .route("/auth/oidc/start", get(sign_in::start::<S>))
+        .route("/auth/oidc/callback", get(sign_in::callback::<S>))
+        .route("/.well-known/jwks.json", get(probes::public_keys::<S>))
+        .route("/audit.ndjson", get(export::audit_log::<S>))
         .route("/", get(playground::index::<S>))
         .route("/playground/config.json", get(playground::config::<S>))
         .route("/{*path}", get(playground::file::<S>))

@@ -9,16 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Request, Response, Value};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
-use http::HeaderMap;
-use serde::Serialize;
+use http::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::graphql::context::Standing;
 use crate::graphql::errors::RequestId;
 use crate::graphql::executable::{Executed, was_executed};
 use crate::graphql::limits::{CallerLimits, CostTable, Deadline, Prepared, Principal};
 use crate::http::answer;
+use crate::trail::Credential;
 
 /// Runs GraphQL operations for a transport.
 ///
@@ -37,12 +40,12 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
 
     /// Authenticates the sender of this operation, whose credentials were `rejected`: nobody may be prevented from logging
     /// in, refreshing a session or logging out by the expired token that a client sends with every request. `None` if
-    /// the rejection stands.
+    /// the rejection stands; an error says better what is wrong.
     fn authenticate_anyway(
         &self,
         _credentials: &Credentials<'_>,
         _operation: &Prepared,
-    ) -> impl Future<Output = Option<Self::Caller>> + Send {
+    ) -> impl Future<Output = Option<Result<Self::Caller, ApiError>>> + Send {
         std::future::ready(None)
     }
 
@@ -96,17 +99,84 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
     /// anonymous one.
     fn revoked(&self, caller: &Self::Caller) -> impl Future<Output = Revocation> + Send + 'static;
 
+    /// Takes a step of a sign-in with a provider, and returns where the browser goes next.
+    fn sign_in(
+        &self,
+        _step: SignInStep,
+        _request: SignInRequest<'_>,
+    ) -> impl Future<Output = Result<Redirection, ApiError>> + Send {
+        std::future::ready(Err(ApiError::new(Code::NotFound, "this server has no sign-in providers")))
+    }
+
     /// The state of every dependency that the server needs, checked now.
     fn readiness(&self) -> impl Future<Output = Vec<ReadinessCheck>> + Send;
 
     /// The metrics in Prometheus' text format.
     fn render_metrics(&self) -> String;
 
+    /// The entries of the audit log in this span, as lines of JSON, for a caller who may export them. The stream is read
+    /// as fast as the client takes it. `None` if the service has no audit log.
+    fn audit_log(
+        &self,
+        _caller: &Self::Caller,
+        _span: Span,
+        _meta: &RequestMeta,
+    ) -> impl Future<Output = Result<Option<Lines>, ApiError>> + Send {
+        std::future::ready(Ok(None))
+    }
+
     /// The schema in SDL, with or without what is deprecated.
     fn sdl(&self, deprecated: Deprecated) -> Arc<str>;
 
+    /// The public keys that verify access tokens, as a JSON Web Key Set (RFC 7517): none if there are none.
+    fn public_keys(&self) -> serde_json::Value;
+
     /// The configuration of the playground, served as `/playground/config.json`; `None` disables the page.
     fn playground(&self) -> Option<serde_json::Value>;
+}
+
+/// A step of a sign-in with a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignInStep {
+    /// The browser wants to go to the provider.
+    Start,
+    /// It has come back.
+    Callback,
+}
+
+/// A request of a browser that signs in.
+#[derive(Debug)]
+pub struct SignInRequest<'a> {
+    /// The query string.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// Who sent it.
+    pub peer: Peer,
+    /// Returned as `X-Request-Id`.
+    pub request_id: &'a RequestId,
+}
+
+/// Where a browser goes next.
+#[derive(Debug)]
+pub struct Redirection {
+    /// The URL.
+    pub location: String,
+    /// Values of `Set-Cookie`.
+    pub cookies: Vec<HeaderValue>,
+}
+
+/// Lines of JSON.
+pub type Lines = BoxStream<'static, Result<Bytes, ApiError>>;
+
+/// A span of time: from the first moment, which is included, to the second, which is not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// The first moment; by default, there is none.
+    pub from: Option<DateTime<Utc>>,
+    /// The moment after the last; by default, the present.
+    pub to: Option<DateTime<Utc>>,
 }
 
 /// What a request says about its sender.
@@ -121,6 +191,15 @@ pub enum Credentials<'a> {
 }
 
 impl Credentials<'_> {
+    /// The kind, for the audit log.
+    pub const fn kind(&self) -> Option<Credential> {
+        match self {
+            Self::Nothing => None,
+            Self::Authorization(_) => Some(Credential::Session),
+            Self::Cookie(_) => Some(Credential::Cookie),
+        }
+    }
+
     /// The same, for longer than the request.
     pub fn into_owned(self) -> Credentials<'static> {
         match self {
@@ -185,6 +264,8 @@ pub struct RequestMeta {
     pub tells_cost: bool,
     /// The session cookie, if the response can set a new one.
     pub cookie: Option<Arc<str>>,
+    /// The kind of the credentials, whether they are valid or not.
+    pub credential: Option<Credential>,
 }
 
 /// The result of a query or a mutation.

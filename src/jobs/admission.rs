@@ -16,8 +16,8 @@ pub enum AdmissionRule {
     Priority,
     /// `queue` is the name of a queue in the cluster.
     Queue,
-    /// `source` is given, and describes something that can be run: a spec, or a commit of the project with a single Pod,
-    /// Job or FlashJob.
+    /// `source` describes something that can be run: a spec, or a commit of the project with a single Pod, Job or
+    /// FlashJob.
     Source,
     /// Every container has an image, and each image is a valid image reference.
     Image,
@@ -42,15 +42,19 @@ pub enum AdmissionRule {
     Size,
     /// The total resources of all tasks fit into the project's remaining quota.
     Quota,
+    /// The project is not archived, and a window of its schedule is open or jobs wait for one.
+    Project,
     /// The cluster accepts the job and its pods. The cluster is asked with a dry run, which passes the same admission
-    /// (Pod Security, limits, policies, webhooks) as a real request. Only checked by `previewJob` and by `submitJob`
-    /// with `dryRun`.
+    /// (Pod Security, limits, policies, webhooks) as a real request. Only checked by `previewJob`.
     Cluster,
 }
 
+/// The rules that depend on what happens in the project at the same time.
+const UNDER_LOCK: [AdmissionRule; 2] = [AdmissionRule::Quota, AdmissionRule::Project];
+
 impl AdmissionRule {
     /// Every rule, in the order of the verdicts.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::IdempotencyKey,
         Self::Name,
         Self::Priority,
@@ -66,6 +70,7 @@ impl AdmissionRule {
         Self::PodSafety,
         Self::Size,
         Self::Quota,
+        Self::Project,
         Self::Cluster,
     ];
 
@@ -90,7 +95,7 @@ impl AdmissionRule {
         }
     }
 
-    /// The rule that applies to a field of a spec or of overrides, such as `input.spec.resources.gpu`.
+    /// The rule that applies to a field of a spec or of overrides, such as `input.source.spec.resources.gpu`.
     fn of_field(field: &str) -> Self {
         let inside = field.strip_prefix("input.source.").or_else(|| field.strip_prefix("input.")).unwrap_or_default();
         let name = inside.split('.').nth(1).unwrap_or_default();
@@ -121,10 +126,35 @@ pub enum AdmissionOutcome {
 /// A problem with one part of the input.
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
 pub struct AdmissionProblem {
-    /// The path of the invalid input field, such as `input.spec.resources.gpu`; null if no single field is the cause.
+    /// The path of the invalid input field, such as `input.source.spec.resources.gpu`; null if no single field is the cause.
     pub field: Option<String>,
     /// A human-readable explanation that names the given value and the values that are allowed.
     pub message: String,
+    /// The line of the problem in the YAML of the commit, counted from 1; null if it has none.
+    pub line: Option<i32>,
+    /// The column of the problem in that line, counted from 1 in characters.
+    pub column: Option<i32>,
+}
+
+impl AdmissionProblem {
+    /// A problem that no single field of the input causes.
+    fn general(message: String) -> Self {
+        Self { field: None, message, line: None, column: None }
+    }
+
+    fn of(error: &ApiError) -> Self {
+        let place = error.place.map(|(line, column)| (saturated(line), saturated(column)));
+        Self {
+            field: error.field.as_deref().map(str::to_owned),
+            message: error.message.clone().into_owned(),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+        }
+    }
+}
+
+fn saturated(count: impl TryInto<i32>) -> i32 {
+    count.try_into().unwrap_or(i32::MAX)
 }
 
 /// The verdict on one admission rule.
@@ -197,30 +227,26 @@ impl Findings {
     pub fn verdicts(&self) -> Vec<AdmissionVerdict> {
         let verdict = |rule: AdmissionRule| {
             let of_rule = self.problems.iter().filter(|(failed, _)| *failed == rule);
-            let problem = |(_, error): &(AdmissionRule, ApiError)| AdmissionProblem {
-                field: error.field.as_deref().map(str::to_owned),
-                message: error.message.clone().into_owned(),
-            };
-            let mut problems: Vec<_> = of_rule.map(problem).collect();
+            let mut problems: Vec<_> = of_rule.map(|(_, problem)| AdmissionProblem::of(problem)).collect();
             let outcome = match (problems.is_empty(), self.skipped.contains(&rule)) {
                 (false, _) => AdmissionOutcome::Failed,
                 (true, true) => AdmissionOutcome::Skipped,
                 (true, false) => AdmissionOutcome::Passed,
             };
             let open = self.open.iter().filter(|(open, _)| *open == rule);
-            problems.extend(open.map(|(_, why)| AdmissionProblem { field: None, message: why.clone() }));
+            problems.extend(open.map(|(_, why)| AdmissionProblem::general(why.clone())));
             AdmissionVerdict { rule, outcome, problems }
         };
         AdmissionRule::ALL.map(verdict).into()
     }
 
-    /// `Ok` if every rule has passed, except that of the quota, which is checked under the project's lock when the row
-    /// is written.
+    /// `Ok` if every rule has passed, except those that are checked under the project's lock when the row is written: a
+    /// request that is repeated with its idempotency key gets its job although there is no room for another.
     ///
     /// # Errors
     /// The problems found.
     pub fn before_quota(self) -> Result<(), ApiErrors> {
-        let others = self.problems.into_iter().filter(|(rule, _)| *rule != AdmissionRule::Quota);
+        let others = self.problems.into_iter().filter(|(rule, _)| !UNDER_LOCK.contains(rule));
         let problems: Vec<_> = others.map(|(_, problem)| problem).collect();
         if problems.is_empty() { Ok(()) } else { Err(ApiErrors(problems)) }
     }
@@ -235,7 +261,7 @@ mod tests {
         let mut findings = Findings::default();
         let problem = |field: &'static str| ApiError::bad_input(field, "no");
         let fields = [
-            "input.spec.env.3.name",
+            "input.source.spec.env.3.name",
             "input.overrides.resources.gpu",
             "input.source.commitId",
             "input.source.spec.mounts.0.path",

@@ -1,10 +1,12 @@
 //! The events of a job, as stored in the event log.
 
+use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::phase::{JobEventKind, JobPhase};
 use crate::events::{About, Event};
-use crate::ids::{GroupId, JobId, JobKind, ProjectId, UserId};
+use crate::ids::{ConfigId, GroupId, JobId, JobKind, ProjectId, UserId};
 
 /// An event of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,46 @@ pub struct JobEvent {
     /// Human-readable explanation of the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What filters go by; `None` in an event of a version that did not write it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<Particulars>,
+}
+
+/// What a filter of jobs goes by, besides the phase and the owners of a job. None of it changes, except that an unfinished
+/// job finishes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Particulars {
+    /// The display name.
+    pub name: String,
+    /// The queue.
+    pub queue: String,
+    /// The config file that the job was made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_file: Option<Uuid>,
+    /// When it was submitted.
+    pub submitted_at: DateTime<Utc>,
+    /// When it finished; given in events with a final phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl Particulars {
+    /// Those of a job that has not finished.
+    pub fn of(name: &str, queue: &str, config_file: Option<ConfigId>, submitted_at: DateTime<Utc>) -> Self {
+        let (name, queue, config_file) = (name.to_owned(), queue.to_owned(), config_file.map(ConfigId::uuid));
+        Self { name, queue, config_file, submitted_at, finished_at: None }
+    }
+}
+
+impl JobEvent {
+    /// With what filters go by. `finished_at` is when the job has finished, if it has by now.
+    #[must_use]
+    pub fn about(self, job: &Particulars, finished_at: Option<DateTime<Utc>>) -> Self {
+        // In the resolution of the row.
+        let finished_at = finished_at.filter(|_| self.phase.is_terminal()).map(|at| at.trunc_subsecs(6));
+        Self { job: Some(Particulars { finished_at, ..job.clone() }), ..self }
+    }
 }
 
 impl Event for JobEvent {
@@ -54,12 +96,16 @@ mod tests {
             previous_phase: Some(JobPhase::Running),
             reason: Some("Preempted".into()),
             message: Some("stopped to make room".into()),
+            job: None,
         };
+        let submitted_at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let event =
+            event.about(&Particulars::of("train", "night", Some(ConfigId::from_uuid(Uuid::nil())), submitted_at), None);
         let kept = serde_json::to_value(&event).unwrap();
-        insta::assert_snapshot!(kept, @r#"{"kind":"PHASE_CHANGED","phase":"QUEUED","previousPhase":"RUNNING","reason":"Preempted","message":"stopped to make room"}"#);
+        insta::assert_snapshot!(kept, @r#"{"kind":"PHASE_CHANGED","phase":"QUEUED","previousPhase":"RUNNING","reason":"Preempted","message":"stopped to make room","job":{"name":"train","queue":"night","configFile":"00000000-0000-0000-0000-000000000000","submittedAt":"2027-01-15T08:00:00Z"}}"#);
         assert_eq!(serde_json::from_value::<JobEvent>(kept).unwrap(), event);
         let short: JobEvent = serde_json::from_value(json!({ "kind": "SUBMITTED", "phase": "SUBMITTED" })).unwrap();
-        assert_eq!((short.previous_phase, short.reason, short.message), (None, None, None));
+        assert_eq!((short.previous_phase, short.reason, short.message, short.job), (None, None, None, None));
     }
 
     #[test]

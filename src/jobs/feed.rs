@@ -7,70 +7,60 @@ use async_graphql::{Context, InputObject};
 
 use super::event::JobEvent;
 use super::loader::BriefById;
+use super::model::criteria::Criteria;
 use super::phase::JobPhase;
-use super::types::filter::not_mine;
+use super::types::filter::JobConditions;
 use super::{query, types};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope, Visible};
 use crate::auth::principal::Caller;
+use crate::configs::loader::ConfigFilesById;
 use crate::error::{ApiError, ApiErrors, both};
 use crate::events::{Logged, Topics};
 use crate::feeds::Feed;
 use crate::graphql::ids::{self, GivenId};
 use crate::graphql::loaders::ReadExt;
-use crate::ids::{GroupId, GroupKind, JobId, JobKind, ProjectId, ProjectKind, UserId, UserKind};
+use crate::ids::{JobId, JobKind, UserId};
 use crate::projects::loader::ProjectsById;
 
-/// Filters for job events. Fields that `JobFilter` has as well mean the same. Omitted fields do not filter; an event must
-/// match all fields that are given. For example, the jobs of a group that finish:
+/// Filters for job events. Fields that `JobFilter` has as well mean the same, at the time of the event: what happened to a
+/// job before it finished does not match `finishedAt`. Omitted fields do not filter; an event must match all fields that
+/// are given. For example, the jobs of a group that finish:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", phases: [SUCCEEDED, FAILED, CANCELLED]}`.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct JobEventFilter {
-    /// Only return events of jobs in this project.
-    pub project_id: Option<GivenId<ProjectKind>>,
-    /// Only return events of jobs in this group's projects.
-    pub group_id: Option<GivenId<GroupKind>>,
-    /// Only return events of these jobs: at most 1000.
+    /// The conditions that lists have as well.
+    #[graphql(flatten)]
+    pub conditions: JobConditions,
+    /// Only events of these jobs: at most 1000.
     pub job_ids: Option<Vec<GivenId<JobKind>>>,
-    /// Only return events of jobs that this user submitted.
-    pub submitted_by: Option<GivenId<UserKind>>,
-    /// Only return events of jobs that are in one of these phases after the event (`phase`) or were before it
-    /// (`previousPhase`). A list of the jobs in these phases can be kept up to date with this filter: it covers the jobs
-    /// that enter one of the phases and those that leave one.
+    /// Only events of jobs that are in one of these phases after the event (`phase`) or were before it (`previousPhase`).
+    /// A list of the jobs in these phases can be kept up to date with this filter: it covers the jobs that enter one of the
+    /// phases and those that leave one.
     pub phases: Option<Vec<JobPhase>>,
-    /// If true, only return events of jobs that you submitted.
-    #[graphql(default_with = "Some(false)")]
-    pub mine: Option<bool>,
 }
 
-/// What a subscriber selects: a [`JobEventFilter`] whose IDs are valid.
+/// What a subscriber selects: a [`JobEventFilter`] whose fields are valid.
 #[derive(Debug, Clone, Default)]
 struct Selected {
-    project_id: Option<ProjectId>,
-    group_id: Option<GroupId>,
+    criteria: Criteria,
     /// Without duplicates.
     job_ids: Option<Vec<JobId>>,
-    submitted_by: Option<UserId>,
     phases: Option<Vec<JobPhase>>,
-    mine: bool,
 }
 
 /// Maximum number of jobs in the filter of a subscription.
 const MAX_JOBS: usize = 1_000;
 
 impl JobEventFilter {
-    /// What it selects.
+    /// What the user `me` selects with it.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for each ID that is not valid, and if there are too many jobs.
-    fn selected(self) -> Result<Selected, ApiErrors> {
-        let project = ids::maybe(self.project_id.as_ref(), "filter.projectId");
-        let group = ids::maybe(self.group_id.as_ref(), "filter.groupId");
+    /// `BAD_USER_INPUT` for each field that is not valid, and if there are too many jobs.
+    fn selected(self, me: UserId) -> Result<Selected, ApiErrors> {
         let jobs = self.job_ids.as_deref().map(distinct).transpose();
-        let submitter = ids::maybe(self.submitted_by.as_ref(), "filter.submittedBy");
-        let ((project_id, group_id), (job_ids, submitted_by)) = both(both(project, group), both(jobs, submitter))?;
-        let mine = self.mine.unwrap_or(false);
-        Ok(Selected { project_id, group_id, job_ids, submitted_by, phases: self.phases, mine })
+        let (criteria, job_ids) = both(self.conditions.criteria(me), jobs)?;
+        Ok(Selected { criteria, job_ids, phases: self.phases })
     }
 }
 
@@ -89,7 +79,6 @@ fn distinct(given: &[GivenId<JobKind>]) -> Result<Vec<JobId>, ApiErrors> {
 /// A subscriber's view of job events.
 #[derive(Debug, Clone)]
 pub struct View {
-    viewer: UserId,
     filter: Selected,
     /// What the subscriber must be allowed to see because the filter names it, with the path in the filter.
     named: Box<[(Action, Scope, &'static str)]>,
@@ -104,18 +93,9 @@ impl View {
     /// # Errors
     /// `NOT_FOUND` if the filter names something that does not exist, `BAD_USER_INPUT` if it names too much.
     pub async fn open(ctx: &Context<'_>, filter: JobEventFilter) -> Result<Self, ApiErrors> {
-        let viewer = ctx.caller().principal()?.user;
-        let filter = filter.selected()?;
-        if filter.mine && filter.submitted_by.is_some_and(|user| user != viewer) {
-            return Err(not_mine().into());
-        }
+        let filter = filter.selected(ctx.caller().principal()?.user)?;
         let named = named(ctx, &filter).await?;
-        Ok(Self { viewer, filter, named, visible: Visible::Groups(Vec::new()) })
-    }
-
-    /// Whose jobs the filter selects, if only those of one person.
-    const fn submitter(&self) -> Option<UserId> {
-        if self.filter.mine { Some(self.viewer) } else { self.filter.submitted_by }
+        Ok(Self { filter, named, visible: Visible::Groups(Vec::new()) })
     }
 }
 
@@ -132,11 +112,11 @@ impl Feed for View {
     }
 
     fn topics(&self) -> Topics {
-        let Selected { project_id, group_id, job_ids, .. } = &self.filter;
-        match (job_ids, project_id, self.submitter(), group_id, &self.visible) {
+        let Selected { criteria: Criteria { project, group, submitted_by, .. }, job_ids, .. } = &self.filter;
+        match (job_ids, project, submitted_by, group, &self.visible) {
             (Some(jobs), ..) => Topics::subjects(jobs),
             (None, Some(project), ..) => Topics::Project(*project),
-            (None, None, Some(submitter), ..) => Topics::Person(submitter),
+            (None, None, Some(submitter), ..) => Topics::Person(*submitter),
             (None, None, None, Some(group), _) => Topics::Groups(vec![*group]),
             (None, None, None, None, Visible::Groups(groups)) => Topics::Groups(groups.clone()),
             (None, None, None, None, Visible::Everything) => Topics::Everything,
@@ -144,17 +124,15 @@ impl Feed for View {
     }
 
     fn shows(&self, Logged { about, event, .. }: &Logged<JobEvent>) -> bool {
-        let Selected { project_id, group_id, job_ids, phases, .. } = &self.filter;
+        let Selected { criteria, job_ids, phases } = &self.filter;
         let concerns = |phases: &Vec<JobPhase>| {
             let phase_before = event.previous_phase;
             phases.contains(&event.phase) || phase_before.is_some_and(|phase| phases.contains(&phase))
         };
         about.group.is_some_and(|group| self.visible.includes(group))
-            && project_id.is_none_or(|project| about.project == Some(project))
-            && group_id.is_none_or(|group| about.group == Some(group))
             && job_ids.as_ref().is_none_or(|jobs| jobs.iter().any(|job| job.uuid() == about.subject))
             && phases.as_ref().is_none_or(concerns)
-            && self.submitter().is_none_or(|submitter| about.person == Some(submitter))
+            && criteria.include(about, event.job.as_ref())
     }
 
     fn node(event: Arc<Logged<JobEvent>>) -> types::JobEvent {
@@ -164,13 +142,20 @@ impl Feed for View {
 
 async fn named(ctx: &Context<'_>, filter: &Selected) -> Result<Box<[(Action, Scope, &'static str)]>, ApiError> {
     let mut named = Vec::new();
-    if let Some(project) = filter.project_id {
+    let Criteria { project, group, config_file, .. } = &filter.criteria;
+    if let Some(project) = *project {
         let not_found = || ApiError::not_found("project", project).at("filter.projectId");
         let found = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?;
         named.push((Action::ViewProject, Scope::within(found.group_id, project), "filter.projectId"));
     }
-    if let Some(group) = filter.group_id {
+    if let Some(group) = *group {
         named.push((Action::ViewGroup, Scope::group(group), "filter.groupId"));
+    }
+    if let Some(file) = *config_file {
+        let not_found = || ApiError::not_found("config file", file).at("filter.configFileId");
+        let project = ctx.read::<ConfigFilesById>(file).await?.ok_or_else(not_found)?.project_id;
+        let group = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?.group_id;
+        named.push((Action::ViewConfigFile, Scope::within(group, file), "filter.configFileId"));
     }
     let jobs = filter.job_ids.as_deref().unwrap_or_default();
     // All are read with the first.
@@ -190,6 +175,7 @@ mod tests {
     use chrono::Utc;
 
     use crate::events::Seq;
+    use crate::ids::{GroupId, ProjectId};
     use crate::jobs::event::about;
     use crate::jobs::phase::JobEventKind;
 
@@ -201,12 +187,13 @@ mod tests {
             previous_phase: Some(JobPhase::Queued),
             reason: None,
             message: None,
+            job: None,
         };
         Logged { seq: Seq(1), at: Utc::now(), about, event }
     }
 
     fn view(visible: Visible, filter: Selected) -> View {
-        View { viewer: UserId::generate(), filter, named: Box::default(), visible }
+        View { filter, named: Box::default(), visible }
     }
 
     #[test]
@@ -226,11 +213,10 @@ mod tests {
         assert!(shows(Selected { phases: Some(vec![JobPhase::Running]), ..none.clone() }));
         assert!(shows(Selected { phases: Some(vec![JobPhase::Queued]), ..none.clone() }), "the job leaves it");
         assert!(!shows(Selected { phases: Some(vec![JobPhase::Submitted]), ..none.clone() }));
-        assert!(shows(Selected { submitted_by: event.about.person, ..none.clone() }));
-        assert!(!shows(Selected { submitted_by: Some(UserId::generate()), ..none.clone() }));
         assert!(shows(Selected { job_ids: Some(vec![event.subject()]), ..none.clone() }));
         assert!(!shows(Selected { job_ids: Some(vec![]), ..none.clone() }));
-        assert!(!shows(Selected { mine: true, ..none.clone() }));
-        assert!(!shows(Selected { project_id: Some(ProjectId::generate()), ..none }));
+        let of = |user| Criteria { submitted_by: Some(user), ..Criteria::default() };
+        assert!(shows(Selected { criteria: of(event.about.person.unwrap()), ..none.clone() }));
+        assert!(!shows(Selected { criteria: of(UserId::generate()), ..none }));
     }
 }

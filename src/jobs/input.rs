@@ -3,7 +3,6 @@
 use async_graphql::{InputObject, OneofObject};
 
 use super::draft::Door;
-use crate::error::ApiError;
 use crate::graphql::ids::GivenId;
 use crate::graphql::scalars::Quantity;
 use crate::ids::{CommitKind, JobKind, ProjectKind};
@@ -19,18 +18,8 @@ pub struct SubmitJobInput {
     /// Any text of 1 to 200 characters. If you repeat a request with the same key, the response of the first request is
     /// returned, so it is safe to retry a request that got no response.
     pub idempotency_key: Option<String>,
-    /// If true, validate the job and return the preview without submitting it, as `previewJob` does.
-    #[graphql(default_with = "Some(false)", deprecation = "Use the query `previewJob`.")]
-    pub dry_run: Option<bool>,
-    /// What the job runs: a commit of a config file, or a spec. Required, unless one of the deprecated fields `commitId`
-    /// and `spec` is given instead.
-    pub source: Option<JobSourceInput>,
-    /// The ID of the commit whose YAML contains the Pod, Job or FlashJob to run.
-    #[graphql(deprecation = "Use `source: {commitId: ...}`.")]
-    pub commit_id: Option<GivenId<CommitKind>>,
-    /// The job to run.
-    #[graphql(deprecation = "Use `source: {spec: ...}`.")]
-    pub spec: Option<JobSpecInput>,
+    /// What the job runs: a commit of a config file, or a spec.
+    pub source: JobSourceInput,
     /// The queue to submit the job to: the name of a ClusterResourceQueue in the cluster. Defaults to "configfile-job"
     /// for a commit and to "default-batch" for a spec.
     pub queue: Option<String>,
@@ -162,40 +151,12 @@ pub struct CancelJobInput {
     pub reason: Option<String>,
 }
 
-/// The source of a job, with the input field that it was given in.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// A commit.
-    Commit(GivenId<CommitKind>, &'static str),
-    /// A spec.
-    Spec(Box<JobSpecInput>, Door),
-}
-
-impl SubmitJobInput {
-    /// The source, which is taken out of the input.
-    ///
-    /// # Errors
-    /// `BAD_USER_INPUT` if there is none, or more than one.
-    pub fn take_source(&mut self) -> Result<Source, ApiError> {
-        let refused = |message: &'static str| Err(ApiError::bad_input("input.source", message));
-        match (self.source.take(), self.commit_id.take(), self.spec.take()) {
-            (Some(JobSourceInput::CommitId(id)), None, None) => Ok(Source::Commit(id, "input.source.commitId")),
-            (Some(JobSourceInput::Spec(spec)), None, None) => Ok(Source::Spec(spec, Door::Source)),
-            (None, Some(id), None) => Ok(Source::Commit(id, "input.commitId")),
-            (None, None, Some(spec)) => Ok(Source::Spec(Box::new(spec), Door::Spec)),
-            (None, None, None) => refused("source is required: give a commitId or a spec"),
-            (None, Some(_), Some(_)) => refused("both commitId and spec were given; give one of them in source"),
-            (Some(_), ..) => refused("source cannot be combined with the deprecated fields commitId and spec"),
-        }
-    }
-}
-
-impl Source {
+impl JobSourceInput {
     /// The input field of the source.
     pub const fn field(&self) -> &'static str {
         match self {
-            Self::Commit(_, field) => field,
-            Self::Spec(_, door) => door.root(),
+            Self::CommitId(_) => "input.source.commitId",
+            Self::Spec(_) => Door::Spec.root(),
         }
     }
 }

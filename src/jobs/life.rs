@@ -3,6 +3,17 @@
 //! Pure: no database, no cluster, no clock of its own. The submit worker and the watch both use it, under the row's
 //! lock, so the first of them to learn something reports it, and the other adds nothing. Changes of the tasks are
 //! reported by [`Life::telling`], which wraps every change of a row.
+//!
+//! What a row says about its state (`said_tests.rs`):
+//!
+//! | phase | `reason` and `message`: why it is in this phase | `pending_reason`: what it waits for now, as a sentence |
+//! |---|---|---|
+//! | SUBMITTED | why the cluster does not have it yet, in the cluster's words; nothing before the first attempt | the same for users, or nothing: it is being sent |
+//! | QUEUED | what was reported last: why it waits, was preempted or is retried; nothing if it only waits | the present reason, or nothing: it waits for its turn |
+//! | RUNNING | nothing; `PodRejected` with the cluster's words while it does not accept a pod | what one of its tasks waits for, or nothing |
+//! | final | why it ended: the cluster's words, the platform's, or those of the user who cancelled it | nothing |
+//!
+//! A message never stands without its reason. Why a user cancels a job is `cancel_reason` until it has ended.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -15,6 +26,7 @@ use crate::ids::JobId;
 mod placed;
 pub mod refused;
 mod retry;
+mod schedule;
 mod tasks;
 mod tellings;
 mod waiting;
@@ -106,6 +118,8 @@ pub mod reason {
     pub const DELETED: &str = "Deleted";
     /// The cluster rejects the object for good.
     pub const INVALID: &str = "Invalid";
+    /// No window of the project's schedule is open.
+    pub const OUTSIDE_SCHEDULE: &str = "OutsideSchedule";
     /// The cluster does not answer.
     pub const CLUSTER_UNAVAILABLE: &str = "ClusterUnavailable";
     /// The cluster does not accept the object at the moment.
@@ -263,7 +277,9 @@ impl Life {
             return over_time.into_iter().collect();
         }
         self.next_attempt_at = Some(again);
-        if !(self.is_unsent() || self.is_restarting()) || self.cancel_requested_at.is_some() {
+        // A running job is in the cluster, although the answer to its creation was lost.
+        let is_in_cluster = self.phase == JobPhase::Running || !(self.is_unsent() || self.is_restarting());
+        if is_in_cluster || self.cancel_requested_at.is_some() {
             return Vec::new();
         }
         let event = self.wait((Some(why.to_owned()), Some(message)));
@@ -284,7 +300,7 @@ impl Life {
     }
 
     fn cancelled(&mut self, now: DateTime<Utc>) -> Vec<NewEvent> {
-        let why = (Some(reason::CANCELLED.to_owned()), self.message.clone());
+        let why = (Some(reason::CANCELLED.to_owned()), self.cancel_reason.clone());
         let events = self.enter(JobPhase::Cancelled, why, now).into_iter().collect();
         self.next_attempt_at = None;
         events
@@ -333,15 +349,23 @@ impl Life {
     /// It waits for a different reason. Only a different reason is reported, not a different number in its message.
     fn wait(&mut self, (reason, message): Why) -> Option<NewEvent> {
         let sentence = waiting::of_object(reason.as_deref(), message.as_deref());
-        if sentence.is_some() {
+        let is_another = reason.is_some() && reason != self.reason;
+        if sentence.is_some() || is_another {
             self.pending_reason = sentence;
         }
-        if reason.is_none() || reason == self.reason {
+        if !is_another {
             return None;
         }
         self.reason.clone_from(&reason);
         self.message.clone_from(&message);
-        Some(NewEvent { kind: JobEventKind::Waiting, phase: self.phase, previous_phase: None, reason, message })
+        Some(NewEvent {
+            kind: JobEventKind::Waiting,
+            phase: self.phase,
+            previous_phase: None,
+            reason,
+            message,
+            job: None,
+        })
     }
 
     /// Enters a phase, if the step is allowed.
@@ -351,8 +375,11 @@ impl Life {
             return None;
         }
         self.phase = to;
-        let waits = (to == JobPhase::Queued).then(|| waiting::of_object(reason.as_deref(), message.as_deref()));
-        self.pending_reason = waits.flatten();
+        self.pending_reason = match to {
+            JobPhase::Queued => waiting::of_object(reason.as_deref(), message.as_deref()),
+            JobPhase::Running => self.what_a_task_waits_for(),
+            JobPhase::Submitted | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Cancelled => None,
+        };
         self.reason.clone_from(&reason);
         self.message.clone_from(&message);
         if to == JobPhase::Running {
@@ -363,13 +390,24 @@ impl Life {
             self.end_tasks();
         }
         self.next_attempt_at = self.due(now);
-        Some(NewEvent { kind: JobEventKind::PhaseChanged, phase: to, previous_phase: Some(from), reason, message })
+        Some(NewEvent {
+            kind: JobEventKind::PhaseChanged,
+            phase: to,
+            previous_phase: Some(from),
+            reason,
+            message,
+            job: None,
+        })
     }
 }
 
 #[cfg(test)]
 #[path = "life/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "life/said_tests.rs"]
+mod said_tests;
 
 #[cfg(test)]
 #[path = "life/told_tests.rs"]

@@ -20,10 +20,10 @@ use crate::ids::{GroupId, JobId, ProjectId, ProjectKind};
 use crate::jobs::model::found::{self, Found};
 use crate::jobs::model::list::{self, Selection};
 use crate::jobs::model::observed::Tasks;
-use crate::jobs::model::quota::{self, Usage};
+use crate::jobs::model::quota::{self, OfPerson, Usage};
 use crate::jobs::model::spec;
 use crate::jobs::model::task::Task;
-use crate::jobs::model::{self, Brief, Columns, Job, Row};
+use crate::jobs::model::{self, Brief, Columns, Job, ObjectBytes, Row};
 
 /// The full job with an id, with its project and its submitter.
 pub enum JobById {}
@@ -64,16 +64,15 @@ impl Read for JobObject {
     }
 }
 
-/// The size of a job's object in bytes, read before the object itself.
+/// The sizes of a job's object, read before the object itself.
 pub enum JobObjectBytes {}
 
 impl Read for JobObjectBytes {
     type Key = JobId;
-    type Value = usize;
+    type Value = ObjectBytes;
 
-    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, usize>, ApiError> {
-        let sizes = model::object_bytes(&mut *lane.lookup().await?, &keys).await?;
-        Ok(sizes.into_iter().map(|(job, bytes)| (job, usize::try_from(bytes).unwrap_or(usize::MAX))).collect())
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, ObjectBytes>, ApiError> {
+        Ok(model::object_bytes(&mut *lane.lookup().await?, &keys).await?.into_iter().collect())
     }
 }
 
@@ -87,19 +86,6 @@ impl Read for JobSpecs {
     async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, Arc<spec::Kept>>, ApiError> {
         let kept = spec::kept(&mut *lane.lookup().await?, &keys).await?;
         Ok(kept.into_iter().map(|kept| (kept.id, Arc::new(kept))).collect())
-    }
-}
-
-/// The size of a job's object as it is stored, in bytes, read before the object itself.
-pub enum JobStoredBytes {}
-
-impl Read for JobStoredBytes {
-    type Key = JobId;
-    type Value = usize;
-
-    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, usize>, ApiError> {
-        let sizes = spec::stored_bytes(&mut *lane.lookup().await?, &keys).await?;
-        Ok(sizes.into_iter().map(|(job, bytes)| (job, usize::try_from(bytes).unwrap_or(usize::MAX))).collect())
     }
 }
 
@@ -150,6 +136,25 @@ impl Read for QuotaOfProject {
 
     async fn read(lane: &Lane, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, Usage>, ApiError> {
         Ok(quota::usages(&mut *lane.lookup().await?, &keys).await?.into_iter().collect())
+    }
+}
+
+/// The users with the most unfinished jobs in a project, each with what these request.
+pub enum PeopleOfProject {}
+
+/// Maximum number of users of a project whose usage is listed.
+const MOST_PEOPLE: i64 = 100;
+
+impl Read for PeopleOfProject {
+    type Key = ProjectId;
+    type Value = Vec<OfPerson>;
+
+    async fn read(lane: &Lane, keys: Vec<ProjectId>) -> Result<ByKey<ProjectId, Vec<OfPerson>>, ApiError> {
+        let mut people: ByKey<ProjectId, Vec<OfPerson>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+        for (project, person) in quota::people(&mut *lane.lookup().await?, &keys, MOST_PEOPLE).await? {
+            people.entry(project).or_default().push(person);
+        }
+        Ok(people)
     }
 }
 

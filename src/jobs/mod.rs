@@ -10,6 +10,7 @@ pub(crate) mod loader;
 pub mod logs;
 pub mod model;
 pub(crate) mod mutation;
+pub(crate) mod opening;
 pub mod phase;
 pub(crate) mod preview;
 pub(crate) mod query;

@@ -8,16 +8,16 @@ use super::preview::{JobPreview, preview, submitter};
 use super::types::Job;
 use crate::auth::acting::CallerExt;
 use crate::error::{ApiError, ApiErrors};
-use crate::graphql::context::RequestExt;
 use crate::graphql::limits::directives::cost;
 use crate::graphql::{ApiResult, IntoGraphql};
+use crate::trail::OriginExt;
 
 /// Result of `submitJob`.
 #[derive(Debug, SimpleObject)]
 pub struct SubmitJobPayload {
-    /// The submitted job; null for a dry run.
-    pub job: Option<Job>,
-    /// The preview of the submission. For a dry run it is the same as the result of `previewJob`.
+    /// The submitted job.
+    pub job: Job,
+    /// The verdicts of the server and the quota of the project, as `previewJob` returns them. The cluster is not asked.
     pub preview: JobPreview,
 }
 
@@ -110,20 +110,17 @@ impl JobMutation {
 }
 
 async fn submit(ctx: &Context<'_>, input: SubmitJobInput) -> Result<SubmitJobPayload, ApiErrors> {
-    if input.dry_run.unwrap_or(false) {
-        return Ok(SubmitJobPayload { job: None, preview: preview(ctx, input).await? });
-    }
     let submitter = submitter(ctx)?;
     let mut review = submitter.review(&ctx.caller(), input).await?;
     std::mem::take(&mut review.findings).before_quota()?;
     review.findings.skip(&[AdmissionRule::Cluster]);
     let planned = review.planned.as_ref().ok_or_else(|| ApiError::internal("a submit without problems has no plan"))?;
-    let id = submitter.submit(planned, ctx.request_id()).await?;
+    let id = submitter.submit(planned, ctx.origin()).await?;
     let job = Job::load(ctx, id).await?;
-    Ok(SubmitJobPayload { job: Some(job), preview: review.into() })
+    Ok(SubmitJobPayload { job, preview: review.into() })
 }
 
 async fn cancel(ctx: &Context<'_>, input: CancelJobInput) -> Result<CancelJobPayload, ApiErrors> {
-    let id = submitter(ctx)?.cancel(&ctx.caller(), input, ctx.request_id()).await?;
+    let id = submitter(ctx)?.cancel(&ctx.caller(), input, ctx.origin()).await?;
     Ok(CancelJobPayload { job: Job::load(ctx, id).await? })
 }

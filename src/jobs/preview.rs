@@ -56,11 +56,11 @@ pub struct JobPreview {
     /// Whether the job would be accepted, that is, no rule has failed.
     pub admitted: bool,
     /// The verdict on every admission rule, always in the same order.
-    #[graphql(directive = assumed_list::apply(16))]
+    #[graphql(directive = assumed_list::apply(17))]
     pub verdicts: Vec<AdmissionVerdict>,
     /// Reasons why the job would keep waiting even though the cluster accepts it, such as a Secret that its pods need
-    /// and that does not exist in the project's namespace, or a task that is larger than any node of the cluster. Always empty when `submitJob` is called without `dryRun`,
-    /// because the cluster is not asked then.
+    /// and that does not exist in the project's namespace, or a task that is larger than any node of the cluster. Always
+    /// empty in the result of `submitJob`, which does not ask the cluster.
     pub warnings: Vec<String>,
     /// For each limit of the project: what is allowed, what its unfinished jobs use and what this job requests.
     #[graphql(directive = assumed_list::apply(4))]

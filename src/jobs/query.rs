@@ -53,8 +53,7 @@ impl JobQuery {
     }
 
     /// Returns what `submitJob` would do with the same input, without changing anything: the verdict on each admission
-    /// rule, the Kubernetes objects and the remaining quota of the project. `idempotencyKey` is only checked, and `dryRun`
-    /// has no effect here.
+    /// rule, the Kubernetes objects and the remaining quota of the project. `idempotencyKey` is only checked.
     ///
     /// If all other rules pass, the cluster is asked too, with a dry run of the job and its pods (rule CLUSTER). This
     /// takes a few seconds at most. If the cluster does not respond, the rule is skipped and the job is not rejected

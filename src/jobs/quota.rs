@@ -1,5 +1,8 @@
 //! The quota of a project: what its unfinished jobs request of each limited resource.
 
+pub mod feed;
+pub mod usage;
+
 use async_graphql::{Context, Enum, Object, SimpleObject};
 
 use super::loader::QuotaOfProject;
@@ -23,6 +26,12 @@ pub enum QuotaResource {
     Memory,
     /// Unfinished jobs.
     Jobs,
+    /// Unfinished jobs that have not started yet.
+    QueuedJobs,
+    /// Unfinished jobs of one user.
+    UserJobs,
+    /// Unfinished jobs of one user that have not started yet.
+    UserQueuedJobs,
 }
 
 impl QuotaResource {
@@ -33,13 +42,23 @@ impl QuotaResource {
             Self::Cpu => "thousandths of a CPU",
             Self::Memory => "bytes of memory",
             Self::Jobs => "unfinished jobs",
+            Self::QueuedJobs => "jobs that have not started",
+            Self::UserJobs => "unfinished jobs per user",
+            Self::UserQueuedJobs => "jobs per user that have not started",
         }
+    }
+
+    /// Whether each user has a limit of their own.
+    pub const fn is_of_user(self) -> bool {
+        matches!(self, Self::UserJobs | Self::UserQueuedJobs)
     }
 
     /// An amount, counted in [`Self::unit`], in the notation of Kubernetes.
     pub fn quantity(self, amount: i64) -> Quantity {
         let quantity = match self {
-            Self::Gpu | Self::Jobs => quantity::Quantity::of_units(amount),
+            Self::Gpu | Self::Jobs | Self::QueuedJobs | Self::UserJobs | Self::UserQueuedJobs => {
+                quantity::Quantity::of_units(amount)
+            }
             Self::Cpu => quantity::Quantity::of_millis(amount),
             Self::Memory => quantity::Quantity::of_bytes(amount),
         };
@@ -63,9 +82,18 @@ pub struct ProjectQuota {
 }
 
 impl Usage {
-    /// A line for each resource.
+    /// A line for each resource of a project. That of queued jobs is only listed if they are limited.
     pub fn lines(&self) -> Vec<ProjectQuota> {
-        let Self { quota, running, waiting, .. } = self;
+        self.lines_of([QuotaResource::Jobs, QuotaResource::QueuedJobs])
+    }
+
+    /// Like [`Usage::lines`], of one user.
+    pub fn lines_of_user(&self) -> Vec<ProjectQuota> {
+        self.lines_of([QuotaResource::UserJobs, QuotaResource::UserQueuedJobs])
+    }
+
+    fn lines_of(&self, [jobs, queued]: [QuotaResource; 2]) -> Vec<ProjectQuota> {
+        let Self { limits, running, waiting, .. } = self;
         let line = |resource: QuotaResource, limit: Option<i64>, used: i64, reserved: i64| ProjectQuota {
             resource,
             limit: limit.map(|limit| resource.quantity(limit)),
@@ -73,12 +101,14 @@ impl Usage {
             reserved: resource.quantity(reserved),
             left: limit.map(|limit| resource.quantity(limit.saturating_sub(used).saturating_sub(reserved))),
         };
-        vec![
-            line(QuotaResource::Gpu, quota.gpu.map(i64::from), running.gpu, waiting.gpu),
-            line(QuotaResource::Cpu, quota.cpu_millis, running.cpu_millis, waiting.cpu_millis),
-            line(QuotaResource::Memory, quota.memory_bytes, running.memory_bytes, waiting.memory_bytes),
-            line(QuotaResource::Jobs, quota.concurrent_jobs.map(i64::from), self.running_jobs, self.waiting_jobs),
-        ]
+        let mut lines = vec![
+            line(QuotaResource::Gpu, limits.gpu.map(i64::from), running.gpu, waiting.gpu),
+            line(QuotaResource::Cpu, limits.cpu_millis, running.cpu_millis, waiting.cpu_millis),
+            line(QuotaResource::Memory, limits.memory_bytes, running.memory_bytes, waiting.memory_bytes),
+            line(jobs, limits.concurrent_jobs.map(i64::from), self.running_jobs, self.waiting_jobs),
+        ];
+        lines.extend(limits.queued_jobs.map(|limit| line(queued, Some(limit.into()), 0, self.waiting_jobs)));
+        lines
     }
 }
 
@@ -107,7 +137,7 @@ impl QuotaUnderProject {
 mod tests {
     use super::*;
     use crate::jobs::draft::Demand;
-    use crate::jobs::model::submit::Quota;
+    use crate::projects::model::limits::Limits;
 
     #[test]
     fn amounts_are_written_as_kubernetes_does() {
@@ -123,7 +153,7 @@ mod tests {
     #[test]
     fn what_waits_counts_against_the_limit() {
         let usage = Usage {
-            quota: Quota { gpu: Some(8), cpu_millis: None, memory_bytes: None, concurrent_jobs: Some(2) },
+            limits: Limits { gpu: Some(8), concurrent_jobs: Some(2), queued_jobs: Some(3), ..Limits::default() },
             running: Demand { gpu: 4, cpu_millis: 500, memory_bytes: 0 },
             running_jobs: 1,
             waiting: Demand { gpu: 6, cpu_millis: 0, memory_bytes: 0 },
@@ -131,6 +161,6 @@ mod tests {
         };
         let left = |line: ProjectQuota| line.left.map(|left| left.0);
         let left: Vec<_> = usage.lines().into_iter().map(left).collect();
-        assert_eq!(left, [Some("-2".to_owned()), None, None, Some("0".to_owned())]);
+        assert_eq!(left, [Some("-2".to_owned()), None, None, Some("0".to_owned()), Some("2".to_owned())]);
     }
 }

@@ -3,10 +3,11 @@
 use diesel_async::AsyncPgConnection;
 
 use super::admission::{AdmissionRule, Findings};
-use super::draft::{self, Demand, Door, Draft, Placement, from_yaml, manifest};
-use super::input::{JobOverridesInput, JobSpecInput, Source, SubmitJobInput};
+use super::draft::{self, Demand, Draft, Placement, from_yaml, manifest};
+use super::input::{JobOverridesInput, JobSourceInput, JobSpecInput, SubmitJobInput};
 use super::model::manifest::Manifest;
-use super::model::submit::{self, Quota};
+use super::model::submit::{self, Used};
+use super::opening::{beginning, deadline};
 use super::quota::QuotaResource;
 use super::service::Submitter;
 use crate::auth::policy::{self, Action, Permit, Scope};
@@ -16,7 +17,9 @@ use crate::cluster::crd::FlashJob;
 use crate::cluster::names;
 use crate::configs::model::submittable;
 use crate::error::{ApiError, ApiErrors, Code, Problems};
-use crate::ids::{CommitId, JobId, ProjectId, UserId};
+use crate::ids::{CommitId, ConfigId, JobId, ProjectId, UserId};
+use crate::projects::model::limits::{self, Limits};
+use crate::projects::model::schedule;
 use crate::projects::model::{self as project_model, Project};
 
 /// Queues that the platform creates itself.
@@ -77,6 +80,8 @@ pub struct Planned {
     pub field: &'static str,
     /// The config commit that it was made from.
     pub commit: Option<CommitId>,
+    /// The config file of the commit.
+    pub config_file: Option<ConfigId>,
     /// Its tasks and rules.
     pub draft: Draft,
     /// The idempotency key.
@@ -107,24 +112,37 @@ pub struct Room {
 }
 
 impl Room {
-    /// The project's limits with usage and requests.
-    pub fn all(quota: Option<&Quota>, used: Demand, jobs: i64, wanted: Demand) -> Vec<Self> {
+    /// The project's limits with usage and requests. Those of queued jobs and of users are only listed if they exist.
+    pub fn all(limits: &Limits, used: &Used, wanted: Demand) -> Vec<Self> {
         let room = |resource, limit, used, requested| Self { resource, limit, used, requested };
-        let gpu = quota.and_then(|quota| quota.gpu).map(i64::from);
-        let cpu = quota.and_then(|quota| quota.cpu_millis);
-        let memory = quota.and_then(|quota| quota.memory_bytes);
-        let unfinished = quota.and_then(|quota| quota.concurrent_jobs).map(i64::from);
-        vec![
-            room(QuotaResource::Gpu, gpu, used.gpu, wanted.gpu),
-            room(QuotaResource::Cpu, cpu, used.cpu_millis, wanted.cpu_millis),
-            room(QuotaResource::Memory, memory, used.memory_bytes, wanted.memory_bytes),
-            room(QuotaResource::Jobs, unfinished, jobs, 1),
-        ]
+        let whole = |limit: Option<i32>| limit.map(i64::from);
+        let mut rooms = vec![
+            room(QuotaResource::Gpu, whole(limits.gpu), used.demand.gpu, wanted.gpu),
+            room(QuotaResource::Cpu, limits.cpu_millis, used.demand.cpu_millis, wanted.cpu_millis),
+            room(QuotaResource::Memory, limits.memory_bytes, used.demand.memory_bytes, wanted.memory_bytes),
+            room(QuotaResource::Jobs, whole(limits.concurrent_jobs), used.jobs, 1),
+        ];
+        let others = [
+            (QuotaResource::QueuedJobs, limits.queued_jobs, used.queued),
+            (QuotaResource::UserJobs, limits.concurrent_jobs_per_user, used.of_user),
+            (QuotaResource::UserQueuedJobs, limits.queued_jobs_per_user, used.of_user_queued),
+        ];
+        let limited = others.into_iter().filter(|(_, limit, _)| limit.is_some());
+        rooms.extend(limited.map(|(resource, limit, used)| room(resource, whole(limit), used, 1)));
+        rooms
     }
 
     /// What is left after the job has been accepted; `None` without a limit.
     pub fn left(&self) -> Option<i64> {
         Some(self.limit?.saturating_sub(self.used).saturating_sub(self.requested))
+    }
+
+    /// Whether this job is the one with which 90 % of the limit are used.
+    pub fn becomes_scarce(&self) -> bool {
+        let is_scarce = |used: i64, limit: i64| i128::from(used) * 10 >= i128::from(limit) * 9;
+        self.limit.is_some_and(|limit| {
+            limit > 0 && !is_scarce(self.used, limit) && is_scarce(self.used.saturating_add(self.requested), limit)
+        })
     }
 
     /// Whether the job fits.
@@ -136,8 +154,9 @@ impl Room {
         match (self.limit, self.left()) {
             (Some(limit), Some(left)) if left < 0 => {
                 let unit = resource.unit();
+                let uses = if resource.is_of_user() { "you have" } else { "it uses" };
                 let message =
-                    format!("the project's limit is {limit} {unit}; it uses {used} and this job requests {requested}");
+                    format!("the project's limit is {limit} {unit}; {uses} {used} and this job requests {requested}");
                 Err(ApiError::new(Code::QuotaExceeded, message))
             }
             _ => Ok(()),
@@ -151,12 +170,13 @@ impl Submitter {
     /// # Errors
     /// `UNAUTHENTICATED`; `NOT_FOUND` for a project or commit that the caller may not see; `BAD_USER_INPUT` for an invalid
     /// project ID, together with all problems that can be found without the project; the database's.
-    pub async fn review(&self, caller: &Caller, mut input: SubmitJobInput) -> Result<Review, ApiErrors> {
+    pub async fn review(&self, caller: &Caller, input: SubmitJobInput) -> Result<Review, ApiErrors> {
         let user = caller.principal()?.user;
         let mut findings = Findings::default();
         findings.skip(&[AdmissionRule::Cluster]);
-        let settings = self.settings(&mut input, &mut findings);
-        let project = match input.project_id.at("input.projectId") {
+        let project = input.project_id.at("input.projectId");
+        let settings = self.settings(input, &mut findings);
+        let project = match project {
             Ok(project) => project,
             Err(problem) => return Err(problem.and_of(self.without_project(settings, findings).before_quota())),
         };
@@ -164,30 +184,41 @@ impl Submitter {
         let mut conn = self.db.connection().await?;
         let (project, permit) = find_project(&mut conn, caller, project).await?;
 
-        let (field, commit, found) = match source {
-            Some(Source::Commit(id, field)) => match findings.take(AdmissionRule::Source, id.at(field)) {
+        let field = source.field();
+        let (commit, config_file, found) = match source {
+            JobSourceInput::CommitId(id) => match findings.take(AdmissionRule::Source, id.at(field)) {
                 Some(commit) => {
-                    let found = of_commit(&mut conn, caller, project.id, (commit, field), &mut findings).await?;
-                    (field, Some(commit), found)
+                    let (file, found) =
+                        of_commit(&mut conn, caller, project.id, (commit, field), &mut findings).await?;
+                    (Some(commit), Some(file), found)
                 }
-                None => (field, None, None),
+                None => (None, None, None),
             },
-            Some(Source::Spec(spec, door)) => (door.root(), None, Some(of_spec(*spec, door, &mut findings))),
-            None => ("input.source", None, None),
+            JobSourceInput::Spec(spec) => (None, None, Some(of_spec(*spec, &mut findings))),
         };
-        if found.is_none() {
+        let found_source = found.is_some();
+        if !found_source {
             findings.skip(&OF_DRAFT);
         }
+        let overrides_deadline = overrides.as_ref().is_some_and(|given| given.active_deadline_seconds.is_some());
         let mut draft = found.unwrap_or_default();
         self.complete(&mut draft, overrides, field, &mut findings);
 
         let demand = if findings.has_failed(&OF_DEMAND) { Demand::default() } else { draft.demand(&self.gpus) };
-        let quota = submit::quota(&mut conn, project.id).await?;
-        let (used, jobs) = submit::usage(&mut conn, project.id).await?;
-        let rooms = Room::all(quota.as_ref(), used, jobs, demand);
+        let limits = limits::find(&mut conn, project.id).await?.unwrap_or_default();
+        let used = submit::usage(&mut conn, project.id, user).await?;
+        let rooms = Room::all(&limits, &used, demand);
+        if found_source {
+            let field = if overrides_deadline { "input.overrides.activeDeadlineSeconds" } else { field };
+            findings.take(
+                AdmissionRule::Lifetime,
+                deadline(&limits, draft.deadline_seconds).map_err(|error| error.at(field)),
+            );
+        }
         if findings.has_failed(&OF_DEMAND) {
             findings.skip(&[AdmissionRule::Quota]);
         }
+        let (closed, warnings) = beginning(&project, schedule::find(&mut conn, project.id).await?);
         let id = JobId::generate();
         let placement = Placement {
             job: id,
@@ -203,52 +234,70 @@ impl Submitter {
         let manifest = manifest::flash_job(&mut draft, &placement)?;
         findings.take(AdmissionRule::Size, manifest::check_size(&manifest, field));
         if !findings.are_none() {
+            closed.into_iter().for_each(|problem| findings.note(AdmissionRule::Project, problem));
             return Ok(Review { findings, rooms, warnings: Vec::new(), planned: None });
         }
         for room in &rooms {
             findings.take(AdmissionRule::Quota, room.check());
         }
+        closed.into_iter().for_each(|problem| findings.note(AdmissionRule::Project, problem));
         let name = name.or_else(|| draft.name.clone()).unwrap_or_else(|| "job".to_owned());
-        let planned =
-            Planned { id, user, permit, manifest, demand, name, queue, priority, field, commit, draft, key, project };
-        Ok(Review { findings, rooms, warnings: Vec::new(), planned: Some(planned) })
+        let planned = Planned {
+            id,
+            user,
+            permit,
+            manifest,
+            demand,
+            name,
+            queue,
+            priority,
+            field,
+            commit,
+            config_file,
+            draft,
+            key,
+            project,
+        };
+        Ok(Review { findings, rooms, warnings, planned: Some(planned) })
     }
 
     /// Checks the parts of the input that depend on neither the project nor the source.
-    fn settings(&self, input: &mut SubmitJobInput, findings: &mut Findings) -> Settings {
-        let key = input.idempotency_key.as_deref().map(|key| Key::of(key, input));
+    fn settings(&self, input: SubmitJobInput, findings: &mut Findings) -> Settings {
+        let key = input.idempotency_key.as_deref().map(|key| Key::of(key, &input));
         let key = key.and_then(|key| findings.take(AdmissionRule::IdempotencyKey, key));
         let priority = input.priority.unwrap_or(0);
         if !(0..=MAX_PRIORITY).contains(&priority) {
             let message = format!("priority was {priority}; it must be between 0 and {MAX_PRIORITY}");
             findings.note(AdmissionRule::Priority, ApiError::bad_input("input.priority", message));
         }
-        let name = input.name.take();
+        let SubmitJobInput { name, source, queue, overrides, .. } = input;
         if let Some(name) = &name {
             let checked =
                 names::check_label(name).map_err(|error| ApiError::bad_input("input.name", error.to_string()));
             findings.take(AdmissionRule::Name, checked);
         }
-        let source = findings.take(AdmissionRule::Source, input.take_source());
-        let default_queue = if matches!(source, Some(Source::Commit(..))) { CONFIG_JOB } else { DEFAULT_BATCH };
-        let queue = input.queue.take().unwrap_or_else(|| default_queue.to_owned());
+        let default_queue = match source {
+            JobSourceInput::CommitId(_) => CONFIG_JOB,
+            JobSourceInput::Spec(_) => DEFAULT_BATCH,
+        };
+        let queue = queue.unwrap_or_else(|| default_queue.to_owned());
         let found = self.queues.lookup(&queue).map_err(|unknown| {
             let shown: String = queue.chars().take(80).collect();
             ApiError::bad_input("input.queue", format!("there is no queue \"{shown}\": {unknown}"))
         });
         let preemptible = findings.take(AdmissionRule::Queue, found).is_some_and(|queue| queue.preemptible);
-        Settings { key, name, priority, queue, preemptible, source, overrides: input.overrides.take() }
+        Settings { key, name, priority, queue, preemptible, source, overrides }
     }
 
     /// The problems of a submit whose project is not known, so that neither a commit nor the quota can be read.
     fn without_project(&self, settings: Settings, mut findings: Findings) -> Findings {
+        let field = settings.source.field();
         match settings.source {
-            Some(Source::Spec(spec, door)) => {
-                let mut draft = of_spec(*spec, door, &mut findings);
-                self.complete(&mut draft, settings.overrides, door.root(), &mut findings);
+            JobSourceInput::Spec(spec) => {
+                let mut draft = of_spec(*spec, &mut findings);
+                self.complete(&mut draft, settings.overrides, field, &mut findings);
             }
-            Some(Source::Commit(id, field)) => drop(findings.take(AdmissionRule::Source, id.at(field))),
-            None => {}
+            JobSourceInput::CommitId(id) => drop(findings.take(AdmissionRule::Source, id.at(field))),
         }
         findings
     }
@@ -280,7 +329,7 @@ struct Settings {
     priority: i32,
     queue: String,
     preemptible: bool,
-    source: Option<Source>,
+    source: JobSourceInput,
     overrides: Option<JobOverridesInput>,
 }
 
@@ -297,55 +346,69 @@ async fn find_project(
 }
 
 /// The draft of a spec; problems with its own fields are recorded.
-fn of_spec(spec: JobSpecInput, door: Door, findings: &mut Findings) -> Draft {
+fn of_spec(spec: JobSpecInput, findings: &mut Findings) -> Draft {
     let mut problems = Problems::default();
-    let draft = Draft::of_spec(spec, door, &mut problems);
+    let draft = Draft::of_spec(spec, &mut problems);
     findings.take_fields(problems.finish());
     draft
 }
 
-/// The draft of a commit; problems with its YAML are recorded at the input field that it was given in.
+/// The config file of a commit, and its draft; problems with its YAML are recorded at the input field that it was given in.
 async fn of_commit(
     conn: &mut AsyncPgConnection,
     caller: &Caller,
     project: ProjectId,
     (commit, field): (CommitId, &'static str),
     findings: &mut Findings,
-) -> Result<Option<Draft>, ApiError> {
+) -> Result<(ConfigId, Option<Draft>), ApiError> {
     let not_found = || ApiError::not_found("commit", commit).at(field);
     let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
     policy::check(caller, Action::ViewCommit, Scope::within(source.group, commit)).map_err(|_| not_found())?;
     let drafted = if source.project == project {
         // Parsing a megabyte of YAML takes a while.
-        let drafted = move || from_yaml(&source.yaml, field);
+        let yaml = source.yaml;
+        let drafted = move || from_yaml(&yaml, field);
         tokio::task::spawn_blocking(drafted).await.map_err(ApiError::internal)?
     } else {
         Err(ApiError::bad_input(field, "the commit belongs to another project").into())
     };
-    Ok(findings.take_fields(drafted))
+    Ok((source.file, findings.take_fields(drafted)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn refused(limits: Limits, used: Used, wanted: i64) -> String {
+        let rooms = Room::all(&limits, &used, Demand { gpu: wanted, ..Demand::default() });
+        let refused = rooms.iter().filter_map(|room| room.check().err());
+        refused.map(|error| error.to_string()).collect::<Vec<_>>().join("\n")
+    }
+
     #[test]
     fn a_job_beyond_the_quota_is_refused_with_the_numbers() {
-        let quota = Quota { gpu: Some(8), cpu_millis: None, memory_bytes: None, concurrent_jobs: Some(10) };
-        let demand = |gpu| Demand { gpu, ..Demand::default() };
-        let refused = |used, jobs, wanted| {
-            let rooms = Room::all(Some(&quota), demand(used), jobs, demand(wanted));
-            rooms
-                .iter()
-                .filter_map(|room| room.check().err())
-                .map(|error| error.to_string())
-                .collect::<Vec<_>>()
-                .join("\n")
-        };
-        assert_eq!(refused(6, 3, 2), "");
-        insta::assert_snapshot!(refused(6, 10, 3), @r"
+        let limits = Limits { gpu: Some(8), concurrent_jobs: Some(10), ..Limits::default() };
+        let used = |gpu, jobs| Used { demand: Demand { gpu, ..Demand::default() }, jobs, ..Used::default() };
+        assert_eq!(refused(limits, used(6, 3), 2), "");
+        insta::assert_snapshot!(refused(limits, used(6, 10), 3), @r"
         the project's limit is 8 GPUs; it uses 6 and this job requests 3
         the project's limit is 10 unfinished jobs; it uses 10 and this job requests 1
+        ");
+    }
+
+    #[test]
+    fn jobs_that_wait_and_jobs_of_one_user_have_limits_of_their_own() {
+        let limits = Limits {
+            queued_jobs: Some(5),
+            concurrent_jobs_per_user: Some(2),
+            queued_jobs_per_user: Some(1),
+            ..Limits::default()
+        };
+        let used = Used { jobs: 9, queued: 5, of_user: 2, of_user_queued: 1, ..Used::default() };
+        insta::assert_snapshot!(refused(limits, used, 0), @r"
+        the project's limit is 5 jobs that have not started; it uses 5 and this job requests 1
+        the project's limit is 2 unfinished jobs per user; you have 2 and this job requests 1
+        the project's limit is 1 jobs per user that have not started; you have 1 and this job requests 1
         ");
     }
 }

@@ -3,10 +3,11 @@
 use chrono::{SubsecRound, Utc};
 use serde_json::{Value, json};
 
-use super::event::{JobEvent, about};
+use super::event::{JobEvent, Particulars, about};
 use super::input::CancelJobInput;
 use super::model::submit::{self, NewJob};
 use super::model::{self, ExecutorMode};
+use super::opening::{deadline, refused};
 use super::phase::{JobEventKind, JobPhase};
 use super::review::{Planned, Room};
 use crate::auth::policy::{self, Action, Scope};
@@ -18,6 +19,10 @@ use crate::db::Db;
 use crate::error::{ApiError, ApiErrors, both};
 use crate::executor::{Executor, Wake};
 use crate::ids::JobId;
+use crate::notifications::model::{NotificationType, notify_managers};
+use crate::projects::model::schedule::{self, OutsideSchedule};
+use crate::projects::model::{self as projects, limits};
+use crate::trail::Origin;
 
 const MAX_REASON: usize = 500;
 
@@ -44,8 +49,8 @@ impl Submitter {
     ///
     /// # Errors
     /// `QUOTA_EXCEEDED`, `CONFLICT` for a key that was used for another input, or the database's.
-    pub async fn submit(&self, planned: &Planned, request_id: Option<&str>) -> Result<JobId, ApiErrors> {
-        let change = Change::new(&self.db, planned.permit, request_id);
+    pub async fn submit(&self, planned: &Planned, origin: Origin) -> Result<JobId, ApiErrors> {
+        let change = Change::new(&self.db, planned.permit, origin);
         let id = change.create(planned.key.as_ref(), planned.id, async |writes| write(writes, planned).await).await?;
         self.wake.now();
         Ok(id)
@@ -55,12 +60,7 @@ impl Submitter {
     ///
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`, `CONFLICT` for a job that has ended in another way.
-    pub async fn cancel(
-        &self,
-        caller: &Caller,
-        input: CancelJobInput,
-        request_id: Option<&str>,
-    ) -> Result<JobId, ApiErrors> {
+    pub async fn cancel(&self, caller: &Caller, input: CancelJobInput, origin: Origin) -> Result<JobId, ApiErrors> {
         // An unauthenticated caller is not told whether the job exists.
         caller.principal()?;
         let reason = input.reason.as_deref();
@@ -78,7 +78,7 @@ impl Submitter {
         let scope = Scope::within(group, job.id).by(job.submitted_by);
         let permit = policy::check(caller, Action::CancelJob, scope).map_err(|error| error.at("input.id"))?;
         drop(conn);
-        let change = Change::new(&self.db, permit, request_id);
+        let change = Change::new(&self.db, permit, origin);
         let cancel = async |writes: &mut Writes<'_>| {
             let job = model::lock(writes.conn(), id).await?.ok_or_else(|| ApiError::not_found("job", id))?;
             if job.phase == JobPhase::Cancelled || job.cancel_requested_at.is_some() {
@@ -97,9 +97,12 @@ impl Submitter {
                 previous_phase: None,
                 reason: None,
                 message: reason.map(str::to_owned),
+                job: None,
             };
+            let file = model::config_file(writes.conn(), job.config_commit_id).await?;
+            let event = event.about(&Particulars::of(&job.name, &job.queue, file, job.submitted_at), None);
             writes.tell(about(job.id, job.project_id, group, job.submitted_by), &event)?;
-            Ok(Done::to(job.id, json!({ "reason": reason })))
+            Ok(Done::to(job.id, json!({ "reason": reason })).in_project(job.project_id))
         };
         change.commit(cancel).await?;
         self.wake.now();
@@ -109,14 +112,28 @@ impl Submitter {
 
 /// Writes the job if the project's quota allows it; returns the details for the audit log.
 async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiErrors> {
-    if let Some(quota) = submit::lock_quota(writes.conn(), planned.project.id).await? {
-        let (used, jobs) = submit::usage(writes.conn(), planned.project.id).await?;
-        let rooms = Room::all(Some(&quota), used, jobs, planned.demand);
+    projects::begin_work(writes, planned.project.id).await?;
+    let schedule = schedule::find(writes.conn(), planned.project.id).await?;
+    if let Some((OutsideSchedule::Refuse, why)) = schedule.and_then(|schedule| schedule.closed(Utc::now())) {
+        return Err(refused(why).into());
+    }
+    let limits = limits::lock(writes.conn(), planned.project.id).await?;
+    if let Some(limits) = &limits {
+        let used = submit::usage(writes.conn(), planned.project.id, planned.user).await?;
+        let rooms = Room::all(limits, &used, planned.demand);
         let beyond: Vec<_> = rooms.iter().filter_map(|room| room.check().err()).collect();
         if !beyond.is_empty() {
             return Err(ApiErrors(beyond));
         }
+        for room in rooms.iter().filter(|room| room.becomes_scarce()) {
+            let (project, kind) = (&planned.project, NotificationType::QuotaNearlyUsed);
+            let message =
+                format!("The project {} uses at least 90 % of its limit of {}.", project.name, room.resource.unit());
+            notify_managers(writes, project.group_id, kind, project.id.to_text(), &message).await?;
+        }
     }
+    let deadline_seconds = deadline(&limits.unwrap_or_default(), planned.draft.deadline_seconds)
+        .map_err(|error| error.at(planned.field))?;
     let object_name = names::job_object(planned.id);
     let narrow = |amount: i64| i32::try_from(amount).unwrap_or(i32::MAX);
     let job = NewJob {
@@ -137,7 +154,7 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
         gpu: narrow(planned.demand.gpu),
         cpu_millis: planned.demand.cpu_millis,
         memory_bytes: planned.demand.memory_bytes,
-        deadline_seconds: planned.draft.deadline_seconds,
+        deadline_seconds,
         ttl_seconds: planned.draft.ttl_seconds,
         retry_limit: planned.draft.retries,
         submitted_at: Utc::now().trunc_subsecs(6),
@@ -149,7 +166,9 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
         previous_phase: None,
         reason: None,
         message: None,
+        job: None,
     };
+    let event = event.about(&Particulars::of(job.name, job.queue, planned.config_file, job.submitted_at), None);
     writes.tell(about(planned.id, planned.project.id, planned.project.group_id, planned.user), &event)?;
     Ok(json!({ "project": planned.project.id.to_string(), "queue": planned.queue }))
 }

@@ -22,7 +22,7 @@ impl Submitter {
         let field = planned.field;
         match self.executor.dry_run(&target(planned), &job, Part::Whole).await {
             Ok(trial) => {
-                review.warnings = trial.warnings;
+                review.warnings.extend(trial.warnings);
                 review.findings.settle(AdmissionRule::Cluster);
                 let sentences = trial.objections.iter().flat_map(sentences);
                 for sentence in sentences.take(MOST_TOLD) {

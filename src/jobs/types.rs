@@ -12,6 +12,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, SelectionField};
 use chrono::{DateTime, Utc};
 
+use self::filter::{JobHistoryFilter, JobHistoryOrder, span};
 use super::event::JobEvent as Happened;
 use super::loader::{BriefById, JobById, JobObject, JobObjectBytes, JobTaskCount, JobTasks, JobsAhead};
 use super::model::found::Found;
@@ -159,10 +160,13 @@ impl Job {
         }
     }
 
-    /// The cluster's message, or, without one, the job's position in its queue.
+    /// What it is known to wait for, or else the job's position in its queue.
     async fn waits_for(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
         let job = self.whole(ctx).await?;
         match job.phase {
+            JobPhase::Submitted | JobPhase::Queued if job.cancel_requested_at.is_some() => {
+                Ok(Some("It is being cancelled.".to_owned()))
+            }
             _ if job.pending_reason.is_some() => Ok(job.pending_reason.clone()),
             JobPhase::Submitted => Ok(Some("It is being sent to the cluster.".to_owned())),
             JobPhase::Queued => {
@@ -183,7 +187,7 @@ impl Job {
         let id = self.row.id();
         let missing = || ApiError::not_found("job", id);
         let bytes = ctx.read::<JobObjectBytes>(id).await?.ok_or_else(missing)?;
-        let room = ctx.take_answer_bytes(bytes)?;
+        let room = ctx.take_answer_bytes(bytes.expanded)?;
         let object = ctx.read::<JobObject>(id).await?.ok_or_else(missing)?;
         room.keep();
         Ok(Json::of_text(Manifest::from(object.kept.clone()).expanded().into_owned()))
@@ -208,18 +212,21 @@ impl Job {
         self.row.phase()
     }
 
-    /// Machine-readable reason for the current phase, such as `Preempted`, `Retrying`, `DeadlineExceeded` or `Deleted`.
+    /// Machine-readable reason for the current phase, such as `Preempted`, `Retrying`, `DeadlineExceeded` or `Deleted`. Null
+    /// if there is nothing to explain, as for most running jobs.
     async fn reason(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         self.whole(ctx).await.map(|job| job.reason.clone()).graphql(ctx)
     }
 
-    /// Human-readable explanation of the reason.
+    /// Explanation of `reason`, for logs and details: why the job is in its phase, often in the words of the cluster. Null if
+    /// `reason` is null. For a cancelled job, it is the reason that was given to `cancelJob`.
     async fn message(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         self.whole(ctx).await.map(|job| job.message.clone()).graphql(ctx)
     }
 
-    /// Human-readable explanation of why the job is waiting: which resources are missing, what is ahead of it in the
-    /// queue, or what one of its tasks is waiting for. Null if the job is not waiting.
+    /// What the job is waiting for at the moment, as a sentence for users: missing resources, the jobs ahead of it in the
+    /// queue, or what one of its tasks needs. Always given while the job is SUBMITTED or QUEUED. While it is RUNNING, it is
+    /// what one of its tasks is still waiting for, or null. Null when the job has finished.
     async fn pending_reason(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         self.waits_for(ctx).await.graphql(ctx)
     }
@@ -300,6 +307,11 @@ impl Job {
         self.whole(ctx).await.map(|job| job.cancel_requested_at).graphql(ctx)
     }
 
+    /// The reason that was given to `cancelJob`, if any.
+    async fn cancel_reason(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        self.whole(ctx).await.map(|job| job.cancel_reason.clone()).graphql(ctx)
+    }
+
     /// Whether you can cancel the job: it has not finished, and you submitted it or are a manager or an admin of its
     /// group.
     async fn viewer_can_cancel(&self, ctx: &Context<'_>) -> ApiResult<bool> {
@@ -326,11 +338,12 @@ impl Job {
         Ok(tasks.map(|tasks| tasks.to_vec()).unwrap_or_default())
     }
 
-    /// The history of the job, oldest event first. It is kept as long as the job; once the events are so old that
+    /// The history of the job, oldest event first by default. It is kept as long as the job; once the events are so old that
     /// subscriptions can no longer resume from them, only the latest 1000.
     ///
     /// The cursors of the edges are for this list only. To follow what happens next, subscribe to `jobEvents` after the
     /// `cursor` of an event, or after `eventCursor`.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn events(
         &self,
@@ -339,9 +352,11 @@ impl Job {
         #[graphql(desc = "Returns the events that come after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the events that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which events to return; all of the job by default.")] filter: Option<JobHistoryFilter>,
+        #[graphql(desc = "The order of the list; oldest first by default.")] order_by: Option<JobHistoryOrder>,
     ) -> ApiResult<Connection<JobEvent>> {
-        let args = PageArgs { first, after, last, before };
-        edges::list::<EventsOf<Happened>, _>(ctx, self.row.id(), (), args).await.graphql(ctx)
+        let (args, span) = (PageArgs { first, after, last, before }, span(filter, order_by).graphql(ctx)?);
+        edges::list::<EventsOf<Happened>, _>(ctx, self.row.id(), span, args).await.graphql(ctx)
     }
 
     /// The Kubernetes object exactly as it is sent to the cluster, including all tasks: up to 1.5 MB. A response is

@@ -24,6 +24,7 @@ use crate::cluster::crd::FlashJob;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 use crate::executor::{Created, Deleted, Executor, Objection, Part, Target, Wake};
+use crate::projects::model::schedule;
 use crate::tasks::{Duty, Tasks, pauses};
 
 /// Maximum number of jobs processed at a time.
@@ -41,6 +42,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(500);
 /// When to check again on an object that is being deleted.
 const DELETING: chrono::Duration = chrono::Duration::seconds(5);
+/// When to look again at a schedule at the latest: it may have been changed while a job was being put off.
+const CLOSED: chrono::Duration = chrono::Duration::minutes(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
@@ -141,7 +144,20 @@ impl Worker {
         }
     }
 
+    /// Why a job that was never sent does not start yet, and when it does.
+    async fn closed(&self, due: &Due) -> Result<Option<(String, DateTime<Utc>)>, ApiError> {
+        if due.phase != JobPhase::Submitted {
+            return Ok(None);
+        }
+        let (now, found) = (Utc::now(), schedule::find(&mut *self.db.connection().await?, due.project_id).await?);
+        let week = found.map(|schedule| schedule.week).filter(|week| !week.is_open(now));
+        Ok(week.map(|week| (week.closed(now), week.opens_at(now).unwrap_or(now + CLOSED).min(now + CLOSED))))
+    }
+
     async fn create(&self, due: &Due) -> Result<(), ApiError> {
+        if let Some((why, opens)) = self.closed(due).await? {
+            return self.change(due, |life, now| life.outside_schedule(why, now, opens)).await.map(drop);
+        }
         // Equal tasks that the row stores once are expanded here, only for the duration of the calls.
         let outcome = match Manifest::from(due.kept.clone()).flash_job() {
             Ok(job) => self.send(&target(due), &job).await,

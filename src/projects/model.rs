@@ -1,5 +1,11 @@
 //! The rows of projects and the SQL for them.
 
+pub mod deletion;
+pub mod limits;
+pub mod namespaces;
+pub mod schedule;
+pub mod week;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -8,6 +14,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::auth::policy::Visible;
 use crate::change::Writes;
 use crate::db::tables::projects;
+use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::Position;
 use crate::graphql::edges::{Order, Unique};
@@ -31,6 +38,31 @@ pub struct Project {
     pub namespace: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// When it was archived, if it is.
+    pub archived_at: Option<DateTime<Utc>>,
+}
+
+impl Project {
+    /// Whether work can begin in it.
+    ///
+    /// # Errors
+    /// `CONFLICT` for an archived project.
+    pub fn accepts_work(&self) -> Result<(), ApiError> {
+        match self.archived_at {
+            None => Ok(()),
+            Some(_) => Err(ApiError::conflict("the project is archived; restore it first").at("input.projectId")),
+        }
+    }
+}
+
+/// The state of a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, async_graphql::Enum)]
+pub enum ProjectState {
+    /// Jobs can be submitted and config files created.
+    Active,
+    /// The project can be seen, but no jobs can be submitted and no config files created. Jobs that were submitted
+    /// before continue.
+    Archived,
 }
 
 /// The project with this id.
@@ -65,6 +97,8 @@ pub struct Selection {
     pub search: Option<Search>,
     /// Only of this group.
     pub group: Option<GroupId>,
+    /// Only in this state.
+    pub state: Option<ProjectState>,
     /// The order.
     pub sort: SortBy,
     /// The order's direction.
@@ -83,6 +117,11 @@ impl Selection {
         }
         if let Some(group) = self.group {
             conditions.push(Box::new(projects::group_id.eq(group)));
+        }
+        match self.state {
+            Some(ProjectState::Active) => conditions.push(Box::new(projects::archived_at.is_null())),
+            Some(ProjectState::Archived) => conditions.push(Box::new(projects::archived_at.is_not_null())),
+            None => {}
         }
         conditions
     }
@@ -156,4 +195,49 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
 /// The database's; `projects_group_name_key` is the constraint that is violated if the name is taken in the group.
 pub async fn insert(writes: &mut Writes<'_>, project: &Project) -> QueryResult<()> {
     diesel::insert_into(projects::table).values(project).execute(writes.conn()).await.map(drop)
+}
+
+/// The project, locked until the transaction ends: its limits and its state do not change meanwhile.
+///
+/// # Errors
+/// The database's.
+pub async fn lock(writes: &mut Writes<'_>, id: ProjectId) -> QueryResult<Option<Project>> {
+    projects::table.find(id).select(Project::as_select()).for_no_key_update().first(writes.conn()).await.optional()
+}
+
+/// Like [`lock`], and nothing can be added that belongs to the project.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_whole(writes: &mut Writes<'_>, id: ProjectId) -> QueryResult<Option<Project>> {
+    projects::table.find(id).select(Project::as_select()).for_update().first(writes.conn()).await.optional()
+}
+
+/// The project, for work that begins in it: it is neither archived nor deleted before the transaction ends. Others can
+/// begin work at the same time.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT` for an archived project, or the database's.
+pub async fn begin_work(writes: &mut Writes<'_>, id: ProjectId) -> Result<Project, ApiError> {
+    let found = projects::table.find(id).select(Project::as_select()).for_share().first(writes.conn());
+    let project: Option<Project> = found.await.optional()?;
+    let project = project.ok_or_else(|| ApiError::not_found("project", id).at("input.projectId"))?;
+    project.accepts_work()?;
+    Ok(project)
+}
+
+/// Writes the name, the description and the state of a project.
+///
+/// # Errors
+/// The database's; `projects_group_name_key` is the constraint that is violated if the name is taken in the group.
+pub async fn update(writes: &mut Writes<'_>, project: &Project) -> QueryResult<()> {
+    diesel::update(projects::table.find(project.id))
+        .set((
+            projects::name.eq(&project.name),
+            projects::description.eq(&project.description),
+            projects::archived_at.eq(project.archived_at),
+        ))
+        .execute(writes.conn())
+        .await
+        .map(drop)
 }

@@ -6,6 +6,8 @@ use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{SubsecRound, Utc};
 use serde_json::json;
 
+use super::event::{ProjectEvent, ProjectEventKind, about};
+use super::loader::ProjectsById;
 use super::model;
 use super::types::Project;
 use crate::auth::acting::CallerExt;
@@ -20,7 +22,7 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::names::{self, MAX_DESCRIPTION};
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::loader::GroupsById;
-use crate::ids::{GroupId, GroupKind, ProjectId};
+use crate::ids::{GroupId, GroupKind, ProjectId, ProjectKind};
 
 /// How long the response waits for the namespace.
 const NAMESPACE_PATIENCE: Duration = Duration::from_secs(2);
@@ -44,6 +46,25 @@ pub struct CreateProjectPayload {
     pub project: Project,
 }
 
+/// Input for `updateProject`. Omitted fields keep their value.
+#[derive(Debug, InputObject)]
+pub struct UpdateProjectInput {
+    /// The ID of the project. You must be a manager or an admin of its group.
+    pub project_id: GivenId<ProjectKind>,
+    /// The new name of the project, unique within its group: 1 to 63 lowercase letters, digits and hyphens. The
+    /// namespace keeps its name.
+    pub name: Option<String>,
+    /// The new description of the project: at most 2000 characters.
+    pub description: Option<String>,
+}
+
+/// Result of `updateProject`.
+#[derive(Debug, SimpleObject)]
+pub struct UpdateProjectPayload {
+    /// The changed project.
+    pub project: Project,
+}
+
 /// The mutations of projects.
 #[derive(Debug, Default)]
 pub struct ProjectMutation;
@@ -64,6 +85,76 @@ impl ProjectMutation {
     ) -> ApiResult<Option<CreateProjectPayload>> {
         create(ctx, input).await.map(Some).graphql(ctx)
     }
+
+    /// Changes the name or the description of a project.
+    ///
+    /// Fails with NOT_FOUND if the project does not exist or you are not a member of its group, FORBIDDEN if you are not
+    /// a manager or an admin of its group, BAD_USER_INPUT for each invalid field, and CONFLICT if the group already has
+    /// a project with this name.
+    #[graphql(directive = cost::apply("10".to_owned()))]
+    async fn update_project(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The project and its new values.")] input: UpdateProjectInput,
+    ) -> ApiResult<Option<UpdateProjectPayload>> {
+        update(ctx, input).await.map(Some).graphql(ctx)
+    }
+}
+
+/// The project that a mutation names, and its group.
+///
+/// # Errors
+/// `UNAUTHENTICATED`, `BAD_USER_INPUT` for what is no ID, or `NOT_FOUND`.
+pub(super) async fn group_of(
+    ctx: &Context<'_>,
+    given: &GivenId<ProjectKind>,
+) -> Result<(ProjectId, GroupId), ApiError> {
+    // An unauthenticated caller is not told whether the project exists.
+    ctx.caller().principal()?;
+    let id = given.at("input.projectId")?;
+    let found = ctx.read::<ProjectsById>(id).await?;
+    let project = found.ok_or_else(|| ApiError::not_found("project", id).at("input.projectId"))?;
+    Ok((id, project.group_id))
+}
+
+fn taken(name: &str) -> ApiError {
+    let name = names::shown(name);
+    ApiError::conflict(format!("a project named {name} already exists in this group")).at("input.name")
+}
+
+async fn update(ctx: &Context<'_>, input: UpdateProjectInput) -> Result<UpdateProjectPayload, ApiErrors> {
+    ctx.caller().principal()?;
+    let name = input.name.map(|name| names::name(name, "-", "input.name")).transpose();
+    let description =
+        input.description.map(|text| names::prose(text, MAX_DESCRIPTION, "input.description")).transpose();
+    let texts = both(name, description);
+    let (id, group) = match input.project_id.at("input.projectId") {
+        Ok(_) => group_of(ctx, &input.project_id).await?,
+        Err(problem) => return Err(problem.and_of(texts)),
+    };
+    let change =
+        ctx.change(Action::UpdateProject, Scope::within(group, id)).map_err(|error| error.at("input.projectId"))?;
+    let (name, description) = texts?;
+    let project = change
+        .commit(async |writes| {
+            let not_found = || ApiError::not_found("project", id).at("input.projectId");
+            let before = model::lock(writes, id).await?.ok_or_else(not_found)?;
+            let after = model::Project {
+                name: name.unwrap_or_else(|| before.name.clone()),
+                description: description.unwrap_or_else(|| before.description.clone()),
+                ..before.clone()
+            };
+            if after == before {
+                return Ok(Done::nothing().with(after));
+            }
+            let updated = model::update(writes, &after).await;
+            updated.map_err(or_taken("projects_group_name_key", || taken(&after.name)))?;
+            writes.tell(about(id, group), &ProjectEvent { kind: ProjectEventKind::Updated })?;
+            let shown = |project: &model::Project| json!({ "name": project.name, "description": project.description });
+            Ok(Done::to(id, json!({ "before": shown(&before), "after": shown(&after) })).with(after))
+        })
+        .await?;
+    Ok(UpdateProjectPayload { project: project.into() })
 }
 
 async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreateProjectPayload, ApiErrors> {
@@ -85,11 +176,8 @@ async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreatePr
     let project = row(group, name, description);
     change
         .commit(async |writes| {
-            let taken = || {
-                let name = names::shown(&project.name);
-                ApiError::conflict(format!("a project named {name} already exists in this group")).at("input.name")
-            };
-            model::insert(writes, &project).await.map_err(or_taken("projects_group_name_key", taken))?;
+            let inserted = model::insert(writes, &project).await;
+            inserted.map_err(or_taken("projects_group_name_key", || taken(&project.name)))?;
             Ok(Done::to(project.id, json!({ "name": project.name, "group": group.to_string() })))
         })
         .await?;
@@ -97,17 +185,17 @@ async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreatePr
     Ok(CreateProjectPayload { project: project.into() })
 }
 
-/// The project already exists: if the cluster is unavailable, the namespace is created with the first job.
+/// The project already exists: if the cluster is unavailable, the namespace is created later.
 async fn make_namespace(ctx: &Context<'_>, project: &model::Project) {
     let Some(cluster) = ctx.data_opt::<Cluster>() else { return };
     let making = namespaces::ensure(cluster, &project.namespace, project.id);
     match tokio::time::timeout(NAMESPACE_PATIENCE, making).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!(project = %project.id, %error, "failed to create the namespace; it will be created with the first job")
+            tracing::warn!(project = %project.id, %error, "failed to create the namespace; it will be created later")
         }
         Err(_) => {
-            tracing::warn!(project = %project.id, "the cluster is slow; the namespace will be created with the first job")
+            tracing::warn!(project = %project.id, "the cluster is slow; the namespace will be created later")
         }
     }
 }
@@ -115,5 +203,5 @@ async fn make_namespace(ctx: &Context<'_>, project: &model::Project) {
 fn row(group_id: GroupId, name: String, description: String) -> model::Project {
     let id = ProjectId::generate();
     let (namespace, created_at) = (model::namespace_of(id), Utc::now().trunc_subsecs(6));
-    model::Project { id, group_id, name, description, namespace, created_at }
+    model::Project { id, group_id, name, description, namespace, created_at, archived_at: None }
 }

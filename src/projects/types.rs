@@ -1,6 +1,8 @@
 //! Projects as GraphQL types.
 
 pub mod filter;
+pub mod limits;
+pub mod schedule;
 
 use std::sync::Arc;
 
@@ -8,8 +10,9 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
+pub use super::event::ProjectEvent;
 use super::loader::{GroupOfProject, ProjectsById};
-use super::model;
+use super::model::{self, ProjectState};
 use crate::auth::acting::PolicyExt;
 use crate::auth::policy::{Action, Scope};
 use crate::configs::loader::ConfigFilesOfProject;
@@ -44,18 +47,13 @@ impl From<Arc<model::Project>> for Project {
     }
 }
 
-fn missing(id: ProjectId) -> ApiError {
-    ApiError::internal(format!("{id} is referred to and not there"))
-}
-
 impl Project {
     /// The project with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
     /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: ProjectId) -> Result<Self, ApiError> {
-        let project = ctx.read::<ProjectsById>(id).await?;
-        project.map(Self).ok_or_else(|| missing(id))
+        ctx.read_known::<ProjectsById>(id).await.map(Self)
     }
 
     /// As [`Project::load`], for each of these ids.
@@ -63,12 +61,20 @@ impl Project {
     /// # Errors
     /// As [`Project::load`].
     pub async fn load_all(ctx: &Context<'_>, ids: &[ProjectId]) -> Result<Vec<Self>, ApiError> {
-        let found = ctx.read_all::<ProjectsById>(ids).await?.into_iter().zip(ids);
-        found.map(|(project, id)| project.map(Self).ok_or_else(|| missing(*id))).collect()
+        Ok(ctx.read_all_known::<ProjectsById>(ids).await?.into_iter().map(Self).collect())
     }
 
     fn viewer_can(&self, ctx: &Context<'_>, action: Action) -> bool {
         ctx.check(action, Scope::within(self.0.group_id, self.0.id)).is_ok()
+    }
+
+    /// Like [`Project::viewer_can`], for work that does not begin in an archived project.
+    fn viewer_can_begin(&self, ctx: &Context<'_>, action: Action) -> bool {
+        self.0.archived_at.is_none() && self.viewer_can(ctx, action)
+    }
+
+    fn current_state(&self) -> ProjectState {
+        if self.0.archived_at.is_some() { ProjectState::Archived } else { ProjectState::Active }
     }
 
     /// What belongs to the project does not have to read its group again.
@@ -129,14 +135,54 @@ impl Project {
         jobs_of_project(ctx, &self.0, PageArgs { first, after, last, before }, asked).await.graphql(ctx)
     }
 
-    /// Whether you can submit jobs in the project.
-    async fn viewer_can_submit_job(&self, ctx: &Context<'_>) -> bool {
-        self.viewer_can(ctx, Action::SubmitJob)
+    /// Whether the project is active or archived.
+    async fn state(&self) -> ProjectState {
+        self.current_state()
     }
 
-    /// Whether you can create config files in the project.
+    /// When the project was archived; null if it is active.
+    async fn archived_at(&self) -> Option<DateTime<Utc>> {
+        self.0.archived_at
+    }
+
+    /// Whether you can submit jobs in the project. Nobody can if it is archived.
+    async fn viewer_can_submit_job(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can_begin(ctx, Action::SubmitJob)
+    }
+
+    /// Whether you can create config files in the project. Nobody can if it is archived.
     async fn viewer_can_create_config_file(&self, ctx: &Context<'_>) -> bool {
-        self.viewer_can(ctx, Action::CreateConfigFile)
+        self.viewer_can_begin(ctx, Action::CreateConfigFile)
+    }
+
+    /// Whether you can change the name and the description of the project.
+    async fn viewer_can_update(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::UpdateProject)
+    }
+
+    /// Whether you can archive and restore the project.
+    async fn viewer_can_archive(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::ArchiveProject)
+    }
+
+    /// Whether you can delete the project once all its jobs have finished.
+    async fn viewer_can_delete(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::DeleteProject)
+    }
+
+    /// Whether you can set the limits of the project, except that of GPUs.
+    async fn viewer_can_set_limits(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::SetProjectLimits)
+    }
+
+    /// Whether you can set the schedule of the project.
+    async fn viewer_can_set_schedule(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::SetProjectSchedule)
+    }
+
+    /// Whether you can set the limit of GPUs of the project.
+    async fn viewer_can_set_gpu_limit(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::SetGpuLimit)
     }
 
     /// The lists that other rooms have under it.
@@ -155,10 +201,20 @@ impl Written for Project {
             "description" => Part::column(|project, json| json.put(&project.0.description)),
             "namespace" => Part::column(|project, json| json.put(&project.0.namespace)),
             "createdAt" => Part::column(|project, json| json.put(&project.0.created_at)),
-            "viewerCanSubmitJob" => Part::scalar(|ctx, projects| can(ctx, projects, Action::SubmitJob).boxed()),
+            "state" => Part::column(|project, json| json.put_enum(project.current_state())),
+            "archivedAt" => Part::column(|project, json| json.put(&project.0.archived_at)),
+            "viewerCanSubmitJob" => Part::scalar(|ctx, projects| can_begin(ctx, projects, Action::SubmitJob).boxed()),
             "viewerCanCreateConfigFile" => {
-                Part::scalar(|ctx, projects| can(ctx, projects, Action::CreateConfigFile).boxed())
+                Part::scalar(|ctx, projects| can_begin(ctx, projects, Action::CreateConfigFile).boxed())
             }
+            "viewerCanUpdate" => Part::scalar(|ctx, projects| can(ctx, projects, Action::UpdateProject).boxed()),
+            "viewerCanArchive" => Part::scalar(|ctx, projects| can(ctx, projects, Action::ArchiveProject).boxed()),
+            "viewerCanDelete" => Part::scalar(|ctx, projects| can(ctx, projects, Action::DeleteProject).boxed()),
+            "viewerCanSetLimits" => Part::scalar(|ctx, projects| can(ctx, projects, Action::SetProjectLimits).boxed()),
+            "viewerCanSetSchedule" => {
+                Part::scalar(|ctx, projects| can(ctx, projects, Action::SetProjectSchedule).boxed())
+            }
+            "viewerCanSetGpuLimit" => Part::scalar(|ctx, projects| can(ctx, projects, Action::SetGpuLimit).boxed()),
             "group" => Part::one(|ctx, projects| groups(ctx, projects).boxed()),
             "jobs" => Part::one(|ctx, projects| jobs(ctx, projects).boxed()),
             "configFiles" => Part::one(|ctx, projects| config_files(ctx, projects).boxed()),
@@ -169,6 +225,10 @@ impl Written for Project {
 
 async fn can(ctx: &Context<'_>, projects: &[&Project], action: Action) -> Option<Vec<bool>> {
     Some(projects.iter().map(|project| project.viewer_can(ctx, action)).collect())
+}
+
+async fn can_begin(ctx: &Context<'_>, projects: &[&Project], action: Action) -> Option<Vec<bool>> {
+    Some(projects.iter().map(|project| project.viewer_can_begin(ctx, action)).collect())
 }
 
 async fn groups(ctx: &Context<'_>, projects: &[&Project]) -> Option<Vec<Group>> {
@@ -196,4 +256,6 @@ lists_under! {
     ProjectLists(ProjectId):
         crate::configs::types::ConfigFilesUnderProject,
         crate::jobs::types::QuotaUnderProject,
+        limits::LimitsUnderProject,
+        schedule::ScheduleUnderProject,
 }

@@ -6,14 +6,19 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use futures::{FutureExt, TryFutureExt};
 
+use super::model::sessions::Session;
+use super::model::settings::Settings;
 use super::model::{self, Selection, User};
 use crate::auth::policy::Visible;
 use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
-use crate::db::tables::users;
+use crate::db::tables::{sessions, user_settings, users};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
-use crate::ids::UserId;
+use crate::graphql::cursor::Position;
+use crate::graphql::edges::ListEdge;
+use crate::graphql::keyset::{Condition, OrderDirection};
+use crate::ids::{SessionId, UserId, UserKind};
 
 /// The user with an ID, including deleted ones, because what they created still refers to them.
 pub enum UsersById {}
@@ -45,5 +50,61 @@ impl Read for UserPages {
             model::page(conn, visible, *viewer, selection, page).map_ok(Arc::new).boxed()
         })
         .await
+    }
+}
+
+/// The active session with an ID.
+pub enum SessionsById {}
+
+impl Read for SessionsById {
+    type Key = SessionId;
+    type Value = Arc<Session>;
+
+    async fn read(lane: &Lane, keys: Vec<SessionId>) -> Result<ByKey<SessionId, Arc<Session>>, ApiError> {
+        let active = sessions::ended_at.is_null().and(sessions::expires_at.gt(diesel::dsl::now));
+        let found = sessions::table.filter(sessions::id.eq_any(keys)).filter(active).select(Session::as_select());
+        let found: Vec<Session> = found.load(&mut lane.lookup().await?).await?;
+        Ok(found.into_iter().map(|session| (session.id, Arc::new(session))).collect())
+    }
+}
+
+/// The active sessions of a user, the newest login first.
+pub enum SessionsOfUser {}
+
+impl ListEdge for SessionsOfUser {
+    type Parent = UserKind;
+    type Under = sessions::user_id;
+    type SortedBy = (sessions::created_at, sessions::id);
+    type Row = Session;
+    type Item = Session;
+    type Filter = ();
+    const DIRECTION: OrderDirection = OrderDirection::Desc;
+
+    fn parent(session: &Session) -> UserId {
+        session.user_id
+    }
+
+    fn position(session: &Session, (): &()) -> Position {
+        Position::at(session.created_at, session.id.uuid())
+    }
+
+    fn conditions((): &()) -> Vec<Condition<sessions::table>> {
+        vec![Box::new(sessions::ended_at.is_null()), Box::new(sessions::expires_at.gt(diesel::dsl::now))]
+    }
+}
+
+/// The settings of a user; nothing for a user who has the defaults.
+pub enum SettingsOfUser {}
+
+impl Read for SettingsOfUser {
+    type Key = UserId;
+    type Value = Arc<Settings>;
+
+    async fn read(lane: &Lane, keys: Vec<UserId>) -> Result<ByKey<UserId, Arc<Settings>>, ApiError> {
+        let found = user_settings::table
+            .filter(user_settings::user_id.eq_any(keys))
+            .select((user_settings::user_id, Settings::as_select()));
+        let found: Vec<(UserId, Settings)> = found.load(&mut lane.lookup().await?).await?;
+        Ok(found.into_iter().map(|(user, settings)| (user, Arc::new(settings))).collect())
     }
 }

@@ -3,6 +3,9 @@
 pub mod loader;
 pub mod model;
 pub mod mutation;
+mod names;
+pub mod provided;
+pub mod providers;
 pub mod query;
 pub mod service;
 pub mod types;

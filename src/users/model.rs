@@ -1,12 +1,18 @@
 //! The rows of users and the SQL for them.
 
+pub mod accounts;
+pub mod identities;
+pub mod resets;
+pub mod sessions;
+pub mod settings;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::auth::policy::Visible;
-use crate::auth::principal::PlatformRole;
+use crate::auth::principal::{PlatformRole, UserState};
 use crate::change::Writes;
 use crate::db::tables::{group_members, users};
 use crate::graphql::connection::Page;
@@ -15,7 +21,7 @@ use crate::graphql::search::Search;
 use crate::ids::{GroupId, UserId};
 
 /// A user. It does not contain the password hash, so that it cannot be shown by mistake.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct User {
     /// The ID.
@@ -34,6 +40,30 @@ pub struct User {
     pub deleted_at: Option<DateTime<Utc>>,
     /// When the account was created.
     pub created_at: DateTime<Utc>,
+    /// The state of the account.
+    pub state: UserState,
+}
+
+/// A new account.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = users)]
+pub struct NewUser {
+    /// The ID.
+    pub id: UserId,
+    /// The username.
+    pub username: String,
+    /// The display name.
+    pub display_name: String,
+    /// The email address.
+    pub email: Option<String>,
+    /// The hash of the password, or [`NO_PASSWORD`](crate::auth::passwords::NO_PASSWORD).
+    pub password_hash: String,
+    /// Their role on the platform.
+    pub platform_role: PlatformRole,
+    /// When the account was disabled; an account that waits has been from the beginning.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// Whether it waits for approval.
+    pub waiting: bool,
 }
 
 /// The fields that a list of users can be sorted by.
@@ -55,6 +85,8 @@ pub struct Selection {
     pub search: Option<Search>,
     /// Only members of this group.
     pub group: Option<GroupId>,
+    /// Only in one of these states; all but deleted users without them.
+    pub states: Option<Vec<UserState>>,
     /// The order.
     pub sort: SortBy,
     /// The order's direction.
@@ -62,7 +94,11 @@ pub struct Selection {
 }
 
 fn selected<'a>(visible: &Visible, viewer: UserId, selection: &'a Selection) -> users::BoxedQuery<'a, Pg> {
-    let mut query = users::table.filter(users::deleted_at.is_null()).into_boxed();
+    let mut query = users::table.into_boxed();
+    query = match &selection.states {
+        Some(states) => query.filter(users::state.eq_any(states)),
+        None => query.filter(users::deleted_at.is_null()),
+    };
     if let Visible::Groups(groups) = visible {
         let fellows =
             group_members::table.filter(group_members::group_id.eq_any(groups.clone())).select(group_members::user_id);
@@ -139,10 +175,6 @@ pub async fn is_in_one_of(conn: &mut AsyncPgConnection, user: UserId, groups: &[
 ///
 /// # Errors
 /// The database's; `users_username_key` is the constraint that is violated if the username is taken.
-pub async fn insert(writes: &mut Writes<'_>, user: &User, password_hash: &str) -> QueryResult<()> {
-    diesel::insert_into(users::table)
-        .values((user, users::password_hash.eq(password_hash)))
-        .execute(writes.conn())
-        .await
-        .map(drop)
+pub async fn insert(writes: &mut Writes<'_>, user: &NewUser) -> QueryResult<User> {
+    diesel::insert_into(users::table).values(user).returning(User::as_returning()).get_result(writes.conn()).await
 }

@@ -1,4 +1,10 @@
-//! Login and logout.
+//! Login and logout. What is changed of accounts is in the modules.
+
+pub mod accounts;
+pub mod passwords;
+pub mod registration;
+pub mod sessions;
+pub mod settings;
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::Utc;
@@ -14,11 +20,12 @@ use crate::change::{ChangeExt, Done};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::limits::directives::cost;
 use crate::graphql::{ApiResult, IntoGraphql};
+use crate::trail::OriginExt;
 
 /// Input for `login`.
 #[derive(Debug, InputObject)]
 pub struct LoginInput {
-    /// The user's username.
+    /// The user's username, in any case.
     pub username: String,
     /// The user's password.
     pub password: String,
@@ -39,8 +46,11 @@ pub struct LogoutPayload {
     pub ended: bool,
 }
 
-/// The mutations that need no session, because they start or refresh one.
-pub const BEGIN_SESSIONS: [&str; 2] = ["login", "refreshSession"];
+/// The mutations that need no session: they start or refresh one, or are for users who cannot log in.
+pub const WITHOUT_SESSION: [&str; 8] = {
+    let [code, token, start, finish] = super::providers::BEGIN_SESSIONS;
+    ["login", "refreshSession", "register", "resetPassword", code, token, start, finish]
+};
 
 /// The mutation that ends a session, for which an expired access token is enough.
 pub const END_SESSION: &str = "logout";
@@ -57,8 +67,9 @@ impl UserMutation {
     /// If the server stores sessions in cookies (`COOKIE_SESSIONS`), the response sets one, except over WebSocket and
     /// server-sent events.
     ///
-    /// Fails with UNAUTHENTICATED if the username or the password is wrong, without saying which of them, and with
-    /// RATE_LIMITED after too many attempts within a minute for the same username or from the same address.
+    /// Fails with UNAUTHENTICATED if the username or the password is wrong, without saying which of them, or if the account
+    /// waits for approval (`extensions.reason` is `ACCOUNT_WAITING` then), and with RATE_LIMITED after too many attempts
+    /// within a minute for the same username or from the same address.
     #[graphql(directive = cost::apply("100".to_owned()))]
     async fn login(
         &self,
@@ -99,7 +110,8 @@ impl UserMutation {
     }
 }
 
-fn authenticator<'a>(ctx: &'a Context<'_>) -> Result<&'a Authenticator, ApiError> {
+/// What authenticates users.
+pub(super) fn authenticator<'a>(ctx: &'a Context<'_>) -> Result<&'a Authenticator, ApiError> {
     ctx.data_opt::<Authenticator>().ok_or_else(|| ApiError::internal("the request carries no authenticator"))
 }
 
@@ -108,6 +120,7 @@ async fn login(ctx: &Context<'_>, input: LoginInput) -> Result<SessionPayload, A
         username: input.username,
         password: input.password.into(),
         address: ctx.data_opt::<ClientAddress>().copied(),
+        origin: ctx.origin(),
     };
     let session = authenticator(ctx)?.log_in(credentials).await?;
     told(ctx, session).await
@@ -116,13 +129,14 @@ async fn login(ctx: &Context<'_>, input: LoginInput) -> Result<SessionPayload, A
 async fn refresh(ctx: &Context<'_>, input: RefreshSessionInput) -> Result<SessionPayload, ApiError> {
     let authenticator = authenticator(ctx)?;
     let session = match input.refresh_token {
-        Some(refresh_token) => authenticator.refresh(&refresh_token).await?,
+        Some(refresh_token) => authenticator.refresh(&refresh_token, ctx.origin()).await?,
         None => authenticator.extend(ctx.data_opt::<SessionCookie>()).await?,
     };
     told(ctx, session).await
 }
 
-async fn told(ctx: &Context<'_>, session: OpenSession) -> Result<SessionPayload, ApiError> {
+/// The response to the mutation that opened `session`.
+pub(super) async fn told(ctx: &Context<'_>, session: OpenSession) -> Result<SessionPayload, ApiError> {
     // The response is visible to the user who logged in, although the request itself was unauthenticated.
     ctx.acting().switch(authenticator(ctx)?.caller_of(&session).await?);
     if let Some(token) = &session.cookie {

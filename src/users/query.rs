@@ -2,12 +2,14 @@
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
-use super::loader::{UserPages, UsersById};
+use super::loader::{SessionsById, UserPages, UsersById};
 use super::model::{self, Selection, SortBy};
 use super::service;
 use super::types::User;
+use super::types::sessions::Session;
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action, Scope};
+use crate::auth::policy::{self, Action, Scope, Visible};
+use crate::auth::principal::UserState;
 use crate::error::{ApiError, ApiErrors, both};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
@@ -19,7 +21,7 @@ use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::search::Search;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupKind, UserId, UserKind};
+use crate::ids::{GroupKind, SessionId, UserId, UserKind};
 
 /// Filters for a list of users. Omitted fields do not filter; a user must match all fields that are given:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", usernames: ["maya"]}`.
@@ -32,6 +34,9 @@ pub struct UserFilter {
     pub search: Option<String>,
     /// Only return members of this group.
     pub group_id: Option<GivenId<GroupKind>>,
+    /// Only return users in one of these states; by default, all that are not deleted. Only platform admins can filter by
+    /// state.
+    pub states: Option<Vec<UserState>>,
 }
 
 /// The fields that a list of users can be sorted by.
@@ -106,6 +111,17 @@ pub async fn find(ctx: &Context<'_>, id: UserId) -> Result<User, ApiError> {
     Ok(User(user))
 }
 
+/// The active session with this ID, if the caller can see it.
+///
+/// # Errors
+/// `NOT_FOUND` if it does not exist, has ended, or the caller cannot see it.
+pub async fn find_session(ctx: &Context<'_>, id: SessionId) -> Result<Session, ApiError> {
+    ctx.caller().principal()?;
+    let session = ctx.read::<SessionsById>(id).await?.ok_or_else(|| ApiError::not_found("session", id))?;
+    policy::check(&ctx.caller(), Action::ViewSession, Scope::owned(session.user_id, id))?;
+    Ok(Session::from(session))
+}
+
 async fn list(
     ctx: &Context<'_>,
     args: PageArgs,
@@ -115,6 +131,10 @@ async fn list(
     let visible = policy::visible(&ctx.caller())?;
     let viewer = ctx.caller().principal()?.user;
     let filter = filter.unwrap_or_default();
+    if filter.states.is_some() && visible != Visible::Everything {
+        let error = ApiError::forbidden("only platform admins can filter users by state");
+        return Err(error.at("filter.states").into());
+    }
     let sort = match order.as_ref().map(|order| order.field) {
         Some(UserOrderField::CreatedAt) => SortBy::CreatedAt,
         Some(UserOrderField::Username) | None => SortBy::Username,
@@ -130,6 +150,7 @@ async fn list(
         usernames: filter.usernames,
         search: Search::parse(filter.search.as_deref(), "filter.search")?,
         group,
+        states: filter.states,
         sort,
         direction: order.and_then(|order| order.direction).unwrap_or_default(),
     };

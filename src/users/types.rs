@@ -1,19 +1,24 @@
 //! Users as GraphQL types.
 
+pub mod sessions;
+pub mod settings;
+
 use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
-use super::loader::UsersById;
+use self::sessions::Session;
+use self::settings::UserSettings;
+use super::loader::{SessionsOfUser, SettingsOfUser, UsersById};
 use super::model;
 use crate::auth::SessionTokens;
 use crate::auth::acting::PolicyExt;
 use crate::auth::policy::{Action, Scope};
-use crate::auth::principal::PlatformRole;
+use crate::auth::principal::{PlatformRole, UserState};
 use crate::error::ApiError;
-use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::connection::{Connection, PageArgs, argument};
 use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
@@ -21,6 +26,7 @@ use crate::graphql::written::{Part, Written, each};
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::groups::loader::MembershipsOfUser;
 use crate::groups::types::Membership;
+use crate::groups::types::filter::{MembershipOrder, UserMembershipFilter, memberships_of_user};
 use crate::ids::UserId;
 
 /// A user account on the platform.
@@ -33,18 +39,13 @@ impl From<model::User> for User {
     }
 }
 
-fn missing(id: UserId) -> ApiError {
-    ApiError::internal(format!("{id} is referred to and not there"))
-}
-
 impl User {
     /// The user with this ID, for an edge whose parent the viewer can see.
     ///
     /// # Errors
     /// The read failed, or a foreign key is violated.
     pub async fn load(ctx: &Context<'_>, id: UserId) -> Result<Self, ApiError> {
-        let user = ctx.read::<UsersById>(id).await?;
-        user.map(Self).ok_or_else(|| missing(id))
+        ctx.read_known::<UsersById>(id).await.map(Self)
     }
 
     /// As [`User::load`], for each of these ids.
@@ -52,12 +53,15 @@ impl User {
     /// # Errors
     /// As [`User::load`].
     pub async fn load_all(ctx: &Context<'_>, ids: &[UserId]) -> Result<Vec<Self>, ApiError> {
-        let found = ctx.read_all::<UsersById>(ids).await?.into_iter().zip(ids);
-        found.map(|(user, id)| user.map(Self).ok_or_else(|| missing(*id))).collect()
+        Ok(ctx.read_all_known::<UsersById>(ids).await?.into_iter().map(Self).collect())
+    }
+
+    fn viewer_can(&self, ctx: &Context<'_>, action: Action) -> bool {
+        ctx.check(action, Scope::person(self.0.id)).is_ok()
     }
 
     fn is_private_to(&self, ctx: &Context<'_>) -> bool {
-        ctx.check(Action::ViewUserPrivate, Scope::person(self.0.id)).is_err()
+        !self.viewer_can(ctx, Action::ViewUserPrivate)
     }
 }
 
@@ -96,12 +100,65 @@ impl User {
         if self.is_private_to(ctx) { None } else { self.0.disabled_at }
     }
 
+    /// The state of the account. Only visible to the user and to platform admins, null for others.
+    async fn state(&self, ctx: &Context<'_>) -> Option<UserState> {
+        if self.is_private_to(ctx) { None } else { Some(self.0.state) }
+    }
+
+    /// Whether you can change the account with `updateUser`: it is your own, or you are a platform admin.
+    async fn viewer_can_update(&self, ctx: &Context<'_>) -> bool {
+        self.0.state != UserState::Deleted && self.viewer_can(ctx, Action::UpdateUser)
+    }
+
+    /// Whether you can disable the account: you are a platform admin, and it is not disabled yet.
+    async fn viewer_can_disable(&self, ctx: &Context<'_>) -> bool {
+        matches!(self.0.state, UserState::Active | UserState::Waiting) && self.viewer_can(ctx, Action::DisableUser)
+    }
+
+    /// Whether you can enable the account: you are a platform admin, and it is disabled or waits for approval.
+    async fn viewer_can_enable(&self, ctx: &Context<'_>) -> bool {
+        matches!(self.0.state, UserState::Disabled | UserState::Waiting) && self.viewer_can(ctx, Action::EnableUser)
+    }
+
+    /// Whether you can delete the account: you are a platform admin, and it is not deleted yet.
+    async fn viewer_can_delete(&self, ctx: &Context<'_>) -> bool {
+        self.0.state != UserState::Deleted && self.viewer_can(ctx, Action::DeleteUser)
+    }
+
+    /// The user's active sessions, the newest login first. Only visible to the user and to platform admins, null for
+    /// others.
+    #[graphql(directive = connection_size::apply())]
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the sessions that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the sessions that come before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Option<Connection<Session>>> {
+        if !self.viewer_can(ctx, Action::ViewSession) {
+            return Ok(None);
+        }
+        let args = PageArgs { first, after, last, before };
+        edges::list::<SessionsOfUser, _>(ctx, self.0.id, (), args).await.map(Some).graphql(ctx)
+    }
+
+    /// The user's settings. Only visible to the user and to platform admins, null for others.
+    async fn settings(&self, ctx: &Context<'_>) -> ApiResult<Option<UserSettings>> {
+        if self.is_private_to(ctx) {
+            return Ok(None);
+        }
+        let settings = ctx.read::<SettingsOfUser>(self.0.id).await.graphql(ctx)?;
+        Ok(Some(settings.unwrap_or_default().into()))
+    }
+
     /// When the account was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 
-    /// The user's memberships in groups that you can see, oldest first.
+    /// The user's memberships in groups that you can see, oldest first by default.
+    #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
     async fn memberships(
         &self,
@@ -110,9 +167,14 @@ impl User {
         #[graphql(desc = "Returns the memberships that come after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Returns the memberships that come before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which memberships to return; all that you can see by default.")] filter: Option<
+            UserMembershipFilter,
+        >,
+        #[graphql(desc = "The order of the list; oldest first by default.")] order_by: Option<MembershipOrder>,
     ) -> ApiResult<Connection<Membership>> {
-        let (args, visible) = (PageArgs { first, after, last, before }, ctx.visible().graphql(ctx)?);
-        edges::list::<MembershipsOfUser, _>(ctx, self.0.id, visible, args).await.graphql(ctx)
+        let args = PageArgs { first, after, last, before };
+        let selected = memberships_of_user(ctx.visible().graphql(ctx)?, filter, order_by).graphql(ctx)?;
+        edges::list::<MembershipsOfUser, _>(ctx, self.0.id, selected, args).await.graphql(ctx)
     }
 }
 
@@ -132,8 +194,11 @@ impl Written for User {
 }
 
 async fn memberships(ctx: &Context<'_>, users: &[&User]) -> Option<Vec<Connection<Membership>>> {
-    let (args, visible) = (PageArgs::among(&ctx.field().arguments().ok()?)?, ctx.visible().ok()?);
-    each(users, |user| edges::list::<MembershipsOfUser, _>(ctx, user.0.id, visible.clone(), args.clone())).await
+    let given = ctx.field().arguments().ok()?;
+    let (filter, order) = (argument(&given, "filter")?, argument(&given, "orderBy")?);
+    let selected = memberships_of_user(ctx.visible().ok()?, filter, order).ok()?;
+    let args = PageArgs::among(&given)?;
+    each(users, |user| edges::list::<MembershipsOfUser, _>(ctx, user.0.id, selected.clone(), args.clone())).await
 }
 
 /// A session, and its tokens.

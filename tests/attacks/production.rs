@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use platform::app::App;
-use platform::config::Config;
 use platform::config::settings::ServeSettings;
+use platform::config::{Config, DatabaseUrl};
 use platform::tasks::Tasks;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -26,6 +26,7 @@ struct Serve {
 /// The server that all attacks share: they are harmless, so they do not disturb one another.
 pub struct Production {
     address: SocketAddr,
+    database: DatabaseUrl,
     member: String,
 }
 
@@ -60,14 +61,14 @@ impl Production {
                 std::thread::spawn(|| {
                     tokio::runtime::Runtime::new().unwrap().block_on(async {
                         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-                        let tasks = Tasks::default();
-                        let app = App::builder(config().await, &tasks).build().await.unwrap();
-                        tell.send(listener.local_addr().unwrap()).unwrap();
+                        let (tasks, database) = (Tasks::default(), database::demo().await);
+                        let app = App::builder(config(&database), &tasks).build().await.unwrap();
+                        tell.send((listener.local_addr().unwrap(), database)).unwrap();
                         app.serve(listener, CancellationToken::new()).await.unwrap();
                     });
                 });
-                let address = told.await.unwrap();
-                let mut server = Self { address, member: String::new() };
+                let (address, database) = told.await.unwrap();
+                let mut server = Self { address, database, member: String::new() };
                 let login = "mutation($i: LoginInput!) { login(input: $i) { accessToken } }";
                 let input = json!({ "i": { "username": "ada", "password": password_of("ada") } });
                 let answer = server.post(&json!({ "query": login, "variables": input }).to_string(), &[]).await.json();
@@ -80,6 +81,11 @@ impl Production {
     /// The credentials of a member.
     pub fn member(&self) -> String {
         self.member.clone()
+    }
+
+    /// Runs statements on its database.
+    pub async fn execute(&self, statements: &str) {
+        database::execute(&self.database, statements).await.unwrap();
     }
 
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -104,8 +110,7 @@ impl Production {
     }
 }
 
-async fn config() -> Config {
-    let database = database::demo().await;
+fn config(database: &DatabaseUrl) -> Config {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     std::fs::write(&kubeconfig, KUBECONFIG_OF_NOBODY).unwrap();

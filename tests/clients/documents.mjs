@@ -342,7 +342,7 @@ export const BY_RULE = {
       '{nope: 1}',
     ].map(
       (resources) =>
-        `mutation { submitJob(input: {projectId: "p", spec: {image: "a", resources: ${resources}}}) { job { id } } }`,
+        `mutation { submitJob(input: {projectId: "p", source: {spec: {image: "a", resources: ${resources}}}}) { job { id } } }`,
     ),
     ...[
       'replicas: 1.0',
@@ -359,13 +359,13 @@ export const BY_RULE = {
       'retries: 2147483648',
     ].map(
       (field) =>
-        `mutation { submitJob(input: {projectId: "p", spec: {image: "a", ${field}}}) { job { id } } }`,
+        `mutation { submitJob(input: {projectId: "p", source: {spec: {image: "a", ${field}}}}) { job { id } } }`,
     ),
   ],
   'Input field uniqueness': [
     '{ groups(filter: {mine: true, mine: true}) { totalCount } }',
     'mutation { createGroup(input: {name: "a", name: "b"}) { group { id } } }',
-    'mutation { submitJob(input: {projectId: "p", spec: {image: "a", env: [{name: "A", value: "1", name: "B"}]}}) { job { id } } }',
+    'mutation { submitJob(input: {projectId: "p", source: {spec: {image: "a", env: [{name: "A", value: "1", name: "B"}]}}}) { job { id } } }',
     'query($f: GroupFilter = {mine: true, mine: false}) { groups(filter: $f) { totalCount } }',
     '{ groups(after: {a: 1, a: 2}) { totalCount } }',
     '{ groups(after: [{a: {b: 1, b: 1}}]) { totalCount } }',

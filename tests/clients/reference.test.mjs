@@ -184,7 +184,7 @@ const VALUES = [
   { projectId: 1 },
   { projectId: 1.5 },
   { projectId: true },
-  { projectId: 'p', spec: { image: 'a', replicas: 1.5 } },
+  { projectId: 'p', source: { spec: { image: 'a', replicas: 1.5 } } },
   { projectId: 'p', source: { spec: { image: 'a' } } },
   { projectId: 'p', source: { spec: { image: 'a' }, commitId: 'c' } },
   { projectId: 'p', source: {} },
@@ -192,6 +192,7 @@ const VALUES = [
   { commitId: 'c' },
   { commitId: null },
   { commitId: 'c', spec: { image: 'a' } },
+  { projectId: 'p', spec: { image: 'a' } },
 ];
 const TYPES = [
   'Int',
@@ -220,11 +221,11 @@ const WRAPPED = [
 
 /** An operation that declares `$v` and uses it where any value can stand; nothing of it is executed. */
 const using = (type) => `mutation($v: ${type}) {
-  previewJob(input: {projectId: "p", spec: {image: "a", resources: {cpu: {any: $v}}}}) @skip(if: true) { preview { admitted } }
+  previewJob(input: {projectId: "p", source: {spec: {image: "a", resources: {cpu: {any: $v}}}}}) @skip(if: true) { preview { admitted } }
 }`;
 
 const isOfVariable = ({ code, field, variable }) =>
-  code === 'BAD_USER_INPUT' && variable === 'v' && field.startsWith('input.spec.resources.cpu.any');
+  code === 'BAD_USER_INPUT' && variable === 'v' && field.startsWith('input.source.spec.resources.cpu.any');
 
 test('variables are taken and refused as the reference does', async () => {
   const differences = [];

@@ -5,8 +5,10 @@
 //   REPORT=counts.json npm test                   also writes how many tests passed and failed
 //   node run.mjs FOLDER [FILE]                    runs the tests of another folder instead, or one of its files
 //
-// The server gets the variables of this process, so they can be settings.
+// The server gets the variables of this process, so they can be settings. Its port is PORT, or a free one. JWT_SECRET is
+// set, so that a test can make an access token that has expired.
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -44,10 +46,20 @@ async function runTests(readyFile) {
 }
 
 async function withServer(run) {
+  process.env.JWT_SECRET ??= randomBytes(32).toString('base64url');
   const binary = process.env.PLATFORM_BIN ?? resolve(here, '../../target/debug/platform');
   const directory = await mkdtemp(join(tmpdir(), 'clients-'));
   const readyFile = join(directory, 'ready.json');
-  const args = ['dev', '--ephemeral', '--port', '0', '--speed', '5', '--ready-file', readyFile];
+  const args = [
+    'dev',
+    '--ephemeral',
+    '--port',
+    process.env.PORT ?? '0',
+    '--speed',
+    '5',
+    '--ready-file',
+    readyFile,
+  ];
   const server = spawn(binary, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   server.stderr.on('data', (chunk) => (log = (log + chunk).slice(-8_000)));

@@ -1,5 +1,8 @@
 //! What a feed selects, the cursors that it takes, and what its events have for a list that a client has loaded.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use platform::events::Seq;
 use serde_json::{Value, json};
 
 use super::stage::{JOB, Socket, Stage};
@@ -122,6 +125,123 @@ async fn the_jobs_of_one_person_can_be_followed_as_they_can_be_listed() {
     other.subscribe("1", json!({ "submittedBy": of_maya }), Some(&start)).await;
     let last = stage.tell("train-resnet", "QUEUED", "FAILED").await;
     other.until_pinged("1", last).await;
+}
+
+/// The names of the jobs that each operation is told about until all of them have come to `last`.
+async fn named(socket: &mut Socket, operations: &[String], last: Seq) -> BTreeMap<String, BTreeSet<String>> {
+    let mut names: BTreeMap<String, BTreeSet<String>> =
+        operations.iter().map(|operation| (operation.clone(), BTreeSet::new())).collect();
+    let mut open: BTreeSet<&String> = operations.iter().collect();
+    while !open.is_empty() {
+        let message = socket.hear().await;
+        if message["type"] == "ping" {
+            let cursors = &message["payload"]["cursors"];
+            let reached = |id: &&String| cursors[id.as_str()].as_str().map(|text| Seq::from_cursor(text).unwrap());
+            open.retain(|id| reached(id).is_none_or(|seq| seq < last));
+            continue;
+        }
+        let name =
+            message["payload"]["data"]["jobEvents"]["job"]["name"].as_str().unwrap_or_else(|| panic!("{message}"));
+        names.get_mut(message["id"].as_str().unwrap()).unwrap().insert(name.to_owned());
+    }
+    names
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_feed_selects_the_jobs_that_a_list_with_the_same_filter_has_whether_replayed_or_live() {
+    let stage = Stage::set().await;
+    let maya = stage.log_in("maya").await;
+    stage
+        .execute(
+            "UPDATE jobs SET queue = 'configfile-job', config_commit_id = (SELECT id FROM config_commits ORDER BY id LIMIT 1)
+              WHERE name = 'train-resnet';
+             UPDATE jobs SET phase = 'QUEUED', finished_at = NULL WHERE name = 'outline-cells'",
+        )
+        .await;
+    let all = maya.ask("{ viewer { id } jobs { nodes { name phase submittedAt finishedAt commit { configFile { id } } project { id } } } }", json!({})).await;
+    let jobs = all["jobs"]["nodes"].as_array().unwrap();
+    let of = |name: &str| jobs.iter().find(|job| job["name"] == name).unwrap_or_else(|| panic!("{jobs:?}"));
+    let (resnet, batch) = (of("train-resnet"), of(JOB));
+    let filters = [
+        json!({}),
+        json!({ "names": ["train-resnet", "outline-cells", "nobody"] }),
+        json!({ "names": [] }),
+        json!({ "search": "TR res" }),
+        json!({ "search": "tr" }),
+        json!({ "search": "ain" }),
+        json!({ "queues": ["configfile-job"] }),
+        json!({ "configFileId": resnet["commit"]["configFile"]["id"] }),
+        json!({ "submittedAt": { "from": batch["submittedAt"] } }),
+        json!({ "submittedAt": { "to": batch["submittedAt"] } }),
+        json!({ "finishedAt": { "from": batch["finishedAt"] } }),
+        json!({ "finishedAt": { "from": resnet["finishedAt"], "to": batch["finishedAt"] } }),
+        json!({ "finishedAt": {} }),
+        json!({ "mine": true }),
+        json!({ "submittedBy": all["viewer"]["id"], "search": "cells" }),
+        json!({ "projectId": resnet["project"]["id"], "search": "train", "queues": ["default-batch"] }),
+    ];
+    let mut listed = Vec::new();
+    for filter in &filters {
+        let query = "query($f: JobFilter) { jobs(filter: $f) { nodes { name } } }";
+        let data = maya.ask(query, json!({ "f": filter })).await;
+        let names =
+            data["jobs"]["nodes"].as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap().to_owned());
+        listed.push(names.collect::<BTreeSet<_>>());
+    }
+    assert!(listed.iter().collect::<BTreeSet<_>>().len() > 6, "the filters select something: {listed:?}");
+
+    let start = stage.present(&maya).await;
+    let operations: Vec<String> = (0..filters.len()).map(|number| number.to_string()).collect();
+    let mut live = Socket::open(&maya).await;
+    for (id, filter) in operations.iter().zip(&filters) {
+        live.subscribe(id, filter.clone(), None).await;
+    }
+    let joined = stage.number("SELECT max(seq) FROM events").await;
+    for id in &operations {
+        live.until_pinged(id, Seq(joined)).await;
+    }
+    let mut last = Seq(0);
+    for job in jobs {
+        let phase = job["phase"].as_str().unwrap();
+        last = stage.tell(job["name"].as_str().unwrap(), phase, phase).await;
+    }
+    let told_live = named(&mut live, &operations, last).await;
+    let mut replayed = Socket::open(&maya).await;
+    for (id, filter) in operations.iter().zip(&filters) {
+        replayed.subscribe(id, filter.clone(), Some(&start)).await;
+    }
+    let told_later = named(&mut replayed, &operations, last).await;
+    for ((id, filter), names) in operations.iter().zip(&filters).zip(&listed) {
+        assert_eq!((&told_live[id], &told_later[id]), (names, names), "{filter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_bad_field_of_a_filter_is_told_and_a_config_file_must_be_one_that_can_be_seen() {
+    let stage = Stage::set().await;
+    let ada = stage.log_in("ada").await;
+    let range = "{ from: \"2026-11-02T00:00:00Z\", to: \"2026-11-01T00:00:00Z\" }";
+    let mut told = String::new();
+    for field in
+        ["search: \"--\"", "configFileId: \"x\"", &format!("submittedAt: {range}"), &format!("finishedAt: {range}")]
+    {
+        let query = format!("subscription {{ jobEvents(filter: {{ names: [\"a\"], {field} }}) {{ cursor }} }}");
+        told += &format!("{}\n", refused_feed(&stage, &ada, &query).await);
+    }
+    insta::assert_snapshot!(told, @r#"
+    "BAD_USER_INPUT" "filter.search": "\"--\" cannot be searched for: it must have a letter or a digit"
+    "BAD_USER_INPUT" "filter.configFileId": "\"x\" is not a config id: it must be \"config_\" followed by 26 characters of 0-9 a-z without i, l, o, u"
+    "BAD_USER_INPUT" "filter.submittedAt.to": "2026-11-01T00:00:00+00:00 is before 2026-11-02T00:00:00+00:00, the beginning of the range; it must be the same or later"
+    "BAD_USER_INPUT" "filter.finishedAt.to": "2026-11-01T00:00:00+00:00 is before 2026-11-02T00:00:00+00:00, the beginning of the range; it must be the same or later"
+    "#);
+    let admin = stage.log_in("admin").await;
+    let files = admin.ask("{ configFiles(filter: { names: [\"tokenize.yaml\"] }) { nodes { id } } }", json!({})).await;
+    let file = files["configFiles"]["nodes"][0]["id"].as_str().unwrap();
+    let query = format!("subscription {{ jobEvents(filter: {{ configFileId: \"{file}\" }}) {{ cursor }} }}");
+    assert_eq!(
+        refused_feed(&stage, &ada, &query).await.replace(file, "FILE"),
+        "\"NOT_FOUND\" \"filter.configFileId\": \"config file \\\"FILE\\\" not found\""
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -81,12 +81,14 @@ impl Stage {
         self.sql.query_one(&format!("SELECT ({expression})::bigint"), &[]).await.unwrap().get(0)
     }
 
-    /// The number of an event of the job that goes from a phase into another.
+    /// The number of an event of the job that goes from a phase into another, as the watch writes it.
     pub async fn tell(&self, job: &str, from: &str, to: &str) -> Seq {
         let statement = format!(
             "INSERT INTO events (kind, subject, project, \"group\", person, payload)
              SELECT 'job', jobs.id, projects.id, projects.group_id, jobs.submitted_by, jsonb_build_object(
-                 'kind', 'PHASE_CHANGED', 'phase', '{to}', 'previousPhase', '{from}')
+                 'kind', 'PHASE_CHANGED', 'phase', '{to}', 'previousPhase', '{from}', 'job', jsonb_strip_nulls(jsonb_build_object(
+                     'name', jobs.name, 'queue', jobs.queue, 'submittedAt', jobs.submitted_at, 'finishedAt', jobs.finished_at,
+                     'configFile', (SELECT config_file_id FROM config_commits WHERE id = jobs.config_commit_id))))
              FROM jobs JOIN projects ON projects.id = jobs.project_id WHERE jobs.name = '{job}'
              RETURNING seq"
         );
@@ -159,8 +161,12 @@ impl Socket {
 
     pub async fn subscribe(&mut self, id: &str, filter: Value, after: Option<&str>) {
         let query = "subscription($filter: JobEventFilter, $after: FeedCursor) {
-            jobEvents(filter: $filter, after: $after) { cursor phase previousPhase } }";
-        let payload = json!({ "query": query, "variables": { "filter": filter, "after": after } });
+            jobEvents(filter: $filter, after: $after) { cursor phase previousPhase job { name } } }";
+        self.subscribe_to(id, query, json!({ "filter": filter, "after": after })).await;
+    }
+
+    pub async fn subscribe_to(&mut self, id: &str, query: &str, variables: Value) {
+        let payload = json!({ "query": query, "variables": variables });
         self.say(json!({ "type": "subscribe", "id": id, "payload": payload })).await;
     }
 

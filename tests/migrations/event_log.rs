@@ -185,6 +185,7 @@ async fn replicas_of_both_versions_hear_of_each_other_until_the_last_old_one_is_
         previous_phase: Some(JobPhase::Submitted),
         reason: Some("by the old one".into()),
         message: None,
+        job: None,
     };
     assert_eq!((told.seq.0, &told.event), (start + 1, &happened));
 
@@ -215,6 +216,7 @@ async fn events_appended_together_are_numbered_in_their_order() {
         previous_phase: None,
         reason: Some(number.to_string()),
         message: None,
+        job: None,
     };
     let events: Vec<_> = (0..500).map(|number| (about, numbered(number))).collect();
     append(&mut conn, &events).await.unwrap();

@@ -41,7 +41,7 @@ OLDER = {"subprotocols": [WebsocketsTransport.APOLLO_SUBPROTOCOL]}
 def submit(platform, token) -> dict:
     """The variables that watch a new job behind its first event."""
     projects = platform.ask("{ projects(first: 1) { nodes { id } } }", token=token)["projects"]["nodes"]
-    job = {"projectId": projects[0]["id"], "name": "python", "spec": {"image": "busybox:1.37"}}
+    job = {"projectId": projects[0]["id"], "name": "python", "source": {"spec": {"image": "busybox:1.37"}}}
     SUBMIT.variable_values = {"input": job}
     submitted = over_http(platform, token).execute(SUBMIT)["submitJob"]["job"]
     return {"filter": {"jobIds": [submitted["id"]]}, "after": submitted["events"]["nodes"][0]["cursor"]}

@@ -136,7 +136,8 @@ async fn what_was_saved_is_admitted_as_it_was_read() {
         assert!(commit.is_string(), "{answer}");
         let project =
             world.ask("admin", "{ projects(filter: { names: [\"detection\"] }) { nodes { id } } }", json!({})).await;
-        let input = json!({ "projectId": project["data"]["projects"]["nodes"][0]["id"], "commitId": commit });
+        let input =
+            json!({ "projectId": project["data"]["projects"]["nodes"][0]["id"], "source": { "commitId": commit } });
         let query = "mutation($i: SubmitJobInput!) { previewJob(input: $i) { preview { admitted manifests verdicts { rule problems { message } } } } }";
         let answer = world.ask("maya", query, json!({ "i": input })).await;
         let preview = answer["data"]["previewJob"]["preview"].clone();

@@ -8,13 +8,13 @@ use serde_json::json;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 use uuid::Uuid;
 
-use super::{World, more_groups};
+use super::{World, more_groups, sql};
 
 /// A list: the table it reads, the types of what its statement binds between the parents and the limit, and an operation
 /// with a page from the middle of it, after a cursor `TIME`, `TEXT` or `NUMBER`.
 pub type List = (&'static str, &'static str, &'static str);
 
-const LISTS: [List; 7] = [
+const LISTS: [List; 11] = [
     (
         "group_members",
         "timestamptz, uuid",
@@ -25,6 +25,7 @@ const LISTS: [List; 7] = [
         "uuid[], timestamptz, uuid",
         "{ users { nodes { memberships(first: 1, after: TIME) { nodes { role } } } } }",
     ),
+    ("sessions", "timestamptz, uuid", "{ viewer { sessions(first: 1, after: TIME) { nodes { address } } } }"),
     ("projects", "text", "{ groups { nodes { projects(first: 1, after: TEXT) { nodes { name } } } } }"),
     ("config_files", "text", "{ projects { nodes { configFiles(first: 1, after: TEXT) { nodes { name } } } } }"),
     (
@@ -37,7 +38,22 @@ const LISTS: [List; 7] = [
         "text[], timestamptz, uuid",
         "{ projects { nodes { jobs(first: 1, after: TIME, phases: [QUEUED]) { nodes { name } } } } }",
     ),
+    (
+        "request_messages",
+        "timestamptz, uuid",
+        "{ requests { nodes { messages(first: 1, after: TIME) { nodes { text } } } } }",
+    ),
     ("events", "text, bigint", "{ jobs { nodes { events(first: 1, after: NUMBER) { nodes { phase } } } } }"),
+    (
+        "events",
+        "text, timestamptz, bigint",
+        "{ jobs { nodes { events(first: 1, after: NUMBER, filter: { at: { from: \"2026-11-01T00:00:00Z\" } }, orderBy: { field: AT, direction: DESC }) { nodes { phase } } } } }",
+    ),
+    (
+        "config_commits",
+        "uuid, timestamptz, uuid",
+        "{ configFiles { nodes { commits(first: 1, after: TIME, filter: { authorId: \"user_01h455vb4pex5vsknk084sn02q\" }, orderBy: { field: CREATED_AT, direction: ASC }) { nodes { message } } } } }",
+    ),
 ];
 
 /// The operation with cursors in it.
@@ -82,6 +98,7 @@ pub async fn plan_of(world: &World, (table, types, operation): List) -> String {
 async fn a_page_of_each_list_is_read_along_an_index() {
     let world = World::new().await;
     more_groups(&world, 3).await;
+    sql(&world.url, super::requests::ROWS.setup).await;
     let mut plans = String::new();
     for list in LISTS {
         plans += &plan_of(&world, list).await;
@@ -93,6 +110,9 @@ async fn a_page_of_each_list_is_read_along_an_index() {
     group_members
         Index Scan using group_members_user_idx on group_members
         Index Cond: ((user_id = parent.id) AND (ROW(joined_at, group_id) > ROW($3, $4)))
+    sessions
+        Index Scan Backward using sessions_open_idx on sessions
+        Index Cond: ((user_id = parent.id) AND (ROW(created_at, id) < ROW($2, $3)))
     projects
         Index Scan using projects_group_name_key on projects
         Index Cond: ((group_id = parent.id) AND (name > $2))
@@ -105,15 +125,25 @@ async fn a_page_of_each_list_is_read_along_an_index() {
     jobs
         Index Scan Backward using jobs_project_idx on jobs
         Index Cond: ((project_id = parent.id) AND (ROW(submitted_at, id) < ROW($3, $4)))
+    request_messages
+        Index Scan using request_messages_request_idx on request_messages
+        Index Cond: ((request_id = parent.id) AND (ROW(created_at, id) > ROW($2, $3)))
     events
         Index Scan using events_subject_idx on events
         Index Cond: ((subject = parent.id) AND (seq > $3))
+    events
+        Index Scan Backward using events_subject_idx on events
+        Index Cond: ((subject = parent.id) AND (seq < $4))
+    config_commits
+        Index Scan using config_commits_file_idx on config_commits
+        Index Cond: ((config_file_id = parent.id) AND (ROW(created_at, id) > ROW($3, $4)))
     ");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_of_a_list_in_another_order_is_refused() {
     let world = World::new().await;
+    sql(&world.url, &super::requests::ROWS.setup.replace("'ada'", "'maya'")).await;
     for (_, _, operation) in LISTS {
         let other = if operation.contains("TEXT") { "TIME" } else { "TEXT" };
         let operation = operation.replace("TIME", other).replace("TEXT", other).replace("NUMBER", other);

@@ -28,7 +28,7 @@ async fn preview(world: &World, yaml: &str, overrides: Value) -> Value {
         &format!("UPDATE config_blobs SET yaml = $yaml${yaml}$yaml$ WHERE yaml LIKE '%# {number}' || chr(10)"),
     )
     .await;
-    let input = json!({ "projectId": project, "commitId": commit, "overrides": overrides });
+    let input = json!({ "projectId": project, "source": { "commitId": commit }, "overrides": overrides });
     let answer = world.ask("maya", PREVIEW, json!({ "input": input })).await;
     assert_eq!(errors(&answer), "");
     answer["data"]["previewJob"]["preview"].clone()
@@ -61,10 +61,10 @@ async fn amounts_of_a_commit_are_quantities_within_their_limits() {
     let world = World::new().await;
     let told =
         async |resources: &str| failed(&preview(&world, &pod(&format!("resources: {resources}")), json!(null)).await);
-    insta::assert_snapshot!(told("{limits: {memory: 512MB}}").await, @r#"RESOURCES input.commitId: tasks[0].spec.containers[0].resources.limits.memory was "512MB", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi"#);
-    insta::assert_snapshot!(told("{requests: {cpu: 2}, limits: {cpu: 1}}").await, @"RESOURCES input.commitId: tasks[0].spec.containers[0].resources.limits.cpu was 1; it may not be less than the request, which is 2");
-    insta::assert_snapshot!(told("{limits: {nvidia.com/gpu: \"-8\"}}").await, @r#"RESOURCES input.commitId: tasks[0].spec.containers[0].resources.limits["nvidia.com/gpu"] was -8; it may not be negative"#);
-    insta::assert_snapshot!(told("{limits: {example.com/npu: 1}}").await, @r#"RESOURCES input.commitId: tasks[0].spec.containers[0].resources.limits["example.com/npu"] is not a resource that this platform counts; an administrator can add it to GPU_RESOURCES"#);
+    insta::assert_snapshot!(told("{limits: {memory: 512MB}}").await, @r#"RESOURCES input.source.commitId: tasks[0].spec.containers[0].resources.limits.memory was "512MB", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi"#);
+    insta::assert_snapshot!(told("{requests: {cpu: 2}, limits: {cpu: 1}}").await, @"RESOURCES input.source.commitId: tasks[0].spec.containers[0].resources.limits.cpu was 1; it may not be less than the request, which is 2");
+    insta::assert_snapshot!(told("{limits: {nvidia.com/gpu: \"-8\"}}").await, @r#"RESOURCES input.source.commitId: tasks[0].spec.containers[0].resources.limits["nvidia.com/gpu"] was -8; it may not be negative"#);
+    insta::assert_snapshot!(told("{limits: {example.com/npu: 1}}").await, @r#"RESOURCES input.source.commitId: tasks[0].spec.containers[0].resources.limits["example.com/npu"] is not a resource that this platform counts; an administrator can add it to GPU_RESOURCES"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,16 +81,16 @@ spec:
   - {name: a, image: \"{{image}}\", volumeMounts: [{name: w, mountPath: rel}, {name: v, mountPath: \"\"}]}
 ";
     insta::assert_snapshot!(failed(&preview(&world, yaml, json!(null)).await), @r#"
-    IMAGE input.commitId: tasks[0].spec.containers[1].image was "{{image}}", which is not an image reference: the part "{{image}}" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
-    CONTAINER input.commitId: tasks[0].spec.containers[0].workingDir was "relative"; it must be an absolute path without ".."
-    CONTAINER input.commitId: tasks[0].spec.containers[0].env[0].name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
-    CONTAINER input.commitId: tasks[0].spec.containers[0].env[2].name was "A", which is given twice
-    MOUNTS input.commitId: tasks[0].spec.containers[1].volumeMounts[0].name was "w", which is not a volume of the pod
-    MOUNTS input.commitId: tasks[0].spec.containers[1].volumeMounts[0].mountPath was "rel"; it must be an absolute path without ".."
-    MOUNTS input.commitId: tasks[0].spec.containers[1].volumeMounts[1].mountPath is required
-    POD input.commitId: tasks[0].metadata.labels.team was "a b"; it must be empty, or at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends
-    POD input.commitId: tasks[0].spec.containers[0].ports[0].containerPort was 70000; it must be between 1 and 65535
-    POD input.commitId: tasks[0].spec.containers[1].name was "a", which is given twice
+    IMAGE input.source.commitId: tasks[0].spec.containers[1].image was "{{image}}", which is not an image reference: the part "{{image}}" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
+    CONTAINER input.source.commitId: tasks[0].spec.containers[0].workingDir was "relative"; it must be an absolute path without ".."
+    CONTAINER input.source.commitId: tasks[0].spec.containers[0].env[0].name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
+    CONTAINER input.source.commitId: tasks[0].spec.containers[0].env[2].name was "A", which is given twice
+    MOUNTS input.source.commitId: tasks[0].spec.containers[1].volumeMounts[0].name was "w", which is not a volume of the pod
+    MOUNTS input.source.commitId: tasks[0].spec.containers[1].volumeMounts[0].mountPath was "rel"; it must be an absolute path without ".."
+    MOUNTS input.source.commitId: tasks[0].spec.containers[1].volumeMounts[1].mountPath is required
+    POD input.source.commitId: tasks[0].metadata.labels.team was "a b"; it must be empty, or at most 63 letters, digits, '-', '_' and '.' with a letter or a digit at both ends
+    POD input.source.commitId: tasks[0].spec.containers[0].ports[0].containerPort was 70000; it must be between 1 and 65535
+    POD input.source.commitId: tasks[0].spec.containers[1].name was "a", which is given twice
     "#);
 }
 
@@ -103,8 +103,8 @@ async fn what_counts_as_a_gpu_and_for_a_pod_as_a_whole_is_asked_of_the_quota() {
         let requested = |line: &Value| line["requested"].as_str().unwrap().to_owned();
         preview["quota"].as_array().unwrap().iter().map(requested).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(asked(&pod("resources: {limits: {nvidia.com/mig-1g.5gb: 8}}")).await, "2 0 0 1");
-    assert_eq!(asked(&pod("resources: {limits: {nvidia.com/gpu.shared: 2, amd.com/gpu: 1}}")).await, "3 0 0 1");
+    assert_eq!(asked(&pod("resources: {limits: {nvidia.com/mig-1g.5gb: 8}}")).await, "2 100m 128Mi 1");
+    assert_eq!(asked(&pod("resources: {limits: {nvidia.com/gpu.shared: 2, amd.com/gpu: 1}}")).await, "3 100m 128Mi 1");
     let whole =
         GOOD.replace("spec: {", "spec: {resources: {requests: {cpu: \"64\", memory: 1Ti}, limits: {cpu: \"65\"}}, ");
     assert_eq!(asked(&whole).await, "0 64 1Ti 1");

@@ -13,6 +13,14 @@ pub const ROWS: Rows = Rows {
         ("group", "query($vision: ID!) { group(id: $vision) { id } }"),
         ("groups", "{ groups { nodes { id } } }"),
         ("createGroup", "mutation { createGroup(input: { name: \"new\" }) { group { id } } }"),
+        (
+            "updateGroup",
+            "mutation($vision: ID!) { updateGroup(input: { groupId: $vision, description: \"new\" }) { group { id } } }",
+        ),
+        (
+            "deleteGroup",
+            "mutation($vision: ID!) { deleteGroup(input: { groupId: $vision, confirmName: \"vision\" }) { groupId } }",
+        ),
     ],
     types: &[
         ("Group", By("query($vision: ID!) { group(id: $vision) { FIELD } }")),
@@ -22,6 +30,8 @@ pub const ROWS: Rows = Rows {
         ("MembershipConnection", By("query($vision: ID!) { group(id: $vision) { members(first: 1) { FIELD } } }")),
         ("MembershipEdge", By("query($vision: ID!) { group(id: $vision) { members(first: 1) { edges { FIELD } } } }")),
         ("CreateGroupPayload", Below("createGroup")),
+        ("UpdateGroupPayload", Below("updateGroup")),
+        ("DeleteGroupPayload", Below("deleteGroup")),
     ],
 };
 
@@ -121,4 +131,47 @@ async fn everything_that_is_wrong_is_told_at_once() {
     BAD_USER_INPUT input.description: the text has 2001 characters; at most 2000 are allowed
     BAD_USER_INPUT input.name: "Robotics" is not a valid name: it must have 1 to 63 lower-case letters and digits, with "-" only between them
     "#);
+}
+
+async fn group_id(world: &World, name: &str) -> Value {
+    let query = format!("{{ groups(filter: {{ names: [\"{name}\"] }}) {{ nodes {{ id }} }} }}");
+    world.ask("admin", &query, json!({})).await["data"]["groups"]["nodes"][0]["id"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_of_a_group_renames_it_and_what_is_omitted_stays() {
+    let world = World::new().await;
+    super::sql(
+        &world.url,
+        "UPDATE group_members SET role = 'ADMIN' FROM users WHERE users.id = user_id AND username = 'ada'",
+    )
+    .await;
+    let vision = group_id(&world, "vision").await;
+    let update = "mutation($id: ID!, $name: String) { updateGroup(input: { groupId: $id, name: $name }) { group { name description } } }";
+    let answer = world.ask("ada", update, json!({ "id": vision, "name": "sight" })).await;
+    insta::assert_snapshot!(answer["data"]["updateGroup"], @r#"{"group":{"name":"sight","description":"Detects and segments things in pictures."}}"#);
+    let taken = world.ask("ada", update, json!({ "id": vision, "name": "language" })).await;
+    insta::assert_snapshot!(errors(&taken), @r#"CONFLICT input.name: a group named "language" already exists"#);
+    let refused = world.ask("maya", update, json!({ "id": vision, "name": "view" })).await;
+    insta::assert_snapshot!(errors(&refused), @"FORBIDDEN input.groupId: only admins of the group can change it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_deleted_by_its_name_when_it_has_no_projects() {
+    let world = World::new().await;
+    let delete =
+        "mutation($id: ID!, $name: String!) { deleteGroup(input: { groupId: $id, confirmName: $name }) { groupId } }";
+    let vision = group_id(&world, "vision").await;
+    let answer = world.ask("admin", delete, json!({ "id": vision, "name": "language" })).await;
+    insta::assert_snapshot!(errors(&answer), @r#"BAD_USER_INPUT input.confirmName: "language" is not the name "vision""#);
+    let answer = world.ask("admin", delete, json!({ "id": vision, "name": "vision" })).await;
+    insta::assert_snapshot!(errors(&answer), @"CONFLICT input.groupId: the group still has 2 projects (detection, segmentation); delete them first");
+    world.ask("admin", CREATE, json!({ "name": "robotics" })).await;
+    let robotics = group_id(&world, "robotics").await;
+    let add = "mutation($id: ID!) { addGroupMembers(input: { groupId: $id, usernames: [\"ada\"] }) { group { id } } }";
+    assert_eq!(errors(&world.ask("admin", add, json!({ "id": robotics })).await), "");
+    let answer = world.ask("admin", delete, json!({ "id": robotics, "name": "robotics" })).await;
+    assert_eq!(answer["data"]["deleteGroup"]["groupId"], robotics, "{answer}");
+    let left = world.ask("ada", "{ groups { nodes { name } } }", json!({})).await;
+    assert_eq!(names(&left["data"]["groups"]), ["vision"]);
 }

@@ -22,7 +22,7 @@ pub const ROWS: Rows = Rows {
         ),
         (
             "previewJob",
-            "mutation($detection: ID!) { previewJob(input: { projectId: $detection, spec: { image: \"python:3.12\" } }) { preview { admitted } } }",
+            "mutation($detection: ID!) { previewJob(input: { projectId: $detection, source: { spec: { image: \"python:3.12\" } } }) { preview { admitted } } }",
         ),
         ("cancelJob", "mutation($running: ID!) { cancelJob(input: { id: $running }) { job { id } } }"),
         (
@@ -122,7 +122,7 @@ async fn a_preview_shows_the_verdicts_the_manifest_and_what_is_left_and_changes_
     let answer = world.ask("ada", PREVIEW, input(&world, json!({ "name": "train", "spec": spec })).await).await;
     let preview = &answer["data"]["previewJob"];
     assert_eq!((&preview["admitted"], verdicts(preview)), (&json!(true), String::new()), "{answer}");
-    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 16);
+    assert_eq!(preview["verdicts"].as_array().unwrap().len(), 17);
     let manifest = &preview["manifests"][0];
     assert_eq!((&manifest["kind"], &manifest["spec"]["minAvailable"]), (&json!("FlashJob"), &json!(2)));
     assert_eq!(manifest["spec"]["tasks"][1]["spec"]["schedulerName"], "flash-scheduler");
@@ -130,7 +130,7 @@ async fn a_preview_shows_the_verdicts_the_manifest_and_what_is_left_and_changes_
         preview["quota"].as_array().unwrap().iter().map(|line| format!("{line}\n")).collect::<String>(),
         @r#"
     {"resource":"GPU","limit":"8","used":"0","requested":"2","left":"6"}
-    {"resource":"CPU","limit":null,"used":"0","requested":"0","left":null}
+    {"resource":"CPU","limit":null,"used":"0","requested":"200m","left":null}
     {"resource":"MEMORY","limit":null,"used":"0","requested":"2Gi","left":null}
     {"resource":"JOBS","limit":null,"used":"0","requested":"1","left":null}
     "#
@@ -191,17 +191,26 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dry_run_answers_what_a_preview_answers() {
+async fn a_submit_tells_what_the_query_and_the_deprecated_mutation_preview() {
     let world = World::new().await;
-    for spec in [json!({ "image": "python:3.12" }), json!({ "image": "Python" })] {
-        let preview = world.ask("ada", PREVIEW, input(&world, json!({ "spec": spec })).await).await;
-        let dry = world.ask("ada", SUBMIT, input(&world, json!({ "spec": spec, "dryRun": true })).await).await;
-        let (preview, dry) = (&preview["data"]["previewJob"], &dry["data"]["submitJob"]);
-        assert_eq!(dry["job"], Value::Null);
-        for part in ["admitted", "verdicts", "quota"] {
-            assert_eq!(preview[part], dry["preview"][part]);
-        }
-    }
+    let given = input(&world, json!({ "spec": { "image": "python:3.12" } })).await;
+    let mutation = PREVIEW
+        .replace("query(", "mutation(")
+        .replace("{ previewJob(input: $input) {", "{ previewJob(input: $input) { preview {");
+    let mutation = format!("{mutation} }}");
+    let preview = world.ask("ada", PREVIEW, given.clone()).await["data"]["previewJob"].take();
+    let mut deprecated = world.ask("ada", &mutation, given.clone()).await["data"]["previewJob"]["preview"].take();
+    // Each has an ID of its own.
+    deprecated["manifests"] = preview["manifests"].clone();
+    assert_eq!(deprecated, preview);
+    let submitted = world.ask("ada", SUBMIT, given).await["data"]["submitJob"]["preview"].take();
+    assert_eq!((&submitted["admitted"], &submitted["quota"]), (&preview["admitted"], &preview["quota"]));
+    // Only a preview asks the cluster.
+    let of_server = |preview: &Value| {
+        let verdicts = preview["verdicts"].as_array().unwrap().iter();
+        verdicts.filter(|verdict| verdict["rule"] != "CLUSTER").cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(of_server(&submitted), of_server(&preview));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -323,23 +332,6 @@ async fn a_project_that_is_not_yours_is_not_there() {
     insta::assert_snapshot!(told.replace(id.as_str().unwrap(), "<project>"), @r#"NOT_FOUND input.projectId: project "<project>" not found"#);
     let answer = world.ask("ben", PREVIEW, input(&world, json!({ "spec": { "image": "python:3.12" } })).await).await;
     assert!(errors(&answer).starts_with("NOT_FOUND input.projectId: "), "{answer}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_source_is_given_once_and_in_one_place() {
-    let world = World::new().await;
-    insta::assert_snapshot!(refused(&world, "ada", json!({})).await, @"BAD_USER_INPUT input.source: source is required: give a commitId or a spec");
-    let (commit, spec) = (json!("commit_01h455vb4pex5vsknk084sn02q"), json!({ "image": "python:3.12" }));
-    let told = async |fields: Value| {
-        let mut input = json!({ "projectId": project(&world).await });
-        input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        errors(&world.ask("ada", SUBMIT, json!({ "input": input })).await)
-    };
-    insta::assert_snapshot!(told(json!({ "commitId": commit, "spec": spec })).await, @"BAD_USER_INPUT input.source: both commitId and spec were given; give one of them in source");
-    insta::assert_snapshot!(told(json!({ "commitId": commit, "source": { "spec": spec } })).await, @"BAD_USER_INPUT input.source: source cannot be combined with the deprecated fields commitId and spec");
-    // What clients of the old fields send is answered as before, with the paths that they know.
-    assert_eq!(told(json!({ "spec": spec })).await, "");
-    insta::assert_snapshot!(told(json!({ "spec": { "image": "Python" } })).await, @r#"BAD_USER_INPUT input.spec.image: image was "Python", which is not an image reference: the name "Python" must be lower case"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,6 +21,19 @@ pub const ROWS: Rows = Rows {
         ("login", "mutation { login(input: { username: \"ada\", password: \"vision-member\" }) { expiresAt } }"),
         ("refreshSession", "mutation { refreshSession(input: { refreshToken: \"none\" }) { expiresAt } }"),
         ("logout", "mutation { logout { ended } }"),
+        ("signInProviders", "{ signInProviders { key } }"),
+        ("completeSignIn", "mutation { completeSignIn(input: { code: \"none\" }) { expiresAt } }"),
+        ("loginWithIdToken", "mutation { loginWithIdToken(input: { idToken: \"none\" }) { expiresAt } }"),
+        ("startDeviceLogin", "mutation { startDeviceLogin(input: {}) { userCode } }"),
+        ("finishDeviceLogin", "mutation { finishDeviceLogin(input: { deviceCode: \"none\" }) { state } }"),
+        (
+            "linkIdentity",
+            "mutation($ada: ID!) { linkIdentity(input: { userId: $ada, subject: \"x\" }) { user { id } } }",
+        ),
+        (
+            "unlinkIdentity",
+            "mutation($ada: ID!) { unlinkIdentity(input: { userId: $ada, subject: \"x\" }) { user { id } } }",
+        ),
     ],
     types: &[
         ("User", By("query($ada: ID!) { user(id: $ada) { FIELD } }")),
@@ -28,6 +41,10 @@ pub const ROWS: Rows = Rows {
         ("UserEdge", By("{ users(filter: { usernames: [\"ada\"] }) { edges { FIELD } } }")),
         ("SessionPayload", Below("login")),
         ("LogoutPayload", Below("logout")),
+        ("SignInProvider", Below("signInProviders")),
+        ("StartDeviceLoginPayload", Below("startDeviceLogin")),
+        ("FinishDeviceLoginPayload", Below("finishDeviceLogin")),
+        ("IdentityPayload", Below("linkIdentity")),
     ],
 };
 

@@ -3,16 +3,26 @@
 //! Every test gets its own database with the demo tenant: the admin, Maya (manager of vision, member of language), Ada
 //! (member of vision) and Ben (member of language, but not of vision).
 
+mod access;
+mod accounts;
+mod audit;
 mod changes;
 mod configs;
 mod edges;
 mod final_pods;
 mod groups;
 mod jobs;
+mod limits;
 mod login;
+mod members;
+mod nested;
+mod notifications;
 mod nulls;
 mod permissions;
 mod projects;
+mod quota_usage;
+mod requests;
+mod schedules;
 mod selections;
 mod statements;
 mod viewer;
@@ -65,7 +75,9 @@ impl World {
         let tasks = Tasks::default();
         let app = app::answering(url.clone(), &tasks, |config| {
             config.auth.access_token_life = access_token_life;
-            config.limits.logins = LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None };
+            config.auth.registration = platform::config::Registration::Open;
+            config.limits.logins =
+                LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None, registrations: None };
         });
         let app = app.await.unwrap();
         let (db, authenticator) = (app.db.clone(), app.authenticator.clone());

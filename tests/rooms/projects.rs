@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::permissions::Reached::{Below, By};
 use super::permissions::Rows;
-use super::{World, errors};
+use super::{World, errors, sql};
 
 /// Who sees what of projects: the ways to it.
 pub const ROWS: Rows = Rows {
@@ -16,12 +16,37 @@ pub const ROWS: Rows = Rows {
             "createProject",
             "mutation($vision: ID!) { createProject(input: { groupId: $vision, name: \"new\" }) { project { id } } }",
         ),
+        (
+            "updateProject",
+            "mutation($detection: ID!) { updateProject(input: { projectId: $detection, description: \"new\" }) { project { id } } }",
+        ),
+        (
+            "archiveProject",
+            "mutation($detection: ID!) { archiveProject(input: { projectId: $detection }) { project { id } } }",
+        ),
+        (
+            "restoreProject",
+            "mutation($detection: ID!) { restoreProject(input: { projectId: $detection }) { project { id } } }",
+        ),
+        (
+            "deleteProject",
+            "mutation($detection: ID!) { deleteProject(input: { projectId: $detection, confirmName: \"detection\" }) { projectId } }",
+        ),
     ],
     types: &[
         ("Project", By("query($detection: ID!) { project(id: $detection) { FIELD } }")),
         ("ProjectConnection", By("{ projects(filter: { names: [\"detection\"] }) { FIELD } }")),
         ("ProjectEdge", By("{ projects(filter: { names: [\"detection\"] }) { edges { FIELD } } }")),
         ("CreateProjectPayload", Below("createProject")),
+        ("UpdateProjectPayload", Below("updateProject")),
+        ("ArchiveProjectPayload", Below("archiveProject")),
+        ("RestoreProjectPayload", Below("restoreProject")),
+        ("DeleteProjectPayload", Below("deleteProject")),
+        ("ProjectDeletion", By("query($detection: ID!) { project(id: $detection) { deletionPreview { FIELD } } }")),
+        (
+            "JobPhaseCount",
+            By("query($detection: ID!) { project(id: $detection) { deletionPreview { jobs { FIELD } } } }"),
+        ),
     ],
 };
 
@@ -103,4 +128,99 @@ async fn each_mutation_of_an_operation_shows_what_the_ones_before_it_changed() {
         assert!(names.iter().all(shown), "{alias} shows {projects}");
         assert_eq!(projects["totalCount"], nodes.len(), "{alias}");
     }
+}
+
+async fn project_id(world: &World, name: &str) -> Value {
+    let query = format!("{{ projects(filter: {{ names: [\"{name}\"] }}) {{ nodes {{ id }} }} }}");
+    world.ask("admin", &query, json!({})).await["data"]["projects"]["nodes"][0]["id"].clone()
+}
+
+const ARCHIVE: &str = "mutation($id: ID!) { archiveProject(input: { projectId: $id }) { project { state archivedAt viewerCanSubmitJob } } }";
+const RESTORE: &str = "mutation($id: ID!) { restoreProject(input: { projectId: $id }) { project { state archivedAt viewerCanSubmitJob } } }";
+const DELETE: &str =
+    "mutation($id: ID!, $name: String!) { deleteProject(input: { projectId: $id, confirmName: $name }) { projectId } }";
+const SUBMIT: &str = "mutation($id: ID!) { submitJob(input: { projectId: $id, source: { spec: { image: \"python:3.12\" } } }) { job { id } } }";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_renames_a_project_and_what_is_omitted_stays() {
+    let world = World::new().await;
+    let update = "mutation($id: ID!, $name: String) { updateProject(input: { projectId: $id, name: $name }) { project { name description } } }";
+    let detection = project_id(&world, "detection").await;
+    let answer = world.ask("maya", update, json!({ "id": detection, "name": "boxes" })).await;
+    insta::assert_snapshot!(answer["data"]["updateProject"], @r#"{"project":{"name":"boxes","description":"Boxes around things."}}"#);
+    let taken = world.ask("maya", update, json!({ "id": detection, "name": "segmentation" })).await;
+    insta::assert_snapshot!(errors(&taken), @r#"CONFLICT input.name: a project named "segmentation" already exists in this group"#);
+    let refused = world.ask("ada", update, json!({ "id": detection, "name": "mine" })).await;
+    insta::assert_snapshot!(errors(&refused), @"FORBIDDEN input.projectId: only managers and admins of the group can change its projects");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_an_archived_project_no_work_begins_until_it_is_restored() {
+    let world = World::new().await;
+    let id = json!({ "id": project_id(&world, "detection").await });
+    let answer = world.ask("maya", ARCHIVE, id.clone()).await;
+    let project = &answer["data"]["archiveProject"]["project"];
+    assert!(project["archivedAt"].is_string(), "{answer}");
+    assert_eq!((&project["state"], &project["viewerCanSubmitJob"]), (&json!("ARCHIVED"), &json!(false)));
+    let config = "mutation($id: ID!) { createConfigFile(input: { projectId: $id, name: \"a.yaml\", message: \"a\",
+        yaml: \"{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\" }) { configFile { id } } }";
+    for work in [SUBMIT, config] {
+        let refused = world.ask("maya", work, id.clone()).await;
+        assert_eq!(
+            errors(&refused),
+            "CONFLICT input.projectId: the project is archived; restore it first",
+            "{refused}"
+        );
+    }
+    let preview =
+        "query($id: ID!) { previewJob(input: { projectId: $id, source: { spec: { image: \"python:3.12\" } } }) {
+        admitted verdicts { rule problems { message } } } }";
+    let preview = &world.ask("maya", preview, id.clone()).await["data"]["previewJob"];
+    let verdict = preview["verdicts"].as_array().unwrap().iter().find(|verdict| verdict["rule"] == "PROJECT").unwrap();
+    insta::assert_snapshot!(verdict, @r#"{"rule":"PROJECT","problems":[{"message":"the project is archived; restore it first"}]}"#);
+    assert_eq!(preview["admitted"], false);
+    let answer = world.ask("maya", RESTORE, id.clone()).await;
+    insta::assert_snapshot!(answer["data"]["restoreProject"], @r#"{"project":{"state":"ACTIVE","archivedAt":null,"viewerCanSubmitJob":true}}"#);
+    for work in [SUBMIT, config] {
+        assert_eq!(errors(&world.ask("maya", work, id.clone()).await), "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn projects_are_listed_by_their_state() {
+    let world = World::new().await;
+    world.ask("maya", ARCHIVE, json!({ "id": project_id(&world, "detection").await })).await;
+    let list = |state: &str| format!("{{ projects(filter: {{ state: {state} }}) {{ nodes {{ name }} totalCount }} }}");
+    let archived = world.ask("ada", &list("ARCHIVED"), json!({})).await;
+    insta::assert_snapshot!(archived["data"]["projects"], @r#"{"nodes":[{"name":"detection"}],"totalCount":1}"#);
+    let active = world.ask("ada", &list("ACTIVE"), json!({})).await;
+    insta::assert_snapshot!(active["data"]["projects"], @r#"{"nodes":[{"name":"segmentation"}],"totalCount":1}"#);
+    let all = world.ask("ada", "{ projects { totalCount } }", json!({})).await;
+    assert_eq!(all["data"]["projects"]["totalCount"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_is_deleted_by_its_name_with_what_the_preview_showed() {
+    let world = World::new().await;
+    let running = "UPDATE jobs SET phase = 'RUNNING', finished_at = NULL WHERE name = 'train-large-batch'";
+    sql(&world.url, &format!("{running}; UPDATE group_members SET role = 'ADMIN' FROM users WHERE users.id = user_id AND username = 'ada'")).await;
+    let detection = project_id(&world, "detection").await;
+    let preview =
+        "query($id: ID!) { project(id: $id) { deletionPreview { jobs { phase count } unfinishedJobs configFiles } } }";
+    let shown = world.ask("ada", preview, json!({ "id": detection })).await;
+    insta::assert_snapshot!(shown["data"]["project"]["deletionPreview"], @r#"{"jobs":[{"phase":"RUNNING","count":1},{"phase":"SUCCEEDED","count":1}],"unfinishedJobs":1,"configFiles":2}"#);
+    let delete =
+        async |who: &str, name: &str| errors(&world.ask(who, DELETE, json!({ "id": detection, "name": name })).await);
+    insta::assert_snapshot!(delete("maya", "detection").await, @"FORBIDDEN input.projectId: only admins of the group can delete its projects");
+    insta::assert_snapshot!(delete("ada", "Detection").await, @r#"BAD_USER_INPUT input.confirmName: "Detection" is not the name "detection""#);
+    insta::assert_snapshot!(delete("ada", "detection").await, @"CONFLICT input.projectId: the project has 1 job that has not finished; cancel them and wait until they have ended");
+    sql(&world.url, "UPDATE jobs SET phase = 'CANCELLED', finished_at = now() WHERE name = 'train-large-batch'").await;
+    assert_eq!(delete("ada", "detection").await, "");
+    let left = world
+        .ask("ada", "{ projects { nodes { name } } jobs { nodes { name } } configFiles { totalCount } }", json!({}))
+        .await;
+    insta::assert_snapshot!(left["data"], @r#"{"projects":{"nodes":[{"name":"segmentation"}]},"jobs":{"nodes":[{"name":"outline-cells"}]},"configFiles":{"totalCount":0}}"#);
+    // The namespace goes later, and whoever removes it finds it here.
+    let due = "DO $$ BEGIN ASSERT (SELECT count(*) FROM project_namespaces WHERE removing AND namespace LIKE 'proj-%') = 1; END $$";
+    sql(&world.url, due).await;
 }

@@ -119,7 +119,7 @@ async fn the_spec_of_a_job_is_what_it_was_submitted_with_and_submits_the_same_ag
     let project = detection(&world).await;
     let mut submitted = spec.clone();
     for _ in 0..2 {
-        let input = json!({ "input": { "projectId": project, "spec": submitted } });
+        let input = json!({ "input": { "projectId": project, "source": { "spec": submitted } } });
         let answer = world.ask("ada", SUBMIT, input).await;
         let job = &answer["data"]["submitJob"]["job"];
         assert_eq!(job["taskCount"], 3, "{answer}");
@@ -138,7 +138,7 @@ async fn a_spec_that_does_not_tell_all_says_so() {
     let input = json!({ "input": { "projectId": detection(&world).await, "name": "two.yaml", "yaml": yaml, "message": "two" } });
     let create = "mutation($input: CreateConfigFileInput!) { createConfigFile(input: $input) { commit { id } } }";
     let commit = world.ask("maya", create, input).await["data"]["createConfigFile"]["commit"]["id"].clone();
-    let input = json!({ "input": { "projectId": detection(&world).await, "commitId": commit } });
+    let input = json!({ "input": { "projectId": detection(&world).await, "source": { "commitId": commit } } });
     let answer = world.ask("ada", SUBMIT, input).await;
     let spec = &answer["data"]["submitJob"]["job"]["spec"];
     assert_eq!(spec["isComplete"], false, "{answer}");

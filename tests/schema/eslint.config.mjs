@@ -15,9 +15,14 @@ const common = {
 
 /** Types that are part of a thing with an id and are never asked for on their own. */
 const VALUES = [
+  'Access',
+  'AccessHolder',
+  'AddMemberResult',
   'AdmissionProblem',
   'AdmissionVerdict',
+  'AuditChange',
   'EnvVar',
+  'JobPhaseCount',
   'JobPreview',
   'JobResources',
   'JobSpec',
@@ -25,11 +30,22 @@ const VALUES = [
   'Limits',
   'LogChunk',
   'LogLine',
+  'NotificationSettings',
   'PageInfo',
+  'PasswordLink',
+  'PersonQuota',
+  'ProjectDeletion',
+  'ProjectLimits',
   'ProjectQuota',
+  'ProjectSchedule',
   'Queue',
   'QuotaLine',
+  'QuotaUsage',
   'RateLimit',
+  'ScheduleWindow',
+  'SignInProvider',
+  'UserSettings',
+  'WantedLimits',
 ];
 
 export default [

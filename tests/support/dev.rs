@@ -83,7 +83,7 @@ impl Dev {
         let commit = answer["data"]["createConfigFile"]["commit"]["id"].clone();
         assert!(commit.is_string(), "{answer}");
         let submit = "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id phase } } }";
-        let input = json!({ "projectId": project, "commitId": commit, "queue": queue });
+        let input = json!({ "projectId": project, "source": { "commitId": commit }, "queue": queue });
         let answer = self.ask(Some(token), submit, json!({ "i": input })).await;
         let job = &answer["data"]["submitJob"]["job"];
         // The worker is rung by the commit: the cluster may have the job before the answer is put together.
@@ -95,7 +95,7 @@ impl Dev {
     pub async fn submit_spec(&self, token: &str, project: &str) -> String {
         let project = self.project(token, project).await;
         let submit = "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id } } }";
-        let input = json!({ "projectId": project, "spec": { "image": "busybox" } });
+        let input = json!({ "projectId": project, "source": { "spec": { "image": "busybox" } } });
         let answer = self.ask(Some(token), submit, json!({ "i": input })).await;
         answer["data"]["submitJob"]["job"]["id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }

@@ -210,25 +210,32 @@ impl Serve {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    /// The jobs and phases of the event log after the first `count` events, in order.
+    /// The jobs and phases of the event log after the first `count` events of jobs, in order.
     pub async fn log_after(&self, count: i64) -> Vec<(String, String)> {
         let rows = self
             .sql
-            .query("SELECT subject, payload ->> 'phase' FROM events ORDER BY seq OFFSET $1", &[&count])
+            .query(
+                "SELECT subject, payload ->> 'phase' FROM events WHERE kind = 'job' ORDER BY seq OFFSET $1",
+                &[&count],
+            )
             .await
             .unwrap();
         rows.iter().map(|row| (platform::ids::JobId::from_uuid(row.get(0)).to_string(), row.get(1))).collect()
     }
 
-    /// The jobs and numbers of the event log after the first `count` events, in order.
+    /// The jobs and numbers of the event log after the first `count` events of jobs, in order.
     pub async fn numbers_after(&self, count: i64) -> Vec<(String, i64)> {
-        let rows = self.sql.query("SELECT subject, seq FROM events ORDER BY seq OFFSET $1", &[&count]).await.unwrap();
+        let rows = self
+            .sql
+            .query("SELECT subject, seq FROM events WHERE kind = 'job' ORDER BY seq OFFSET $1", &[&count])
+            .await
+            .unwrap();
         rows.iter().map(|row| (platform::ids::JobId::from_uuid(row.get(0)).to_string(), row.get(1))).collect()
     }
 
-    /// How many events the log has.
+    /// How many events of jobs the log has.
     pub async fn log_length(&self) -> i64 {
-        self.sql.query_one("SELECT count(*) FROM events", &[]).await.unwrap().get(0)
+        self.sql.query_one("SELECT count(*) FROM events WHERE kind = 'job'", &[]).await.unwrap().get(0)
     }
 }
 

@@ -74,7 +74,8 @@ impl Session {
     pub async fn submit_with(&self, commit: &str, queue: &str, overrides: Value) -> String {
         let query = "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id phase } } }";
         let project = self.project().await;
-        let input = json!({ "projectId": project, "commitId": commit, "queue": queue, "overrides": overrides });
+        let input =
+            json!({ "projectId": project, "source": { "commitId": commit }, "queue": queue, "overrides": overrides });
         let data = self.ask(query, json!({ "i": input })).await;
         let job = &data["submitJob"]["job"];
         // The worker is rung by the commit: the cluster may have the job before the answer is put together.
@@ -90,11 +91,16 @@ impl Session {
 
     /// Subscribes to these jobs' events, or to all that can be seen.
     pub async fn events(&self, jobs: Option<&[String]>, after: Option<&str>) -> Subscription {
+        self.follow(json!({ "jobIds": jobs }), after).await
+    }
+
+    /// Subscribes to the events of jobs that a filter selects.
+    pub async fn follow(&self, filter: Value, after: Option<&str>) -> Subscription {
         let url = self.graphql_url.replacen("http", "ws", 1);
         let query = "subscription($f: JobEventFilter, $a: FeedCursor) {
             jobEvents(filter: $f, after: $a) { cursor kind phase reason job { id preemptions } }
         }";
-        Subscription::begin(&url, &self.token, query, json!({ "f": { "jobIds": jobs }, "a": after })).await
+        Subscription::begin(&url, &self.token, query, json!({ "f": filter, "a": after })).await
     }
 }
 

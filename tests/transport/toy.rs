@@ -163,6 +163,10 @@ impl GraphqlService for Toy {
         vec![ReadinessCheck { name: "toy", healthy: true, detail: None, took: Duration::ZERO }]
     }
 
+    fn public_keys(&self) -> serde_json::Value {
+        serde_json::json!({ "keys": [] })
+    }
+
     fn render_metrics(&self) -> String {
         "# no metrics\n".to_owned()
     }

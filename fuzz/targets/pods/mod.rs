@@ -22,9 +22,9 @@ use uuid::Uuid;
 use self::choices::Choices;
 
 /// Where the problems of a config are told.
-const COMMIT: &str = "input.commitId";
+const COMMIT: &str = "input.source.commitId";
 /// Where those of a spec are.
-const SPEC: &str = "input.spec";
+const SPEC: &str = "input.source.spec";
 /// Where the pods are tried.
 pub const NAMESPACE: &str = "default";
 /// The queue, and the priority class that goes with it.

@@ -1,6 +1,5 @@
 // The subscriptions that are running or ran on this page, with the events they received. They live apart
 // from GraphiQL's tabs: looking at another tab does not stop them.
-import type { Client } from 'graphql-ws';
 import { parse } from 'graphql';
 import { Store } from '../store';
 import { toProblems, type Problem } from '../transport/errors';
@@ -12,6 +11,7 @@ import {
   type Phase,
   type Standing,
 } from '../transport/resume';
+import type { SocketClient } from '../transport/socket';
 
 export interface FeedEvent {
   number: number;
@@ -44,13 +44,13 @@ const KEPT_FEEDS = 6;
 export class Feeds {
   readonly list = new Store<readonly Feed[]>([]);
   readonly selected = new Store<string | null>(null);
-  readonly #client: Pick<Client, 'subscribe'>;
+  readonly #client: Pick<SocketClient, 'subscribe'>;
   readonly #renew: () => Promise<boolean>;
   readonly #standing: Standing;
   readonly #running = new Map<string, () => void>();
 
   constructor(
-    client: Pick<Client, 'subscribe'>,
+    client: Pick<SocketClient, 'subscribe'>,
     renew: () => Promise<boolean>,
     standing: Standing = new Store<string | null>(null),
   ) {

@@ -14,6 +14,20 @@ export const LOG_IN = /* GraphQL */ `
   }
 `;
 
+export const COMPLETE_SIGN_IN = /* GraphQL */ `
+  mutation CompleteSignIn($input: CompleteSignInInput!) {
+    completeSignIn(input: $input) {
+      accessToken
+      refreshToken
+      expiresAt
+      user {
+        username
+        platformRole
+      }
+    }
+  }
+`;
+
 export const RENEW = /* GraphQL */ `
   mutation RenewSession($input: RefreshSessionInput!) {
     refreshSession(input: $input) {

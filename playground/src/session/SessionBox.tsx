@@ -3,6 +3,7 @@ import { useState, type SubmitEvent } from 'react';
 import type { Playground } from '../playground';
 import { useStore } from '../store';
 import { Problems } from '../transport/Problems';
+import { startUrl } from './provider';
 
 export function SessionBox({ playground }: { playground: Playground }) {
   const { session, busy, problems } = useStore(playground.session.state);
@@ -21,7 +22,7 @@ export function SessionBox({ playground }: { playground: Playground }) {
 function LogIn({ playground, busy }: { playground: Playground; busy: boolean }) {
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
-  const { demoUsers } = playground.config;
+  const { demoUsers, signInProviders } = playground.config;
 
   const logIn = (name: string, secret: string) => void playground.session.logIn(name, secret);
   const submit = (event: SubmitEvent) => {
@@ -48,6 +49,11 @@ function LogIn({ playground, busy }: { playground: Playground; busy: boolean }) 
           ))}
         </div>
       )}
+      {signInProviders.map(({ key, name }) => (
+        <a key={key} className="chip" href={startUrl(key)}>
+          Sign in with {name}
+        </a>
+      ))}
       <form className="log-in" onSubmit={submit}>
         <input
           aria-label="Username"

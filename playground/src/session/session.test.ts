@@ -59,6 +59,15 @@ describe('logging in', () => {
     expect(await session.token()).toBeNull();
   });
 
+  test('with a provider ends with a code or a reason', async () => {
+    const { session } = keeper([{ data: { completeSignIn: payload('1') } }]);
+    expect(await session.signIn({ error: 'your account is disabled' })).toBe(false);
+    expect(session.state.get().problems).toMatchObject([{ message: 'your account is disabled' }]);
+    expect(await session.signIn({ code: 'abc' })).toBe(true);
+    expect(session.state.get().problems).toEqual([]);
+    expect(await session.token()).toBe('access-1');
+  });
+
   test('through a tab of GraphiQL counts as well', async () => {
     const { session } = keeper([]);
     session.adopt({ data: { again: payload('tab') } });

@@ -3,7 +3,8 @@ import type { ExecutionResult } from 'graphql';
 import { Store } from '../store';
 import { problemsOf, toProblems, type Problem } from '../transport/errors';
 import type { Send } from '../transport/http';
-import { LOG_IN, LOG_OUT, RENEW } from '../operations/session';
+import type { Returned } from './provider';
+import { COMPLETE_SIGN_IN, LOG_IN, LOG_OUT, RENEW } from '../operations/session';
 
 export interface Session {
   accessToken: string;
@@ -84,14 +85,25 @@ export class SessionKeeper {
     this.#schedule();
   }
 
-  async logIn(username: string, password: string): Promise<boolean> {
+  logIn(username: string, password: string): Promise<boolean> {
+    return this.#begin(LOG_IN, { username, password });
+  }
+
+  /** Finishes a sign-in with a provider. */
+  async signIn(returned: Returned): Promise<boolean> {
+    if ('code' in returned) return this.#begin(COMPLETE_SIGN_IN, { code: returned.code });
+    this.state.update((state) => ({ ...state, problems: toProblems(new Error(returned.error)) }));
+    return false;
+  }
+
+  async #begin(mutation: string, input: Record<string, unknown>): Promise<boolean> {
     this.state.update((state) => ({ ...state, busy: true, problems: [] }));
-    const { session, problems } = await this.#ask(LOG_IN, { input: { username, password } });
+    const { session, problems } = await this.#ask(mutation, { input });
     if (session === null) {
       this.state.update((state) => ({ ...state, busy: false, problems }));
       return false;
     }
-    this.#become({ ...session, username: session.username === 'logged in' ? username : session.username });
+    this.#become(session);
     return true;
   }
 

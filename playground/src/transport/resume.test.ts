@@ -91,6 +91,22 @@ describe('a lost connection', () => {
     }
   });
 
+  test('goes on from where the server has come, although no event matched', async () => {
+    const { attempts, server, settle } = play(WATCH, { after: 'c1' });
+    server(0).moved?.('c4');
+    server(0).error({ code: 1006 });
+    await settle();
+    server(1).next(event('c5'));
+    server(1).moved?.('c7');
+    server(1).error({ code: 1006 });
+    await settle();
+    expect(attempts.map(({ operation }) => operation.variables)).toEqual([
+      { after: 'c1' },
+      { after: 'c4' },
+      { after: 'c7' },
+    ]);
+  });
+
   test('of a log takes no place in the event log for its own', async () => {
     const query = 'subscription ($after: FeedCursor) { jobLogs(jobId: "j", after: $after) { cursor } }';
     const { attempts, server, settle } = play(query, {}, true, new Store<string | null>('c0'));

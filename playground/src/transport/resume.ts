@@ -31,6 +31,8 @@ export interface Sink {
   next(result: unknown): void;
   error(error: unknown): void;
   complete(): void;
+  /** The server has come to this cursor, and what was before it does not match or was delivered. */
+  moved?(cursor: string): void;
 }
 
 export interface Follower {
@@ -138,6 +140,11 @@ export function follow(operation: Operation, options: FollowOptions, follower: F
         },
         error: (error) => void retry(error),
         complete: () => end(),
+        moved(reached) {
+          if (stopped) return;
+          forgetStanding();
+          cursor = reached;
+        },
       },
     );
   };

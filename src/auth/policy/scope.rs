@@ -42,6 +42,11 @@ impl Scope {
         Self { group: Some(group), ..Self::of(id) }
     }
 
+    /// An object that belongs to a group, or to the platform if there is none.
+    pub fn of_group_or_none<K: Kind>(group: Option<GroupId>, id: Id<K>) -> Self {
+        Self { group, ..Self::of(id) }
+    }
+
     /// An object that belongs to a single user.
     pub fn owned<K: Kind>(owner: UserId, id: Id<K>) -> Self {
         Self::of(id).by(owner)
@@ -55,6 +60,25 @@ impl Scope {
     /// The same; `shares_group` says whether the caller shares a group with the user that it is about.
     pub const fn among(self, shares_group: bool) -> Self {
         Self { shares_group, ..self }
+    }
+
+    /// The group of the object.
+    pub const fn group_id(&self) -> Option<GroupId> {
+        self.group
+    }
+
+    /// The ID of the object; `None` for the platform.
+    pub fn subject_text(&self) -> Option<String> {
+        self.subject.map(|Subject { prefix, uuid, .. }| ids::text_of(prefix, uuid))
+    }
+
+    /// The object's ID, if it is a `K`.
+    pub fn subject_as<K: Kind>(&self) -> Option<Id<K>> {
+        self.subject.filter(|subject| subject.prefix == K::PREFIX).map(|subject| Id::from_uuid(subject.uuid))
+    }
+
+    pub(super) fn subject_parts(&self) -> Option<(&'static str, Uuid)> {
+        self.subject.map(|subject| (subject.prefix, subject.uuid))
     }
 
     fn of<K: Kind>(id: Id<K>) -> Self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use super::*;
-use crate::auth::principal::PlatformRole;
+use crate::auth::principal::{PlatformRole, Principal};
 use crate::error::Code;
 use crate::ids::{JobId, SessionId, UserId};
 
@@ -59,10 +59,41 @@ fn each_action_has_one_row() {
     viewUser         ! ? + ? + ? ? +
     viewUserPrivate  ! ? + ? + ? ? +
     logout           ! ? + ? + ? ? +
+    register         + + + + + + + +
+    resetPassword    + + + + + + + +
+    createUser       ! - - - - - - +
+    updateUser       ! ? + ? + ? ? +
+    setPlatformRole  ! - - - - - - +
+    disableUser      ! - - - - - - +
+    enableUser       ! - - - - - - +
+    deleteUser       ! - - - - - - +
+    createPasswordReset ! - - - - - - +
+    changePassword   ! ? + ? + ? ? +
+    viewSession      ! ? + ? + ? ? +
+    endSession       ! ? + ? + ? ? +
+    logoutEverywhere ! ? + ? + ? ? +
+    updateUserSettings ! ? + ? + ? ? +
     createAdmin      ! - - - - - - +
+    signInWithProvider ! - - - - - - +
+    linkIdentity     ! - - - - - - +
     createGroup      ! - - - - - - +
     viewGroup        ! ? ? + + + + +
+    updateGroup      ! ? ? - - - + +
+    deleteGroup      ! ? ? - - - - +
+    addGroupMembers  ! ? ? - - - + +
+    setGroupRole     ! ? ? - - - + +
+    removeGroupMember ! ? ? - - - + +
+    appointGroupAdmin ! ? ? - - - - +
+    leaveGroup       ! ? ? + + + + +
     createProject    ! ? ? - - + + +
+    updateProject    ! ? ? - - + + +
+    archiveProject   ! ? ? - - + + +
+    restoreProject   ! ? ? - - + + +
+    deleteProject    ! ? ? - - - + +
+    setProjectLimits ! ? ? - - + + +
+    setGpuLimit      ! ? ? - - - - +
+    setProjectSchedule ! ? ? - - + + +
+    repairNamespace  ! - - - - - - +
     viewProject      ! ? ? + + + + +
     createConfigFile ! ? ? - - + + +
     viewConfigFile   ! ? ? + + + + +
@@ -71,6 +102,16 @@ fn each_action_has_one_row() {
     submitJob        ! ? ? + + + + +
     viewJob          ! ? ? + + + + +
     cancelJob        ! ? ? - + + + +
+    viewAuditEntry   ! ? ? - - - + +
+    viewAuditClient  ! - - - - - - +
+    exportAuditLog   ! - - - - - - +
+    openRequest      ! + + + + + + +
+    viewRequest      ! ? + ? + + + +
+    replyToRequest   ! ? + ? + + + +
+    resolveRequest   ! ? - ? - + + +
+    viewNotification ! ? + ? + ? ? +
+    markNotificationsRead ! ? + ? + ? ? +
+    viewAccess       ! ? ? - - - + +
     ");
 }
 
@@ -96,6 +137,21 @@ fn a_fellow_is_seen_and_a_stranger_is_not() {
     let person = Scope::person(OWNER);
     assert!(check(&member, Action::ViewUser, person.among(true)).is_ok());
     assert_eq!(check(&member, Action::ViewUser, person.among(false)).unwrap_err().code, Code::NotFound);
+}
+
+#[test]
+fn a_fellow_may_not_change_an_account_and_a_stranger_does_not_see_it() {
+    let member = caller(UserId::generate(), PlatformRole::User, Some(Member));
+    let person = Scope::person(OWNER);
+    assert_eq!(check(&member, Action::UpdateUser, person.among(true)).unwrap_err().code, Code::Forbidden);
+    assert_eq!(check(&member, Action::UpdateUser, person.among(false)).unwrap_err().code, Code::NotFound);
+}
+
+#[test]
+fn what_everybody_may_do_is_done_by_whoever_is_logged_in_or_by_nobody() {
+    let member = caller(OWNER, PlatformRole::User, None);
+    assert_eq!(check(&member, Action::Register, Scope::PLATFORM).unwrap().actor(), Some(OWNER));
+    assert_eq!(check(&Caller::Anonymous, Action::Register, Scope::PLATFORM).unwrap().actor(), None);
 }
 
 #[test]

@@ -225,7 +225,7 @@ impl Seed {
 
 /// The only account of an empty environment.
 async fn only_admin(config: &DatabaseConfig) -> anyhow::Result<SeededUser> {
-    let user = SeededUser { username: "admin", password: "platform-admin", role: "platform admin" };
+    let user = SeededUser { username: "admin", password: "empty-environment", role: "platform admin" };
     let admin = NewAdmin {
         username: user.username.to_owned(),
         display_name: None,

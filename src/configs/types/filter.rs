@@ -2,12 +2,13 @@
 
 use async_graphql::{Enum, InputObject};
 
-use crate::configs::model::{Selection, SortBy};
+use crate::configs::model::{Commits, Selection, SortBy};
 use crate::error::{ApiErrors, both};
 use crate::graphql::ids::{self, GivenId};
 use crate::graphql::keyset::OrderDirection;
 use crate::graphql::search::Search;
-use crate::ids::ProjectKind;
+use crate::graphql::time::{TimeRange, TimeRangeInput};
+use crate::ids::{ProjectKind, UserKind};
 
 /// Filters for a list of config files. Omitted fields do not filter; a config file must match all fields that are
 /// given: `{projectId: "project_01h455vb4pex5vsknk084sn02q", names: ["train.yaml", "eval.yaml"]}`.
@@ -64,4 +65,43 @@ pub fn selection(
         },
         direction: order.and_then(|order| order.direction).unwrap_or_default(),
     })
+}
+
+/// Filters for the versions of a config file. Omitted fields do not filter; a version must match all fields that are given.
+#[derive(Debug, Default, InputObject)]
+pub struct ConfigCommitFilter {
+    /// Only versions that this user created.
+    pub author_id: Option<GivenId<UserKind>>,
+    /// Only versions that were created within this time.
+    pub created_at: Option<TimeRangeInput>,
+}
+
+/// The fields that the versions of a config file can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ConfigCommitOrderField {
+    /// Sort by creation time.
+    CreatedAt,
+}
+
+/// Ordering options for the versions of a config file.
+#[derive(Debug, InputObject)]
+pub struct ConfigCommitOrder {
+    /// The field to sort by.
+    pub field: ConfigCommitOrderField,
+    /// The direction to sort in.
+    #[graphql(default_with = "Some(OrderDirection::Desc)")]
+    pub direction: Option<OrderDirection>,
+}
+
+/// Which versions of a config file a client requests, and in which order.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for each invalid field.
+pub fn commits(filter: Option<ConfigCommitFilter>, order: Option<ConfigCommitOrder>) -> Result<Commits, ApiErrors> {
+    let filter = filter.unwrap_or_default();
+    let created = TimeRange::parse(filter.created_at, "filter.createdAt");
+    let (author, created) = both(ids::maybe(filter.author_id.as_ref(), "filter.authorId"), created)?;
+    let direction =
+        order.and_then(|ConfigCommitOrder { field: ConfigCommitOrderField::CreatedAt, direction }| direction);
+    Ok(Commits { author, created, direction: direction.unwrap_or(OrderDirection::Desc) })
 }

@@ -221,10 +221,15 @@ pub(super) async fn past_job(transaction: &Transaction<'_>, job: &PastJob, manif
                     jsonb_strip_nulls(jsonb_build_object(
                         'kind', story.kind, 'phase', story.phase, 'previousPhase', story.previous_phase,
                         'reason', CASE WHEN story.phase = jobs.phase THEN jobs.reason END,
-                        'message', CASE WHEN story.phase = jobs.phase THEN jobs.message END)),
+                        'message', CASE WHEN story.phase = jobs.phase THEN jobs.message END,
+                        'job', jsonb_build_object(
+                            'name', jobs.name, 'queue', jobs.queue, 'configFile', config_commits.config_file_id,
+                            'submittedAt', jobs.submitted_at,
+                            'finishedAt', CASE WHEN story.phase = jobs.phase THEN jobs.finished_at END))),
                     story.at
                FROM jobs
                JOIN projects ON projects.id = jobs.project_id
+               LEFT JOIN config_commits ON config_commits.id = jobs.config_commit_id
               CROSS JOIN LATERAL (VALUES
                     ('SUBMITTED', 'SUBMITTED', NULL, jobs.submitted_at),
                     ('PHASE_CHANGED', 'QUEUED', 'SUBMITTED', jobs.submitted_at + interval '1 second'),

@@ -26,7 +26,7 @@ pub struct PageOf<E>(PhantomData<E>);
 
 impl<E: ListEdge> Read for PageOf<E> {
     type Key = (Id<E::Parent>, E::Filter, Page);
-    type Value = Arc<Vec<Arc<E::Item>>>;
+    type Value = Arc<Vec<Listing<E>>>;
     const CONNECTIONS: usize = E::CONNECTIONS;
 
     async fn read(lane: &Lane, keys: Vec<Self::Key>) -> Result<ByKey<Self::Key, Self::Value>, ApiError> {
@@ -34,15 +34,56 @@ impl<E: ListEdge> Read for PageOf<E> {
         let mut found = ByKey::default();
         // Keys differ in more than the parent only where an operation lists the same twice under different arguments.
         for ((filter, page), parents) in grouped(keys.into_iter().map(|(id, filter, page)| ((filter, page), id))) {
-            let statement = Pages::new::<E>(&parents, &filter, &page);
-            let mut pages: ByKey<Id<E::Parent>, Vec<Arc<E::Item>>> = ByKey::default();
-            for item in E::Row::read(statement, &mut conn).await?.into_iter().filter_map(Into::into) {
-                pages.entry(E::parent(&item)).or_default().push(Arc::new(item));
+            let mut pages: ByKey<Id<E::Parent>, Vec<Listing<E>>> = ByKey::default();
+            let mut open = vec![(parents, page.clone())];
+            while let Some((parents, part)) = open.pop() {
+                let statement = Pages::new::<E>(&parents, &filter, &part);
+                let mut gaps: ByKey<Id<E::Parent>, Gap> = ByKey::default();
+                for row in E::Row::read(statement, &mut conn).await? {
+                    let (parent, position) = (E::parent(&row), E::position(&row, &filter));
+                    if let Some(gap) = gaps.get_mut(&parent) {
+                        gap.last = position.clone();
+                    }
+                    match row.into() {
+                        Some(item) => pages.entry(parent).or_default().push((position, Arc::new(item))),
+                        None => gaps.entry(parent).or_insert(Gap { rows: 0, last: position }).rows += 1,
+                    }
+                }
+                for (parent, Gap { rows, last }) in gaps {
+                    let items = pages.get(&parent).map_or(0, Vec::len);
+                    if let Some(rest) = part.after_gap(page.limit, items, rows, last) {
+                        open.push((vec![parent], rest));
+                    }
+                }
             }
             let pages = pages.into_iter();
             found.extend(pages.map(|(parent, items)| ((parent, filter.clone(), page.clone()), Arc::new(items))));
         }
         Ok(found)
+    }
+}
+
+/// An item and its position.
+pub type Listing<E> = (Position, Arc<<E as ListEdge>::Item>);
+
+/// Rows of a part of a page that are left out.
+struct Gap {
+    rows: usize,
+    /// The position of the last row of the part.
+    last: Position,
+}
+
+impl Page {
+    /// What is still to be read of a page of `limit` rows, of which there are `items`, after this part of it, in which
+    /// `gap` rows were left out before `last`; `None` if nothing is.
+    fn after_gap(&self, limit: i64, items: usize, gap: usize, last: Position) -> Option<Self> {
+        let lacking = limit.saturating_sub(i64::try_from(items).unwrap_or(i64::MAX));
+        // Of the rows of this part, `gap` made no items. If it was full, as many are lacking now.
+        let was_full = lacking == i64::try_from(gap).unwrap_or(i64::MAX);
+        (was_full && lacking > 0).then(|| match self.backward {
+            true => Self { limit: lacking, before: Some(last), ..self.clone() },
+            false => Self { limit: lacking, after: Some(last), ..self.clone() },
+        })
     }
 }
 

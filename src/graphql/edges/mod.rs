@@ -43,7 +43,8 @@ pub trait ListEdge: Send + Sync + 'static {
     /// The columns that are read.
     type Row: ListedRow + Into<Option<Self::Item>>;
 
-    /// The item made from a row: the row itself, unless it has to be converted.
+    /// The item made from a row: the row itself, unless it has to be converted. A row from which none can be made is left
+    /// out.
     type Item: Send + Sync + 'static;
 
     /// Restricts the list, and says in which [`order`](Self::order) it is if that can be chosen; `()` if nothing does. If a
@@ -56,16 +57,16 @@ pub trait ListEdge: Send + Sync + 'static {
     /// The number of statements that can run at the same time, per thread.
     const CONNECTIONS: usize = 1;
 
-    /// The parent that an item belongs to.
-    fn parent(item: &Self::Item) -> Id<Self::Parent>;
+    /// The parent that a row belongs to.
+    fn parent(row: &Self::Row) -> Id<Self::Parent>;
 
     /// The order of the list. Every order needs an index like that of [`SortedBy`](Self::SortedBy).
     fn order(_filter: &Self::Filter) -> Order<Table<Self>> {
         Order::by::<Self::SortedBy>(Self::DIRECTION)
     }
 
-    /// The position of an item in the list, in the order that the filter says.
-    fn position(item: &Self::Item, filter: &Self::Filter) -> Position;
+    /// The position of a row in the list, in the order that the filter says.
+    fn position(row: &Self::Row, filter: &Self::Filter) -> Position;
 
     /// The conditions that all rows of the list meet.
     fn conditions(_filter: &Self::Filter) -> Vec<Condition<Table<Self>>> {
@@ -186,10 +187,9 @@ where
 {
     let items = ctx.read::<PageOf<E>>((parent, filter.clone(), page.clone())).await?.unwrap_or_default();
     let loaders = ctx.loaders()?;
-    let counted = filter.clone();
     let total = TotalCount::by(move |_| {
-        let (loaders, filter) = (Arc::clone(&loaders), counted.clone());
+        let (loaders, filter) = (Arc::clone(&loaders), filter.clone());
         async move { Ok(loaders.read::<CountOf<C>>((parent, filter)).await?.unwrap_or(0)) }
     });
-    Ok(connection(&page, items.to_vec(), |item| E::position(item, &filter), T::from, total))
+    Ok(connection(&page, items.to_vec(), |(position, _)| position.clone(), |(_, item)| T::from(item), total))
 }

@@ -1,5 +1,9 @@
 //! Suggestions for misspelled names.
 
+use async_graphql::Name;
+
+use super::types::{Inputs, TypeRule, TypeSystem, named};
+
 /// The maximum number of suggestions.
 const SUGGESTED: usize = 3;
 
@@ -20,6 +24,19 @@ pub(in crate::graphql) fn did_you_mean<'n>(given: &str, names: impl IntoIterator
     likely.sort_unstable();
     likely.truncate(SUGGESTED);
     one_of(likely.into_iter().map(|(_, name)| name))
+}
+
+/// Like [`did_you_mean`], for a field that an input object does not have. If one of its fields has it, it was probably moved
+/// there: ` Did you mean "source.spec"?`.
+pub(in crate::graphql) fn input_field(types: &TypeSystem, given: &str, fields: &Inputs) -> String {
+    let within = fields.iter().filter(|(_, rule)| {
+        matches!(types.rule(named(&rule.ty)), Some(TypeRule::Input { fields, .. }) if fields.contains_key(given))
+    });
+    let within: Vec<String> = within.map(|(field, _)| format!("{field}.{given}")).take(SUGGESTED).collect();
+    match within.is_empty() {
+        true => did_you_mean(given, fields.keys().map(Name::as_str)),
+        false => one_of(within.iter().map(String::as_str)),
+    }
 }
 
 /// ` Did you mean "a", "b" or "c"?`

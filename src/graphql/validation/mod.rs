@@ -26,7 +26,7 @@ use async_graphql::{Name, Pos, Positioned, ServerError, Value};
 use crate::error::Code;
 use crate::graphql::errors::coded;
 
-pub(super) use likely::did_you_mean;
+pub(super) use likely::{did_you_mean, input_field};
 pub use types::TypeSystem;
 pub(super) use types::{InputRule, Inputs, Scalar, TypeRule};
 
@@ -139,6 +139,8 @@ struct Usage<'a> {
     has_default: bool,
     /// Whether it is in an input object of which exactly one field must be given.
     one_of: bool,
+    /// The path of the value that it stands for.
+    field: String,
 }
 
 /// The operations and fragments of a document with what they use, by position.
@@ -158,6 +160,12 @@ impl Validator<'_> {
         self.faults.push(with_field(fault, self.at.join(".")));
     }
 
+    /// A fault of what a variable is used as.
+    fn usage_fault(&mut self, message: String, definition: Pos, usage: &Usage<'_>) {
+        let fault = coded(Code::GraphqlValidationFailed, message, [definition, usage.pos]);
+        self.faults.push(with_field(fault, usage.field.clone()));
+    }
+
     /// Runs `check` one step further into a value.
     fn within(&mut self, step: impl ToString, check: impl FnOnce(&mut Self)) {
         self.at.push(step.to_string());
@@ -170,6 +178,14 @@ impl Validator<'_> {
     fn likely<'n>(&self, given: &str, names: impl IntoIterator<Item = &'n str>) -> String {
         match self.faults.len() < FAULTS_TOLD {
             true => did_you_mean(given, names),
+            false => String::new(),
+        }
+    }
+
+    /// Like [`Self::likely`], for a field of an input object.
+    fn likely_input(&self, given: &str, fields: &Inputs) -> String {
+        match self.faults.len() < FAULTS_TOLD {
+            true => input_field(self.types, given, fields),
             false => String::new(),
         }
     }

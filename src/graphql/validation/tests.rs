@@ -6,7 +6,7 @@ use super::{TypeSystem, validate};
 use crate::graphql::syntax::parse;
 
 const SDL: &str = "
-    type Query { dog: Dog pet(id: ID, kind: Kind = CAT, first: Int! = 3): Pet find(where: Where!): [Pet!] one(of: One): Int any(json: JSON): Int list(of: [Int!]): Int }
+    type Query { dog: Dog pet(id: ID, kind: Kind = CAT, first: Int! = 3): Pet find(where: Where!): [Pet!] one(of: One): Int any(json: JSON): Int list(of: [Int!]): Int ask(for: Ask): Int }
     type Mutation { add(input: Where!): Dog }
     type Subscription { added(first: Int): Pet removed: Pet }
     interface Named { name: String! }
@@ -18,6 +18,7 @@ const SDL: &str = "
     enum Kind { CAT DOG }
     input Where { name: String kind: Kind! = DOG age: Int! nested: Where ids: [ID!] }
     input One @oneOf { a: Int b: String }
+    input Ask { by: One limit: Int }
     scalar JSON
 ";
 
@@ -39,6 +40,12 @@ fn valid(text: &str) {
 #[track_caller]
 fn refused(text: &str, message: &str) {
     assert_eq!(told(text), [message], "{text}");
+}
+
+#[test]
+fn a_field_that_stands_a_level_too_high_is_told_where_it_belongs() {
+    refused("{ ask(for: {b: \"x\"}) }", "Field \"b\" is not defined by type \"Ask\". Did you mean \"by.b\"?");
+    refused("{ ask(for: {limits: 1}) }", "Field \"limits\" is not defined by type \"Ask\". Did you mean \"limit\"?");
 }
 
 #[test]

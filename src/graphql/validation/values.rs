@@ -5,7 +5,7 @@ use async_graphql::parser::types::{BaseType, Type};
 use async_graphql::{Name, Number, Pos};
 use async_graphql_value::{ConstValue, Value};
 
-use super::types::{Inputs, Scalar, TypeRule};
+use super::types::{InputRule, Inputs, Scalar, TypeRule};
 use super::{Scope, Usage, Validator};
 
 /// The kind of a value in a document, as seen by a scalar.
@@ -28,9 +28,11 @@ impl<'a> Validator<'a> {
     ) where
         'a: 'v,
     {
-        let usage = |name| Usage { name, pos, expected: Some(ty), has_default, one_of: false };
         match (value, &ty.base) {
-            (Value::Variable(name), _) => scope.variables.push(usage(name)),
+            (Value::Variable(name), _) => {
+                let field = self.at.join(".");
+                scope.variables.push(Usage { name, pos, expected: Some(ty), has_default, one_of: false, field });
+            }
             (Value::Null, _) if ty.nullable => {}
             (Value::Null, _) => self.unexpected(ty, value, pos),
             (Value::List(items), BaseType::List(item)) => {
@@ -68,22 +70,18 @@ impl<'a> Validator<'a> {
     {
         for (field, value) in given {
             let Some(rule) = fields.get(field) else {
-                let likely = self.likely(field, fields.keys().map(Name::as_str));
+                let likely = self.likely_input(field, fields);
                 let message = format!("Field \"{field}\" is not defined by type \"{name}\".{likely}");
                 self.within(field, |this| this.value_fault(message, pos));
                 continue;
             };
             match value {
-                Value::Variable(variable) => {
-                    let expected = Some(&rule.ty);
-                    scope.variables.push(Usage {
-                        name: variable,
-                        pos,
-                        expected,
-                        has_default: rule.has_default,
-                        one_of,
-                    });
-                }
+                Value::Variable(name) => self.within(field, |this| {
+                    let InputRule { ty, has_default } = rule;
+                    let field = this.at.join(".");
+                    let usage = Usage { name, pos, expected: Some(ty), has_default: *has_default, one_of, field };
+                    scope.variables.push(usage);
+                }),
                 _ => self.within(field, |this| this.value(value, &rule.ty, rule.has_default, pos, scope)),
             }
         }
@@ -129,7 +127,8 @@ impl<'a> Validator<'a> {
 fn within_scalar<'a>(value: &'a Value, pos: Pos, scope: &mut Scope<'a>) {
     match value {
         Value::Variable(name) => {
-            scope.variables.push(Usage { name, pos, expected: None, has_default: false, one_of: false });
+            let field = String::new();
+            scope.variables.push(Usage { name, pos, expected: None, has_default: false, one_of: false, field });
         }
         Value::List(items) => items.iter().for_each(|item| within_scalar(item, pos, scope)),
         Value::Object(fields) => fields.values().for_each(|field| within_scalar(field, pos, scope)),

@@ -53,14 +53,14 @@ impl<'a> Validator<'a> {
                 let message = format!(
                     "Variable \"${name}\" of type \"{ty}\" must not be nullable here: exactly one field of the input object is given."
                 );
-                self.fault(message, [definition.pos, usage.pos]);
+                self.usage_fault(message, definition.pos, usage);
             }
             if let Some(expected) = usage.expected
                 && !may_stand(&definition.node, usage, expected)
             {
                 let message =
                     format!("Variable \"${name}\" of type \"{ty}\" is used where \"{expected}\" is expected.");
-                self.fault(message, [definition.pos, usage.pos]);
+                self.usage_fault(message, definition.pos, usage);
             }
         }
         for definition in operation.node.variable_definitions.iter().filter(|one| !used.contains(&one.node.name.node)) {

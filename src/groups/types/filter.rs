@@ -2,11 +2,12 @@
 
 use async_graphql::{Enum, InputObject};
 
+use crate::auth::policy::Visible;
 use crate::auth::principal::GroupRole;
 use crate::error::ApiErrors;
 use crate::graphql::keyset::OrderDirection;
 use crate::graphql::search::Search;
-use crate::groups::model::Memberships;
+use crate::groups::model::{Memberships, UserMemberships};
 
 /// Filters for a list of memberships. Omitted fields do not filter; a membership must match all fields that are given.
 #[derive(Debug, Default, InputObject)]
@@ -47,4 +48,28 @@ pub fn memberships(filter: Option<MembershipFilter>, order: Option<MembershipOrd
         search: Search::parse(filter.search.as_deref(), "filter.search")?,
         direction: direction.unwrap_or_default(),
     })
+}
+
+/// Filters for the memberships of a user. Omitted fields do not filter; a membership must match all fields that are given.
+#[derive(Debug, Default, InputObject)]
+pub struct UserMembershipFilter {
+    /// Only memberships with one of these roles.
+    pub roles: Option<Vec<GroupRole>>,
+    /// Only memberships in groups whose name matches: each word of this text must be the beginning of a word of the name. A
+    /// blank text does not filter.
+    pub search: Option<String>,
+}
+
+/// Which memberships of a user a client requests, and in which order, among those in `visible` groups.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for each invalid field.
+pub fn memberships_of_user(
+    visible: Visible,
+    filter: Option<UserMembershipFilter>,
+    order: Option<MembershipOrder>,
+) -> Result<UserMemberships, ApiErrors> {
+    let UserMembershipFilter { roles, search } = filter.unwrap_or_default();
+    let selected = memberships(Some(MembershipFilter { roles, search }), order)?;
+    Ok(UserMemberships { visible, selected })
 }

@@ -10,10 +10,13 @@ use crate::error::ApiError;
 use crate::graphql::limits::Admission;
 use crate::http::endpoint::Endpoint;
 use crate::http::service::{Credentials, GraphqlService, RequestMeta};
+use crate::trail::Credential;
 
 /// The caller.
 pub(super) struct Identity<C> {
     pub caller: C,
+    /// The kind of its credentials.
+    pub credential: Option<Credential>,
     /// The position of the event log when the caller was authenticated.
     pub cursor: Option<Arc<str>>,
     /// Stops waiting for the end of the caller's session.
@@ -48,7 +51,7 @@ pub(super) async fn identify<S: GraphqlService>(
     let account = endpoint.account(&caller, &meta);
     let counted = account.open_socket(&limits).map_err(|_| Close::TooManySockets(limits.sockets))?;
     let cursor = service.event_cursor(&caller).await;
-    Ok(Identity { caller, cursor, watched: None, renewing: false, _counted: counted })
+    Ok(Identity { caller, credential: credentials.kind(), cursor, watched: None, renewing: false, _counted: counted })
 }
 
 /// The same caller with a new access token.

@@ -317,6 +317,7 @@ impl<S: GraphqlService> Socket<S> {
         meta.request_id = super::super::request_id::fresh();
         let refused = |frame| Some(Event::Frame(ticket, frame));
         let Some(identity) = &self.identity else { return Some(Event::Broken) };
+        meta.credential = identity.credential;
         if self.endpoint.lifecycle().is_draining() {
             let cause = ApiError::new(Code::RateLimited, "the server is restarting; connect again in a moment");
             return refused(answer::refused_frame(cause, &meta.request_id));

@@ -14,7 +14,7 @@ use crate::jobs::admission::AdmissionRule;
 const MAX_PROBLEMS: usize = 50;
 
 /// The problems with the draft's pods, each with its rule. A problem is reported at the input field in which it was
-/// written; otherwise at `source` (`input.commitId`, `input.spec`) with its path in the message.
+/// written; otherwise at `source` (`input.source.commitId`, `input.source.spec`) with its path in the message.
 pub fn check(draft: &Draft, source: &'static str, gpus: &GpuResources) -> Vec<(AdmissionRule, ApiError)> {
     let mut found = Vec::new();
     let mut told = HashSet::new();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::error::Problems;
 use crate::graphql::scalars::Quantity;
-use crate::jobs::draft::{Door, GPU, TaskGroup};
+use crate::jobs::draft::{GPU, TaskGroup};
 use crate::jobs::input::{EnvVarInput, JobOverridesInput, JobSpecInput, ResourcesInput};
 
 fn of_commit(tasks: Vec<Value>) -> Draft {
@@ -65,16 +65,16 @@ fn a_problem_of_a_commit_is_told_with_its_path_and_one_of_an_override_at_its_fie
         ..JobOverridesInput::default()
     };
     draft.override_with(overrides).unwrap();
-    insta::assert_snapshot!(told(&draft, "input.commitId"), @r#"
-    Container input.commitId: tasks[0].spec.containers[0].workingDir was "relative"; it must be an absolute path without ".."
-    Pod input.commitId: tasks[0].spec.containers[0].ports[0].containerPort was 70000; it must be between 1 and 65535
-    Resources input.commitId: tasks[0].spec.containers[0].resources.limits.memory was "512MB", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi
+    insta::assert_snapshot!(told(&draft, "input.source.commitId"), @r#"
+    Container input.source.commitId: tasks[0].spec.containers[0].workingDir was "relative"; it must be an absolute path without ".."
+    Pod input.source.commitId: tasks[0].spec.containers[0].ports[0].containerPort was 70000; it must be between 1 and 65535
+    Resources input.source.commitId: tasks[0].spec.containers[0].resources.limits.memory was "512MB", which is not a quantity: it must be a number, optionally followed by m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 10Gi
     Resources input.overrides.resources.cpu: tasks[0].spec.containers[0].resources.limits.cpu was 1; it may not be less than the request, which is 2
-    Mounts input.commitId: tasks[0].spec.containers[0].volumeMounts[0].name was "v", which is not a volume of the pod
-    Mounts input.commitId: tasks[0].spec.containers[0].volumeMounts[0].mountPath was "rel"; it must be an absolute path without ".."
+    Mounts input.source.commitId: tasks[0].spec.containers[0].volumeMounts[0].name was "v", which is not a volume of the pod
+    Mounts input.source.commitId: tasks[0].spec.containers[0].volumeMounts[0].mountPath was "rel"; it must be an absolute path without ".."
     Image input.overrides.image: image was "a b", which is not an image reference: the part "a b" of the name must be lower-case letters and digits, separated by one '.', one or two '_', or any number of '-'
     Container input.overrides.env.0.name: env.0.name was "PLATFORM_X"; names that begin with PLATFORM_ are the platform's own
-    Container input.commitId: tasks[0].spec.containers[0].env[2].name was "A", which is given twice
+    Container input.source.commitId: tasks[0].spec.containers[0].env[2].name was "A", which is given twice
     Container input.overrides.env.2.name: env.2.name was "B", which is given twice
     "#);
 }
@@ -84,18 +84,18 @@ fn one_bad_field_is_told_once_however_many_different_tasks_it_is_written_into() 
     let tasks = (0..200).map(|index| pod(json!({ "args": [index.to_string()] }))).collect();
     let mut draft = of_commit(tasks);
     draft.override_with(JobOverridesInput { env: env(&[("1A", "")]), ..JobOverridesInput::default() }).unwrap();
-    assert_eq!(told(&draft, "input.commitId").lines().count(), 1);
+    assert_eq!(told(&draft, "input.source.commitId").lines().count(), 1);
     let tasks = (0..200).map(|index| pod(json!({ "workingDir": index.to_string() }))).collect();
-    assert_eq!(told(&of_commit(tasks), "input.commitId").lines().count(), MAX_PROBLEMS);
+    assert_eq!(told(&of_commit(tasks), "input.source.commitId").lines().count(), MAX_PROBLEMS);
 }
 
 #[test]
 fn a_missing_image_is_asked_for_and_a_bad_one_told_once() {
     let draft =
         of_commit(vec![json!({ "initContainers": [{ "name": "i", "image": "" }], "containers": [{ "name": "a" }] })]);
-    insta::assert_snapshot!(told(&draft, "input.commitId"), @r#"
-    Image input.commitId: tasks[0].spec.initContainers[0].image was "", which is not an image reference: it is empty; an image such as alpine:3.20 or registry.example.org/team/tool@sha256:… is expected
-    Image input.commitId: tasks[0].spec.containers[0].image is required
+    insta::assert_snapshot!(told(&draft, "input.source.commitId"), @r#"
+    Image input.source.commitId: tasks[0].spec.initContainers[0].image was "", which is not an image reference: it is empty; an image such as alpine:3.20 or registry.example.org/team/tool@sha256:… is expected
+    Image input.source.commitId: tasks[0].spec.containers[0].image is required
     "#);
 }
 
@@ -111,7 +111,7 @@ fn resources_are_merged_by_field() {
         .unwrap();
     insta::assert_snapshot!(resources(&draft), @r#"{"limits":{"cpu":"4","memory":"16Gi"},"requests":{"cpu":"2","memory":"12Gi"}}"#);
     draft.override_with(change(ResourcesInput { memory: quantity("20Gi"), ..ResourcesInput::default() })).unwrap();
-    insta::assert_snapshot!(told(&draft, "input.commitId"), @"Resources input.overrides.resources.memory: tasks[0].spec.containers[0].resources.limits.memory was 16Gi; it may not be less than the request, which is 20Gi");
+    insta::assert_snapshot!(told(&draft, "input.source.commitId"), @"Resources input.overrides.resources.memory: tasks[0].spec.containers[0].resources.limits.memory was 16Gi; it may not be less than the request, which is 20Gi");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_memory_limit_that_was_only_a_default_follows_the_memory() {
     let mut draft = Draft::from_spec(spec).unwrap();
     draft.override_with(JobOverridesInput { resources: memory("8Gi"), ..JobOverridesInput::default() }).unwrap();
     insta::assert_snapshot!(resources(&draft), @r#"{"limits":{"memory":"8Gi"},"requests":{"memory":"8Gi"}}"#);
-    assert_eq!(told(&draft, "input.spec"), "");
+    assert_eq!(told(&draft, "input.source.spec"), "");
 }
 
 #[test]
@@ -209,12 +209,12 @@ proptest! {
             ..spec("")
         };
         let mut problems = Problems::default();
-        let mut draft = Draft::of_spec(spec, Door::Spec, &mut problems);
+        let mut draft = Draft::of_spec(spec, &mut problems);
         let is_merged = draft.override_with(overrides.clone()).is_ok();
-        let found = check(&draft, "input.spec", &GpuResources::default());
+        let found = check(&draft, "input.source.spec", &GpuResources::default());
         for (_, problem) in &found {
             let field = problem.field.as_deref().unwrap_or_default();
-            prop_assert!(field.starts_with("input.spec.") || field.starts_with("input.overrides."), "{}: {}", field, problem.message);
+            prop_assert!(field.starts_with("input.source.spec.") || field.starts_with("input.overrides."), "{}: {}", field, problem.message);
         }
         if found.is_empty() {
             for group in &draft.tasks {

@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_task_keeps_nothing_of_its_metadata_but_labels_and_annotations() {
         let yaml = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, generateName: Never, namespace: b, resourceVersion: '7', uid: u, generation: 3, creationTimestamp: '2026-01-01T00:00:00Z', labels: {team: vision}, annotations: {note: x}}\nspec: {containers: [{name: a, image: b}]}";
-        let mut draft = crate::jobs::draft::from_yaml(yaml, "input.commitId").unwrap();
+        let mut draft = crate::jobs::draft::from_yaml(yaml, "input.source.commitId").unwrap();
         let tasks = flash_job(&mut draft, &placement()).unwrap().flash_job().unwrap().spec.tasks;
         let metadata = tasks.into_iter().next().unwrap().metadata.unwrap();
         let (labels, annotations) = (metadata.labels.clone().unwrap(), metadata.annotations.clone().unwrap());
@@ -272,7 +272,8 @@ mod tests {
     #[test]
     fn an_object_that_the_cluster_would_not_take_is_refused_with_both_numbers() {
         let told = |replicas, argument: &str| {
-            check_size(&manifest(spec(replicas, Some(argument))), "input.spec").map_err(|error| error.to_string())
+            check_size(&manifest(spec(replicas, Some(argument))), "input.source.spec")
+                .map_err(|error| error.to_string())
         };
         assert_eq!(told(256, &"x".repeat(5_000)), Ok(()));
         assert_eq!(told(1, &"x".repeat(1_490_000)), Ok(()));
@@ -283,7 +284,7 @@ mod tests {
     #[test]
     fn each_task_of_an_indexed_job_knows_its_number() {
         let yaml = "apiVersion: batch/v1\nkind: Job\nspec: {completionMode: Indexed, completions: 2, parallelism: 2, template: {spec: {initContainers: [{name: i}], containers: [{name: a, env: [{name: A, value: b}]}, {name: b, env: [{name: JOB_COMPLETION_INDEX, value: mine}]}]}}}";
-        let mut draft = crate::jobs::draft::from_yaml(yaml, "input.commitId").unwrap();
+        let mut draft = crate::jobs::draft::from_yaml(yaml, "input.source.commitId").unwrap();
         let tasks = flash_job(&mut draft, &placement()).unwrap().flash_job().unwrap().spec.tasks;
         let told = tasks.iter().map(|task| {
             let pod = task.spec.as_ref().unwrap();

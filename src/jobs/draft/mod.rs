@@ -9,6 +9,7 @@ pub(crate) mod safety;
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 
+use crate::cluster::namespaces;
 use crate::cluster::pod_resources::{self, Amounts, NANOS};
 pub use crate::cluster::safety::GPU;
 use crate::config::GpuResources;
@@ -83,17 +84,17 @@ impl Draft {
     /// The draft for a spec. Only the spec's own fields are checked: [`check()`] says whether its pods can run.
     ///
     /// # Errors
-    /// Every invalid field, under `input.spec`.
+    /// Every invalid field, under `input.source.spec`.
     pub fn from_spec(spec: JobSpecInput) -> Result<Self, ApiErrors> {
         let mut problems = Problems::default();
-        let draft = Self::of_spec(spec, Door::Spec, &mut problems);
+        let draft = Self::of_spec(spec, &mut problems);
         problems.finish().map(|()| draft)
     }
 
     /// The draft for a spec, without the invalid fields: they are reported where the spec is in the input.
-    pub fn of_spec(spec: JobSpecInput, door: Door, problems: &mut Problems) -> Self {
+    pub fn of_spec(spec: JobSpecInput, problems: &mut Problems) -> Self {
         let mut draft = Self { tasks: TaskGroup::of_tasks([changes::bare_task()]), ..Self::default() };
-        changes::apply(&mut draft, overrides_of(spec), door, problems);
+        changes::apply(&mut draft, overrides_of(spec), Door::Spec, problems);
         draft
     }
 
@@ -118,14 +119,14 @@ impl Draft {
         i32::try_from(self.tasks.iter().map(|group| group.count).sum::<usize>()).unwrap_or(i32::MAX)
     }
 
-    /// The requests of all tasks together, as Kubernetes counts them. Fractions of GPUs are rounded up for the job as a
+    /// The requests of all tasks together, as the quota of their namespace counts them. Fractions of GPUs are rounded up for the job as a
     /// whole.
     pub fn demand(&self, gpus: &GpuResources) -> Demand {
-        let mut together = Amounts::new();
+        let (mut together, defaults) = (Amounts::new(), namespaces::default_requests());
         for group in &self.tasks {
             let Some(pod) = &group.template.spec else { continue };
             let count = i128::try_from(group.count).unwrap_or(i128::MAX);
-            for (name, amount) in pod_resources::of_pod(pod) {
+            for (name, amount) in pod_resources::in_namespace(pod, &defaults) {
                 let sum = together.entry(name).or_default();
                 *sum = sum.saturating_add(amount.saturating_mul(count));
             }

@@ -9,8 +9,6 @@ use super::Draft;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     /// The spec in the input's source.
-    Source,
-    /// The spec in the input itself.
     Spec,
     /// The overrides for one run.
     Overrides,
@@ -20,8 +18,7 @@ impl Door {
     /// The path of the part.
     pub const fn root(self) -> &'static str {
         match self {
-            Self::Source => "input.source.spec",
-            Self::Spec => "input.spec",
+            Self::Spec => "input.source.spec",
             Self::Overrides => "input.overrides",
         }
     }
@@ -62,7 +59,7 @@ impl Origins {
         }
     }
 
-    /// The input field for a path in the container: `input.spec.env.1.name` for `env[3].name`.
+    /// The input field for a path in the container: `input.source.spec.env.1.name` for `env[3].name`.
     fn of(&self, path: &str) -> Option<Origin> {
         if let Some((index, rest)) = path.strip_prefix("env[").and_then(|rest| rest.split_once(']')) {
             let (door, place) = (*self.env.get(index.parse::<usize>().ok()?)?)?;

@@ -78,21 +78,21 @@ mod tests {
     use super::*;
 
     fn message(yaml: &str) -> String {
-        from_yaml(yaml, "input.commitId").unwrap_err().to_string()
+        from_yaml(yaml, "input.source.commitId").unwrap_err().to_string()
     }
 
     const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: Train}\nspec: {containers: [{name: a, image: b}]}\n";
 
     #[test]
     fn a_pod_is_a_job_of_one_task() {
-        let draft = from_yaml(POD, "input.commitId").unwrap();
+        let draft = from_yaml(POD, "input.source.commitId").unwrap();
         assert_eq!((draft.name.as_deref(), draft.task_count(), draft.gang()), (Some("train"), 1, 1));
     }
 
     #[test]
     fn a_batch_job_s_parallelism_becomes_that_many_tasks() {
         let yaml = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: sweep}\nspec:\n  parallelism: 3\n  activeDeadlineSeconds: 60\n  template: {spec: {containers: [{name: a, image: b}]}}\n";
-        let draft = from_yaml(yaml, "input.commitId").unwrap();
+        let draft = from_yaml(yaml, "input.source.commitId").unwrap();
         assert_eq!((draft.task_count(), draft.gang(), draft.deadline_seconds, draft.retries), (3, 3, Some(60), 0));
     }
 
@@ -109,10 +109,10 @@ mod tests {
     #[test]
     fn an_indexed_job_and_a_gang_of_equal_tasks_are_one_group_each() {
         let indexed = "apiVersion: batch/v1\nkind: Job\nspec: {completionMode: Indexed, completions: 3, parallelism: 3, template: {spec: {containers: [{name: a}]}}}";
-        let draft = from_yaml(indexed, "input.commitId").unwrap();
+        let draft = from_yaml(indexed, "input.source.commitId").unwrap();
         assert_eq!((draft.tasks.len(), draft.tasks[0].count, draft.indexed), (1, 3, true));
         let gang = "apiVersion: scheduling.flash-sched.io/v1alpha1\nkind: FlashJob\nspec:\n  minAvailable: 3\n  tasks: [&w {spec: {containers: [{name: a}]}}, *w, *w]";
-        let draft = from_yaml(gang, "input.commitId").unwrap();
+        let draft = from_yaml(gang, "input.source.commitId").unwrap();
         assert_eq!((draft.tasks.len(), draft.tasks[0].count, draft.gang(), draft.indexed), (1, 3, 3, false));
     }
 }

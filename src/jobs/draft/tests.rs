@@ -41,6 +41,18 @@ fn what_a_pod_asks_for_as_a_whole_counts_instead_of_its_containers() {
 }
 
 #[test]
+fn a_container_that_asks_for_nothing_counts_with_what_its_namespace_gives_it() {
+    let counted = |resources: Value| {
+        let Demand { cpu_millis, memory_bytes, .. } = demand(vec![json!({ "containers": [
+            { "name": "a", "resources": resources }, { "name": "b", "resources": { "limits": { "cpu": "2" } } },
+        ] })]);
+        (cpu_millis, memory_bytes >> 20)
+    };
+    assert_eq!(counted(Value::Null), (2100, 256));
+    assert_eq!(counted(json!({ "requests": { "memory": "1Mi" }, "limits": { "cpu": "1" } })), (3000, 129));
+}
+
+#[test]
 fn every_resource_that_is_a_gpu_counts_by_its_share() {
     let pod =
         |name: &str, count: u32| json!({ "containers": [{ "name": "a", "resources": { "limits": { name: count } } }] });

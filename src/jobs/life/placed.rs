@@ -26,8 +26,7 @@ impl Life {
         // The end of waiting is reported only if another reason to wait was reported before.
         let told = self.reason.is_some().then(|| (Some(reason::PLACED.to_owned()), Some(PLACED.to_owned())));
         let event = told.and_then(|why| self.wait(why));
-        let sentence = self.tasks.0.iter().find_map(waiting::of_task);
-        self.pending_reason = sentence.or_else(|| Some(placed()));
+        self.pending_reason = self.what_a_task_waits_for().or_else(|| Some(placed()));
         self.next_attempt_at = self.due(now);
         event
     }
@@ -83,6 +82,7 @@ impl Life {
             previous_phase: (from != JobPhase::Queued).then_some(from),
             reason: self.reason.clone(),
             message: self.message.clone(),
+            job: None,
         }
     }
 
@@ -121,6 +121,11 @@ impl Life {
             None => (reason::TASK_REPLACED.to_owned(), "the pod of its task was replaced by another".to_owned()),
         };
         (Some(word), Some(format!("{what}; it will run again as soon as the cluster starts a new pod for it")))
+    }
+
+    /// What one of its tasks waits for, if its pod says so.
+    pub(super) fn what_a_task_waits_for(&self) -> Option<String> {
+        self.present_tasks().find_map(waiting::of_task)
     }
 
     /// The tasks of the current attempt.

@@ -34,6 +34,18 @@ pub(super) fn sentence(why: &str) -> &'static str {
     }
 }
 
+/// Whether a job that the cluster does not have waits for this reason.
+pub(super) fn is_of_unsent(word: &str) -> bool {
+    [
+        reason::CLUSTER_UNAVAILABLE,
+        reason::CLUSTER_REFUSED,
+        reason::CLUSTER_QUOTA,
+        reason::CLUSTER_FORBIDDEN,
+        reason::CLUSTER_KIND_MISSING,
+    ]
+    .contains(&word)
+}
+
 /// Whether the message is about an exhausted quota: <https://kubernetes.io/docs/concepts/policy/resource-quotas/>
 pub(super) fn is_quota(message: &str) -> bool {
     message.contains("exceeded quota")
@@ -42,7 +54,7 @@ pub(super) fn is_quota(message: &str) -> bool {
 impl Life {
     /// Admission rejects a job that is being sent; `again` is the time of the next attempt, unless the time is up.
     pub fn denied(&mut self, words: String, now: DateTime<Utc>, again: DateTime<Utc>) -> Vec<NewEvent> {
-        if !self.is_unsent() || self.cancel_requested_at.is_some() {
+        if !self.is_unsent() || self.phase == JobPhase::Running || self.cancel_requested_at.is_some() {
             return self.put_off(reason::CLUSTER_REFUSED, words, now, again);
         }
         let end = *self.refused_since.get_or_insert(now) + UNSENT_PATIENCE;
@@ -77,7 +89,10 @@ impl Life {
         }
         self.refused_since = is_refused.then_some(now);
         if is_refused {
+            self.reason.clone_from(&object.reason);
             self.message.clone_from(&object.message);
+        } else if self.phase == JobPhase::Running {
+            (self.reason, self.message) = (None, None);
         }
         if !self.phase.is_terminal() {
             self.next_attempt_at = self.due(now);

@@ -52,6 +52,7 @@ impl Life {
             previous_phase: (from != JobPhase::Queued).then_some(from),
             reason: Some(reason::RETRYING.to_owned()),
             message: Some(message),
+            job: None,
         })
     }
 

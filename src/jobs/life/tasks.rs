@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Life, NewEvent, placed, reason, waiting};
+use super::{Life, NewEvent, placed, reason, refused, waiting};
 use crate::cluster::names;
 use crate::cluster::pods::{FAILED_MOUNT, TaskPod, stop};
 use crate::jobs::model::task::{self, Task, TaskState};
@@ -16,7 +16,8 @@ const OUT_OF_MEMORY: &str = "OOMKilled";
 const SKEW: Duration = Duration::seconds(5);
 
 impl Life {
-    /// The uid of its object is known now. What pods of another object reported in the meantime is discarded.
+    /// The uid of its object is known now. What pods of another object reported in the meantime is discarded, and it no
+    /// longer waits for what kept it from being sent.
     pub(super) fn know_object(&mut self, uid: &str) {
         if self.object_uid.as_deref() != Some(uid) {
             self.object_uid = Some(uid.to_owned());
@@ -24,6 +25,13 @@ impl Life {
             self.tasks
                 .0
                 .retain(|task| task.attempt != attempt || task.owner.as_deref().is_none_or(|owner| owner == uid));
+            if self.phase.is_terminal() {
+                return;
+            }
+            if self.reason.as_deref().is_some_and(refused::is_of_unsent) {
+                (self.reason, self.message) = (None, None);
+            }
+            self.pending_reason = self.what_a_task_waits_for();
         }
     }
 
@@ -41,7 +49,7 @@ impl Life {
         if before.as_ref().is_some_and(|before| is_same(before) && before.version <= task.version) {
             return Vec::new();
         }
-        let waited_for = self.tasks.0.iter().find_map(waiting::of_task);
+        let waited_for = self.what_a_task_waits_for();
         match known {
             Some(place) => self.tasks.0[place] = task.clone(),
             None => {
@@ -179,7 +187,7 @@ impl Life {
         if self.phase.is_terminal() {
             return;
         }
-        match self.tasks.0.iter().find_map(waiting::of_task) {
+        match self.what_a_task_waits_for() {
             Some(sentence) => self.pending_reason = Some(sentence),
             None if self.phase == JobPhase::Running => self.pending_reason = None,
             None if before.is_some() && self.pending_reason.as_deref() == before => {

@@ -45,6 +45,7 @@ impl Life {
             previous_phase: None,
             reason,
             message: Some(message),
+            job: None,
         };
         let tasks = &self.tasks.0;
         let changed = tasks.iter().filter(|task| is_news(before.iter().find(|known| known.index == task.index), task));

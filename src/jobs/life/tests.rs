@@ -25,6 +25,7 @@ pub(super) fn submitted() -> Life {
         preemptions: 0,
         tasks: Tasks::default(),
         cancel_requested_at: None,
+        cancel_reason: None,
         object_name: NAME.into(),
         object_uid: None,
         object_version: None,

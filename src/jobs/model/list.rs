@@ -9,40 +9,23 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::criteria::{Criteria, conditions};
 use super::{Brief, Columns, Job, Row};
 use crate::auth::policy::Visible;
 use crate::db::tables::{config_commits, jobs, projects};
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::{Position, SortValue};
 use crate::graphql::keyset::{Condition, OrderDirection};
-use crate::graphql::search::Search;
-use crate::graphql::time::TimeRange;
-use crate::ids::{ConfigId, GroupId, JobId, ProjectId, UserId};
+use crate::ids::{GroupId, JobId};
 use crate::jobs::phase::JobPhase;
 
 /// The filter and order of a list of jobs: part of a loader's key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
-    /// Only jobs of this project.
-    pub project: Option<ProjectId>,
-    /// Only jobs of this group's projects.
-    pub group: Option<GroupId>,
-    /// Only jobs submitted by this user.
-    pub submitted_by: Option<UserId>,
+    /// Only jobs that meet these conditions.
+    pub criteria: Criteria,
     /// Only jobs in one of these phases.
     pub phases: Option<Vec<JobPhase>>,
-    /// Only with one of these names.
-    pub names: Option<Vec<String>>,
-    /// Only with a name that matches.
-    pub search: Option<Search>,
-    /// Only in one of these queues.
-    pub queues: Option<Vec<String>>,
-    /// Only those made from a commit of this config file.
-    pub config_file: Option<ConfigId>,
-    /// Only those submitted within this time.
-    pub submitted: TimeRange,
-    /// Only those that finished within this time.
-    pub finished: TimeRange,
     /// Oldest first; otherwise newest first.
     pub oldest_first: bool,
 }
@@ -73,44 +56,11 @@ fn time(position: Option<&Position>) -> Option<(DateTime<Utc>, uuid::Uuid)> {
 type WithProject = InnerJoinQuerySource<jobs::table, projects::table>;
 
 /// The conditions of a [`Selection`] except that of the group, for whatever tables they are used with.
-macro_rules! conditions {
+macro_rules! selected {
     ($selection:expr) => {{
-        let mut conditions: Vec<Condition<_>> = Vec::new();
-        if let Some(project) = $selection.project {
-            conditions.push(Box::new(jobs::project_id.eq(project)));
-        }
-        if let Some(user) = $selection.submitted_by {
-            conditions.push(Box::new(jobs::submitted_by.eq(user)));
-        }
+        let mut conditions: Vec<Condition<_>> = conditions!($selection.criteria);
         if let Some(phases) = &$selection.phases {
             conditions.push(Box::new(jobs::phase.eq_any(phases.clone())));
-        }
-        if let Some(names) = &$selection.names {
-            conditions.push(Box::new(jobs::name.eq_any(names.clone())));
-        }
-        if let Some(search) = &$selection.search {
-            conditions.push(search.matches("jobs.name"));
-        }
-        if let Some(queues) = &$selection.queues {
-            conditions.push(Box::new(jobs::queue.eq_any(queues.clone())));
-        }
-        if let Some(file) = $selection.config_file {
-            let commits = config_commits::table.filter(config_commits::config_file_id.eq(file));
-            conditions.push(Box::new(
-                jobs::config_commit_id.eq_any(commits.select(config_commits::id.nullable())).assume_not_null(),
-            ));
-        }
-        if let Some(from) = $selection.submitted.from {
-            conditions.push(Box::new(jobs::submitted_at.ge(from)));
-        }
-        if let Some(to) = $selection.submitted.to {
-            conditions.push(Box::new(jobs::submitted_at.lt(to)));
-        }
-        if let Some(from) = $selection.finished.from {
-            conditions.push(Box::new(jobs::finished_at.ge(from).assume_not_null()));
-        }
-        if let Some(to) = $selection.finished.to {
-            conditions.push(Box::new(jobs::finished_at.lt(to).assume_not_null()));
         }
         conditions
     }};
@@ -119,8 +69,8 @@ macro_rules! conditions {
 impl Selection {
     /// The conditions that the jobs meet.
     pub fn conditions(&self) -> Vec<Condition<jobs::table>> {
-        let mut conditions: Vec<Condition<jobs::table>> = conditions!(self);
-        if let Some(group) = self.group {
+        let mut conditions: Vec<Condition<jobs::table>> = selected!(self);
+        if let Some(group) = self.criteria.group {
             let theirs = projects::table.filter(projects::group_id.eq(group)).select(projects::id);
             conditions.push(Box::new(jobs::project_id.eq_any(theirs)));
         }
@@ -141,10 +91,10 @@ fn filtered<'a>(
     if let Visible::Groups(groups) = visible {
         query = query.filter(projects::group_id.eq_any(groups.clone()));
     }
-    if let Some(group) = selection.group {
+    if let Some(group) = selection.criteria.group {
         query = query.filter(projects::group_id.eq(group));
     }
-    let conditions: Vec<Condition<WithProject>> = conditions!(selection);
+    let conditions: Vec<Condition<WithProject>> = selected!(selection);
     for condition in conditions {
         query = query.filter(condition);
     }

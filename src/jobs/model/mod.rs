@@ -1,5 +1,6 @@
 //! The rows of `jobs` and the SQL about them.
 
+pub(crate) mod criteria;
 pub(crate) mod due;
 pub(crate) mod found;
 pub(crate) mod list;
@@ -19,8 +20,8 @@ use diesel::expression::AsExpression;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::db::tables::{jobs, projects};
-use crate::ids::{CommitId, GroupId, JobId, ProjectId, UserId};
+use crate::db::tables::{config_commits, jobs, projects};
+use crate::ids::{CommitId, ConfigId, GroupId, JobId, ProjectId, UserId};
 use crate::jobs::phase::JobPhase;
 use crate::text_enum;
 
@@ -61,6 +62,8 @@ pub struct Job {
     pub phase: JobPhase,
     /// When its cancellation was requested.
     pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// Why, in the words of the user who requested it.
+    pub cancel_reason: Option<String>,
     /// Machine-readable reason of the phase.
     pub reason: Option<String>,
     /// Human-readable explanation of the reason.
@@ -208,6 +211,15 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option
     jobs::table.filter(jobs::id.eq(id)).select(Job::as_select()).for_update().first(conn).await.optional()
 }
 
+/// The config file of a commit that a job was made from.
+///
+/// # Errors
+/// The database's.
+pub async fn config_file(conn: &mut AsyncPgConnection, commit: Option<CommitId>) -> QueryResult<Option<ConfigId>> {
+    let Some(commit) = commit else { return Ok(None) };
+    config_commits::table.find(commit).select(config_commits::config_file_id).first(conn).await.optional()
+}
+
 /// The object of a job for the cluster, and its namespace.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
@@ -250,14 +262,27 @@ pub async fn task_counts(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryRe
     jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, tasks)).load(conn).await
 }
 
-/// The size of the expanded object of each of these jobs as JSON, in bytes. For a row that does not store it, the size
-/// of the stored object.
+/// The sizes of an object as JSON, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectBytes {
+    /// As it is stored, equal tasks once.
+    pub stored: usize,
+    /// With all its tasks.
+    pub expanded: usize,
+}
+
+/// The sizes of the objects of these jobs, which say how much reading them takes.
 ///
 /// # Errors
 /// The database's.
-pub async fn object_bytes(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<(JobId, i64)>> {
-    let bytes = diesel::dsl::sql::<diesel::sql_types::BigInt>(
-        "coalesce(jobs.manifest_bytes, octet_length(jobs.manifest::text))",
-    );
-    jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, bytes)).load(conn).await
+pub async fn object_bytes(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<(JobId, ObjectBytes)>> {
+    let stored = diesel::dsl::sql::<diesel::sql_types::Integer>("octet_length(jobs.manifest::text)");
+    let found: Vec<(JobId, i32, Option<i64>)> =
+        jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, stored, jobs::manifest_bytes)).load(conn).await?;
+    let sizes = found.into_iter().map(|(job, stored, expanded)| {
+        let expanded = expanded.unwrap_or_else(|| i64::from(stored));
+        let size = |bytes: i64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        (job, ObjectBytes { stored: size(i64::from(stored)), expanded: size(expanded) })
+    });
+    Ok(sizes.collect())
 }

@@ -12,13 +12,14 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::task::Task;
 use crate::cluster::pods::TaskPod;
-use crate::db::tables::{jobs, projects};
+use crate::db::tables::{config_commits, jobs, projects};
 use crate::events::About;
-use crate::events::model::append;
-use crate::ids::{GroupId, JobId, ProjectId, UserId};
-use crate::jobs::event::{JobEvent, about};
+use crate::events::model::{Record, append_records};
+use crate::ids::{ConfigId, GroupId, JobId, ProjectId, UserId};
+use crate::jobs::event::{JobEvent, Particulars, about};
 use crate::jobs::life::{Observation, Seen};
 use crate::jobs::phase::JobPhase;
+use crate::notifications::model::{self as notifications, Notice, NotificationType};
 
 /// The column `tasks`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromSqlRow, AsExpression)]
@@ -46,6 +47,7 @@ pub struct Life {
     pub preemptions: i32,
     pub tasks: Tasks,
     pub cancel_requested_at: Option<DateTime<Utc>>,
+    pub cancel_reason: Option<String>,
     pub object_name: String,
     pub object_uid: Option<String>,
     pub object_version: Option<i64>,
@@ -78,12 +80,15 @@ pub async fn apply(
             if let (Some(life), Some(about)) = (lives.get_mut(job), abouts.get(job))
                 && is_possible(seen, counts.get(job))
             {
-                events.extend(life.observe(seen, now).into_iter().map(|event| (*about, event)));
+                let told = life.observe(seen, now);
+                events.extend(told.into_iter().map(|event| about.event(event, life)));
             }
         }
         let changed: Vec<&Life> = lives.values().filter(|life| differs(life, before.get(&life.id))).collect();
         save(conn, &changed).await?;
-        append(conn, &events).await?;
+        let ended = changed.iter().filter(|life| has_ended(life, before.get(&life.id)));
+        let notices = ended.filter_map(|life| notice(life, abouts.get(&life.id).map(|about| &about.topics))).collect();
+        append_with_notices(conn, &events, notices).await?;
         Ok(events.len())
     })
     .await
@@ -101,12 +106,41 @@ pub async fn change(
     conn.transaction(async |conn| {
         let (mut lives, abouts) = lock(conn, vec![job]).await?;
         let (Some(mut life), Some(about)) = (lives.remove(&job), abouts.get(&job)) else { return Ok(None) };
-        let events: Vec<_> = life.telling(change).into_iter().map(|event| (*about, event)).collect();
+        let before = life.clone();
+        let told = life.telling(change);
+        let events: Vec<_> = told.into_iter().map(|event| about.event(event, &life)).collect();
         save(conn, &[&life]).await?;
-        append(conn, &events).await?;
+        let notices = if has_ended(&life, Some(&before)) { notice(&life, Some(&about.topics)) } else { None };
+        append_with_notices(conn, &events, notices.into_iter().collect()).await?;
         Ok(Some(life))
     })
     .await
+}
+
+/// Whether the job was not over before and is now.
+fn has_ended(life: &Life, before: Option<&Life>) -> bool {
+    life.phase.is_terminal() && before.is_none_or(|before| !before.phase.is_terminal())
+}
+
+/// What the submitter of a job that has ended is told.
+fn notice(life: &Life, about: Option<&About>) -> Option<Notice> {
+    Some(Notice {
+        user: about?.person?,
+        kind: NotificationType::JobEnded,
+        subject: life.id.to_text(),
+        message: format!("Your job has ended: {}.", life.phase.as_str()),
+    })
+}
+
+/// Appends the events of jobs, and writes the notifications in one statement.
+async fn append_with_notices(
+    conn: &mut AsyncPgConnection,
+    events: &[(About, JobEvent)],
+    notices: Vec<Notice>,
+) -> QueryResult<()> {
+    let mut told = events.iter().map(|(about, event)| Record::of(*about, event)).collect::<QueryResult<Vec<_>>>()?;
+    told.extend(notifications::write(conn, notices).await?);
+    append_records(conn, &told).await
 }
 
 /// A newer version alone is not worth a write: the row already has its state. An older one is, because otherwise later
@@ -146,24 +180,49 @@ fn is_possible(seen: &Seen, tasks: Option<&usize>) -> bool {
     }
 }
 
-/// The existing jobs, and the topics of their events.
-type Locked = (HashMap<JobId, Life>, HashMap<JobId, About>);
+/// What the events of a job have in common.
+struct Told {
+    topics: About,
+    job: Particulars,
+}
+
+impl Told {
+    fn event(&self, event: JobEvent, life: &Life) -> (About, JobEvent) {
+        (self.topics, event.about(&self.job, life.finished_at))
+    }
+}
+
+/// The existing jobs, and what their events have in common.
+type Locked = (HashMap<JobId, Life>, HashMap<JobId, Told>);
+
+type LockedRow = (Life, ProjectId, GroupId, UserId, String, String, Option<ConfigId>, DateTime<Utc>);
 
 async fn lock(conn: &mut AsyncPgConnection, ids: Vec<JobId>) -> QueryResult<Locked> {
     // Not joined, so that the projects are not locked as well.
     let project = projects::table.filter(projects::id.eq(jobs::project_id));
     let group = project.select(projects::group_id).single_value().assume_not_null();
+    let commit = config_commits::table.filter(config_commits::id.nullable().eq(jobs::config_commit_id));
+    let file = commit.select(config_commits::config_file_id).single_value();
     // In the order of ids, so that transactions that lock several jobs cannot deadlock.
-    let rows: Vec<(Life, ProjectId, GroupId, UserId)> = jobs::table
+    let rows: Vec<LockedRow> = jobs::table
         .filter(jobs::id.eq_any(ids))
         .order(jobs::id.asc())
-        .select((Life::as_select(), jobs::project_id, group, jobs::submitted_by))
+        .select((
+            Life::as_select(),
+            jobs::project_id,
+            group,
+            jobs::submitted_by,
+            jobs::name,
+            jobs::queue,
+            file,
+            jobs::submitted_at,
+        ))
         .for_update()
         .load(conn)
         .await?;
-    let found = rows.into_iter().map(|(life, project, group, submitted_by)| {
-        let id = life.id;
-        ((id, life), (id, about(id, project, group, submitted_by)))
+    let found = rows.into_iter().map(|(life, project, group, submitted_by, name, queue, file, submitted_at)| {
+        let (id, job) = (life.id, Particulars::of(&name, &queue, file, submitted_at));
+        ((id, life), (id, Told { topics: about(id, project, group, submitted_by), job }))
     });
     Ok(found.unzip())
 }

@@ -1,19 +1,19 @@
-//! The quotas of several projects with what their jobs request, in one statement.
+//! The quotas of several projects with what their jobs request, of the projects and of their people, in one statement each.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::submit::Quota;
 use crate::db::prepared;
-use crate::ids::ProjectId;
+use crate::ids::{ProjectId, UserId};
 use crate::jobs::draft::Demand;
+use crate::projects::model::limits::Limits;
 
 /// What the unfinished jobs of a project request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// The limits.
-    pub quota: Quota,
+    pub limits: Limits,
     /// The requests of the running jobs.
     pub running: Demand,
     /// The number of running jobs.
@@ -36,6 +36,8 @@ struct Row {
     memory_bytes: Option<i64>,
     #[diesel(sql_type = Nullable<Integer>)]
     concurrent_jobs: Option<i32>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    queued_jobs: Option<i32>,
     #[diesel(sql_type = Array<BigInt>)]
     running: Vec<i64>,
     #[diesel(sql_type = Array<BigInt>)]
@@ -49,7 +51,7 @@ struct Row {
 pub async fn usages(conn: &mut AsyncPgConnection, projects: &[ProjectId]) -> QueryResult<Vec<(ProjectId, Usage)>> {
     // Sums of bigint are numeric; beyond what a bigint holds they are cut off.
     let rows: Vec<Row> = prepared(
-        "SELECT asked.id AS project, quota.gpu, quota.cpu_millis, quota.memory_bytes, quota.concurrent_jobs,
+        "SELECT asked.id AS project, quota.gpu, quota.cpu_millis, quota.memory_bytes, quota.concurrent_jobs, quota.queued_jobs,
                 used.running, used.waiting
            FROM unnest($1) AS asked (id)
            LEFT JOIN project_quotas quota ON quota.project_id = asked.id
@@ -71,17 +73,87 @@ pub async fn usages(conn: &mut AsyncPgConnection, projects: &[ProjectId]) -> Que
     Ok(rows.into_iter().map(|row| (row.project, row.usage())).collect())
 }
 
+/// The demand and the number of jobs in what a statement adds up.
+fn amounts(of: &[i64]) -> (Demand, i64) {
+    let amount = |index: usize| of.get(index).copied().unwrap_or(0);
+    (Demand { gpu: amount(0), cpu_millis: amount(1), memory_bytes: amount(2) }, amount(3))
+}
+
 impl Row {
     fn usage(&self) -> Usage {
-        let Self { gpu, cpu_millis, memory_bytes, concurrent_jobs, .. } = *self;
-        let amount = |of: &[i64], index: usize| of.get(index).copied().unwrap_or(0);
-        let demand = |of: &[i64]| Demand { gpu: amount(of, 0), cpu_millis: amount(of, 1), memory_bytes: amount(of, 2) };
-        Usage {
-            quota: Quota { gpu, cpu_millis, memory_bytes, concurrent_jobs },
-            running: demand(&self.running),
-            running_jobs: amount(&self.running, 3),
-            waiting: demand(&self.waiting),
-            waiting_jobs: amount(&self.waiting, 3),
-        }
+        let Self { gpu, cpu_millis, memory_bytes, concurrent_jobs, queued_jobs, .. } = *self;
+        let (running, running_jobs) = amounts(&self.running);
+        let (waiting, waiting_jobs) = amounts(&self.waiting);
+        let limits = Limits { gpu, cpu_millis, memory_bytes, concurrent_jobs, queued_jobs, ..Limits::default() };
+        Usage { limits, running, running_jobs, waiting, waiting_jobs }
+    }
+}
+
+/// What the unfinished jobs of one user in a project request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfPerson {
+    /// The user.
+    pub user: UserId,
+    /// Their usage. Its limits are those for each user.
+    pub usage: Usage,
+}
+
+#[derive(QueryableByName)]
+struct PersonRow {
+    #[diesel(sql_type = SqlUuid)]
+    project: ProjectId,
+    #[diesel(sql_type = SqlUuid)]
+    person: UserId,
+    #[diesel(sql_type = Nullable<Integer>)]
+    jobs: Option<i32>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    queued: Option<i32>,
+    #[diesel(sql_type = Array<BigInt>)]
+    running: Vec<i64>,
+    #[diesel(sql_type = Array<BigInt>)]
+    waiting: Vec<i64>,
+}
+
+/// The users with the most unfinished jobs in each of these projects, at most `most` of each project.
+///
+/// # Errors
+/// The database's.
+pub async fn people(
+    conn: &mut AsyncPgConnection,
+    projects: &[ProjectId],
+    most: i64,
+) -> QueryResult<Vec<(ProjectId, OfPerson)>> {
+    let rows: Vec<PersonRow> = prepared(
+        "SELECT asked.id AS project, used.person, quota.concurrent_jobs_per_user AS jobs,
+                quota.queued_jobs_per_user AS queued, used.running, used.waiting
+           FROM unnest($1) AS asked (id)
+           LEFT JOIN project_quotas quota ON quota.project_id = asked.id
+          CROSS JOIN LATERAL (
+            SELECT submitted_by AS person,
+                   ARRAY[least(coalesce(sum(gpu) FILTER (WHERE phase = 'RUNNING'), 0), 9223372036854775807)::bigint,
+                         least(coalesce(sum(cpu_millis) FILTER (WHERE phase = 'RUNNING'), 0), 9223372036854775807)::bigint,
+                         least(coalesce(sum(memory_bytes) FILTER (WHERE phase = 'RUNNING'), 0), 9223372036854775807)::bigint,
+                         count(*) FILTER (WHERE phase = 'RUNNING')] AS running,
+                   ARRAY[least(coalesce(sum(gpu) FILTER (WHERE phase <> 'RUNNING'), 0), 9223372036854775807)::bigint,
+                         least(coalesce(sum(cpu_millis) FILTER (WHERE phase <> 'RUNNING'), 0), 9223372036854775807)::bigint,
+                         least(coalesce(sum(memory_bytes) FILTER (WHERE phase <> 'RUNNING'), 0), 9223372036854775807)::bigint,
+                         count(*) FILTER (WHERE phase <> 'RUNNING')] AS waiting
+              FROM jobs WHERE project_id = asked.id AND phase IN ('SUBMITTED', 'QUEUED', 'RUNNING')
+             GROUP BY submitted_by ORDER BY count(*) DESC, submitted_by LIMIT $2
+          ) AS used",
+    )
+    .bind::<Array<SqlUuid>, _>(projects)
+    .bind::<BigInt, _>(most)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.project, row.person())).collect())
+}
+
+impl PersonRow {
+    fn person(self) -> OfPerson {
+        let (running, running_jobs) = amounts(&self.running);
+        let (waiting, waiting_jobs) = amounts(&self.waiting);
+        let limits = Limits { concurrent_jobs: self.jobs, queued_jobs: self.queued, ..Limits::default() };
+        OfPerson { user: self.person, usage: Usage { limits, running, running_jobs, waiting, waiting_jobs } }
     }
 }

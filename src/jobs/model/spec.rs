@@ -31,12 +31,3 @@ pub struct Kept {
 pub async fn kept(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<Kept>> {
     jobs::table.filter(jobs::id.eq_any(ids)).select(Kept::as_select()).load(conn).await
 }
-
-/// The size of the object of each of these jobs as it is stored, equal tasks once, in bytes.
-///
-/// # Errors
-/// The database's.
-pub async fn stored_bytes(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<(JobId, i32)>> {
-    let bytes = diesel::dsl::sql::<diesel::sql_types::Integer>("octet_length(jobs.manifest::text)");
-    jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, bytes)).load(conn).await
-}

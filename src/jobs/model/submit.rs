@@ -7,9 +7,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::ExecutorMode;
 use super::manifest::JsonText;
 use crate::change::Writes;
-use crate::db::tables::{jobs, project_quotas};
+use crate::db::tables::jobs;
 use crate::ids::{CommitId, JobId, ProjectId, UserId};
 use crate::jobs::draft::Demand;
+use crate::jobs::life::reason;
 use crate::jobs::phase::JobPhase;
 
 /// A job as it is submitted.
@@ -48,55 +49,45 @@ pub async fn insert(writes: &mut Writes<'_>, job: &NewJob<'_>) -> QueryResult<()
     diesel::insert_into(jobs::table).values(job).execute(writes.conn()).await.map(drop)
 }
 
-/// The quota of a project; `None` means unlimited.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = project_quotas, check_for_backend(diesel::pg::Pg))]
-pub struct Quota {
-    /// GPUs.
-    pub gpu: Option<i32>,
-    /// Thousandths of a CPU.
-    pub cpu_millis: Option<i64>,
-    /// Bytes of memory.
-    pub memory_bytes: Option<i64>,
-    /// Unfinished jobs.
-    pub concurrent_jobs: Option<i32>,
+/// What the unfinished jobs of a project use, and of them those of one user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// What they request together.
+    pub demand: Demand,
+    /// Their number.
+    pub jobs: i64,
+    /// The number of those that have not started.
+    pub queued: i64,
+    /// The number of the user's.
+    pub of_user: i64,
+    /// The number of the user's that have not started.
+    pub of_user_queued: i64,
 }
 
-/// The project's quota, if it has one, locked: other submits to the project wait until the transaction ends.
+/// What the project's unfinished jobs use, and of them those of `user`.
 ///
 /// # Errors
 /// The database's.
-pub async fn lock_quota(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryResult<Option<Quota>> {
-    project_quotas::table.find(project).select(Quota::as_select()).for_update().first(conn).await.optional()
-}
-
-/// The project's quota, if it has one.
-///
-/// # Errors
-/// The database's.
-pub async fn quota(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryResult<Option<Quota>> {
-    project_quotas::table.find(project).select(Quota::as_select()).first(conn).await.optional()
-}
-
-/// The requests of the project's unfinished jobs together, and their number.
-///
-/// # Errors
-/// The database's.
-pub async fn usage(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryResult<(Demand, i64)> {
+pub async fn usage(conn: &mut AsyncPgConnection, project: ProjectId, user: UserId) -> QueryResult<Used> {
     // sum(bigint) is numeric in PostgreSQL; the columns are small enough to be added up here.
-    let rows: Vec<(i32, i64, i64)> = jobs::table
+    let rows: Vec<(i32, i64, i64, JobPhase, UserId)> = jobs::table
         .filter(jobs::project_id.eq(project))
         .filter(jobs::phase.eq_any([JobPhase::Submitted, JobPhase::Queued, JobPhase::Running]))
-        .select((jobs::gpu, jobs::cpu_millis, jobs::memory_bytes))
+        .select((jobs::gpu, jobs::cpu_millis, jobs::memory_bytes, jobs::phase, jobs::submitted_by))
         .load(conn)
         .await?;
-    let mut used = Demand::default();
-    for (gpu, cpu, memory) in &rows {
-        used.gpu = used.gpu.saturating_add(i64::from(*gpu));
-        used.cpu_millis = used.cpu_millis.saturating_add(*cpu);
-        used.memory_bytes = used.memory_bytes.saturating_add(*memory);
+    let mut used = Used::default();
+    for (gpu, cpu, memory, phase, submitter) in rows {
+        used.demand.gpu = used.demand.gpu.saturating_add(i64::from(gpu));
+        used.demand.cpu_millis = used.demand.cpu_millis.saturating_add(cpu);
+        used.demand.memory_bytes = used.demand.memory_bytes.saturating_add(memory);
+        let (waits, mine) = (i64::from(phase != JobPhase::Running), i64::from(submitter == user));
+        used.jobs += 1;
+        used.queued += waits;
+        used.of_user += mine;
+        used.of_user_queued += waits * mine;
     }
-    Ok((used, i64::try_from(rows.len()).unwrap_or(i64::MAX)))
+    Ok(used)
 }
 
 /// Marks the job as cancelled and due for the submit worker at once. The reason is shown when it has ended.
@@ -106,7 +97,20 @@ pub async fn usage(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryRes
 pub async fn request_cancel(writes: &mut Writes<'_>, job: JobId, reason: Option<&str>) -> QueryResult<()> {
     let now = diesel::dsl::now;
     diesel::update(jobs::table.find(job))
-        .set((jobs::cancel_requested_at.eq(now), jobs::next_attempt_at.eq(now), jobs::message.eq(reason)))
+        .set((jobs::cancel_requested_at.eq(now), jobs::next_attempt_at.eq(now), jobs::cancel_reason.eq(reason)))
+        .execute(writes.conn())
+        .await
+        .map(drop)
+}
+
+/// Makes the jobs of a project that wait for a window of its schedule due for the submit worker at once.
+///
+/// # Errors
+/// The database's.
+pub async fn release(writes: &mut Writes<'_>, project: ProjectId) -> QueryResult<()> {
+    let waits = jobs::phase.eq(JobPhase::Submitted).and(jobs::reason.eq(reason::OUTSIDE_SCHEDULE));
+    diesel::update(jobs::table.filter(jobs::project_id.eq(project)).filter(waits))
+        .set(jobs::next_attempt_at.eq(diesel::dsl::now))
         .execute(writes.conn())
         .await
         .map(drop)

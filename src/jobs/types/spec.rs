@@ -18,7 +18,7 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::Quantity;
 use crate::jobs::draft::{Draft, GPU};
 use crate::jobs::input::{EnvVarInput, JobSpecInput, ResourcesInput};
-use crate::jobs::loader::{JobSpecs, JobStoredBytes};
+use crate::jobs::loader::{JobObjectBytes, JobSpecs};
 use crate::jobs::model::manifest::Manifest;
 use crate::jobs::model::spec::Kept;
 
@@ -85,8 +85,8 @@ impl Job {
     pub(super) async fn read_spec(&self, ctx: &Context<'_>) -> Result<JobSpec, ApiError> {
         let id = self.row.id();
         let missing = || ApiError::not_found("job", id);
-        let bytes = ctx.read::<JobStoredBytes>(id).await?.ok_or_else(missing)?;
-        let room = ctx.take_answer_bytes(bytes)?;
+        let bytes = ctx.read::<JobObjectBytes>(id).await?.ok_or_else(missing)?;
+        let room = ctx.take_answer_bytes(bytes.stored)?;
         let kept = ctx.read::<JobSpecs>(id).await?.ok_or_else(missing)?;
         room.keep();
         JobSpec::of(&kept).ok_or_else(|| ApiError::internal(format!("the object of {id} has no container")))

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_graphql::Context;
 use futures::FutureExt as _;
 
+use super::filter::span;
 use super::{Happened, Job, JobEvent, JobRow, Row};
 use crate::feeds::loader::EventsOf;
-use crate::graphql::connection::{Connection, PageArgs};
+use crate::graphql::connection::{Connection, PageArgs, argument};
 use crate::graphql::edges;
 use crate::graphql::written::{Part, Written, each};
 use crate::projects::types::Project;
@@ -42,6 +43,7 @@ impl Written for Job {
             "startedAt" => Part::held(|job, json| job.held().map(|job| json.put(&job.started_at))),
             "finishedAt" => Part::held(|job, json| job.held().map(|job| json.put(&job.finished_at))),
             "cancelRequestedAt" => Part::held(|job, json| job.held().map(|job| json.put(&job.cancel_requested_at))),
+            "cancelReason" => Part::held(|job, json| job.held().map(|job| json.put(&job.cancel_reason))),
             "viewerCanCancel" => Part::scalar(|ctx, jobs| each(jobs, |job| job.can_be_cancelled(ctx)).boxed()),
             "project" => Part::one(|ctx, jobs| projects(ctx, jobs).boxed()),
             "submittedBy" => Part::one(|ctx, jobs| submitters(ctx, jobs).boxed()),
@@ -88,6 +90,8 @@ async fn submitters(ctx: &Context<'_>, jobs: &[&Job]) -> Option<Vec<User>> {
 }
 
 async fn pages_of_events(ctx: &Context<'_>, jobs: &[&Job]) -> Option<Vec<Connection<JobEvent>>> {
-    let args = PageArgs::among(&ctx.field().arguments().ok()?)?;
-    each(jobs, |job| edges::list::<EventsOf<Happened>, _>(ctx, job.row.id(), (), args.clone())).await
+    let given = ctx.field().arguments().ok()?;
+    let span = span(argument(&given, "filter")?, argument(&given, "orderBy")?).ok()?;
+    let args = PageArgs::among(&given)?;
+    each(jobs, |job| edges::list::<EventsOf<Happened>, _>(ctx, job.row.id(), span.clone(), args.clone())).await
 }

@@ -7,7 +7,7 @@ use crate::graphql::ids::{self, GivenId};
 use crate::graphql::keyset::OrderDirection;
 use crate::graphql::search::Search;
 use crate::ids::GroupKind;
-use crate::projects::model::{Selection, SortBy};
+use crate::projects::model::{ProjectState, Selection, SortBy};
 
 /// Filters for a list of projects. Omitted fields do not filter; a project must match all fields that are given:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", names: ["detector", "tracker"]}`.
@@ -20,6 +20,8 @@ pub struct ProjectFilter {
     pub search: Option<String>,
     /// Only return projects of this group.
     pub group_id: Option<GivenId<GroupKind>>,
+    /// Only return projects in this state.
+    pub state: Option<ProjectState>,
 }
 
 /// The fields that a list of projects can be sorted by.
@@ -53,6 +55,7 @@ pub fn selection(filter: Option<ProjectFilter>, order: Option<ProjectOrder>) -> 
         names: filter.names,
         search,
         group,
+        state: filter.state,
         sort: match order.as_ref().map(|order| order.field) {
             Some(ProjectOrderField::CreatedAt) => SortBy::CreatedAt,
             Some(ProjectOrderField::Name) | None => SortBy::Name,

@@ -14,7 +14,7 @@ pub async fn parts(url: DatabaseUrl, connections: NonZeroU32, tasks: &Tasks) -> 
     app::answering(url, tasks, |config| {
         config.database.pool_size = connections;
         config.auth.access_token_life = Duration::from_secs(3_600);
-        config.limits.logins = LoginRates { per_name: None, per_address: None };
+        config.limits.logins = LoginRates { per_name: None, per_address: None, registrations: None };
     })
     .await
 }

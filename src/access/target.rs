@@ -1,0 +1,124 @@
+//! The object that is asked about, found by its ID, of whichever kind it is.
+
+use async_graphql::Context;
+use uuid::Uuid;
+
+use super::model;
+use crate::auth::acting::CallerExt;
+use crate::auth::policy::{self, Action, Kind, Scope};
+use crate::configs::loader::{CommitsById, ConfigFilesById};
+use crate::error::{ApiError, Code};
+use crate::graphql::context::RequestExt;
+use crate::graphql::loaders::ReadExt;
+use crate::groups::loader::GroupsById;
+use crate::ids::{
+    self, CommitKind, ConfigKind, GroupId, GroupKind, Id, JobKind, Kind as _, ProjectId, ProjectKind, UserId, UserKind,
+};
+use crate::jobs::loader::BriefById;
+use crate::projects::loader::GroupOfProject;
+use crate::users::loader::UsersById;
+
+/// What is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    /// The kind of object.
+    pub kind: Kind,
+    /// The object, for the policy.
+    pub scope: Scope,
+    /// The user that it is, if it is one: whether others share a group with them depends on the others.
+    pub user: Option<UserId>,
+}
+
+const PLATFORM: Target = Target { kind: Kind::Platform, scope: Scope::PLATFORM, user: None };
+
+impl Target {
+    /// The object with this ID, if the caller can see it; the platform without one.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for an ID of a kind that has no permissions, `NOT_FOUND` if there is no object that the caller can
+    /// see.
+    pub async fn find(ctx: &Context<'_>, id: Option<&str>) -> Result<Self, ApiError> {
+        ctx.caller().principal()?;
+        let Some(text) = id else { return Ok(PLATFORM) };
+        let found = match ids::split(text) {
+            Some((prefix, uuid)) => find(ctx, prefix, uuid).await?,
+            None => None,
+        };
+        let (target, see) = found.ok_or_else(|| not_an_id(text))?;
+        let scope = target.scope_for(ctx, ctx.caller().principal()?.user).await?;
+        policy::check(&ctx.caller(), see, scope)?;
+        Ok(target)
+    }
+
+    /// The object as it concerns this user.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn scope_for(&self, ctx: &Context<'_>, user: UserId) -> Result<Scope, ApiError> {
+        match self.user {
+            Some(other) => {
+                let fellows = model::are_fellows(&mut *ctx.db()?.connection().await?, user, other).await?;
+                Ok(self.scope.among(fellows))
+            }
+            None => Ok(self.scope),
+        }
+    }
+}
+
+fn not_an_id(text: &str) -> ApiError {
+    let shown = crate::graphql::names::shown(text);
+    ApiError::new(
+        Code::BadUserInput,
+        format!("{shown} is not the ID of a user, group, project, config file, commit or job"),
+    )
+}
+
+/// The object, and the action of seeing it. `None` if no permission is asked for objects with this prefix.
+async fn find(ctx: &Context<'_>, prefix: &str, uuid: Uuid) -> Result<Option<(Target, Action)>, ApiError> {
+    Ok(Some(match prefix {
+        UserKind::PREFIX => {
+            let user: UserId = Id::from_uuid(uuid);
+            ctx.read::<UsersById>(user).await?.ok_or_else(|| ApiError::not_found(UserKind::NOUN, user))?;
+            (Target { kind: Kind::User, scope: Scope::person(user), user: Some(user) }, Action::ViewUser)
+        }
+        GroupKind::PREFIX => {
+            let group: GroupId = Id::from_uuid(uuid);
+            ctx.read::<GroupsById>(group).await?.ok_or_else(|| ApiError::not_found(GroupKind::NOUN, group))?;
+            (Target { kind: Kind::Group, scope: Scope::group(group), user: None }, Action::ViewGroup)
+        }
+        ProjectKind::PREFIX => {
+            let project = Id::from_uuid(uuid);
+            (of_project(ctx, Kind::Project, project, project).await?, Action::ViewProject)
+        }
+        ConfigKind::PREFIX => {
+            let id = Id::<ConfigKind>::from_uuid(uuid);
+            let file = ctx.read::<ConfigFilesById>(id).await?;
+            let file = file.ok_or_else(|| ApiError::not_found(ConfigKind::NOUN, id))?;
+            (of_project(ctx, Kind::ConfigFile, file.project_id, id).await?, Action::ViewConfigFile)
+        }
+        CommitKind::PREFIX => {
+            let id = Id::<CommitKind>::from_uuid(uuid);
+            let not_found = || ApiError::not_found(CommitKind::NOUN, id);
+            let commit = ctx.read::<CommitsById>(id).await?.ok_or_else(not_found)?;
+            let file = ctx.read::<ConfigFilesById>(commit.config_file_id).await?.ok_or_else(not_found)?;
+            (of_project(ctx, Kind::ConfigCommit, file.project_id, id).await?, Action::ViewCommit)
+        }
+        JobKind::PREFIX => {
+            let id = Id::<JobKind>::from_uuid(uuid);
+            let job = ctx.read::<BriefById>(id).await?.ok_or_else(|| ApiError::not_found(JobKind::NOUN, id))?;
+            let target = of_project(ctx, Kind::Job, job.job.project_id, id).await?;
+            (Target { scope: target.scope.by(job.job.submitted_by), ..target }, Action::ViewJob)
+        }
+        _ => return Ok(None),
+    }))
+}
+
+async fn of_project<K: ids::Kind>(
+    ctx: &Context<'_>,
+    kind: Kind,
+    project: ProjectId,
+    id: Id<K>,
+) -> Result<Target, ApiError> {
+    let group = ctx.read::<GroupOfProject>(project).await?.ok_or_else(|| ApiError::not_found(K::NOUN, id))?;
+    Ok(Target { kind, scope: Scope::within(group, id), user: None })
+}

@@ -1,0 +1,82 @@
+//! The audit log as lines of JSON, oldest entry first.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::Stream;
+use serde_json::json;
+
+use super::model::{self, Entry, Selection};
+use crate::auth::policy::{self, Action, Scope};
+use crate::auth::principal::Caller;
+use crate::change::{Change, Done};
+use crate::db::Db;
+use crate::error::ApiError;
+use crate::error::ApiErrors;
+use crate::trail::Origin;
+
+/// The number of entries that are read at a time.
+const PAGE: i64 = 500;
+
+/// The lines for the entries of a span, which ends now at the latest. Each page is read when it is asked for, after the
+/// last entry of the page before. The export is in the audit log itself.
+///
+/// # Errors
+/// `UNAUTHENTICATED` without a login, `FORBIDDEN` for callers who may not export the log, or the database's.
+pub async fn lines(
+    db: &Db,
+    caller: &Caller,
+    origin: Origin,
+    (from, to): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+) -> Result<impl Stream<Item = Result<Bytes, ApiError>> + Send + use<>, ApiError> {
+    let permit = policy::check(caller, Action::ExportAuditLog, Scope::PLATFORM)?;
+    let to = to.unwrap_or_else(Utc::now).min(Utc::now());
+    let span = json!({ "from": from, "to": to });
+    let noted = Change::new(db, permit, origin).commit(async |_| Ok(Done::to_platform(span))).await;
+    noted.map_err(|ApiErrors(mut errors)| errors.pop().unwrap_or_else(|| ApiError::internal("no error")))?;
+    let (db, selection) = (db.clone(), Selection { from, to: Some(to), ..Selection::default() });
+    Ok(async_stream::try_stream! {
+        let mut after = None;
+        loop {
+            // The connection is not kept while the client takes the page.
+            let page = {
+                let mut conn = db.connection().await?;
+                model::exported(&mut conn, &selection, after, PAGE).await?
+            };
+            let Some((last, _)) = page.last() else { return };
+            after = Some((last.at, last.id));
+            let mut text = String::new();
+            for (entry, username) in &page {
+                text.push_str(&line(entry, username.as_deref()));
+                text.push('\n');
+            }
+            let is_last = page.len() < usize::try_from(PAGE).unwrap_or_default();
+            yield Bytes::from(text);
+            if is_last {
+                return;
+            }
+        }
+    })
+}
+
+fn line(entry: &Entry, username: Option<&str>) -> String {
+    let Entry { id, at, actor_id, action, outcome, subject, group, project, detail, changes, times, .. } = entry;
+    let line = json!({
+        "id": id.to_text(),
+        "at": at,
+        "actorId": actor_id.map(crate::ids::Id::to_text),
+        "actor": username,
+        "action": action,
+        "outcome": outcome.as_str(),
+        "subjectId": subject,
+        "groupId": group.map(crate::ids::Id::to_text),
+        "projectId": project.map(crate::ids::Id::to_text),
+        "detail": detail,
+        "changes": changes,
+        "times": times,
+        "requestId": entry.request_id,
+        "credential": entry.credential.map(crate::trail::Credential::as_str),
+        "address": entry.address,
+        "userAgent": entry.user_agent,
+    });
+    line.to_string()
+}

@@ -1,0 +1,88 @@
+//! What each action is done to: the kind of object that its permission is asked for.
+
+use super::Action;
+
+/// The kind of an action's object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The platform itself.
+    Platform,
+    /// A user.
+    User,
+    /// A group.
+    Group,
+    /// A project.
+    Project,
+    /// A config file.
+    ConfigFile,
+    /// A version of a config file.
+    ConfigCommit,
+    /// A job.
+    Job,
+    /// Something that is only found by the user or the group that it belongs to.
+    Other,
+}
+
+impl Action {
+    /// What the action is done to. Creating something is done to what it will belong to.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::ViewSelf
+            | Self::Register
+            | Self::CreateAdmin
+            | Self::CreateUser
+            | Self::SetPlatformRole
+            | Self::ResetPassword
+            | Self::SignInWithProvider
+            | Self::CreateGroup
+            | Self::ViewQueues
+            | Self::OpenRequest
+            | Self::ViewAuditClient
+            | Self::ExportAuditLog => Kind::Platform,
+            Self::ViewUser
+            | Self::ViewUserPrivate
+            | Self::UpdateUser
+            | Self::DisableUser
+            | Self::EnableUser
+            | Self::DeleteUser
+            | Self::CreatePasswordReset
+            | Self::LinkIdentity
+            | Self::ChangePassword
+            | Self::LogoutEverywhere
+            | Self::UpdateUserSettings => Kind::User,
+            Self::ViewGroup
+            | Self::UpdateGroup
+            | Self::DeleteGroup
+            | Self::AddGroupMembers
+            | Self::SetGroupRole
+            | Self::RemoveGroupMember
+            | Self::AppointGroupAdmin
+            | Self::LeaveGroup
+            | Self::CreateProject
+            | Self::ViewAuditEntry
+            | Self::ViewAccess => Kind::Group,
+            Self::ViewProject
+            | Self::UpdateProject
+            | Self::ArchiveProject
+            | Self::RestoreProject
+            | Self::DeleteProject
+            | Self::SetProjectLimits
+            | Self::SetGpuLimit
+            | Self::SetProjectSchedule
+            | Self::RepairNamespace
+            | Self::CreateConfigFile
+            | Self::SubmitJob => Kind::Project,
+            Self::ViewConfigFile => Kind::ConfigFile,
+            Self::ViewCommit => Kind::ConfigCommit,
+            Self::ViewJob | Self::CancelJob => Kind::Job,
+            Self::Logout
+            | Self::ViewSession
+            | Self::EndSession
+            | Self::ViewRequest
+            | Self::ReplyToRequest
+            | Self::ResolveRequest
+            | Self::ViewNotification
+            | Self::MarkNotificationsRead => Kind::Other,
+        }
+    }
+}

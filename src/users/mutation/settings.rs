@@ -1,0 +1,136 @@
+//! The settings of a user: how the platform looks to them, and what they are notified of.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use icu_locale_core::Locale;
+use serde_json::json;
+
+use crate::auth::acting::CallerExt;
+use crate::auth::policy::{Action, Scope};
+use crate::change::{ChangeExt, Done};
+use crate::error::{ApiError, ApiErrors};
+use crate::graphql::limits::directives::cost;
+use crate::graphql::names::shown;
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::notifications::model::NotificationType;
+use crate::users::model::settings::{self, Theme};
+use crate::users::types::settings::UserSettings;
+
+/// The maximum length of a language tag, which has room for every extension that is in use (RFC 5646, section 4.4.1).
+const LONGEST_TAG: usize = 64;
+
+/// Input for `updateUserSettings`. Omitted fields stay as they are.
+#[derive(Debug, InputObject)]
+pub struct UpdateUserSettingsInput {
+    /// The colors of the user interface.
+    pub theme: Option<Theme>,
+    /// The language of the user interface, as a BCP 47 tag such as `en`, `pt-BR` or `zh-Hant`. An empty text leaves it to
+    /// the client.
+    pub language: Option<String>,
+    /// What you want to be notified of.
+    pub notifications: Option<NotificationSettingsInput>,
+}
+
+/// Input for `updateUserSettings`: what you want to be notified of. Omitted fields stay as they are.
+#[derive(Debug, InputObject)]
+pub struct NotificationSettingsInput {
+    /// Whether you want to be notified when somebody answers one of your requests.
+    pub request_answered: Option<bool>,
+    /// Whether you want to be notified when your role in a group or on the platform changes.
+    pub role_changed: Option<bool>,
+    /// Whether you want to be notified when one of your jobs ends.
+    pub job_ended: Option<bool>,
+    /// Whether you want to be notified when a quota of one of your projects is nearly used.
+    pub quota_nearly_used: Option<bool>,
+}
+
+/// Result of `updateUserSettings`.
+#[derive(Debug, SimpleObject)]
+pub struct UpdateUserSettingsPayload {
+    /// Your settings after the change.
+    pub settings: UserSettings,
+}
+
+/// The mutation of settings.
+#[derive(Debug, Default)]
+pub struct SettingsMutation;
+
+#[Object]
+impl SettingsMutation {
+    /// Changes your settings.
+    ///
+    /// Fails with BAD_USER_INPUT if the language is not a language tag.
+    #[graphql(directive = cost::apply("10".to_owned()))]
+    async fn update_user_settings(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateUserSettingsInput,
+    ) -> ApiResult<Option<UpdateUserSettingsPayload>> {
+        update(ctx, input).await.map(Some).graphql(ctx)
+    }
+}
+
+async fn update(ctx: &Context<'_>, input: UpdateUserSettingsInput) -> Result<UpdateUserSettingsPayload, ApiErrors> {
+    let caller = ctx.caller();
+    let me = caller.principal()?.user;
+    let change = ctx.change(Action::UpdateUserSettings, Scope::person(me))?;
+    let language = input.language.map(|tag| language(&tag)).transpose()?;
+    let wanted = input.notifications.map(|notifications| {
+        [
+            (NotificationType::RequestAnswered, notifications.request_answered),
+            (NotificationType::RoleChanged, notifications.role_changed),
+            (NotificationType::JobEnded, notifications.job_ended),
+            (NotificationType::QuotaNearlyUsed, notifications.quota_nearly_used),
+        ]
+    });
+    let changed = change.commit(async |writes| {
+        let mut changed = settings::lock(writes, me).await?;
+        changed.theme = input.theme.unwrap_or(changed.theme);
+        if let Some(language) = language {
+            changed.language = language;
+        }
+        for (topic, wanted) in wanted.into_iter().flatten() {
+            if let Some(wanted) = wanted {
+                changed.want(topic, wanted);
+            }
+        }
+        settings::put(writes, me, &changed).await?;
+        let detail = json!({ "theme": changed.theme.as_str(), "language": changed.language, "muted": changed.muted });
+        Ok(Done::to(me, detail).with(changed))
+    });
+    Ok(UpdateUserSettingsPayload { settings: UserSettings::from(Arc::new(changed.await?)) })
+}
+
+/// The tag in its usual spelling, such as `pt-BR`; `None` for an empty text.
+fn language(tag: &str) -> Result<Option<String>, ApiError> {
+    let tag = tag.trim();
+    if tag.is_empty() {
+        return Ok(None);
+    }
+    let locale =
+        Locale::try_from_str(tag).ok().filter(|locale| tag.len() <= LONGEST_TAG && !locale.id.language.is_unknown());
+    let invalid = || {
+        let message = format!("{} is not a language tag (BCP 47), such as en, pt-BR or zh-Hant", shown(tag));
+        ApiError::bad_input("input.language", message)
+    };
+    locale.map(|locale| Some(locale.to_string())).ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_tag_is_checked_and_spelled_as_usual() {
+        for (given, kept) in
+            [("en", "en"), ("PT-br", "pt-BR"), ("zh-hant-tw", "zh-Hant-TW"), ("de-u-co-phonebk", "de-u-co-phonebk")]
+        {
+            assert_eq!(language(given).unwrap().as_deref(), Some(kept));
+        }
+        assert_eq!(language(" ").unwrap(), None);
+        for bad in ["english!", "e", "en_", "-", "und", "12", "en-\0", &"en-x-".repeat(20)] {
+            assert!(language(bad).is_err(), "{bad:?}");
+        }
+    }
+}
