@@ -67,8 +67,8 @@ test('every ready operation is answered', async () => {
 
 test('a job is listed with its events', async () => {
   const root = roots(new MockJobs(1));
-  const spec = { image: 'busybox' };
-  const input = { projectId: 'project_00000000000000000000000001', spec };
+  const source = { spec: { image: 'busybox' } };
+  const input = { projectId: 'project_00000000000000000000000001', source };
   const submit = 'mutation ($input: SubmitJobInput!) { submitJob(input: $input) { job { id } } }';
   await ask(root, submit, { input });
   const { data, errors } = await ask(
