@@ -379,16 +379,6 @@ pub fn visible(caller: &Caller) -> Result<Visible, ApiError> {
     Ok(Visible::Groups(principal.groups.keys().copied().collect()))
 }
 
-/// The action of giving somebody a role in a group, in which they have a role already or not.
-pub fn granting(current: Option<GroupRole>, wanted: GroupRole) -> Action {
-    match current {
-        Some(GroupRole::Admin) => Action::AppointGroupAdmin,
-        _ if wanted == GroupRole::Admin => Action::AppointGroupAdmin,
-        Some(_) => Action::SetGroupRole,
-        None => Action::AddGroupMembers,
-    }
-}
-
 /// The groups in which `caller` may do `action`.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::names;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{GroupKind, MembershipId, MembershipKind, UserId};
-use crate::notifications::model::{Notice, NotificationType, notify};
+use crate::notifications::model::notify;
 
 /// Maximum number of users that are added at once.
 const MAX_USERNAMES: usize = 50;
@@ -254,7 +254,7 @@ async fn add_each(
     }
     if !new.is_empty() {
         members::add(writes, &new).await?;
-        let notices = new.iter().map(|member| notice(group, member.user_id, Some(role)));
+        let notices = new.iter().map(|member| members::notice(group, member.user_id, Some(role)));
         notify(writes, notices.collect()).await?;
     }
     Ok((results, added))
@@ -311,7 +311,7 @@ async fn set_role(ctx: &Context<'_>, input: SetGroupRoleInput) -> Result<SetGrou
             }
             not_the_last_admin(writes, &member, "input.role").await?;
             members::set_role(writes, id, role).await?;
-            notify(writes, vec![notice(&group, member.user_id, Some(role))]).await?;
+            notify(writes, vec![members::notice(&group, member.user_id, Some(role))]).await?;
             let detail = json!({
                 "group": member.group_id.to_string(), "user": member.user_id.to_string(),
                 "before": member.role.as_str(), "after": role.as_str(),
@@ -333,7 +333,7 @@ async fn remove(ctx: &Context<'_>, input: RemoveGroupMemberInput) -> Result<Remo
             let (group, member) = locked(ctx, writes, &found, None).await?;
             not_the_last_admin(writes, &member, "input.membershipId").await?;
             members::remove(writes, id).await?;
-            notify(writes, vec![notice(&group, member.user_id, None)]).await?;
+            notify(writes, vec![members::notice(&group, member.user_id, None)]).await?;
             Ok(ended(&member).with(group))
         })
         .await?;
@@ -359,15 +359,6 @@ async fn leave(ctx: &Context<'_>, input: LeaveGroupInput) -> Result<LeaveGroupPa
         })
         .await?;
     Ok(LeaveGroupPayload { group_id: ID(id.to_text()) })
-}
-
-/// What somebody is told whose role in a group was changed by another user.
-fn notice(group: &model::Group, user: UserId, role: Option<GroupRole>) -> Notice {
-    let message = match role {
-        Some(role) => format!("Your role in the group {} is {} now.", group.name, role.as_str()),
-        None => format!("You are no longer a member of the group {}.", group.name),
-    };
-    Notice { user, kind: NotificationType::RoleChanged, subject: group.id.to_text(), message }
 }
 
 /// The audit entry of a membership that has ended.

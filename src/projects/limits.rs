@@ -3,7 +3,6 @@
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use serde_json::json;
 
-use super::event::{ProjectEvent, ProjectEventKind, about};
 use super::model;
 use super::model::limits::{self, Limits};
 use super::mutation::group_of;
@@ -173,8 +172,7 @@ async fn set(ctx: &Context<'_>, input: SetProjectLimitsInput) -> Result<SetProje
             if after == before {
                 return Ok(Done::nothing().with(project));
             }
-            limits::set(writes, id, &after).await?;
-            writes.tell(about(id, group), &ProjectEvent { kind: ProjectEventKind::LimitsChanged })?;
+            limits::set(writes, (id, group), &after).await?;
             Ok(Done::to(id, json!({ "before": before.to_json(), "after": after.to_json() })).with(project))
         })
         .await?;

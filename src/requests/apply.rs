@@ -1,14 +1,16 @@
 //! Grants what a request asks for, if whoever resolves it could do so themselves.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
-use super::model::{self, Limits, Request, Wanted};
+use super::model::{Limits, Request, Wanted};
 use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::{Caller, GroupRole};
 use crate::change::{Changed, Writes};
 use crate::error::{ApiError, ApiErrors};
-use crate::ids::{GroupId, ProjectId};
-use crate::notifications::model::{Notice, NotificationType, notify};
+use crate::groups::model::{self as groups, Member, members};
+use crate::ids::{GroupId, MembershipId, ProjectId};
+use crate::notifications::model::notify;
+use crate::projects::model::{self as projects, limits};
 
 /// What was granted.
 pub(super) struct Appliance {
@@ -43,26 +45,34 @@ pub(super) async fn apply(
     Ok(Appliance { fields, at: request.updated_at })
 }
 
+/// Gives the author the role, unless they have it or a higher one by now: a request takes nothing away.
 async fn grant(
     writes: &mut Writes<'_>,
     caller: &Caller,
     request: &Request,
-    (group, role): (GroupId, GroupRole),
+    (id, role): (GroupId, GroupRole),
     changed: Changed,
 ) -> Result<Changed, ApiErrors> {
-    let before = model::role(writes, group, request.author_id).await?;
-    may(caller, policy::granting(before, role), Scope::group(group))?;
-    if before == Some(role) {
+    let group = groups::lock(writes, id).await?.ok_or_else(|| ApiError::not_found("group", id))?;
+    let author = request.author_id;
+    let member = members::of_users(writes.conn(), id, &[author]).await?.into_iter().next();
+    let before = member.as_ref().map(|member| member.role);
+    may(caller, if member.is_some() { Action::SetGroupRole } else { Action::AddGroupMembers }, Scope::group(id))?;
+    if let Some(action) = policy::to_grant(role) {
+        may(caller, action, Scope::group(id))?;
+    }
+    if before >= Some(role) {
         return Ok(changed);
     }
-    model::grant(writes, group, request.author_id, role).await?;
-    let notice = Notice {
-        user: request.author_id,
-        kind: NotificationType::RoleChanged,
-        subject: group.to_text(),
-        message: format!("You have the role {} in a group now.", role.as_str()),
-    };
-    notify(writes, vec![notice]).await?;
+    match member {
+        Some(member) => members::set_role(writes, member.id, role).await?,
+        None => {
+            let (id, joined_at) = (MembershipId::generate(), Utc::now().trunc_subsecs(6));
+            let member = Member { group_id: group.id, user_id: author, role, joined_at, id };
+            members::add(writes, &[member]).await?;
+        }
+    }
+    notify(writes, vec![members::notice(&group, author, Some(role))]).await?;
     Ok(changed.field("role", &before.map(GroupRole::as_str), &Some(role.as_str())))
 }
 
@@ -80,14 +90,16 @@ async fn set_limits(
     if (Limits { gpu: None, ..wanted }) != Limits::default() {
         may(caller, Action::SetProjectLimits, scope)?;
     }
-    let before = model::limits(writes, project).await?;
-    let after = Limits {
+    projects::lock(writes, project).await?.ok_or_else(|| ApiError::not_found("project", project))?;
+    let before = limits::lock(writes.conn(), project).await?.unwrap_or_default();
+    let after = limits::Limits {
         gpu: wanted.gpu.or(before.gpu),
         cpu_millis: wanted.cpu_millis.or(before.cpu_millis),
         memory_bytes: wanted.memory_bytes.or(before.memory_bytes),
         concurrent_jobs: wanted.concurrent_jobs.or(before.concurrent_jobs),
+        ..before
     };
-    model::set_limits(writes, project, &after).await?;
+    limits::set(writes, (project, group), &after).await?;
     Ok(changed
         .field("gpu", &before.gpu, &after.gpu)
         .field("cpuMillis", &before.cpu_millis, &after.cpu_millis)

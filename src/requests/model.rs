@@ -6,7 +6,6 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,10 +13,10 @@ use serde_json::Value;
 use crate::auth::policy::Visible;
 use crate::auth::principal::GroupRole;
 use crate::change::Writes;
-use crate::db::tables::{group_members, project_quotas, request_messages, requests};
+use crate::db::tables::{request_messages, requests};
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, Condition, OrderDirection};
-use crate::ids::{GroupId, MembershipId, ProjectId, RequestId, RequestMessageId, UserId};
+use crate::ids::{GroupId, ProjectId, RequestId, RequestMessageId, UserId};
 use crate::text_enum;
 
 /// What a request is about.
@@ -125,9 +124,8 @@ impl From<WantedRole> for GroupRole {
 }
 
 /// Limits of a project.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Queryable, Selectable)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[diesel(table_name = project_quotas, check_for_backend(Pg))]
 pub struct Limits {
     /// GPUs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -325,64 +323,4 @@ pub async fn answer(writes: &mut Writes<'_>, request: &Request, message: &Messag
         .execute(writes.conn())
         .await?;
     diesel::insert_into(request_messages::table).values(message).execute(writes.conn()).await.map(drop)
-}
-
-/// The role of a user in a group, locked until the transaction ends.
-///
-/// # Errors
-/// The database's.
-pub async fn role(writes: &mut Writes<'_>, group: GroupId, user: UserId) -> QueryResult<Option<GroupRole>> {
-    let found = group_members::table.filter(group_members::group_id.eq(group).and(group_members::user_id.eq(user)));
-    found.select(group_members::role).for_update().first(writes.conn()).await.optional()
-}
-
-/// Gives a user a role in a group, whether they are a member or not.
-///
-/// # Errors
-/// The database's.
-pub async fn grant(writes: &mut Writes<'_>, group: GroupId, user: UserId, role: GroupRole) -> QueryResult<()> {
-    diesel::insert_into(group_members::table)
-        .values((
-            group_members::id.eq(MembershipId::generate()),
-            group_members::group_id.eq(group),
-            group_members::user_id.eq(user),
-            group_members::role.eq(role),
-        ))
-        .on_conflict((group_members::group_id, group_members::user_id))
-        .do_update()
-        .set(group_members::role.eq(excluded(group_members::role)))
-        .execute(writes.conn())
-        .await
-        .map(drop)
-}
-
-/// The limits of a project, locked until the transaction ends.
-///
-/// # Errors
-/// The database's.
-pub async fn limits(writes: &mut Writes<'_>, project: ProjectId) -> QueryResult<Limits> {
-    let found = project_quotas::table.find(project).select(Limits::as_select()).for_update();
-    Ok(found.first(writes.conn()).await.optional()?.unwrap_or_default())
-}
-
-/// Sets the limits of a project.
-///
-/// # Errors
-/// The database's.
-pub async fn set_limits(writes: &mut Writes<'_>, project: ProjectId, limits: &Limits) -> QueryResult<()> {
-    let values = (
-        project_quotas::gpu.eq(limits.gpu),
-        project_quotas::cpu_millis.eq(limits.cpu_millis),
-        project_quotas::memory_bytes.eq(limits.memory_bytes),
-        project_quotas::concurrent_jobs.eq(limits.concurrent_jobs),
-        project_quotas::updated_at.eq(diesel::dsl::now),
-    );
-    diesel::insert_into(project_quotas::table)
-        .values((project_quotas::project_id.eq(project), values))
-        .on_conflict(project_quotas::project_id)
-        .do_update()
-        .set(values)
-        .execute(writes.conn())
-        .await
-        .map(drop)
 }

@@ -114,10 +114,34 @@ async fn a_newcomer_asks_for_a_role_and_gets_it_from_an_admin_of_the_group() {
     told.sort();
     insta::assert_snapshot!(told.join("\n"), @r#"
     "REQUEST_ANSWERED": "Your request \"please\" was resolved."
-    "ROLE_CHANGED": "You have the role MEMBER in a group now."
+    "ROLE_CHANGED": "Your role in the group vision is MEMBER now."
     "#);
     let log = world.ask("admin", "{ auditLog(filter: { actions: [\"resolveRequest\"] }) { nodes { actor { username } group { name } changes { field before after } } } }", json!({})).await;
     insta::assert_snapshot!(log["data"]["auditLog"]["nodes"], @r#"[{"actor":{"username":"maya"},"group":{"name":"vision"},"changes":[{"field":"role","before":null,"after":"MEMBER"},{"field":"status","before":"OPEN","after":"RESOLVED"}]}]"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_takes_no_role_away_not_even_from_the_last_admin() {
+    let world = World::new().await;
+    make_admin(&world, "ada").await;
+    let vision = id(&world, "groups", "vision").await;
+    let request = open(&world, "ada", json!({ "tag": "ACCESS", "groupId": vision, "wantedRole": "MEMBER" })).await;
+    assert_eq!(errors(&resolve(&world, "admin", &request, "RESOLVED").await), "");
+    assert_eq!(role(&world, "ada").await, "ADMIN");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_that_are_granted_are_told_to_those_who_follow_the_project() {
+    let world = World::new().await;
+    let detection = id(&world, "projects", "detection").await;
+    let wanted = json!({ "tag": "RESOURCE", "projectId": detection, "wantedLimits": { "concurrentJobs": 7 } });
+    let request = open(&world, "ada", wanted).await;
+    assert_eq!(errors(&resolve(&world, "maya", &request, "RESOLVED").await), "");
+    let (client, driver) = tokio_postgres::connect(world.url.expose(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(driver);
+    let told = "SELECT payload ->> 'kind' FROM events WHERE kind = 'project'";
+    let told: Vec<String> = client.query(told, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(told, ["LIMITS_CHANGED"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

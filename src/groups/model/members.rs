@@ -3,11 +3,12 @@
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::Member;
+use super::{Group, Member};
 use crate::auth::principal::GroupRole;
 use crate::change::Writes;
 use crate::db::tables::{group_members, users};
 use crate::ids::{GroupId, MembershipId, UserId};
+use crate::notifications::model::{Notice, NotificationType};
 
 /// The membership with this ID.
 ///
@@ -82,4 +83,13 @@ pub async fn active_admins(writes: &mut Writes<'_>, group: GroupId) -> QueryResu
         .limit(2)
         .load(writes.conn())
         .await
+}
+
+/// What somebody is told whose role in a group was changed by another user.
+pub fn notice(group: &Group, user: UserId, role: Option<GroupRole>) -> Notice {
+    let message = match role {
+        Some(role) => format!("Your role in the group {} is {} now.", group.name, role.as_str()),
+        None => format!("You are no longer a member of the group {}.", group.name),
+    };
+    Notice { user, kind: NotificationType::RoleChanged, subject: group.id.to_text(), message }
 }

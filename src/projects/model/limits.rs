@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::change::Writes;
 use crate::db::tables::project_quotas;
-use crate::ids::ProjectId;
+use crate::ids::{GroupId, ProjectId};
+use crate::projects::event::{ProjectEvent, ProjectEventKind, about};
 
 /// The limits of a project; `None` means unlimited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Queryable, Selectable, AsChangeset)]
@@ -62,16 +63,16 @@ pub async fn lock(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryResu
     project_quotas::table.find(project).select(Limits::as_select()).for_update().first(conn).await.optional()
 }
 
-/// Writes the limits of a project.
+/// Writes the limits of a project in a group, and tells those who follow what it uses.
 ///
 /// # Errors
 /// The database's.
-pub async fn set(writes: &mut Writes<'_>, project: ProjectId, limits: &Limits) -> QueryResult<()> {
+pub async fn set(writes: &mut Writes<'_>, (project, group): (ProjectId, GroupId), limits: &Limits) -> QueryResult<()> {
     let row = project_quotas::project_id.eq(project);
     diesel::insert_into(project_quotas::table).values(row).on_conflict_do_nothing().execute(writes.conn()).await?;
     diesel::update(project_quotas::table.find(project))
         .set((limits, project_quotas::updated_at.eq(diesel::dsl::now)))
         .execute(writes.conn())
-        .await
-        .map(drop)
+        .await?;
+    writes.tell(about(project, group), &ProjectEvent { kind: ProjectEventKind::LimitsChanged })
 }
