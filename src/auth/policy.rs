@@ -4,12 +4,16 @@
 //! verdict. An object in a group that the caller is not in does not exist for them: NOT_FOUND, never FORBIDDEN.
 
 mod explain;
+mod needs;
 mod object;
 mod scope;
 
 pub use explain::{Explanation, Holders, explain, holders};
+pub use needs::TokenScope;
 pub use object::Kind;
 pub use scope::Scope;
+
+use needs::Needs;
 
 use crate::auth::oidc::Identity;
 use crate::auth::principal::{Caller, GroupRole, Person};
@@ -42,16 +46,17 @@ enum Rule {
     Responsible(GroupRole),
 }
 
-/// A row of the table: what an action requires, and the message for callers who can see the object but do not have the
-/// permission.
+/// A row of the table: what an action requires of the user and of their credential, and the message for callers who can
+/// see the object but do not have the permission.
 struct Row {
     name: &'static str,
     rule: Rule,
+    needs: Needs,
     refusal: &'static str,
 }
 
 macro_rules! table {
-    ($($(#[doc = $doc:literal])+ $action:ident: $rule:expr, $refusal:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $action:ident: $rule:expr, $needs:expr, $refusal:literal;)+) => {
         /// Something that a user can do, as the permission policy knows it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, async_graphql::Enum)]
         #[graphql(name = "PolicyAction")]
@@ -65,7 +70,7 @@ macro_rules! table {
 
             const fn row(self) -> Row {
                 match self {
-                    $(Self::$action => Row { name: stringify!($action), rule: $rule, refusal: $refusal },)+
+                    $(Self::$action => Row { name: stringify!($action), rule: $rule, needs: $needs, refusal: $refusal },)+
                 }
             }
         }
@@ -73,6 +78,7 @@ macro_rules! table {
 }
 
 use GroupRole::{Manager, Member};
+use Needs::{Admin, Manage, Read, Session, Submit};
 use Rule::{
     AboveGroup, Anyone, InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, OwnerOrInGroup, PlatformAdmin,
     Responsible,
@@ -81,119 +87,119 @@ use Rule::{
 // The table. Platform admins can do everything in it.
 table! {
     /// See your own account.
-    ViewSelf: LoggedIn, "you must be logged in to see your account";
+    ViewSelf: LoggedIn, Read, "you must be logged in to see your account";
     /// See a person.
-    ViewUser: OneselfOrFellow, "only users who share a group with this user can see them";
+    ViewUser: OneselfOrFellow, Read, "only users who share a group with this user can see them";
     /// See the email address of a user and whether the account is disabled.
-    ViewUserPrivate: Oneself, "only the user and platform admins can see this";
+    ViewUserPrivate: Oneself, Read, "only the user and platform admins can see this";
     /// Log out of your own session.
-    Logout: Oneself, "only the user that a session belongs to can end it";
+    Logout: Oneself, Session, "only the user that a session belongs to can end it";
     /// Register an account, if the platform lets people register.
-    Register: Anyone, "everybody can register";
+    Register: Anyone, Read, "everybody can register";
     /// Set a new password with a one-time link.
-    ResetPassword: Anyone, "everybody with a valid link can set a new password";
+    ResetPassword: Anyone, Read, "everybody with a valid link can set a new password";
     /// Create an account.
-    CreateUser: PlatformAdmin, "only platform admins can create accounts";
+    CreateUser: PlatformAdmin, Admin, "only platform admins can create accounts";
     /// Change the display name and the email address of a user.
-    UpdateUser: Oneself, "only the user and platform admins can change an account";
+    UpdateUser: Oneself, Admin, "only the user and platform admins can change an account";
     /// Make a user a platform admin, or an ordinary user again.
-    SetPlatformRole: PlatformAdmin, "only platform admins can change platform roles";
+    SetPlatformRole: PlatformAdmin, Admin, "only platform admins can change platform roles";
     /// Disable an account.
-    DisableUser: PlatformAdmin, "only platform admins can disable accounts";
+    DisableUser: PlatformAdmin, Admin, "only platform admins can disable accounts";
     /// Enable an account that is disabled, or that waits for approval.
-    EnableUser: PlatformAdmin, "only platform admins can enable accounts";
+    EnableUser: PlatformAdmin, Admin, "only platform admins can enable accounts";
     /// Delete an account.
-    DeleteUser: PlatformAdmin, "only platform admins can delete accounts";
+    DeleteUser: PlatformAdmin, Admin, "only platform admins can delete accounts";
     /// Create a one-time link with which a user can set a new password.
-    CreatePasswordReset: PlatformAdmin, "only platform admins can create links for new passwords";
+    CreatePasswordReset: PlatformAdmin, Admin, "only platform admins can create links for new passwords";
     /// Change your own password.
-    ChangePassword: Oneself, "only the user can change their password";
+    ChangePassword: Oneself, Session, "only the user can change their password";
     /// See a session.
-    ViewSession: Oneself, "only the user that a session belongs to can see it";
+    ViewSession: Oneself, Session, "only the user that a session belongs to can see it";
     /// End a session.
-    EndSession: Oneself, "only the user that a session belongs to can end it";
+    EndSession: Oneself, Session, "only the user that a session belongs to can end it";
     /// End all of your own sessions.
-    LogoutEverywhere: Oneself, "only the user that sessions belong to can end them";
+    LogoutEverywhere: Oneself, Session, "only the user that sessions belong to can end them";
     /// Change your own settings.
-    UpdateUserSettings: Oneself, "only the user can change their settings";
+    UpdateUserSettings: Oneself, Manage, "only the user can change their settings";
     /// Create the account of a platform admin.
-    CreateAdmin: PlatformAdmin, "only platform admins can create accounts";
+    CreateAdmin: PlatformAdmin, Admin, "only platform admins can create accounts";
     /// Create or update the account of a user who signs in with a provider.
-    SignInWithProvider: PlatformAdmin, "only sign-in providers can do this";
+    SignInWithProvider: PlatformAdmin, Session, "only sign-in providers can do this";
     /// Link the account of a user with their account at a sign-in provider, or end that.
-    LinkIdentity: PlatformAdmin, "only platform admins can link accounts with sign-in providers";
+    LinkIdentity: PlatformAdmin, Admin, "only platform admins can link accounts with sign-in providers";
     /// Create a group.
-    CreateGroup: PlatformAdmin, "only platform admins can create groups";
+    CreateGroup: PlatformAdmin, Admin, "only platform admins can create groups";
     /// See a group, its members and its projects.
-    ViewGroup: InGroup(Member), "only members of the group can see it";
+    ViewGroup: InGroup(Member), Read, "only members of the group can see it";
     /// Change the name and the description of a group.
-    UpdateGroup: InGroup(GroupRole::Admin), "only admins of the group can change it";
+    UpdateGroup: InGroup(GroupRole::Admin), Manage, "only admins of the group can change it";
     /// Delete a group that has no projects.
-    DeleteGroup: AboveGroup, "only platform admins can delete groups";
+    DeleteGroup: AboveGroup, Admin, "only platform admins can delete groups";
     /// Add members to a group.
-    AddGroupMembers: InGroup(GroupRole::Admin), "only admins of the group can add members";
+    AddGroupMembers: InGroup(GroupRole::Admin), Manage, "only admins of the group can add members";
     /// Change the role of a member of a group.
-    SetGroupRole: InGroup(GroupRole::Admin), "only admins of the group can change the roles of its members";
+    SetGroupRole: InGroup(GroupRole::Admin), Manage, "only admins of the group can change the roles of its members";
     /// Remove a member from a group.
-    RemoveGroupMember: InGroup(GroupRole::Admin), "only admins of the group can remove members";
+    RemoveGroupMember: InGroup(GroupRole::Admin), Manage, "only admins of the group can remove members";
     /// Make a user an admin of a group, or change the role of an admin or remove one.
-    AppointGroupAdmin: AboveGroup, "only platform admins can make users admins of a group, change the role of an admin or remove an admin";
+    AppointGroupAdmin: AboveGroup, Admin, "only platform admins can make users admins of a group, change the role of an admin or remove an admin";
     /// Leave a group.
-    LeaveGroup: InGroup(Member), "only members of the group can leave it";
+    LeaveGroup: InGroup(Member), Manage, "only members of the group can leave it";
     /// Create a project in a group.
-    CreateProject: InGroup(Manager), "only managers and admins of the group can create projects in it";
+    CreateProject: InGroup(Manager), Manage, "only managers and admins of the group can create projects in it";
     /// Change the name and the description of a project.
-    UpdateProject: InGroup(Manager), "only managers and admins of the group can change its projects";
+    UpdateProject: InGroup(Manager), Manage, "only managers and admins of the group can change its projects";
     /// Archive a project.
-    ArchiveProject: InGroup(Manager), "only managers and admins of the group can archive its projects";
+    ArchiveProject: InGroup(Manager), Manage, "only managers and admins of the group can archive its projects";
     /// Restore an archived project.
-    RestoreProject: InGroup(Manager), "only managers and admins of the group can restore its projects";
+    RestoreProject: InGroup(Manager), Manage, "only managers and admins of the group can restore its projects";
     /// Delete a project with everything that belongs to it.
-    DeleteProject: InGroup(GroupRole::Admin), "only admins of the group can delete its projects";
+    DeleteProject: InGroup(GroupRole::Admin), Manage, "only admins of the group can delete its projects";
     /// Set the limits of a project, except that of GPUs.
-    SetProjectLimits: InGroup(Manager), "only managers and admins of the group can set the limits of its projects";
+    SetProjectLimits: InGroup(Manager), Manage, "only managers and admins of the group can set the limits of its projects";
     /// Set how many GPUs a project can use.
-    SetGpuLimit: AboveGroup, "only platform admins can set the GPU limit of a project";
+    SetGpuLimit: AboveGroup, Admin, "only platform admins can set the GPU limit of a project";
     /// Set when the jobs of a project can run.
-    SetProjectSchedule: InGroup(Manager), "only managers and admins of the group can set the schedule of its projects";
+    SetProjectSchedule: InGroup(Manager), Manage, "only managers and admins of the group can set the schedule of its projects";
     /// Restore the namespace of a project that was changed by hand in the cluster.
-    RepairNamespace: PlatformAdmin, "only the platform itself repairs namespaces";
+    RepairNamespace: PlatformAdmin, Session, "only the platform itself repairs namespaces";
     /// See a project and its config files.
-    ViewProject: InGroup(Member), "only members of the project's group can see it";
+    ViewProject: InGroup(Member), Read, "only members of the project's group can see it";
     /// Create a config file, or a new version of one.
-    CreateConfigFile: InGroup(Manager), "only managers and admins of the group can create config files";
+    CreateConfigFile: InGroup(Manager), Manage, "only managers and admins of the group can create config files";
     /// See a config file and its versions.
-    ViewConfigFile: InGroup(Member), "only members of the project's group can see its config files";
+    ViewConfigFile: InGroup(Member), Read, "only members of the project's group can see its config files";
     /// See one version of a config file, or submit it.
-    ViewCommit: InGroup(Member), "only members of the project's group can see its config files";
+    ViewCommit: InGroup(Member), Read, "only members of the project's group can see its config files";
     /// See the queues that jobs can be submitted to.
-    ViewQueues: LoggedIn, "you must be logged in to see the queues";
+    ViewQueues: LoggedIn, Read, "you must be logged in to see the queues";
     /// Submit a job in a project, or preview a submission.
-    SubmitJob: InGroup(Member), "only members of the project's group can submit jobs in it";
+    SubmitJob: InGroup(Member), Submit, "only members of the project's group can submit jobs in it";
     /// See a job, its events and its log.
-    ViewJob: InGroup(Member), "only members of the project's group can see its jobs";
+    ViewJob: InGroup(Member), Read, "only members of the project's group can see its jobs";
     /// Cancel a job.
-    CancelJob: InGroupOrOwner(Manager), "only the user who submitted a job, and managers and admins of its group, can cancel it";
+    CancelJob: InGroupOrOwner(Manager), Submit, "only the user who submitted a job, and managers and admins of its group, can cancel it";
     /// See the audit log of a group.
-    ViewAuditEntry: InGroup(GroupRole::Admin), "only admins of the group can see its audit log";
+    ViewAuditEntry: InGroup(GroupRole::Admin), Read, "only admins of the group can see its audit log";
     /// See the client that an entry of the audit log came from: its address and its user agent.
-    ViewAuditClient: PlatformAdmin, "only platform admins can see the clients in the audit log";
+    ViewAuditClient: PlatformAdmin, Admin, "only platform admins can see the clients in the audit log";
     /// Export the audit log.
-    ExportAuditLog: PlatformAdmin, "only platform admins can export the audit log";
+    ExportAuditLog: PlatformAdmin, Admin, "only platform admins can export the audit log";
     /// Open a request.
-    OpenRequest: LoggedIn, "you must be logged in to open a request";
+    OpenRequest: LoggedIn, Submit, "you must be logged in to open a request";
     /// See a request and its messages.
-    ViewRequest: OwnerOrInGroup(Manager), "only the author of a request and those who are responsible for it can see it";
+    ViewRequest: OwnerOrInGroup(Manager), Read, "only the author of a request and those who are responsible for it can see it";
     /// Write a message in a request.
-    ReplyToRequest: OwnerOrInGroup(Manager), "only the author of a request and those who are responsible for it can answer it";
+    ReplyToRequest: OwnerOrInGroup(Manager), Submit, "only the author of a request and those who are responsible for it can answer it";
     /// Change the status of a request.
-    ResolveRequest: Responsible(Manager), "only managers and admins of the group, or platform admins, can change the status of a request";
+    ResolveRequest: Responsible(Manager), Manage, "only managers and admins of the group, or platform admins, can change the status of a request";
     /// See a notification.
-    ViewNotification: Oneself, "only the user that a notification is for can see it";
+    ViewNotification: Oneself, Read, "only the user that a notification is for can see it";
     /// Mark your own notifications as read.
-    MarkNotificationsRead: Oneself, "only the user that notifications are for can mark them as read";
+    MarkNotificationsRead: Oneself, Submit, "only the user that notifications are for can mark them as read";
     /// See what another user may do with an object, and who may do what with it.
-    ViewAccess: InGroup(GroupRole::Admin), "only admins of the group can see what others may do in it";
+    ViewAccess: InGroup(GroupRole::Admin), Read, "only admins of the group can see what others may do in it";
 }
 
 impl Action {
