@@ -224,6 +224,7 @@ kinds! {
     RequestKind, RequestId, "request", "request";
     RequestMessageKind, RequestMessageId, "message", "message";
     NotificationKind, NotificationId, "notification", "notification";
+    PvcKind, PvcId, "pvc", "storage claim";
 }
 
 #[cfg(test)]

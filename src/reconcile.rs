@@ -102,6 +102,8 @@ pub trait Watched: Send + Sync + 'static {
 /// The selection of objects of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
+    /// All of them.
+    All,
     /// Those that match the labels.
     Labels(String),
     /// Those that match the fields.

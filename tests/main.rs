@@ -37,6 +37,7 @@ mod screens;
 mod sessions;
 mod sharing;
 mod sign_in;
+mod storage;
 mod stream;
 mod support;
 mod told;

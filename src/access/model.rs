@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::auth::policy::Holders;
+use crate::auth::policy::{Holders, StorageAccess};
 use crate::auth::principal::{GroupRole, Person, PlatformRole};
 use crate::db::tables::{group_members, users};
 use crate::graphql::connection::Page;
@@ -62,7 +62,7 @@ pub async fn are_fellows(conn: &mut AsyncPgConnection, one: UserId, other: UserI
 /// The users who are among `holders` and can log in.
 fn among<'a>(holders: &Holders) -> users::BoxedQuery<'a, diesel::pg::Pg> {
     let enabled = users::table.filter(users::disabled_at.is_null().and(users::deleted_at.is_null())).into_boxed();
-    let Holders { everybody, user, fellows_of, in_group, owner_in_group } = holders;
+    let Holders { everybody, user, fellows_of, in_group, owner_in_group, granted } = holders;
     if *everybody {
         return enabled;
     }
@@ -87,6 +87,18 @@ fn among<'a>(holders: &Holders) -> users::BoxedQuery<'a, diesel::pg::Pg> {
             .filter(group_members::group_id.eq(*group).and(group_members::user_id.eq(*owner)))
             .select(group_members::user_id);
         any = Box::new(any.or(users::id.eq_any(members)));
+    }
+    if let Some((group, claim, least)) = granted {
+        let enough: Vec<_> = StorageAccess::ALL.iter().copied().filter(|access| access >= least).collect();
+        // What a permission says goes before the default of the claim, which is nothing if it is for admins only.
+        let granted = sql::<Bool>("users.id IN (SELECT member.user_id FROM group_members member JOIN storage_claims claim ON claim.id = ")
+            .bind::<SqlUuid, _>(*claim)
+            .sql(" LEFT JOIN storage_permissions own ON own.claim_id = claim.id AND own.user_id = member.user_id WHERE member.group_id = ")
+            .bind::<SqlUuid, _>(*group)
+            .sql(" AND coalesce(own.access, CASE WHEN claim.admin_only THEN 'NONE' ELSE claim.default_access END) = ANY(")
+            .bind::<Array<Text>, _>(enough)
+            .sql("))");
+        any = Box::new(any.or(granted));
     }
     enabled.filter(any)
 }

@@ -141,7 +141,10 @@ async fn who_can(
         let groups = in_group.into_iter().collect();
         let person = Person { user: user.id, platform_role: user.platform_role, groups: &groups };
         // Whoever is in the list and not there for another reason shares a group with the user.
-        let explanation = policy::explain(person, action, &target.scope.among(is_fellow(&holders)));
+        let scope = target.scope.among(is_fellow(&holders));
+        // Likewise, a storage claim grants it to them.
+        let scope = holders.granted.map_or(scope, |(_, _, access)| scope.granting(access));
+        let explanation = policy::explain(person, action, &scope);
         AccessHolder { access: Access::of(action, explanation, group), user: user.into() }
     };
     let position = |user: &User| Position::of(user.username.clone(), user.id.uuid());

@@ -5,17 +5,19 @@ use uuid::Uuid;
 
 use super::model;
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action, Kind, Scope};
+use crate::auth::policy::{self, Action, Kind, Scope, StorageAccess};
 use crate::configs::loader::{CommitsById, ConfigFilesById};
 use crate::error::{ApiError, Code};
 use crate::graphql::context::RequestExt;
 use crate::graphql::loaders::ReadExt;
 use crate::groups::loader::GroupsById;
 use crate::ids::{
-    self, CommitKind, ConfigKind, GroupId, GroupKind, Id, JobKind, Kind as _, ProjectId, ProjectKind, UserId, UserKind,
+    self, CommitKind, ConfigKind, GroupId, GroupKind, Id, JobKind, Kind as _, ProjectId, ProjectKind, PvcId, PvcKind,
+    UserId, UserKind,
 };
 use crate::jobs::loader::BriefById;
 use crate::projects::loader::GroupOfProject;
+use crate::storage::loader::{ClaimsById, scope_for};
 use crate::users::loader::UsersById;
 
 /// What is asked about.
@@ -27,9 +29,11 @@ pub(super) struct Target {
     pub scope: Scope,
     /// The user that it is, if it is one: whether others share a group with them depends on the others.
     pub user: Option<UserId>,
+    /// The storage claim that it is, if it is one: what it grants depends on the user.
+    pub claim: Option<PvcId>,
 }
 
-const PLATFORM: Target = Target { kind: Kind::Platform, scope: Scope::PLATFORM, user: None };
+const PLATFORM: Target = Target { kind: Kind::Platform, scope: Scope::PLATFORM, user: None, claim: None };
 
 impl Target {
     /// The object with this ID, if the caller can see it; the platform without one.
@@ -55,6 +59,10 @@ impl Target {
     /// # Errors
     /// The database's.
     pub async fn scope_for(&self, ctx: &Context<'_>, user: UserId) -> Result<Scope, ApiError> {
+        if let Some(claim) = self.claim {
+            let not_found = || ApiError::not_found(PvcKind::NOUN, claim);
+            return scope_for(ctx, &*ctx.read::<ClaimsById>(claim).await?.ok_or_else(not_found)?, user).await;
+        }
         match self.user {
             Some(other) => {
                 let fellows = model::are_fellows(&mut *ctx.db()?.connection().await?, user, other).await?;
@@ -69,7 +77,7 @@ fn not_an_id(text: &str) -> ApiError {
     let shown = crate::graphql::names::shown(text);
     ApiError::new(
         Code::BadUserInput,
-        format!("{shown} is not the ID of a user, group, project, config file, commit or job"),
+        format!("{shown} is not the ID of a user, group, project, config file, commit, job or storage claim"),
     )
 }
 
@@ -79,12 +87,12 @@ async fn find(ctx: &Context<'_>, prefix: &str, uuid: Uuid) -> Result<Option<(Tar
         UserKind::PREFIX => {
             let user: UserId = Id::from_uuid(uuid);
             ctx.read::<UsersById>(user).await?.ok_or_else(|| ApiError::not_found(UserKind::NOUN, user))?;
-            (Target { kind: Kind::User, scope: Scope::person(user), user: Some(user) }, Action::ViewUser)
+            (Target { kind: Kind::User, scope: Scope::person(user), user: Some(user), claim: None }, Action::ViewUser)
         }
         GroupKind::PREFIX => {
             let group: GroupId = Id::from_uuid(uuid);
             ctx.read::<GroupsById>(group).await?.ok_or_else(|| ApiError::not_found(GroupKind::NOUN, group))?;
-            (Target { kind: Kind::Group, scope: Scope::group(group), user: None }, Action::ViewGroup)
+            (Target { kind: Kind::Group, scope: Scope::group(group), user: None, claim: None }, Action::ViewGroup)
         }
         ProjectKind::PREFIX => {
             let project = Id::from_uuid(uuid);
@@ -109,6 +117,13 @@ async fn find(ctx: &Context<'_>, prefix: &str, uuid: Uuid) -> Result<Option<(Tar
             let target = of_project(ctx, Kind::Job, job.job.project_id, id).await?;
             (Target { scope: target.scope.by(job.job.submitted_by), ..target }, Action::ViewJob)
         }
+        PvcKind::PREFIX => {
+            let id = Id::<PvcKind>::from_uuid(uuid);
+            let claim = ctx.read::<ClaimsById>(id).await?.ok_or_else(|| ApiError::not_found(PvcKind::NOUN, id))?;
+            let target =
+                Target { kind: Kind::Pvc, scope: claim.scope(StorageAccess::None), user: None, claim: Some(id) };
+            (target, Action::ViewPvc)
+        }
         _ => return Ok(None),
     }))
 }
@@ -120,5 +135,5 @@ async fn of_project<K: ids::Kind>(
     id: Id<K>,
 ) -> Result<Target, ApiError> {
     let group = ctx.read::<GroupOfProject>(project).await?.ok_or_else(|| ApiError::not_found(K::NOUN, id))?;
-    Ok(Target { kind, scope: Scope::within(group, id), user: None })
+    Ok(Target { kind, scope: Scope::within(group, id), user: None, claim: None })
 }

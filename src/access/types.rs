@@ -29,6 +29,8 @@ pub enum AccessReason {
     GroupRole,
     /// They created the object, and are a member of its group.
     Owner,
+    /// They are a member of the group, and the storage claim grants it to them.
+    Granted,
 }
 
 /// A decision of the permission policy about one user, one action and one object.
@@ -47,7 +49,7 @@ impl Access {
 
     const fn held_role(&self) -> Option<GroupRole> {
         match self.explanation.ground {
-            Some(Ground::Role(role) | Ground::Owner(role)) => Some(role),
+            Some(Ground::Role(role) | Ground::Owner(role) | Ground::Granted(role)) => Some(role),
             Some(Ground::PlatformAdmin | Ground::Everybody | Ground::Oneself | Ground::Fellow) | None => None,
         }
     }
@@ -80,6 +82,7 @@ impl Access {
             Ground::Fellow => AccessReason::SharedGroup,
             Ground::Role(_) => AccessReason::GroupRole,
             Ground::Owner(_) => AccessReason::Owner,
+            Ground::Granted(_) => AccessReason::Granted,
         })
     }
 

@@ -11,7 +11,8 @@ use crate::auth::{Authenticator, keep_last_uses};
 use crate::change;
 use crate::cluster::Cluster;
 use crate::cluster::queues::Queues;
-use crate::config::Config;
+use crate::cluster::storage_classes::Classes;
+use crate::config::{Config, StorageConfig};
 use crate::db::{Db, migrations};
 use crate::events::{Bus, Lines};
 use crate::executor::{Nodes, Scheduler, Wake};
@@ -23,6 +24,8 @@ use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
 use crate::projects::keeper;
 use crate::schema::{self, Channels, SchemaBuilder};
+use crate::storage::watched::Claims;
+use crate::storage::worker::{self as storage_worker, StorageWake};
 use crate::tasks::{Duty, Tasks};
 use crate::trail::Refusals;
 use crate::watch;
@@ -44,6 +47,12 @@ pub struct Parts {
     pub sign_ins: SignIns,
     /// Submits and cancels jobs.
     pub submitter: Submitter,
+    /// Wakes the storage worker.
+    pub storage: StorageWake,
+    /// The storage classes of the cluster.
+    pub storage_classes: Classes,
+    /// What the operator chose for new claims.
+    pub storage_defaults: StorageConfig,
     /// Reads the logs of containers, each once for all its followers.
     pub tails: Tails,
     /// The channels for the events of the rooms.
@@ -68,7 +77,8 @@ impl Parts {
         let builder = builder.data(self.authenticator.clone()).data(self.submitter.clone());
         let builder = builder.data(Arc::clone(&self.submitter.gpus)).data(self.submitter.queues.clone());
         let builder = builder.data(self.tails.clone()).data(self.sign_ins.clone());
-        let builder = builder.data(self.submitter.wake.clone());
+        let builder = builder.data(self.submitter.wake.clone()).data(self.storage.clone());
+        let builder = builder.data(self.storage_classes.clone()).data(self.storage_defaults.clone());
         self.channels.put_in(builder).data(self.log_chunks.clone()).data(self.quota_moments.clone())
     }
 }
@@ -134,16 +144,23 @@ impl AppBuilder {
             gpus: Arc::new(config.cluster.gpu_resources.clone()),
             wake: Wake::default(),
         };
+        let (storage, storage_classes) = (StorageWake::default(), Classes::default());
         let watch = match only_answers {
             true => watch::Health::default(),
             false => {
                 audit::keep_partitions(&tasks, &db, config.audit.retention);
+                let drivers = config.cluster.storage.shared_drivers.clone();
+                storage_worker::spawn(&tasks, db.clone(), cluster.clone(), drivers.into(), storage.clone());
+                keep_classes(&tasks, &cluster, &storage_classes);
                 start_work(&tasks, &submitter, &cluster, nodes)
             }
         };
         let parts = Parts {
             refusals: Refusals::start(&tasks, &db),
             tails: Tails::new(cluster.clone(), &tasks),
+            storage,
+            storage_classes,
+            storage_defaults: config.cluster.storage.clone(),
             config: Arc::new(config),
             db,
             bus,
@@ -181,5 +198,11 @@ fn start_work(tasks: &Tasks, submitter: &Submitter, cluster: &Cluster, nodes: No
     tasks.supervise("idempotency keys", Duty::Housekeeping, move || change::forget_old_keys(keys.clone()));
     keeper::spawn(tasks, db.clone(), cluster.clone(), Arc::clone(gpus));
     worker::spawn(tasks, db.clone(), Arc::clone(executor), wake.clone());
-    watch::spawn(tasks, db.clone(), cluster.clone(), watch::Rooms::default().with::<Jobs>())
+    watch::spawn(tasks, db.clone(), cluster.clone(), watch::Rooms::default().with::<Jobs>().with::<Claims>())
+}
+
+/// Starts reading the storage classes.
+fn keep_classes(tasks: &Tasks, cluster: &Cluster, classes: &Classes) {
+    let kept = (classes.clone(), cluster.clone());
+    tasks.supervise("storage classes", Duty::Housekeeping, move || kept.0.clone().keep(kept.1.clone()));
 }

@@ -3,11 +3,13 @@
 //! An [`Action`] is a name and a row of the table below; a [`Scope`] describes its object; [`check`] returns the
 //! verdict. An object in a group that the caller is not in does not exist for them: NOT_FOUND, never FORBIDDEN.
 
+mod claim;
 mod explain;
 mod needs;
 mod object;
 mod scope;
 
+pub use claim::{ClaimOwner, StorageAccess};
 pub use explain::{Explanation, Holders, explain, holders};
 pub use needs::TokenScope;
 pub use object::Kind;
@@ -44,6 +46,12 @@ enum Rule {
     OwnerOrInGroup(GroupRole),
     /// A user with at least this role in the group; for the owner it is FORBIDDEN, and for others the object does not exist.
     Responsible(GroupRole),
+    /// Those who are responsible for a storage claim: the user whose drive it is, admins of the group whose it is, and for the
+    /// claim of a project also managers.
+    ClaimKeeper,
+    /// A user who has at least this access to a storage claim: its keepers if they are the user or an admin of the group, and
+    /// members of the group to whom the claim, or a permission, grants it.
+    ClaimAccess(StorageAccess),
 }
 
 /// A row of the table: what an action requires of the user and of their credential, and the message for callers who can
@@ -80,8 +88,8 @@ macro_rules! table {
 use GroupRole::{Manager, Member};
 use Needs::{Admin, Manage, Read, Session, Submit};
 use Rule::{
-    AboveGroup, Anyone, InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow, OwnerOrInGroup, PlatformAdmin,
-    Responsible,
+    AboveGroup, Anyone, ClaimAccess, ClaimKeeper, InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow,
+    OwnerOrInGroup, PlatformAdmin, Responsible,
 };
 
 // The table. Platform admins can do everything in it.
@@ -198,6 +206,28 @@ table! {
     ViewNotification: Oneself, Read, "only the user that a notification is for can see it";
     /// Mark your own notifications as read.
     MarkNotificationsRead: Oneself, Submit, "only the user that notifications are for can mark them as read";
+    /// See a storage claim.
+    ViewPvc: OwnerOrInGroup(Member), Read, "only members of the group can see its storage claims";
+    /// Create a storage claim for a project, a group or yourself.
+    CreatePvc: ClaimKeeper, Manage, "only managers and admins of the group can create storage claims of its projects, and only its admins those of the group itself";
+    /// Change the name of a storage claim, or what members of the group may do with it.
+    UpdatePvc: ClaimKeeper, Manage, "only those who are responsible for a storage claim can change it";
+    /// Make a storage claim larger.
+    ResizePvc: ClaimKeeper, Manage, "only those who are responsible for a storage claim can resize it";
+    /// Delete a storage claim with everything in it.
+    DeletePvc: ClaimKeeper, Manage, "only those who are responsible for a storage claim can delete it";
+    /// Delete a storage claim although it is in use.
+    ForceDeletePvc: PlatformAdmin, Admin, "only platform admins can delete a storage claim that is in use";
+    /// Share the storage of a claim with a project.
+    BindPvc: ClaimKeeper, Manage, "only managers and admins of the group can share storage with its projects";
+    /// Remove a share of storage.
+    UnbindPvc: ClaimKeeper, Manage, "only those who are responsible for a storage claim can remove it";
+    /// Say what a user may do with a storage claim.
+    SetStoragePermissions: ClaimKeeper, Manage, "only those who are responsible for a storage claim can change its permissions";
+    /// Mount a storage claim read-only.
+    ReadPvc: ClaimAccess(StorageAccess::Read), Read, "you have no access to this storage claim; its keepers can grant it";
+    /// Mount a storage claim, and change what is in it.
+    WritePvc: ClaimAccess(StorageAccess::Write), Submit, "you have no write access to this storage claim; its keepers can grant it";
     /// See what another user may do with an object, and who may do what with it.
     ViewAccess: InGroup(GroupRole::Admin), Read, "only admins of the group can see what others may do in it";
 }
@@ -309,6 +339,8 @@ pub enum Ground {
     Role(GroupRole),
     /// They created the object, and have this role in its group.
     Owner(GroupRole),
+    /// A storage claim grants it to them, who have this role in its group.
+    Granted(GroupRole),
 }
 
 /// Why a person may not do something.
@@ -346,6 +378,16 @@ fn decide(person: Person<'_>, action: Action, scope: &Scope) -> Result<Ground, D
         },
         AboveGroup => role().and(Err(Denial::Forbidden)),
         OwnerOrInGroup(_) if is_owner => Ok(Ground::Oneself),
+        ClaimKeeper | ClaimAccess(_) if is_owner => Ok(Ground::Oneself),
+        ClaimKeeper => match role()? {
+            role if role >= scope.claim.owner.keeper() => Ok(Ground::Role(role)),
+            _ => Err(Denial::Forbidden),
+        },
+        ClaimAccess(least) => match role()? {
+            GroupRole::Admin if scope.claim.owner != ClaimOwner::SharedDrive => Ok(Ground::Role(GroupRole::Admin)),
+            role if scope.claim.access >= least => Ok(Ground::Granted(role)),
+            _ => Err(Denial::Forbidden),
+        },
         OwnerOrInGroup(least) | Responsible(least) => match role() {
             Ok(role) if role >= least => Ok(Ground::Role(role)),
             _ if is_owner => Err(Denial::Forbidden),

@@ -1,5 +1,6 @@
 //! Everything that speaks Kubernetes: the client, the custom resources, names, namespaces, pods, their safety and logs.
 
+pub(crate) mod claims;
 pub(crate) mod client;
 pub(crate) mod error;
 pub mod image;
@@ -13,6 +14,8 @@ pub mod pod_rules;
 pub(crate) mod pods;
 pub mod queues;
 pub mod safety;
+pub(crate) mod shares;
+pub mod storage_classes;
 pub(crate) mod text;
 pub mod yaml;
 

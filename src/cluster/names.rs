@@ -1,6 +1,6 @@
 //! Names that Kubernetes accepts: DNS-1123 labels and subdomains.
 
-use crate::ids::{self, JobId, ProjectId};
+use crate::ids::{self, GroupId, JobId, ProjectId, UserId};
 
 /// Maximum length of a label, such as the name of a namespace or a container.
 pub const MAX_LABEL: usize = 63;
@@ -86,9 +86,57 @@ pub const USER_LABEL: &str = "platform.user-id";
 /// Label with the id of the config commit that the job was made from.
 pub const COMMIT_LABEL: &str = "platform.config-commit-id";
 
+/// Label with the group's id, on the namespace for its own storage claims.
+pub const GROUP_LABEL: &str = "platform.group-id";
+/// Label with the id of a storage claim, on every claim that the platform creates.
+pub const CLAIM_LABEL: &str = "platform.pvc-id";
+
+/// What a namespace belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenant {
+    /// A project, whose jobs run in it.
+    Project(ProjectId),
+    /// A group, for its own storage claims.
+    Group(GroupId),
+    /// A user, for their drive.
+    User(UserId),
+}
+
+impl Tenant {
+    /// The name of the namespace: `proj-`, `group-` or `user-`, and the 26 characters of the id.
+    pub fn namespace(self) -> String {
+        match self {
+            Self::Project(project) => format!("proj-{}", ids::suffix(project.uuid())),
+            Self::Group(group) => format!("group-{}", ids::suffix(group.uuid())),
+            Self::User(user) => format!("user-{}", ids::suffix(user.uuid())),
+        }
+    }
+
+    /// The label that says so.
+    pub fn label(self) -> (&'static str, String) {
+        match self {
+            Self::Project(project) => (PROJECT_LABEL, project.to_string()),
+            Self::Group(group) => (GROUP_LABEL, group.to_string()),
+            Self::User(user) => (USER_LABEL, user.to_string()),
+        }
+    }
+}
+
+/// What a namespace of this name belongs to, if it is one of the platform's.
+pub fn tenant_of(namespace: &str) -> Option<Tenant> {
+    let (kind, suffix) = namespace.split_once('-')?;
+    let id = ids::parse_suffix(suffix)?;
+    match kind {
+        "proj" => Some(Tenant::Project(ProjectId::from_uuid(id))),
+        "group" => Some(Tenant::Group(GroupId::from_uuid(id))),
+        "user" => Some(Tenant::User(UserId::from_uuid(id))),
+        _ => None,
+    }
+}
+
 /// The namespace of a project: `proj-` and the 26 characters of its id.
 pub fn project_namespace(project: ProjectId) -> String {
-    format!("proj-{}", ids::suffix(project.uuid()))
+    Tenant::Project(project).namespace()
 }
 
 /// The name of a job's first object: `job-` and the 26 characters of its id.

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::client::Cluster;
 use super::error::ClusterError;
-use super::names::PROJECT_LABEL;
+use super::names::{PROJECT_LABEL, Tenant};
 use super::pod_resources::Amounts;
 use crate::config::GpuResources;
 use crate::ids::ProjectId;
@@ -45,11 +45,10 @@ pub struct Caps {
     pub storage_bytes: Option<i64>,
 }
 
-/// The namespace of a project as it should be.
+/// The namespace of a tenant as it should be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Space {
     name: String,
-    project: ProjectId,
     namespace: Value,
     quota: Value,
     limits: Value,
@@ -60,13 +59,12 @@ pub struct Space {
 pub type Part = &'static str;
 
 impl Space {
-    /// The namespace of `project` with these caps. A job can request several kinds of GPUs, which count together for the
+    /// The namespace of `tenant` with these caps. A job can request several kinds of GPUs, which count together for the
     /// platform; the cluster can only limit each kind.
-    pub fn of(name: &str, project: ProjectId, caps: &Caps, gpus: &GpuResources) -> Self {
+    pub fn of(name: &str, tenant: Tenant, caps: &Caps, gpus: &GpuResources) -> Self {
         Self {
             name: name.to_owned(),
-            project,
-            namespace: definition(name, project),
+            namespace: definition(name, tenant),
             quota: quota(caps, gpus),
             limits: limits(),
             isolation: isolation(),
@@ -122,8 +120,8 @@ const PARTS: [Part; 4] = ["Namespace", "ResourceQuota", "LimitRange", "NetworkPo
 ///
 /// # Errors
 /// The cluster's.
-pub async fn ensure(cluster: &Cluster, namespace: &str, project: ProjectId) -> Result<(), ClusterError> {
-    Space::of(namespace, project, &Caps::default(), &GpuResources::default()).apply(cluster).await
+pub async fn ensure(cluster: &Cluster, namespace: &str, tenant: Tenant) -> Result<(), ClusterError> {
+    Space::of(namespace, tenant, &Caps::default(), &GpuResources::default()).apply(cluster).await
 }
 
 /// The result of removing a namespace.
@@ -191,14 +189,15 @@ fn same_amounts(found: &ResourceQuota, wanted: &Value) -> bool {
     }
 }
 
-fn definition(namespace: &str, project: ProjectId) -> Value {
+fn definition(namespace: &str, tenant: Tenant) -> Value {
+    let (label, id) = tenant.label();
     json!({
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {
             "name": namespace,
             "labels": {
-                PROJECT_LABEL: project.to_string(),
+                label: id,
                 "app.kubernetes.io/managed-by": "platform",
                 "pod-security.kubernetes.io/enforce": "baseline",
             },
@@ -267,7 +266,7 @@ mod tests {
 
     fn space(caps: &Caps) -> Space {
         let gpus: GpuResources = "nvidia.com/gpu=1,nvidia.com/mig-<n>g.*=<n>/7,amd.com/gpu=1".parse().unwrap();
-        Space::of("proj-1", ProjectId::from_uuid(uuid::Uuid::nil()), caps, &gpus)
+        Space::of("proj-1", Tenant::Project(ProjectId::from_uuid(uuid::Uuid::nil())), caps, &gpus)
     }
 
     #[test]

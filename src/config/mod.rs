@@ -102,6 +102,19 @@ pub struct ClusterConfig {
     pub scheduler_name: String,
     /// Which resources are GPUs, and the share of a GPU that each stands for.
     pub gpu_resources: GpuResources,
+    /// What new storage claims are like.
+    pub storage: StorageConfig,
+}
+
+/// What the operator chose for new storage claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// The storage class of claims that name none; the default one of the cluster if `None`.
+    pub default_class: Option<String>,
+    /// The size of a user's drive, a quantity.
+    pub drive_size: String,
+    /// The storage drivers whose volumes can be mounted a second time with the same handle.
+    pub shared_drivers: Vec<String>,
 }
 
 /// The event log.

@@ -15,9 +15,10 @@ use secrecy::SecretString;
 
 use super::{
     AllowedOrigins, AuditConfig, AuthConfig, BcryptCost, ClusterConfig, ConfigError, EventsConfig, ExecutorMode,
-    HttpConfig, Introspection, JwtAlgorithm, JwtKeys, LogConfig, LogFormat, Registration, SslMode, TrustedProxies,
+    HttpConfig, Introspection, JwtAlgorithm, JwtKeys, LogConfig, LogFormat, Registration, SslMode, StorageConfig,
+    TrustedProxies,
     limits::LimitSettings,
-    values::{between, log_filter, object_name, switch},
+    values::{between, log_filter, object_name, storage_size, switch},
 };
 
 /// All settings of `platform serve`.
@@ -87,6 +88,8 @@ pub struct DatabaseSettings {
 
 /// The default `schedulerName` of pods.
 const SCHEDULER_NAME: &str = "flash-scheduler";
+/// The default size of a user's drive.
+const USER_PV_SIZE: &str = "10Gi";
 
 /// With fewer database connections per thread, no thread has its own (`db::lane`).
 const CONNECTIONS_FOR_A_THREAD: u32 = 4;
@@ -243,6 +246,15 @@ pub struct ClusterSettings {
     /// See [`GpuSettings`].
     #[command(flatten)]
     pub gpus: GpuSettings,
+    /// Storage class of claims that name none; by default the cluster's own default class
+    #[arg(long, env = "DEFAULT_STORAGE_CLASS", value_name = "NAME", value_parser = object_name)]
+    pub default_storage_class: Option<String>,
+    /// Size of the drive of a user
+    #[arg(long, env = "USER_PV_SIZE", default_value = USER_PV_SIZE, value_name = "QUANTITY", value_parser = storage_size)]
+    pub user_pv_size: String,
+    /// Storage drivers (CSI), besides NFS, CephFS and Longhorn, whose volumes may be mounted in a second namespace
+    #[arg(long, env = "STORAGE_SHARED_DRIVERS", default_value = "", value_name = "LIST", hide_default_value = true)]
+    pub storage_shared_drivers: String,
 }
 
 /// Which resources are GPUs.
@@ -279,8 +291,18 @@ impl ClusterSettings {
             kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
             scheduler_name: self.scheduler_name.clone(),
             gpu_resources: self.gpus.gpu_resources.clone(),
+            storage: StorageConfig {
+                default_class: self.default_storage_class.clone(),
+                drive_size: self.user_pv_size.clone(),
+                shared_drivers: listed(&self.storage_shared_drivers),
+            },
         }
     }
+}
+
+/// The names in a list that is separated by commas.
+fn listed(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 impl ClusterConfig {
@@ -290,6 +312,11 @@ impl ClusterConfig {
             kubeconfig: Some(kubeconfig),
             scheduler_name: SCHEDULER_NAME.to_owned(),
             gpu_resources: gpus.gpu_resources.clone(),
+            storage: StorageConfig {
+                default_class: None,
+                drive_size: USER_PV_SIZE.to_owned(),
+                shared_drivers: Vec::new(),
+            },
         }
     }
 }

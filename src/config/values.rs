@@ -220,6 +220,14 @@ pub(super) fn object_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// A parser for the size of a storage claim.
+pub(super) fn storage_size(text: &str) -> Result<String, String> {
+    match text.trim().parse::<cluster_resources::quantity::Quantity>() {
+        Ok(size) if size.is_positive() => Ok(text.trim().to_owned()),
+        Ok(_) | Err(_) => Err("a size such as 10Gi".to_owned()),
+    }
+}
+
 /// A parser for `tracing` filters.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     match tracing_subscriber::EnvFilter::try_new(text) {

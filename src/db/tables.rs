@@ -317,6 +317,80 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    storage_claims (id) {
+        id -> Uuid,
+        project_id -> Nullable<Uuid>,
+        group_id -> Nullable<Uuid>,
+        user_id -> Nullable<Uuid>,
+        namespace -> Text,
+        name -> Text,
+        object_uid -> Nullable<Text>,
+        object_version -> Nullable<BigInt>,
+        volume_name -> Nullable<Text>,
+        display_name -> Text,
+        created_by -> Nullable<Uuid>,
+        storage_class -> Nullable<Text>,
+        access_mode -> Text,
+        size -> Text,
+        size_bytes -> BigInt,
+        sent_bytes -> BigInt,
+        capacity_bytes -> Nullable<BigInt>,
+        phase -> Text,
+        reason -> Nullable<Text>,
+        message -> Nullable<Text>,
+        resize -> Nullable<Text>,
+        resize_message -> Nullable<Text>,
+        default_access -> Text,
+        admin_only -> Bool,
+        source_id -> Nullable<Uuid>,
+        shared_by -> Nullable<Uuid>,
+        read_only -> Bool,
+        delete_requested_at -> Nullable<Timestamptz>,
+        next_attempt_at -> Nullable<Timestamptz>,
+        attempts -> Integer,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    storage_leftovers (share_id) {
+        share_id -> Uuid,
+        source_namespace -> Text,
+        source_name -> Text,
+        source_id -> Uuid,
+        next_attempt_at -> Timestamptz,
+        attempts -> Integer,
+    }
+}
+
+diesel::table! {
+    storage_permissions (claim_id, user_id) {
+        claim_id -> Uuid,
+        user_id -> Uuid,
+        access -> Text,
+    }
+}
+
+diesel::table! {
+    storage_mounts (claim_id, pod_uid) {
+        claim_id -> Uuid,
+        pod_uid -> Text,
+        pod -> Text,
+        job_id -> Nullable<Uuid>,
+        read_only -> Bool,
+        since -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    job_claims (job_id, claim_id) {
+        job_id -> Uuid,
+        claim_id -> Uuid,
+        read_only -> Bool,
+    }
+}
+
 diesel::joinable!(group_members -> groups (group_id));
 diesel::joinable!(group_members -> users (user_id));
 diesel::joinable!(projects -> groups (group_id));
@@ -331,6 +405,10 @@ diesel::joinable!(user_identities -> users (user_id));
 diesel::joinable!(password_resets -> users (user_id));
 diesel::joinable!(user_settings -> users (user_id));
 diesel::joinable!(audit_log -> users (actor_id));
+diesel::joinable!(storage_permissions -> storage_claims (claim_id));
+diesel::joinable!(storage_mounts -> storage_claims (claim_id));
+diesel::joinable!(job_claims -> storage_claims (claim_id));
+diesel::joinable!(job_claims -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -357,4 +435,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     pending_sign_ins,
     sign_in_codes,
     used_id_tokens,
+    storage_claims,
+    storage_leftovers,
+    storage_permissions,
+    storage_mounts,
+    job_claims,
 );

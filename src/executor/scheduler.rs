@@ -8,7 +8,7 @@ use kube::{Api, ResourceExt};
 use super::capacity::Nodes;
 use super::{Created, Deleted, Executor, Part, Target, Trial, trial};
 use crate::cluster::crd::FlashJob;
-use crate::cluster::names::JOB_LABEL;
+use crate::cluster::names::{JOB_LABEL, Tenant};
 use crate::cluster::{Cluster, ClusterError, namespaces};
 
 /// The executor of `EXECUTOR_MODE=scheduler`.
@@ -34,7 +34,7 @@ impl Scheduler {
         match self.create_once(target, job).await {
             Err(ClusterError::NotFound(_)) => {
                 // The project's namespace does not exist yet, or someone has deleted it.
-                namespaces::ensure(&self.cluster, &target.namespace, target.project).await?;
+                namespaces::ensure(&self.cluster, &target.namespace, Tenant::Project(target.project)).await?;
                 self.create_once(target, job).await
             }
             answer => answer,

@@ -19,6 +19,7 @@ use super::capacity::Nodes;
 use super::references::{self, Key, Kind, Missing, Reference};
 use crate::cluster::crd::FlashJob;
 use crate::cluster::error::Refusal;
+use crate::cluster::names::Tenant;
 use crate::cluster::{Cluster, ClusterError, namespaces, queues};
 
 /// Number of pods that are tried in parallel.
@@ -80,7 +81,7 @@ pub(super) async fn run(
             match try_once((cluster, nodes), target, job, part).await {
                 Err(ClusterError::NotFound(_)) if !has_namespace => {
                     has_namespace = true;
-                    namespaces::ensure(cluster, &target.namespace, target.project).await?;
+                    namespaces::ensure(cluster, &target.namespace, Tenant::Project(target.project)).await?;
                 }
                 // A server that has just started creates the queues' priority classes, and may be called before it has
                 // done so; the API server learns of them a moment later.

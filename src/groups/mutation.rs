@@ -16,6 +16,7 @@ use crate::graphql::limits::directives::cost;
 use crate::graphql::names::{self, MAX_DESCRIPTION};
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{GroupId, GroupKind};
+use crate::storage::model as storage;
 
 /// Maximum number of projects that are named when a group cannot be deleted because of them.
 const FEW: usize = 5;
@@ -106,7 +107,8 @@ impl GroupMutation {
     /// Deletes a group that has no projects, with its memberships.
     ///
     /// Fails with NOT_FOUND if the group does not exist or you cannot see it, FORBIDDEN if you are not a platform admin,
-    /// BAD_USER_INPUT if `confirmName` is not the name of the group, and CONFLICT if the group still has projects.
+    /// BAD_USER_INPUT if `confirmName` is not the name of the group, and CONFLICT if the group still has projects or
+    /// storage claims.
     #[graphql(directive = cost::apply("10".to_owned()))]
     async fn delete_group(
         &self,
@@ -193,6 +195,12 @@ async fn delete(ctx: &Context<'_>, input: DeleteGroupInput) -> Result<DeleteGrou
             let (count, projects) = model::projects_of(writes, id, few).await?;
             if count > 0 {
                 return Err(still_has(count, &projects).at("input.groupId").into());
+            }
+            let claims = storage::of_group(writes, id, few).await?;
+            if !claims.is_empty() {
+                let claims = claims.join(", ");
+                let message = format!("the group still has storage claims ({claims}); delete them first");
+                return Err(ApiError::conflict(message).at("input.groupId").into());
             }
             model::delete(writes, id).await?;
             Ok(Done::to(id, json!({ "name": group.name })))

@@ -22,6 +22,7 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::written::{Name, Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::GroupId;
+use crate::lists_under;
 use crate::projects::loader::ProjectsOfGroup;
 use crate::projects::types::Project;
 use crate::projects::types::filter::{ProjectFilter, ProjectOrder, selection};
@@ -112,6 +113,12 @@ impl Group {
         self.viewer_can(ctx, Action::AppointGroupAdmin)
     }
 
+    /// The lists that other rooms have under it.
+    #[graphql(flatten)]
+    async fn lists(&self) -> GroupLists {
+        self.0.id.into()
+    }
+
     /// The memberships of the group, oldest first by default.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
@@ -146,6 +153,12 @@ impl Group {
         let (args, selection) = (PageArgs { first, after, last, before }, selection(filter, order_by).graphql(ctx)?);
         edges::list::<ProjectsOfGroup, _>(ctx, self.0.id, selection, args).await.graphql(ctx)
     }
+}
+
+lists_under! {
+    /// The lists under a group that other rooms contribute.
+    GroupLists(GroupId):
+        crate::storage::types::lists::ClaimsUnderGroup,
 }
 
 /// Membership of a user in a group.

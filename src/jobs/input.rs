@@ -133,11 +133,11 @@ pub struct ResourcesInput {
 /// A storage claim to mount.
 #[derive(Debug, Clone, InputObject)]
 pub struct MountInput {
-    /// The name of the PersistentVolumeClaim.
+    /// The storage claim: its name or its ID. It must belong to the project, and you must have access to it.
     pub claim: String,
-    /// The mount path in the container: an absolute path without "..".
+    /// The mount path in the container: an absolute path without "..", not inside the path of another mount.
     pub path: String,
-    /// Whether to mount the volume read-only.
+    /// Whether to mount the volume read-only. Must be true if you may only read the claim.
     #[graphql(default_with = "Some(false)")]
     pub read_only: Option<bool>,
 }

@@ -12,7 +12,7 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::Quantity;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::ProjectId;
-use crate::jobs::model::quota::Usage;
+use crate::jobs::model::quota::{Storage, Usage};
 use crate::quantity;
 
 /// A resource that the jobs of a project share.
@@ -24,6 +24,8 @@ pub enum QuotaResource {
     Cpu,
     /// Bytes of memory.
     Memory,
+    /// Bytes of storage claims.
+    Storage,
     /// Unfinished jobs.
     Jobs,
     /// Unfinished jobs that have not started yet.
@@ -41,6 +43,7 @@ impl QuotaResource {
             Self::Gpu => "GPUs",
             Self::Cpu => "thousandths of a CPU",
             Self::Memory => "bytes of memory",
+            Self::Storage => "bytes of storage",
             Self::Jobs => "unfinished jobs",
             Self::QueuedJobs => "jobs that have not started",
             Self::UserJobs => "unfinished jobs per user",
@@ -60,7 +63,7 @@ impl QuotaResource {
                 quantity::Quantity::of_units(amount)
             }
             Self::Cpu => quantity::Quantity::of_millis(amount),
-            Self::Memory => quantity::Quantity::of_bytes(amount),
+            Self::Memory | Self::Storage => quantity::Quantity::of_bytes(amount),
         };
         Quantity(quantity.as_str().to_owned())
     }
@@ -73,18 +76,25 @@ pub struct ProjectQuota {
     pub resource: QuotaResource,
     /// The limit; null if the resource is not limited.
     pub limit: Option<Quantity>,
-    /// What the running jobs of the project request.
+    /// What the running jobs of the project request; for storage, the claims that have a volume.
     pub used: Quantity,
-    /// What the jobs of the project that have not started yet request. It counts against the limit as well.
+    /// What the jobs of the project that have not started yet request; for storage, the claims that wait for a volume. It
+    /// counts against the limit as well.
     pub reserved: Quantity,
     /// What remains of the limit: negative if the limit was lowered below what is in use. Null if there is no limit.
     pub left: Option<Quantity>,
 }
 
 impl Usage {
-    /// A line for each resource of a project. That of queued jobs is only listed if they are limited.
+    /// A line for each resource of a project. That of queued jobs is only listed if they are limited, and that of storage
+    /// if it is, or if there are claims.
     pub fn lines(&self) -> Vec<ProjectQuota> {
-        self.lines_of([QuotaResource::Jobs, QuotaResource::QueuedJobs])
+        let mut lines = self.lines_of([QuotaResource::Jobs, QuotaResource::QueuedJobs]);
+        if self.limits.storage_bytes.is_some() || self.storage != Storage::default() {
+            let Storage { bound, waiting } = self.storage;
+            lines.push(line(QuotaResource::Storage, self.limits.storage_bytes, bound, waiting));
+        }
+        lines
     }
 
     /// Like [`Usage::lines`], of one user.
@@ -94,13 +104,6 @@ impl Usage {
 
     fn lines_of(&self, [jobs, queued]: [QuotaResource; 2]) -> Vec<ProjectQuota> {
         let Self { limits, running, waiting, .. } = self;
-        let line = |resource: QuotaResource, limit: Option<i64>, used: i64, reserved: i64| ProjectQuota {
-            resource,
-            limit: limit.map(|limit| resource.quantity(limit)),
-            used: resource.quantity(used),
-            reserved: resource.quantity(reserved),
-            left: limit.map(|limit| resource.quantity(limit.saturating_sub(used).saturating_sub(reserved))),
-        };
         let mut lines = vec![
             line(QuotaResource::Gpu, limits.gpu.map(i64::from), running.gpu, waiting.gpu),
             line(QuotaResource::Cpu, limits.cpu_millis, running.cpu_millis, waiting.cpu_millis),
@@ -109,6 +112,16 @@ impl Usage {
         ];
         lines.extend(limits.queued_jobs.map(|limit| line(queued, Some(limit.into()), 0, self.waiting_jobs)));
         lines
+    }
+}
+
+fn line(resource: QuotaResource, limit: Option<i64>, used: i64, reserved: i64) -> ProjectQuota {
+    ProjectQuota {
+        resource,
+        limit: limit.map(|limit| resource.quantity(limit)),
+        used: resource.quantity(used),
+        reserved: resource.quantity(reserved),
+        left: limit.map(|limit| resource.quantity(limit.saturating_sub(used).saturating_sub(reserved))),
     }
 }
 
@@ -153,14 +166,24 @@ mod tests {
     #[test]
     fn what_waits_counts_against_the_limit() {
         let usage = Usage {
-            limits: Limits { gpu: Some(8), concurrent_jobs: Some(2), queued_jobs: Some(3), ..Limits::default() },
+            limits: Limits {
+                gpu: Some(8),
+                storage_bytes: Some(20),
+                concurrent_jobs: Some(2),
+                queued_jobs: Some(3),
+                ..Limits::default()
+            },
             running: Demand { gpu: 4, cpu_millis: 500, memory_bytes: 0 },
             running_jobs: 1,
             waiting: Demand { gpu: 6, cpu_millis: 0, memory_bytes: 0 },
             waiting_jobs: 1,
+            storage: Storage { bound: 10, waiting: 5 },
         };
         let left = |line: ProjectQuota| line.left.map(|left| left.0);
         let left: Vec<_> = usage.lines().into_iter().map(left).collect();
-        assert_eq!(left, [Some("-2".to_owned()), None, None, Some("0".to_owned()), Some("2".to_owned())]);
+        assert_eq!(
+            left,
+            [Some("-2".to_owned()), None, None, Some("0".to_owned()), Some("2".to_owned()), Some("5".to_owned())]
+        );
     }
 }

@@ -3,6 +3,7 @@
 use diesel_async::AsyncPgConnection;
 
 use super::admission::{AdmissionRule, Findings};
+use super::draft::claims::{Mountable, Mounts};
 use super::draft::{self, Demand, Draft, Placement, from_yaml, manifest};
 use super::input::{JobOverridesInput, JobSourceInput, JobSpecInput, SubmitJobInput};
 use super::model::manifest::Manifest;
@@ -10,7 +11,7 @@ use super::model::submit::{self, Used};
 use super::opening::{beginning, deadline};
 use super::quota::QuotaResource;
 use super::service::Submitter;
-use crate::auth::policy::{self, Action, Permit, Scope};
+use crate::auth::policy::{self, Action, Permit, Scope, StorageAccess};
 use crate::auth::principal::Caller;
 use crate::change::Key;
 use crate::cluster::crd::FlashJob;
@@ -21,6 +22,7 @@ use crate::ids::{CommitId, ConfigId, JobId, ProjectId, UserId};
 use crate::projects::model::limits::{self, Limits};
 use crate::projects::model::schedule;
 use crate::projects::model::{self as project_model, Project};
+use crate::storage::model::{Claim, mountable};
 
 /// Queues that the platform creates itself.
 const DEFAULT_BATCH: &str = "default-batch";
@@ -84,6 +86,8 @@ pub struct Planned {
     pub config_file: Option<ConfigId>,
     /// Its tasks and rules.
     pub draft: Draft,
+    /// The storage claims that it mounts.
+    pub mounts: Mounts,
     /// The idempotency key.
     pub key: Option<Key>,
 }
@@ -202,7 +206,11 @@ impl Submitter {
         }
         let overrides_deadline = overrides.as_ref().is_some_and(|given| given.active_deadline_seconds.is_some());
         let mut draft = found.unwrap_or_default();
-        self.complete(&mut draft, overrides, field, &mut findings);
+        overridden(&mut draft, overrides, &mut findings);
+        let known = claims_of(&mut conn, caller, &project, &draft).await?;
+        let (mounts, problems) = draft::claims::resolve(&mut draft, field, &known);
+        problems.into_iter().for_each(|(rule, problem)| findings.note(rule, problem));
+        self.check(&draft, field, &mut findings);
 
         let demand = if findings.has_failed(&OF_DEMAND) { Demand::default() } else { draft.demand(&self.gpus) };
         let limits = limits::find(&mut conn, project.id).await?.unwrap_or_default();
@@ -255,6 +263,7 @@ impl Submitter {
             commit,
             config_file,
             draft,
+            mounts,
             key,
             project,
         };
@@ -295,31 +304,56 @@ impl Submitter {
         match settings.source {
             JobSourceInput::Spec(spec) => {
                 let mut draft = of_spec(*spec, &mut findings);
-                self.complete(&mut draft, settings.overrides, field, &mut findings);
+                overridden(&mut draft, settings.overrides, &mut findings);
+                self.check(&draft, field, &mut findings);
             }
             JobSourceInput::CommitId(id) => drop(findings.take(AdmissionRule::Source, id.at(field))),
         }
         findings
     }
 
-    /// Applies the overrides. Whatever its parts come from, the final pods are checked as a whole.
-    fn complete(
-        &self,
-        draft: &mut Draft,
-        overrides: Option<JobOverridesInput>,
-        field: &'static str,
-        findings: &mut Findings,
-    ) {
-        if let Some(overrides) = overrides {
-            match manifest::check_overrides(&overrides, draft) {
-                Ok(()) => drop(findings.take_fields(draft.override_with(overrides))),
-                Err(problem) => findings.note(AdmissionRule::Size, problem),
-            }
-        }
+    /// Checks the final pods as a whole, whatever their parts come from.
+    fn check(&self, draft: &Draft, field: &'static str, findings: &mut Findings) {
         for (rule, problem) in draft::check(draft, field, &self.gpus) {
             findings.note(rule, problem);
         }
     }
+}
+
+/// Applies the overrides.
+fn overridden(draft: &mut Draft, overrides: Option<JobOverridesInput>, findings: &mut Findings) {
+    if let Some(overrides) = overrides {
+        match manifest::check_overrides(&overrides, draft) {
+            Ok(()) => drop(findings.take_fields(draft.override_with(overrides))),
+            Err(problem) => findings.note(AdmissionRule::Size, problem),
+        }
+    }
+}
+
+/// The claims of the project that the draft names, and what the caller may do with each.
+async fn claims_of(
+    conn: &mut AsyncPgConnection,
+    caller: &Caller,
+    project: &Project,
+    draft: &Draft,
+) -> Result<Vec<Mountable>, ApiError> {
+    let named = draft::claims::named(draft);
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let user = caller.principal()?.user;
+    let found = mountable::of_project(conn, project.id, &named, user).await?;
+    let allowed = |action, scope| policy::check(caller, action, scope).is_ok();
+    let mountable = |(claim, granted): (Claim, StorageAccess)| {
+        let scope = claim.scope(granted);
+        let access = match (allowed(Action::WritePvc, scope), allowed(Action::ReadPvc, scope)) {
+            (true, _) if !claim.read_only => StorageAccess::Write,
+            (_, true) => StorageAccess::Read,
+            (_, false) => StorageAccess::None,
+        };
+        Mountable { id: claim.id, obstacle: claim.phase.obstacle(), name: claim.name, access }
+    };
+    Ok(found.into_iter().map(mountable).collect())
 }
 
 /// The checked parts of the input, and those that are still to be read.

@@ -22,6 +22,7 @@ use crate::ids::JobId;
 use crate::notifications::model::{NotificationType, notify_managers};
 use crate::projects::model::schedule::{self, OutsideSchedule};
 use crate::projects::model::{self as projects, limits};
+use crate::storage::model::mountable;
 use crate::trail::Origin;
 
 const MAX_REASON: usize = 500;
@@ -160,6 +161,11 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
         submitted_at: Utc::now().trunc_subsecs(6),
     };
     submit::insert(writes, &job).await?;
+    let mounts: Vec<_> = planned.mounts.iter().map(|(claim, read_only)| (*claim, *read_only)).collect();
+    if let Some(name) = mountable::record(writes.conn(), job.id, &mounts).await? {
+        let message = format!("the claim {name} was deleted while the job was being submitted");
+        return Err(ApiError::conflict(message).at(planned.field).into());
+    }
     let event = JobEvent {
         kind: JobEventKind::Submitted,
         phase: JobPhase::Submitted,

@@ -37,7 +37,7 @@ pub struct DeletionMutation;
 
 #[Object]
 impl DeletionMutation {
-    /// Deletes a project with its jobs, its config files and its Kubernetes namespace. `Project.deletionPreview` shows
+    /// Deletes a project with its jobs, its config files, its storage claims and its Kubernetes namespace. `Project.deletionPreview` shows
     /// what that is. The namespace is deleted in the background; if the cluster is unavailable, it is deleted later.
     ///
     /// Only a project whose jobs have all finished can be deleted, so subscriptions have received the last event of each

@@ -16,6 +16,7 @@ use super::model::limits::{self, Limits};
 use super::model::namespaces::{self, Due};
 use crate::auth::policy::{Action, Permit};
 use crate::change::{Change, Done};
+use crate::cluster::names::Tenant;
 use crate::cluster::namespaces::{Caps, Removed, Space, remove};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::GpuResources;
@@ -98,7 +99,7 @@ impl Keeper {
         };
         // Deleted in the meantime: the row says so by now.
         let Some(group) = group else { return Ok(()) };
-        let space = Space::of(&due.namespace, due.project_id, &caps(&limits), &self.gpus);
+        let space = Space::of(&due.namespace, Tenant::Project(due.project_id), &caps(&limits), &self.gpus);
         let digest = space.digest();
         let parts = match space.differences(&self.cluster).await {
             Ok(parts) => parts,

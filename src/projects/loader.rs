@@ -13,7 +13,7 @@ use super::model::{self, Project, Selection};
 use crate::auth::policy::Visible;
 use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
-use crate::db::tables::{config_files, jobs, project_quotas, projects};
+use crate::db::tables::{config_files, jobs, project_quotas, projects, storage_claims};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::Position;
@@ -86,6 +86,8 @@ pub struct Deletion {
     pub jobs: Vec<(JobPhase, i64)>,
     /// The number of config files.
     pub config_files: i64,
+    /// The number of storage claims.
+    pub claims: i64,
     /// The namespace.
     pub namespace: String,
 }
@@ -114,6 +116,12 @@ impl Read for DeletionOfProject {
             .select((config_files::project_id, diesel::dsl::count_star()))
             .load(&mut conn)
             .await?;
+        let claims: Vec<(Option<ProjectId>, i64)> = storage_claims::table
+            .filter(storage_claims::project_id.eq_any(&keys))
+            .group_by(storage_claims::project_id)
+            .select((storage_claims::project_id, diesel::dsl::count_star()))
+            .load(&mut conn)
+            .await?;
         let of_project = |(id, namespace)| (id, Deletion { namespace, ..Deletion::default() });
         let mut deletions: BTreeMap<ProjectId, Deletion> = found.into_iter().map(of_project).collect();
         for (id, phase, count) in counted {
@@ -121,6 +129,9 @@ impl Read for DeletionOfProject {
         }
         for (id, count) in files {
             deletions.entry(id).or_default().config_files = count;
+        }
+        for (id, count) in claims {
+            id.into_iter().for_each(|id| deletions.entry(id).or_default().claims = count);
         }
         deletions.values_mut().for_each(|deletion| deletion.jobs.sort_unstable());
         Ok(deletions.into_iter().collect())

@@ -13,6 +13,7 @@ use super::types::Project;
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{Action, Scope};
 use crate::change::{ChangeExt, Done};
+use crate::cluster::names::Tenant;
 use crate::cluster::{Cluster, namespaces};
 use crate::db::or_taken;
 use crate::error::{ApiError, ApiErrors, both};
@@ -188,7 +189,7 @@ async fn create(ctx: &Context<'_>, input: CreateProjectInput) -> Result<CreatePr
 /// The project already exists: if the cluster is unavailable, the namespace is created later.
 async fn make_namespace(ctx: &Context<'_>, project: &model::Project) {
     let Some(cluster) = ctx.data_opt::<Cluster>() else { return };
-    let making = namespaces::ensure(cluster, &project.namespace, project.id);
+    let making = namespaces::ensure(cluster, &project.namespace, Tenant::Project(project.id));
     match tokio::time::timeout(NAMESPACE_PATIENCE, making).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {

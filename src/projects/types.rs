@@ -255,6 +255,7 @@ lists_under! {
     /// The lists under a project that other rooms contribute.
     ProjectLists(ProjectId):
         crate::configs::types::ConfigFilesUnderProject,
+        crate::storage::types::lists::ClaimsUnderProject,
         crate::jobs::types::QuotaUnderProject,
         limits::LimitsUnderProject,
         schedule::ScheduleUnderProject,

@@ -8,7 +8,7 @@ use super::event_cursor::EventCursorQuery;
 use super::limits::LimitsQuery;
 use super::node::{NodeQuery, nodes};
 use crate::graphql::limits::RateLimitQuery;
-use crate::{access, audit, configs, groups, jobs, notifications, projects, queues, requests, trail, users};
+use crate::{access, audit, configs, groups, jobs, notifications, projects, queues, requests, storage, trail, users};
 
 /// The queries of the API.
 #[derive(Default, MergedObject)]
@@ -23,6 +23,7 @@ pub struct Query(
     jobs::query::JobQuery,
     jobs::quota::usage::QuotaQuery,
     queues::query::QueueQuery,
+    storage::query::StorageQuery,
     audit::query::AuditQuery,
     access::query::AccessQuery,
     requests::query::RequestQuery,
@@ -57,6 +58,7 @@ pub struct Mutation(
     projects::deletion::DeletionMutation,
     configs::mutation::ConfigMutation,
     jobs::mutation::JobMutation,
+    storage::mutation::StorageMutation,
     requests::mutation::RequestMutation,
     notifications::mutation::NotificationMutation,
 );
@@ -66,6 +68,7 @@ pub struct Mutation(
 pub struct Subscription(
     jobs::subscription::JobSubscription,
     jobs::quota::feed::QuotaSubscription,
+    storage::subscription::StorageSubscription,
     audit::subscription::AuditSubscription,
     requests::subscription::RequestSubscription,
     notifications::subscription::NotificationSubscription,
@@ -81,6 +84,7 @@ nodes! {
     ConfigFile(configs::types::ConfigFile), ConfigKind, configs::query::find;
     ConfigCommit(configs::types::ConfigCommit), CommitKind, configs::query::find_commit;
     Job(jobs::types::Job), JobKind, jobs::query::find;
+    Pvc(storage::types::Pvc), PvcKind, storage::query::find;
     AuditEntry(audit::types::AuditEntry), AuditKind, audit::query::find;
     Request(requests::types::Request), RequestKind, requests::query::find;
     RequestMessage(requests::types::RequestMessage), RequestMessageKind, requests::query::find_message;
@@ -91,6 +95,7 @@ nodes! {
 channels! {
     job_events: jobs::event::JobEvent;
     project_events: projects::event::ProjectEvent;
+    pvc_events: storage::event::PvcEvent;
     audit_events: trail::event::Recorded;
     request_events: requests::event::RequestEvent;
     notification_events: notifications::event::Notified;

@@ -28,6 +28,7 @@ use crate::groups::loader::MembershipsOfUser;
 use crate::groups::types::Membership;
 use crate::groups::types::filter::{MembershipOrder, UserMembershipFilter, memberships_of_user};
 use crate::ids::UserId;
+use crate::lists_under;
 
 /// A user account on the platform.
 #[derive(Debug, Clone)]
@@ -125,6 +126,12 @@ impl User {
         self.0.state != UserState::Deleted && self.viewer_can(ctx, Action::DeleteUser)
     }
 
+    /// What other rooms have under it.
+    #[graphql(flatten)]
+    async fn lists(&self) -> UserLists {
+        self.0.id.into()
+    }
+
     /// The user's active sessions, the newest login first. Only visible to the user and to platform admins, null for
     /// others.
     #[graphql(directive = connection_size::apply())]
@@ -176,6 +183,12 @@ impl User {
         let selected = memberships_of_user(ctx.visible().graphql(ctx)?, filter, order_by).graphql(ctx)?;
         edges::list::<MembershipsOfUser, _>(ctx, self.0.id, selected, args).await.graphql(ctx)
     }
+}
+
+lists_under! {
+    /// What other rooms contribute to a user.
+    UserLists(UserId):
+        crate::storage::types::lists::DriveUnderUser,
 }
 
 /// Columns that are hidden from some viewers have no part.

@@ -33,6 +33,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let config = match selector {
+        Selector::All => watcher::Config::default(),
         Selector::Labels(labels) => watcher::Config::default().labels(&labels),
         Selector::Fields(fields) => watcher::Config::default().fields(&fields),
     };

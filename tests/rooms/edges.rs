@@ -14,7 +14,7 @@ use super::{World, more_groups, sql};
 /// with a page from the middle of it, after a cursor `TIME`, `TEXT` or `NUMBER`.
 pub type List = (&'static str, &'static str, &'static str);
 
-const LISTS: [List; 11] = [
+const LISTS: [List; 13] = [
     (
         "group_members",
         "timestamptz, uuid",
@@ -42,6 +42,16 @@ const LISTS: [List; 11] = [
         "request_messages",
         "timestamptz, uuid",
         "{ requests { nodes { messages(first: 1, after: TIME) { nodes { text } } } } }",
+    ),
+    (
+        "storage_claims",
+        "timestamptz, uuid",
+        "{ projects { nodes { claims(first: 1, after: TIME) { nodes { name } } } } }",
+    ),
+    (
+        "storage_claims",
+        "timestamptz, uuid",
+        "{ groups { nodes { claims(first: 1, after: TIME) { nodes { name } } } } }",
     ),
     ("events", "text, bigint", "{ jobs { nodes { events(first: 1, after: NUMBER) { nodes { phase } } } } }"),
     (

@@ -25,6 +25,7 @@ mod requests;
 mod schedules;
 mod selections;
 mod statements;
+mod storage;
 mod viewer;
 
 use std::collections::HashMap;

@@ -42,7 +42,7 @@ async fn ids(world: &World) -> Value {
         "ada": nodes("users")[0]["id"], "vision": nodes("groups")[0]["id"], "detection": nodes("projects")[0]["id"],
         "train": nodes("configFiles")[0]["id"], "commit": nodes("configFiles")[0]["head"]["id"],
         "ended": job("train-resnet"), "running": job("train-large-batch"), "start": platform::events::Seq(0).cursor(),
-        "asked": "request_00000000000000000000000001", "told": "notification_00000000000000000000000001",
+        "asked": "request_00000000000000000000000001", "claim": "pvc_00000000000000000000000001", "told": "notification_00000000000000000000000001",
     })
 }
 
@@ -105,6 +105,7 @@ const ROOMS: &[&Rows] = &[
     &super::access::ROWS,
     &super::requests::ROWS,
     &super::notifications::ROWS,
+    &super::storage::ROWS,
 ];
 
 /// The operation for a field of this root type, or of any.

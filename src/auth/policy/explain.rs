@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Action, Denial, Ground, Rule, Scope, decide};
+use super::{Action, ClaimOwner, Denial, Ground, Rule, Scope, StorageAccess, decide};
 use crate::auth::principal::{GroupRole, Person};
-use crate::ids::{GroupId, UserId};
+use crate::ids::{GroupId, PvcId, PvcKind, UserId};
 
 /// The decision about one person, one action and one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,12 @@ impl Rule {
                 "The user who created the object, managers and admins of its group, and platform admins can do this."
                     .into()
             }
+            Self::ClaimKeeper => {
+                "The user whose drive it is, admins of the group, for a claim of a project also managers, and platform admins can do this.".into()
+            }
+            Self::ClaimAccess(_) => {
+                "The user whose drive it is, admins of the group, members to whom the claim grants it, and platform admins can do this.".into()
+            }
             Self::Responsible(_) => "Managers and admins of its group, and platform admins, can do this.".into(),
             Self::InGroup(GroupRole::Member) => "Members of the group and platform admins can do this.".into(),
             Self::InGroup(GroupRole::Manager) => {
@@ -73,6 +79,8 @@ pub struct Holders {
     pub in_group: Option<(GroupId, Vec<GroupRole>)>,
     /// This user, as long as they are in the group.
     pub owner_in_group: Option<(GroupId, UserId)>,
+    /// Members of the group to whom this storage claim grants at least this access.
+    pub granted: Option<(GroupId, PvcId, StorageAccess)>,
 }
 
 /// Who may do `action` to what `scope` says.
@@ -88,6 +96,13 @@ pub fn holders(action: Action, scope: &Scope) -> Holders {
         Rule::Oneself => Holders { user: scope.owner, ..none },
         Rule::OneselfOrFellow => Holders { user: scope.owner, fellows_of: scope.owner, ..none },
         Rule::InGroup(least) | Rule::Responsible(least) => Holders { in_group: roles(least), ..none },
+        Rule::ClaimKeeper => Holders { user: scope.owner, in_group: roles(scope.claim.owner.keeper()), ..none },
+        Rule::ClaimAccess(least) => Holders {
+            user: scope.owner,
+            in_group: roles(GroupRole::Admin).filter(|_| scope.claim.owner != ClaimOwner::SharedDrive),
+            granted: scope.group.zip(scope.subject_as::<PvcKind>()).map(|(group, claim)| (group, claim, least)),
+            ..none
+        },
         Rule::OwnerOrInGroup(least) => Holders { user: scope.owner, in_group: roles(least), ..none },
         Rule::InGroupOrOwner(least) => {
             Holders { in_group: roles(least), owner_in_group: scope.group.zip(scope.owner), ..none }
@@ -141,26 +156,36 @@ mod tests {
     fn any_scope() -> impl Strategy<Value = Scope> {
         let (group, user) = (proptest::sample::select(groups()), proptest::sample::select(people()));
         let job = JobId::from_uuid(Uuid::from_u128(9));
+        let claim = PvcId::from_uuid(Uuid::from_u128(10));
+        let owner = prop_oneof![Just(ClaimOwner::Project), Just(ClaimOwner::Group)];
+        let access = proptest::sample::select(StorageAccess::ALL);
         prop_oneof![
             Just(Scope::PLATFORM),
             (user.clone(), any::<bool>()).prop_map(|(user, fellow)| Scope::person(user).among(fellow)),
             group.clone().prop_map(Scope::group),
             group.clone().prop_map(move |group| Scope::within(group, job)),
-            (group, user).prop_map(move |(group, user)| Scope::within(group, job).by(user)),
+            (group.clone(), user.clone()).prop_map(move |(group, user)| Scope::within(group, job).by(user)),
+            (group.clone(), user.clone()).prop_map(move |(group, user)| {
+                Scope::within(group, claim).by(user).claim(ClaimOwner::SharedDrive, StorageAccess::None)
+            }),
+            user.prop_map(move |user| Scope::owned(user, claim).claim(ClaimOwner::User, StorageAccess::None)),
+            (group, owner, access)
+                .prop_map(move |(group, owner, access)| { Scope::within(group, claim).claim(owner, access) }),
         ]
     }
 
-    fn is_among(holders: &Holders, person: Person<'_>, fellow: bool) -> bool {
+    fn is_among(holders: &Holders, person: Person<'_>, scope: &Scope) -> bool {
         let role = |group: &GroupId| person.groups.get(group);
         person.is_platform_admin()
             || holders.everybody
             || holders.user == Some(person.user)
-            || (holders.fellows_of.is_some() && fellow)
+            || (holders.fellows_of.is_some() && scope.shares_group)
             || holders
                 .in_group
                 .as_ref()
                 .is_some_and(|(group, roles)| role(group).is_some_and(|role| roles.contains(role)))
             || holders.owner_in_group.is_some_and(|(group, owner)| owner == person.user && role(&group).is_some())
+            || holders.granted.is_some_and(|(group, _, least)| role(&group).is_some() && scope.claim.access >= least)
     }
 
     proptest! {
@@ -178,7 +203,7 @@ mod tests {
                 }
             }
             let holders = holders(action, &scope);
-            prop_assert_eq!(is_among(&holders, principal.person(), scope.shares_group), explained.ground.is_some());
+            prop_assert_eq!(is_among(&holders, principal.person(), &scope), explained.ground.is_some());
         }
     }
 
@@ -200,6 +225,8 @@ mod tests {
         Platform admins can do this.
         The user themselves and platform admins can do this.
         The user themselves, users who share a group with them, and platform admins can do this.
+        The user whose drive it is, admins of the group, for a claim of a project also managers, and platform admins can do this.
+        The user whose drive it is, admins of the group, members to whom the claim grants it, and platform admins can do this.
         The user who created the object, managers and admins of its group, and platform admins can do this.
         ");
     }

@@ -19,6 +19,8 @@ pub enum Kind {
     ConfigCommit,
     /// A job.
     Job,
+    /// A storage claim.
+    Pvc,
     /// Something that is only found by the user or the group that it belongs to.
     Other,
 }
@@ -71,10 +73,21 @@ impl Action {
             | Self::SetProjectSchedule
             | Self::RepairNamespace
             | Self::CreateConfigFile
+            | Self::CreatePvc
+            | Self::BindPvc
             | Self::SubmitJob => Kind::Project,
             Self::ViewConfigFile => Kind::ConfigFile,
             Self::ViewCommit => Kind::ConfigCommit,
             Self::ViewJob | Self::CancelJob => Kind::Job,
+            Self::ViewPvc
+            | Self::UpdatePvc
+            | Self::ResizePvc
+            | Self::DeletePvc
+            | Self::UnbindPvc
+            | Self::ForceDeletePvc
+            | Self::SetStoragePermissions
+            | Self::ReadPvc
+            | Self::WritePvc => Kind::Pvc,
             Self::Logout
             | Self::ViewSession
             | Self::EndSession

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::claim::{ClaimOwner, ClaimTraits, StorageAccess};
 use crate::error::ApiError;
 use crate::ids::{self, GroupId, Id, Kind, UserId};
 
@@ -13,6 +14,7 @@ pub struct Scope {
     pub(super) group: Option<GroupId>,
     pub(super) owner: Option<UserId>,
     pub(super) shares_group: bool,
+    pub(super) claim: ClaimTraits,
 }
 
 /// An object of any kind with an ID.
@@ -25,7 +27,13 @@ struct Subject {
 
 impl Scope {
     /// The platform itself.
-    pub const PLATFORM: Self = Self { subject: None, group: None, owner: None, shares_group: false };
+    pub const PLATFORM: Self = Self {
+        subject: None,
+        group: None,
+        owner: None,
+        shares_group: false,
+        claim: ClaimTraits { owner: ClaimOwner::Group, access: StorageAccess::None },
+    };
 
     /// A person.
     pub fn person(user: UserId) -> Self {
@@ -60,6 +68,17 @@ impl Scope {
     /// The same; `shares_group` says whether the caller shares a group with the user that it is about.
     pub const fn among(self, shares_group: bool) -> Self {
         Self { shares_group, ..self }
+    }
+
+    /// The same, for a storage claim of such an owner, which grants this access to the user who is asked about.
+    pub const fn claim(self, owner: ClaimOwner, access: StorageAccess) -> Self {
+        Self { claim: ClaimTraits { owner, access }, ..self }
+    }
+
+    /// The same, for a user to whom the storage claim grants this access.
+    pub const fn granting(self, access: StorageAccess) -> Self {
+        let claim = ClaimTraits { access, ..self.claim };
+        Self { claim, ..self }
     }
 
     /// The group of the object.

@@ -5,14 +5,17 @@
 
 use std::collections::HashMap;
 
-use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{
+    Container, EnvVar, PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, Volume, VolumeMount,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 
-use super::origins::{Door, Origins, dotted};
+use super::origins::{Door, Origins};
 use super::{Draft, GPU, MAX_TASKS, TaskGroup};
 use crate::cluster::image::ImageReference;
 use crate::cluster::pod_rules;
 use crate::error::{ApiError, Problems};
+use crate::graphql::names::shown;
 use crate::graphql::scalars::Quantity;
 use crate::jobs::input::{EnvVarInput, JobOverridesInput, MountInput, ResourcesInput};
 use crate::quantity::Quantity as Amount;
@@ -40,7 +43,8 @@ pub(super) fn apply(draft: &mut Draft, changes: JobOverridesInput, door: Door, p
         let path = image.repository();
         draft.name.get_or_insert_with(|| dns_name(path.rsplit('/').next().unwrap_or(path)));
     }
-    mounts(changes.mounts.as_deref().unwrap_or_default(), &at("mounts"), problems);
+    let mounts = changes.mounts.as_deref().unwrap_or_default();
+    not_nested(mounts, draft, &at("mounts"), problems);
     let resources = changes.resources.as_ref().map(|wanted| in_range(wanted, &at("resources"), problems));
 
     let bytes = written(&changes).saturating_mul(draft.tasks.len());
@@ -77,6 +81,9 @@ pub(super) fn apply(draft: &mut Draft, changes: JobOverridesInput, door: Door, p
         if let Some(resources) = &resources {
             merge_resources(container, resources, origins, door);
         }
+        if let Some(pod) = &mut group.template.spec {
+            add_mounts(pod, mounts, origins, door);
+        }
     }
     size(draft, changes.replicas, changes.min_available, root, problems);
     rules(
@@ -92,8 +99,9 @@ fn written(changes: &JobOverridesInput) -> usize {
     let list = |list: &Option<Vec<String>>| list.iter().flatten().map(|text| text.len() + 24).sum::<usize>();
     let env =
         changes.env.iter().flatten().map(|variable| variable.name.len() + variable.value.len() + 64).sum::<usize>();
+    let mounts = changes.mounts.iter().flatten().map(|mount| mount.claim.len() + mount.path.len() + 256).sum::<usize>();
     let one = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    list(&changes.command) + list(&changes.args) + env + one(&changes.image) + one(&changes.working_dir)
+    list(&changes.command) + list(&changes.args) + env + mounts + one(&changes.image) + one(&changes.working_dir)
 }
 
 fn size(draft: &mut Draft, replicas: Option<i32>, gang: Option<i32>, root: &str, problems: &mut Problems) {
@@ -259,15 +267,52 @@ fn merge_resources(container: &mut Container, wanted: &ResourcesInput, origins: 
     }
 }
 
-/// Checks every path; rejects every claim, because the platform does not have storage claims yet.
-fn mounts(mounts: &[MountInput], root: &str, problems: &mut Problems) {
-    for violation in pod_rules::mount_paths(mounts.iter().map(|mount| mount.path.as_str()), root) {
-        let message = super::check::sentence(&dotted(&violation.path), &violation.why);
-        problems.push(ApiError::bad_input(dotted(&violation.path), message));
-    }
+/// A claim that is mounted inside another volume hides a part of it, or is hidden, depending on the order of mounting.
+fn not_nested(mounts: &[MountInput], draft: &Draft, root: &str, problems: &mut Problems) {
+    let pods = draft.tasks.first().and_then(|group| group.template.spec.as_ref());
+    let container = pods.and_then(|pod| pod.containers.first());
+    let existing = container.iter().flat_map(|container| container.volume_mounts.iter().flatten());
+    let existing: Vec<&str> = existing.map(|mount| mount.mount_path.as_str()).collect();
+    let is_inside = |path: &str, other: &str| {
+        path.strip_prefix(other.trim_end_matches('/')).is_some_and(|rest| rest.trim_end_matches('/').starts_with('/'))
+    };
     for (index, mount) in mounts.iter().enumerate() {
-        let shown: String = mount.claim.chars().take(80).collect();
-        problems.push(ApiError::not_found("storage claim", shown).at(format!("{root}.{index}.claim")));
+        let others = mounts.iter().enumerate().filter(|(other, _)| *other != index);
+        let others = others.map(|(_, other)| other.path.as_str()).chain(existing.iter().copied());
+        let outer = others
+            .filter(|other| other.trim_end_matches('/').starts_with('/'))
+            .find(|other| is_inside(&mount.path, other));
+        if let Some(outer) = outer {
+            let message = format!(
+                "path was {}, which is inside {}, where another volume is mounted",
+                shown(&mount.path),
+                shown(outer)
+            );
+            problems.push(ApiError::bad_input(format!("{root}.{index}.path"), message));
+        }
+    }
+}
+
+/// Adds a volume and a mount for each claim. The claims themselves are looked up later ([`super::claims`]).
+fn add_mounts(pod: &mut PodSpec, mounts: &[MountInput], origins: &mut Origins, door: Door) {
+    for (place, mount) in mounts.iter().enumerate() {
+        let read_only = mount.read_only.unwrap_or(false).then_some(true);
+        let volumes = pod.volumes.get_or_insert_default();
+        let is_free = |name: &String| volumes.iter().all(|volume| volume.name != *name);
+        let Some(name) = (volumes.len()..).map(|number| format!("claim-{number}")).find(is_free) else { continue };
+        origins.set_volume(volumes.len(), door, place);
+        volumes.push(Volume {
+            name: name.clone(),
+            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                claim_name: mount.claim.clone(),
+                read_only,
+            }),
+            ..Volume::default()
+        });
+        let Some(container) = pod.containers.first_mut() else { continue };
+        let list = container.volume_mounts.get_or_insert_default();
+        origins.set_mount(list.len(), door, place);
+        list.push(VolumeMount { name, mount_path: mount.path.clone(), read_only, ..VolumeMount::default() });
     }
 }
 

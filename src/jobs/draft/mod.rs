@@ -2,6 +2,7 @@
 
 mod changes;
 mod check;
+pub mod claims;
 pub mod manifest;
 mod origins;
 mod payload;

@@ -30,7 +30,33 @@ pub(super) struct Origins {
     /// By path in the container: `image`, `resources.limits.cpu`.
     fields: BTreeMap<String, (Door, &'static str)>,
     /// For each environment variable, its index in the input's list.
-    env: Vec<Option<(Door, usize)>>,
+    env: Places,
+    /// For each mount of the container, its index in the input's list.
+    mounts: Places,
+    /// For each volume of the pod, its index in the input's list of mounts.
+    volumes: Places,
+}
+
+/// For each item of a list of the pod, its index in a list of the input.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Places(Vec<Option<(Door, usize)>>);
+
+impl Places {
+    fn set(&mut self, index: usize, door: Door, place: usize) {
+        if self.0.len() <= index {
+            self.0.resize(index.saturating_add(1), None);
+        }
+        if let Some(origin) = self.0.get_mut(index) {
+            *origin = Some((door, place));
+        }
+    }
+
+    /// The item that `path` is in, if it is in `list` and comes from the input, and the path in the item.
+    fn find<'p>(&self, list: &str, path: &'p str) -> Option<(Door, usize, &'p str)> {
+        let (index, rest) = path.strip_prefix(list)?.strip_prefix('[')?.split_once(']')?;
+        let (door, place) = (*self.0.get(index.parse::<usize>().ok()?)?)?;
+        Some((door, place, rest))
+    }
 }
 
 impl Origins {
@@ -51,18 +77,39 @@ impl Origins {
 
     /// Records that the variable at `index` comes from that index in the input's list.
     pub fn set_variable(&mut self, index: usize, door: Door, place: usize) {
-        if self.env.len() <= index {
-            self.env.resize(index.saturating_add(1), None);
+        self.env.set(index, door, place);
+    }
+
+    /// Records that the mount at `index` of the container comes from that index in the input's list.
+    pub fn set_mount(&mut self, index: usize, door: Door, place: usize) {
+        self.mounts.set(index, door, place);
+    }
+
+    /// Records that the volume at `index` of the pod comes from that index in the input's list of mounts.
+    pub fn set_volume(&mut self, index: usize, door: Door, place: usize) {
+        self.volumes.set(index, door, place);
+    }
+
+    /// The input field for a path in the pod.
+    fn of_pod(&self, path: &str) -> Option<Origin> {
+        if let Some((door, place, _)) = self.volumes.find("volumes", path) {
+            return Some(Origin::Field(format!("{}.mounts.{place}.claim", door.root())));
         }
-        if let Some(origin) = self.env.get_mut(index) {
-            *origin = Some((door, place));
-        }
+        self.of(path.strip_prefix("containers[0].")?)
     }
 
     /// The input field for a path in the container: `input.source.spec.env.1.name` for `env[3].name`.
     fn of(&self, path: &str) -> Option<Origin> {
-        if let Some((index, rest)) = path.strip_prefix("env[").and_then(|rest| rest.split_once(']')) {
-            let (door, place) = (*self.env.get(index.parse::<usize>().ok()?)?)?;
+        if let Some((door, place, rest)) = self.mounts.find("volumeMounts", path) {
+            let field = match rest {
+                ".mountPath" => "path",
+                ".readOnly" => "readOnly",
+                _ => "claim",
+            };
+            return Some(Origin::Field(format!("{}.mounts.{place}.{field}", door.root())));
+        }
+        if path.starts_with("env[") {
+            let (door, place, rest) = self.env.find("env", path)?;
             return Some(Origin::Field(format!("{}.env.{place}{}", door.root(), dotted(rest))));
         }
         let inside =
@@ -94,6 +141,6 @@ pub(super) enum Origin {
 impl Draft {
     /// The input field for a path in the template of a group of tasks, if it was set there.
     pub(super) fn origin(&self, group: usize, path: &str) -> Option<Origin> {
-        self.origins.get(group)?.of(path.strip_prefix("spec.containers[0].")?)
+        self.origins.get(group)?.of_pod(path.strip_prefix("spec.")?)
     }
 }

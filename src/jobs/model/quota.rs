@@ -22,6 +22,17 @@ pub struct Usage {
     pub waiting: Demand,
     /// The number of jobs that have not started yet.
     pub waiting_jobs: i64,
+    /// The sizes of the storage claims.
+    pub storage: Storage,
+}
+
+/// The sizes of the storage claims of a project together, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Storage {
+    /// Those that have a volume.
+    pub bound: i64,
+    /// Those that wait for one.
+    pub waiting: i64,
 }
 
 #[derive(QueryableByName)]
@@ -38,10 +49,14 @@ struct Row {
     concurrent_jobs: Option<i32>,
     #[diesel(sql_type = Nullable<Integer>)]
     queued_jobs: Option<i32>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    storage_bytes: Option<i64>,
     #[diesel(sql_type = Array<BigInt>)]
     running: Vec<i64>,
     #[diesel(sql_type = Array<BigInt>)]
     waiting: Vec<i64>,
+    #[diesel(sql_type = Array<BigInt>)]
+    storage: Vec<i64>,
 }
 
 /// The usage of each of these projects.
@@ -52,7 +67,7 @@ pub async fn usages(conn: &mut AsyncPgConnection, projects: &[ProjectId]) -> Que
     // Sums of bigint are numeric; beyond what a bigint holds they are cut off.
     let rows: Vec<Row> = prepared(
         "SELECT asked.id AS project, quota.gpu, quota.cpu_millis, quota.memory_bytes, quota.concurrent_jobs, quota.queued_jobs,
-                used.running, used.waiting
+                quota.storage_bytes, used.running, used.waiting, claimed.storage
            FROM unnest($1) AS asked (id)
            LEFT JOIN project_quotas quota ON quota.project_id = asked.id
           CROSS JOIN LATERAL (
@@ -65,7 +80,12 @@ pub async fn usages(conn: &mut AsyncPgConnection, projects: &[ProjectId]) -> Que
                          least(coalesce(sum(memory_bytes) FILTER (WHERE phase <> 'RUNNING'), 0), 9223372036854775807)::bigint,
                          count(*) FILTER (WHERE phase <> 'RUNNING')] AS waiting
               FROM jobs WHERE project_id = asked.id AND phase IN ('SUBMITTED', 'QUEUED', 'RUNNING')
-          ) AS used",
+          ) AS used
+          CROSS JOIN LATERAL (
+            SELECT ARRAY[least(coalesce(sum(size_bytes) FILTER (WHERE capacity_bytes IS NOT NULL), 0), 9223372036854775807)::bigint,
+                         least(coalesce(sum(size_bytes) FILTER (WHERE capacity_bytes IS NULL), 0), 9223372036854775807)::bigint] AS storage
+              FROM storage_claims WHERE project_id = asked.id
+          ) AS claimed",
     )
     .bind::<Array<SqlUuid>, _>(projects)
     .load(conn)
@@ -81,11 +101,14 @@ fn amounts(of: &[i64]) -> (Demand, i64) {
 
 impl Row {
     fn usage(&self) -> Usage {
-        let Self { gpu, cpu_millis, memory_bytes, concurrent_jobs, queued_jobs, .. } = *self;
+        let Self { gpu, cpu_millis, memory_bytes, storage_bytes, concurrent_jobs, queued_jobs, .. } = *self;
         let (running, running_jobs) = amounts(&self.running);
         let (waiting, waiting_jobs) = amounts(&self.waiting);
-        let limits = Limits { gpu, cpu_millis, memory_bytes, concurrent_jobs, queued_jobs, ..Limits::default() };
-        Usage { limits, running, running_jobs, waiting, waiting_jobs }
+        let limits =
+            Limits { gpu, cpu_millis, memory_bytes, storage_bytes, concurrent_jobs, queued_jobs, ..Limits::default() };
+        let claimed = |index: usize| self.storage.get(index).copied().unwrap_or(0);
+        let storage = Storage { bound: claimed(0), waiting: claimed(1) };
+        Usage { limits, running, running_jobs, waiting, waiting_jobs, storage }
     }
 }
 
@@ -154,6 +177,7 @@ impl PersonRow {
         let (running, running_jobs) = amounts(&self.running);
         let (waiting, waiting_jobs) = amounts(&self.waiting);
         let limits = Limits { concurrent_jobs: self.jobs, queued_jobs: self.queued, ..Limits::default() };
-        OfPerson { user: self.person, usage: Usage { limits, running, running_jobs, waiting, waiting_jobs } }
+        let usage = Usage { limits, running, running_jobs, waiting, waiting_jobs, storage: Storage::default() };
+        OfPerson { user: self.person, usage }
     }
 }

@@ -26,6 +26,7 @@ use crate::ids::{ProjectId, ProjectKind};
 use crate::jobs::event::JobEvent;
 use crate::projects::model;
 use crate::projects::types::ProjectEvent;
+use crate::storage::types::Happened as PvcEvent;
 
 /// The state of a project after an event of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +41,8 @@ pub struct QuotaSubscription;
 
 #[Subscription]
 impl QuotaSubscription {
-    /// What a project uses of its limits: first the current state, and then the new state whenever jobs of the project
-    /// or its limits have changed. Changes in quick succession are combined.
+    /// What a project uses of its limits: first the current state, and then the new state whenever jobs of the project,
+    /// its storage claims or its limits have changed. Changes in quick succession are combined.
     ///
     /// Each item is complete, so there is nothing to resume: after a disconnect, subscribe again. The subscription ends
     /// with NOT_FOUND if you can no longer see the project, or if it was deleted.
@@ -68,8 +69,9 @@ async fn open(
     let topics = Topics::Project(project);
     let jobs = part::<Channel<JobEvent>>(ctx)?.line().join(&topics);
     let projects = part::<Channel<ProjectEvent>>(ctx)?.line().join(&topics);
+    let claims = part::<Channel<PvcEvent>>(ctx)?.line().join(&topics);
     let (_, scope) = find(ctx, project).await?;
-    let follower = Follower { project, scope, rights, db: ctx.db()?.clone(), jobs, projects };
+    let follower = Follower { project, scope, rights, db: ctx.db()?.clone(), jobs, projects, claims };
     parts::leave(ctx, follower.items().boxed(), part::<Audience<Moment>>(ctx)?.clone())?;
     Ok(stream::empty().boxed())
 }
@@ -81,11 +83,12 @@ struct Follower {
     db: Db,
     jobs: Member<JobEvent>,
     projects: Member<ProjectEvent>,
+    claims: Member<PvcEvent>,
 }
 
 impl Follower {
     fn items(self) -> impl Stream<Item = Result<Item<Caller, Moment>, ApiError>> + Send {
-        let Self { project, scope, mut rights, db, jobs, projects } = self;
+        let Self { project, scope, mut rights, db, jobs, projects, claims } = self;
         stream! {
             // Until the log was read for the first time there is no number.
             jobs.since().await;
@@ -104,6 +107,7 @@ impl Follower {
                         },
                         () = projects.heard() => gone(&db, project).await.err(),
                         () = jobs.heard() => None,
+                        () = claims.heard() => None,
                     };
                     if let Some(error) = ended {
                         yield Err(error);

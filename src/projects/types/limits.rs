@@ -71,6 +71,8 @@ pub struct ProjectDeletion {
     pub unfinished_jobs: i32,
     /// The number of config files, which are deleted with all their versions.
     pub config_files: i32,
+    /// The number of storage claims, which are deleted with everything in them if their storage classes delete volumes.
+    pub claims: i32,
     /// The Kubernetes namespace, which is deleted with everything in it.
     pub namespace: String,
 }
@@ -96,7 +98,7 @@ impl LimitsUnderProject {
 
     /// What would be deleted together with the project.
     async fn deletion_preview(&self, ctx: &Context<'_>) -> ApiResult<ProjectDeletion> {
-        let Deletion { jobs, config_files, namespace } =
+        let Deletion { jobs, config_files, claims, namespace } =
             ctx.read::<DeletionOfProject>(self.0).await.graphql(ctx)?.unwrap_or_default();
         let number = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
         let unfinished: i64 = jobs.iter().filter(|(phase, _)| !phase.is_terminal()).map(|(_, count)| count).sum();
@@ -104,6 +106,7 @@ impl LimitsUnderProject {
             jobs: jobs.into_iter().map(|(phase, count)| JobPhaseCount { phase, count: number(count) }).collect(),
             unfinished_jobs: number(unfinished),
             config_files: number(config_files),
+            claims: number(claims),
             namespace,
         })
     }

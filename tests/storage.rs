@@ -1,0 +1,167 @@
+//! Storage claims in a cluster: created, followed, made larger, mounted by a job, deleted, although the server is killed in
+//! between.
+//!
+//! The same story runs against the embedded cluster and against a real etcd and kube-apiserver.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::api::{DeleteParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::support::dev::Dev;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const PVC: &str = "query($id: ID!) { pvc(id: $id) { name phase reason message size capacity storageClass managed resize { state message }
+    volumeName mounts { readOnly job { id } } } }";
+
+async fn client(dev: &Dev) -> Client {
+    let kubeconfig = Kubeconfig::read_from(dev.ready["kubeconfig"].as_str().unwrap()).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    Client::try_from(config).unwrap()
+}
+
+/// Asks until the answer is as expected.
+async fn until(dev: &Dev, token: &str, (query, variables): (&str, Value), is_so: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    let waiting = async {
+        loop {
+            last = dev.ask(Some(token), query, variables.clone()).await["data"].take();
+            if is_so(&last) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, waiting).await.is_ok();
+    assert!(in_time, "{last}\n{}", dev.log());
+    last
+}
+
+async fn ask(dev: &Dev, token: &str, query: &str, variables: Value) -> Value {
+    let mut answer = dev.ask(Some(token), query, variables).await;
+    assert!(answer["errors"].is_null(), "{answer}");
+    answer["data"].take()
+}
+
+async fn story(cluster: &str) {
+    let Some(mut dev) = Dev::start("storage", cluster).await else { return };
+    let token = dev.log_in("admin").await;
+    let project = dev.project(&token, "detection").await;
+    let namespace = project.replace("project_", "proj-");
+
+    // What the cluster can do.
+    let classes = "{ storageClasses { name isDefault allowsExpansion waitsForFirstConsumer deletesVolumes } }";
+    let classes = ask(&dev, &token, classes, json!({})).await;
+    assert_eq!(
+        classes["storageClasses"],
+        json!([{ "name": "standard", "isDefault": true, "allowsExpansion": true, "waitsForFirstConsumer": false, "deletesVolumes": true }])
+    );
+    let create = "mutation($i: CreatePvcInput!) { createPvc(input: $i) { pvc { id } } }";
+    let unknown = json!({ "i": { "projectId": project, "name": "x", "size": "1Gi", "storageClass": "fast" } });
+    let refused = dev.ask(Some(&token), create, unknown).await;
+    assert_eq!(refused["errors"][0]["message"], "the cluster has no storage class \"fast\"; it has standard");
+
+    // It is created although the server is killed right after it has answered, and told in a feed.
+    let cursor = ask(&dev, &token, "{ eventCursor }", json!({})).await["eventCursor"].clone();
+    let made = ask(&dev, &token, create, json!({ "i": { "projectId": project, "name": "data", "size": "1Gi" } })).await;
+    let id = made["createPvc"]["pvc"]["id"].clone();
+    dev.kill().await;
+    dev.start_again().await;
+    let token = dev.log_in("admin").await;
+    let bound = until(&dev, &token, (PVC, json!({ "id": id })), |data| data["pvc"]["phase"] == "BOUND").await;
+    assert_eq!((&bound["pvc"]["capacity"], &bound["pvc"]["storageClass"]), (&json!("1Gi"), &json!("standard")));
+    let kube = client(&dev).await;
+    let claims = Api::<PersistentVolumeClaim>::namespaced(kube.clone(), &namespace);
+    let object = claims.get("data").await.unwrap();
+    assert_eq!(object.labels().get("platform.pvc-id"), Some(&id.as_str().unwrap().to_owned()));
+    let subscribe = "subscription($id: ID!, $after: FeedCursor) { pvcEvents(filter: { pvcIds: [$id] }, after: $after) { kind previousPhase phase } }";
+    let mut feed = dev.subscribe(&token, subscribe, json!({ "id": id, "after": cursor })).await;
+    let mut kinds = Vec::new();
+    while kinds.last().map(String::as_str) != Some("PHASE_CHANGED BOUND") {
+        let event = feed.next().await.unwrap()["data"]["pvcEvents"].clone();
+        kinds.push(format!("{} {}", event["kind"].as_str().unwrap(), event["phase"].as_str().unwrap()));
+    }
+    assert_eq!(kinds.first().map(String::as_str), Some("CREATED SUBMITTED"), "{kinds:?}");
+
+    // It becomes larger.
+    let resize = "mutation($id: ID!) { resizePvc(input: { id: $id, size: \"2Gi\" }) { pvc { size } } }";
+    ask(&dev, &token, resize, json!({ "id": id })).await;
+    let grown = until(&dev, &token, (PVC, json!({ "id": id })), |data| data["pvc"]["capacity"] == "2Gi").await;
+    assert_eq!(grown["pvc"]["resize"], Value::Null, "{grown}");
+
+    // A job mounts it, which is shown, and keeps it.
+    let submit = "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id } } }";
+    let spec = json!({ "image": "sim/sleep:600", "mounts": [{ "claim": id, "path": "/data", "readOnly": true }] });
+    let input = json!({ "i": { "projectId": project, "source": { "spec": spec } } });
+    let job = ask(&dev, &token, submit, input).await["submitJob"]["job"]["id"].clone();
+    let mounted =
+        until(&dev, &token, (PVC, json!({ "id": id })), |data| data["pvc"]["mounts"][0]["job"]["id"] == job).await;
+    assert_eq!(mounted["pvc"]["mounts"][0]["readOnly"], true);
+    let delete = "mutation($id: ID!) { deletePvc(input: { id: $id, confirmName: \"data\" }) { pvcId } }";
+    let kept = dev.ask(Some(&token), delete, json!({ "id": id })).await;
+    assert!(kept["errors"][0]["message"].as_str().unwrap().starts_with("pods mount the claim: "), "{kept}");
+    ask(&dev, &token, "mutation($id: ID!) { cancelJob(input: { id: $id }) { job { id } } }", json!({ "id": job }))
+        .await;
+    let phase = "query($id: ID!) { job(id: $id) { phase } }";
+    until(&dev, &token, (phase, json!({ "id": job })), |data| data["job"]["phase"] == "CANCELLED").await;
+    until(&dev, &token, (PVC, json!({ "id": id })), |data| data["pvc"]["mounts"] == json!([])).await;
+
+    // It goes although the server is killed.
+    ask(&dev, &token, delete, json!({ "id": id })).await;
+    dev.kill().await;
+    dev.start_again().await;
+    let token = dev.log_in("admin").await;
+    until(&dev, &token, (PVC, json!({ "id": id })), |data| data["pvc"].is_null()).await;
+    let kube = client(&dev).await;
+    let claims = Api::<PersistentVolumeClaim>::namespaced(kube, &namespace);
+    assert!(claims.get_opt("data").await.unwrap().is_none());
+
+    // What somebody creates with kubectl is shown, and not taken for the platform's.
+    let by_hand: PersistentVolumeClaim = serde_json::from_value(json!({
+        "metadata": { "name": "by-hand" },
+        "spec": { "accessModes": ["ReadWriteMany"], "resources": { "requests": { "storage": "3Gi" } } },
+    }))
+    .unwrap();
+    claims.create(&PostParams::default(), &by_hand).await.unwrap();
+    let list = "query($id: ID!) { project(id: $id) { claims { nodes { name managed accessMode size phase } } quota { resource used } } }";
+    let listed = |data: &Value| data["project"]["claims"]["nodes"][0]["phase"] == "BOUND";
+    let found = until(&dev, &token, (list, json!({ "id": project })), listed).await;
+    assert_eq!(
+        found["project"]["claims"]["nodes"],
+        json!([{ "name": "by-hand", "managed": false, "accessMode": "READ_WRITE_MANY", "size": "3Gi", "phase": "BOUND" }])
+    );
+    let quota = found["project"]["quota"].as_array().unwrap();
+    assert!(quota.contains(&json!({ "resource": "STORAGE", "used": "3Gi" })), "{quota:?}");
+    let taken =
+        ask(&dev, &token, create, json!({ "i": { "projectId": project, "name": "mine", "size": "1Gi" } })).await;
+    let mine = taken["createPvc"]["pvc"]["id"].clone();
+    until(&dev, &token, (PVC, json!({ "id": mine })), |data| data["pvc"]["phase"] == "BOUND").await;
+    for name in ["by-hand", "mine"] {
+        claims.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+    let only = |data: &Value| data["project"]["claims"]["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1);
+    until(&dev, &token, (list, json!({ "id": project })), only).await;
+    let lost = until(&dev, &token, (PVC, json!({ "id": mine })), |data| data["pvc"]["phase"] == "LOST").await;
+    assert_eq!(lost["pvc"]["message"], "Somebody deleted the claim in the cluster, and what was in it.");
+
+    // A drive is in a namespace of its own.
+    let drive =
+        ask(&dev, &token, "mutation { initializeUserStorage(input: {}) { pvc { id namespace } } }", json!({})).await;
+    let drive = &drive["initializeUserStorage"]["pvc"];
+    assert!(drive["namespace"].as_str().unwrap().starts_with("user-"));
+    until(&dev, &token, (PVC, json!({ "id": drive["id"] })), |data| data["pvc"]["phase"] == "BOUND").await;
+    dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_is_created_grows_is_mounted_and_goes() {
+    story("embedded").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_is_created_grows_is_mounted_and_goes_in_a_real_cluster() {
+    story("real").await;
+}
