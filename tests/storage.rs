@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::api::{DeleteParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
@@ -164,4 +164,103 @@ async fn a_claim_is_created_grows_is_mounted_and_goes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_is_created_grows_is_mounted_and_goes_in_a_real_cluster() {
     story("real").await;
+}
+
+/// The storage of a group, shown in a project.
+async fn sharing(cluster: &str) {
+    let Some(dev) = Dev::start("storage sharing", cluster).await else { return };
+    let (token, kube) = (dev.log_in("admin").await, client(&dev).await);
+    let project = dev.project(&token, "detection").await;
+    let namespace = project.replace("project_", "proj-");
+    let groups = "{ groups(filter: { names: [\"vision\"] }) { nodes { id } } }";
+    let group = ask(&dev, &token, groups, json!({})).await["groups"]["nodes"][0]["id"].clone();
+    let home = group.as_str().unwrap().replace("group_", "group-");
+
+    // A volume for one node cannot be shared, and the answer says what to do instead.
+    let create = "mutation($i: CreatePvcInput!) { createPvc(input: $i) { pvc { id } } }";
+    let made = ask(&dev, &token, create, json!({ "i": { "groupId": group, "name": "scratch", "size": "1Gi" } })).await;
+    let scratch = made["createPvc"]["pvc"]["id"].clone();
+    until(&dev, &token, (PVC, json!({ "id": scratch })), |data| data["pvc"]["phase"] == "BOUND").await;
+    let bind = "mutation($i: BindPvcInput!) { bindPvc(input: $i) { pvc { id name readOnly sharedFrom { name } } } }";
+    let refused = dev.ask(Some(&token), bind, json!({ "i": { "id": scratch, "projectId": project } })).await;
+    assert_eq!(
+        refused["errors"][0]["message"],
+        "the claim scratch cannot be shared: its access mode is READ_WRITE_ONCE: pods on a single node can mount it; create a claim in the project and copy the data"
+    );
+
+    // One of NFS can.
+    let volume = json!({
+        "metadata": { "name": "files" },
+        "spec": {
+            "accessModes": ["ReadWriteMany"], "capacity": { "storage": "5Gi" }, "storageClassName": "", "mountOptions": ["hard"],
+            "nfs": { "server": "files.example.com", "path": "/export/sets" },
+            "claimRef": { "namespace": home, "name": "sets" },
+        },
+    });
+    let volumes = Api::<PersistentVolume>::all(kube.clone());
+    volumes.create(&PostParams::default(), &serde_json::from_value(volume).unwrap()).await.unwrap();
+    let claims = Api::<PersistentVolumeClaim>::namespaced(kube.clone(), &home);
+    let claim = json!({
+        "metadata": { "name": "sets" },
+        "spec": { "accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": "files", "resources": { "requests": { "storage": "5Gi" } } },
+    });
+    claims.create(&PostParams::default(), &serde_json::from_value(claim).unwrap()).await.unwrap();
+    let list = "query($id: ID!) { group(id: $id) { claims(filter: { search: \"sets\" }) { nodes { id phase } } } }";
+    let bound = |data: &Value| data["group"]["claims"]["nodes"][0]["phase"] == "BOUND";
+    let found = until(&dev, &token, (list, json!({ "id": group })), bound).await;
+    let source = found["group"]["claims"]["nodes"][0]["id"].clone();
+    let shared =
+        ask(&dev, &token, bind, json!({ "i": { "id": source, "projectId": project, "name": "our-sets" } })).await;
+    let share = shared["bindPvc"]["pvc"]["id"].clone();
+    assert_eq!(shared["bindPvc"]["pvc"]["sharedFrom"]["name"], "sets");
+    until(&dev, &token, (PVC, json!({ "id": share })), |data| data["pvc"]["phase"] == "BOUND").await;
+    let name = share.as_str().unwrap().replace("pvc_", "share-");
+    let spec = serde_json::to_value(volumes.get(&name).await.unwrap()).unwrap()["spec"].take();
+    assert_eq!(spec["nfs"], json!({ "server": "files.example.com", "path": "/export/sets", "readOnly": true }));
+    assert_eq!((&spec["persistentVolumeReclaimPolicy"], &spec["mountOptions"]), (&json!("Retain"), &json!(["hard"])));
+    assert!(claims.get("sets").await.unwrap().finalizers().contains(&"platform/shared".to_owned()));
+
+    // A job mounts it read-only, and nothing else; its source is kept.
+    let preview = "query($i: SubmitJobInput!) { previewJob(input: $i) { verdicts { problems { field message } } } }";
+    let mounting = |read_only: bool| {
+        json!({ "i": { "projectId": project, "source": { "spec": {
+        "image": "sim/sleep:600", "mounts": [{ "claim": "our-sets", "path": "/sets", "readOnly": read_only }],
+    } } } })
+    };
+    let told = ask(&dev, &token, preview, mounting(false)).await.to_string();
+    assert!(told.contains("which you may only read; set readOnly to true"), "{told}");
+    assert!(!ask(&dev, &token, preview, mounting(true)).await.to_string().contains("message"));
+    let delete = "mutation($id: ID!, $name: String!) { deletePvc(input: { id: $id, confirmName: $name, force: true }) { pvcId } }";
+    let kept = dev.ask(Some(&token), delete, json!({ "id": source, "name": "sets" })).await;
+    assert!(kept["errors"][0]["message"].as_str().unwrap().starts_with("the claim is shared with projects"), "{kept}");
+    let wrong = dev.ask(Some(&token), delete, json!({ "id": share, "name": "our-sets" })).await;
+    assert!(wrong["errors"][0]["message"].as_str().unwrap().contains("unbindPvc removes it"), "{wrong}");
+
+    // Unbound, everything of the share goes, and the source stays.
+    ask(&dev, &token, "mutation($id: ID!) { unbindPvc(input: { id: $id }) { pvcId } }", json!({ "id": share })).await;
+    until(&dev, &token, (PVC, json!({ "id": share })), |data| data["pvc"].is_null()).await;
+    let gone = async {
+        while volumes.get_opt(&name).await.unwrap().is_some()
+            || claims.get("sets").await.unwrap().finalizers().contains(&"platform/shared".to_owned())
+        {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, gone).await.is_ok(), "{}", dev.log());
+    let project_claims = Api::<PersistentVolumeClaim>::namespaced(kube, &namespace);
+    assert!(project_claims.get_opt("our-sets").await.unwrap().is_none());
+    assert_eq!(volumes.get("files").await.unwrap().status.unwrap().phase.as_deref(), Some("Bound"));
+    ask(&dev, &token, delete, json!({ "id": source, "name": "sets" })).await;
+    until(&dev, &token, (PVC, json!({ "id": source })), |data| data["pvc"].is_null()).await;
+    dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_storage_of_a_group_is_shown_in_a_project() {
+    sharing("embedded").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_storage_of_a_group_is_shown_in_a_project_of_a_real_cluster() {
+    sharing("real").await;
 }

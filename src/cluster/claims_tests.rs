@@ -43,7 +43,17 @@ fn a_resize_is_told_by_both_spellings_of_its_status_or_by_conditions() {
         resized(json!(null), condition("FileSystemResizePending", "waiting for a pod")),
         resized(json!(null), json!([{ "type": "Resizing", "status": "False" }])),
     ];
-    insta::assert_snapshot!(table.join("\n"), @"");
+    insta::assert_snapshot!(table.join("\n"), @r#"
+    Some(InProgress)
+    Some(WaitingForMount)
+    Some(InProgress)
+    Some(Failed("too large"))
+    Some(Failed("the storage driver cannot make the volume as large"))
+    Some(Failed("no room"))
+    Some(InProgress)
+    Some(WaitingForMount)
+    None
+    "#);
 }
 
 #[test]

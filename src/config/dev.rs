@@ -10,7 +10,7 @@ use super::{
     BcryptCost, ClusterConfig, Config, ConfigError, DatabaseConfig, DatabaseUrl, HttpConfig, JwtKeys, OidcConfig,
     OidcSettings,
     limits::LimitSettings,
-    settings::{AuthSettings, EventSettings, GpuSettings, HttpSettings, LogSettings},
+    settings::{AuthSettings, EventSettings, GpuSettings, HttpSettings, LogSettings, StorageSettings},
     values::between,
 };
 
@@ -45,6 +45,9 @@ pub struct DevSettings {
     /// Which resources are GPUs.
     #[command(flatten)]
     pub gpus: GpuSettings,
+    /// What new storage claims are like.
+    #[command(flatten)]
+    pub storage: StorageSettings,
     /// The event log.
     #[command(flatten)]
     pub events: EventSettings,
@@ -135,7 +138,7 @@ impl Config {
             http,
             auth: settings.auth.config(jwt_keys),
             oidc,
-            cluster: ClusterConfig::for_dev(kubeconfig, &settings.gpus),
+            cluster: ClusterConfig::for_dev(kubeconfig, &settings.gpus, &settings.storage),
             events: settings.events.config(),
             audit: settings.events.audit(),
             limits: settings.limits.config(),

@@ -246,6 +246,15 @@ pub struct ClusterSettings {
     /// See [`GpuSettings`].
     #[command(flatten)]
     pub gpus: GpuSettings,
+    /// See [`StorageSettings`].
+    #[command(flatten)]
+    pub storage: StorageSettings,
+}
+
+/// What new storage claims are like, and which can be shared.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct StorageSettings {
     /// Storage class of claims that name none; by default the cluster's own default class
     #[arg(long, env = "DEFAULT_STORAGE_CLASS", value_name = "NAME", value_parser = object_name)]
     pub default_storage_class: Option<String>,
@@ -255,6 +264,16 @@ pub struct ClusterSettings {
     /// Storage drivers (CSI), besides NFS, CephFS and Longhorn, whose volumes may be mounted in a second namespace
     #[arg(long, env = "STORAGE_SHARED_DRIVERS", default_value = "", value_name = "LIST", hide_default_value = true)]
     pub storage_shared_drivers: String,
+}
+
+impl StorageSettings {
+    pub(super) fn config(&self) -> StorageConfig {
+        StorageConfig {
+            default_class: self.default_storage_class.clone(),
+            drive_size: self.user_pv_size.clone(),
+            shared_drivers: listed(&self.storage_shared_drivers),
+        }
+    }
 }
 
 /// Which resources are GPUs.
@@ -291,11 +310,7 @@ impl ClusterSettings {
             kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
             scheduler_name: self.scheduler_name.clone(),
             gpu_resources: self.gpus.gpu_resources.clone(),
-            storage: StorageConfig {
-                default_class: self.default_storage_class.clone(),
-                drive_size: self.user_pv_size.clone(),
-                shared_drivers: listed(&self.storage_shared_drivers),
-            },
+            storage: self.storage.config(),
         }
     }
 }
@@ -307,16 +322,12 @@ fn listed(text: &str) -> Vec<String> {
 
 impl ClusterConfig {
     /// A development cluster, whose scheduler has the default name.
-    pub(super) fn for_dev(kubeconfig: PathBuf, gpus: &GpuSettings) -> Self {
+    pub(super) fn for_dev(kubeconfig: PathBuf, gpus: &GpuSettings, storage: &StorageSettings) -> Self {
         Self {
             kubeconfig: Some(kubeconfig),
             scheduler_name: SCHEDULER_NAME.to_owned(),
             gpu_resources: gpus.gpu_resources.clone(),
-            storage: StorageConfig {
-                default_class: None,
-                drive_size: USER_PV_SIZE.to_owned(),
-                shared_drivers: Vec::new(),
-            },
+            storage: storage.config(),
         }
     }
 }

@@ -154,7 +154,17 @@ fn the_cluster_s_events_become_sentences() {
         ("ProvisioningSucceeded", "done"),
     ];
     let lines = table.map(|(reason, message)| format!("{reason}: {}", said(reason, message).unwrap_or_default()));
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    WaitForFirstConsumer: The volume is created when the first pod that mounts it is placed on a node.
+    WaitForPodScheduled: The volume is created when the pod that mounts it is placed on a node.
+    ExternalProvisioning: Waiting for the storage driver to create the volume.
+    FailedBinding: No volume in the cluster fits, and the cluster has no default storage class.
+    ProvisioningFailed: The storage class does not exist: storageclass.storage.k8s.io "fast" not found
+    ProvisioningFailed: No node has the topology that the storage class requires: error generating accessibility requirements: no topology key found on node n1
+    ProvisioningFailed: The storage driver could not create the volume: rpc error: code = ResourceExhausted desc = not enough space
+    FailedBinding: The claim could not be bound to a volume: volume "v" already bound to a different claim
+    ProvisioningSucceeded:
+    "#);
 }
 
 #[test]

@@ -225,9 +225,9 @@ mod tests {
         Platform admins can do this.
         The user themselves and platform admins can do this.
         The user themselves, users who share a group with them, and platform admins can do this.
+        The user who created the object, managers and admins of its group, and platform admins can do this.
         The user whose drive it is, admins of the group, for a claim of a project also managers, and platform admins can do this.
         The user whose drive it is, admins of the group, members to whom the claim grants it, and platform admins can do this.
-        The user who created the object, managers and admins of its group, and platform admins can do this.
         ");
     }
 }

@@ -111,6 +111,17 @@ fn each_action_has_one_row() {
     resolveRequest   ! ? - ? - + + +
     viewNotification ! ? + ? + ? ? +
     markNotificationsRead ! ? + ? + ? ? +
+    viewPvc          ! ? + + + + + +
+    createPvc        ! ? + - + - + +
+    updatePvc        ! ? + - + - + +
+    resizePvc        ! ? + - + - + +
+    deletePvc        ! ? + - + - + +
+    forceDeletePvc   ! - - - - - - +
+    bindPvc          ! ? + - + - + +
+    unbindPvc        ! ? + - + - + +
+    setStoragePermissions ! ? + - + - + +
+    readPvc          ! ? + - + - + +
+    writePvc         ! ? + - + - + +
     viewAccess       ! ? ? - - - + +
     ");
 }

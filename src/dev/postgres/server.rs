@@ -51,7 +51,7 @@ const POLL: Duration = Duration::from_millis(10);
 const ATTEMPTS: u32 = 20;
 
 /// Settings for a single developer or a test run.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 14] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=300",
@@ -61,6 +61,8 @@ const SETTINGS: [&str; 13] = [
     "max_wal_senders=0",
     "max_wal_size=512MB",
     "jit=off",
+    // Statements are shown whole, however many columns they have.
+    "track_activity_query_size=16384",
     "timezone=UTC",
     "log_timezone=UTC",
     "log_min_messages=warning",

@@ -86,7 +86,12 @@ fn what_a_template_may_not_mount_is_told_with_its_path() {
         { "name": "c", "persistentVolumeClaim": { "claimName": "sets" } },
         { "name": "d", "persistentVolumeClaim": { "claimName": "old" } },
     ]));
-    insta::assert_snapshot!(told(&mut draft), @"");
+    insta::assert_snapshot!(told(&mut draft), @r#"
+    BAD_USER_INPUT input.source.commitId: tasks[0].spec.volumes[0] names the claim "nothing", which the project does not have
+    BAD_USER_INPUT input.source.commitId: tasks[0].spec.volumes[1] names the claim "secret", to which you have no access; its keepers can grant it
+    BAD_USER_INPUT input.source.commitId: tasks[0].spec.volumes[2] names the claim "sets", which you may only read; set readOnly to true
+    BAD_USER_INPUT input.source.commitId: tasks[0].spec.volumes[3] names the claim "old", which is being deleted
+    "#);
 }
 
 #[test]
@@ -99,12 +104,17 @@ fn an_override_names_a_claim_by_its_name_or_its_id_and_a_problem_is_told_at_its_
     assert_eq!(named(&draft), BTreeSet::from(["data".to_owned(), "sets".to_owned()]));
     let (mut draft, _) =
         overridden(&[("nothing", "/a", false), ("secret", "/b", true), ("sets", "/c", false), ("old", "/d", false)]);
-    insta::assert_snapshot!(told(&mut draft), @"");
+    insta::assert_snapshot!(told(&mut draft), @r#"
+    NOT_FOUND input.overrides.mounts.0.claim: storage claim "nothing" not found
+    FORBIDDEN input.overrides.mounts.1.claim: mounts.1.claim names the claim "secret", to which you have no access; its keepers can grant it
+    FORBIDDEN input.overrides.mounts.2.readOnly: mounts.2.claim names the claim "sets", which you may only read; set readOnly to true
+    CONFLICT input.overrides.mounts.3.claim: mounts.3.claim names the claim "old", which is being deleted
+    "#);
 }
 
 #[test]
 fn a_mount_inside_another_one_is_refused() {
     let (_, problems) =
         overridden(&[("data", "/data", false), ("sets", "/data/sets/", true), ("sets", "/database", true)]);
-    insta::assert_snapshot!(problems, @"");
+    insta::assert_snapshot!(problems, @r#"BAD_USER_INPUT input.overrides.mounts.1.path: path was "/data/sets/", which is inside "/data", where another volume is mounted"#);
 }
