@@ -85,6 +85,8 @@ pub struct AuthConfig {
     pub access_token_life: Duration,
     /// The lifetime of an unused refresh token.
     pub refresh_token_life: Duration,
+    /// The longest that an API token can be valid.
+    pub api_token_life: Duration,
     /// Whether WebSockets and event streams end when their access token expires, and not with their session only.
     pub sockets_end_with_token: bool,
     /// Whether `login` also stores the session in a cookie.

@@ -86,7 +86,7 @@ impl UserMemberships {
     /// The conditions that the memberships meet.
     pub fn conditions(&self) -> Vec<Condition<group_members::table>> {
         let mut conditions: Vec<Condition<group_members::table>> = Vec::new();
-        if let Visible::Groups(groups) = &self.visible {
+        if let Visible::Groups { groups, .. } = &self.visible {
             conditions.push(Box::new(group_members::group_id.eq_any(groups.clone())));
         }
         if let Some(roles) = &self.selected.roles {
@@ -127,7 +127,7 @@ pub struct Selection {
 
 fn selected<'a>(visible: &Visible, selection: &'a Selection) -> groups::BoxedQuery<'a, Pg> {
     let mut query = groups::table.into_boxed();
-    if let Visible::Groups(visible) = visible {
+    if let Visible::Groups { groups: visible, .. } = visible {
         query = query.filter(groups::id.eq_any(visible.clone()));
     }
     if let Some(names) = &selection.names {

@@ -23,6 +23,7 @@ use crate::graphql::written::{Name, Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::GroupId;
 use crate::projects::loader::ProjectsOfGroup;
+use crate::projects::model::Selection;
 use crate::projects::types::Project;
 use crate::projects::types::filter::{ProjectFilter, ProjectOrder, selection};
 use crate::users::types::User;
@@ -143,7 +144,8 @@ impl Group {
         #[graphql(desc = "Which projects to return; all of the group by default.")] filter: Option<ProjectFilter>,
         #[graphql(desc = "The order of the list; by name by default.")] order_by: Option<ProjectOrder>,
     ) -> ApiResult<Connection<Project>> {
-        let (args, selection) = (PageArgs { first, after, last, before }, selection(filter, order_by).graphql(ctx)?);
+        let args = PageArgs { first, after, last, before };
+        let selection = Selection { only: ctx.only_project(), ..selection(filter, order_by).graphql(ctx)? };
         edges::list::<ProjectsOfGroup, _>(ctx, self.0.id, selection, args).await.graphql(ctx)
     }
 }
@@ -259,6 +261,7 @@ async fn members(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Connection<
 async fn projects(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Connection<Project>>> {
     let given = ctx.field().arguments().ok()?;
     let selection = selection(argument(&given, "filter")?, argument(&given, "orderBy")?).ok()?;
+    let selection = Selection { only: ctx.only_project(), ..selection };
     let args = PageArgs::among(&given)?;
     each(groups, |group| edges::list::<ProjectsOfGroup, _>(ctx, group.0.id, selection.clone(), args.clone())).await
 }

@@ -95,7 +95,7 @@ impl View {
     pub async fn open(ctx: &Context<'_>, filter: JobEventFilter) -> Result<Self, ApiErrors> {
         let filter = filter.selected(ctx.caller().principal()?.user)?;
         let named = named(ctx, &filter).await?;
-        Ok(Self { filter, named, visible: Visible::Groups(Vec::new()) })
+        Ok(Self { filter, named, visible: Visible::NOTHING })
     }
 }
 
@@ -118,7 +118,8 @@ impl Feed for View {
             (None, Some(project), ..) => Topics::Project(*project),
             (None, None, Some(submitter), ..) => Topics::Person(*submitter),
             (None, None, None, Some(group), _) => Topics::Groups(vec![*group]),
-            (None, None, None, None, Visible::Groups(groups)) => Topics::Groups(groups.clone()),
+            (None, None, None, None, Visible::Groups { project: Some(project), .. }) => Topics::Project(*project),
+            (None, None, None, None, Visible::Groups { groups, project: None }) => Topics::Groups(groups.clone()),
             (None, None, None, None, Visible::Everything) => Topics::Everything,
         }
     }
@@ -129,7 +130,7 @@ impl Feed for View {
             let phase_before = event.previous_phase;
             phases.contains(&event.phase) || phase_before.is_some_and(|phase| phases.contains(&phase))
         };
-        about.group.is_some_and(|group| self.visible.includes(group))
+        self.visible.includes(about.group, about.project)
             && job_ids.as_ref().is_none_or(|jobs| jobs.iter().any(|job| job.uuid() == about.subject))
             && phases.as_ref().is_none_or(concerns)
             && criteria.include(about, event.job.as_ref())
@@ -155,7 +156,7 @@ async fn named(ctx: &Context<'_>, filter: &Selected) -> Result<Box<[(Action, Sco
         let not_found = || ApiError::not_found("config file", file).at("filter.configFileId");
         let project = ctx.read::<ConfigFilesById>(file).await?.ok_or_else(not_found)?.project_id;
         let group = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?.group_id;
-        named.push((Action::ViewConfigFile, Scope::within(group, file), "filter.configFileId"));
+        named.push((Action::ViewConfigFile, Scope::within(group, file).in_project(project), "filter.configFileId"));
     }
     let jobs = filter.job_ids.as_deref().unwrap_or_default();
     // All are read with the first.
@@ -163,8 +164,8 @@ async fn named(ctx: &Context<'_>, filter: &Selected) -> Result<Box<[(Action, Sco
         ctx.foresee::<BriefById>(*job)?;
     }
     for job in jobs {
-        let group = query::group_of(ctx, *job).await.map_err(|error| error.at("filter.jobIds"))?;
-        named.push((Action::ViewJob, Scope::within(group, *job), "filter.jobIds"));
+        let scope = query::scope_of(ctx, *job).await.map_err(|error| error.at("filter.jobIds"))?;
+        named.push((Action::ViewJob, scope, "filter.jobIds"));
     }
     Ok(named.into())
 }
@@ -200,9 +201,19 @@ mod tests {
     fn another_group_s_events_are_never_shown() {
         let event = event();
         let group = event.about.group.unwrap();
-        assert!(!view(Visible::Groups(vec![GroupId::generate()]), Selected::default()).shows(&event));
-        assert!(view(Visible::Groups(vec![group]), Selected::default()).shows(&event));
+        assert!(!view(Visible::of_groups(vec![GroupId::generate()]), Selected::default()).shows(&event));
+        assert!(view(Visible::of_groups(vec![group]), Selected::default()).shows(&event));
         assert!(view(Visible::Everything, Selected::default()).shows(&event));
+    }
+
+    #[test]
+    fn a_token_for_another_project_of_the_group_is_shown_nothing() {
+        let event = event();
+        let shows = |project| {
+            let visible = Visible::Groups { groups: vec![event.about.group.unwrap()], project: Some(project) };
+            view(visible, Selected::default()).shows(&event)
+        };
+        assert!(shows(event.about.project.unwrap()) && !shows(ProjectId::generate()));
     }
 
     #[test]

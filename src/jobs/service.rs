@@ -75,7 +75,7 @@ impl Submitter {
         let mut conn = self.db.connection().await?;
         let found = model::find(&mut conn, id).await?;
         let (job, group) = found.ok_or_else(|| ApiError::not_found("job", id).at("input.id"))?;
-        let scope = Scope::within(group, job.id).by(job.submitted_by);
+        let scope = Scope::within(group, job.id).in_project(job.project_id).by(job.submitted_by);
         let permit = policy::check(caller, Action::CancelJob, scope).map_err(|error| error.at("input.id"))?;
         drop(conn);
         let change = Change::new(&self.db, permit, origin);

@@ -215,7 +215,10 @@ pub struct Selection {
 
 fn selected<'a>(visible: &Visible, viewer: UserId, selection: &Selection) -> requests::BoxedQuery<'a, Pg> {
     let mut query = requests::table.into_boxed();
-    if let Visible::Groups(groups) = visible {
+    if let Visible::Groups { groups, project } = visible {
+        if let Some(project) = *project {
+            query = query.filter(requests::project_id.eq(project));
+        }
         let theirs: Condition<requests::table> = Box::new(
             requests::author_id.eq(viewer).or(requests::group_id.eq_any(groups.clone()).is_not_distinct_from(true)),
         );

@@ -123,7 +123,7 @@ async fn open(ctx: &Context<'_>, input: OpenRequestInput) -> Result<Request, Api
         updated_at: at,
     };
     let message = message(request.id, author, text, None, at);
-    let change = ctx.change(Action::OpenRequest, Scope::PLATFORM)?;
+    let change = ctx.change(Action::OpenRequest, Scope::PLATFORM.in_project(project_id))?;
     change
         .commit(async |writes| {
             model::open(writes, &request, &message).await?;

@@ -41,7 +41,7 @@ impl Written for Request {}
 
 /// The request, for the policy.
 pub fn scope(request: &model::Request) -> Scope {
-    Scope::of_group_or_none(request.group_id, request.id).by(request.author_id)
+    Scope::of_group_or_none(request.group_id, request.id).in_project(request.project_id).by(request.author_id)
 }
 
 /// A request of a user to those who are responsible for the platform, a group or a project. Only they and its author can see

@@ -1,6 +1,7 @@
 //! Login and logout. What is changed of accounts is in the modules.
 
 pub mod accounts;
+pub mod api_tokens;
 pub mod passwords;
 pub mod registration;
 pub mod sessions;
@@ -166,7 +167,7 @@ async fn logout(ctx: &Context<'_>) -> Result<LogoutPayload, ApiErrors> {
     }
     let caller = ctx.caller();
     let principal = caller.principal()?;
-    let session = principal.session;
+    let session = principal.session()?;
     ctx.change(Action::Logout, Scope::owned(principal.user, session))?
         .commit(async |writes| {
             model::end(writes.conn(), session).await?;

@@ -1,5 +1,6 @@
 //! Users as GraphQL types.
 
+pub mod api_tokens;
 pub mod sessions;
 pub mod settings;
 
@@ -9,9 +10,10 @@ use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
+use self::api_tokens::ApiToken;
 use self::sessions::Session;
 use self::settings::UserSettings;
-use super::loader::{SessionsOfUser, SettingsOfUser, UsersById};
+use super::loader::{ApiTokensOfUser, SessionsOfUser, SettingsOfUser, UsersById};
 use super::model;
 use crate::auth::SessionTokens;
 use crate::auth::acting::PolicyExt;
@@ -126,7 +128,7 @@ impl User {
     }
 
     /// The user's active sessions, the newest login first. Only visible to the user and to platform admins, null for
-    /// others.
+    /// others and for requests with an API token.
     #[graphql(directive = connection_size::apply())]
     async fn sessions(
         &self,
@@ -141,6 +143,24 @@ impl User {
         }
         let args = PageArgs { first, after, last, before };
         edges::list::<SessionsOfUser, _>(ctx, self.0.id, (), args).await.map(Some).graphql(ctx)
+    }
+
+    /// The user's valid API tokens, the newest first. Only visible to the user and to platform admins, null for others and for
+    /// requests with an API token.
+    #[graphql(directive = connection_size::apply())]
+    async fn api_tokens(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the tokens that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the tokens that come before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Option<Connection<ApiToken>>> {
+        if !self.viewer_can(ctx, Action::ViewApiToken) {
+            return Ok(None);
+        }
+        let args = PageArgs { first, after, last, before };
+        edges::list::<ApiTokensOfUser, _>(ctx, self.0.id, (), args).await.map(Some).graphql(ctx)
     }
 
     /// The user's settings. Only visible to the user and to platform admins, null for others.

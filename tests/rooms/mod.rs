@@ -5,6 +5,7 @@
 
 mod access;
 mod accounts;
+mod api_tokens;
 mod audit;
 mod changes;
 mod configs;
@@ -40,6 +41,7 @@ use platform::auth::principal::Caller;
 use platform::auth::scope::{Scope, ScopeRecorder};
 use platform::config::{DatabaseUrl, LoginRates};
 use platform::db::Db;
+use platform::error::{ApiError, ApiErrors};
 use platform::graphql::feed::{Left, Operation, Running};
 use platform::graphql::likeness::Outline;
 use platform::graphql::limits::{CallerLimits, CostTable, Document, NotChosen, Prepared};
@@ -71,7 +73,10 @@ impl World {
     }
 
     pub async fn with_access_token_life(access_token_life: Duration) -> Self {
-        let url = database::demo().await;
+        Self::over(database::demo().await, access_token_life).await
+    }
+
+    async fn over(url: DatabaseUrl, access_token_life: Duration) -> Self {
         let tasks = Tasks::default();
         let app = app::answering(url.clone(), &tasks, |config| {
             config.auth.access_token_life = access_token_life;
@@ -101,12 +106,15 @@ impl World {
         (token("accessToken"), token("refreshToken"))
     }
 
-    /// Somebody of the demo tenant, logged in; `anonymous` is nobody.
+    /// Somebody of the demo tenant, logged in, or whoever an API token belongs to; `anonymous` is nobody.
     pub async fn caller(&self, username: &str) -> Caller {
         if username == "anonymous" {
             return Caller::Anonymous;
         }
-        let (token, _) = self.log_in(username).await;
+        let token = match username.starts_with("plat_") {
+            true => username.to_owned(),
+            false => self.log_in(username).await.0,
+        };
         self.authenticator.authenticate(Some(&format!("Bearer {token}"))).await.unwrap()
     }
 
@@ -125,7 +133,13 @@ impl World {
             Err(NotChosen::Unknown(message)) => panic!("{message}"),
         };
         let loaders = Arc::new(Loaders::new(self.db.lane()));
-        let variables = prepared.coerce(Variables::from_json(variables)).unwrap();
+        let variables = match prepared.coerce(Variables::from_json(variables)) {
+            Ok(variables) => variables,
+            Err(ApiErrors(invalid)) => {
+                let told = |error: &ApiError| json!({ "message": error.message, "extensions": { "code": error.code.as_str(), "field": error.field } });
+                return json!({ "errors": invalid.iter().map(told).collect::<Vec<_>>() });
+            }
+        };
         let mut request = Request::new(query).data(caller).data(Arc::new(CallerLimits::default()));
         request = request.data(HttpSettings::default().limits());
         request.set_parsed_query(prepared.executable(&variables));

@@ -42,6 +42,17 @@ pub async fn demo() -> DatabaseUrl {
     copy_of(name_of(template.await)).await
 }
 
+/// Another database of the test's own with what is in this one, which nobody is connected to any more.
+pub async fn another(template: &DatabaseUrl) -> DatabaseUrl {
+    copy_of(name_of(template)).await
+}
+
+/// Removes a database and ends all connections to it, for tests that need many.
+pub async fn remove(database: &DatabaseUrl) {
+    let statement = format!("DROP DATABASE {} WITH (FORCE)", name_of(database));
+    execute(&url("postgres").await, &statement).await.unwrap();
+}
+
 /// Runs statements on a database.
 pub async fn execute(url: &DatabaseUrl, statements: &str) -> Result<(), tokio_postgres::Error> {
     let (client, driver) = tokio_postgres::connect(url.expose(), tokio_postgres::NoTls).await?;

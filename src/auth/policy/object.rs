@@ -48,6 +48,7 @@ impl Action {
             | Self::CreatePasswordReset
             | Self::LinkIdentity
             | Self::ChangePassword
+            | Self::CreateApiToken
             | Self::LogoutEverywhere
             | Self::UpdateUserSettings => Kind::User,
             Self::ViewGroup
@@ -78,6 +79,8 @@ impl Action {
             Self::Logout
             | Self::ViewSession
             | Self::EndSession
+            | Self::ViewApiToken
+            | Self::RevokeApiToken
             | Self::ViewRequest
             | Self::ReplyToRequest
             | Self::ResolveRequest

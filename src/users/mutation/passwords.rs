@@ -146,7 +146,7 @@ fn personal(user: &model::User) -> Vec<String> {
 async fn change(ctx: &Context<'_>, input: ChangePasswordInput) -> Result<ChangePasswordPayload, ApiErrors> {
     let caller = ctx.caller();
     let principal = caller.principal()?;
-    let (me, session) = (principal.user, principal.session);
+    let (me, session) = (principal.user, principal.session()?);
     let change = ctx.change(Action::ChangePassword, Scope::person(me))?;
     let authenticator = authenticator(ctx)?;
     let address = ctx.data_opt::<ClientAddress>().copied();
