@@ -1,20 +1,43 @@
 //! Permissions: every root field as every kind of caller, and every field of every type, compared with the committed
 //! matrices. The test fails for a field without an operation here, so that new fields declare who can see them.
 
+mod other_ids;
+mod tokens;
+mod ways;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::time::Duration;
 
+use platform::config::DatabaseUrl;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::{World, sql};
+use crate::support::database;
+use tokens::login_of;
 
 /// Nobody, a stranger to the group, a member, the member who submitted the job, a manager of the group, an admin of the
-/// group, the platform admin.
-const ACTORS: [&str; 7] = ["anonymous", "ben", "eve", "ada", "maya", "gwen", "admin"];
+/// group, the platform admin; and some of them with an API token.
+const ACTORS: [&str; 15] = {
+    let [one, two, three, four, five, six, seven, eight] = tokens::TOKENS;
+    ["anonymous", "ben", "eve", "ada", "maya", "gwen", "admin", one, two, three, four, five, six, seven, eight]
+};
 
-/// The demo tenant, a member more and an admin of the group vision, and a job of Ada's that runs.
+/// The demo tenant, a member more and an admin of the group vision, a job of Ada's that runs, and API tokens. Each test that
+/// asks gets a copy.
 async fn tenant() -> World {
-    let world = World::new().await;
+    static TEMPLATE: OnceCell<DatabaseUrl> = OnceCell::const_new();
+    let template = TEMPLATE.get_or_init(|| async {
+        let url = database::demo().await;
+        sql(&url, &setup()).await;
+        url
+    });
+    let copy = database::another(template.await).await;
+    World::over(copy, Duration::from_secs(900)).await
+}
+
+fn setup() -> String {
     let person = |name: &str, role: &str| {
         format!(
             "WITH person AS (INSERT INTO users (id, username, display_name, password_hash)
@@ -26,8 +49,7 @@ async fn tenant() -> World {
     let rest = "UPDATE users SET email = username || '@example.org';
         UPDATE jobs SET phase = 'RUNNING', finished_at = NULL WHERE name = 'train-large-batch';";
     let setup: String = ROOMS.iter().map(|rows| rows.setup).collect();
-    sql(&world.url, &format!("{}{}{rest}{setup}", person("eve", "MEMBER"), person("gwen", "ADMIN"))).await;
-    world
+    format!("{}{}{rest}{setup}{}", person("eve", "MEMBER"), person("gwen", "ADMIN"), tokens::setup())
 }
 
 /// Ids of things of the group vision.
@@ -92,6 +114,7 @@ const ROOMS: &[&Rows] = &[
     &ROWS,
     &super::login::ROWS,
     &super::accounts::ROWS,
+    &super::api_tokens::ROWS,
     &super::groups::ROWS,
     &super::members::ROWS,
     &super::projects::ROWS,
@@ -130,7 +153,7 @@ async fn every_root_field_answers_as_the_matrix_says() {
     let ids = ids(&world).await;
     let mut untouched = None;
     let mut matrix = format!("{:<24}", "");
-    ACTORS.iter().for_each(|actor| write!(matrix, "{actor:<16}").unwrap());
+    ACTORS.iter().for_each(|actor| write!(matrix, "{actor:<19}").unwrap());
     for root in ["Query", "Mutation", "Subscription"] {
         for field in world.fields_of(root).await {
             let operation = operation(Some(root), &field)
@@ -139,21 +162,24 @@ async fn every_root_field_answers_as_the_matrix_says() {
             for actor in ACTORS {
                 let variables = variables_of(operation, &ids);
                 let answer = match root {
-                    "Query" => world.ask(actor, operation, variables).await,
+                    "Query" => world.ask(&login_of(actor), operation, variables).await,
                     // What one actor makes is in nobody else's way; where nothing was made, the next one can try.
                     "Mutation" => {
                         let tried = match untouched.take() {
                             Some(world) => world,
                             None => tenant().await,
                         };
-                        let answer = tried.ask(actor, operation, variables).await;
-                        untouched = answer["errors"].is_array().then_some(tried);
+                        let answer = tried.ask(&login_of(actor), operation, variables).await;
+                        match answer["errors"].is_array() {
+                            true => untouched = Some(tried),
+                            false => database::remove(&tried.url).await,
+                        }
                         answer
                     }
-                    _ => world.first_of(actor, operation, variables).await,
+                    _ => world.first_of(&login_of(actor), operation, variables).await,
                 };
                 let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("ok");
-                write!(matrix, "{code:<16}").unwrap();
+                write!(matrix, "{code:<19}").unwrap();
             }
         }
     }
@@ -222,7 +248,7 @@ async fn every_field_of_every_type_is_seen_by_whom_the_matrix_says() {
     let ids = ids(&world).await;
     let mut callers = Vec::new();
     for actor in ACTORS {
-        callers.push(world.caller(actor).await);
+        callers.push(world.caller(&login_of(actor)).await);
     }
     // Fields that the same people see stand on one line.
     let mut lines: Vec<(String, Vec<String>, String)> = Vec::new();
@@ -245,7 +271,7 @@ async fn every_field_of_every_type_is_seen_by_whom_the_matrix_says() {
                     let mut verdict = String::new();
                     for caller in &callers {
                         let answer = world.ask_as(caller.clone(), &query, variables_of(&query, &ids)).await;
-                        write!(verdict, "{:<16}", seen(&answer, "it")).unwrap();
+                        write!(verdict, "{:<19}", seen(&answer, "it")).unwrap();
                     }
                     verdict.trim_end().to_owned()
                 }
@@ -256,7 +282,7 @@ async fn every_field_of_every_type_is_seen_by_whom_the_matrix_says() {
             }
         }
     }
-    let mut matrix = format!("{:<32}{}", "", ACTORS.map(|actor| format!("{actor:<16}")).concat().trim_end());
+    let mut matrix = format!("{:<32}{}", "", ACTORS.map(|actor| format!("{actor:<19}")).concat().trim_end());
     for (of_type, names, verdict) in lines {
         write!(matrix, "\n{of_type:<32}{verdict}\n    {}", names.join(" ")).unwrap();
     }
