@@ -271,6 +271,8 @@ impl Authenticator {
                 let refreshed =
                     Refreshed { refresh_hash: current, expires_at, last_used_at: now, used_hashes, used_at };
                 model::refresh(conn, session, &refreshed).await?;
+                let entry = Entry::done(Some(found.user_id), policy::name_of(REFRESH), session_object(session), origin);
+                trail::model::record(conn, vec![entry]).await?;
                 return self.tokens(found.user_id, next, now, expires_at).map(Some);
             }
             Verdict::Repeated(since) => rotation.valid_after(used, since, &self.0.keys)?,
@@ -294,7 +296,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// `UNAUTHENTICATED` if there is no valid cookie.
-    pub async fn extend(&self, cookie: Option<&SessionCookie>) -> Result<OpenSession, ApiError> {
+    pub async fn extend(&self, cookie: Option<&SessionCookie>, origin: Origin) -> Result<OpenSession, ApiError> {
         let no_cookie = || {
             let message = "there is no refreshToken in the input and no session cookie in the request";
             ApiError::unauthenticated(SignInReason::NoToken, message)
@@ -307,9 +309,15 @@ impl Authenticator {
         };
         let now = now();
         let expires_at = now + self.0.refresh_life;
-        if !model::extend(&mut *self.0.db.connection().await?, session, expires_at).await? {
-            return Err(ended("the session of the cookie has ended; log in again"));
-        }
+        let entry = Entry::done(Some(user), policy::name_of(REFRESH), session_object(session), origin);
+        let mut conn = self.0.db.connection().await?;
+        let extended = conn.transaction(async |conn| {
+            if !model::extend(conn, session, expires_at).await? {
+                return Err(ended("the session of the cookie has ended; log in again"));
+            }
+            Ok::<_, ApiError>(trail::model::record(conn, vec![entry]).await?)
+        });
+        extended.await?;
         let (cookie, _) = cookies.issue(user, session, now)?;
         let (tokens, refresh_expires_at) = (None, expires_at);
         Ok(OpenSession { user, session, tokens, expires_at, refresh_expires_at, cookie: Some(cookie) })

@@ -131,7 +131,7 @@ async fn refresh(ctx: &Context<'_>, input: RefreshSessionInput) -> Result<Sessio
     let authenticator = authenticator(ctx)?;
     let session = match input.refresh_token {
         Some(refresh_token) => authenticator.refresh(&refresh_token, ctx.origin()).await?,
-        None => authenticator.extend(ctx.data_opt::<SessionCookie>()).await?,
+        None => authenticator.extend(ctx.data_opt::<SessionCookie>(), ctx.origin()).await?,
     };
     told(ctx, session).await
 }
