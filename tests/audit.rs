@@ -160,11 +160,11 @@ async fn a_refresh_is_recorded_and_the_second_use_of_its_token_with_the_end_of_i
     }
     let found = entries(&admin, json!({ "actions": ["refreshSession"] })).await;
     assert_eq!(
-        (found.len(), &found[0]["outcome"], &found[0]["subjectKind"]),
+        (found.len(), &found[1]["outcome"], &found[1]["subjectKind"]),
         (2, &json!("REFUSED"), &json!("session"))
     );
-    assert_eq!(found[0]["detail"]["reason"], "REFRESH_TOKEN_REUSED");
-    assert_eq!((&found[1]["outcome"], &found[1]["subjectKind"]), (&json!("DONE"), &json!("session")), "the first use");
+    assert_eq!(found[1]["detail"]["reason"], "REFRESH_TOKEN_REUSED");
+    assert_eq!((&found[0]["outcome"], &found[0]["subjectKind"]), (&json!("DONE"), &json!("session")), "the first use");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -387,7 +387,15 @@ async fn a_token_is_worth_what_its_user_is_worth() {
         world.authenticator.rights_may_have_changed();
         told.push(seen().await);
     }
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    {"projects":{"nodes":[{"name":"detection","viewerCanUpdate":true}]}}
+    {"projects":{"nodes":[{"name":"detection","viewerCanUpdate":false}]}}
+    {"projects":{"nodes":[]}}
+    {"projects":{"nodes":[{"name":"detection","viewerCanUpdate":true}]}}
+    the API token was revoked, or the account of its user is disabled
+    {"projects":{"nodes":[{"name":"detection","viewerCanUpdate":true}]}}
+    the API token expired at 2026-01-01T00:00:00Z; create another one with createApiToken
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -397,7 +405,7 @@ async fn a_deleted_project_takes_its_tokens_along() {
     let (secret, _) = token(&world, "maya", "READ", &project(&world, "fleeting").await).await;
     sql(&world.url, "DELETE FROM projects WHERE name = 'fleeting'").await;
     let told = refused(&world, &format!("Bearer {secret}")).await;
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"UNAUTHENTICATED TOKEN_INVALID: the API token does not exist; create one with createApiToken");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
