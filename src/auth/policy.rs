@@ -144,6 +144,8 @@ table! {
     RemoveGroupMember: InGroup(GroupRole::Admin), Manage, "only admins of the group can remove members";
     /// Make a user an admin of a group, or change the role of an admin or remove one.
     AppointGroupAdmin: AboveGroup, Admin, "only platform admins can make users admins of a group, change the role of an admin or remove an admin";
+    /// Set how many members a group can have.
+    SetGroupLimits: AboveGroup, Admin, "only platform admins can set the limits of a group";
     /// Leave a group.
     LeaveGroup: InGroup(Member), Manage, "only members of the group can leave it";
     /// Create a project in a group.
@@ -198,6 +200,14 @@ table! {
     ViewNotification: Oneself, Read, "only the user that a notification is for can see it";
     /// Mark your own notifications as read.
     MarkNotificationsRead: Oneself, Submit, "only the user that notifications are for can mark them as read";
+    /// Have your own notifications sent to a URL.
+    SetWebhook: Oneself, Session, "only the user that notifications are for can have them sent to a URL";
+    /// No longer have your own notifications sent to a URL.
+    RemoveWebhook: Oneself, Session, "only the user that a webhook belongs to can remove it";
+    /// Have a test notification sent to your own webhook.
+    TestWebhook: Oneself, Session, "only the user that a webhook belongs to can test it";
+    /// Disable a webhook that has failed for a long time.
+    DisableWebhook: PlatformAdmin, Session, "only the platform itself disables webhooks";
     /// See what another user may do with an object, and who may do what with it.
     ViewAccess: InGroup(GroupRole::Admin), Read, "only admins of the group can see what others may do in it";
 }

@@ -59,6 +59,7 @@ diesel::table! {
         name -> Text,
         description -> Text,
         created_at -> Timestamptz,
+        max_members -> Nullable<Integer>,
     }
 }
 
@@ -317,6 +318,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhooks (user_id) {
+        user_id -> Uuid,
+        url -> Text,
+        secret -> Bytea,
+        muted -> Array<Text>,
+        set_at -> Timestamptz,
+        failures -> Integer,
+        next_attempt_at -> Timestamptz,
+        claimed_until -> Nullable<Timestamptz>,
+        last_delivered_at -> Nullable<Timestamptz>,
+        last_failed_at -> Nullable<Timestamptz>,
+        last_error -> Nullable<Text>,
+        disabled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        is_test -> Bool,
+        created_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(group_members -> groups (group_id));
 diesel::joinable!(group_members -> users (user_id));
 diesel::joinable!(projects -> groups (group_id));
@@ -347,6 +374,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     requests,
     request_messages,
     notifications,
+    webhooks,
+    webhook_deliveries,
     idempotency_keys,
     config_blobs,
     config_files,

@@ -28,6 +28,8 @@ pub struct Group {
     pub description: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// How many members it can have; `None` for any number.
+    pub max_members: Option<i32>,
 }
 
 /// Membership of a user in a group.
@@ -186,23 +188,30 @@ pub async fn insert(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
     diesel::insert_into(groups::table).values(group).execute(writes.conn()).await.map(drop)
 }
 
-/// Gives the user this role in the group with this name, as a provider says. A group admin stays one. Returns the number
-/// of changed memberships.
+/// Gives the user this role in the group with this name, as a provider says. A group admin stays one, and nobody is added to a
+/// group that is full. Returns the number of changed memberships.
 ///
 /// # Errors
 /// The database's.
 pub async fn provide(writes: &mut Writes<'_>, user: UserId, group: &str, role: GroupRole) -> QueryResult<usize> {
+    let named = groups::table.filter(groups::name.eq(group)).select(Group::as_select()).for_no_key_update();
+    let Some(group) = named.first(writes.conn()).await.optional()? else { return Ok(0) };
+    let is_member = !members::of_users(writes.conn(), group.id, &[user]).await?.is_empty();
+    if !is_member && members::room_in(writes.conn(), &group).await? == Some(0) {
+        tracing::warn!(group = group.name, %user, "a sign-in provider gives a role in a group that is full");
+        return Ok(0);
+    }
     // Not diesel's builder, which has no condition on the update of a conflict from a selection.
     diesel::sql_query(
         "INSERT INTO group_members AS member (id, group_id, user_id, role)
-         SELECT $1, groups.id, $2, $3 FROM groups WHERE groups.name = $4
+         VALUES ($1, $4, $2, $3)
              ON CONFLICT (group_id, user_id) DO UPDATE SET role = EXCLUDED.role
           WHERE member.role NOT IN ('ADMIN', EXCLUDED.role)",
     )
     .bind::<diesel::sql_types::Uuid, _>(MembershipId::generate())
     .bind::<diesel::sql_types::Uuid, _>(user)
     .bind::<diesel::sql_types::Text, _>(role)
-    .bind::<diesel::sql_types::Text, _>(group)
+    .bind::<diesel::sql_types::Uuid, _>(group.id)
     .execute(writes.conn())
     .await
 }
@@ -246,6 +255,15 @@ pub async fn update(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
         .execute(writes.conn())
         .await
         .map(drop)
+}
+
+/// Writes the limits of a group.
+///
+/// # Errors
+/// The database's.
+pub async fn set_limits(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
+    let row = diesel::update(groups::table.find(group.id)).set(groups::max_members.eq(group.max_members));
+    row.execute(writes.conn()).await.map(drop)
 }
 
 /// Deletes a group without projects, with its memberships.

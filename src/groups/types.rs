@@ -82,6 +82,11 @@ impl Group {
         self.0.created_at
     }
 
+    /// The number of members that the group can have; null for any number.
+    async fn max_members(&self) -> Option<i32> {
+        self.0.max_members
+    }
+
     /// Your role in the group; null if you are not a member, which is possible for platform admins.
     async fn viewer_role(&self, ctx: &Context<'_>) -> Option<GroupRole> {
         ctx.caller().role_in(self.0.id)
@@ -110,6 +115,11 @@ impl Group {
     /// Whether you can make users admins of the group, and change or remove its admins.
     async fn viewer_can_appoint_admins(&self, ctx: &Context<'_>) -> bool {
         self.viewer_can(ctx, Action::AppointGroupAdmin)
+    }
+
+    /// Whether you can set how many members the group can have.
+    async fn viewer_can_set_limits(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::SetGroupLimits)
     }
 
     /// The memberships of the group, oldest first by default.
@@ -219,6 +229,8 @@ impl Written for Group {
             "viewerCanUpdate" => Part::scalar(|ctx, groups| can(ctx, groups, Action::UpdateGroup).boxed()),
             "viewerCanDelete" => Part::scalar(|ctx, groups| can(ctx, groups, Action::DeleteGroup).boxed()),
             "viewerCanManageMembers" => Part::scalar(|ctx, groups| can(ctx, groups, Action::AddGroupMembers).boxed()),
+            "maxMembers" => Part::column(|group, json| json.put(&group.0.max_members)),
+            "viewerCanSetLimits" => Part::scalar(|ctx, groups| can(ctx, groups, Action::SetGroupLimits).boxed()),
             "viewerCanAppointAdmins" => Part::scalar(|ctx, groups| can(ctx, groups, Action::AppointGroupAdmin).boxed()),
             "members" => Part::one(|ctx, groups| members(ctx, groups).boxed()),
             "projects" => Part::one(|ctx, groups| projects(ctx, groups).boxed()),

@@ -50,6 +50,7 @@ pub struct Mutation(
     users::mutation::settings::SettingsMutation,
     groups::mutation::GroupMutation,
     groups::members::MemberMutation,
+    groups::limits::GroupLimitsMutation,
     projects::mutation::ProjectMutation,
     projects::states::StateMutation,
     projects::limits::LimitsMutation,
@@ -59,6 +60,7 @@ pub struct Mutation(
     jobs::mutation::JobMutation,
     requests::mutation::RequestMutation,
     notifications::mutation::NotificationMutation,
+    notifications::webhooks::mutation::WebhookMutation,
 );
 
 /// The subscriptions of the API.

@@ -74,6 +74,7 @@ async fn everybody_can_ask_what_they_may_do_themselves_and_why() {
     - SET_GROUP_ROLE - - -: Admins of the group and platform admins can do this.
     - REMOVE_GROUP_MEMBER - - -: Admins of the group and platform admins can do this.
     - APPOINT_GROUP_ADMIN - - -: Platform admins can do this.
+    - SET_GROUP_LIMITS - - -: Platform admins can do this.
     + LEAVE_GROUP GROUP_ROLE MANAGER vision: Members of the group and platform admins can do this.
     + CREATE_PROJECT GROUP_ROLE MANAGER vision: Managers and admins of the group, and platform admins, can do this.
     - VIEW_AUDIT_ENTRY - - -: Admins of the group and platform admins can do this.

@@ -49,7 +49,11 @@ impl Action {
             | Self::LinkIdentity
             | Self::ChangePassword
             | Self::LogoutEverywhere
-            | Self::UpdateUserSettings => Kind::User,
+            | Self::UpdateUserSettings
+            | Self::SetWebhook
+            | Self::RemoveWebhook
+            | Self::TestWebhook
+            | Self::DisableWebhook => Kind::User,
             Self::ViewGroup
             | Self::UpdateGroup
             | Self::DeleteGroup
@@ -57,6 +61,7 @@ impl Action {
             | Self::SetGroupRole
             | Self::RemoveGroupMember
             | Self::AppointGroupAdmin
+            | Self::SetGroupLimits
             | Self::LeaveGroup
             | Self::CreateProject
             | Self::ViewAuditEntry

@@ -84,6 +84,7 @@ fn each_action_has_one_row() {
     setGroupRole     ! ? ? - - - + +
     removeGroupMember ! ? ? - - - + +
     appointGroupAdmin ! ? ? - - - - +
+    setGroupLimits   ! ? ? - - - - +
     leaveGroup       ! ? ? + + + + +
     createProject    ! ? ? - - + + +
     updateProject    ! ? ? - - + + +
@@ -111,6 +112,10 @@ fn each_action_has_one_row() {
     resolveRequest   ! ? - ? - + + +
     viewNotification ! ? + ? + ? ? +
     markNotificationsRead ! ? + ? + ? ? +
+    setWebhook       ! ? + ? + ? ? +
+    removeWebhook    ! ? + ? + ? ? +
+    testWebhook      ! ? + ? + ? ? +
+    disableWebhook   ! - - - - - - +
     viewAccess       ! ? ? - - - + +
     ");
 }
