@@ -41,4 +41,5 @@ mod stream;
 mod support;
 mod told;
 mod transport;
+mod webhooks;
 mod yaml;

@@ -21,6 +21,7 @@ use crate::jobs::quota::feed::Moment;
 use crate::jobs::service::Submitter;
 use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
+use crate::notifications::webhooks::worker as webhooks;
 use crate::projects::keeper;
 use crate::schema::{self, Channels, SchemaBuilder};
 use crate::tasks::{Duty, Tasks};
@@ -68,7 +69,7 @@ impl Parts {
         let builder = builder.data(self.authenticator.clone()).data(self.submitter.clone());
         let builder = builder.data(Arc::clone(&self.submitter.gpus)).data(self.submitter.queues.clone());
         let builder = builder.data(self.tails.clone()).data(self.sign_ins.clone());
-        let builder = builder.data(self.submitter.wake.clone());
+        let builder = builder.data(self.submitter.wake.clone()).data(Arc::new(self.config.webhooks.clone()));
         self.channels.put_in(builder).data(self.log_chunks.clone()).data(self.quota_moments.clone())
     }
 }
@@ -138,6 +139,7 @@ impl AppBuilder {
             true => watch::Health::default(),
             false => {
                 audit::keep_partitions(&tasks, &db, config.audit.retention);
+                webhooks::spawn(&tasks, &db, &config.webhooks)?;
                 start_work(&tasks, &submitter, &cluster, nodes)
             }
         };

@@ -44,6 +44,9 @@ pub struct ServeSettings {
     /// See [`LimitSettings`].
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// See [`super::WebhookSettings`].
+    #[command(flatten)]
+    pub webhooks: super::WebhookSettings,
     /// See [`LogSettings`].
     #[command(flatten)]
     pub log: LogSettings,

@@ -28,6 +28,7 @@ use crate::groups::loader::MembershipsOfUser;
 use crate::groups::types::Membership;
 use crate::groups::types::filter::{MembershipOrder, UserMembershipFilter, memberships_of_user};
 use crate::ids::UserId;
+use crate::notifications::types::unread;
 
 /// A user account on the platform.
 #[derive(Debug, Clone)]
@@ -149,7 +150,16 @@ impl User {
             return Ok(None);
         }
         let settings = ctx.read::<SettingsOfUser>(self.0.id).await.graphql(ctx)?;
-        Ok(Some(settings.unwrap_or_default().into()))
+        Ok(Some(UserSettings::new(self.0.id, settings.unwrap_or_default())))
+    }
+
+    /// The number of notifications that the user has not marked as read. Only visible to the user and to platform admins, null
+    /// for others. `notificationEvents` keeps it up to date.
+    async fn unread_notifications(&self, ctx: &Context<'_>) -> ApiResult<Option<i32>> {
+        if self.is_private_to(ctx) {
+            return Ok(None);
+        }
+        unread(ctx, self.0.id).await.map(Some).graphql(ctx)
     }
 
     /// When the account was created.

@@ -10,6 +10,7 @@ mod changes;
 mod configs;
 mod edges;
 mod final_pods;
+mod group_limits;
 mod groups;
 mod jobs;
 mod limits;
@@ -26,6 +27,7 @@ mod schedules;
 mod selections;
 mod statements;
 mod viewer;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -38,7 +40,7 @@ use futures::{FutureExt, StreamExt};
 use platform::auth::Authenticator;
 use platform::auth::principal::Caller;
 use platform::auth::scope::{Scope, ScopeRecorder};
-use platform::config::{DatabaseUrl, LoginRates};
+use platform::config::{DatabaseUrl, LoginRates, WebhookConfig};
 use platform::db::Db;
 use platform::graphql::feed::{Left, Operation, Running};
 use platform::graphql::likeness::Outline;
@@ -46,6 +48,7 @@ use platform::graphql::limits::{CallerLimits, CostTable, Document, NotChosen, Pr
 use platform::graphql::loaders::Loaders;
 use platform::graphql::shares::Told;
 use platform::http::{GraphqlService, HttpSettings};
+use platform::outbound::AllowedNetworks;
 use platform::schema::{self, Schema};
 use platform::tasks::Tasks;
 use serde_json::{Value, json};
@@ -76,6 +79,7 @@ impl World {
         let app = app::answering(url.clone(), &tasks, |config| {
             config.auth.access_token_life = access_token_life;
             config.auth.registration = platform::config::Registration::Open;
+            config.webhooks = WebhookConfig::new("hooks.example.com".parse().unwrap(), AllowedNetworks::default());
             config.limits.logins =
                 LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None, registrations: None };
         });

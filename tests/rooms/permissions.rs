@@ -94,6 +94,7 @@ const ROOMS: &[&Rows] = &[
     &super::accounts::ROWS,
     &super::groups::ROWS,
     &super::members::ROWS,
+    &super::group_limits::ROWS,
     &super::projects::ROWS,
     &super::limits::ROWS,
     &super::schedules::ROWS,
@@ -105,6 +106,7 @@ const ROOMS: &[&Rows] = &[
     &super::access::ROWS,
     &super::requests::ROWS,
     &super::notifications::ROWS,
+    &super::webhooks::ROWS,
 ];
 
 /// The operation for a field of this root type, or of any.
