@@ -4,8 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_graphql::{Context, InputObject};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
 use super::event::JobEvent;
+use super::existence::Existence;
 use super::loader::BriefById;
 use super::model::criteria::Criteria;
 use super::phase::JobPhase;
@@ -84,6 +87,8 @@ pub struct View {
     named: Box<[(Action, Scope, &'static str)]>,
     /// What they may currently see.
     visible: Visible,
+    /// The project that the filter names.
+    project: Option<Existence>,
 }
 
 impl View {
@@ -94,8 +99,10 @@ impl View {
     /// `NOT_FOUND` if the filter names something that does not exist, `BAD_USER_INPUT` if it names too much.
     pub async fn open(ctx: &Context<'_>, filter: JobEventFilter) -> Result<Self, ApiErrors> {
         let filter = filter.selected(ctx.caller().principal()?.user)?;
+        let watched = filter.criteria.project.map(|project| Existence::watch(ctx, project, "filter.projectId"));
+        let project = watched.transpose()?;
         let named = named(ctx, &filter).await?;
-        Ok(Self { filter, named, visible: Visible::Groups(Vec::new()) })
+        Ok(Self { filter, named, visible: Visible::Groups(Vec::new()), project })
     }
 }
 
@@ -133,6 +140,10 @@ impl Feed for View {
             && job_ids.as_ref().is_none_or(|jobs| jobs.iter().any(|job| job.uuid() == about.subject))
             && phases.as_ref().is_none_or(concerns)
             && criteria.include(about, event.job.as_ref())
+    }
+
+    fn ends(&self) -> Option<BoxFuture<'static, ApiError>> {
+        self.project.clone().map(|project| project.ended().boxed())
     }
 
     fn node(event: Arc<Logged<JobEvent>>) -> types::JobEvent {
@@ -193,7 +204,7 @@ mod tests {
     }
 
     fn view(visible: Visible, filter: Selected) -> View {
-        View { filter, named: Box::default(), visible }
+        View { filter, named: Box::default(), visible, project: None }
     }
 
     #[test]
