@@ -99,11 +99,15 @@ fn selected<'a>(visible: &Visible, viewer: UserId, selection: &'a Selection) -> 
         Some(states) => query.filter(users::state.eq_any(states)),
         None => query.filter(users::deleted_at.is_null()),
     };
-    if let Visible::Groups(groups) = visible {
-        let fellows =
-            group_members::table.filter(group_members::group_id.eq_any(groups.clone())).select(group_members::user_id);
-        query = query.filter(users::id.eq(viewer).or(users::id.eq_any(fellows)));
-    }
+    query = match visible {
+        Visible::Everything => query,
+        // The viewer is one of the members. With "or the viewer", PostgreSQL would read all members for each page.
+        Visible::Groups(groups) if !groups.is_empty() => {
+            let fellows = group_members::table.filter(group_members::group_id.eq_any(groups.clone()));
+            query.filter(users::id.eq_any(fellows.select(group_members::user_id)))
+        }
+        Visible::Groups(_) => query.filter(users::id.eq(viewer)),
+    };
     if let Some(group) = selection.group {
         if !visible.includes(group) {
             return query.filter(diesel::dsl::sql::<diesel::sql_types::Bool>("false"));
