@@ -9,7 +9,8 @@ import { Guide } from './guide/Guide';
 import { variablesText } from './guide/useReadyTabs';
 import { LiveStrip } from './live/LiveStrip';
 import type { Playground } from './playground';
-import type { TabDefinition } from './operations/templates';
+import type { TabDefinition } from './operations/template';
+import { FIRST_TOPIC } from './operations/templates';
 import { SessionBox } from './session/SessionBox';
 
 /** Tabs stay over a reload; a new number drops those of an older page whose operations have changed. */
@@ -29,10 +30,9 @@ export function App({ playground }: { playground: Playground }) {
   const view = useRef<TabsState>(null);
   const tabs = useMemo(
     () =>
-      playground.templates.map((template) => ({
-        query: template.query,
-        variables: variablesText(template, {}),
-      })),
+      playground.templates
+        .filter(({ topic }) => topic === FIRST_TOPIC)
+        .map((template) => ({ query: template.query, variables: variablesText(template, {}) })),
     [playground],
   );
   useState(() => firstVisit(tabs));
