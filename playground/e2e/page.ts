@@ -45,9 +45,10 @@ export class PlaygroundPage {
   }
 
   async logIn(username: string, password: string): Promise<void> {
-    await this.page.getByLabel('Username').fill(username);
-    await this.page.getByLabel('Password').fill(password);
-    await this.page.getByLabel('Password').press('Enter');
+    const session = this.page.getByRole('region', { name: 'Session' });
+    await session.getByLabel('Username').fill(username);
+    await session.getByLabel('Password').fill(password);
+    await session.getByLabel('Password').press('Enter');
     await expect(this.page.getByTestId('who')).toContainText(username);
   }
 
@@ -67,19 +68,26 @@ export class PlaygroundPage {
   /** Runs the open tab, whose operation has this name, and returns what the server answers. */
   async answerTo(operation: string): Promise<string> {
     await expect(this.page.getByRole('tab', { selected: true })).toContainText(operation);
-    const answered = this.page.waitForResponse((response) => {
-      const body = response.request().postData() ?? '';
-      return body.includes(`"operationName":"${operation}"`);
-    });
+    const answered = this.page.waitForResponse(
+      (response) => (response.request().postData() ?? '').includes(`"operationName":"${operation}"`),
+      { timeout: 30_000 },
+    );
     await this.run();
     return (await answered).text();
   }
 
-  /** Replaces the variables of the open tab. */
-  async type(variables: unknown): Promise<void> {
-    await this.variables.click();
-    await this.page.keyboard.press('ControlOrMeta+a');
-    await this.page.keyboard.insertText(JSON.stringify(variables));
+  /** Types into the box beside the steps, and waits until it is in the variables. */
+  async type(label: string, text: string): Promise<void> {
+    await this.page
+      .getByRole('navigation', { name: 'Ready operations' })
+      .getByRole('textbox', { name: label })
+      .or(
+        this.page
+          .getByRole('navigation', { name: 'Ready operations' })
+          .getByRole('combobox', { name: label }),
+      )
+      .fill(text);
+    await expect(this.variables).toContainText(text);
   }
 
   get hint(): Locator {

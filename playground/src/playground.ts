@@ -12,6 +12,7 @@ import { playgroundFetcher } from './transport/fetcher';
 import { httpTransport } from './transport/http';
 import type { Operation } from './transport/resume';
 import { socketClient, type SocketState } from './transport/socket';
+import { followNews } from './viewer/news';
 import { Viewer } from './viewer/viewer';
 
 export type Playground = ReturnType<typeof createPlayground>;
@@ -28,16 +29,7 @@ export function createPlayground(config: PlaygroundConfig) {
     (cursor) => standing.set(cursor),
   );
   const viewer = new Viewer(send, () => session.token());
-  const feeds = new Feeds(
-    client,
-    () => session.renew(),
-    standing,
-    (result) => {
-      // What waits for the viewer has changed: a request to decide on, a notification to read.
-      const data = (result as ExecutionResult).data ?? {};
-      if ('requestEvents' in data || 'notificationEvents' in data) void viewer.reload();
-    },
-  );
+  const feeds = new Feeds(client, () => session.renew(), standing);
   const problems = new Store<Problem[]>([]);
   const facts = new Store<Facts>({});
   const activeTab = new Store<string | undefined>(undefined);
@@ -70,14 +62,28 @@ export function createPlayground(config: PlaygroundConfig) {
     else void viewer.reload();
   };
 
+  let stopNews: () => void = () => undefined;
+  const startNews = () =>
+    followNews(
+      {
+        standing,
+        renew: () => session.renew(),
+        wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+        subscribe: (operation, sink) => client.subscribe(operation, sink),
+      },
+      () => void viewer.reload(),
+    );
+
   let loggedInAs: string | null | undefined;
   const onSession = () => {
     const username = session.state.get().session?.username ?? null;
     if (username === loggedInAs) return;
     loggedInAs = username;
     // The socket speaks for whoever opened it.
+    stopNews();
     feeds.closeAll();
     client.terminate();
+    stopNews = username === null ? () => undefined : startNews();
     problems.set([]);
     viewer.arrive();
   };

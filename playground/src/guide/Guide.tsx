@@ -1,7 +1,7 @@
 // The ready operations by topic, each a button that opens its tab, what the open one is for, and one line that says what
 // to do, or why the viewer cannot.
 import { useMemo, useState } from 'react';
-import { factsFor } from '../operations/fill';
+import { factsFor, valueAt } from '../operations/fill';
 import { isTopicLocked, lockOf } from '../operations/lock';
 import { choicesFor, chosenFor, PICK_LABEL } from '../operations/picks';
 import { TOPICS, type Template, type Topic } from '../operations/template';
@@ -51,12 +51,13 @@ export function Guide({ playground, view }: { playground: Playground; view: Tabs
   const { templates, viewer } = playground;
   const learnt = useStore(playground.facts);
   const picked = useStore(viewer.picked);
+  const typed = useStore(viewer.typed);
   const situation = useStore(viewer.situation);
   const { session } = useStore(playground.session.state);
   const done = useProgress(playground);
   const factsOf = useMemo(
-    () => new Map(templates.map((each) => [each.name, factsFor(each, situation, learnt, picked)])),
-    [templates, situation, learnt, picked],
+    () => new Map(templates.map((each) => [each.name, factsFor(each, situation, learnt, { picked, typed })])),
+    [templates, situation, learnt, picked, typed],
   );
   const { active, openTab } = useReadyTabs(templates, factsOf, view);
   // Which topic is looked at stays until another tab is opened; then it is that of the tab.
@@ -134,6 +135,7 @@ export function Guide({ playground, view }: { playground: Playground; view: Tabs
           ))}
         </ol>
         {shown && <PickBox playground={playground} template={shown} />}
+        {shown && <TypeBox playground={playground} template={shown} />}
         <Hint template={shown} situation={situation} isLoggedIn={session !== null} />
       </nav>
     </>
@@ -233,6 +235,35 @@ function PickBox({ playground, template }: { playground: Playground; template: T
           </option>
         ))}
       </select>
+    </label>
+  );
+}
+
+/** What only the viewer knows, typed here rather than into the variables. */
+function TypeBox({ playground, template }: { playground: Playground; template: Template }) {
+  const situation = useStore(playground.viewer.situation);
+  const typed = useStore(playground.viewer.typed);
+  const { asks, fills, name } = template;
+  if (!asks || lockOf(template, situation) !== null) return null;
+  const example = valueAt(template.variables, fills.typed ?? []);
+  const suggested = asks.suggests?.(situation) ?? [];
+  return (
+    <label className="pick">
+      <span className="quiet">{asks.label}</span>
+      <input
+        value={typed[name] ?? ''}
+        placeholder={typeof example === 'string' ? example : ''}
+        autoComplete="off"
+        autoCapitalize="none"
+        spellCheck={false}
+        list={suggested.length > 0 ? 'suggested' : undefined}
+        onChange={(event) => playground.viewer.type(name, event.target.value)}
+      />
+      <datalist id="suggested">
+        {suggested.map((each) => (
+          <option key={each} value={each} />
+        ))}
+      </datalist>
     </label>
   );
 }

@@ -67,6 +67,8 @@ export function useReadyTabs(
         actions.changeTab(index);
         return;
       }
+      // As when another tab is opened: the feed goes on, and the button starts the new tab rather than stops the old.
+      actions.stop();
       actions.addTab();
       queryEditor?.setValue(template.query);
       variableEditor?.setValue(variablesText(template, factsOf.get(template.name) ?? {}));

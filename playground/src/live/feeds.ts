@@ -47,19 +47,16 @@ export class Feeds {
   readonly #client: Pick<SocketClient, 'subscribe'>;
   readonly #renew: () => Promise<boolean>;
   readonly #standing: Standing;
-  readonly #onEvent: (result: unknown) => void;
   readonly #running = new Map<string, () => void>();
 
   constructor(
     client: Pick<SocketClient, 'subscribe'>,
     renew: () => Promise<boolean>,
     standing: Standing = new Store<string | null>(null),
-    onEvent: (result: unknown) => void = () => undefined,
   ) {
     this.#client = client;
     this.#renew = renew;
     this.#standing = standing;
-    this.#onEvent = onEvent;
   }
 
   /** Starts a subscription; the same one again takes the place of the first. `seed` is what is known already. */
@@ -93,7 +90,6 @@ export class Feeds {
       {
         next: (result) => {
           this.#receive(id, result);
-          this.#onEvent(result);
           listener?.next(result);
         },
         phase: (phase) =>

@@ -45,8 +45,20 @@ export function fill(template: Pick<Template, 'fills'>, variables: string, facts
   return filled === parsed ? null : JSON.stringify(filled, null, 2);
 }
 
-/** What is filled into a template: what answers taught, what is chosen above, and what is picked for it. */
-export function factsFor(template: Template, situation: Situation, learnt: Facts, picked: Picked): Facts {
+/** What the viewer has entered beside the tabs, by the template's name. */
+export interface Entered {
+  picked: Picked;
+  typed: Readonly<Record<string, string>>;
+}
+
+/** What is filled into a template: what answers taught, what is chosen above, and what is picked or typed for it. */
+export function factsFor(
+  template: Template,
+  situation: Situation,
+  learnt: Facts,
+  { picked, typed }: Entered,
+): Facts {
+  const own = typed[template.name];
   const { me, group, project } = situation;
   return {
     ...learnt,
@@ -54,5 +66,6 @@ export function factsFor(template: Template, situation: Situation, learnt: Facts
     ...(group && { groupId: group.id, groupName: group.name }),
     ...(project && { projectId: project.id, projectName: project.name }),
     ...chosenFor(template, situation, picked)?.facts,
+    ...(own !== undefined && { typed: own }),
   };
 }

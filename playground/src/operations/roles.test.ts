@@ -14,6 +14,7 @@ const template = (name: string) => {
   return found;
 };
 
+const NOTHING = { picked: {}, typed: {} };
 const MANAGER_RULE = 'Managers and admins of the group, and platform admins, can do this.';
 const ADMIN_RULE = 'Admins of the group and platform admins can do this.';
 const PLATFORM_RULE = 'Platform admins can do this.';
@@ -239,9 +240,20 @@ test('a platform admin reads the audit log also of a platform without groups', (
 
 test('the first whom an operation suits is filled in', () => {
   const admin = situationOf('PLATFORM');
-  expect(factsFor(template('ApprovePerson'), admin, {}, {}).userId).toBe('user_nina');
-  expect(factsFor(template('DisablePerson'), admin, {}, {}).userId).toBe('user_ada');
-  expect(factsFor(template('RemoveMember'), admin, {}, {}).membershipId).toBe('membership_ada');
+  expect(factsFor(template('ApprovePerson'), admin, {}, NOTHING).userId).toBe('user_nina');
+  expect(factsFor(template('DisablePerson'), admin, {}, NOTHING).userId).toBe('user_ada');
+  expect(factsFor(template('RemoveMember'), admin, {}, NOTHING).membershipId).toBe('membership_ada');
+});
+
+test('what is typed beside the tab is filled into it, and into no other', () => {
+  const entered = { picked: {}, typed: { AddMembers: 'nina' } };
+  expect(factsFor(template('AddMembers'), situationOf('ADMIN'), {}, entered).typed).toBe('nina');
+  expect(factsFor(template('CreateGroup'), situationOf('ADMIN'), {}, entered).typed).toBeUndefined();
+});
+
+test('people who are not in the group yet are suggested', () => {
+  const suggested = template('AddMembers').asks?.suggests?.(situationOf('PLATFORM'));
+  expect(suggested).toEqual(['nina']);
 });
 
 test('what was picked stays, and nobody takes its place once it is gone', () => {

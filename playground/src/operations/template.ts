@@ -17,7 +17,9 @@ export type FactName =
   | 'jobId'
   | 'cursor'
   | 'commitId'
-  | 'passwordToken';
+  | 'passwordToken'
+  /** What is typed into the box of the template. */
+  | 'typed';
 export type Facts = Partial<Record<FactName, string>>;
 
 export type Path = (string | number)[];
@@ -56,6 +58,13 @@ export interface Picking<Kind extends PickKind = PickKind> {
   none: string;
 }
 
+/** A box to type into, for what only the viewer knows; `fills.typed` says where it goes. */
+export interface Asking {
+  label: string;
+  /** What the viewer may mean. */
+  suggests?: (situation: Situation) => string[];
+}
+
 export interface Template {
   name: string;
   topic: Topic;
@@ -69,6 +78,7 @@ export interface Template {
   need: Need;
   /** The object that the operation is for, chosen from a list. */
   picks?: Picking;
+  asks?: Asking;
   /** Why it makes no sense right now although it is allowed, such as for an archived project. */
   unfit?: (situation: Situation) => string | null;
 }
@@ -93,6 +103,7 @@ export const PLACEHOLDER: Record<FactName, string> = {
   cursor: '',
   commitId: '<a commit ID: filled in when you create a config file>',
   passwordToken: '<the token of the one-time link: filled in when this page creates one>',
+  typed: '',
 };
 
 /** For lists, which are filtered by nothing unless somebody types a filter. */

@@ -17,7 +17,7 @@ import { factsIn } from './learn';
 import { COMPLETE_SIGN_IN, LOG_IN, LOG_OUT, RENEW } from './session';
 import { PLACEHOLDER, TOPICS, type FactName, type Path } from './template';
 import { templates } from './templates';
-import { CHOSEN, MINE, REGISTRATION } from './viewer';
+import { CHOSEN, MINE, NEWS, REGISTRATION } from './viewer';
 
 const schema = buildSchema(readFileSync(resolve(import.meta.dirname, '../../../schema.graphql'), 'utf8'));
 const ready = templates({ username: 'mia', password: 'mia-demo', role: 'MEMBER' });
@@ -63,8 +63,14 @@ describe.each(ready.map((template) => [template.name, template] as const))('%s',
   test('says what is missing until it is known', () => {
     const paths = Object.entries(template.fills) as [FactName, Path][];
     for (const [fact, path] of paths) {
+      // The box has an example, or what is filled in if nothing is typed.
+      if (fact === 'typed') continue;
       expect(valueAt(template.variables, path) ?? '', fact).toBe(PLACEHOLDER[fact]);
     }
+  });
+
+  test('has a box for what is typed, and a place for it', () => {
+    expect(template.fills.typed !== undefined).toBe(template.asks !== undefined);
   });
 
   test('needs an action that the policy has', () => {
@@ -92,6 +98,8 @@ test.each([
   ['how to register', REGISTRATION],
   ['what the viewer has', MINE],
   ['what is chosen', CHOSEN],
+  ['what notifies in the background', NEWS[0]],
+  ['what tells of requests in the background', NEWS[1]],
 ])('what the page itself asks is valid: %s', (_, query) => {
   expect(validate(schema, parse(query))).toEqual([]);
 });

@@ -141,3 +141,21 @@ export const CHOSEN = /* GraphQL */ `
     rule
   }
 `;
+
+/** What is followed in the background while somebody is logged in: each event says that something waits for them. */
+export const NEWS = [
+  /* GraphQL */ `
+    subscription NotificationNews($after: FeedCursor) {
+      notificationEvents(after: $after) {
+        cursor
+      }
+    }
+  `,
+  /* GraphQL */ `
+    subscription RequestNews($after: FeedCursor) {
+      requestEvents(after: $after) {
+        cursor
+      }
+    }
+  `,
+] as const;

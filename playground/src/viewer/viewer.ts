@@ -80,6 +80,8 @@ export function choose(
 export class Viewer {
   readonly situation = new Store<Situation>(NOBODY);
   readonly picked = new Store<Picked>({});
+  /** What was typed into the box of each template, by the template's name. */
+  readonly typed = new Store<Readonly<Record<string, string>>>({});
   readonly #send: Send;
   readonly #token: () => Promise<string | null>;
   #wanted: Wanted = {};
@@ -99,6 +101,7 @@ export class Viewer {
     this.#wanted = {};
     this.situation.set(NOBODY);
     this.picked.set({});
+    this.typed.set({});
     void this.reload();
   }
 
@@ -112,6 +115,10 @@ export class Viewer {
 
   pick(template: string, id: string): void {
     this.picked.update((picked) => ({ ...picked, [template]: id }));
+  }
+
+  type(template: string, text: string): void {
+    this.typed.update((typed) => ({ ...typed, [template]: text }));
   }
 
   /** Keeps what a template was run with, so that the next one in the list does not take its place unasked. */

@@ -30,10 +30,11 @@ export const groups: Template[] = [
     name: 'CreateGroup',
     topic,
     title: 'Create',
-    hint: 'Run this tab to create a group. It can then be chosen above.',
+    hint: 'Name the group, and run this tab. It can then be chosen above.',
     query: createGroup,
     variables: { input: { name: 'robotics', description: 'Arms that grasp things.' } },
-    fills: {},
+    fills: { typed: ['input', 'name'] },
+    asks: { label: 'Name' },
     need: may('CREATE_GROUP', 'platform'),
   },
   {
@@ -50,10 +51,17 @@ export const groups: Template[] = [
     name: 'AddMembers',
     topic,
     title: 'Add members',
-    hint: 'Write the usernames into the variables, then run this tab.',
+    hint: 'Type a username, and run this tab. Add more in the variables.',
     query: addMembers,
     variables: { input: { groupId, usernames: ['<a username>'], role: 'MEMBER' } },
-    fills: ofGroup,
+    fills: { ...ofGroup, typed: ['input', 'usernames', 0] },
+    asks: {
+      label: 'Username',
+      suggests: ({ people, members }) =>
+        people
+          .map(({ username }) => username)
+          .filter((username) => members.every(({ user }) => user.username !== username)),
+    },
     need: may('ADD_GROUP_MEMBERS', 'group'),
   },
   {
@@ -116,10 +124,11 @@ export const groups: Template[] = [
     name: 'DeleteGroup',
     topic,
     title: 'Delete',
-    hint: 'Type the name of the group into confirmName, then run this tab. It cannot be undone.',
+    hint: 'Type the name of the group to confirm, and run this tab. It cannot be undone.',
     query: deleteGroup,
     variables: { input: { groupId, confirmName: '' } },
-    fills: ofGroup,
+    fills: { ...ofGroup, typed: ['input', 'confirmName'] },
+    asks: { label: 'Name' },
     need: may('DELETE_GROUP', 'group'),
     unfit: ({ group, projects }) =>
       projects.some((project) => project.group.id === group?.id)

@@ -52,7 +52,7 @@ export const requests: Template[] = [
     name: 'AskForRole',
     topic,
     title: 'Ask for a role',
-    hint: 'Run this tab to ask for a role in a group. You need not be a member: write its ID into the variables.',
+    hint: 'Run this tab to ask for a role in the group chosen above, or in one whose ID you type.',
     query: askForRole,
     variables: {
       input: {
@@ -63,7 +63,8 @@ export const requests: Template[] = [
         wantedRole: 'MANAGER',
       },
     },
-    fills: { groupId: ['input', 'groupId'] },
+    fills: { groupId: ['input', 'groupId'], typed: ['input', 'groupId'] },
+    asks: { label: 'Group ID' },
   },
   {
     ...LOGGED_IN,
@@ -97,7 +98,8 @@ export const requests: Template[] = [
     hint: 'Choose a request, and run this tab to write a message in it.',
     query: replyToRequest,
     variables: { input: { id: PLACEHOLDER.requestId, text: 'Thank you. When do you need it?' } },
-    fills: { requestId: ['input', 'id'] },
+    fills: { requestId: ['input', 'id'], typed: ['input', 'text'] },
+    asks: { label: 'Message' },
     picks: picking({
       kind: 'request',
       suits: ({ status }) => OPEN_STATES.has(status),
