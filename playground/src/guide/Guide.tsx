@@ -1,6 +1,6 @@
 // The ready operations by topic, each a button that opens its tab, what the open one is for, and one line that says what
 // to do, or why the viewer cannot.
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import { factsFor, valueAt } from '../operations/fill';
 import { isTopicLocked, lockOf } from '../operations/lock';
 import { choicesFor, chosenFor, PICK_LABEL } from '../operations/picks';
@@ -60,6 +60,10 @@ export function Guide({ playground, view }: { playground: Playground; view: Tabs
     [templates, situation, learnt, picked, typed],
   );
   const { active, openTab } = useReadyTabs(templates, factsOf, view);
+  useEffect(() => {
+    // With many tabs, the one that was opened may be out of sight.
+    document.querySelector('.graphiql-tab-active')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [active]);
   // Which topic is looked at stays until another tab is opened; then it is that of the tab.
   const [browsed, setBrowsed] = useState<{ topic: Topic; whileAt: string } | null>(null);
   const [refused, setRefused] = useState<Template | null>(null);

@@ -49,13 +49,13 @@ test('an entry of the audit log tells who did what to what', () => {
 
 test('what a project uses is told against its limits', () => {
   const resources = [
-    { resource: 'CPU', used: '500m', limit: '16' },
-    { resource: 'QUEUED_JOBS', used: '0', limit: null },
+    { resource: 'CPU', used: '500m', reserved: '2', limit: '16' },
+    { resource: 'QUEUED_JOBS', used: '0', reserved: '0', limit: null },
   ];
   expect(viewOf({ data: { quotaUsage: { project: { name: 'detection' }, resources } } })).toMatchObject({
     kind: 'news',
     what: 'detection',
-    text: 'cpu 500m of 16 · queued jobs 0',
+    text: 'cpu 500m and 2 waiting of 16 · queued jobs 0',
   });
 });
 

@@ -66,7 +66,8 @@ export function newsOf(event: Fields): News | null {
     const lines = resources.map(fields).filter((line) => line !== null);
     const used = lines.map((line) => {
       const limit = line.limit == null ? '' : ` of ${text(line.limit)}`;
-      return `${words(line.resource)} ${text(line.used)}${limit}`;
+      const waits = ['', '0'].includes(text(line.reserved)) ? '' : ` and ${text(line.reserved)} waiting`;
+      return `${words(line.resource)} ${text(line.used)}${waits}${limit}`;
     });
     return news({ at: null, what: text(fields(event.project)?.name), tone: 'plain', text: joined(...used) });
   }

@@ -26,7 +26,8 @@ function whoYouAre(situation: Situation, on: Sphere): string {
   if (on === 'platform' || on === 'self') return '';
   const group = on === 'group' ? situation.group : situation.project?.group;
   const role = roleIn(situation, group?.id);
-  return group && role ? ` You are a ${role.toLowerCase()} of ${group.name}.` : '';
+  if (!group || !role) return '';
+  return ` You are ${role === 'ADMIN' ? 'an admin' : `a ${role.toLowerCase()}`} of ${group.name}.`;
 }
 
 /** Why the viewer cannot run the template now; null if they can. */

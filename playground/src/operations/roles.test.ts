@@ -193,6 +193,9 @@ test('a locked step says who can do it, and who the viewer is', () => {
     kind: 'refused',
     reason: `${ADMIN_RULE} You are a manager of vision.`,
   });
+  expect(lockOf(template('SetGpuLimit'), situationOf('ADMIN'))?.reason).toBe(
+    `${PLATFORM_RULE} You are an admin of vision.`,
+  );
   expect(lockOf(template('CreateGroup'), situationOf('ADMIN'))?.reason).toBe(PLATFORM_RULE);
   expect(lockOf(template('CreateProject'), NOBODY)?.reason).toBe('Log in first.');
 });

@@ -121,7 +121,9 @@ const NAMED_ROLES = 2;
 export function rolesInWords(me: Me): string {
   const named = [
     ...(me.isPlatformAdmin ? ['platform admin'] : []),
-    ...me.roles.map(({ role, group }) => `${role.toLowerCase()} of ${group.name}`),
+    ...mostRightsFirst(me.roles, ({ role }) => role).map(
+      ({ role, group }) => `${role.toLowerCase()} of ${group.name}`,
+    ),
   ];
   if (named.length === 0) return 'in no group yet';
   const rest = named.length - NAMED_ROLES;

@@ -58,10 +58,10 @@ test('roles are told in a few words', () => {
   const me = { id: 'user_1', username: 'maya', isPlatformAdmin: false };
   const as = (role: GroupRole, name: string) => ({ role, group: { id: name, name } });
   expect(rolesInWords({ ...me, roles: [] })).toBe('in no group yet');
-  const two = [as('MANAGER', 'vision'), as('MEMBER', 'language')];
+  const two = [as('MEMBER', 'language'), as('MANAGER', 'vision')];
   expect(rolesInWords({ ...me, roles: two })).toBe('manager of vision, member of language');
   expect(rolesInWords({ ...me, isPlatformAdmin: true, roles: [...two, as('ADMIN', 'robotics')] })).toBe(
-    'platform admin, manager of vision and 2 more',
+    'platform admin, admin of robotics and 2 more',
   );
 });
 

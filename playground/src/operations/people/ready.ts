@@ -51,7 +51,7 @@ export const people: Template[] = [
     title: 'Create',
     hint: 'Type a username, and run this tab. The user sets a password with the token in the answer.',
     query: createPerson,
-    variables: { input: { username: 'grace', displayName: '' } },
+    variables: { input: { username: 'grace' } },
     fills: { typed: ['input', 'username'] },
     asks: { label: 'Username' },
     need: may('CREATE_USER', 'platform'),
