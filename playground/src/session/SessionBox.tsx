@@ -105,7 +105,7 @@ function LoggedIn({ playground }: { playground: Playground }) {
       )}
       <span className="who" data-testid="who">
         <strong>{session.username}</strong>
-        <span className="quiet"> {me === null ? session.role?.toLowerCase() : rolesInWords(me)}</span>
+        <span className="quiet"> {me !== null && rolesInWords(me)}</span>
       </span>
       <button type="button" onClick={() => void playground.session.logOut()}>
         Log out
