@@ -10,10 +10,10 @@ FUZZ ?=
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test bench fuzz schemathesis lint fmt build schema crds clean
+.PHONY: help setup dev test bench bench-log-ins bench-enumeration bench-lists fuzz schemathesis lint fmt build schema crds clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing for development
 	@scripts/setup tests
@@ -29,6 +29,21 @@ test: ## Install what is missing, then run all tests; the last line is the summa
 bench: ## Benchmark the release build and pgbench; takes a few minutes (BENCH=queries, submits or fan-out for a part)
 	@scripts/setup dev
 	@$(CARGO) bench --locked --quiet --bench load -- $(BENCH)
+
+bench-log-ins: ## Benchmark queries while 50 people log in at once (release build)
+	@scripts/setup dev
+	@$(CARGO) build --locked --release --quiet
+	@python3 benches/scale/logins.py storm
+
+bench-enumeration: ## Compare the times of failed log-ins of known and unknown usernames (release build)
+	@scripts/setup dev
+	@$(CARGO) build --locked --release --quiet
+	@python3 benches/scale/logins.py enumeration
+
+bench-lists: ## Benchmark page 1 and page 1000 of every list in the database with 100,000 people (needs psql)
+	@scripts/setup dev
+	@$(CARGO) build --locked --release --quiet
+	@python3 benches/scale/lists.py
 
 fuzz: ## Run each fuzz target for a minute (FUZZ=quantities for a single one, SECONDS_EACH=600)
 	@scripts/setup fuzz

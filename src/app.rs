@@ -3,6 +3,7 @@
 mod collapsing;
 mod following;
 mod limits;
+mod origin;
 mod parts;
 mod sign_in;
 
@@ -20,10 +21,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::limits::LimitsByRole;
+use self::origin::origin;
 pub use self::parts::{AppBuilder, Parts};
 use crate::audit;
 use crate::auth::attempts::ClientAddress;
-use crate::auth::principal::Caller;
+use crate::auth::principal::{Caller, Credential};
 use crate::auth::{SessionCookie, cookie, policy};
 use crate::config::Config;
 use crate::db::{Db, migrations};
@@ -42,7 +44,7 @@ use crate::http::{
 use crate::ids::{self, Id, Kind as _, ProjectKind};
 use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::{Duty, Standing, Tasks};
-use crate::trail::{Entry, Object, Origin};
+use crate::trail::{Entry, Object};
 use crate::users::mutation::{END_SESSION, WITHOUT_SESSION};
 
 use collapsing::Collapsing;
@@ -185,8 +187,8 @@ impl GraphqlService for App {
     }
 
     fn is_same_session(&self, one: &Caller, other: &Caller) -> bool {
-        let session = |caller: &Caller| caller.principal().ok().map(|principal| principal.session);
-        session(one).is_some() && session(one) == session(other)
+        let credential = |caller: &Caller| caller.principal().ok().map(|principal| principal.credential.id());
+        credential(one).is_some() && credential(one) == credential(other)
     }
 
     fn principal(&self, caller: &Caller) -> Option<Principal> {
@@ -257,8 +259,12 @@ impl GraphqlService for App {
         let (authenticator, caller, expired) = (self.authenticator.clone(), caller.clone(), self.expired(caller));
         async move {
             let Caller::Known(principal) = caller else { return std::future::pending().await };
+            let ended = match principal.credential {
+                Credential::Session { .. } => Revocation::SessionEnded,
+                Credential::ApiToken { .. } => Revocation::ApiTokenEnded,
+            };
             tokio::select! {
-                () = authenticator.revoked(principal) => Revocation::SessionEnded,
+                () = authenticator.revoked(principal) => ended,
                 () = expired => Revocation::TokenExpired,
             }
         }
@@ -400,16 +406,6 @@ impl App {
         let answer = AnswerBytes::new(self.limits(caller).operation.answer_bytes);
         let (request, cursor) = schema::with_request_parts(request, loaders, meta.resume_after);
         (request.data(answer), cursor)
-    }
-}
-
-/// Where a request comes from. The credentials only count if they are valid.
-fn origin(caller: &Caller, meta: &RequestMeta) -> Origin {
-    Origin {
-        address: Some(meta.peer.address),
-        user_agent: meta.peer.user_agent.clone(),
-        request_id: Some(meta.request_id.0.as_str().into()),
-        credential: meta.credential.filter(|_| caller.principal().is_ok()),
     }
 }
 

@@ -139,6 +139,8 @@ pub enum SignInReason {
     TokenExpired,
     /// The session has ended, or the account is disabled: log in again.
     SessionEnded,
+    /// The API token was revoked, or the account of its user is disabled.
+    TokenRevoked,
     /// The username or the password is incorrect.
     WrongCredentials,
     /// The password is correct, but the account waits for the approval of a platform admin.
@@ -153,6 +155,7 @@ impl SignInReason {
             Self::TokenInvalid => "TOKEN_INVALID",
             Self::TokenExpired => "TOKEN_EXPIRED",
             Self::SessionEnded => "SESSION_ENDED",
+            Self::TokenRevoked => "TOKEN_REVOKED",
             Self::WrongCredentials => "WRONG_CREDENTIALS",
             Self::AccountWaiting => "ACCOUNT_WAITING",
         }

@@ -213,6 +213,7 @@ macro_rules! kinds {
 kinds! {
     UserKind, UserId, "user", "user";
     SessionKind, SessionId, "session", "session";
+    ApiTokenKind, ApiTokenId, "token", "API token";
     GroupKind, GroupId, "group", "group";
     MembershipKind, MembershipId, "membership", "membership";
     ProjectKind, ProjectId, "project", "project";

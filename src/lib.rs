@@ -21,8 +21,8 @@
 //! | [`db`] | pools, coalescers, transactions, migrations |
 //! | `dev` | the embedded PostgreSQL behind `platform dev`, and what is in the database at the first start |
 //!
-//! [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] are at the bottom, and `cursors` right above them: all other
-//! modules may use them.
+//! [`outbound`] is at the bottom, [`config`], [`error`], [`ids`], [`quantity`] and [`tasks`] right above it, and `cursors` above them:
+//! all other modules may use them.
 //!
 //! Two crates know nothing of the server: `crates/cluster-resources` has the scheduler's custom resources and Kubernetes
 //! quantities, and `crates/dev-cluster` is the Kubernetes cluster of `platform dev` and of the tests.
@@ -53,6 +53,7 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub(crate) mod notifications;
+pub mod outbound;
 pub(crate) mod projects;
 pub(crate) mod queues;
 pub(crate) mod reconcile;

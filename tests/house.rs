@@ -16,7 +16,7 @@ use regex::Regex;
 /// From the roof to the cellar. Each room may know those below it, but not those beside it. Between the two stands the
 /// floor of the [`DOMAINS`].
 const ABOVE: [&[&str]; 5] = [&["cli"], &["app"], &["http"], &["schema"], &["watch"]];
-const BELOW: [&[&str]; 11] = [
+const BELOW: [&[&str]; 12] = [
     &["change"],
     &["executor"],
     &["feeds", "reconcile"],
@@ -28,6 +28,7 @@ const BELOW: [&[&str]; 11] = [
     &["db"],
     &["cursors"],
     &["config", "error", "ids", "quantity", "tasks"],
+    &["outbound"],
 ];
 
 /// The rooms with a subject of their own, as the map lists them. Of each other they may know what [`SHARED`] lists.
@@ -55,6 +56,8 @@ const KNOWS_DEV_CLUSTER: [&str; 2] = ["dev", "cli"];
 const WITHOUT_GRAPHQL: [&str; 3] = ["cluster", "events", "db"];
 
 const LONGEST_FILE: usize = 450;
+/// The tables as diesel prints them: one declaration for each, however many there are.
+const PRINTED: &str = "src/db/tables.rs";
 
 /// A source file of the server: its text without test code.
 struct Source {
@@ -309,13 +312,14 @@ fn mutations_write_through_one_construct() {
     let rooms = sources().into_iter().filter(|source| is_domain(source.room()) && source.file_name() != "model.rs");
     let rooms = rooms.filter(|source| !source.path.components().any(|part| part.as_os_str() == "model"));
     assert_none(rooms.flat_map(|source| source.matching(&transaction, rule)));
-    // These permits ask nobody: the operator's is for the command line, the platform's for what it repairs by itself.
-    let permits = [("of_operator", "users/service.rs"), ("of_platform", "projects/keeper.rs")];
-    for (permit, place) in permits {
+    // These permits ask nobody: the operator's is for the command line, the platform's for what it does by itself.
+    let permits: [(&str, &[&str]); 2] =
+        [("of_operator", &["users/service.rs"]), ("of_platform", &["projects/keeper.rs", "webhooks/worker.rs"])];
+    for (permit, places) in permits {
         let granted = Regex::new(&format!(r"\b{permit}\(")).unwrap();
-        let rule = "only the operator's commands and the platform's repairs go without a caller's permit";
-        let elsewhere =
-            sources().into_iter().filter(|source| !source.path.ends_with(place) && !source.is_below("auth"));
+        let rule = "only the operator's commands and the platform's own work go without a caller's permit";
+        let is_known = |source: &Source| places.iter().any(|place| source.path.ends_with(place));
+        let elsewhere = sources().into_iter().filter(|source| !is_known(source) && !source.is_below("auth"));
         assert_none(elsewhere.flat_map(|source| source.matching(&granted, rule)));
     }
 }
@@ -326,7 +330,7 @@ fn a_file_has_one_subject_and_says_which() {
     for Source { path, .. } in all_sources() {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&path)).unwrap();
         let lines = text.lines().count();
-        if lines > LONGEST_FILE {
+        if lines > LONGEST_FILE && path != Path::new(PRINTED) {
             violations.push(violation(&path, lines, &format!("a file has at most {LONGEST_FILE} lines"), ""));
         }
         let first = text.lines().next().unwrap_or_default();

@@ -8,6 +8,7 @@
 #[path = "../crates/dev-cluster/tests/contract/arena.rs"]
 mod arena;
 mod accounts;
+mod api_tokens;
 mod attacks;
 mod audit;
 mod build_script;
@@ -42,4 +43,5 @@ mod stream;
 mod support;
 mod told;
 mod transport;
+mod webhooks;
 mod yaml;

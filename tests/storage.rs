@@ -94,7 +94,7 @@ async fn story(cluster: &str) {
 
     // A job mounts it, which is shown, and keeps it.
     let submit = "mutation($i: SubmitJobInput!) { submitJob(input: $i) { job { id } } }";
-    let spec = json!({ "image": "sim/sleep:600", "mounts": [{ "claim": id, "path": "/data", "readOnly": true }] });
+    let spec = json!({ "image": "sim/sleep:36000", "mounts": [{ "claim": id, "path": "/data", "readOnly": true }] });
     let input = json!({ "i": { "projectId": project, "source": { "spec": spec } } });
     let job = ask(&dev, &token, submit, input).await["submitJob"]["job"]["id"].clone();
     let mounted =
@@ -224,7 +224,7 @@ async fn sharing(cluster: &str) {
     let preview = "query($i: SubmitJobInput!) { previewJob(input: $i) { verdicts { problems { field message } } } }";
     let mounting = |read_only: bool| {
         json!({ "i": { "projectId": project, "source": { "spec": {
-        "image": "sim/sleep:600", "mounts": [{ "claim": "our-sets", "path": "/sets", "readOnly": read_only }],
+        "image": "sim/sleep:36000", "mounts": [{ "claim": "our-sets", "path": "/sets", "readOnly": read_only }],
     } } } })
     };
     let told = ask(&dev, &token, preview, mounting(false)).await.to_string();

@@ -1,3 +1,4 @@
+ALTER TABLE groups DROP COLUMN storage_bytes;
 DROP TABLE job_claims;
 DROP TABLE storage_mounts;
 DROP TABLE storage_permissions;

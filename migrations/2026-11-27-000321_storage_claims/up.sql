@@ -111,3 +111,6 @@ BEGIN
 END $$;
 CREATE TRIGGER share_leaves_volume AFTER DELETE ON storage_claims
     FOR EACH ROW WHEN (OLD.source_id IS NOT NULL) EXECUTE FUNCTION share_leaves_volume();
+
+-- How many bytes the claims of a group itself may have together; NULL for any number.
+ALTER TABLE groups ADD COLUMN storage_bytes bigint CHECK (storage_bytes >= 0);

@@ -20,7 +20,7 @@ export class PlaygroundPage {
     });
   }
 
-  async open(url: string): Promise<void> {
+  async visit(url: string): Promise<void> {
     await this.page.goto(url);
     await expect(this.page.locator('.graphiql-editors .monaco-editor').first()).toBeVisible();
   }
@@ -35,10 +35,69 @@ export class PlaygroundPage {
     await expect(this.page.getByTestId('who')).toBeVisible();
   }
 
+  /** Presses a demo user, after whoever was there before has left. */
+  async become(username: string): Promise<void> {
+    const logOut = this.page.getByRole('button', { name: 'Log out' });
+    if (await logOut.isVisible()) await logOut.click();
+    const users = this.page.getByRole('group', { name: 'Log in as a demo user' });
+    await users.getByRole('button', { name: new RegExp(`^${username} `) }).click();
+    await expect(this.page.getByTestId('who')).toContainText(username);
+  }
+
+  async logIn(username: string, password: string): Promise<void> {
+    const session = this.page.getByRole('region', { name: 'Session' });
+    await session.getByLabel('Username').fill(username);
+    await session.getByLabel('Password').fill(password);
+    await session.getByLabel('Password').press('Enter');
+    await expect(this.page.getByTestId('who')).toContainText(username);
+  }
+
+  topic(name: string): Locator {
+    return this.page
+      .getByRole('navigation', { name: 'Topics' })
+      .getByRole('button', { name: new RegExp(`^${name}`) });
+  }
+
+  /** Opens the tab of a step, and waits until its variables are filled in. */
+  async open(topic: string, title: string): Promise<void> {
+    await this.topic(topic).click();
+    await this.step(title);
+    await expect(this.variables).not.toContainText('filled in when');
+  }
+
+  /** Runs the open tab, whose operation has this name, and returns what the server answers. */
+  async answerTo(operation: string): Promise<string> {
+    await expect(this.page.getByRole('tab', { selected: true })).toContainText(operation);
+    const answered = this.page.waitForResponse(
+      (response) => (response.request().postData() ?? '').includes(`"operationName":"${operation}"`),
+      { timeout: 30_000 },
+    );
+    await this.run();
+    return (await answered).text();
+  }
+
+  /** Types into the box beside the steps, and waits until it is in the variables. */
+  async type(label: string, text: string): Promise<void> {
+    await this.page
+      .getByRole('navigation', { name: 'Ready operations' })
+      .getByRole('textbox', { name: label })
+      .or(
+        this.page
+          .getByRole('navigation', { name: 'Ready operations' })
+          .getByRole('combobox', { name: label }),
+      )
+      .fill(text);
+    await expect(this.variables).toContainText(text);
+  }
+
+  get hint(): Locator {
+    return this.page.getByRole('navigation', { name: 'Ready operations' }).locator('.hint');
+  }
+
   async step(title: string): Promise<void> {
     await this.page
       .getByRole('navigation', { name: 'Ready operations' })
-      .getByRole('button', { name: new RegExp(`^\\d?✓? ?${title}( \\(done\\))?$`) })
+      .getByRole('button', { name: new RegExp(`^\\d?✓? ?${title}( \\((done|locked)\\))?$`) })
       .click();
   }
 

@@ -28,7 +28,18 @@ export async function startPlatform(): Promise<Platform> {
   const readyFile = join(directory, 'ready.json');
   const child = spawn(
     BINARY,
-    ['dev', '--ephemeral', '--port', '0', '--speed', '5', '--ready-file', readyFile],
+    [
+      'dev',
+      '--ephemeral',
+      '--port',
+      '0',
+      '--speed',
+      '5',
+      '--registration',
+      'approval',
+      '--ready-file',
+      readyFile,
+    ],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
     },

@@ -17,7 +17,7 @@ test.afterAll(() => platform.stop());
 
 test('a submitted job succeeds live, and no request leaves the machine', async ({ page }) => {
   const playground = new PlaygroundPage(page);
-  await playground.open(platform.url);
+  await playground.visit(platform.url);
   await playground.logInAsManager();
 
   await playground.step('Submit');
@@ -37,7 +37,7 @@ test('a submitted job succeeds live, and no request leaves the machine', async (
 
 test('the log-in tab logs in with nothing to fill in', async ({ page }) => {
   const playground = new PlaygroundPage(page);
-  await playground.open(platform.url);
+  await playground.visit(platform.url);
   await expect(playground.variables).toContainText('password');
   await playground.run();
   await expect(page.getByTestId('who')).toBeVisible();
@@ -45,7 +45,7 @@ test('the log-in tab logs in with nothing to fill in', async ({ page }) => {
 
 test('the watch tab replays the job that was submitted last', async ({ page }) => {
   const playground = new PlaygroundPage(page);
-  await playground.open(platform.url);
+  await playground.visit(platform.url);
   await playground.logInAsManager();
   await playground.runStep('Submit');
   await playground.sees('SUCCEEDED');
@@ -59,7 +59,7 @@ test('the watch tab replays the job that was submitted last', async ({ page }) =
 
 test('the log of the submitted job is followed to its end', async ({ page }) => {
   const playground = new PlaygroundPage(page);
-  await playground.open(platform.url);
+  await playground.visit(platform.url);
   await playground.logInAsManager();
   await playground.runStep('Submit');
   await expect(playground.track).toContainText('SUBMITTED');
@@ -72,7 +72,7 @@ test('the log of the submitted job is followed to its end', async ({ page }) => 
 
 test('the job of a config file is cancelled, and another one succeeds', async ({ page }) => {
   const playground = new PlaygroundPage(page);
-  await playground.open(platform.url);
+  await playground.visit(platform.url);
   await playground.logInAsManager();
   await playground.submitFromCommit();
   await playground.sees('RUNNING');
@@ -90,7 +90,7 @@ test('a lost connection resumes behind the last cursor', async ({ page }) => {
     socket.connectToServer();
     sockets.push(socket);
   });
-  await playground.open(platform.url);
+  await playground.visit(platform.url);
   await playground.logInAsManager();
   await playground.runStep('Submit');
   await expect(playground.track).toContainText('QUEUED');
@@ -104,7 +104,7 @@ test('a lost connection resumes behind the last cursor', async ({ page }) => {
 
 test('a wrong password is told with its code', async ({ page }) => {
   const playground = new PlaygroundPage(page);
-  await playground.open(platform.url);
+  await playground.visit(platform.url);
   await page.getByLabel('Username').fill('nobody');
   await page.getByLabel('Password').fill('not the password');
   await page.getByLabel('Password').press('Enter');
@@ -115,7 +115,7 @@ test('a wrong password is told with its code', async ({ page }) => {
 
 test('a session survives a reload, and ends with log out', async ({ page }) => {
   const playground = new PlaygroundPage(page);
-  await playground.open(platform.url);
+  await playground.visit(platform.url);
   await playground.logInAsManager();
   await page.reload();
   await expect(page.getByTestId('who')).toBeVisible();
@@ -128,7 +128,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
   test(`the page's own parts are accessible, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
     const playground = new PlaygroundPage(page);
-    await playground.open(platform.url);
+    await playground.visit(platform.url);
     await playground.logInAsManager();
     await playground.runStep('Submit');
     await playground.sees('SUCCEEDED');
@@ -137,7 +137,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await page.evaluate(axe.source);
     const violations = await page.evaluate(async () => {
       const { axe: checker } = window as unknown as { axe: typeof axe };
-      const report = await checker.run({ include: [['.bar'], ['.guide'], ['.live']] });
+      const report = await checker.run({ include: [['.bar'], ['.overview'], ['.guide'], ['.live']] });
       return report.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
     });
     expect(violations).toEqual([]);

@@ -1,6 +1,8 @@
 import './workers';
 import 'graphiql/style.css';
 import './style.css';
+import './guide/guide.css';
+import './live/live.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';

@@ -2,16 +2,18 @@
 import type { ExecutionResult } from 'graphql';
 import { socketUrl, suggestedUser, type PlaygroundConfig } from './config';
 import { Feeds } from './live/feeds';
-import { factsIn } from './operations/fill';
-import { mostRightsFirst, type Project } from './operations/projects';
-import { MY_PROJECTS } from './operations/session';
-import { templates, type Facts } from './operations/templates';
+import { factsIn } from './operations/learn';
+import type { Facts } from './operations/template';
+import { templates } from './operations/templates';
 import { SessionKeeper } from './session/session';
 import { Store } from './store';
 import type { Problem } from './transport/errors';
 import { playgroundFetcher } from './transport/fetcher';
 import { httpTransport } from './transport/http';
+import type { Operation } from './transport/resume';
 import { socketClient, type SocketState } from './transport/socket';
+import { followNews } from './viewer/news';
+import { Viewer } from './viewer/viewer';
 
 export type Playground = ReturnType<typeof createPlayground>;
 
@@ -26,10 +28,10 @@ export function createPlayground(config: PlaygroundConfig) {
     (state) => socket.set(state),
     (cursor) => standing.set(cursor),
   );
+  const viewer = new Viewer(send, () => session.token());
   const feeds = new Feeds(client, () => session.renew(), standing);
   const problems = new Store<Problem[]>([]);
   const facts = new Store<Facts>({});
-  const projects = new Store<Project[]>([]);
   const activeTab = new Store<string | undefined>(undefined);
   const ready = templates(suggestedUser(config.demoUsers));
 
@@ -47,38 +49,54 @@ export function createPlayground(config: PlaygroundConfig) {
     feeds.open({ query: template.query, operationName: 'WatchJob', variables }, undefined, seed);
   };
 
-  const onAnswer = (result: ExecutionResult) => {
+  const onAnswer = (result: ExecutionResult, { operationName }: Operation) => {
+    const used = ready.find(({ name }) => name === operationName);
+    if (used) viewer.keep(used);
     const learnt = factsIn(result);
     if (Object.keys(learnt).length > 0) facts.update((known) => ({ ...known, ...learnt }));
     watch(result);
+    // Whoever creates a group or a project goes on with it.
+    const { createGroup, createProject } = (result.data ?? {}) as CreatedData;
+    if (createProject) viewer.chooseProject(createProject.project.id);
+    else if (createGroup) viewer.chooseGroup(createGroup.group.id);
+    else void viewer.reload();
   };
 
-  const loadProjects = async () => {
-    const token = await session.token();
-    const result = token === null ? null : await send({ query: MY_PROJECTS }, token).catch(() => null);
-    const mine = mostRightsFirst(result?.data ?? null);
-    projects.set(mine);
-    const known = facts.get().projectId;
-    const projectId = mine.some(({ id }) => id === known) ? known : mine[0]?.id;
-    if (projectId !== undefined) facts.update((others) => ({ ...others, projectId }));
-  };
+  let stopNews: () => void = () => undefined;
+  const startNews = () =>
+    followNews(
+      {
+        standing,
+        renew: () => session.renew(),
+        wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+        subscribe: (operation, sink) => client.subscribe(operation, sink),
+      },
+      () => void viewer.reload(),
+    );
 
-  let loggedInAs: string | undefined;
+  let loggedInAs: string | null | undefined;
   const onSession = () => {
-    const username = session.state.get().session?.username;
+    const username = session.state.get().session?.username ?? null;
     if (username === loggedInAs) return;
     loggedInAs = username;
     // The socket speaks for whoever opened it.
+    stopNews();
     feeds.closeAll();
     client.terminate();
+    stopNews = username === null ? () => undefined : startNews();
     problems.set([]);
-    void loadProjects();
+    viewer.arrive();
   };
   session.state.subscribe(onSession);
   onSession();
 
   const fetcher = playgroundFetcher({ send, session, feeds, problems, activeTab: activeTab.get, onAnswer });
-  return { config, session, socket, feeds, problems, facts, projects, activeTab, templates: ready, fetcher };
+  return { config, session, socket, feeds, problems, facts, viewer, activeTab, templates: ready, fetcher };
+}
+
+interface CreatedData {
+  createGroup?: { group: { id: string } } | null;
+  createProject?: { project: { id: string } } | null;
 }
 
 interface SubmittedData {

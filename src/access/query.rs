@@ -9,7 +9,7 @@ use super::target::Target;
 use super::types::{Access, AccessHolder};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Holders, Scope};
-use crate::auth::principal::Person;
+use crate::auth::principal::{Person, TokenLimits};
 use crate::error::{ApiError, ApiErrors, both};
 use crate::graphql::connection::{Connection, Page, PageArgs, TotalCount, connection};
 use crate::graphql::context::RequestExt;
@@ -31,7 +31,8 @@ impl AccessQuery {
     /// What a user may do with an object: the decision on every action that applies to its kind, with the rule that decided
     /// and the role that allows it.
     ///
-    /// You can ask about yourself, for every object that you can see. Admins of the object's group and platform admins can
+    /// You can ask about yourself, for every object that you can see. With an API token, the decisions are those for you with
+    /// the token. Admins of the object's group and platform admins can
     /// ask about every user. Without `on`, the object is the platform itself.
     #[graphql(directive = assumed_list::apply(24))]
     async fn effective_access(
@@ -88,18 +89,20 @@ async fn effective(
     let target = Target::find(ctx, on.as_deref().map(String::as_str)).await.map_err(|error| error.at("on"))?;
     if user == principal.user {
         let scope = target.scope_for(ctx, user).await?;
-        return Ok(decisions(principal.person(), &target, &scope));
+        let limits = principal.credential.limits();
+        return Ok(decisions(limits, principal.person(), &target, &scope));
     }
     may_ask(ctx, &target)?;
     let found = model::roles(&mut *ctx.db()?.connection().await?, user).await?;
     let roles = found.ok_or_else(|| ApiError::not_found("user", user).at("userId"))?;
     let scope = target.scope_for(ctx, user).await?;
-    Ok(decisions(roles.person(), &target, &scope))
+    Ok(decisions(None, roles.person(), &target, &scope))
 }
 
-fn decisions(person: Person<'_>, target: &Target, scope: &Scope) -> Vec<Access> {
+fn decisions(limits: Option<&TokenLimits>, person: Person<'_>, target: &Target, scope: &Scope) -> Vec<Access> {
     let applicable = Action::ALL.iter().filter(|action| action.kind() == target.kind);
-    let decided = |action: &Action| Access::of(*action, policy::explain(person, *action, scope), scope.group_id());
+    let decided =
+        |action: &Action| Access::of(*action, policy::explain(limits, person, *action, scope), scope.group_id());
     applicable.map(decided).collect()
 }
 
@@ -144,7 +147,7 @@ async fn who_can(
         let scope = target.scope.among(is_fellow(&holders));
         // Likewise, a storage claim grants it to them.
         let scope = holders.granted.map_or(scope, |(_, _, access)| scope.granting(access));
-        let explanation = policy::explain(person, action, &scope);
+        let explanation = policy::explain(None, person, action, &scope);
         AccessHolder { access: Access::of(action, explanation, group), user: user.into() }
     };
     let position = |user: &User| Position::of(user.username.clone(), user.id.uuid());

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::model;
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action, Kind, Scope, StorageAccess};
+use crate::auth::policy::{self, Action, Kind, Scope, StorageAccess, Visible};
 use crate::configs::loader::{CommitsById, ConfigFilesById};
 use crate::error::{ApiError, Code};
 use crate::graphql::context::RequestExt;
@@ -19,6 +19,7 @@ use crate::jobs::loader::BriefById;
 use crate::projects::loader::GroupOfProject;
 use crate::storage::loader::{ClaimsById, scope_for};
 use crate::users::loader::UsersById;
+use crate::users::model::is_in_one_of;
 
 /// What is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,11 @@ impl Target {
             None => None,
         };
         let (target, see) = found.ok_or_else(|| not_an_id(text))?;
-        let scope = target.scope_for(ctx, ctx.caller().principal()?.user).await?;
+        let scope = match target.user {
+            // As the caller sees users: with an API token for a project, the members of its group.
+            Some(user) => target.scope.among(is_visible(ctx, user).await?),
+            None => target.scope,
+        };
         policy::check(&ctx.caller(), see, scope)?;
         Ok(target)
     }
@@ -70,6 +75,13 @@ impl Target {
             }
             None => Ok(self.scope),
         }
+    }
+}
+
+async fn is_visible(ctx: &Context<'_>, user: UserId) -> Result<bool, ApiError> {
+    match policy::visible(&ctx.caller())? {
+        Visible::Everything => Ok(true),
+        Visible::Groups { groups, .. } => Ok(is_in_one_of(&mut *ctx.db()?.connection().await?, user, &groups).await?),
     }
 }
 
@@ -135,5 +147,5 @@ async fn of_project<K: ids::Kind>(
     id: Id<K>,
 ) -> Result<Target, ApiError> {
     let group = ctx.read::<GroupOfProject>(project).await?.ok_or_else(|| ApiError::not_found(K::NOUN, id))?;
-    Ok(Target { kind, scope: Scope::within(group, id), user: None, claim: None })
+    Ok(Target { kind, scope: Scope::within(group, id).in_project(project), user: None, claim: None })
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use async_graphql::{Context, Enum, Object};
 
-use crate::auth::policy::{Action, Explanation, Ground};
+use crate::auth::policy::{Action, Explanation, Ground, TokenScope};
 use crate::auth::principal::GroupRole;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::written::Written;
@@ -66,6 +66,11 @@ impl Access {
     /// Whether the user may do it.
     async fn allowed(&self) -> bool {
         self.explanation.ground.is_some()
+    }
+
+    /// The least scope of an API token with which the user can do it; null if they need to log in for it.
+    async fn token_scope(&self) -> Option<TokenScope> {
+        self.action.token_scope()
     }
 
     /// The rule that decided: who may do it, in a sentence.

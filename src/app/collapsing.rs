@@ -51,10 +51,11 @@ impl Hash for Viewer {
     }
 }
 
-/// Everything about a user that a response can depend on. The session that they ask from is not part of it.
+/// Everything about a user that a response can depend on. The session that they ask from is not part of it, and of an API
+/// token, only what it can be used for.
 fn rights(principal: &Principal) -> impl PartialEq {
-    let Principal { user, platform_role, groups, session: _, expires_at: _, session_ends_at: _ } = principal;
-    (*user, *platform_role, groups.clone())
+    let Principal { user, platform_role, groups, credential, expires_at: _ } = principal;
+    (*user, *platform_role, groups.clone(), credential.limits().copied())
 }
 
 impl EqualQuery {
@@ -125,8 +126,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::auth::principal::{GroupRole, PlatformRole};
-    use crate::ids::{GroupId, SessionId, UserId};
+    use crate::auth::policy::TokenScope;
+    use crate::auth::principal::{Credential, GroupRole, OnlyProject, PlatformRole, TokenLimits};
+    use crate::ids::{ApiTokenId, GroupId, ProjectId, SessionId, UserId};
 
     fn viewer(principal: &Principal) -> Viewer {
         Viewer(Caller::Known(Arc::new(principal.clone())))
@@ -137,14 +139,13 @@ mod tests {
         let group = GroupId::generate();
         let principal = Principal {
             user: UserId::generate(),
-            session: SessionId::generate(),
+            credential: Credential::Session { id: SessionId::generate(), ends_at: chrono::Utc::now() },
             platform_role: PlatformRole::User,
             groups: BTreeMap::from([(group, GroupRole::Member)]),
             expires_at: chrono::Utc::now(),
-            session_ends_at: chrono::Utc::now(),
         };
         let elsewhere = Principal {
-            session: SessionId::generate(),
+            credential: Credential::Session { id: SessionId::generate(), ends_at: chrono::Utc::now() },
             expires_at: principal.expires_at + chrono::TimeDelta::seconds(1),
             ..principal.clone()
         };
@@ -157,6 +158,20 @@ mod tests {
         ] {
             assert_ne!(viewer(&principal), viewer(&other));
         }
+        let only = OnlyProject { project: ProjectId::generate(), group };
+        let limits = |scope, project| Credential::ApiToken {
+            id: ApiTokenId::generate(),
+            limits: TokenLimits { scope, project },
+        };
+        let with = |credential| viewer(&Principal { credential, ..principal.clone() });
+        assert_eq!(
+            with(limits(TokenScope::Read, None)),
+            with(limits(TokenScope::Read, None)),
+            "one token is as good as another"
+        );
+        let (read, submit, confined) =
+            (limits(TokenScope::Read, None), limits(TokenScope::Submit, None), limits(TokenScope::Read, Some(only)));
+        assert!(with(read) != viewer(&principal) && with(read) != with(submit) && with(read) != with(confined));
         assert_ne!(viewer(&principal), Viewer(Caller::Anonymous));
         assert_eq!(Viewer(Caller::Anonymous), Viewer(Caller::Anonymous));
     }

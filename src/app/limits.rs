@@ -94,7 +94,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::auth::principal::{PlatformRole, Principal};
+    use crate::auth::principal::{Credential, PlatformRole, Principal};
     use crate::config::{DevParts, JwtKeys};
     use crate::ids::{SessionId, UserId};
 
@@ -114,11 +114,10 @@ mod tests {
     fn somebody(platform_role: PlatformRole) -> Caller {
         Caller::Known(Arc::new(Principal {
             user: UserId::generate(),
-            session: SessionId::generate(),
+            credential: Credential::Session { id: SessionId::generate(), ends_at: chrono::Utc::now() },
             platform_role,
             groups: BTreeMap::new(),
             expires_at: chrono::Utc::now(),
-            session_ends_at: chrono::Utc::now(),
         }))
     }
 

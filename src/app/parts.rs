@@ -22,6 +22,7 @@ use crate::jobs::quota::feed::Moment;
 use crate::jobs::service::Submitter;
 use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
+use crate::notifications::webhooks::worker as webhooks;
 use crate::projects::keeper;
 use crate::schema::{self, Channels, SchemaBuilder};
 use crate::storage::watched::Claims;
@@ -79,6 +80,7 @@ impl Parts {
         let builder = builder.data(self.tails.clone()).data(self.sign_ins.clone());
         let builder = builder.data(self.submitter.wake.clone()).data(self.storage.clone());
         let builder = builder.data(self.storage_classes.clone()).data(self.storage_defaults.clone());
+        let builder = builder.data(Arc::new(self.config.webhooks.clone()));
         self.channels.put_in(builder).data(self.log_chunks.clone()).data(self.quota_moments.clone())
     }
 }
@@ -152,6 +154,7 @@ impl AppBuilder {
                 let drivers = config.cluster.storage.shared_drivers.clone();
                 storage_worker::spawn(&tasks, db.clone(), cluster.clone(), drivers.into(), storage.clone());
                 keep_classes(&tasks, &cluster, &storage_classes);
+                webhooks::spawn(&tasks, &db, &config.webhooks)?;
                 start_work(&tasks, &submitter, &cluster, nodes)
             }
         };

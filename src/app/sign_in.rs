@@ -98,6 +98,7 @@ async fn session(
         user_agent: request.peer.user_agent.clone(),
         request_id: Some(request.request_id.0.as_str().into()),
         credential: None,
+        api_token: None,
     };
     let user = provided::user_of(&app.db, identity, origin.clone()).await?;
     if !(may_have_cookie && app.authenticator.sets_cookies()) {

@@ -75,6 +75,7 @@ fn line(entry: &Entry, username: Option<&str>) -> String {
         "times": times,
         "requestId": entry.request_id,
         "credential": entry.credential.map(crate::trail::Credential::as_str),
+        "apiTokenId": entry.api_token.map(crate::ids::Id::to_text),
         "address": entry.address,
         "userAgent": entry.user_agent,
     });

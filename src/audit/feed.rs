@@ -52,7 +52,7 @@ impl View {
     pub fn open(filter: AuditEventFilter) -> Result<Self, ApiErrors> {
         let AuditEventFilter { actor_id, actions, group_id, project_id, outcome } = filter;
         let ((actor, group), project) = given(actor_id.as_ref(), group_id.as_ref(), project_id.as_ref())?;
-        Ok(Self { actor, actions, group, project, outcome, visible: Visible::Groups(Vec::new()) })
+        Ok(Self { actor, actions, group, project, outcome, visible: Visible::NOTHING })
     }
 }
 
@@ -66,7 +66,7 @@ impl Feed for View {
                 .map_err(|error| error.at("filter.groupId"))?;
         }
         self.visible = policy::groups_where(caller, Action::ViewAuditEntry)?;
-        if self.visible == Visible::Groups(Vec::new()) {
+        if self.visible.is_nothing() {
             // They would wait for ever.
             policy::check(caller, Action::ViewAuditEntry, Scope::PLATFORM)?;
         }
@@ -76,17 +76,14 @@ impl Feed for View {
     fn topics(&self) -> Topics {
         match (self.group, &self.visible) {
             (Some(group), _) => Topics::Groups(vec![group]),
-            (None, Visible::Groups(groups)) => Topics::Groups(groups.clone()),
+            (None, Visible::Groups { project: Some(project), .. }) => Topics::Project(*project),
+            (None, Visible::Groups { groups, project: None }) => Topics::Groups(groups.clone()),
             (None, Visible::Everything) => Topics::Everything,
         }
     }
 
     fn shows(&self, Logged { about, event, .. }: &Logged<Recorded>) -> bool {
-        let is_visible = match about.group {
-            Some(group) => self.visible.includes(group),
-            None => self.visible == Visible::Everything,
-        };
-        is_visible
+        self.visible.includes(about.group, about.project)
             && self.group.is_none_or(|group| about.group == Some(group))
             && self.project.is_none_or(|project| about.project == Some(project))
             && self.actor.is_none_or(|actor| about.person == Some(actor))
@@ -121,9 +118,9 @@ mod tests {
     fn what_belongs_to_no_group_is_shown_to_platform_admins_only() {
         let (group, none) = (GroupId::generate(), AuditEventFilter::default());
         assert!(view(Visible::Everything, none.clone()).shows(&event(None)));
-        assert!(!view(Visible::Groups(vec![group]), none.clone()).shows(&event(None)));
-        assert!(view(Visible::Groups(vec![group]), none.clone()).shows(&event(Some(group))));
-        assert!(!view(Visible::Groups(vec![group]), none).shows(&event(Some(GroupId::generate()))));
+        assert!(!view(Visible::of_groups(vec![group]), none.clone()).shows(&event(None)));
+        assert!(view(Visible::of_groups(vec![group]), none.clone()).shows(&event(Some(group))));
+        assert!(!view(Visible::of_groups(vec![group]), none).shows(&event(Some(GroupId::generate()))));
     }
 
     #[test]

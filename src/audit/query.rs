@@ -92,7 +92,11 @@ impl AuditQuery {
 pub async fn find(ctx: &Context<'_>, id: AuditId) -> Result<AuditEntry, ApiError> {
     ctx.caller().principal()?;
     let entry = ctx.read::<EntriesById>(id).await?.ok_or_else(|| ApiError::not_found("audit entry", id))?;
-    policy::check(&ctx.caller(), Action::ViewAuditEntry, Scope::of_group_or_none(entry.group, id))?;
+    policy::check(
+        &ctx.caller(),
+        Action::ViewAuditEntry,
+        Scope::of_group_or_none(entry.group, id).in_project(entry.project),
+    )?;
     Ok(AuditEntry(entry))
 }
 

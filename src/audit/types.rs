@@ -124,6 +124,11 @@ impl AuditEntry {
         self.0.credential
     }
 
+    /// The ID of the API token that the request had; null if it had none.
+    async fn api_token_id(&self) -> Option<ID> {
+        self.0.api_token.map(|id| ID(id.to_text()))
+    }
+
     /// The IP address of the client. Only visible to platform admins, null for others.
     async fn address(&self, ctx: &Context<'_>) -> Option<&str> {
         if shows_client(ctx) { self.0.address.as_deref() } else { None }

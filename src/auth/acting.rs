@@ -10,6 +10,7 @@ use super::policy::{self, Action, Permit, Scope, Visible};
 use super::principal::Caller;
 use super::scope::ScopeRecorder;
 use crate::error::ApiError;
+use crate::ids::ProjectId;
 
 /// The caller, as a resolver finds it in its request.
 pub trait CallerExt {
@@ -50,6 +51,10 @@ pub trait PolicyExt {
     /// # Errors
     /// As [`policy::visible`].
     fn visible(&self) -> Result<Visible, ApiError>;
+
+    /// The only project that the caller's API token is for, for a list that would show others. `None` if there is no
+    /// such project.
+    fn only_project(&self) -> Option<ProjectId>;
 }
 
 impl PolicyExt for async_graphql::Context<'_> {
@@ -68,6 +73,14 @@ impl PolicyExt for async_graphql::Context<'_> {
             recorder.read_visible(&visible);
         }
         visible
+    }
+
+    fn only_project(&self) -> Option<ProjectId> {
+        let only = policy::only_project(&caller_of(self));
+        if let Some(recorder) = self.data_opt::<Arc<ScopeRecorder>>() {
+            recorder.read_project(only);
+        }
+        only
     }
 }
 

@@ -1,24 +1,25 @@
-//! Session renewal and authentication of requests. Logging in is in [`sign_in`].
+//! Session renewal and authentication of requests. Logging in is in [`sign_in`], and what is valid at the moment is looked
+//! up in [`live`].
 
+mod live;
 mod sign_in;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 
+use super::api_tokens::{ApiSecret, KnownTokens};
 use super::attempts::Attempts;
 use super::last_use::LastUses;
-use super::loader::LiveSession;
 use super::model::{self, Refreshable, Refreshed};
 use super::passwords::Passwords;
 use super::policy;
-use super::principal::{Caller, Principal};
+use super::principal::Caller;
 use super::recent::Recent;
 use super::refresh::RefreshToken;
-use super::revocations::{Concern, Notices};
 use super::rotation::{Rotation, Used, Verdict};
 use super::tokens::{Claims, Tokens};
 use crate::config::{AuthConfig, JwtKeys, LoginRates, Registration};
@@ -72,6 +73,9 @@ struct Inner {
     db: Db,
     keys: JwtKeys,
     tokens: Tokens,
+    api_tokens: KnownTokens,
+    /// The longest that an API token can be valid.
+    api_token_life: Duration,
     /// Only if sessions are stored in cookies.
     cookies: Option<Tokens>,
     passwords: Passwords,
@@ -90,6 +94,8 @@ impl Authenticator {
             db,
             keys: config.jwt_keys.clone(),
             tokens: Tokens::new(&config.jwt_keys, config.access_token_life),
+            api_tokens: KnownTokens::default(),
+            api_token_life: config.api_token_life,
             cookies: config.cookie_sessions.then(|| Tokens::of_cookies(&config.jwt_keys, config.refresh_token_life)),
             passwords: Passwords::new(config.bcrypt_cost),
             attempts: Attempts::new(limits),
@@ -105,10 +111,15 @@ impl Authenticator {
     ///
     /// # Errors
     /// `UNAUTHENTICATED` if there is a header and it is not valid: no bearer token, an expired token, an ended session,
-    /// a disabled account.
+    /// a revoked API token, a disabled account.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, ApiError> {
         let Some(authorization) = authorization else { return Ok(Caller::Anonymous) };
-        let claims = self.0.tokens.verify(bearer(authorization)?, Utc::now())?;
+        let token = bearer(authorization)?;
+        if ApiSecret::is_meant(token) {
+            let id = self.0.api_tokens.find(&self.0.db, token).await?;
+            return self.live_token(id).await.map(Caller::Known);
+        }
+        let claims = self.0.tokens.verify(token, Utc::now())?;
         self.live(claims).await.map(Caller::Known)
     }
 
@@ -135,7 +146,11 @@ impl Authenticator {
     /// # Errors
     /// As [`Authenticator::authenticate`].
     pub async fn authenticate_to_leave(&self, authorization: &str) -> Result<Caller, ApiError> {
-        let claims = self.0.tokens.verify_expired(bearer(authorization)?, Utc::now())?;
+        let token = bearer(authorization)?;
+        if ApiSecret::is_meant(token) {
+            return self.authenticate(Some(authorization)).await;
+        }
+        let claims = self.0.tokens.verify_expired(token, Utc::now())?;
         self.live(claims).await.map(Caller::Known)
     }
 
@@ -156,11 +171,11 @@ impl Authenticator {
     /// `caller` with its current permissions, for operations that last longer than a request.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if the session has ended or the account is disabled.
+    /// `UNAUTHENTICATED` if the session has ended, the API token is no longer valid, or the account is disabled.
     pub async fn renewed(&self, caller: &Caller) -> Result<Caller, ApiError> {
         match caller {
             Caller::Anonymous | Caller::Refused(_) => Ok(caller.clone()),
-            Caller::Known(principal) => self.live(principal.claims()).await.map(Caller::Known),
+            Caller::Known(principal) => self.look(principal).await.map(Caller::Known),
         }
     }
 
@@ -184,12 +199,17 @@ impl Authenticator {
         &self.0.attempts
     }
 
+    /// The longest that an API token can be valid.
+    pub fn api_token_life(&self) -> Duration {
+        self.0.api_token_life
+    }
+
     /// Whether people can register.
     pub fn registration(&self) -> Registration {
         self.0.registration
     }
 
-    /// Stores which sessions were used since the last time.
+    /// Stores which sessions and API tokens were used since the last time.
     ///
     /// # Errors
     /// The database's.
@@ -197,57 +217,9 @@ impl Authenticator {
         self.0.uses.store(&self.0.db).await
     }
 
-    /// Resolves when the session of the principal has ended or their account is disabled.
-    pub async fn revoked(self, mut principal: Arc<Principal>) {
-        let mut notices = Notices::subscribe(&self.0.bus);
-        loop {
-            // Checked after subscribing, so nothing that happens in between is missed.
-            match Box::pin(self.live(principal.claims())).await {
-                Ok(found) => principal = found,
-                Err(error) if error.code == Code::Unauthenticated => return,
-                // An unavailable database does not end any session.
-                Err(_) => {}
-            }
-            let expired = tokio::time::sleep_until(principal.look_again_at());
-            tokio::select! {
-                notice = notices.about(&principal) => match notice {
-                    Some(Concern::Revoked) => return,
-                    Some(Concern::RightsChanged | Concern::Unsure) => {}
-                    None => return std::future::pending().await,
-                },
-                // Nobody announces that a session was not refreshed.
-                () = expired => {}
-            }
-        }
-    }
-
     /// Records that permissions or sessions may have changed, so that the next request checks them.
     pub fn rights_may_have_changed(&self) {
         self.0.bus.revise();
-    }
-
-    async fn live(&self, claims: Claims) -> Result<Arc<Principal>, ApiError> {
-        let (revision, now) = (self.0.bus.revision(), Instant::now());
-        if let Some(principal) = self.0.recent.find(&claims, revision, now) {
-            return Ok(principal);
-        }
-        let db = &self.0.db;
-        let found = db.lane().coalescer::<LiveSession>().load(vec![claims.session]).await?;
-        let roles = found
-            .get(&claims.session)
-            .filter(|roles| roles.user == claims.user)
-            .ok_or_else(|| ended("the session of this access token has ended; log in again"))?;
-        let principal = Arc::new(Principal {
-            user: claims.user,
-            session: claims.session,
-            platform_role: roles.platform_role,
-            groups: roles.groups.clone(),
-            expires_at: claims.expires_at,
-            session_ends_at: roles.ends_at,
-        });
-        self.0.recent.remember(&principal, revision, now);
-        self.0.uses.note(principal.session);
-        Ok(principal)
     }
 
     /// Exchanges a refresh token for a new pair of tokens. For half a minute, the same refresh has the same result.
@@ -257,6 +229,10 @@ impl Authenticator {
     pub async fn refresh(&self, refresh_token: &str, origin: Origin) -> Result<OpenSession, ApiError> {
         let invalid =
             || ApiError::unauthenticated(SignInReason::TokenInvalid, "the refresh token is not valid; log in again");
+        if ApiSecret::is_meant(refresh_token) {
+            let message = "this is an API token, which is not refreshed: it is valid until it expires or is revoked";
+            return Err(ApiError::unauthenticated(SignInReason::TokenInvalid, message));
+        }
         let used = RefreshToken::decode(refresh_token).ok_or_else(invalid)?;
         let mut conn = self.0.db.connection().await?;
         let refreshed = conn.transaction(async |conn| {
@@ -295,6 +271,8 @@ impl Authenticator {
                 let refreshed =
                     Refreshed { refresh_hash: current, expires_at, last_used_at: now, used_hashes, used_at };
                 model::refresh(conn, session, &refreshed).await?;
+                let entry = Entry::done(Some(found.user_id), policy::name_of(REFRESH), session_object(session), origin);
+                trail::model::record(conn, vec![entry]).await?;
                 return self.tokens(found.user_id, next, now, expires_at).map(Some);
             }
             Verdict::Repeated(since) => rotation.valid_after(used, since, &self.0.keys)?,
@@ -318,7 +296,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// `UNAUTHENTICATED` if there is no valid cookie.
-    pub async fn extend(&self, cookie: Option<&SessionCookie>) -> Result<OpenSession, ApiError> {
+    pub async fn extend(&self, cookie: Option<&SessionCookie>, origin: Origin) -> Result<OpenSession, ApiError> {
         let no_cookie = || {
             let message = "there is no refreshToken in the input and no session cookie in the request";
             ApiError::unauthenticated(SignInReason::NoToken, message)
@@ -331,9 +309,15 @@ impl Authenticator {
         };
         let now = now();
         let expires_at = now + self.0.refresh_life;
-        if !model::extend(&mut *self.0.db.connection().await?, session, expires_at).await? {
-            return Err(ended("the session of the cookie has ended; log in again"));
-        }
+        let entry = Entry::done(Some(user), policy::name_of(REFRESH), session_object(session), origin);
+        let mut conn = self.0.db.connection().await?;
+        let extended = conn.transaction(async |conn| {
+            if !model::extend(conn, session, expires_at).await? {
+                return Err(ended("the session of the cookie has ended; log in again"));
+            }
+            Ok::<_, ApiError>(trail::model::record(conn, vec![entry]).await?)
+        });
+        extended.await?;
         let (cookie, _) = cookies.issue(user, session, now)?;
         let (tokens, refresh_expires_at) = (None, expires_at);
         Ok(OpenSession { user, session, tokens, expires_at, refresh_expires_at, cookie: Some(cookie) })

@@ -1,33 +1,34 @@
-//! When sessions were last used. Requests only note their session in memory; what was noted is stored together, and at most
-//! once a minute for each session.
+//! When sessions and API tokens were last used. Requests only note their credential in memory; what was noted is stored
+//! together, and at most once a minute for each.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::authenticator::Authenticator;
-use super::model;
+use super::principal::CredentialId;
+use super::{api_tokens, model};
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
-use crate::ids::SessionId;
+use crate::ids::{ApiTokenId, SessionId};
 
 /// How often the notes are stored.
 const PERIOD: Duration = Duration::from_secs(30);
-/// The number of sessions that are noted; the use of others is noted after the next time.
+/// The number of credentials that are noted; the use of others is noted after the next time.
 const MOST: usize = 100_000;
-/// The number of sessions in one statement.
+/// The number of credentials in one statement.
 const BATCH: usize = 1_000;
 
-/// The sessions that were used since the last time.
+/// The credentials that were used since the last time.
 #[derive(Debug, Default)]
-pub(super) struct LastUses(Mutex<HashSet<SessionId>>);
+pub(super) struct LastUses(Mutex<HashSet<CredentialId>>);
 
 impl LastUses {
-    /// Notes that a session is in use.
-    pub fn note(&self, session: SessionId) {
+    /// Notes that a credential is in use.
+    pub fn note(&self, credential: CredentialId) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.len() < MOST {
-            noted.insert(session);
+            noted.insert(credential);
         }
     }
 
@@ -37,20 +38,29 @@ impl LastUses {
     /// The database's; the notes are lost then, and the next uses are noted again.
     pub async fn store(&self, db: &Db) -> Result<(), ApiError> {
         let noted = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let noted: Vec<SessionId> = noted.into_iter().collect();
-        for sessions in noted.chunks(BATCH) {
+        let (mut sessions, mut tokens) = (Vec::<SessionId>::new(), Vec::<ApiTokenId>::new());
+        for credential in noted {
+            match credential {
+                CredentialId::Session(session) => sessions.push(session),
+                CredentialId::ApiToken(token) => tokens.push(token),
+            }
+        }
+        for sessions in sessions.chunks(BATCH) {
             model::used(&mut *db.connection().await?, sessions).await?;
+        }
+        for tokens in tokens.chunks(BATCH) {
+            api_tokens::model::used(&mut *db.connection().await?, tokens).await?;
         }
         Ok(())
     }
 }
 
-/// Stores the last uses of sessions for as long as the server runs.
+/// Stores the last uses of sessions and API tokens for as long as the server runs.
 pub async fn keep_last_uses(authenticator: Authenticator) {
     loop {
         tokio::time::sleep(PERIOD).await;
         if let Err(error) = authenticator.store_last_uses().await {
-            tracing::warn!(error = %error_chain(&error), "failed to store the last uses of sessions");
+            tracing::warn!(error = %error_chain(&error), "failed to store the last uses of sessions and API tokens");
         }
     }
 }

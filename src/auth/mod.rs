@@ -1,6 +1,7 @@
-//! Authentication and authorization: passwords, tokens, sessions, the principal and the policy table.
+//! Authentication and authorization: passwords, tokens, sessions, API tokens, the principal and the policy table.
 
 pub(crate) mod acting;
+pub mod api_tokens;
 pub(crate) mod attempts;
 mod authenticator;
 pub mod cookie;

@@ -7,20 +7,25 @@ mod claim;
 mod explain;
 mod needs;
 mod object;
+mod permit;
 mod scope;
+mod token;
+mod visible;
 
 pub use claim::{ClaimOwner, StorageAccess};
 pub use explain::{Explanation, Holders, explain, holders};
 pub use needs::TokenScope;
 pub use object::Kind;
+pub use permit::Permit;
 pub use scope::Scope;
+pub use token::NEEDS_SESSION;
+pub use visible::{Visible, groups_where, only_project, visible};
 
 use needs::Needs;
 
-use crate::auth::oidc::Identity;
-use crate::auth::principal::{Caller, GroupRole, Person};
+use crate::auth::principal::{Caller, GroupRole, Person, TokenLimits};
 use crate::error::{ApiError, Denied};
-use crate::ids::{GroupId, UserId};
+use crate::ids::{GroupId, ProjectId};
 
 /// What an action requires of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +116,7 @@ table! {
     /// Change the display name and the email address of a user.
     UpdateUser: Oneself, Admin, "only the user and platform admins can change an account";
     /// Make a user a platform admin, or an ordinary user again.
-    SetPlatformRole: PlatformAdmin, Admin, "only platform admins can change platform roles";
+    SetPlatformRole: PlatformAdmin, Session, "only platform admins can change platform roles";
     /// Disable an account.
     DisableUser: PlatformAdmin, Admin, "only platform admins can disable accounts";
     /// Enable an account that is disabled, or that waits for approval.
@@ -119,13 +124,19 @@ table! {
     /// Delete an account.
     DeleteUser: PlatformAdmin, Admin, "only platform admins can delete accounts";
     /// Create a one-time link with which a user can set a new password.
-    CreatePasswordReset: PlatformAdmin, Admin, "only platform admins can create links for new passwords";
+    CreatePasswordReset: PlatformAdmin, Session, "only platform admins can create links for new passwords";
     /// Change your own password.
     ChangePassword: Oneself, Session, "only the user can change their password";
     /// See a session.
     ViewSession: Oneself, Session, "only the user that a session belongs to can see it";
     /// End a session.
     EndSession: Oneself, Session, "only the user that a session belongs to can end it";
+    /// Create an API token.
+    CreateApiToken: Oneself, Session, "only the user that an API token is for can create it";
+    /// See an API token, without its secret.
+    ViewApiToken: Oneself, Session, "only the user that an API token is for can see it";
+    /// Revoke an API token.
+    RevokeApiToken: Oneself, Session, "only the user that an API token is for can revoke it";
     /// End all of your own sessions.
     LogoutEverywhere: Oneself, Session, "only the user that sessions belong to can end them";
     /// Change your own settings.
@@ -135,7 +146,7 @@ table! {
     /// Create or update the account of a user who signs in with a provider.
     SignInWithProvider: PlatformAdmin, Session, "only sign-in providers can do this";
     /// Link the account of a user with their account at a sign-in provider, or end that.
-    LinkIdentity: PlatformAdmin, Admin, "only platform admins can link accounts with sign-in providers";
+    LinkIdentity: PlatformAdmin, Session, "only platform admins can link accounts with sign-in providers";
     /// Create a group.
     CreateGroup: PlatformAdmin, Admin, "only platform admins can create groups";
     /// See a group, its members and its projects.
@@ -152,6 +163,8 @@ table! {
     RemoveGroupMember: InGroup(GroupRole::Admin), Manage, "only admins of the group can remove members";
     /// Make a user an admin of a group, or change the role of an admin or remove one.
     AppointGroupAdmin: AboveGroup, Admin, "only platform admins can make users admins of a group, change the role of an admin or remove an admin";
+    /// Set how many members a group can have.
+    SetGroupLimits: AboveGroup, Admin, "only platform admins can set the limits of a group";
     /// Leave a group.
     LeaveGroup: InGroup(Member), Manage, "only members of the group can leave it";
     /// Create a project in a group.
@@ -206,6 +219,14 @@ table! {
     ViewNotification: Oneself, Read, "only the user that a notification is for can see it";
     /// Mark your own notifications as read.
     MarkNotificationsRead: Oneself, Submit, "only the user that notifications are for can mark them as read";
+    /// Have your own notifications sent to a URL.
+    SetWebhook: Oneself, Session, "only the user that notifications are for can have them sent to a URL";
+    /// No longer have your own notifications sent to a URL.
+    RemoveWebhook: Oneself, Session, "only the user that a webhook belongs to can remove it";
+    /// Have a test notification sent to your own webhook.
+    TestWebhook: Oneself, Session, "only the user that a webhook belongs to can test it";
+    /// Disable a webhook that has failed for a long time.
+    DisableWebhook: PlatformAdmin, Session, "only the platform itself disables webhooks";
     /// See a storage claim.
     ViewPvc: OwnerOrInGroup(Member), Read, "only members of the group can see its storage claims";
     /// Create a storage claim for a project, a group or yourself.
@@ -245,6 +266,14 @@ impl Action {
         let error = match denial {
             Denial::Forbidden => forbidden(),
             Denial::Hidden => scope.not_found().unwrap_or_else(forbidden),
+            Denial::NoSession => ApiError::forbidden(NEEDS_SESSION),
+            Denial::Scope { has, needed } => {
+                let (has, needed) = (has.as_str(), needed.as_str());
+                ApiError::forbidden(format!("the API token has the scope {has}, and this needs the scope {needed}"))
+            }
+            Denial::OtherProject(project) => {
+                ApiError::forbidden(format!("the API token is only for the project {project} and what is in it"))
+            }
         };
         let group = scope.group.map(GroupId::uuid);
         error.denying(Denied { action: name, subject: scope.subject_parts(), group })
@@ -256,47 +285,6 @@ pub fn name_of(action: &str) -> String {
     let mut name = action.to_owned();
     name[..1].make_ascii_lowercase();
     name
-}
-
-/// The permission to do something. Only this module grants permits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permit {
-    actor: Option<UserId>,
-    action: Action,
-    scope: Scope,
-}
-
-impl Permit {
-    /// The permit of the operator who runs the program: they may do everything, and are not a user of the platform.
-    pub const fn of_operator(action: Action) -> Self {
-        Self { actor: None, action, scope: Scope::PLATFORM }
-    }
-
-    /// The permit of a user who has proved to a sign-in provider who they are: to have the account that the operator
-    /// provides for them.
-    pub const fn of_identity(_proved: &Identity) -> Self {
-        Self { actor: None, action: Action::SignInWithProvider, scope: Scope::PLATFORM }
-    }
-
-    /// The permit of the platform itself, for what it does although nobody has asked for it.
-    pub const fn of_platform(action: Action) -> Self {
-        Self { actor: None, action, scope: Scope::PLATFORM }
-    }
-
-    /// The user with the permission; `None` for the operator, the platform and users who have no account yet.
-    pub const fn actor(self) -> Option<UserId> {
-        self.actor
-    }
-
-    /// The permitted action.
-    pub const fn action(self) -> Action {
-        self.action
-    }
-
-    /// The object that the action is permitted on.
-    pub const fn scope(self) -> Scope {
-        self.scope
-    }
 }
 
 /// What else is required of a caller who gives somebody a role in a group, or changes or ends the membership of somebody
@@ -318,7 +306,7 @@ pub fn check(caller: &Caller, action: Action, scope: Scope) -> Result<Permit, Ap
         return Ok(Permit { actor: caller.principal().ok().map(|principal| principal.user), action, scope });
     }
     let principal = caller.principal()?;
-    match decide(principal.person(), action, &scope) {
+    match decide_with(principal.credential.limits(), principal.person(), action, &scope) {
         Ok(_) => Ok(Permit { actor: Some(principal.user), action, scope }),
         Err(denial) => Err(action.refusal(denial, &scope)),
     }
@@ -350,9 +338,34 @@ enum Denial {
     Hidden,
     /// They may see the object, but not do this.
     Forbidden,
+    /// They may do this, but not with an API token.
+    NoSession,
+    /// They may do this, but not with an API token of this scope.
+    Scope {
+        /// The scope of the token.
+        has: TokenScope,
+        /// The scope that the action needs.
+        needed: TokenScope,
+    },
+    /// The API token is only for this project.
+    OtherProject(ProjectId),
 }
 
-/// The one decision: every other function of the policy asks it.
+/// The decision about a caller: a user, with an API token if there are `limits`.
+fn decide_with(
+    limits: Option<&TokenLimits>,
+    person: Person<'_>,
+    action: Action,
+    scope: &Scope,
+) -> Result<Ground, Denial> {
+    // What everybody can do without logging in, they can do with any token.
+    let Some(limits) = limits.filter(|_| action.row().rule != Anyone) else { return decide(person, action, scope) };
+    limits.reaches(person, action, scope)?;
+    let ground = decide(person, action, scope)?;
+    limits.suffices(action).map(|()| ground)
+}
+
+/// The one decision about a user: every other function of the policy asks it.
 fn decide(person: Person<'_>, action: Action, scope: &Scope) -> Result<Ground, Denial> {
     if person.is_platform_admin() {
         return Ok(Ground::PlatformAdmin);
@@ -394,50 +407,6 @@ fn decide(person: Person<'_>, action: Action, scope: &Scope) -> Result<Ground, D
             _ => Err(Denial::Hidden),
         },
     }
-}
-
-/// What a caller can see in lists and feeds.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Visible {
-    /// All groups.
-    Everything,
-    /// What belongs to these groups, in ascending order.
-    Groups(Vec<GroupId>),
-}
-
-impl Visible {
-    /// Whether the objects of `group` are visible.
-    pub fn includes(&self, group: GroupId) -> bool {
-        match self {
-            Self::Everything => true,
-            Self::Groups(groups) => groups.binary_search(&group).is_ok(),
-        }
-    }
-}
-
-/// What `caller` can see in lists and feeds.
-///
-/// # Errors
-/// `UNAUTHENTICATED` without a login.
-pub fn visible(caller: &Caller) -> Result<Visible, ApiError> {
-    let principal = caller.principal()?;
-    if principal.is_platform_admin() {
-        return Ok(Visible::Everything);
-    }
-    Ok(Visible::Groups(principal.groups.keys().copied().collect()))
-}
-
-/// The groups in which `caller` may do `action`.
-///
-/// # Errors
-/// `UNAUTHENTICATED` without a login.
-pub fn groups_where(caller: &Caller, action: Action) -> Result<Visible, ApiError> {
-    let person = caller.principal()?.person();
-    if person.is_platform_admin() {
-        return Ok(Visible::Everything);
-    }
-    let allowed = |group: &GroupId| decide(person, action, &Scope::group(*group)).is_ok();
-    Ok(Visible::Groups(person.groups.keys().copied().filter(allowed).collect()))
 }
 
 #[cfg(test)]

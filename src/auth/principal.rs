@@ -9,12 +9,12 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use tokio::time::Instant;
 
-use super::tokens::Claims;
+use super::policy::{self, TokenScope};
 use crate::error::{ApiError, SignInReason};
-use crate::ids::{GroupId, SessionId, UserId};
+use crate::ids::{ApiTokenId, GroupId, ProjectId, SessionId, UserId};
 use crate::text_enum;
 
-/// The minimum pause between two lookups of a session that has ended by the clock of this replica, but not by that of
+/// The minimum pause between two lookups of a credential that has ended by the clock of this replica, but not by that of
 /// the database.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -61,21 +61,88 @@ pub enum GroupRole {
 
 text_enum!(GroupRole { Member => "MEMBER", Manager => "MANAGER", Admin => "ADMIN" });
 
-/// A user who has logged in, as of the start of the request.
+/// A user who is authenticated, as of the start of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// The user.
     pub user: UserId,
-    /// The session that the access token belongs to.
-    pub session: SessionId,
+    /// What proved who they are.
+    pub credential: Credential,
     /// Their role on the platform.
     pub platform_role: PlatformRole,
-    /// Their role in each of their groups.
+    /// Their role in each of their groups; with an API token for one project, in the group of the project only.
     pub groups: BTreeMap<GroupId, GroupRole>,
-    /// When the access token expires.
+    /// When the access token or the API token expires.
     pub expires_at: DateTime<Utc>,
-    /// When the session ends unless it is refreshed.
-    pub session_ends_at: DateTime<Utc>,
+}
+
+/// What proved who a user is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// The access token or the cookie of a session.
+    Session {
+        /// The session.
+        id: SessionId,
+        /// When it ends unless it is refreshed.
+        ends_at: DateTime<Utc>,
+    },
+    /// An API token.
+    ApiToken {
+        /// The token.
+        id: ApiTokenId,
+        /// What it can be used for.
+        limits: TokenLimits,
+    },
+}
+
+/// Which session or API token it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CredentialId {
+    /// A session.
+    Session(SessionId),
+    /// An API token.
+    ApiToken(ApiTokenId),
+}
+
+/// What an API token can be used for: the user can do less with it than they can themselves, and never more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenLimits {
+    /// The kind of actions.
+    pub scope: TokenScope,
+    /// The only project whose objects it is for; `None` for all that the user can see.
+    pub project: Option<OnlyProject>,
+}
+
+/// The only project that an API token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OnlyProject {
+    /// The project.
+    pub project: ProjectId,
+    /// Its group.
+    pub group: GroupId,
+}
+
+impl Credential {
+    /// Which one it is.
+    pub const fn id(&self) -> CredentialId {
+        match self {
+            Self::Session { id, .. } => CredentialId::Session(*id),
+            Self::ApiToken { id, .. } => CredentialId::ApiToken(*id),
+        }
+    }
+
+    /// What it can be used for; `None` for a session, with which users can do all that they may do.
+    pub const fn limits(&self) -> Option<&TokenLimits> {
+        match self {
+            Self::Session { .. } => None,
+            Self::ApiToken { limits, .. } => Some(limits),
+        }
+    }
+
+    /// The only project that it is for.
+    pub fn only_project(&self) -> Option<OnlyProject> {
+        self.limits()?.project
+    }
 }
 
 /// What the policy has to know of a user.
@@ -102,15 +169,26 @@ impl Principal {
         Person { user: self.user, platform_role: self.platform_role, groups: &self.groups }
     }
 
-    /// The claims of their access token.
-    pub(super) fn claims(&self) -> Claims {
-        Claims { user: self.user, session: self.session, expires_at: self.expires_at }
+    /// When the credential has to be looked up again, after a lookup now: it ends then, unless it is a session that is
+    /// refreshed.
+    pub(super) fn look_again_at(&self) -> Instant {
+        let ends_at = match self.credential {
+            Credential::Session { ends_at, .. } => ends_at,
+            Credential::ApiToken { .. } => self.expires_at,
+        };
+        let left = (ends_at - Utc::now()).to_std().unwrap_or_default();
+        Instant::now() + left.max(LEAST_PAUSE)
     }
 
-    /// When the session has to be looked up again, after a lookup now: it ends then unless it is refreshed.
-    pub(super) fn look_again_at(&self) -> Instant {
-        let left = (self.session_ends_at - Utc::now()).to_std().unwrap_or_default();
-        Instant::now() + left.max(LEAST_PAUSE)
+    /// The session of the request, for what is about sessions.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for an API token.
+    pub fn session(&self) -> Result<SessionId, ApiError> {
+        match self.credential {
+            Credential::Session { id, .. } => Ok(id),
+            Credential::ApiToken { .. } => Err(ApiError::forbidden(policy::NEEDS_SESSION)),
+        }
     }
 
     /// Whether they are a platform admin.
@@ -163,6 +241,7 @@ fn refused(reason: SignInReason) -> ApiError {
         SignInReason::TokenExpired => "the session cookie has expired; log in again",
         SignInReason::NoToken
         | SignInReason::TokenInvalid
+        | SignInReason::TokenRevoked
         | SignInReason::WrongCredentials
         | SignInReason::AccountWaiting => "the session cookie is invalid; log in again",
     };

@@ -1,26 +1,24 @@
-//! Recently authenticated callers. If the session of a request was looked up within the last second, it is not looked
-//! up again, unless this replica has been notified since of any changed session or permission.
+//! Recently authenticated callers. If the session or the API token of a request was looked up within the last second, it is
+//! not looked up again, unless this replica has been notified since of any changed credential or permission.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 
-use super::principal::Principal;
-use super::tokens::Claims;
+use super::principal::{CredentialId, Principal};
 use crate::events::Revision;
-use crate::ids::SessionId;
 
 /// How long a lookup is valid. Notifications arrive within milliseconds, so this only limits what can happen while the
 /// database cannot be reached: ended sessions must be rejected within a second.
 const LIFE: Duration = Duration::from_secs(1);
 
-/// The number of sessions that are remembered.
+/// The number of sessions and API tokens that are remembered.
 const MOST: usize = 10_000;
 
 /// The principals of recent requests.
 #[derive(Debug)]
-pub(super) struct Recent(Cache<SessionId, Look>);
+pub(super) struct Recent(Cache<CredentialId, Look>);
 
 #[derive(Debug, Clone)]
 struct Look {
@@ -37,19 +35,17 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// The caller with these claims, if it is known at `now`, when `revision` is the latest notification.
-    pub fn find(&self, claims: &Claims, revision: Revision, now: Instant) -> Option<Arc<Principal>> {
-        let Look { principal, .. } = self
-            .0
-            .get(&claims.session)
-            .filter(|look| look.revision == revision && now.duration_since(look.began) < LIFE)?;
-        // A session has several access tokens over time, each with its own expiry.
-        (principal.claims() == *claims).then_some(principal)
+    /// The caller with this credential, if it is known at `now`, when `revision` is the latest notification. A session has
+    /// several access tokens over time, so this may be the caller with another one of them.
+    pub fn find(&self, credential: CredentialId, revision: Revision, now: Instant) -> Option<Arc<Principal>> {
+        let known = self.0.get(&credential);
+        let known = known.filter(|look| look.revision == revision && now.duration_since(look.began) < LIFE)?;
+        Some(known.principal)
     }
 
     /// Remembers a lookup that started at `began`, when `revision` was the latest notification.
     pub fn remember(&self, principal: &Arc<Principal>, revision: Revision, began: Instant) {
-        self.0.insert(principal.session, Look { principal: Arc::clone(principal), began, revision });
+        self.0.insert(principal.credential.id(), Look { principal: Arc::clone(principal), began, revision });
     }
 }
 
@@ -58,17 +54,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::auth::principal::PlatformRole;
-    use crate::ids::UserId;
+    use crate::auth::principal::{Credential, PlatformRole};
+    use crate::ids::{SessionId, UserId};
 
     fn principal() -> Arc<Principal> {
         Arc::new(Principal {
             user: UserId::generate(),
-            session: SessionId::generate(),
+            credential: Credential::Session { id: SessionId::generate(), ends_at: chrono::Utc::now() },
             platform_role: PlatformRole::User,
             groups: BTreeMap::new(),
             expires_at: chrono::Utc::now(),
-            session_ends_at: chrono::Utc::now(),
         })
     }
 
@@ -77,7 +72,7 @@ mod tests {
         let (recent, principal, began) = (Recent::default(), principal(), Instant::now());
         let (heard, later) = (Revision::default(), Revision::default().next());
         recent.remember(&principal, heard, began);
-        let known = |revision, after| recent.find(&principal.claims(), revision, began + after).is_some();
+        let known = |revision, after| recent.find(principal.credential.id(), revision, began + after).is_some();
         assert!(known(heard, Duration::ZERO));
         assert!(known(heard, Duration::from_millis(999)));
         assert!(!known(heard, Duration::from_secs(1)));
@@ -88,14 +83,6 @@ mod tests {
     fn a_look_that_began_before_something_was_heard_is_worth_nothing() {
         let (recent, principal, began) = (Recent::default(), principal(), Instant::now());
         recent.remember(&principal, Revision::default(), began);
-        assert_eq!(recent.find(&principal.claims(), Revision::default().next(), began), None);
-    }
-
-    #[test]
-    fn another_token_of_the_session_is_looked_up() {
-        let (recent, principal, began) = (Recent::default(), principal(), Instant::now());
-        recent.remember(&principal, Revision::default(), began);
-        let claims = Claims { expires_at: principal.expires_at + chrono::TimeDelta::seconds(1), ..principal.claims() };
-        assert_eq!(recent.find(&claims, Revision::default(), began), None);
+        assert_eq!(recent.find(principal.credential.id(), Revision::default().next(), began), None);
     }
 }

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::principal::Principal;
+use super::principal::{CredentialId, Principal};
 use crate::events::{Bus, Notice};
-use crate::ids::{SessionId, UserId};
+use crate::ids::{ApiTokenId, SessionId, UserId};
 
 /// A notification about the principal of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concern {
-    /// The session has ended, or the account is disabled.
+    /// The session has ended, the API token was revoked, or the account is disabled.
     Revoked,
     /// The role on the platform or in a group has changed.
     RightsChanged,
-    /// Notifications may have been missed: look up the session.
+    /// Notifications may have been missed: look up the credential.
     Unsure,
 }
 
@@ -49,14 +49,22 @@ impl Notices {
 
 /// The prefix that the trigger `tell_rights` puts before the UUID of a user.
 const RIGHTS: &str = "rights ";
+/// The prefix that the trigger `tell_api_token` puts before the UUID of a token.
+const API_TOKEN: &str = "api_token ";
 
 /// What a payload, the ID of a session or of a user, means for `principal`.
 fn concerns(payload: &Arc<str>, principal: &Principal) -> Option<Concern> {
     if let Some(user) = payload.strip_prefix(RIGHTS).and_then(|uuid| uuid.parse().ok()) {
         return (UserId::from_uuid(user) == principal.user).then_some(Concern::RightsChanged);
     }
+    let credential = principal.credential.id();
+    if let Some(token) = payload.strip_prefix(API_TOKEN).and_then(|uuid| uuid.parse().ok()) {
+        let is_theirs = credential == CredentialId::ApiToken(ApiTokenId::from_uuid(token));
+        // It may only have other limits than before.
+        return is_theirs.then_some(Concern::Unsure);
+    }
     match (payload.parse::<SessionId>(), payload.parse::<UserId>()) {
-        (Ok(session), _) => (session == principal.session).then_some(Concern::Revoked),
+        (Ok(session), _) => (credential == CredentialId::Session(session)).then_some(Concern::Revoked),
         (_, Ok(user)) => (user == principal.user).then_some(Concern::Revoked),
         // A newer replica may announce things that this one does not know.
         (Err(_), Err(_)) => Some(Concern::Unsure),
@@ -68,25 +76,46 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::auth::principal::PlatformRole;
+    use crate::auth::policy::TokenScope;
+    use crate::auth::principal::{Credential, PlatformRole, TokenLimits};
 
     #[test]
     fn a_notice_concerns_its_session_its_person_and_nobody_else() {
+        let session = SessionId::generate();
         let principal = Principal {
             user: UserId::generate(),
-            session: SessionId::generate(),
+            credential: Credential::Session { id: session, ends_at: chrono::Utc::now() },
             platform_role: PlatformRole::User,
             groups: BTreeMap::new(),
             expires_at: chrono::DateTime::UNIX_EPOCH,
-            session_ends_at: chrono::DateTime::UNIX_EPOCH,
         };
         let heard = |payload: String| concerns(&payload.into(), &principal);
-        assert_eq!(heard(principal.session.to_string()), Some(Concern::Revoked));
+        assert_eq!(heard(session.to_string()), Some(Concern::Revoked));
         assert_eq!(heard(principal.user.to_string()), Some(Concern::Revoked));
         assert_eq!(heard(SessionId::generate().to_string()), None);
         assert_eq!(heard(UserId::generate().to_string()), None);
         assert_eq!(heard(format!("rights {}", principal.user.uuid())), Some(Concern::RightsChanged));
         assert_eq!(heard(format!("rights {}", UserId::generate().uuid())), None);
         assert_eq!(heard("what".to_owned()), Some(Concern::Unsure));
+        assert_eq!(heard(format!("api_token {}", session.uuid())), None);
+    }
+
+    #[test]
+    fn a_notice_about_a_token_concerns_the_token_only() {
+        let (one, other) = (ApiTokenId::generate(), ApiTokenId::generate());
+        let principal = Principal {
+            user: UserId::generate(),
+            credential: Credential::ApiToken {
+                id: one,
+                limits: TokenLimits { scope: TokenScope::Read, project: None },
+            },
+            platform_role: PlatformRole::User,
+            groups: BTreeMap::new(),
+            expires_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let heard = |payload: String| concerns(&payload.into(), &principal);
+        assert_eq!(heard(format!("api_token {}", one.uuid())), Some(Concern::Unsure));
+        assert_eq!(heard(format!("api_token {}", other.uuid())), None);
+        assert_eq!(heard(SessionId::generate().to_string()), None);
     }
 }

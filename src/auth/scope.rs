@@ -7,6 +7,7 @@ use super::policy::{self, Action, Visible};
 use super::principal::{Caller, Principal};
 use crate::error::{ApiError, Code};
 use crate::graphql::shares;
+use crate::ids::ProjectId;
 
 /// A question to the policy: an action and its object.
 pub type Asked = (Action, policy::Scope);
@@ -43,6 +44,11 @@ impl ScopeRecorder {
         }
     }
 
+    /// The response depends on which project is the only one that the caller's API token is for, if there is one.
+    pub fn read_project(&self, only: Option<ProjectId>) {
+        self.scope().project = Some(only);
+    }
+
     /// The response depends on which groups the caller can see.
     pub fn read_visible(&self, visible: &Result<Visible, ApiError>) {
         self.scope().visible = Some(match visible {
@@ -61,6 +67,7 @@ impl ScopeRecorder {
 pub struct Scope {
     decisions: Vec<(Asked, Option<Code>)>,
     visible: Option<Result<Visible, Code>>,
+    project: Option<Option<ProjectId>>,
     reader: Option<Caller>,
 }
 
@@ -73,6 +80,7 @@ impl shares::Scope for Scope {
                 .visible
                 .as_ref()
                 .is_none_or(|visible| policy::visible(reader).map_err(|error| error.code) == *visible)
+            && self.project.is_none_or(|only| policy::only_project(reader) == only)
             && self.decisions.iter().all(|((action, scope), verdict)| {
                 policy::check(reader, *action, *scope).err().map(|error| error.code) == *verdict
             })
@@ -83,7 +91,7 @@ impl shares::Scope for Scope {
     }
 }
 
-/// Whether both are the same user with the same permissions, regardless of the session.
+/// Whether both are the same user with the same permissions, regardless of the session or the API token.
 fn have_equal_rights(one: &Caller, other: &Caller) -> bool {
     let of = |caller: &Caller| match caller {
         Caller::Anonymous | Caller::Refused(_) => None,
@@ -92,8 +100,9 @@ fn have_equal_rights(one: &Caller, other: &Caller) -> bool {
     match (of(one), of(other)) {
         (None, None) => true,
         (Some(one), Some(other)) => {
-            let Principal { user, platform_role, groups, session: _, expires_at: _, session_ends_at: _ } = &*one;
-            (user, platform_role, groups) == (&other.user, &other.platform_role, &other.groups)
+            let Principal { user, platform_role, groups, credential, expires_at: _ } = &*one;
+            (user, platform_role, groups, credential.limits())
+                == (&other.user, &other.platform_role, &other.groups, other.credential.limits())
         }
         (None, Some(_)) | (Some(_), None) => false,
     }
@@ -107,19 +116,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::auth::principal::{GroupRole, PlatformRole};
+    use crate::auth::policy::TokenScope;
+    use crate::auth::principal::{Credential, GroupRole, OnlyProject, PlatformRole, TokenLimits};
     use crate::graphql::shares::Scope as _;
-    use crate::ids::{GroupId, SessionId, UserId};
+    use crate::ids::{ApiTokenId, GroupId, ProjectId, SessionId, UserId};
 
     fn caller(user: UserId, role: PlatformRole, groups: &[(GroupId, GroupRole)]) -> Caller {
         Caller::Known(Arc::new(Principal {
             user,
-            session: SessionId::generate(),
+            credential: Credential::Session { id: SessionId::generate(), ends_at: Utc::now() },
             platform_role: role,
             groups: groups.iter().copied().collect::<BTreeMap<_, _>>(),
             expires_at: Utc::now(),
-            session_ends_at: Utc::now(),
         }))
+    }
+
+    fn with_token(known: &Caller, limits: TokenLimits) -> Caller {
+        let mut principal = known.principal().unwrap().clone();
+        principal.credential = Credential::ApiToken { id: ApiTokenId::generate(), limits };
+        Caller::Known(Arc::new(principal))
     }
 
     /// The scope of an execution for `reader` that asks the policy about `actions`.
@@ -153,6 +168,29 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_by_a_token_holds_for_no_token_with_other_limits() {
+        let (user, group) = (UserId::generate(), GroupId::generate());
+        let session = caller(user, PlatformRole::User, &[(group, GroupRole::Manager)]);
+        let limits = |scope, project| TokenLimits { scope, project };
+        let only = OnlyProject { project: ProjectId::generate(), group };
+        let read = with_token(&session, limits(TokenScope::Read, None));
+        let others = [
+            session.clone(),
+            with_token(&session, limits(TokenScope::Submit, None)),
+            with_token(&session, limits(TokenScope::Read, Some(only))),
+        ];
+        let whole = ScopeRecorder::default();
+        whole.read_all(&read);
+        let whole = whole.take();
+        assert!(whole.holds_for(&with_token(&session, limits(TokenScope::Read, None))));
+        assert!(others.iter().all(|other| !whole.holds_for(other)));
+        let project = ScopeRecorder::default();
+        project.read_project(policy::only_project(&read));
+        let project = project.take();
+        assert_eq!(others.map(|other| project.holds_for(&other)), [true, true, false]);
+    }
+
+    #[test]
     fn too_many_decisions_hold_for_their_reader_only() {
         let reader = caller(UserId::generate(), PlatformRole::Admin, &[]);
         let somebody = |_| (Action::ViewUserPrivate, policy::Scope::person(UserId::generate()));
@@ -177,17 +215,28 @@ mod tests {
             Just(Some(GroupRole::Manager)),
             Just(Some(GroupRole::Admin))
         ];
+        let only =
+            proptest::option::of((0..2_u128, proptest::sample::select(groups())).prop_map(|(project, group)| {
+                OnlyProject { project: ProjectId::from_uuid(uuid::Uuid::from_u128(project)), group }
+            }));
+        let scopes = proptest::sample::select(&[TokenScope::Read, TokenScope::Submit, TokenScope::Manage][..]);
+        let limits = proptest::option::of((scopes, only).prop_map(|(scope, project)| TokenLimits { scope, project }));
         let known = (
             proptest::sample::select(people()),
             prop_oneof![4 => Just(PlatformRole::User), 1 => Just(PlatformRole::Admin)],
             proptest::collection::vec(roles, 3),
+            limits,
         );
         prop_oneof![
             1 => Just(Caller::Anonymous),
-            9 => known.prop_map(|(user, role, roles)| {
+            9 => known.prop_map(|(user, role, roles, limits)| {
                 let held: Vec<_> =
                     groups().into_iter().zip(roles).filter_map(|(group, role)| Some((group, role?))).collect();
-                caller(user, role, &held)
+                let known = caller(user, role, &held);
+                match limits {
+                    Some(limits) => with_token(&known, limits),
+                    None => known,
+                }
             }),
         ]
     }

@@ -204,7 +204,7 @@ impl Change {
         let scope = self.permit.scope();
         let object = Object {
             group: object.group.or(scope.group_id()),
-            project: object.project.or(scope.subject_as::<ProjectKind>()),
+            project: object.project.or(scope.project_id()),
             subject: object.subject,
         };
         let entry = Entry::done(self.permit.actor(), self.permit.action().name(), object, self.origin.clone());

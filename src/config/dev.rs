@@ -54,6 +54,9 @@ pub struct DevSettings {
     /// The limits for clients.
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// Where notifications may be sent to.
+    #[command(flatten)]
+    pub webhooks: super::WebhookSettings,
     /// The log.
     #[command(flatten)]
     pub log: LogSettings,
@@ -142,6 +145,7 @@ impl Config {
             events: settings.events.config(),
             audit: settings.events.audit(),
             limits: settings.limits.config(),
+            webhooks: settings.webhooks.config(),
             log: settings.log.config(),
         }
     }

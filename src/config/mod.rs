@@ -14,6 +14,7 @@ mod proxies;
 mod secrets;
 pub mod settings;
 mod values;
+mod webhooks;
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
@@ -31,6 +32,7 @@ pub use values::{
     AllowedOrigins, BcryptCost, ExecutorMode, Introspection, JwtAlgorithm, LogFormat, Registration,
     TrustedDocumentsMode,
 };
+pub use webhooks::{AllowedHosts, WebhookConfig, WebhookSettings};
 
 /// Everything that `platform serve` needs to know.
 #[derive(Debug, Clone)]
@@ -51,6 +53,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// The limits for clients.
     pub limits: Limits,
+    /// Where notifications may be sent to.
+    pub webhooks: WebhookConfig,
     /// The log format.
     pub log: LogConfig,
 }
@@ -85,6 +89,8 @@ pub struct AuthConfig {
     pub access_token_life: Duration,
     /// The lifetime of an unused refresh token.
     pub refresh_token_life: Duration,
+    /// The longest that an API token can be valid.
+    pub api_token_life: Duration,
     /// Whether WebSockets and event streams end when their access token expires, and not with their session only.
     pub sockets_end_with_token: bool,
     /// Whether `login` also stores the session in a cookie.
@@ -186,6 +192,7 @@ impl TryFrom<settings::ServeSettings> for Config {
         settings.cluster.check()?;
         settings.limits.check()?;
         let oidc = settings.oidc.config(|variable| std::env::var(variable).ok())?;
+        let webhooks = settings.webhooks.config();
         let database = settings.database.config()?;
         let http = settings.http.config(database.pool_size);
         Ok(Self {
@@ -197,6 +204,7 @@ impl TryFrom<settings::ServeSettings> for Config {
             events: settings.events.config(),
             audit: settings.events.audit(),
             limits: settings.limits.config(),
+            webhooks,
             log: settings.log.config(),
         })
     }

@@ -45,6 +45,9 @@ pub struct ServeSettings {
     /// See [`LimitSettings`].
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// See [`super::WebhookSettings`].
+    #[command(flatten)]
+    pub webhooks: super::WebhookSettings,
     /// See [`LogSettings`].
     #[command(flatten)]
     pub log: LogSettings,
@@ -167,6 +170,9 @@ pub struct AuthSettings {
     /// Lifetime of an unused refresh token, in days
     #[arg(long, env = "REFRESH_TOKEN_DAYS", default_value = "30", value_name = "N", value_parser = between(1_u64, 365))]
     pub refresh_token_days: u64,
+    /// Longest lifetime of an API token, in days
+    #[arg(long, env = "API_TOKEN_MAX_DAYS", default_value = "365", value_name = "N", value_parser = between(1_u64, 3650))]
+    pub api_token_max_days: u64,
     /// End WebSockets and event streams when their access token expires; by default, they last as long as their session
     #[arg(long, env = "SOCKETS_END_WITH_TOKEN", default_value = "false", value_name = "SWITCH", value_parser = switch, action = clap::ArgAction::Set)]
     pub sockets_end_with_token: bool,
@@ -212,6 +218,7 @@ impl AuthSettings {
             bcrypt_cost: self.passwords.bcrypt_cost,
             access_token_life: Duration::from_secs(60 * self.access_token_minutes),
             refresh_token_life: Duration::from_secs(24 * 60 * 60 * self.refresh_token_days),
+            api_token_life: Duration::from_secs(24 * 60 * 60 * self.api_token_max_days),
             sockets_end_with_token: self.sockets_end_with_token,
             cookie_sessions: self.cookie_sessions,
             registration: self.registration,

@@ -212,8 +212,11 @@ fn selected<'a>(
     selection: &Selection,
 ) -> IntoBoxed<'a, InnerJoin<config_files::table, projects::table>, Pg> {
     let mut query = config_files::table.inner_join(projects::table).into_boxed();
-    if let Visible::Groups(groups) = visible {
+    if let Visible::Groups { groups, project } = visible {
         query = query.filter(projects::group_id.eq_any(groups.clone()));
+        if let Some(project) = *project {
+            query = query.filter(config_files::project_id.eq(project));
+        }
     }
     let conditions: Vec<Condition<WithProject>> = conditions!(selection);
     for condition in conditions {

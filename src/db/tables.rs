@@ -35,6 +35,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_tokens (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        scope -> Text,
+        project_id -> Nullable<Uuid>,
+        token_hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     password_resets (token_hash) {
         token_hash -> Bytea,
         user_id -> Uuid,
@@ -59,6 +74,8 @@ diesel::table! {
         name -> Text,
         description -> Text,
         created_at -> Timestamptz,
+        max_members -> Nullable<Integer>,
+        storage_bytes -> Nullable<BigInt>,
     }
 }
 
@@ -144,6 +161,7 @@ diesel::table! {
         credential -> Nullable<Text>,
         address -> Nullable<Text>,
         user_agent -> Nullable<Text>,
+        api_token -> Nullable<Uuid>,
     }
 }
 
@@ -354,6 +372,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhooks (user_id) {
+        user_id -> Uuid,
+        url -> Text,
+        secret -> Bytea,
+        muted -> Array<Text>,
+        set_at -> Timestamptz,
+        failures -> Integer,
+        next_attempt_at -> Timestamptz,
+        claimed_until -> Nullable<Timestamptz>,
+        last_delivered_at -> Nullable<Timestamptz>,
+        last_failed_at -> Nullable<Timestamptz>,
+        last_error -> Nullable<Text>,
+        disabled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        is_test -> Bool,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     storage_leftovers (share_id) {
         share_id -> Uuid,
         source_namespace -> Text,
@@ -400,6 +444,8 @@ diesel::joinable!(config_commits -> config_blobs (blob_sha256));
 diesel::joinable!(jobs -> projects (project_id));
 diesel::joinable!(jobs -> users (submitted_by));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(api_tokens -> users (user_id));
+diesel::joinable!(api_tokens -> projects (project_id));
 diesel::joinable!(sign_in_codes -> users (user_id));
 diesel::joinable!(user_identities -> users (user_id));
 diesel::joinable!(password_resets -> users (user_id));
@@ -412,6 +458,7 @@ diesel::joinable!(job_claims -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
+    api_tokens,
     password_resets,
     user_settings,
     groups,
@@ -425,6 +472,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     requests,
     request_messages,
     notifications,
+    webhooks,
+    webhook_deliveries,
     idempotency_keys,
     config_blobs,
     config_files,

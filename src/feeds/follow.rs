@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_stream::stream;
+use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
 
 use super::Feed;
@@ -39,6 +40,14 @@ impl<E> Place<E> {
     fn turn_to(&self, live: &Member<E>) -> Seq {
         let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), live.whereabouts());
         before.reached().unwrap_or_else(|| before.settled())
+    }
+}
+
+/// Resolves with the feed's own end, if it has one.
+async fn over(end: &mut Option<BoxFuture<'static, ApiError>>) -> ApiError {
+    match end {
+        Some(end) => end.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -86,11 +95,14 @@ impl<F: Feed> Follower<F> {
         let Self { mut feed, mut rights, db, line, mut topics, live, after, mut last, place } = self;
         stream! {
             let mut events: Events<F::Event> = Box::pin(resume::follow_from(db.clone(), topics.clone(), live, after));
+            let mut end = feed.ends();
             loop {
                 let event = tokio::select! {
                     biased;
                     () = rights.may_have_changed() => None,
                     event = events.next() => Some(event),
+                    // Only when nothing is left to deliver.
+                    error = over(&mut end) => Some(Some(Err(resume::resumable(error, last)))),
                 };
                 match event {
                     None => match Box::pin(rights.look()).await.and_then(|()| feed.admit(rights.caller())) {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use crate::auth::principal::Caller;
@@ -44,6 +45,12 @@ pub trait Feed: Send + 'static {
 
     /// Whether `event`, which belongs to these topics, is delivered to the subscriber.
     fn shows(&self, event: &Logged<Self::Event>) -> bool;
+
+    /// Resolves when something that the subscriber named no longer exists, with the error that ends the subscription; `None` if
+    /// nothing of the kind was named.
+    fn ends(&self) -> Option<BoxFuture<'static, ApiError>> {
+        None
+    }
 
     /// The item for the client.
     fn node(event: Arc<Logged<Self::Event>>) -> Self::Node;

@@ -12,7 +12,7 @@ use super::types::{Group, Membership};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::GroupRole;
-use crate::change::{ChangeExt, Done, Writes};
+use crate::change::{ChangeExt, Changed, Done, Writes};
 use crate::error::{ApiError, ApiErrors, both};
 use crate::graphql::context::RequestExt;
 use crate::graphql::ids::GivenId;
@@ -47,6 +47,8 @@ pub enum AddMemberOutcome {
     AlreadyMember,
     /// There is no user with this username.
     NoSuchUser,
+    /// The group has as many members as it can have (`maxMembers`).
+    GroupFull,
 }
 
 /// The result of adding one user to a group.
@@ -227,6 +229,7 @@ async fn add_each(
     let ids: Vec<UserId> = users.values().copied().collect();
     let before = members::of_users(writes.conn(), group.id, &ids).await?;
     let mut known: HashMap<UserId, Member> = before.into_iter().map(|member| (member.user_id, member)).collect();
+    let mut room = members::room_in(writes.conn(), group).await?;
     let (joined_at, mut new, mut added) = (Utc::now().trunc_subsecs(6), Vec::new(), Vec::new());
     let mut results = Vec::with_capacity(usernames.len());
     for (username, key) in usernames.iter().zip(&keys) {
@@ -239,7 +242,12 @@ async fn add_each(
                         format!("{shown} is already a member of the group, with the role {}", member.role.as_str());
                     (AddMemberOutcome::AlreadyMember, Some(member.clone()), Some(error))
                 }
+                None if room == Some(0) => {
+                    let error = format!("the group has as many members as it can have, so {shown} was not added");
+                    (AddMemberOutcome::GroupFull, None, Some(error))
+                }
                 None => {
+                    room = room.map(|room| room - 1);
                     let id = MembershipId::generate();
                     let member = Member { group_id: group.id, user_id: *user, role, joined_at, id };
                     known.insert(*user, member.clone());
@@ -262,7 +270,6 @@ async fn add_each(
 
 /// The membership, and who may see it; looked at again when the group is locked.
 async fn find(ctx: &Context<'_>, id: MembershipId) -> Result<Member, ApiError> {
-    ctx.caller().principal()?;
     let found = members::find(&mut *ctx.db()?.connection().await?, id).await?;
     found.ok_or_else(|| ApiError::not_found("membership", id).at("input.membershipId"))
 }
@@ -298,6 +305,7 @@ async fn not_the_last_admin(writes: &mut Writes<'_>, member: &Member, field: &'s
 }
 
 async fn set_role(ctx: &Context<'_>, input: SetGroupRoleInput) -> Result<SetGroupRolePayload, ApiErrors> {
+    ctx.caller().principal()?;
     let (id, role) = (input.membership_id.at("input.membershipId")?, input.role);
     let found = find(ctx, id).await?;
     let change = ctx
@@ -312,17 +320,16 @@ async fn set_role(ctx: &Context<'_>, input: SetGroupRoleInput) -> Result<SetGrou
             not_the_last_admin(writes, &member, "input.role").await?;
             members::set_role(writes, id, role).await?;
             notify(writes, vec![members::notice(&group, member.user_id, Some(role))]).await?;
-            let detail = json!({
-                "group": member.group_id.to_string(), "user": member.user_id.to_string(),
-                "before": member.role.as_str(), "after": role.as_str(),
-            });
-            Ok(Done::to(id, detail).with(Member { role, ..member }))
+            let detail = json!({ "group": member.group_id.to_string(), "user": member.user_id.to_string() });
+            let changed = Changed::default().field("role", member.role.as_str(), role.as_str());
+            Ok(Done::to(id, detail).changed(changed).with(Member { role, ..member }))
         })
         .await?;
     Ok(SetGroupRolePayload { membership: std::sync::Arc::new(member).into() })
 }
 
 async fn remove(ctx: &Context<'_>, input: RemoveGroupMemberInput) -> Result<RemoveGroupMemberPayload, ApiErrors> {
+    ctx.caller().principal()?;
     let id = input.membership_id.at("input.membershipId")?;
     let found = find(ctx, id).await?;
     let change = ctx
@@ -364,6 +371,6 @@ async fn leave(ctx: &Context<'_>, input: LeaveGroupInput) -> Result<LeaveGroupPa
 /// The audit entry of a membership that has ended.
 fn ended(member: &Member) -> Done {
     let Member { group_id, user_id, role, .. } = member;
-    let detail = json!({ "group": group_id.to_string(), "user": user_id.to_string(), "role": role.as_str() });
-    Done::to(member.id, detail)
+    let detail = json!({ "group": group_id.to_string(), "user": user_id.to_string() });
+    Done::to(member.id, detail).changed(Changed::default().field("role", &Some(role.as_str()), &None))
 }

@@ -1,5 +1,6 @@
 //! Groups of users, which projects belong to.
 
+pub mod limits;
 pub mod loader;
 pub mod members;
 pub mod model;

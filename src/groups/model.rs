@@ -28,6 +28,10 @@ pub struct Group {
     pub description: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// How many members it can have; `None` for any number.
+    pub max_members: Option<i32>,
+    /// How many bytes its own storage claims can have together; `None` for any number.
+    pub storage_bytes: Option<i64>,
 }
 
 /// Membership of a user in a group.
@@ -86,7 +90,7 @@ impl UserMemberships {
     /// The conditions that the memberships meet.
     pub fn conditions(&self) -> Vec<Condition<group_members::table>> {
         let mut conditions: Vec<Condition<group_members::table>> = Vec::new();
-        if let Visible::Groups(groups) = &self.visible {
+        if let Visible::Groups { groups, .. } = &self.visible {
             conditions.push(Box::new(group_members::group_id.eq_any(groups.clone())));
         }
         if let Some(roles) = &self.selected.roles {
@@ -127,7 +131,7 @@ pub struct Selection {
 
 fn selected<'a>(visible: &Visible, selection: &'a Selection) -> groups::BoxedQuery<'a, Pg> {
     let mut query = groups::table.into_boxed();
-    if let Visible::Groups(visible) = visible {
+    if let Visible::Groups { groups: visible, .. } = visible {
         query = query.filter(groups::id.eq_any(visible.clone()));
     }
     if let Some(names) = &selection.names {
@@ -186,23 +190,30 @@ pub async fn insert(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
     diesel::insert_into(groups::table).values(group).execute(writes.conn()).await.map(drop)
 }
 
-/// Gives the user this role in the group with this name, as a provider says. A group admin stays one. Returns the number
-/// of changed memberships.
+/// Gives the user this role in the group with this name, as a provider says. A group admin stays one, and nobody is added to a
+/// group that is full. Returns the number of changed memberships.
 ///
 /// # Errors
 /// The database's.
 pub async fn provide(writes: &mut Writes<'_>, user: UserId, group: &str, role: GroupRole) -> QueryResult<usize> {
+    let named = groups::table.filter(groups::name.eq(group)).select(Group::as_select()).for_no_key_update();
+    let Some(group) = named.first(writes.conn()).await.optional()? else { return Ok(0) };
+    let is_member = !members::of_users(writes.conn(), group.id, &[user]).await?.is_empty();
+    if !is_member && members::room_in(writes.conn(), &group).await? == Some(0) {
+        tracing::warn!(group = group.name, %user, "a sign-in provider gives a role in a group that is full");
+        return Ok(0);
+    }
     // Not diesel's builder, which has no condition on the update of a conflict from a selection.
     diesel::sql_query(
         "INSERT INTO group_members AS member (id, group_id, user_id, role)
-         SELECT $1, groups.id, $2, $3 FROM groups WHERE groups.name = $4
+         VALUES ($1, $4, $2, $3)
              ON CONFLICT (group_id, user_id) DO UPDATE SET role = EXCLUDED.role
           WHERE member.role NOT IN ('ADMIN', EXCLUDED.role)",
     )
     .bind::<diesel::sql_types::Uuid, _>(MembershipId::generate())
     .bind::<diesel::sql_types::Uuid, _>(user)
     .bind::<diesel::sql_types::Text, _>(role)
-    .bind::<diesel::sql_types::Text, _>(group)
+    .bind::<diesel::sql_types::Uuid, _>(group.id)
     .execute(writes.conn())
     .await
 }
@@ -246,6 +257,16 @@ pub async fn update(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
         .execute(writes.conn())
         .await
         .map(drop)
+}
+
+/// Writes the limits of a group.
+///
+/// # Errors
+/// The database's.
+pub async fn set_limits(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
+    let limits = (groups::max_members.eq(group.max_members), groups::storage_bytes.eq(group.storage_bytes));
+    let row = diesel::update(groups::table.find(group.id)).set(limits);
+    row.execute(writes.conn()).await.map(drop)
 }
 
 /// Deletes a group without projects, with its memberships.

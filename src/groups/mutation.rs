@@ -8,7 +8,7 @@ use super::model;
 use super::types::Group;
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{Action, Scope};
-use crate::change::{ChangeExt, Done};
+use crate::change::{ChangeExt, Changed, Done};
 use crate::db::or_taken;
 use crate::error::{ApiError, ApiErrors, Problems, both};
 use crate::graphql::ids::GivenId;
@@ -147,6 +147,8 @@ fn parse(input: CreateGroupInput) -> Result<model::Group, ApiErrors> {
         name: name.unwrap_or_default(),
         description: description.unwrap_or_default(),
         created_at: Utc::now().trunc_subsecs(6),
+        max_members: None,
+        storage_bytes: None,
     })
 }
 
@@ -175,8 +177,12 @@ async fn update(ctx: &Context<'_>, input: UpdateGroupInput) -> Result<UpdateGrou
                 return Ok(Done::nothing().with(after));
             }
             model::update(writes, &after).await.map_err(or_taken("groups_name_key", || taken(&after.name)))?;
-            let shown = |group: &model::Group| json!({ "name": group.name, "description": group.description });
-            Ok(Done::to(id, json!({ "before": shown(&before), "after": shown(&after) })).with(after))
+            let changed = Changed::default().field("name", &before.name, &after.name).field(
+                "description",
+                &before.description,
+                &after.description,
+            );
+            Ok(Done::to(id, json!({ "name": after.name })).changed(changed).with(after))
         })
         .await?;
     Ok(UpdateGroupPayload { group: group.into() })

@@ -19,13 +19,16 @@ use crate::graphql::connection::{Connection, PageArgs, argument};
 use crate::graphql::edges;
 use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
+use crate::graphql::scalars::Quantity;
 use crate::graphql::written::{Name, Part, Written, each};
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::ids::GroupId;
 use crate::lists_under;
 use crate::projects::loader::ProjectsOfGroup;
+use crate::projects::model::Selection;
 use crate::projects::types::Project;
 use crate::projects::types::filter::{ProjectFilter, ProjectOrder, selection};
+use crate::quantity;
 use crate::users::types::User;
 
 /// A group of users who work together. Every project belongs to a group.
@@ -83,6 +86,18 @@ impl Group {
         self.0.created_at
     }
 
+    /// The number of members that the group can have; null for any number.
+    async fn max_members(&self) -> Option<i32> {
+        self.0.max_members
+    }
+
+    /// The storage that the claims of the group itself can have together; null for any amount. Those of its projects count
+    /// against the limits of the projects.
+    async fn storage_limit(&self) -> Option<Quantity> {
+        let quantity = |bytes| Quantity(quantity::Quantity::of_bytes(bytes).as_str().to_owned());
+        self.0.storage_bytes.map(quantity)
+    }
+
     /// Your role in the group; null if you are not a member, which is possible for platform admins.
     async fn viewer_role(&self, ctx: &Context<'_>) -> Option<GroupRole> {
         ctx.caller().role_in(self.0.id)
@@ -119,6 +134,11 @@ impl Group {
         self.0.id.into()
     }
 
+    /// Whether you can set the limits of the group.
+    async fn viewer_can_set_limits(&self, ctx: &Context<'_>) -> bool {
+        self.viewer_can(ctx, Action::SetGroupLimits)
+    }
+
     /// The memberships of the group, oldest first by default.
     #[allow(clippy::too_many_arguments, reason = "a connection has four arguments before its own")]
     #[graphql(directive = connection_size::apply())]
@@ -150,7 +170,8 @@ impl Group {
         #[graphql(desc = "Which projects to return; all of the group by default.")] filter: Option<ProjectFilter>,
         #[graphql(desc = "The order of the list; by name by default.")] order_by: Option<ProjectOrder>,
     ) -> ApiResult<Connection<Project>> {
-        let (args, selection) = (PageArgs { first, after, last, before }, selection(filter, order_by).graphql(ctx)?);
+        let args = PageArgs { first, after, last, before };
+        let selection = Selection { only: ctx.only_project(), ..selection(filter, order_by).graphql(ctx)? };
         edges::list::<ProjectsOfGroup, _>(ctx, self.0.id, selection, args).await.graphql(ctx)
     }
 }
@@ -232,6 +253,8 @@ impl Written for Group {
             "viewerCanUpdate" => Part::scalar(|ctx, groups| can(ctx, groups, Action::UpdateGroup).boxed()),
             "viewerCanDelete" => Part::scalar(|ctx, groups| can(ctx, groups, Action::DeleteGroup).boxed()),
             "viewerCanManageMembers" => Part::scalar(|ctx, groups| can(ctx, groups, Action::AddGroupMembers).boxed()),
+            "maxMembers" => Part::column(|group, json| json.put(&group.0.max_members)),
+            "viewerCanSetLimits" => Part::scalar(|ctx, groups| can(ctx, groups, Action::SetGroupLimits).boxed()),
             "viewerCanAppointAdmins" => Part::scalar(|ctx, groups| can(ctx, groups, Action::AppointGroupAdmin).boxed()),
             "members" => Part::one(|ctx, groups| members(ctx, groups).boxed()),
             "projects" => Part::one(|ctx, groups| projects(ctx, groups).boxed()),
@@ -272,6 +295,7 @@ async fn members(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Connection<
 async fn projects(ctx: &Context<'_>, groups: &[&Group]) -> Option<Vec<Connection<Project>>> {
     let given = ctx.field().arguments().ok()?;
     let selection = selection(argument(&given, "filter")?, argument(&given, "orderBy")?).ok()?;
+    let selection = Selection { only: ctx.only_project(), ..selection };
     let args = PageArgs::among(&given)?;
     each(groups, |group| edges::list::<ProjectsOfGroup, _>(ctx, group.0.id, selection.clone(), args.clone())).await
 }

@@ -54,7 +54,7 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
         None
     }
 
-    /// Whether both callers have the same session, so that the credentials of one can replace those of the other.
+    /// Whether both callers have the same session or the same API token, so that the credentials of one can replace those of the other.
     fn is_same_session(&self, one: &Self::Caller, other: &Self::Caller) -> bool;
 
     /// The principal that WebSockets, operations and cost points are counted for. `None`: by address.
@@ -362,6 +362,8 @@ impl Frame {
 pub enum Revocation {
     /// Logged out, disabled or deleted.
     SessionEnded,
+    /// The API token was revoked or has expired, or its user is disabled or deleted.
+    ApiTokenEnded,
     /// The access token has expired; the client can reconnect with a new one.
     TokenExpired,
 }
@@ -371,6 +373,7 @@ impl Revocation {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::SessionEnded => "SESSION_ENDED: the session has ended; log in again",
+            Self::ApiTokenEnded => "TOKEN_REVOKED: the API token was revoked or has expired",
             Self::TokenExpired => "TOKEN_EXPIRED: the access token has expired; get a new one with refreshSession",
         }
     }

@@ -4,8 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_graphql::{Context, InputObject};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
 use super::event::JobEvent;
+use super::existence::Existence;
 use super::loader::BriefById;
 use super::model::criteria::Criteria;
 use super::phase::JobPhase;
@@ -84,6 +87,8 @@ pub struct View {
     named: Box<[(Action, Scope, &'static str)]>,
     /// What they may currently see.
     visible: Visible,
+    /// The project that the filter names.
+    project: Option<Existence>,
 }
 
 impl View {
@@ -94,8 +99,10 @@ impl View {
     /// `NOT_FOUND` if the filter names something that does not exist, `BAD_USER_INPUT` if it names too much.
     pub async fn open(ctx: &Context<'_>, filter: JobEventFilter) -> Result<Self, ApiErrors> {
         let filter = filter.selected(ctx.caller().principal()?.user)?;
+        let watched = filter.criteria.project.map(|project| Existence::watch(ctx, project, "filter.projectId"));
+        let project = watched.transpose()?;
         let named = named(ctx, &filter).await?;
-        Ok(Self { filter, named, visible: Visible::Groups(Vec::new()) })
+        Ok(Self { filter, named, visible: Visible::NOTHING, project })
     }
 }
 
@@ -118,7 +125,8 @@ impl Feed for View {
             (None, Some(project), ..) => Topics::Project(*project),
             (None, None, Some(submitter), ..) => Topics::Person(*submitter),
             (None, None, None, Some(group), _) => Topics::Groups(vec![*group]),
-            (None, None, None, None, Visible::Groups(groups)) => Topics::Groups(groups.clone()),
+            (None, None, None, None, Visible::Groups { project: Some(project), .. }) => Topics::Project(*project),
+            (None, None, None, None, Visible::Groups { groups, project: None }) => Topics::Groups(groups.clone()),
             (None, None, None, None, Visible::Everything) => Topics::Everything,
         }
     }
@@ -129,10 +137,14 @@ impl Feed for View {
             let phase_before = event.previous_phase;
             phases.contains(&event.phase) || phase_before.is_some_and(|phase| phases.contains(&phase))
         };
-        about.group.is_some_and(|group| self.visible.includes(group))
+        self.visible.includes(about.group, about.project)
             && job_ids.as_ref().is_none_or(|jobs| jobs.iter().any(|job| job.uuid() == about.subject))
             && phases.as_ref().is_none_or(concerns)
             && criteria.include(about, event.job.as_ref())
+    }
+
+    fn ends(&self) -> Option<BoxFuture<'static, ApiError>> {
+        self.project.clone().map(|project| project.ended().boxed())
     }
 
     fn node(event: Arc<Logged<JobEvent>>) -> types::JobEvent {
@@ -155,7 +167,7 @@ async fn named(ctx: &Context<'_>, filter: &Selected) -> Result<Box<[(Action, Sco
         let not_found = || ApiError::not_found("config file", file).at("filter.configFileId");
         let project = ctx.read::<ConfigFilesById>(file).await?.ok_or_else(not_found)?.project_id;
         let group = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?.group_id;
-        named.push((Action::ViewConfigFile, Scope::within(group, file), "filter.configFileId"));
+        named.push((Action::ViewConfigFile, Scope::within(group, file).in_project(project), "filter.configFileId"));
     }
     let jobs = filter.job_ids.as_deref().unwrap_or_default();
     // All are read with the first.
@@ -163,8 +175,8 @@ async fn named(ctx: &Context<'_>, filter: &Selected) -> Result<Box<[(Action, Sco
         ctx.foresee::<BriefById>(*job)?;
     }
     for job in jobs {
-        let group = query::group_of(ctx, *job).await.map_err(|error| error.at("filter.jobIds"))?;
-        named.push((Action::ViewJob, Scope::within(group, *job), "filter.jobIds"));
+        let scope = query::scope_of(ctx, *job).await.map_err(|error| error.at("filter.jobIds"))?;
+        named.push((Action::ViewJob, scope, "filter.jobIds"));
     }
     Ok(named.into())
 }
@@ -193,16 +205,26 @@ mod tests {
     }
 
     fn view(visible: Visible, filter: Selected) -> View {
-        View { filter, named: Box::default(), visible }
+        View { filter, named: Box::default(), visible, project: None }
     }
 
     #[test]
     fn another_group_s_events_are_never_shown() {
         let event = event();
         let group = event.about.group.unwrap();
-        assert!(!view(Visible::Groups(vec![GroupId::generate()]), Selected::default()).shows(&event));
-        assert!(view(Visible::Groups(vec![group]), Selected::default()).shows(&event));
+        assert!(!view(Visible::of_groups(vec![GroupId::generate()]), Selected::default()).shows(&event));
+        assert!(view(Visible::of_groups(vec![group]), Selected::default()).shows(&event));
         assert!(view(Visible::Everything, Selected::default()).shows(&event));
+    }
+
+    #[test]
+    fn a_token_for_another_project_of_the_group_is_shown_nothing() {
+        let event = event();
+        let shows = |project| {
+            let visible = Visible::Groups { groups: vec![event.about.group.unwrap()], project: Some(project) };
+            view(visible, Selected::default()).shows(&event)
+        };
+        assert!(shows(event.about.project.unwrap()) && !shows(ProjectId::generate()));
     }
 
     #[test]

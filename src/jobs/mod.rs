@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 pub mod draft;
 pub mod event;
+mod existence;
 pub(crate) mod feed;
 pub(crate) mod input;
 pub(crate) mod life;

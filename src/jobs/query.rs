@@ -19,7 +19,7 @@ use crate::graphql::later::Later;
 use crate::graphql::limits::directives::{connection_size, cost};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupId, JobId, JobKind};
+use crate::ids::{JobId, JobKind};
 
 /// The jobs part of the query root.
 #[derive(Debug, Default)]
@@ -79,17 +79,18 @@ impl JobQuery {
 pub async fn find(ctx: &Context<'_>, id: JobId) -> Result<Job, ApiError> {
     ctx.caller().principal()?;
     let (job, group) = Job::with_group(ctx, id).await?;
-    policy::check(&ctx.caller(), Action::ViewJob, Scope::within(group, id))?;
+    let scope = Scope::within(group, id).in_project(job.project_id());
+    policy::check(&ctx.caller(), Action::ViewJob, scope)?;
     Ok(job)
 }
 
-/// The group of the job's project, for a decision about the job.
+/// The job, for a decision about it.
 ///
 /// # Errors
 /// `NOT_FOUND` if there is no such job.
-pub async fn group_of(ctx: &Context<'_>, id: JobId) -> Result<GroupId, ApiError> {
+pub async fn scope_of(ctx: &Context<'_>, id: JobId) -> Result<Scope, ApiError> {
     let found = ctx.read::<BriefById>(id).await?.ok_or_else(|| ApiError::not_found("job", id))?;
-    Ok(found.group())
+    Ok(Scope::within(found.group(), id).in_project(found.job.project_id))
 }
 
 async fn page(

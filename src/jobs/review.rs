@@ -397,7 +397,8 @@ async fn of_commit(
 ) -> Result<(ConfigId, Option<Draft>), ApiError> {
     let not_found = || ApiError::not_found("commit", commit).at(field);
     let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
-    policy::check(caller, Action::ViewCommit, Scope::within(source.group, commit)).map_err(|_| not_found())?;
+    let scope = Scope::within(source.group, commit).in_project(source.project);
+    policy::check(caller, Action::ViewCommit, scope).map_err(|_| not_found())?;
     let drafted = if source.project == project {
         // Parsing a megabyte of YAML takes a while.
         let yaml = source.yaml;

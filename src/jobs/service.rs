@@ -12,7 +12,7 @@ use super::phase::{JobEventKind, JobPhase};
 use super::review::{Planned, Room};
 use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::Caller;
-use crate::change::{Change, Done, Writes};
+use crate::change::{Change, Changed, Done, Writes};
 use crate::cluster::names;
 use crate::cluster::queues::Queues;
 use crate::db::Db;
@@ -76,7 +76,7 @@ impl Submitter {
         let mut conn = self.db.connection().await?;
         let found = model::find(&mut conn, id).await?;
         let (job, group) = found.ok_or_else(|| ApiError::not_found("job", id).at("input.id"))?;
-        let scope = Scope::within(group, job.id).by(job.submitted_by);
+        let scope = Scope::within(group, job.id).in_project(job.project_id).by(job.submitted_by);
         let permit = policy::check(caller, Action::CancelJob, scope).map_err(|error| error.at("input.id"))?;
         drop(conn);
         let change = Change::new(&self.db, permit, origin);
@@ -103,7 +103,8 @@ impl Submitter {
             let file = model::config_file(writes.conn(), job.config_commit_id).await?;
             let event = event.about(&Particulars::of(&job.name, &job.queue, file, job.submitted_at), None);
             writes.tell(about(job.id, job.project_id, group, job.submitted_by), &event)?;
-            Ok(Done::to(job.id, json!({ "reason": reason })).in_project(job.project_id))
+            let changed = Changed::default().field("cancelRequested", &false, &true);
+            Ok(Done::to(job.id, json!({ "reason": reason })).changed(changed).in_project(job.project_id))
         };
         change.commit(cancel).await?;
         self.wake.now();

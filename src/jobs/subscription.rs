@@ -33,7 +33,7 @@ impl JobSubscription {
     ///
     /// Your permissions are checked again whenever they change. You no longer receive events of a group that you have
     /// left, and the subscription ends with NOT_FOUND if you can no longer see a project, group or job that the filter
-    /// names.
+    /// names, or if the project was deleted.
     async fn job_events(
         &self,
         ctx: &Context<'_>,

@@ -32,7 +32,7 @@ use crate::graphql::limits::directives::{assumed_list, connection_size, cost};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::Json;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupId, JobId};
+use crate::ids::{GroupId, JobId, ProjectId};
 use crate::projects::model::Project as ProjectRow;
 use crate::projects::types::Project;
 use crate::users::model::User as UserRow;
@@ -116,6 +116,11 @@ pub fn columns(list: &SelectionField<'_>) -> Columns {
 }
 
 impl Job {
+    /// The project of the job.
+    pub fn project_id(&self) -> ProjectId {
+        self.row.project_id()
+    }
+
     /// The job with this id, for an edge from something that the viewer may see.
     ///
     /// # Errors

@@ -6,12 +6,12 @@ use super::model::NotificationType;
 use crate::events::Event;
 use crate::ids::NotificationKind;
 
-/// Somebody is notified of something; the notification has the rest.
+/// Somebody is notified of something, or has marked notifications as read; the notifications have the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notified {
-    /// Of what.
-    pub kind: NotificationType,
+    /// Of what; `None` if notifications were marked as read.
+    pub kind: Option<NotificationType>,
 }
 
 impl Event for Notified {
@@ -19,6 +19,6 @@ impl Event for Notified {
     type Subject = NotificationKind;
 
     fn name(&self) -> &'static str {
-        self.kind.as_str()
+        self.kind.map_or("READ", NotificationType::as_str)
     }
 }

@@ -1,9 +1,10 @@
-//! Notifications by ID, and the pages of a user's notifications.
+//! Notifications by ID, the pages of a user's notifications, how many are unread, and webhooks.
 
 use std::sync::Arc;
 
 use futures::{FutureExt, TryFutureExt};
 
+use super::model::webhooks::{self, Webhook};
 use super::model::{self, Notification, Selection};
 use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
@@ -39,5 +40,30 @@ impl Read for NotificationPages {
             model::page(conn, *user, selection, page).map_ok(Arc::new).boxed()
         })
         .await
+    }
+}
+
+/// The number of notifications that a user has not marked as read; nothing for 0.
+pub enum UnreadOfUser {}
+
+impl Read for UnreadOfUser {
+    type Key = UserId;
+    type Value = i64;
+
+    async fn read(lane: &Lane, keys: Vec<UserId>) -> Result<ByKey<UserId, i64>, ApiError> {
+        Ok(model::unread(&mut *lane.lookup().await?, &keys).await?.into_iter().collect())
+    }
+}
+
+/// The webhook of a user; nothing for a user without one.
+pub enum WebhookOfUser {}
+
+impl Read for WebhookOfUser {
+    type Key = UserId;
+    type Value = Arc<Webhook>;
+
+    async fn read(lane: &Lane, keys: Vec<UserId>) -> Result<ByKey<UserId, Self::Value>, ApiError> {
+        let found = webhooks::of_users(&mut *lane.lookup().await?, &keys).await?;
+        Ok(found.into_iter().map(|webhook| (webhook.user_id, Arc::new(webhook))).collect())
     }
 }

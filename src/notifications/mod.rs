@@ -1,4 +1,4 @@
-//! Notifications: what users are told of what concerns them.
+//! Notifications: what users are told of what concerns them, here and by their webhooks.
 
 pub mod event;
 mod feed;
@@ -8,3 +8,4 @@ pub mod mutation;
 pub mod query;
 pub mod subscription;
 pub mod types;
+pub mod webhooks;

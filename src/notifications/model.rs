@@ -1,5 +1,9 @@
 //! The rows of notifications and the SQL for them. Other rooms write them in the transaction of what they tell.
 
+pub mod kinds;
+pub mod outbox;
+pub mod webhooks;
+
 use async_graphql::Enum;
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::deserialize::FromSqlRow;
@@ -12,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::event::Notified;
 use crate::auth::principal::GroupRole;
 use crate::change::Writes;
-use crate::db::tables::{group_members, notifications, user_settings};
+use crate::db::tables::webhooks as webhook_rows;
+use crate::db::tables::{group_members, notifications, user_settings, users};
 use crate::events::About;
 use crate::events::model::Record;
 use crate::graphql::connection::Page;
@@ -33,6 +38,8 @@ pub enum NotificationType {
     JobEnded,
     /// A project of a group that you manage uses 90 % of one of its limits.
     QuotaNearlyUsed,
+    /// Your webhook was disabled, because it has failed for too long.
+    WebhookDisabled,
 }
 
 text_enum!(NotificationType {
@@ -40,6 +47,7 @@ text_enum!(NotificationType {
     RoleChanged => "ROLE_CHANGED",
     JobEnded => "JOB_ENDED",
     QuotaNearlyUsed => "QUOTA_NEARLY_USED",
+    WebhookDisabled => "WEBHOOK_DISABLED",
 });
 
 /// A notification.
@@ -75,44 +83,75 @@ pub struct Notice {
     pub message: String,
 }
 
-/// Writes the notices in one statement, and returns their events, which the caller appends together with the others of the
-/// transaction.
+/// Writes the notices, and has them sent to the webhooks of their users. Returns their events, which the caller appends together
+/// with the others of the transaction.
 ///
 /// # Errors
 /// The database's.
 pub async fn write(conn: &mut AsyncPgConnection, notices: Vec<Notice>) -> QueryResult<Vec<Record>> {
-    let notices = wanted(conn, notices).await?;
-    if notices.is_empty() {
+    let wishes = wishes(conn, &notices).await?;
+    let wish = |notice: &Notice| wishes.iter().find(|wish| wish.user == notice.user);
+    let created_at = Utc::now().trunc_subsecs(6);
+    let wanted = notices.into_iter().filter_map(|notice| {
+        let wish = wish(&notice)?;
+        let Notice { user, kind, subject, message } = notice;
+        let id = NotificationId::generate();
+        let row = Notification { id, user_id: user, kind, subject, message, created_at, read_at: None };
+        let is_sent = wish.not_sent.as_ref().is_some_and(|muted| !kinds::is_muted(muted, kind));
+        (!kinds::is_muted(&wish.muted, kind)).then_some((row, is_sent))
+    });
+    let (rows, are_sent): (Vec<Notification>, Vec<bool>) = wanted.unzip();
+    if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let created_at = Utc::now().trunc_subsecs(6);
-    let row = |Notice { user, kind, subject, message }| {
-        let id = NotificationId::generate();
-        Notification { id, user_id: user, kind, subject, message, created_at, read_at: None }
-    };
-    let rows: Vec<Notification> = notices.into_iter().map(row).collect();
     diesel::insert_into(notifications::table).values(&rows).execute(conn).await?;
-    let event = |row: &Notification| {
-        Record::of(About { person: Some(row.user_id), ..About::subject(row.id) }, &Notified { kind: row.kind })
-    };
+    let sent: Vec<&Notification> = rows.iter().zip(are_sent).filter_map(|(row, sent)| sent.then_some(row)).collect();
+    outbox::put(conn, &sent).await?;
+    let event = |row: &Notification| Record::of(about(row.user_id, row.id), &Notified { kind: Some(row.kind) });
     rows.iter().map(event).collect()
 }
 
-/// The notices of kinds that their users have not turned off.
-async fn wanted(conn: &mut AsyncPgConnection, notices: Vec<Notice>) -> QueryResult<Vec<Notice>> {
+fn about(user: UserId, notification: NotificationId) -> About {
+    About { person: Some(user), ..About::subject(notification) }
+}
+
+/// What a user wants to be notified of.
+struct Wish {
+    user: UserId,
+    /// The kinds that they do not want.
+    muted: Vec<String>,
+    /// The kinds that are not sent to their webhook; `None` without a webhook.
+    not_sent: Option<Vec<String>>,
+}
+
+/// A user, the kinds that they do not want, those that are not sent to their webhook, and whether they can log in.
+type WishRow = (UserId, Option<Vec<String>>, Option<Vec<String>>, bool);
+
+/// What the users of these notices want, of those who still have an account.
+async fn wishes(conn: &mut AsyncPgConnection, notices: &[Notice]) -> QueryResult<Vec<Wish>> {
     if notices.is_empty() {
-        return Ok(notices);
+        return Ok(Vec::new());
     }
-    let users: Vec<UserId> = notices.iter().map(|notice| notice.user).collect();
-    let muted: Vec<(UserId, Vec<String>)> = user_settings::table
-        .filter(user_settings::user_id.eq_any(users))
-        .select((user_settings::user_id, user_settings::muted))
+    let of: Vec<UserId> = notices.iter().map(|notice| notice.user).collect();
+    let webhook = webhook_rows::user_id.eq(users::id).and(webhook_rows::disabled_at.is_null());
+    let found: Vec<WishRow> = users::table
+        .left_join(user_settings::table)
+        .left_join(webhook_rows::table.on(webhook))
+        .filter(users::id.eq_any(of).and(users::deleted_at.is_null()))
+        .select((
+            users::id,
+            user_settings::muted.nullable(),
+            webhook_rows::muted.nullable(),
+            users::disabled_at.is_null(),
+        ))
         .load(conn)
         .await?;
-    let is_muted = |notice: &Notice| {
-        muted.iter().any(|(user, kinds)| *user == notice.user && kinds.iter().any(|kind| kind == notice.kind.as_str()))
+    let wish = |(user, muted, not_sent, can_log_in): WishRow| Wish {
+        user,
+        muted: muted.unwrap_or_default(),
+        not_sent: not_sent.filter(|_| can_log_in),
     };
-    Ok(notices.into_iter().filter(|notice| !is_muted(notice)).collect())
+    Ok(found.into_iter().map(wish).collect())
 }
 
 /// Writes the notices with a change, and their events.
@@ -204,19 +243,37 @@ pub async fn find(conn: &mut AsyncPgConnection, ids: &[NotificationId]) -> Query
     notifications::table.filter(notifications::id.eq_any(ids)).select(Notification::as_select()).load(conn).await
 }
 
+/// The number of notifications that each of these users has not marked as read; those without any are left out.
+///
+/// # Errors
+/// The database's.
+pub async fn unread(conn: &mut AsyncPgConnection, users: &[UserId]) -> QueryResult<Vec<(UserId, i64)>> {
+    notifications::table
+        .filter(notifications::user_id.eq_any(users).and(notifications::read_at.is_null()))
+        .group_by(notifications::user_id)
+        .select((notifications::user_id, diesel::dsl::count_star()))
+        .load(conn)
+        .await
+}
+
 /// Marks a user's notifications as read: those with these IDs, or all. Returns the number of those that were not read
-/// before.
+/// before, which the user's other clients are told of.
 ///
 /// # Errors
 /// The database's.
 pub async fn mark_read(writes: &mut Writes<'_>, user: UserId, ids: Option<&[NotificationId]>) -> QueryResult<usize> {
     let unread = notifications::user_id.eq(user).and(notifications::read_at.is_null());
     let now = notifications::read_at.eq(Some(Utc::now().trunc_subsecs(6)));
-    match ids {
+    let marked = match ids {
         Some(ids) => {
             let theirs = notifications::table.filter(unread).filter(notifications::id.eq_any(ids));
-            diesel::update(theirs).set(now).execute(writes.conn()).await
+            diesel::update(theirs).set(now).execute(writes.conn()).await?
         }
-        None => diesel::update(notifications::table.filter(unread)).set(now).execute(writes.conn()).await,
+        None => diesel::update(notifications::table.filter(unread)).set(now).execute(writes.conn()).await?,
+    };
+    if marked > 0 {
+        // About none of them: there may be thousands.
+        writes.tell(about(user, NotificationId::generate()), &Notified { kind: None })?;
     }
+    Ok(marked)
 }

@@ -65,6 +65,7 @@ async fn list(
     filter: Option<NotificationFilter>,
 ) -> Result<Connection<Notification>, ApiErrors> {
     let user = ctx.caller().principal()?.user;
+    policy::check(&ctx.caller(), Action::ViewNotification, Scope::person(user))?;
     let NotificationFilter { unread, kinds } = filter.unwrap_or_default();
     let (selection, page) = (Selection { unread, kinds }, Page::parse(args)?.sorted_by(SortType::Time)?);
     let db = ctx.db()?.clone();

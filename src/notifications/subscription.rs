@@ -16,8 +16,8 @@ pub struct NotificationSubscription;
 
 #[Subscription]
 impl NotificationSubscription {
-    /// Your new notifications, in real time. Each is sent once, and in order. It is resumed with `after`, and ends, as
-    /// `jobEvents`.
+    /// Your new notifications, in real time, and when you mark notifications as read: `unreadNotifications` of the last event is
+    /// the current number. Each event is sent once, and in order. It is resumed with `after`, and ends, as `jobEvents`.
     async fn notification_events(
         &self,
         ctx: &Context<'_>,

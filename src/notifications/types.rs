@@ -1,12 +1,15 @@
 //! Notifications as GraphQL types.
 
+pub mod kinds;
+pub mod webhook;
+
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 
 use super::event::Notified;
-use super::loader::NotificationsById;
+use super::loader::{NotificationsById, UnreadOfUser};
 use super::model::{self, NotificationType};
 use crate::error::ApiError;
 use crate::events::Logged;
@@ -14,6 +17,7 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::FeedCursor;
 use crate::graphql::written::Written;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
+use crate::ids::UserId;
 
 /// A notification.
 #[derive(Debug, Clone)]
@@ -40,7 +44,7 @@ impl Notification {
         self.0.kind
     }
 
-    /// The ID of the object that it is about, which can be fetched with `node`: a request, a group, a job or a project.
+    /// The ID of the object that it is about, which can be fetched with `node`: a request, a group, a job, a project or yourself.
     async fn subject_id(&self) -> ID {
         ID(self.0.subject.clone())
     }
@@ -61,11 +65,20 @@ impl Notification {
     }
 }
 
-/// A new notification, in the feed.
+/// The kind of an event in `notificationEvents`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum NotificationEventKind {
+    /// You have a new notification.
+    Created,
+    /// You have marked notifications as read, perhaps in another window.
+    Read,
+}
+
+/// An event of a user's notifications, in the feed.
 #[derive(Debug, Clone)]
 pub struct NotificationEvent(pub Arc<Logged<Notified>>);
 
-/// A new notification.
+/// An event of your notifications.
 #[Object]
 impl NotificationEvent {
     /// The ID of the event: `event_` followed by 26 characters. It is for caches; `node` does not find events.
@@ -78,11 +91,34 @@ impl NotificationEvent {
         FeedCursor(self.0.seq.cursor())
     }
 
-    /// The notification in its current state.
-    async fn notification(&self, ctx: &Context<'_>) -> ApiResult<AtOnce<Notification>> {
+    /// The kind of event.
+    async fn kind(&self) -> NotificationEventKind {
+        if self.0.event.kind.is_some() { NotificationEventKind::Created } else { NotificationEventKind::Read }
+    }
+
+    /// The new notification in its current state; null if notifications were marked as read.
+    async fn notification(&self, ctx: &Context<'_>) -> ApiResult<Option<AtOnce<Notification>>> {
+        if self.0.event.kind.is_none() {
+            return Ok(None);
+        }
         let id = self.0.subject();
         let found = ctx.read::<NotificationsById>(id).await;
         let found = found.and_then(|found| found.ok_or_else(|| ApiError::not_found("notification", id)));
-        found.map(Notification).map(AtOnce).graphql(ctx)
+        found.map(Notification).map(AtOnce).map(Some).graphql(ctx)
     }
+
+    /// The number of your unread notifications now, which is at least as recent as the event.
+    async fn unread_notifications(&self, ctx: &Context<'_>) -> ApiResult<i32> {
+        let Some(user) = self.0.about.person else { return Ok(0) };
+        unread(ctx, user).await.graphql(ctx)
+    }
+}
+
+/// The number of notifications that a user has not marked as read.
+///
+/// # Errors
+/// The read failed.
+pub async fn unread(ctx: &Context<'_>, user: UserId) -> Result<i32, ApiError> {
+    let count = ctx.read::<UnreadOfUser>(user).await?.unwrap_or_default();
+    Ok(i32::try_from(count).unwrap_or(i32::MAX))
 }

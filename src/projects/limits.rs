@@ -9,7 +9,7 @@ use super::mutation::group_of;
 use super::types::Project;
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope};
-use crate::change::{ChangeExt, Done};
+use crate::change::{self, ChangeExt, Done};
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::ids::GivenId;
 use crate::graphql::limits::directives::cost;
@@ -173,7 +173,8 @@ async fn set(ctx: &Context<'_>, input: SetProjectLimitsInput) -> Result<SetProje
                 return Ok(Done::nothing().with(project));
             }
             limits::set(writes, (id, group), &after).await?;
-            Ok(Done::to(id, json!({ "before": before.to_json(), "after": after.to_json() })).with(project))
+            let changed = before.changed_to(&after, change::Changed::default());
+            Ok(Done::to(id, json!({ "name": project.name })).changed(changed).with(project))
         })
         .await?;
     Ok(SetProjectLimitsPayload { project: project.into() })

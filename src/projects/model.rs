@@ -91,6 +91,8 @@ pub enum SortBy {
 /// Which projects, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
+    /// Only this one, for an API token that is for no other.
+    pub only: Option<ProjectId>,
     /// Only with one of these names.
     pub names: Option<Vec<String>>,
     /// Only with a name that matches.
@@ -109,6 +111,9 @@ impl Selection {
     /// The conditions that the projects meet.
     pub fn conditions(&self) -> Vec<Condition<projects::table>> {
         let mut conditions: Vec<Condition<projects::table>> = Vec::new();
+        if let Some(only) = self.only {
+            conditions.push(Box::new(projects::id.eq(only)));
+        }
         if let Some(names) = &self.names {
             conditions.push(Box::new(projects::name.eq_any(names.clone())));
         }
@@ -145,8 +150,11 @@ impl Selection {
 
 fn selected<'a>(visible: &Visible, selection: &Selection) -> projects::BoxedQuery<'a, Pg> {
     let mut query = projects::table.into_boxed();
-    if let Visible::Groups(visible) = visible {
-        query = query.filter(projects::group_id.eq_any(visible.clone()));
+    if let Visible::Groups { groups, project } = visible {
+        query = query.filter(projects::group_id.eq_any(groups.clone()));
+        if let Some(project) = *project {
+            query = query.filter(projects::id.eq(project));
+        }
     }
     for condition in selection.conditions() {
         query = query.filter(condition);

@@ -12,7 +12,7 @@ use super::model;
 use super::types::Project;
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{Action, Scope};
-use crate::change::{ChangeExt, Done};
+use crate::change::{ChangeExt, Changed, Done};
 use crate::cluster::names::Tenant;
 use crate::cluster::{Cluster, namespaces};
 use crate::db::or_taken;
@@ -151,8 +151,12 @@ async fn update(ctx: &Context<'_>, input: UpdateProjectInput) -> Result<UpdatePr
             let updated = model::update(writes, &after).await;
             updated.map_err(or_taken("projects_group_name_key", || taken(&after.name)))?;
             writes.tell(about(id, group), &ProjectEvent { kind: ProjectEventKind::Updated })?;
-            let shown = |project: &model::Project| json!({ "name": project.name, "description": project.description });
-            Ok(Done::to(id, json!({ "before": shown(&before), "after": shown(&after) })).with(after))
+            let changed = Changed::default().field("name", &before.name, &after.name).field(
+                "description",
+                &before.description,
+                &after.description,
+            );
+            Ok(Done::to(id, json!({ "name": after.name })).changed(changed).with(after))
         })
         .await?;
     Ok(UpdateProjectPayload { project: project.into() })

@@ -11,7 +11,7 @@ use super::mutation::group_of;
 use super::types::Project;
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{Action, Scope};
-use crate::change::{ChangeExt, Done};
+use crate::change::{ChangeExt, Changed, Done};
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::executor::Wake;
 use crate::graphql::ids::GivenId;
@@ -156,7 +156,8 @@ async fn set(ctx: &Context<'_>, input: SetProjectScheduleInput) -> Result<SetPro
             schedule::set(writes, id, parsed.as_ref()).await?;
             writes.tell(about(id, group), &ProjectEvent { kind: ProjectEventKind::ScheduleChanged })?;
             let shown = |schedule: Option<&Schedule>| schedule.map(Schedule::to_json);
-            Ok(Done::to(id, json!({ "before": shown(before.as_ref()), "after": shown(parsed.as_ref()) })).with(project))
+            let changed = Changed::default().field("schedule", &shown(before.as_ref()), &shown(parsed.as_ref()));
+            Ok(Done::to(id, json!({ "name": project.name })).changed(changed).with(project))
         })
         .await?;
     if let Some(wake) = ctx.data_opt::<Wake>() {

@@ -9,7 +9,7 @@ use super::model::{self, ProjectState};
 use super::mutation::group_of;
 use super::types::Project;
 use crate::auth::policy::{Action, Scope};
-use crate::change::{ChangeExt, Done};
+use crate::change::{ChangeExt, Changed, Done};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::ids::GivenId;
 use crate::graphql::limits::directives::cost;
@@ -97,10 +97,11 @@ async fn enter(ctx: &Context<'_>, given: &GivenId<ProjectKind>, state: ProjectSt
             if before.archived_at.is_some() == archived_at.is_some() {
                 return Ok(Done::nothing().with(before));
             }
+            let changed = Changed::default().field("archivedAt", &before.archived_at, &archived_at);
             let after = model::Project { archived_at, ..before };
             model::update(writes, &after).await?;
             writes.tell(about(id, group), &ProjectEvent { kind })?;
-            Ok(Done::to(id, json!({ "name": after.name })).with(after))
+            Ok(Done::to(id, json!({ "name": after.name })).changed(changed).with(after))
         })
         .await?;
     Ok(project.into())

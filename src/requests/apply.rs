@@ -67,6 +67,10 @@ async fn grant(
     match member {
         Some(member) => members::set_role(writes, member.id, role).await?,
         None => {
+            if members::room_in(writes.conn(), &group).await? == Some(0) {
+                let message = format!("the group {} has as many members as it can have", group.name);
+                return Err(ApiError::conflict(message).at("input.status").into());
+            }
             let (id, joined_at) = (MembershipId::generate(), Utc::now().trunc_subsecs(6));
             let member = Member { group_id: group.id, user_id: author, role, joined_at, id };
             members::add(writes, &[member]).await?;
@@ -87,24 +91,34 @@ async fn set_limits(
     if wanted.gpu.is_some() {
         may(caller, Action::SetGpuLimit, scope)?;
     }
-    if (Limits { gpu: None, ..wanted }) != Limits::default() {
+    if wanted.ask_managers() {
         may(caller, Action::SetProjectLimits, scope)?;
     }
+    let changed = match wanted.max_members {
+        Some(most) => set_members(writes, caller, group, most, changed).await?,
+        None => changed,
+    };
     projects::lock(writes, project).await?.ok_or_else(|| ApiError::not_found("project", project))?;
     let before = limits::lock(writes.conn(), project).await?.unwrap_or_default();
-    let after = limits::Limits {
-        gpu: wanted.gpu.or(before.gpu),
-        cpu_millis: wanted.cpu_millis.or(before.cpu_millis),
-        memory_bytes: wanted.memory_bytes.or(before.memory_bytes),
-        concurrent_jobs: wanted.concurrent_jobs.or(before.concurrent_jobs),
-        ..before
-    };
-    limits::set(writes, (project, group), &after).await?;
-    Ok(changed
-        .field("gpu", &before.gpu, &after.gpu)
-        .field("cpuMillis", &before.cpu_millis, &after.cpu_millis)
-        .field("memoryBytes", &before.memory_bytes, &after.memory_bytes)
-        .field("concurrentJobs", &before.concurrent_jobs, &after.concurrent_jobs))
+    let after = wanted.over(before);
+    if after != before {
+        limits::set(writes, (project, group), &after).await?;
+    }
+    Ok(before.changed_to(&after, changed))
+}
+
+async fn set_members(
+    writes: &mut Writes<'_>,
+    caller: &Caller,
+    id: GroupId,
+    most: i32,
+    changed: Changed,
+) -> Result<Changed, ApiErrors> {
+    may(caller, Action::SetGroupLimits, Scope::group(id))?;
+    let before = groups::lock(writes, id).await?.ok_or_else(|| ApiError::not_found("group", id))?;
+    let after = groups::Group { max_members: Some(most), ..before.clone() };
+    groups::set_limits(writes, &after).await?;
+    Ok(changed.field("maxMembers", &before.max_members, &after.max_members))
 }
 
 /// Asks the policy whether the caller could do what the request asks for.

@@ -41,7 +41,7 @@ impl View {
     /// `BAD_USER_INPUT` for an ID that is not valid.
     pub fn open(viewer: UserId, filter: &RequestEventFilter) -> Result<Self, ApiErrors> {
         let request = ids::maybe(filter.request_id.as_ref(), "filter.requestId")?;
-        Ok(Self { viewer, request, mine: filter.mine.unwrap_or(false), visible: Visible::Groups(Vec::new()) })
+        Ok(Self { viewer, request, mine: filter.mine.unwrap_or(false), visible: Visible::NOTHING })
     }
 }
 
@@ -64,11 +64,8 @@ impl Feed for View {
     }
 
     fn shows(&self, Logged { about, .. }: &Logged<Happened>) -> bool {
-        let is_own = about.person == Some(self.viewer);
-        let is_visible = match about.group {
-            Some(group) => self.visible.includes(group),
-            None => self.visible == Visible::Everything,
-        };
+        let is_own = about.person == Some(self.viewer) && self.visible.includes_project(about.project);
+        let is_visible = self.visible.includes(about.group, about.project);
         (is_own || (is_visible && !self.mine)) && self.request.is_none_or(|request| about.subject == request.uuid())
     }
 
@@ -100,13 +97,13 @@ mod tests {
             let filter = RequestEventFilter { request_id: None, mine: Some(mine) };
             View { visible, ..View::open(me, &filter).unwrap() }
         };
-        let none = || Visible::Groups(Vec::new());
+        let none = || Visible::NOTHING;
         assert!(view(none(), false).shows(&event(me, None)) && view(none(), true).shows(&event(me, Some(group))));
         assert!(
             !view(none(), false).shows(&event(other, None)) && !view(none(), false).shows(&event(other, Some(group)))
         );
-        assert!(view(Visible::Groups(vec![group]), false).shows(&event(other, Some(group))));
-        assert!(!view(Visible::Groups(vec![group]), false).shows(&event(other, None)));
+        assert!(view(Visible::of_groups(vec![group]), false).shows(&event(other, Some(group))));
+        assert!(!view(Visible::of_groups(vec![group]), false).shows(&event(other, None)));
         assert!(view(Visible::Everything, false).shows(&event(other, None)));
         assert!(!view(Visible::Everything, true).shows(&event(other, None)));
     }

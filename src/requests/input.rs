@@ -25,8 +25,20 @@ pub struct WantedLimitsInput {
     pub cpu: Option<Quantity>,
     /// Memory.
     pub memory: Option<Quantity>,
+    /// Storage.
+    pub storage: Option<Quantity>,
     /// Unfinished jobs.
     pub concurrent_jobs: Option<i32>,
+    /// Unfinished jobs that have not started yet.
+    pub queued_jobs: Option<i32>,
+    /// Unfinished jobs of each user.
+    pub concurrent_jobs_per_user: Option<i32>,
+    /// Unfinished jobs of each user that have not started yet.
+    pub queued_jobs_per_user: Option<i32>,
+    /// The longest time that a job can run, in seconds: at least 1.
+    pub max_run_seconds: Option<i32>,
+    /// Members of the project's group: at least 1.
+    pub max_members: Option<i32>,
 }
 
 /// Input for `openRequest`.
@@ -126,17 +138,7 @@ pub(super) fn wanted(input: &OpenRequestInput) -> Result<Option<Wanted>, ApiErro
         let message = "limits can only be asked for with the tag RESOURCE and the ID of a project";
         problems.push(ApiError::bad_input("input.wantedLimits", message));
     }
-    let limits = limits.map(|limits| Limits {
-        gpu: whole(limits.gpu, "input.wantedLimits.gpu", &mut problems),
-        cpu_millis: amount(limits.cpu.as_ref(), "input.wantedLimits.cpu", quantity::Quantity::millis, &mut problems),
-        memory_bytes: amount(
-            limits.memory.as_ref(),
-            "input.wantedLimits.memory",
-            quantity::Quantity::units,
-            &mut problems,
-        ),
-        concurrent_jobs: whole(limits.concurrent_jobs, "input.wantedLimits.concurrentJobs", &mut problems),
-    });
+    let limits = limits.map(|limits| asked(limits, &mut problems));
     if limits == Some(Limits::default()) && problems.count() == 0 {
         problems.push(ApiError::bad_input("input.wantedLimits", "no limit is given"));
     }
@@ -144,12 +146,30 @@ pub(super) fn wanted(input: &OpenRequestInput) -> Result<Option<Wanted>, ApiErro
     Ok(role.map(|role| Wanted::Role { role: role.into() }).or(limits.map(Wanted::Limits)))
 }
 
-fn whole(given: Option<i32>, field: &'static str, problems: &mut Problems) -> Option<i32> {
-    let given = given?;
-    if given < 0 {
-        problems.push(ApiError::bad_input(field, format!("the limit was {given}; it must not be negative")));
+fn asked(limits: &WantedLimitsInput, problems: &mut Problems) -> Limits {
+    let mut count = |given: Option<i32>, least: i32, field: &'static str| {
+        if let Some(given) = given.filter(|given| *given < least) {
+            problems.push(ApiError::bad_input(field, format!("the limit was {given}; it must be at least {least}")));
+        }
+        given
+    };
+    let counted = Limits {
+        gpu: count(limits.gpu, 0, "input.wantedLimits.gpu"),
+        concurrent_jobs: count(limits.concurrent_jobs, 0, "input.wantedLimits.concurrentJobs"),
+        queued_jobs: count(limits.queued_jobs, 0, "input.wantedLimits.queuedJobs"),
+        concurrent_jobs_per_user: count(limits.concurrent_jobs_per_user, 0, "input.wantedLimits.concurrentJobsPerUser"),
+        queued_jobs_per_user: count(limits.queued_jobs_per_user, 0, "input.wantedLimits.queuedJobsPerUser"),
+        max_run_seconds: count(limits.max_run_seconds, 1, "input.wantedLimits.maxRunSeconds").map(i64::from),
+        max_members: count(limits.max_members, 1, "input.wantedLimits.maxMembers"),
+        ..Limits::default()
+    };
+    let units = quantity::Quantity::units;
+    Limits {
+        cpu_millis: amount(limits.cpu.as_ref(), "input.wantedLimits.cpu", quantity::Quantity::millis, problems),
+        memory_bytes: amount(limits.memory.as_ref(), "input.wantedLimits.memory", units, problems),
+        storage_bytes: amount(limits.storage.as_ref(), "input.wantedLimits.storage", units, problems),
+        ..counted
     }
-    Some(given)
 }
 
 fn amount(

@@ -17,6 +17,7 @@ use crate::db::tables::{request_messages, requests};
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, Condition, OrderDirection};
 use crate::ids::{GroupId, ProjectId, RequestId, RequestMessageId, UserId};
+use crate::projects::model::limits;
 use crate::text_enum;
 
 /// What a request is about.
@@ -123,7 +124,7 @@ impl From<WantedRole> for GroupRole {
     }
 }
 
-/// Limits of a project.
+/// Limits of a project, and of its group. In the database, one that is not there is not asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
@@ -136,9 +137,49 @@ pub struct Limits {
     /// Bytes of memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<i64>,
+    /// Bytes of storage claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_bytes: Option<i64>,
     /// Unfinished jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent_jobs: Option<i32>,
+    /// Unfinished jobs that have not started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_jobs: Option<i32>,
+    /// Unfinished jobs of each user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_jobs_per_user: Option<i32>,
+    /// Unfinished jobs of each user that have not started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_jobs_per_user: Option<i32>,
+    /// The longest time in seconds that a job may run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_run_seconds: Option<i64>,
+    /// Members of the project's group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_members: Option<i32>,
+}
+
+impl Limits {
+    /// Whether a limit of the project is among them that its managers can set.
+    pub fn ask_managers(&self) -> bool {
+        Self { gpu: None, max_members: None, ..*self } != Self::default()
+    }
+
+    /// The limits of a project that had these `before`.
+    pub fn over(&self, before: limits::Limits) -> limits::Limits {
+        limits::Limits {
+            gpu: self.gpu.or(before.gpu),
+            cpu_millis: self.cpu_millis.or(before.cpu_millis),
+            memory_bytes: self.memory_bytes.or(before.memory_bytes),
+            storage_bytes: self.storage_bytes.or(before.storage_bytes),
+            concurrent_jobs: self.concurrent_jobs.or(before.concurrent_jobs),
+            queued_jobs: self.queued_jobs.or(before.queued_jobs),
+            concurrent_jobs_per_user: self.concurrent_jobs_per_user.or(before.concurrent_jobs_per_user),
+            queued_jobs_per_user: self.queued_jobs_per_user.or(before.queued_jobs_per_user),
+            max_run_seconds: self.max_run_seconds.or(before.max_run_seconds),
+        }
+    }
 }
 
 /// A request.
@@ -215,10 +256,13 @@ pub struct Selection {
 
 fn selected<'a>(visible: &Visible, viewer: UserId, selection: &Selection) -> requests::BoxedQuery<'a, Pg> {
     let mut query = requests::table.into_boxed();
-    if let Visible::Groups(groups) = visible {
-        let theirs: Condition<requests::table> = Box::new(
-            requests::author_id.eq(viewer).or(requests::group_id.eq_any(groups.clone()).is_not_distinct_from(true)),
-        );
+    if let Visible::Groups { groups, project } = visible {
+        if let Some(project) = *project {
+            query = query.filter(requests::project_id.eq(project));
+        }
+        // NULL counts as false. PostgreSQL would take it for every second row if it were said so (`IS TRUE`).
+        let of_groups = requests::group_id.eq_any(groups.clone()).assume_not_null();
+        let theirs: Condition<requests::table> = Box::new(requests::author_id.eq(viewer).or(of_groups));
         query = query.filter(theirs);
     }
     if let Some(statuses) = &selection.statuses {

@@ -82,7 +82,7 @@ impl RequestMutation {
     ///
     /// Fails with NOT_FOUND if the request does not exist or you cannot see it, FORBIDDEN if you are not responsible for it,
     /// or if you could not grant what it asks for yourself, CONFLICT if it is already resolved or rejected, or has this
-    /// status, and BAD_USER_INPUT for each invalid field.
+    /// status, or if it asks to join a group that is full, and BAD_USER_INPUT for each invalid field.
     #[graphql(directive = cost::apply("20".to_owned()))]
     async fn resolve_request(
         &self,
@@ -123,7 +123,7 @@ async fn open(ctx: &Context<'_>, input: OpenRequestInput) -> Result<Request, Api
         updated_at: at,
     };
     let message = message(request.id, author, text, None, at);
-    let change = ctx.change(Action::OpenRequest, Scope::PLATFORM)?;
+    let change = ctx.change(Action::OpenRequest, Scope::PLATFORM.in_project(project_id))?;
     change
         .commit(async |writes| {
             model::open(writes, &request, &message).await?;

@@ -41,7 +41,7 @@ impl Written for Request {}
 
 /// The request, for the policy.
 pub fn scope(request: &model::Request) -> Scope {
-    Scope::of_group_or_none(request.group_id, request.id).by(request.author_id)
+    Scope::of_group_or_none(request.group_id, request.id).in_project(request.project_id).by(request.author_id)
 }
 
 /// A request of a user to those who are responsible for the platform, a group or a project. Only they and its author can see
@@ -166,8 +166,20 @@ pub struct WantedLimits {
     pub cpu: Option<Quantity>,
     /// Memory.
     pub memory: Option<Quantity>,
+    /// Storage.
+    pub storage: Option<Quantity>,
     /// Unfinished jobs.
     pub concurrent_jobs: Option<i32>,
+    /// Unfinished jobs that have not started yet.
+    pub queued_jobs: Option<i32>,
+    /// Unfinished jobs of each user.
+    pub concurrent_jobs_per_user: Option<i32>,
+    /// Unfinished jobs of each user that have not started yet.
+    pub queued_jobs_per_user: Option<i32>,
+    /// The longest time that a job can run, in seconds.
+    pub max_run_seconds: Option<i32>,
+    /// Members of the project's group.
+    pub max_members: Option<i32>,
 }
 
 impl From<model::Limits> for WantedLimits {
@@ -177,7 +189,13 @@ impl From<model::Limits> for WantedLimits {
             gpu: limits.gpu,
             cpu: limits.cpu_millis.map(quantity::Quantity::of_millis).map(quantity),
             memory: limits.memory_bytes.map(quantity::Quantity::of_bytes).map(quantity),
+            storage: limits.storage_bytes.map(quantity::Quantity::of_bytes).map(quantity),
             concurrent_jobs: limits.concurrent_jobs,
+            queued_jobs: limits.queued_jobs,
+            concurrent_jobs_per_user: limits.concurrent_jobs_per_user,
+            queued_jobs_per_user: limits.queued_jobs_per_user,
+            max_run_seconds: limits.max_run_seconds.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX)),
+            max_members: limits.max_members,
         }
     }
 }

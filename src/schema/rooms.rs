@@ -48,9 +48,11 @@ pub struct Mutation(
     users::mutation::accounts::AccountMutation,
     users::mutation::passwords::PasswordMutation,
     users::mutation::sessions::SessionMutation,
+    users::mutation::api_tokens::ApiTokenMutation,
     users::mutation::settings::SettingsMutation,
     groups::mutation::GroupMutation,
     groups::members::MemberMutation,
+    groups::limits::GroupLimitsMutation,
     projects::mutation::ProjectMutation,
     projects::states::StateMutation,
     projects::limits::LimitsMutation,
@@ -61,6 +63,7 @@ pub struct Mutation(
     storage::mutation::StorageMutation,
     requests::mutation::RequestMutation,
     notifications::mutation::NotificationMutation,
+    notifications::webhooks::mutation::WebhookMutation,
 );
 
 /// The subscriptions of the API.
@@ -78,6 +81,7 @@ pub struct Subscription(
 nodes! {
     User(users::types::User), UserKind, users::query::find;
     Session(users::types::sessions::Session), SessionKind, users::query::find_session;
+    ApiToken(users::types::api_tokens::ApiToken), ApiTokenKind, users::query::find_api_token;
     Group(groups::types::Group), GroupKind, groups::query::find;
     Membership(groups::types::Membership), MembershipKind, groups::query::find_membership;
     Project(projects::types::Project), ProjectKind, projects::query::find;

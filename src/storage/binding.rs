@@ -16,7 +16,7 @@ use super::query::{scope, visible};
 use super::size::Size;
 use super::types::Pvc;
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{self, Action, ClaimOwner, Scope, StorageAccess};
+use crate::auth::policy::{self, Action, Scope, StorageAccess};
 use crate::change::{ChangeExt, Done};
 use crate::cluster::Cluster;
 use crate::cluster::claims::ObjectKey;
@@ -78,7 +78,7 @@ pub(super) async fn bind(ctx: &Context<'_>, input: BindPvcInput) -> Result<BindP
     let read_only = input.read_only.unwrap_or(true);
     let not_found = || ApiError::not_found("project", project).at("input.projectId");
     let found = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?;
-    let target = Scope::within(found.group_id, project).claim(ClaimOwner::Project, StorageAccess::None);
+    let target = Scope::within(found.group_id, project);
     let change = ctx.change(Action::BindPvc, target).map_err(|error| error.at("input.projectId"))?;
     let at_source = |error: ApiError| error.at("input.id");
     let source = visible(ctx, source).await.map_err(at_source)?;
@@ -99,7 +99,7 @@ pub(super) async fn bind(ctx: &Context<'_>, input: BindPvcInput) -> Result<BindP
             let gone = || ApiError::not_found("storage claim", source.id).at("input.id");
             let now = model::lock_for_share(writes.conn(), source.id).await?.ok_or_else(gone)?;
             can_be_shared(&now).map_err(at_source)?;
-            fits(writes, project, claim.size_bytes, "input.id").await?;
+            fits(writes, &claim, claim.size_bytes, "input.id").await?;
             let taken = || {
                 ApiError::conflict(format!("a claim named {} already exists here", shown(&claim.name))).at("input.name")
             };

@@ -13,7 +13,7 @@ use super::phase::{AccessMode, PvcEventKind, PvcPhase};
 use super::size::Size;
 use super::types::Pvc;
 use crate::auth::acting::CallerExt;
-use crate::auth::policy::{Action, ClaimOwner, Scope, StorageAccess};
+use crate::auth::policy::{Action, Scope, StorageAccess};
 use crate::change::{ChangeExt, Key, Writes};
 use crate::cluster::names::Tenant;
 use crate::db::or_taken;
@@ -23,6 +23,7 @@ use crate::graphql::loaders::ReadExt;
 use crate::graphql::names::{self, shown};
 use crate::graphql::scalars::Quantity;
 use crate::groups::loader::GroupsById;
+use crate::groups::model as groups;
 use crate::ids::{GroupId, GroupKind, ProjectId, ProjectKind, PvcId, UserId};
 use crate::projects::loader::ProjectsById;
 use crate::projects::model as projects;
@@ -142,14 +143,14 @@ async fn find_home(
         (Some(project), _) => {
             let not_found = || ApiError::not_found("project", project).at("input.projectId");
             let found = ctx.read::<ProjectsById>(project).await?.ok_or_else(not_found)?;
-            let scope = Scope::within(found.group_id, project).claim(ClaimOwner::Project, StorageAccess::None);
+            let scope = Scope::within(found.group_id, project);
             let (tenant, namespace) = (Tenant::Project(project), found.namespace.clone());
             Ok((Home { tenant, namespace, group: Some(found.group_id) }, scope, "input.projectId"))
         }
         (None, Some(group)) => {
             let not_found = || ApiError::not_found("group", group).at("input.groupId");
             ctx.read::<GroupsById>(group).await?.ok_or_else(not_found)?;
-            let scope = Scope::group(group).claim(ClaimOwner::Group, StorageAccess::None);
+            let scope = Scope::group(group);
             let tenant = Tenant::Group(group);
             Ok((Home { tenant, namespace: tenant.namespace(), group: Some(group) }, scope, "input.groupId"))
         }
@@ -219,8 +220,8 @@ pub(super) fn row(id: PvcId, home: Home, creator: UserId, plan: Plan) -> Claim {
 async fn write(writes: &mut Writes<'_>, claim: &Claim) -> Result<Value, ApiErrors> {
     if let Some(project) = claim.project_id {
         projects::begin_work(writes, project).await?;
-        fits(writes, project, claim.size_bytes, "input.size").await?;
     }
+    fits(writes, claim, claim.size_bytes, "input.size").await?;
     let taken =
         || ApiError::conflict(format!("a claim named {} already exists here", shown(&claim.name))).at("input.name");
     model::insert(writes, claim).await.map_err(or_taken("storage_claims_object_key", taken))?;
@@ -231,24 +232,32 @@ async fn write(writes: &mut Writes<'_>, claim: &Claim) -> Result<Value, ApiError
     }))
 }
 
-/// Whether a project may claim `more` bytes. Others that claim storage for it wait until the transaction ends.
+/// Whether the owner of a claim, which is a project or a group, may claim `more` bytes for it. Others that claim storage for the
+/// same owner wait until the transaction ends.
 ///
 /// # Errors
 /// `QUOTA_EXCEEDED` with the limit, the usage and the request.
 pub(super) async fn fits(
     writes: &mut Writes<'_>,
-    project: ProjectId,
+    claim: &Claim,
     more: i64,
     field: &'static str,
 ) -> Result<(), ApiError> {
-    let limits = limits::lock(writes.conn(), project).await?;
-    let Some(limit) = limits.and_then(|limits| limits.storage_bytes) else { return Ok(()) };
-    let used = model::claimed(writes.conn(), project).await?;
-    if used.saturating_add(more) <= limit {
-        return Ok(());
-    }
+    let (owner, limit, used) = match (claim.project_id, claim.group_id) {
+        (Some(project), _) => {
+            let limits = limits::lock(writes.conn(), project).await?;
+            let limit = limits.and_then(|limits| limits.storage_bytes);
+            ("project", limit, model::claimed(writes.conn(), project).await?)
+        }
+        (None, Some(group)) => {
+            let limit = groups::lock(writes, group).await?.and_then(|group| group.storage_bytes);
+            ("group", limit, model::claimed_by_group(writes.conn(), group).await?)
+        }
+        (None, None) => return Ok(()),
+    };
+    let Some(limit) = limit.filter(|limit| used.saturating_add(more) > *limit) else { return Ok(()) };
     let [limit, used, more] = [limit, used, more].map(|bytes| super::size::quantity(bytes).0);
     let message =
-        format!("the project's limit is {limit} of storage; its claims have {used} and this one requests {more}");
+        format!("the {owner}'s limit is {limit} of storage; its claims have {used} and this one requests {more}");
     Err(ApiError::new(Code::QuotaExceeded, message).at(field))
 }

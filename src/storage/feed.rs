@@ -103,7 +103,7 @@ impl View {
         });
         // All at once, so that they are read together.
         named.extend(try_join_all(claims).await?);
-        Ok(Self { viewer, filter, named: named.into(), visible: Visible::Groups(Vec::new()) })
+        Ok(Self { viewer, filter, named: named.into(), visible: Visible::NOTHING })
     }
 }
 
@@ -131,11 +131,8 @@ impl Feed for View {
     }
 
     fn shows(&self, Logged { about, .. }: &Logged<Happened>) -> bool {
-        let is_own = about.person == Some(self.viewer);
-        let is_visible = match about.group {
-            Some(group) => self.visible.includes(group),
-            None => self.visible == Visible::Everything,
-        };
+        let is_own = about.person == Some(self.viewer) && self.visible.includes_project(about.project);
+        let is_visible = self.visible.includes(about.group, about.project);
         let Selected { project, group, claims, mine } = &self.filter;
         (is_own || (is_visible && !mine))
             && project.is_none_or(|project| about.project == Some(project))

@@ -116,7 +116,7 @@ impl Claim {
             None => Scope::of_group_or_none(self.group_id, self.id),
         };
         let scope = self.shared_by.into_iter().fold(scope, Scope::by);
-        scope.claim(self.owner(), access)
+        scope.in_project(self.project_id).claim(self.owner(), access)
     }
 }
 
@@ -276,5 +276,18 @@ pub async fn claimed(conn: &mut AsyncPgConnection, project: ProjectId) -> QueryR
            FROM storage_claims WHERE project_id = $1",
     );
     let sum: Sum = sum.bind::<Nullable<SqlUuid>, _>(Some(project)).get_result(conn).await?;
+    Ok(sum.bytes)
+}
+
+/// The bytes that the claims of a group itself want together.
+///
+/// # Errors
+/// The database's.
+pub async fn claimed_by_group(conn: &mut AsyncPgConnection, group: GroupId) -> QueryResult<i64> {
+    let sum = diesel::sql_query(
+        "SELECT least(coalesce(sum(size_bytes), 0), 9223372036854775807)::bigint AS bytes
+           FROM storage_claims WHERE group_id = $1 AND project_id IS NULL",
+    );
+    let sum: Sum = sum.bind::<SqlUuid, _>(group).get_result(conn).await?;
     Ok(sum.bytes)
 }

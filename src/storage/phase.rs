@@ -53,6 +53,7 @@ impl PvcPhase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, AsExpression, FromSqlRow)]
 #[diesel(sql_type = diesel::sql_types::Text)]
 #[graphql(name = "PvcAccessMode")]
+#[allow(clippy::enum_variant_names, reason = "the names that Kubernetes gives them")]
 pub enum AccessMode {
     /// All pods on one node (`ReadWriteOnce`).
     ReadWriteOnce,

@@ -49,9 +49,7 @@ pub(super) async fn resize(ctx: &Context<'_>, input: ResizePvcInput) -> Result<R
             if size.bytes == before.size_bytes {
                 return Ok(Done::nothing().with(before));
             }
-            if let Some(project) = before.project_id {
-                fits(writes, project, size.bytes - before.size_bytes, "input.size").await?;
-            }
+            fits(writes, &before, size.bytes - before.size_bytes, "input.size").await?;
             let claim = Claim {
                 size: size.text.clone(),
                 size_bytes: size.bytes,

@@ -293,7 +293,7 @@ impl PvcMount {
     async fn find_job(&self, ctx: &Context<'_>, id: JobId) -> Result<Option<Job>, ApiError> {
         let Some(brief) = ctx.read::<crate::jobs::loader::BriefById>(id).await? else { return Ok(None) };
         let group = brief.group();
-        let scope = Scope::within(group, id).by(brief.job.submitted_by);
+        let scope = Scope::within(group, id).in_project(brief.job.project_id).by(brief.job.submitted_by);
         if ctx.check(Action::ViewJob, scope).is_err() {
             return Ok(None);
         }

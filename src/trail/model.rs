@@ -34,6 +34,7 @@ pub async fn write(conn: &mut AsyncPgConnection, entries: Vec<Entry>) -> QueryRe
             (
                 audit_log::request_id.eq(origin.request_id.map(|id| id.to_string())),
                 audit_log::credential.eq(origin.credential),
+                audit_log::api_token.eq(origin.api_token),
                 audit_log::address.eq(origin.address.map(|address| address.to_string())),
                 audit_log::user_agent.eq(origin.user_agent.map(|agent| agent.to_string())),
             ),

@@ -8,6 +8,7 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 
 use crate::graphql::context::RequestExt;
+use crate::ids::ApiTokenId;
 use crate::text_enum;
 
 /// What proved who the actor is.
@@ -19,11 +20,13 @@ pub enum Credential {
     Session,
     /// The session cookie of a browser.
     Cookie,
+    /// An API token.
+    ApiToken,
     /// Access to the machine that the server runs on: a command of the operator.
     Operator,
 }
 
-text_enum!(Credential { Session => "SESSION", Cookie => "COOKIE", Operator => "OPERATOR" });
+text_enum!(Credential { Session => "SESSION", Cookie => "COOKIE", ApiToken => "API_TOKEN", Operator => "OPERATOR" });
 
 /// Where an action came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Origin {
     pub request_id: Option<Arc<str>>,
     /// The credentials; `None` for a client without valid ones.
     pub credential: Option<Credential>,
+    /// The API token, if the credential is one.
+    pub api_token: Option<ApiTokenId>,
 }
 
 impl Origin {

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::{Entry, Object, Origin, model};
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
-use crate::ids::UserId;
+use crate::ids::{ApiTokenId, UserId};
 use crate::tasks::{Duty, Tasks};
 
 /// The number of attempts that wait to be written.
@@ -101,11 +101,12 @@ async fn write(db: &Db, entries: Vec<Entry>) -> Result<(), ApiError> {
 
 /// Equal attempts as one entry, in the order of the first of each.
 fn together(attempts: Vec<Entry>) -> Vec<Entry> {
-    type Attempt = (Option<UserId>, String, Object, Option<std::net::IpAddr>);
+    type Attempt = (Option<UserId>, Option<ApiTokenId>, String, Object, Option<std::net::IpAddr>);
     let mut places = HashMap::<Attempt, usize>::new();
     let mut entries = Vec::<Entry>::new();
     for attempt in attempts {
-        let key = (attempt.actor, attempt.action.clone(), attempt.object.clone(), attempt.origin.address);
+        let Origin { address, api_token, .. } = attempt.origin;
+        let key = (attempt.actor, api_token, attempt.action.clone(), attempt.object.clone(), address);
         match places.get(&key).and_then(|place| entries.get_mut(*place)) {
             Some(first) => first.times = first.times.saturating_add(attempt.times),
             None => {

@@ -6,19 +6,20 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use futures::{FutureExt, TryFutureExt};
 
+use super::model::api_tokens::ApiToken;
 use super::model::sessions::Session;
 use super::model::settings::Settings;
 use super::model::{self, Selection, User};
 use crate::auth::policy::Visible;
 use crate::db::Lane;
 use crate::db::coalesce::{ByKey, Read, one_by_one};
-use crate::db::tables::{sessions, user_settings, users};
+use crate::db::tables::{api_tokens, sessions, user_settings, users};
 use crate::error::ApiError;
 use crate::graphql::connection::Page;
 use crate::graphql::cursor::Position;
 use crate::graphql::edges::ListEdge;
 use crate::graphql::keyset::{Condition, OrderDirection};
-use crate::ids::{SessionId, UserId, UserKind};
+use crate::ids::{ApiTokenId, SessionId, UserId, UserKind};
 
 /// The user with an ID, including deleted ones, because what they created still refers to them.
 pub enum UsersById {}
@@ -90,6 +91,46 @@ impl ListEdge for SessionsOfUser {
 
     fn conditions((): &()) -> Vec<Condition<sessions::table>> {
         vec![Box::new(sessions::ended_at.is_null()), Box::new(sessions::expires_at.gt(diesel::dsl::now))]
+    }
+}
+
+/// The valid API token with an ID.
+pub enum ApiTokensById {}
+
+impl Read for ApiTokensById {
+    type Key = ApiTokenId;
+    type Value = Arc<ApiToken>;
+
+    async fn read(lane: &Lane, keys: Vec<ApiTokenId>) -> Result<ByKey<ApiTokenId, Arc<ApiToken>>, ApiError> {
+        let valid = api_tokens::revoked_at.is_null().and(api_tokens::expires_at.gt(diesel::dsl::now));
+        let found = api_tokens::table.filter(api_tokens::id.eq_any(keys)).filter(valid).select(ApiToken::as_select());
+        let found: Vec<ApiToken> = found.load(&mut lane.lookup().await?).await?;
+        Ok(found.into_iter().map(|token| (token.id, Arc::new(token))).collect())
+    }
+}
+
+/// The valid API tokens of a user, the newest first.
+pub enum ApiTokensOfUser {}
+
+impl ListEdge for ApiTokensOfUser {
+    type Parent = UserKind;
+    type Under = api_tokens::user_id;
+    type SortedBy = (api_tokens::created_at, api_tokens::id);
+    type Row = ApiToken;
+    type Item = ApiToken;
+    type Filter = ();
+    const DIRECTION: OrderDirection = OrderDirection::Desc;
+
+    fn parent(token: &ApiToken) -> UserId {
+        token.user_id
+    }
+
+    fn position(token: &ApiToken, (): &()) -> Position {
+        Position::at(token.created_at, token.id.uuid())
+    }
+
+    fn conditions((): &()) -> Vec<Condition<api_tokens::table>> {
+        vec![Box::new(api_tokens::revoked_at.is_null()), Box::new(api_tokens::expires_at.gt(diesel::dsl::now))]
     }
 }
 

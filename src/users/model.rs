@@ -1,6 +1,7 @@
 //! The rows of users and the SQL for them.
 
 pub mod accounts;
+pub mod api_tokens;
 pub mod identities;
 pub mod resets;
 pub mod sessions;
@@ -99,13 +100,22 @@ fn selected<'a>(visible: &Visible, viewer: UserId, selection: &'a Selection) -> 
         Some(states) => query.filter(users::state.eq_any(states)),
         None => query.filter(users::deleted_at.is_null()),
     };
-    if let Visible::Groups(groups) = visible {
-        let fellows =
-            group_members::table.filter(group_members::group_id.eq_any(groups.clone())).select(group_members::user_id);
-        query = query.filter(users::id.eq(viewer).or(users::id.eq_any(fellows)));
-    }
+    query = match visible {
+        Visible::Everything => query,
+        // The viewer is one of the members. With "or the viewer", PostgreSQL would read all members for each page.
+        Visible::Groups { groups, project: None } if !groups.is_empty() => {
+            let fellows = group_members::table.filter(group_members::group_id.eq_any(groups.clone()));
+            query.filter(users::id.eq_any(fellows.select(group_members::user_id)))
+        }
+        // With an API token for a project of a group that they are not in, a platform admin sees themselves as well.
+        Visible::Groups { groups, project: Some(_) } => {
+            let fellows = group_members::table.filter(group_members::group_id.eq_any(groups.clone()));
+            query.filter(users::id.eq(viewer).or(users::id.eq_any(fellows.select(group_members::user_id))))
+        }
+        Visible::Groups { .. } => query.filter(users::id.eq(viewer)),
+    };
     if let Some(group) = selection.group {
-        if !visible.includes(group) {
+        if !visible.includes_group(group) {
             return query.filter(diesel::dsl::sql::<diesel::sql_types::Bool>("false"));
         }
         let members = group_members::table.filter(group_members::group_id.eq(group)).select(group_members::user_id);

@@ -1,6 +1,7 @@
 //! Login and logout. What is changed of accounts is in the modules.
 
 pub mod accounts;
+pub mod api_tokens;
 pub mod passwords;
 pub mod registration;
 pub mod sessions;
@@ -130,7 +131,7 @@ async fn refresh(ctx: &Context<'_>, input: RefreshSessionInput) -> Result<Sessio
     let authenticator = authenticator(ctx)?;
     let session = match input.refresh_token {
         Some(refresh_token) => authenticator.refresh(&refresh_token, ctx.origin()).await?,
-        None => authenticator.extend(ctx.data_opt::<SessionCookie>()).await?,
+        None => authenticator.extend(ctx.data_opt::<SessionCookie>(), ctx.origin()).await?,
     };
     told(ctx, session).await
 }
@@ -166,7 +167,7 @@ async fn logout(ctx: &Context<'_>) -> Result<LogoutPayload, ApiErrors> {
     }
     let caller = ctx.caller();
     let principal = caller.principal()?;
-    let session = principal.session;
+    let session = principal.session()?;
     ctx.change(Action::Logout, Scope::owned(principal.user, session))?
         .commit(async |writes| {
             model::end(writes.conn(), session).await?;

@@ -15,7 +15,7 @@ use super::{model, provided};
 use crate::auth::attempts::ClientAddress;
 use crate::auth::oidc::{DeviceLogin, DevicePoll, Identity, SignIns};
 use crate::auth::policy::{Action, Scope};
-use crate::change::{ChangeExt, Done};
+use crate::change::{ChangeExt, Changed, Done};
 use crate::config::OidcProvider;
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::context::RequestExt;
@@ -361,7 +361,8 @@ async fn link(
                 false => identities::unlink(writes, id, &issuer, &subject).await?,
             };
             Ok(match changed {
-                true => Done::to(id, json!({ "issuer": issuer, "subject": subject, "linked": linked })),
+                true => Done::to(id, json!({ "issuer": issuer, "subject": subject }))
+                    .changed(Changed::default().field("linked", &!linked, &linked)),
                 false => Done::nothing(),
             })
         })

@@ -2,10 +2,11 @@
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
-use super::loader::{SessionsById, UserPages, UsersById};
+use super::loader::{ApiTokensById, SessionsById, UserPages, UsersById};
 use super::model::{self, Selection, SortBy};
 use super::service;
 use super::types::User;
+use super::types::api_tokens::ApiToken;
 use super::types::sessions::Session;
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{self, Action, Scope, Visible};
@@ -21,7 +22,7 @@ use crate::graphql::limits::directives::connection_size;
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::search::Search;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupKind, SessionId, UserId, UserKind};
+use crate::ids::{ApiTokenId, GroupKind, SessionId, UserId, UserKind};
 
 /// Filters for a list of users. Omitted fields do not filter; a user must match all fields that are given:
 /// `{groupId: "group_01h455vb4pex5vsknk084sn02q", usernames: ["maya"]}`.
@@ -120,6 +121,17 @@ pub async fn find_session(ctx: &Context<'_>, id: SessionId) -> Result<Session, A
     let session = ctx.read::<SessionsById>(id).await?.ok_or_else(|| ApiError::not_found("session", id))?;
     policy::check(&ctx.caller(), Action::ViewSession, Scope::owned(session.user_id, id))?;
     Ok(Session::from(session))
+}
+
+/// The valid API token with this ID, if the caller can see it.
+///
+/// # Errors
+/// `NOT_FOUND` if it does not exist, is no longer valid, or the caller cannot see it.
+pub async fn find_api_token(ctx: &Context<'_>, id: ApiTokenId) -> Result<ApiToken, ApiError> {
+    ctx.caller().principal()?;
+    let token = ctx.read::<ApiTokensById>(id).await?.ok_or_else(|| ApiError::not_found("API token", id))?;
+    policy::check(&ctx.caller(), Action::ViewApiToken, Scope::owned(token.user_id, id))?;
+    Ok(ApiToken::from(token))
 }
 
 async fn list(

@@ -83,6 +83,6 @@ pub(super) fn personal(username: &str, display_name: Option<&str>, email: Option
 pub async fn shares_group(db: &Db, caller: &Caller, user: UserId) -> Result<bool, ApiError> {
     match policy::visible(caller)? {
         Visible::Everything => Ok(true),
-        Visible::Groups(groups) => Ok(model::is_in_one_of(&mut *db.connection().await?, user, &groups).await?),
+        Visible::Groups { groups, .. } => Ok(model::is_in_one_of(&mut *db.connection().await?, user, &groups).await?),
     }
 }

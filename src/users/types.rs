@@ -1,5 +1,6 @@
 //! Users as GraphQL types.
 
+pub mod api_tokens;
 pub mod sessions;
 pub mod settings;
 
@@ -9,9 +10,10 @@ use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
+use self::api_tokens::ApiToken;
 use self::sessions::Session;
 use self::settings::UserSettings;
-use super::loader::{SessionsOfUser, SettingsOfUser, UsersById};
+use super::loader::{ApiTokensOfUser, SessionsOfUser, SettingsOfUser, UsersById};
 use super::model;
 use crate::auth::SessionTokens;
 use crate::auth::acting::PolicyExt;
@@ -29,6 +31,7 @@ use crate::groups::types::Membership;
 use crate::groups::types::filter::{MembershipOrder, UserMembershipFilter, memberships_of_user};
 use crate::ids::UserId;
 use crate::lists_under;
+use crate::notifications::types::unread;
 
 /// A user account on the platform.
 #[derive(Debug, Clone)]
@@ -133,7 +136,7 @@ impl User {
     }
 
     /// The user's active sessions, the newest login first. Only visible to the user and to platform admins, null for
-    /// others.
+    /// others and for requests with an API token.
     #[graphql(directive = connection_size::apply())]
     async fn sessions(
         &self,
@@ -150,13 +153,40 @@ impl User {
         edges::list::<SessionsOfUser, _>(ctx, self.0.id, (), args).await.map(Some).graphql(ctx)
     }
 
+    /// The user's valid API tokens, the newest first. Only visible to the user and to platform admins, null for others and for
+    /// requests with an API token.
+    #[graphql(directive = connection_size::apply())]
+    async fn api_tokens(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the tokens that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the tokens that come before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Option<Connection<ApiToken>>> {
+        if !self.viewer_can(ctx, Action::ViewApiToken) {
+            return Ok(None);
+        }
+        let args = PageArgs { first, after, last, before };
+        edges::list::<ApiTokensOfUser, _>(ctx, self.0.id, (), args).await.map(Some).graphql(ctx)
+    }
+
     /// The user's settings. Only visible to the user and to platform admins, null for others.
     async fn settings(&self, ctx: &Context<'_>) -> ApiResult<Option<UserSettings>> {
         if self.is_private_to(ctx) {
             return Ok(None);
         }
         let settings = ctx.read::<SettingsOfUser>(self.0.id).await.graphql(ctx)?;
-        Ok(Some(settings.unwrap_or_default().into()))
+        Ok(Some(UserSettings::new(self.0.id, settings.unwrap_or_default())))
+    }
+
+    /// The number of notifications that the user has not marked as read. Only visible to the user and to platform admins, null
+    /// for others. `notificationEvents` keeps it up to date.
+    async fn unread_notifications(&self, ctx: &Context<'_>) -> ApiResult<Option<i32>> {
+        if self.is_private_to(ctx) {
+            return Ok(None);
+        }
+        unread(ctx, self.0.id).await.map(Some).graphql(ctx)
     }
 
     /// When the account was created.

@@ -103,3 +103,25 @@ async fn the_usage_of_a_project_comes_first_and_again_after_each_change_until_th
     let told = socket.word().await;
     assert_eq!(told["payload"][0]["extensions"]["code"], "NOT_FOUND", "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_feed_of_a_project_ends_when_the_project_is_deleted() {
+    let stage = Stage::set().await;
+    let admin = stage.log_in("admin").await;
+    let project = admin.ask("{ projects(filter: { names: [\"detection\"] }) { nodes { id } } }", json!({})).await;
+    let id = json!({ "id": project["projects"]["nodes"][0]["id"] });
+    let mut socket = Socket::open(&admin).await;
+    socket.subscribe("all", json!({}), None).await;
+    socket.subscribe("named", json!({ "projectId": id["id"] }), None).await;
+    stage.execute("UPDATE jobs SET phase = 'FAILED', finished_at = now() WHERE finished_at IS NULL").await;
+    let delete =
+        "mutation($id: ID!) { deleteProject(input: { projectId: $id, confirmName: \"detection\" }) { projectId } }";
+    let (_, told) = tokio::join!(admin.ask(delete, id), socket.word());
+    assert_eq!((&told["type"], &told["id"]), (&json!("error"), &json!("named")), "{told}");
+    let extensions = &told["payload"][0]["extensions"];
+    assert_eq!(
+        (&extensions["code"], &extensions["field"]),
+        (&json!("NOT_FOUND"), &json!("filter.projectId")),
+        "{told}"
+    );
+}

@@ -65,6 +65,8 @@ async fn everybody_can_ask_what_they_may_do_themselves_and_why() {
     + VIEW_PROJECT GROUP_ROLE MEMBER vision: Members of the group and platform admins can do this.
     - CREATE_CONFIG_FILE - - -: Managers and admins of the group, and platform admins, can do this.
     + SUBMIT_JOB GROUP_ROLE MEMBER vision: Members of the group and platform admins can do this.
+    - CREATE_PVC - - -: The user whose drive it is, admins of the group, for a claim of a project also managers, and platform admins can do this.
+    - BIND_PVC - - -: The user whose drive it is, admins of the group, for a claim of a project also managers, and platform admins can do this.
     ");
     insta::assert_snapshot!(access(&world, "maya", &Value::Null, &vision).await, @"
     + VIEW_GROUP GROUP_ROLE MANAGER vision: Members of the group and platform admins can do this.
@@ -74,6 +76,7 @@ async fn everybody_can_ask_what_they_may_do_themselves_and_why() {
     - SET_GROUP_ROLE - - -: Admins of the group and platform admins can do this.
     - REMOVE_GROUP_MEMBER - - -: Admins of the group and platform admins can do this.
     - APPOINT_GROUP_ADMIN - - -: Platform admins can do this.
+    - SET_GROUP_LIMITS - - -: Platform admins can do this.
     + LEAVE_GROUP GROUP_ROLE MANAGER vision: Members of the group and platform admins can do this.
     + CREATE_PROJECT GROUP_ROLE MANAGER vision: Managers and admins of the group, and platform admins, can do this.
     - VIEW_AUDIT_ENTRY - - -: Admins of the group and platform admins can do this.
@@ -110,7 +113,7 @@ async fn about_others_ask_only_admins_of_the_group_and_of_the_platform() {
     assert_eq!(access(&world, "admin", &ada, &job).await, told);
     // Of another group, and of the platform.
     insta::assert_snapshot!(access(&world, "maya", &ada, &Value::Null).await, @"FORBIDDEN -: only admins of the group can see what others may do in it");
-    insta::assert_snapshot!(access(&world, "admin", &ada, &json!("session_00000000000000000000000000")).await, @r#"BAD_USER_INPUT on: "session_00000000000000000000000000" is not the ID of a user, group, project, config file, commit or job"#);
+    insta::assert_snapshot!(access(&world, "admin", &ada, &json!("session_00000000000000000000000000")).await, @r#"BAD_USER_INPUT on: "session_00000000000000000000000000" is not the ID of a user, group, project, config file, commit, job or storage claim"#);
 }
 
 /// Who can do something, and why, by username.

@@ -134,3 +134,91 @@ async fn a_key_is_the_same_input_however_it_is_written_and_is_forgotten_after_a_
     forgetting.abort();
     assert_ne!(submit(r#"name: "train", source: { spec: { image: "python:3.12", command: ["a"] } }"#).await, first);
 }
+
+/// The fields that the last entry of an action says were changed, each with its values before and after.
+async fn changed(world: &World, action: &str) -> String {
+    let query = "query($a: String!) { auditLog(first: 1, filter: { actions: [$a] }) { nodes { changes { field before after } } } }";
+    let answer = world.ask("admin", query, json!({ "a": action })).await;
+    let changes = answer["data"]["auditLog"]["nodes"][0]["changes"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let line =
+        |change: &Value| format!("{}: {} -> {}", change["field"].as_str().unwrap(), change["before"], change["after"]);
+    format!("{action}\n{}", changes.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_mutation_of_something_that_exists_records_its_values_before_and_after() {
+    let world = World::new().await;
+    let project = detection(&world).await;
+    let vision = id_of(&world, r#"{ found: groups(filter: { names: ["vision"] }) { nodes { id } } }"#).await;
+    let ada = id_of(&world, r#"{ found: users(filter: { usernames: ["ada"] }) { nodes { id } } }"#).await;
+    let members = "query($g: ID!) { group(id: $g) { members(filter: { search: \"ada\" }) { nodes { id } } } }";
+    let membership = world.ask("admin", members, json!({ "g": vision })).await;
+    let membership = membership["data"]["group"]["members"]["nodes"][0]["id"].clone();
+    sql(&world.url, "DELETE FROM project_quotas").await;
+    let ids = json!({ "p": project, "g": vision, "u": ada, "m": membership });
+    let mut lines = Vec::new();
+    for (who, action, fields) in [
+        ("admin", "updateGroup", "groupId: $g, description: \"eyes\""),
+        ("admin", "setGroupLimits", "groupId: $g, maxMembers: 9"),
+        ("admin", "setGroupRole", "membershipId: $m, role: MANAGER"),
+        ("maya", "updateProject", "projectId: $p, name: \"found\""),
+        ("maya", "setProjectLimits", "projectId: $p, cpu: \"1\", queuedJobs: 3"),
+        (
+            "maya",
+            "setProjectSchedule",
+            "projectId: $p, timeZone: \"Etc/UTC\", windows: [{ weekday: MONDAY, from: \"08:00\", to: \"18:00\" }]",
+        ),
+        ("maya", "archiveProject", "projectId: $p"),
+        ("admin", "updateUser", "id: $u, displayName: \"A. Hart\", platformRole: ADMIN"),
+        ("ada", "updateUserSettings", "theme: DARK, notifications: { jobEnded: false }"),
+        ("ada", "changePassword", "currentPassword: \"vision-member\", newPassword: \"a fresh start 7\""),
+        ("admin", "removeGroupMember", "membershipId: $m"),
+        ("admin", "disableUser", "id: $u"),
+        ("admin", "enableUser", "id: $u"),
+        ("admin", "deleteUser", "id: $u, username: \"ada\""),
+    ] {
+        let declared: Vec<_> =
+            ["p", "g", "u", "m"].into_iter().filter(|name| fields.contains(&format!("${name}"))).collect();
+        let parameters = declared.iter().map(|name| format!("${name}: ID!")).collect::<Vec<_>>().join(", ");
+        let parameters = if parameters.is_empty() { parameters } else { format!("({parameters})") };
+        let mutation = format!("mutation{parameters} {{ {action}(input: {{ {fields} }}) {{ __typename }} }}");
+        let variables: serde_json::Map<_, _> =
+            declared.iter().map(|name| ((*name).to_owned(), ids[*name].clone())).collect();
+        done(&world, who, &mutation, variables.into()).await;
+        lines.push(changed(&world, action).await);
+    }
+    let time = regex::Regex::new(r#""20\d\d-[^"]*""#).unwrap();
+    insta::assert_snapshot!(time.replace_all(&lines.join("\n"), "TIME"), @r#"
+    updateGroup
+    description: "Detects and segments things in pictures." -> "eyes"
+    setGroupLimits
+    maxMembers: null -> 9
+    setGroupRole
+    role: "MEMBER" -> "MANAGER"
+    updateProject
+    name: "detection" -> "found"
+    setProjectLimits
+    cpuMillis: null -> 1000
+    queuedJobs: null -> 3
+    setProjectSchedule
+    schedule: null -> {"outside":"WAIT","windows":["Mon 08:00-18:00"],"timeZone":"Etc/UTC"}
+    archiveProject
+    archivedAt: null -> TIME
+    updateUser
+    displayName: "Ada Hart" -> "A. Hart"
+    platformRole: "USER" -> "ADMIN"
+    updateUserSettings
+    muted: [] -> ["JOB_ENDED"]
+    theme: "SYSTEM" -> "DARK"
+    changePassword
+    password: "[removed]" -> "[removed]"
+    removeGroupMember
+    role: "MANAGER" -> null
+    disableUser
+    state: "ACTIVE" -> "DISABLED"
+    enableUser
+    state: "DISABLED" -> "ACTIVE"
+    deleteUser
+    state: "ACTIVE" -> "DELETED"
+    "#);
+}

@@ -14,7 +14,7 @@ use super::{World, more_groups, sql};
 /// with a page from the middle of it, after a cursor `TIME`, `TEXT` or `NUMBER`.
 pub type List = (&'static str, &'static str, &'static str);
 
-const LISTS: [List; 13] = [
+const LISTS: [List; 14] = [
     (
         "group_members",
         "timestamptz, uuid",
@@ -26,6 +26,7 @@ const LISTS: [List; 13] = [
         "{ users { nodes { memberships(first: 1, after: TIME) { nodes { role } } } } }",
     ),
     ("sessions", "timestamptz, uuid", "{ viewer { sessions(first: 1, after: TIME) { nodes { address } } } }"),
+    ("api_tokens", "timestamptz, uuid", "{ viewer { apiTokens(first: 1, after: TIME) { nodes { name } } } }"),
     ("projects", "text", "{ groups { nodes { projects(first: 1, after: TEXT) { nodes { name } } } } }"),
     ("config_files", "text", "{ projects { nodes { configFiles(first: 1, after: TEXT) { nodes { name } } } } }"),
     (
@@ -123,6 +124,9 @@ async fn a_page_of_each_list_is_read_along_an_index() {
     sessions
         Index Scan Backward using sessions_open_idx on sessions
         Index Cond: ((user_id = parent.id) AND (ROW(created_at, id) < ROW($2, $3)))
+    api_tokens
+        Index Scan Backward using api_tokens_user_idx on api_tokens
+        Index Cond: ((user_id = parent.id) AND (ROW(created_at, id) < ROW($2, $3)))
     projects
         Index Scan using projects_group_name_key on projects
         Index Cond: ((group_id = parent.id) AND (name > $2))
@@ -138,6 +142,12 @@ async fn a_page_of_each_list_is_read_along_an_index() {
     request_messages
         Index Scan using request_messages_request_idx on request_messages
         Index Cond: ((request_id = parent.id) AND (ROW(created_at, id) > ROW($2, $3)))
+    storage_claims
+        Index Scan using storage_claims_project_idx on storage_claims
+        Index Cond: ((project_id = parent.id) AND (ROW(created_at, id) > ROW($2, $3)))
+    storage_claims
+        Index Scan using storage_claims_own_idx on storage_claims
+        Index Cond: ((group_id = parent.id) AND (ROW(created_at, id) > ROW($2, $3)))
     events
         Index Scan using events_subject_idx on events
         Index Cond: ((subject = parent.id) AND (seq > $3))

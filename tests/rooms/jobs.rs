@@ -171,8 +171,8 @@ async fn a_preview_tells_each_rule_that_fails_and_why() {
       input.source.spec.resources.gpu: gpu was -1; it must be between 0 and 64 for one task
       input.source.spec.resources.cpuLimit: cpuLimit was 1; it may not be less than the request, which is 2
     MOUNTS FAILED
-      input.source.spec.mounts.0.path: mounts.0.path was "/a/../b"; it must be an absolute path without ".."
       input.source.spec.mounts.0.claim: storage claim "data" not found
+      input.source.spec.mounts.0.path: mounts.0.path was "/a/../b"; it must be an absolute path without ".."
     GANG FAILED
       input.source.spec.replicas: replicas was -2; it must be between 1 and 256
       input.source.spec.minAvailable: minAvailable was 0; it must be 1, the number of tasks

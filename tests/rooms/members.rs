@@ -243,7 +243,22 @@ async fn a_changed_role_is_in_the_audit_log_with_what_it_was() {
     // Once: the second time, nothing was changed.
     let check = "DO $$ BEGIN
         ASSERT (SELECT count(*) FROM audit_log WHERE action = 'setGroupRole') = 1;
-        ASSERT (SELECT detail ->> 'before' || ' ' || (detail ->> 'after') FROM audit_log WHERE action = 'setGroupRole') = 'MEMBER MANAGER';
+        ASSERT (SELECT changes #>> '{role,before}' || ' ' || (changes #>> '{role,after}') FROM audit_log WHERE action = 'setGroupRole') = 'MEMBER MANAGER';
     END $$";
     sql(&world.url, check).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_logged_in_is_told_so_before_anything_about_the_id() {
+    let world = World::new().await;
+    for mutation in [
+        "mutation { setGroupRole(input: { membershipId: \"nope\", role: MEMBER }) { membership { id } } }",
+        "mutation { removeGroupMember(input: { membershipId: \"nope\" }) { membershipId } }",
+        "mutation { leaveGroup(input: { groupId: \"nope\" }) { groupId } }",
+        "mutation { setGroupLimits(input: { groupId: \"nope\", maxMembers: 0 }) { group { id } } }",
+    ] {
+        let told = errors(&world.ask("anonymous", mutation, json!({})).await);
+        assert!(told.starts_with("UNAUTHENTICATED -"), "{mutation}: {told}");
+        assert_eq!(told.lines().count(), 1);
+    }
 }

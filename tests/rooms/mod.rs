@@ -5,11 +5,13 @@
 
 mod access;
 mod accounts;
+mod api_tokens;
 mod audit;
 mod changes;
 mod configs;
 mod edges;
 mod final_pods;
+mod group_limits;
 mod groups;
 mod jobs;
 mod limits;
@@ -27,6 +29,7 @@ mod selections;
 mod statements;
 mod storage;
 mod viewer;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -39,14 +42,16 @@ use futures::{FutureExt, StreamExt};
 use platform::auth::Authenticator;
 use platform::auth::principal::Caller;
 use platform::auth::scope::{Scope, ScopeRecorder};
-use platform::config::{DatabaseUrl, LoginRates};
+use platform::config::{DatabaseUrl, LoginRates, WebhookConfig};
 use platform::db::Db;
+use platform::error::{ApiError, ApiErrors};
 use platform::graphql::feed::{Left, Operation, Running};
 use platform::graphql::likeness::Outline;
 use platform::graphql::limits::{CallerLimits, CostTable, Document, NotChosen, Prepared};
 use platform::graphql::loaders::Loaders;
 use platform::graphql::shares::Told;
 use platform::http::{GraphqlService, HttpSettings};
+use platform::outbound::AllowedNetworks;
 use platform::schema::{self, Schema};
 use platform::tasks::Tasks;
 use serde_json::{Value, json};
@@ -72,11 +77,15 @@ impl World {
     }
 
     pub async fn with_access_token_life(access_token_life: Duration) -> Self {
-        let url = database::demo().await;
+        Self::over(database::demo().await, access_token_life).await
+    }
+
+    async fn over(url: DatabaseUrl, access_token_life: Duration) -> Self {
         let tasks = Tasks::default();
         let app = app::answering(url.clone(), &tasks, |config| {
             config.auth.access_token_life = access_token_life;
             config.auth.registration = platform::config::Registration::Open;
+            config.webhooks = WebhookConfig::new("hooks.example.com".parse().unwrap(), AllowedNetworks::default());
             config.limits.logins =
                 LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None, registrations: None };
         });
@@ -102,12 +111,15 @@ impl World {
         (token("accessToken"), token("refreshToken"))
     }
 
-    /// Somebody of the demo tenant, logged in; `anonymous` is nobody.
+    /// Somebody of the demo tenant, logged in, or whoever an API token belongs to; `anonymous` is nobody.
     pub async fn caller(&self, username: &str) -> Caller {
         if username == "anonymous" {
             return Caller::Anonymous;
         }
-        let (token, _) = self.log_in(username).await;
+        let token = match username.starts_with("plat_") {
+            true => username.to_owned(),
+            false => self.log_in(username).await.0,
+        };
         self.authenticator.authenticate(Some(&format!("Bearer {token}"))).await.unwrap()
     }
 
@@ -126,7 +138,13 @@ impl World {
             Err(NotChosen::Unknown(message)) => panic!("{message}"),
         };
         let loaders = Arc::new(Loaders::new(self.db.lane()));
-        let variables = prepared.coerce(Variables::from_json(variables)).unwrap();
+        let variables = match prepared.coerce(Variables::from_json(variables)) {
+            Ok(variables) => variables,
+            Err(ApiErrors(invalid)) => {
+                let told = |error: &ApiError| json!({ "message": error.message, "extensions": { "code": error.code.as_str(), "field": error.field } });
+                return json!({ "errors": invalid.iter().map(told).collect::<Vec<_>>() });
+            }
+        };
         let mut request = Request::new(query).data(caller).data(Arc::new(CallerLimits::default()));
         request = request.data(HttpSettings::default().limits());
         request.set_parsed_query(prepared.executable(&variables));
@@ -163,7 +181,8 @@ impl World {
                 Err(error) => json!({ "errors": [{ "extensions": { "code": error.code.as_str() } }] }),
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), first).await.unwrap()
+        let in_time = tokio::time::timeout(Duration::from_secs(30), first).await;
+        in_time.unwrap_or_else(|_| panic!("{username} was told nothing by {query}"))
     }
 
     /// How many statements an operation takes.

@@ -106,3 +106,34 @@ async fn a_user_is_told_of_a_new_role_unless_they_do_not_want_to_be() {
     assert_eq!(told("ben").await.as_array().unwrap().len(), 1, "he does not want to be told");
     assert_eq!(told("ada").await.as_array().unwrap().len(), 0, "nobody else is told");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_unread_notifications_is_kept_up_to_date_by_the_feed() {
+    let world = World::new().await;
+    sql(&world.url, "INSERT INTO notifications (id, user_id, kind, subject, message, created_at)
+        SELECT gen_random_uuid(), users.id, 'JOB_ENDED', 'job_00000000000000000000000000', n::text, now() + n * interval '1 second'
+          FROM users, generate_series(1, 3) n WHERE username = 'ada'").await;
+    let viewer = world.ask("ada", "{ eventCursor viewer { unreadNotifications } }", json!({})).await;
+    assert_eq!(viewer["data"]["viewer"]["unreadNotifications"], 3);
+    let cursor = viewer["data"]["eventCursor"].clone();
+    let others = "{ users(filter: { usernames: [\"ada\"] }) { nodes { unreadNotifications } } }";
+    let seen = async |who: &str| {
+        world.ask(who, others, json!({})).await["data"]["users"]["nodes"][0]["unreadNotifications"].clone()
+    };
+    assert_eq!((seen("admin").await, seen("maya").await), (json!(3), Value::Null));
+    let first = world.ask("ada", "{ notifications(first: 1) { nodes { id } } }", json!({})).await;
+    world.ask("ada", MARK, json!({ "ids": [first["data"]["notifications"]["nodes"][0]["id"]] })).await;
+    let feed = "subscription($after: FeedCursor) { notificationEvents(after: $after) { kind unreadNotifications notification { id } } }";
+    let told = world.first_of("ada", feed, json!({ "after": cursor })).await;
+    let read = json!({ "kind": "READ", "notification": null, "unreadNotifications": 2 });
+    assert_eq!(told["data"]["notificationEvents"], read);
+    let cursor = world.ask("ada", "{ eventCursor }", json!({})).await["data"]["eventCursor"].clone();
+    let groups = world.ask("admin", "{ groups(filter: { names: [\"language\"] }) { nodes { id } } }", json!({})).await;
+    let add =
+        "mutation($g: ID!) { addGroupMembers(input: { groupId: $g, usernames: [\"ada\"] }) { results { outcome } } }";
+    world.ask("admin", add, json!({ "g": groups["data"]["groups"]["nodes"][0]["id"] })).await;
+    let feed = "subscription($after: FeedCursor) { notificationEvents(after: $after) { kind unreadNotifications notification { kind } } }";
+    let told = world.first_of("ada", feed, json!({ "after": cursor })).await;
+    let created = json!({ "kind": "CREATED", "notification": { "kind": "ROLE_CHANGED" }, "unreadNotifications": 3 });
+    assert_eq!(told["data"]["notificationEvents"], created);
+}

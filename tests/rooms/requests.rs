@@ -251,7 +251,7 @@ async fn everything_that_is_wrong_with_a_new_request_is_told_at_once() {
     BAD_USER_INPUT input.groupId: "nope" is not a group id: it must be "group_" followed by 26 characters of 0-9 a-z without i, l, o, u
     BAD_USER_INPUT input.wantedRole: a role can only be asked for with the tag ACCESS and the ID of a group
     BAD_USER_INPUT input.wantedLimits: limits can only be asked for with the tag RESOURCE and the ID of a project
-    BAD_USER_INPUT input.wantedLimits.gpu: the limit was -1; it must not be negative
+    BAD_USER_INPUT input.wantedLimits.gpu: the limit was -1; it must be at least 0
     BAD_USER_INPUT input.wantedLimits.cpu: "lots" is not a quantity: a number is allowed, alone or followed by n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei or an exponent such as e3 (for example 500m, 1.5, 10Gi)
     BAD_USER_INPUT input.title: the title is empty
     BAD_USER_INPUT input.text: the text is empty
@@ -262,4 +262,48 @@ async fn everything_that_is_wrong_with_a_new_request_is_told_at_once() {
         .ask("ben", OPEN, json!({ "input": { "tag": "BUG", "title": "t", "text": "x", "projectId": detection } }))
         .await;
     assert!(errors(&hidden).starts_with("NOT_FOUND input.projectId"), "{hidden}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_limit_can_be_asked_for_and_is_recorded_with_its_value_before() {
+    let world = World::new().await;
+    let detection = id(&world, "projects", "detection").await;
+    sql(&world.url, "DELETE FROM project_quotas").await;
+    let wanted = json!({ "gpu": 2, "cpu": "8", "memory": "16Gi", "storage": "1Ti", "concurrentJobs": 9, "queuedJobs": 8,
+        "concurrentJobsPerUser": 7, "queuedJobsPerUser": 6, "maxRunSeconds": 3600, "maxMembers": 12 });
+    let request =
+        open(&world, "ada", json!({ "tag": "RESOURCE", "projectId": detection, "wantedLimits": wanted })).await;
+    let asked = "query($id: ID!) { request(id: $id) { wantedLimits { gpu cpu memory storage concurrentJobs queuedJobs
+        concurrentJobsPerUser queuedJobsPerUser maxRunSeconds maxMembers } } }";
+    let asked = world.ask("ada", asked, json!({ "id": request })).await;
+    assert_eq!(asked["data"]["request"]["wantedLimits"], wanted);
+    insta::assert_snapshot!(errors(&resolve(&world, "maya", &request, "RESOLVED").await), @"FORBIDDEN input.status: only platform admins can set the GPU limit of a project");
+    assert_eq!(errors(&resolve(&world, "admin", &request, "RESOLVED").await), "");
+    let limits = "query($id: ID!) { project(id: $id) { group { maxMembers } limits { gpu cpu memory storage concurrentJobs queuedJobs
+        concurrentJobsPerUser queuedJobsPerUser maxRunSeconds } } }";
+    let limits = world.ask("ada", limits, json!({ "id": detection })).await;
+    let mut granted = limits["data"]["project"]["limits"].clone();
+    granted["maxMembers"] = limits["data"]["project"]["group"]["maxMembers"].clone();
+    assert_eq!(granted, wanted);
+    let log = "{ auditLog(filter: { actions: [\"resolveRequest\"] }) { nodes { changes { field before after } } } }";
+    let log = world.ask("admin", log, json!({})).await;
+    let changes = log["data"]["auditLog"]["nodes"][0]["changes"].as_array().unwrap().clone();
+    let lines: Vec<_> =
+        changes.iter().map(|change| format!("{} {} {}", change["field"], change["before"], change["after"])).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    "gpu" null 2
+    "status" "OPEN" "RESOLVED"
+    "cpuMillis" null 8000
+    "maxMembers" null 12
+    "queuedJobs" null 8
+    "memoryBytes" null 17179869184
+    "storageBytes" null 1099511627776
+    "maxRunSeconds" null 3600
+    "concurrentJobs" null 9
+    "queuedJobsPerUser" null 6
+    "concurrentJobsPerUser" null 7
+    "#);
+    let only_members = json!({ "tag": "RESOURCE", "projectId": detection, "wantedLimits": { "maxMembers": 20 } });
+    let request = open(&world, "ada", only_members).await;
+    insta::assert_snapshot!(errors(&resolve(&world, "maya", &request, "RESOLVED").await), @"FORBIDDEN input.status: only platform admins can set the limits of a group");
 }

@@ -18,6 +18,11 @@ pub const ROWS: Rows = Rows {
                                     sent_bytes, phase, default_access)
         SELECT gen_random_uuid(), id, 'user-' || username, 'home', 'Home', id, 'READ_WRITE_ONCE', '10Gi', 10737418240, 0,
                'SUBMITTED', 'NONE' FROM users;
+        INSERT INTO storage_claims (id, group_id, namespace, name, display_name, created_by, access_mode, size, size_bytes,
+                                    sent_bytes, phase, default_access)
+        SELECT '00000000-0000-0000-0000-000000000002'::uuid, groups.id, 'group-vision', 'sets', 'sets', users.id,
+               'READ_WRITE_MANY', '1Gi', 1073741824, 0, 'SUBMITTED', 'READ'
+          FROM groups, users WHERE groups.name = 'vision' AND users.username = 'maya';
         INSERT INTO storage_permissions (claim_id, user_id, access)
         SELECT '00000000-0000-0000-0000-000000000001'::uuid, id, 'WRITE' FROM users WHERE username = 'ada';
         INSERT INTO storage_mounts (claim_id, pod_uid, pod, job_id, read_only, since)
@@ -37,6 +42,12 @@ pub const ROWS: Rows = Rows {
         ("updatePvc", "mutation($claim: ID!) { updatePvc(input: { id: $claim, displayName: \"new\" }) { pvc { id } } }"),
         ("resizePvc", "mutation($claim: ID!) { resizePvc(input: { id: $claim, size: \"20Gi\" }) { pvc { id } } }"),
         ("deletePvc", "mutation($claim: ID!) { deletePvc(input: { id: $claim, confirmName: \"data\" }) { pvcId } }"),
+        (
+            "bindPvc",
+            "mutation($lent: ID!, $detection: ID!) { bindPvc(input: { id: $lent, projectId: $detection }) { pvc { id } } }",
+        ),
+        // It is not a share.
+        ("unbindPvc", "mutation($claim: ID!) { unbindPvc(input: { id: $claim }) { pvcId } }"),
         (
             "setStoragePermissions",
             "mutation($claim: ID!) { setStoragePermissions(input: { pvcId: $claim, permissions: [{ username: \"ada\", access: READ }] }) { pvc { id } } }",
@@ -58,6 +69,8 @@ pub const ROWS: Rows = Rows {
         ("UpdatePvcPayload", Below("updatePvc")),
         ("ResizePvcPayload", Below("resizePvc")),
         ("DeletePvcPayload", Below("deletePvc")),
+        ("BindPvcPayload", Below("bindPvc")),
+        ("UnbindPvcPayload", Below("unbindPvc")),
         ("SetStoragePermissionsPayload", Below("setStoragePermissions")),
         ("SetStoragePermissionResult", Below("setStoragePermissions")),
         ("InitializeUserStoragePayload", Below("initializeUserStorage")),
@@ -383,4 +396,23 @@ async fn a_feed_tells_of_claims_that_the_subscriber_sees_and_names_what_it_does_
         )
         .await;
     insta::assert_snapshot!(errors(&refused), @r#"BAD_USER_INPUT filter.pvcIds.0: "job_01h455vb4pex5vsknk084sn02q" is not a pvc id: it must be "pvc_" followed by 26 characters of 0-9 a-z without i, l, o, u"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_claims_of_a_group_itself_count_against_the_limit_that_a_platform_admin_sets() {
+    let world = World::new().await;
+    become_admin_of_vision(&world, "maya").await;
+    let vision = named(&world, "groups", "vision").await;
+    let set = "mutation($id: ID!, $storage: Quantity) { setGroupLimits(input: { groupId: $id, storage: $storage }) { group { storageLimit } } }";
+    let limit = async |who: &str, storage: &str| world.ask(who, set, json!({ "id": vision, "storage": storage })).await;
+    assert!(errors(&limit("maya", "3Gi").await).starts_with("FORBIDDEN input.groupId"));
+    insta::assert_snapshot!(errors(&limit("admin", "3GB").await), @r#"BAD_USER_INPUT input.storage: storage was "3GB"; it must be a size such as 500Gi or 10Ti, at least 0"#);
+    assert_eq!(limit("admin", "3Gi").await["data"]["setGroupLimits"]["group"]["storageLimit"], "3Gi");
+    // Those of its projects count against the limits of the projects.
+    claim(&world, "large", json!({})).await;
+    let shared = async |name: &str| {
+        errors(&create(&world, "maya", json!({ "groupId": vision, "name": name, "size": "2Gi" })).await)
+    };
+    assert_eq!(shared("one").await, "");
+    insta::assert_snapshot!(shared("two").await, @"QUOTA_EXCEEDED input.size: the group's limit is 3Gi of storage; its claims have 2Gi and this one requests 2Gi");
 }

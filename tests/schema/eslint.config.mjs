@@ -6,7 +6,7 @@ import graphql from '@graphql-eslint/eslint-plugin';
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const graphQLConfig = {
   schema: path('../../schema.graphql'),
-  documents: path('../../playground/src/operations/*.graphql'),
+  documents: path('../../playground/src/operations/**/*.graphql'),
 };
 const common = {
   plugins: { '@graphql-eslint': graphql },
@@ -38,14 +38,20 @@ const VALUES = [
   'ProjectLimits',
   'ProjectQuota',
   'ProjectSchedule',
+  'PvcMount',
+  'PvcResize',
   'Queue',
   'QuotaLine',
   'QuotaUsage',
   'RateLimit',
   'ScheduleWindow',
+  'SetStoragePermissionResult',
   'SignInProvider',
+  'StorageClass',
+  'StoragePermission',
   'UserSettings',
   'WantedLimits',
+  'Webhook',
 ];
 
 export default [
@@ -75,7 +81,7 @@ export default [
   },
   {
     ...common,
-    files: ['playground/src/operations/*.graphql'],
+    files: ['playground/src/operations/**/*.graphql'],
     rules: graphql.configs['flat/operations-recommended'].rules,
   },
 ];

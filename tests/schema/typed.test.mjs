@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(import.meta.dirname, '.generated-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const operations = ['logIn', 'submitJob', 'watchJob', 'browse'].map((name) => {
-  const location = join(root, 'playground/src/operations', `${name}.graphql`);
+  const location = join(root, 'playground/src/operations/jobs', `${name}.graphql`);
   return { location, document: parse(readFileSync(location, 'utf8')) };
 });
 /** Writes what codegen makes of the schema and the operations with some of its plugins. */

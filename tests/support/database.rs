@@ -42,6 +42,11 @@ pub async fn demo() -> DatabaseUrl {
     copy_of(name_of(template.await)).await
 }
 
+/// Another database of the test's own with what is in this one, which nobody is connected to any more.
+pub async fn another(template: &DatabaseUrl) -> DatabaseUrl {
+    copy_of(name_of(template)).await
+}
+
 /// Runs statements on a database.
 pub async fn execute(url: &DatabaseUrl, statements: &str) -> Result<(), tokio_postgres::Error> {
     let (client, driver) = tokio_postgres::connect(url.expose(), tokio_postgres::NoTls).await?;

@@ -150,7 +150,8 @@ impl Serve {
         self.folder.path().join("log")
     }
 
-    fn log(&self) -> String {
+    /// All that the server has logged.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
@@ -272,7 +273,7 @@ pub async fn collect_garbage(objects: Api<FlashJob>) {
     }
 }
 
-async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+pub async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
     let end = tokio::time::Instant::now() + PATIENCE;
     while !holds().await {
         assert!(tokio::time::Instant::now() < end, "not within {PATIENCE:?}: {what}");

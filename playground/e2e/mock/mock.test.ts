@@ -2,13 +2,18 @@
 // enum has, a null where none may be and a field without an answer are errors.
 import { createSourceEventStream, execute, graphql, parse, type ExecutionResult } from 'graphql';
 import { expect, test } from 'vitest';
-import { factsIn, fill } from '../../src/operations/fill';
-import { LOG_IN, LOG_OUT, MY_PROJECTS, RENEW } from '../../src/operations/session';
-import { templates, type Facts } from '../../src/operations/templates';
+import { fill } from '../../src/operations/fill';
+import { factsIn } from '../../src/operations/learn';
+import { LOG_IN, LOG_OUT, RENEW } from '../../src/operations/session';
+import type { Facts } from '../../src/operations/template';
+import { templates } from '../../src/operations/templates';
+import { MINE } from '../../src/operations/viewer';
+import { resolveOrInvent } from './invent';
 import { MockJobs } from './jobs';
 import { realSchema, roots, userOf, type Context } from './server';
 
 const schema = realSchema();
+const fieldResolver = resolveOrInvent;
 const manager = { username: 'max', password: 'max-demo', role: 'MANAGER' };
 const contextValue: Context = { user: userOf('Bearer token-max') };
 
@@ -16,7 +21,7 @@ type Variables = Record<string, unknown>;
 type Root = ReturnType<typeof roots>;
 
 const ask = (rootValue: Root, source: string, variableValues: Variables = {}) =>
-  graphql({ schema, source, rootValue, contextValue, variableValues });
+  graphql({ schema, source, rootValue, contextValue, variableValues, fieldResolver });
 
 /** What a subscription tells, until `last` says that it was the last. */
 async function told(
@@ -30,7 +35,14 @@ async function told(
   if (!(Symbol.asyncIterator in events)) return [events];
   const answers: ExecutionResult[] = [];
   for await (const event of events) {
-    const answer = await execute({ schema, document, rootValue: event, contextValue, variableValues });
+    const answer = await execute({
+      schema,
+      document,
+      rootValue: event,
+      contextValue,
+      variableValues,
+      fieldResolver,
+    });
     answers.push(answer);
     if (answer.errors || last(JSON.stringify(answer.data))) break;
   }
@@ -40,7 +52,7 @@ async function told(
 test.each([
   [LOG_IN, { input: { username: manager.username, password: manager.password } }],
   [RENEW, { input: { refreshToken: 'refresh-max' } }],
-  [MY_PROJECTS, {}],
+  [MINE, {}],
   [LOG_OUT, {}],
 ])('the log-in box is answered: %s', async (query, variables) => {
   const { data, errors } = await ask(roots(new MockJobs(1)), query, variables);

@@ -1,11 +1,13 @@
 // A stand-in for the server, so that the page can be worked on by itself: `PLATFORM_BIN=mock npm run e2e`. It serves the
-// real schema with answers for as much of it as the page asks for; the test that counts runs against the real server.
+// real schema: jobs live in memory, and other answers are invented by their types. The test that counts runs against the
+// real server.
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
-import { buildSchema, graphql, GraphQLError } from 'graphql';
+import { buildSchema, execute, graphql, GraphQLError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
+import { resolveOrInvent } from './invent';
 import { MockJobs } from './jobs';
 
 const here = import.meta.dirname;
@@ -26,7 +28,8 @@ const TYPES: Record<string, string> = {
 const PROJECT = {
   id: 'project_00000000000000000000000001',
   name: 'vision',
-  group: { id: 'group_1', name: 'Research' },
+  state: 'ACTIVE',
+  group: { id: 'group_00000000000000000000000001', name: 'research' },
 };
 
 export interface Context {
@@ -57,6 +60,12 @@ interface SubmitInput {
   source?: { commitId?: string };
 }
 
+/** A feed with a single event, which is invented. */
+const once = (field: string) => () =>
+  (async function* () {
+    yield await Promise.resolve({ [field]: {} });
+  })();
+
 export function roots(jobs: MockJobs) {
   const project = { ...PROJECT, jobs: () => ({ nodes: [...jobs.all.values()] }) };
   const known = ({ user }: Context) => {
@@ -65,6 +74,10 @@ export function roots(jobs: MockJobs) {
   };
   return {
     viewer: (_: unknown, context: Context) => known(context),
+    groups: (_: unknown, context: Context) => {
+      known(context);
+      return { nodes: [PROJECT.group] };
+    },
     projects: (_: unknown, context: Context) => {
       known(context);
       return { nodes: [project], totalCount: 1 };
@@ -99,6 +112,10 @@ export function roots(jobs: MockJobs) {
         commit: { id: 'commit_1', message: input.message },
       };
     },
+    requestEvents: once('requestEvents'),
+    notificationEvents: once('notificationEvents'),
+    auditEvents: once('auditEvents'),
+    quotaUsage: once('quotaUsage'),
     jobEvents: ({ filter, after }: { filter?: { jobIds?: string[] }; after?: string }) =>
       jobs.follow(filter?.jobIds, after),
     jobLogs: async function* () {
@@ -158,6 +175,7 @@ export async function startMock(stepMs = 400): Promise<MockServer> {
         operationName,
         rootValue,
         contextValue,
+        fieldResolver: resolveOrInvent,
       });
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify(result));
@@ -168,7 +186,14 @@ export async function startMock(stepMs = 400): Promise<MockServer> {
 
   const server = createServer((request, response) => void answer(request, response));
   const sockets = new WebSocketServer({ server, path: '/graphql' });
-  useServer({ schema, roots: { subscription: rootValue } }, sockets);
+  useServer(
+    {
+      schema,
+      roots: { subscription: rootValue },
+      execute: (args) => execute({ ...args, fieldResolver: resolveOrInvent }),
+    },
+    sockets,
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');

@@ -1,4 +1,4 @@
-// One event of a feed: a job's change, lines of a log, or the data as it came.
+// One event of a feed: a job's change, lines of a log, news of another kind, or the data as it came.
 import type { FeedEvent } from './feeds';
 import { viewOf } from './timeline';
 
@@ -17,11 +17,7 @@ export function EventRow({ event }: { event: FeedEvent }) {
           <span className={`phase ${view.phase.toLowerCase()}`}>{view.phase}</span>
           <span className="what">{view.what.toLowerCase().replaceAll('_', ' ')}</span>
           <span className="because">{view.because}</span>
-          {view.cursor !== null && (
-            <code className="quiet cursor" title={`Resume after this event with after: "${view.cursor}"`}>
-              {view.cursor}
-            </code>
-          )}
+          {view.cursor !== null && <Cursor cursor={view.cursor} />}
         </div>
       );
     case 'log':
@@ -38,6 +34,15 @@ export function EventRow({ event }: { event: FeedEvent }) {
           {view.lines.map((line) => (view.task === null ? line : `[${view.task}] ${line}`)).join('\n')}
         </pre>
       );
+    case 'news':
+      return (
+        <div className="event">
+          <time dateTime={view.at ?? undefined}>{clock(view.at ?? event.receivedAt)}</time>
+          <span className={`phase ${view.tone}`}>{view.what}</span>
+          <span className="news">{view.text}</span>
+          {view.cursor !== null && <Cursor cursor={view.cursor} />}
+        </div>
+      );
     case 'error':
     case 'data':
       return (
@@ -47,4 +52,12 @@ export function EventRow({ event }: { event: FeedEvent }) {
         </div>
       );
   }
+}
+
+function Cursor({ cursor }: { cursor: string }) {
+  return (
+    <code className="quiet cursor" title={`Resume after this event with after: "${cursor}"`}>
+      {cursor}
+    </code>
+  );
 }

@@ -44,7 +44,7 @@ export function LiveStrip({ playground }: { playground: Playground }) {
         (selected ? (
           <FeedPanel feed={selected} />
         ) : (
-          <p className="empty">No events yet. Submit a job, or run a subscription.</p>
+          <p className="empty">No events yet. Submit a job, or run a tab that follows something.</p>
         ))}
     </section>
   );

@@ -5,6 +5,7 @@ import { Store } from '../store';
 import { toProblems, type Problem } from '../transport/errors';
 import {
   follow,
+  isOfStates,
   resumePlan,
   subscriptionIn,
   type Operation,
@@ -23,7 +24,7 @@ export interface Feed {
   id: string;
   title: string;
   phase: Phase;
-  /** False: a lost connection may lose events, because the document carries no cursor. */
+  /** False: a lost connection may lose events, because the document carries no cursor to events that need one. */
   resumable: boolean;
   events: FeedEvent[];
   /** How many events came, of which the newest are kept. */
@@ -69,7 +70,7 @@ export class Feeds {
       id,
       title: operation.operationName ?? subscription?.name?.value ?? 'Subscription',
       phase: 'connecting',
-      resumable: plan !== null,
+      resumable: plan !== null || (subscription !== undefined && isOfStates(subscription)),
       events: [],
       received: 0,
       resumed: 0,

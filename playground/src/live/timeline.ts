@@ -1,5 +1,6 @@
 // What a feed's events say: the life of each job, lines of a log, or plain data.
 import type { FeedEvent } from './feeds';
+import { newsOf, type News } from './news';
 
 export type JobPhase = 'SUBMITTED' | 'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
 
@@ -28,6 +29,7 @@ export type EventView =
       job: string;
     }
   | { kind: 'log'; lines: string[]; task: string | null; end: string | null }
+  | News
   | { kind: 'error'; text: string }
   | { kind: 'data'; text: string };
 
@@ -79,7 +81,7 @@ export function viewOf(result: unknown): EventView {
       end: text(event.end),
     };
   }
-  return { kind: 'data', text: JSON.stringify(event) };
+  return newsOf(event) ?? { kind: 'data', text: JSON.stringify(event) };
 }
 
 /** A log line is a string, or an object that carries one. */

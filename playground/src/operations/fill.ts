@@ -1,7 +1,7 @@
-// Fills what the page has learnt (a project, the last job, its cursor, a commit) into a tab's variables.
-import type { Facts, FactName, Template } from './templates';
-
-type Path = (string | number)[];
+// Fills what the page knows (a project, a member, the last job, its cursor) into a tab's variables.
+import type { Situation } from '../viewer/situation';
+import { chosenFor, type Picked } from './picks';
+import type { FactName, Facts, Path, Template } from './template';
 
 /** The value with `fact` at `path`; objects and arrays on the way are made when they are missing. */
 function withValue(value: unknown, path: Path, fact: string): unknown {
@@ -45,29 +45,27 @@ export function fill(template: Pick<Template, 'fills'>, variables: string, facts
   return filled === parsed ? null : JSON.stringify(filled, null, 2);
 }
 
-interface SubmitAnswer {
-  data?: {
-    submitJob?: {
-      job?: {
-        id?: string;
-        name?: string;
-        events?: { nodes?: { cursor?: string; at?: string; phase?: string }[] };
-      } | null;
-    } | null;
-    createConfigFile?: { commit?: { id?: string } | null } | null;
-  } | null;
+/** What the viewer has entered beside the tabs, by the template's name. */
+export interface Entered {
+  picked: Picked;
+  typed: Readonly<Record<string, string>>;
 }
 
-/** What an answer teaches the page: a job submitted, a commit created. */
-export function factsIn(result: unknown): Facts {
-  const data = (result as SubmitAnswer | null)?.data;
-  const job = data?.submitJob?.job;
-  const commit = data?.createConfigFile?.commit?.id;
-  const facts: Facts = {};
-  if (job?.id !== undefined) {
-    facts.jobId = job.id;
-    facts.cursor = job.events?.nodes?.[0]?.cursor;
-  }
-  if (commit !== undefined) facts.commitId = commit;
-  return facts;
+/** What is filled into a template: what answers taught, what is chosen above, and what is picked or typed for it. */
+export function factsFor(
+  template: Template,
+  situation: Situation,
+  learnt: Facts,
+  { picked, typed }: Entered,
+): Facts {
+  const own = typed[template.name];
+  const { me, group, project } = situation;
+  return {
+    ...learnt,
+    ...(me && { myId: me.id }),
+    ...(group && { groupId: group.id, groupName: group.name }),
+    ...(project && { projectId: project.id, projectName: project.name }),
+    ...chosenFor(template, situation, picked)?.facts,
+    ...(own !== undefined && { typed: own }),
+  };
 }

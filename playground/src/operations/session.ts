@@ -49,28 +49,3 @@ export const LOG_OUT = /* GraphQL */ `
     }
   }
 `;
-
-/** What the page fills into the ready operations after a log-in. */
-export const MY_PROJECTS = /* GraphQL */ `
-  query MyProjects {
-    viewer {
-      memberships(first: 100) {
-        nodes {
-          role
-          group {
-            id
-          }
-        }
-      }
-    }
-    projects(first: 100) {
-      nodes {
-        id
-        name
-        group {
-          id
-        }
-      }
-    }
-  }
-`;

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import {
   buildSchema,
   coerceInputValue,
+  isEnumType,
   Kind,
   parse,
   typeFromAST,
@@ -11,28 +12,33 @@ import {
   type GraphQLInputType,
 } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { factsIn, fill } from './fill';
-import { mostRightsFirst } from './projects';
-import { LOG_IN, LOG_OUT, MY_PROJECTS, RENEW } from './session';
-import { templates, type Facts } from './templates';
+import { fill, valueAt } from './fill';
+import { factsIn } from './learn';
+import { COMPLETE_SIGN_IN, LOG_IN, LOG_OUT, RENEW } from './session';
+import { PLACEHOLDER, TOPICS, type FactName, type Path } from './template';
+import { templates } from './templates';
+import { CHOSEN, MINE, NEWS, REGISTRATION } from './viewer';
 
 const schema = buildSchema(readFileSync(resolve(import.meta.dirname, '../../../schema.graphql'), 'utf8'));
 const ready = templates({ username: 'mia', password: 'mia-demo', role: 'MEMBER' });
-const FACTS: Facts = { projectId: 'project_1', jobId: 'job_1', cursor: 'c1', commitId: 'commit_1' };
+const FACTS = Object.fromEntries(Object.keys(PLACEHOLDER).map((name) => [name, `${name}_1`])) as Record<
+  FactName,
+  string
+>;
 
 describe.each(ready.map((template) => [template.name, template] as const))('%s', (name, template) => {
   test('is valid', () => {
     expect(validate(schema, parse(template.query))).toEqual([]);
   });
 
-  test('has variables of the right types', () => {
+  test('has variables of the right types, and no others', () => {
     const operation = parse(template.query).definitions[0];
     if (operation?.kind !== Kind.OPERATION_DEFINITION) throw new Error('not an operation');
-    const variables = JSON.parse(
-      fill(template, JSON.stringify(template.variables), FACTS) ?? JSON.stringify(template.variables),
-    ) as Record<string, unknown>;
+    const text = JSON.stringify(template.variables);
+    const variables = JSON.parse(fill(template, text, FACTS) ?? text) as Record<string, unknown>;
     const problems: string[] = [];
-    for (const { variable, type } of operation.variableDefinitions ?? []) {
+    const definitions = operation.variableDefinitions ?? [];
+    for (const { variable, type } of definitions) {
       const value = variables[variable.name.value];
       const expected = typeFromAST(schema, type as never) as GraphQLInputType;
       if (value !== undefined)
@@ -41,6 +47,8 @@ describe.each(ready.map((template) => [template.name, template] as const))('%s',
         );
     }
     expect(problems).toEqual([]);
+    const known = definitions.map(({ variable }) => variable.name.value);
+    expect(Object.keys(variables).filter((each) => !known.includes(each))).toEqual([]);
   });
 
   test('is named as its tab', () => {
@@ -51,14 +59,48 @@ describe.each(ready.map((template) => [template.name, template] as const))('%s',
     const text = JSON.stringify(template.variables);
     expect(fill(template, text, FACTS) ?? text).not.toContain('filled in when');
   });
+
+  test('says what is missing until it is known', () => {
+    const paths = Object.entries(template.fills) as [FactName, Path][];
+    for (const [fact, path] of paths) {
+      // The box has an example, or what is filled in if nothing is typed.
+      if (fact === 'typed') continue;
+      expect(valueAt(template.variables, path) ?? '', fact).toBe(PLACEHOLDER[fact]);
+    }
+  });
+
+  test('has a box for what is typed, and a place for it', () => {
+    expect(template.fills.typed !== undefined).toBe(template.asks !== undefined);
+  });
+
+  test('needs an action that the policy has', () => {
+    const actions = schema.getType('PolicyAction');
+    if (typeof template.need === 'string' || !isEnumType(actions)) return;
+    expect(actions.getValue(template.need.action)).toBeDefined();
+  });
+
+  test('belongs to a topic, where no other step has its title', () => {
+    expect(TOPICS).toContain(template.topic);
+    const same = ready.filter(({ topic, title }) => topic === template.topic && title === template.title);
+    expect(same).toHaveLength(1);
+  });
+});
+
+test('no two tabs have the same name', () => {
+  expect(new Set(ready.map(({ name }) => name)).size).toBe(ready.length);
 });
 
 test.each([
   ['log in', LOG_IN],
+  ['sign in with a provider', COMPLETE_SIGN_IN],
   ['renew', RENEW],
   ['log out', LOG_OUT],
-  ['projects', MY_PROJECTS],
-])('the operation of the log-in box is valid: %s', (_, query) => {
+  ['how to register', REGISTRATION],
+  ['what the viewer has', MINE],
+  ['what is chosen', CHOSEN],
+  ['what notifies in the background', NEWS[0]],
+  ['what tells of requests in the background', NEWS[1]],
+])('what the page itself asks is valid: %s', (_, query) => {
   expect(validate(schema, parse(query))).toEqual([]);
 });
 
@@ -80,30 +122,33 @@ describe('filling in', () => {
   });
 });
 
-test('a submitted job teaches its id and the cursor of its first event', () => {
-  const job = { id: 'job_1', events: { nodes: [{ cursor: 'c1' }] } };
-  expect(factsIn({ data: { submitJob: { job } } })).toEqual({ jobId: 'job_1', cursor: 'c1' });
-});
-
-test('a created config file teaches its commit', () => {
-  expect(factsIn({ data: { createConfigFile: { commit: { id: 'commit_1' } } } })).toEqual({
-    commitId: 'commit_1',
+describe('an answer teaches', () => {
+  test('the ID of a submitted job and the cursor of its first event', () => {
+    const job = { id: 'job_1', events: { nodes: [{ cursor: 'c1' }] } };
+    expect(factsIn({ data: { submitJob: { job } } })).toEqual({ jobId: 'job_1', cursor: 'c1' });
   });
-});
 
-test('an answer with errors only teaches nothing', () => {
-  expect(factsIn({ data: null, errors: [{ message: 'no' }] })).toEqual({});
-});
+  test('the commit of a config file that was created', () => {
+    expect(factsIn({ data: { createConfigFile: { commit: { id: 'commit_1' } } } })).toEqual({
+      commitId: 'commit_1',
+    });
+  });
 
-test('a project in which the viewer is a manager comes first', () => {
-  const project = (id: string, group: string) => ({ id, name: id, group: { id: group } });
-  const memberships = {
-    nodes: [
-      { role: 'MEMBER', group: { id: 'language' } },
-      { role: 'MANAGER', group: { id: 'vision' } },
-    ],
-  };
-  const projects = { nodes: [project('corpus', 'language'), project('detection', 'vision')] };
-  const ordered = mostRightsFirst({ viewer: { memberships }, projects });
-  expect(ordered.map(({ id }) => id)).toEqual(['detection', 'corpus']);
+  test('the token with which somebody sets a password', () => {
+    const answer = { passwordLink: { token: 'once' } };
+    expect(factsIn({ data: { createUser: answer } })).toEqual({ passwordToken: 'once' });
+    expect(factsIn({ data: { createPasswordReset: answer } })).toEqual({ passwordToken: 'once' });
+  });
+
+  test('a session to end, but not the one that is in use', () => {
+    const nodes = [
+      { id: 'session_1', isCurrent: true },
+      { id: 'session_2', isCurrent: false },
+    ];
+    expect(factsIn({ data: { user: { sessions: { nodes } } } })).toEqual({ sessionId: 'session_2' });
+  });
+
+  test('nothing if there are only errors', () => {
+    expect(factsIn({ data: null, errors: [{ message: 'no' }] })).toEqual({});
+  });
 });

@@ -3,6 +3,7 @@ import { useState, type SubmitEvent } from 'react';
 import type { Playground } from '../playground';
 import { useStore } from '../store';
 import { Problems } from '../transport/Problems';
+import { rolesInWords, type Named } from '../viewer/situation';
 import { startUrl } from './provider';
 
 export function SessionBox({ playground }: { playground: Playground }) {
@@ -82,36 +83,61 @@ function LogIn({ playground, busy }: { playground: Playground; busy: boolean }) 
 
 function LoggedIn({ playground }: { playground: Playground }) {
   const { session } = useStore(playground.session.state);
-  const projects = useStore(playground.projects);
-  const { projectId } = useStore(playground.facts);
+  const { me, groups, projects, group, project } = useStore(playground.viewer.situation);
   if (session === null) return null;
   return (
     <>
-      {projects.length > 0 && (
-        <label className="project">
-          <span className="quiet">Project</span>
-          <select
-            value={projectId}
-            onChange={(event) => {
-              const chosen = event.target.value;
-              playground.facts.update((facts) => ({ ...facts, projectId: chosen }));
-            }}
-          >
-            {projects.map((project) => (
-              <option key={project.id} value={project.id}>
-                {project.name}
-              </option>
-            ))}
-          </select>
-        </label>
+      {groups.length > 0 && (
+        <Choice
+          label="Group"
+          among={groups}
+          chosen={group}
+          onChoose={(id) => playground.viewer.chooseGroup(id)}
+        />
+      )}
+      {groups.length > 0 && (
+        <Choice
+          label="Project"
+          among={projects.filter((each) => each.group.id === group?.id)}
+          chosen={project}
+          onChoose={(id) => playground.viewer.chooseProject(id)}
+        />
       )}
       <span className="who" data-testid="who">
         <strong>{session.username}</strong>
-        {session.role !== null && <span className="quiet"> {session.role.toLowerCase()}</span>}
+        <span className="quiet"> {me !== null && rolesInWords(me)}</span>
       </span>
       <button type="button" onClick={() => void playground.session.logOut()}>
         Log out
       </button>
     </>
+  );
+}
+
+interface ChoiceProps {
+  label: string;
+  among: readonly Named[];
+  chosen: Named | null;
+  onChoose: (id: string) => void;
+}
+
+/** What the ready operations are about. */
+function Choice({ label, among, chosen, onChoose }: ChoiceProps) {
+  return (
+    <label className="choice">
+      <span className="quiet">{label}</span>
+      <select
+        value={chosen?.id ?? ''}
+        disabled={among.length === 0}
+        onChange={(event) => onChoose(event.target.value)}
+      >
+        {chosen === null && <option value="">{among.length === 0 ? 'none yet' : 'Choose…'}</option>}
+        {among.map(({ id, name }) => (
+          <option key={id} value={id}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }

@@ -126,3 +126,14 @@ test('an answer without expiresAt is dated by its token', () => {
   const claims = btoa(JSON.stringify({ exp: NOW / 1000 }));
   expect(sessionIn({ data: { login: { accessToken: `h.${claims}.s` } } })?.expiresAt).toBe(inMinutes(0));
 });
+
+test('who registers where nobody has to approve is logged in', () => {
+  const session = {
+    accessToken: 'access',
+    refreshToken: 'refresh',
+    expiresAt: 'soon',
+    user: { username: 'nina' },
+  };
+  expect(sessionIn({ data: { register: { state: 'ACTIVE', session } } })).toMatchObject({ username: 'nina' });
+  expect(sessionIn({ data: { register: { state: 'WAITING', session: null } } })).toBeNull();
+});

@@ -33,11 +33,15 @@ const asRecord = (value: unknown): Record<string, unknown> | null =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
 const asText = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
-/** Finds a SessionPayload among an answer's root fields: a log-in from a GraphiQL tab counts as well as one from the box. */
+/**
+ * Finds a SessionPayload among an answer's root fields, or in one of them, as after `register`: a log-in from a GraphiQL
+ * tab counts as well as one from the box.
+ */
 export function sessionIn(result: unknown, previous: Session | null = null): Session | null {
   const data = asRecord(asRecord(result)?.data);
   for (const value of Object.values(data ?? {})) {
-    const payload = asRecord(value);
+    const root = asRecord(value);
+    const payload = asRecord(root?.session) ?? root;
     const accessToken = asText(payload?.accessToken);
     if (!payload || accessToken === null) continue;
     const user = asRecord(payload.user);

@@ -15,7 +15,7 @@ export interface FetcherParts {
   problems: Store<Problem[]>;
   /** The tab that is open: a feed outlives the tab it was started from, but not its stop button. */
   activeTab: () => string | undefined;
-  onAnswer(result: ExecutionResult): void;
+  onAnswer(result: ExecutionResult, operation: Operation): void;
 }
 
 export function playgroundFetcher(parts: FetcherParts): Fetcher {
@@ -74,7 +74,7 @@ async function request(
     if (!introspection) {
       parts.problems.set(problemsOf(result));
       parts.session.adopt(result);
-      parts.onAnswer(result);
+      parts.onAnswer(result, operation);
     }
     return result;
   } catch (error) {

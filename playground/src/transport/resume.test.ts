@@ -2,7 +2,7 @@
 import { parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { Store } from '../store';
-import { backoff, follow, resumePlan, subscriptionIn, type Operation, type Sink } from './resume';
+import { backoff, follow, isOfStates, resumePlan, subscriptionIn, type Operation, type Sink } from './resume';
 
 const WATCH = `subscription Watch($after: FeedCursor) { jobEvents(after: $after) { cursor phase } }`;
 const event = (cursor: string) => ({ data: { jobEvents: { cursor, phase: 'RUNNING' } } });
@@ -195,4 +195,13 @@ describe('the plan to resume', () => {
 test('the wait doubles up to ten seconds', () => {
   expect([0, 1, 2, 5, 20].map((attempt) => backoff(attempt, 1))).toEqual([300, 600, 1200, 9600, 10_000]);
   expect(backoff(0, 0)).toBe(150);
+});
+
+test('what a project uses needs no cursor, for each item is the whole state', () => {
+  const isStates = (query: string) => {
+    const subscription = subscriptionIn(parse(query));
+    return subscription !== undefined && isOfStates(subscription);
+  };
+  expect(isStates('subscription { quotaUsage(projectId: "p") { resources { used } } }')).toBe(true);
+  expect(isStates('subscription { jobEvents { phase } }')).toBe(false);
 });

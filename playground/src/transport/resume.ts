@@ -83,6 +83,12 @@ export function resumePlan(operation: OperationDefinitionNode): ResumePlan | nul
   };
 }
 
+/** Whether each item is a whole state, so that one that is lost is made up for by the next. */
+export function isOfStates(operation: OperationDefinitionNode): boolean {
+  const root = operation.selectionSet.selections.find(field);
+  return root?.name.value === 'quotaUsage';
+}
+
 export function cursorOf(plan: ResumePlan, result: unknown): string | undefined {
   const data = (result as { data?: Record<string, Record<string, unknown> | null> | null }).data;
   const cursor = data?.[plan.field]?.[plan.cursor];

@@ -12,7 +12,7 @@ use crate::auth::policy::Visible;
 use crate::db::tables::{audit_log, users};
 use crate::graphql::connection::Page;
 use crate::graphql::keyset::{self, OrderDirection};
-use crate::ids::{AuditId, GroupId, ProjectId, UserId};
+use crate::ids::{ApiTokenId, AuditId, GroupId, ProjectId, UserId};
 use crate::trail::{Credential, Outcome};
 
 /// An entry of the audit log.
@@ -49,6 +49,8 @@ pub struct Entry {
     pub address: Option<String>,
     /// The user agent of the client.
     pub user_agent: Option<String>,
+    /// The API token, if that was the credential.
+    pub api_token: Option<ApiTokenId>,
 }
 
 /// Which entries, and in which order.
@@ -76,8 +78,11 @@ pub struct Selection {
 
 fn selected<'a>(visible: &Visible, selection: &'a Selection) -> audit_log::BoxedQuery<'a, Pg> {
     let mut query = audit_log::table.into_boxed();
-    if let Visible::Groups(groups) = visible {
+    if let Visible::Groups { groups, project } = visible {
         query = query.filter(audit_log::group.eq_any(groups.clone()));
+        if let Some(project) = *project {
+            query = query.filter(audit_log::project.eq(project));
+        }
     }
     if let Some(actor) = selection.actor {
         query = query.filter(audit_log::actor_id.eq(actor));

@@ -1,10 +1,11 @@
-//! Requests to a provider: no redirects, because they could lead anywhere, a time limit, and a limit for the response.
+//! Requests to a provider, as all requests to other servers: no redirects, a time limit, and a limit for the response.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
+
+use crate::outbound;
 
 /// How long a provider has to respond.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,9 +22,9 @@ pub(super) enum FetchError {
     /// The provider cannot be reached, or did not respond in time.
     #[error("the request failed")]
     Request(#[from] reqwest::Error),
-    /// The response has more than [`MOST_BYTES`].
-    #[error("the response has more than {MOST_BYTES} bytes")]
-    TooLarge,
+    /// The response breaks off, or has more than [`MOST_BYTES`].
+    #[error(transparent)]
+    Body(#[from] outbound::BodyError),
     /// The response cannot be represented.
     #[error("the response is malformed")]
     Malformed(#[from] http::Error),
@@ -33,19 +34,7 @@ impl Fetch {
     /// # Errors
     /// TLS cannot be set up.
     pub fn new() -> anyhow::Result<Self> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(PATIENCE)
-            .user_agent(concat!("platform/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self(client))
+        Ok(Self(outbound::to_configured(PATIENCE)?))
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
@@ -54,13 +43,7 @@ impl Fetch {
         for (name, value) in response.headers() {
             answer = answer.header(name, value);
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > MOST_BYTES {
-                return Err(FetchError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = outbound::body(&mut response, MOST_BYTES).await?;
         Ok(answer.body(body)?)
     }
 }

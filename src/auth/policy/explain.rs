@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Action, ClaimOwner, Denial, Ground, Rule, Scope, StorageAccess, decide};
-use crate::auth::principal::{GroupRole, Person};
+use super::{Action, ClaimOwner, Denial, Ground, Rule, Scope, StorageAccess, decide_with};
+use crate::auth::principal::{GroupRole, Person, TokenLimits};
 use crate::ids::{GroupId, PvcId, PvcKind, UserId};
 
 /// The decision about one person, one action and one object.
@@ -17,9 +17,9 @@ pub struct Explanation {
     pub rule: Cow<'static, str>,
 }
 
-/// What the policy says about this person.
-pub fn explain(person: Person<'_>, action: Action, scope: &Scope) -> Explanation {
-    let decided = decide(person, action, scope);
+/// What the policy says about this person; with an API token, if there are `limits`.
+pub fn explain(limits: Option<&TokenLimits>, person: Person<'_>, action: Action, scope: &Scope) -> Explanation {
+    let decided = decide_with(limits, person, action, scope);
     Explanation {
         ground: decided.ok(),
         is_hidden: decided == Err(Denial::Hidden) && scope.subject_parts().is_some(),
@@ -120,10 +120,11 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::auth::policy::TokenScope;
     use crate::auth::policy::check;
-    use crate::auth::principal::{Caller, PlatformRole, Principal};
+    use crate::auth::principal::{Caller, Credential, OnlyProject, PlatformRole, Principal};
     use crate::error::Code;
-    use crate::ids::{JobId, SessionId};
+    use crate::ids::{ApiTokenId, JobId, ProjectId, SessionId};
 
     fn people() -> Vec<UserId> {
         (1..4).map(|n| UserId::from_uuid(Uuid::from_u128(n))).collect()
@@ -131,6 +132,24 @@ mod tests {
 
     fn groups() -> Vec<GroupId> {
         (1..4).map(|n| GroupId::from_uuid(Uuid::from_u128(n))).collect()
+    }
+
+    fn project() -> ProjectId {
+        ProjectId::from_uuid(Uuid::from_u128(5))
+    }
+
+    fn any_credential() -> impl Strategy<Value = Credential> {
+        let scope = proptest::sample::select(
+            &[TokenScope::Read, TokenScope::Submit, TokenScope::Manage, TokenScope::Admin][..],
+        );
+        let only = proptest::option::of(
+            proptest::sample::select(groups()).prop_map(|group| OnlyProject { project: project(), group }),
+        );
+        let token = (scope, only).prop_map(|(scope, project)| Credential::ApiToken {
+            id: ApiTokenId::generate(),
+            limits: TokenLimits { scope, project },
+        });
+        prop_oneof![Just(Credential::Session { id: SessionId::generate(), ends_at: Utc::now() }), token]
     }
 
     fn any_principal() -> impl Strategy<Value = Principal> {
@@ -141,16 +160,14 @@ mod tests {
             Just(Some(GroupRole::Admin))
         ];
         let of_platform = prop_oneof![4 => Just(PlatformRole::User), 1 => Just(PlatformRole::Admin)];
-        (proptest::sample::select(people()), of_platform, proptest::collection::vec(role, 3)).prop_map(
-            |(user, platform_role, roles)| Principal {
+        (proptest::sample::select(people()), any_credential(), of_platform, proptest::collection::vec(role, 3))
+            .prop_map(|(user, credential, platform_role, roles)| Principal {
                 user,
-                session: SessionId::generate(),
+                credential,
                 platform_role,
                 groups: groups().into_iter().zip(roles).filter_map(|(group, role)| Some((group, role?))).collect(),
                 expires_at: Utc::now(),
-                session_ends_at: Utc::now(),
-            },
-        )
+            })
     }
 
     fn any_scope() -> impl Strategy<Value = Scope> {
@@ -169,8 +186,9 @@ mod tests {
                 Scope::within(group, claim).by(user).claim(ClaimOwner::SharedDrive, StorageAccess::None)
             }),
             user.prop_map(move |user| Scope::owned(user, claim).claim(ClaimOwner::User, StorageAccess::None)),
-            (group, owner, access)
+            (group.clone(), owner, access)
                 .prop_map(move |(group, owner, access)| { Scope::within(group, claim).claim(owner, access) }),
+            group.clone().prop_map(move |group| Scope::within(group, job).in_project(project())),
         ]
     }
 
@@ -194,7 +212,7 @@ mod tests {
             principal in any_principal(), scope in any_scope(), action in proptest::sample::select(Action::ALL)
         ) {
             let caller = Caller::Known(Arc::new(principal.clone()));
-            let explained = explain(principal.person(), action, &scope);
+            let explained = explain(principal.credential.limits(), principal.person(), action, &scope);
             match check(&caller, action, scope) {
                 Ok(_) => prop_assert!(explained.ground.is_some() && !explained.is_hidden),
                 Err(error) => {
@@ -203,7 +221,23 @@ mod tests {
                 }
             }
             let holders = holders(action, &scope);
-            prop_assert_eq!(is_among(&holders, principal.person(), &scope), explained.ground.is_some());
+            let themselves = explain(None, principal.person(), action, &scope);
+            prop_assert_eq!(is_among(&holders, principal.person(), &scope), themselves.ground.is_some());
+        }
+
+        /// A token never allows what its user may not do, and one with more limits never more than one with fewer.
+        #[test]
+        fn a_token_only_takes_away(
+            principal in any_principal(), scope in any_scope(), action in proptest::sample::select(Action::ALL)
+        ) {
+            let ground = |limits: Option<&TokenLimits>| explain(limits, principal.person(), action, &scope).ground;
+            let Some(limits) = principal.credential.limits().copied() else { return Ok(()) };
+            let (with, without) = (ground(Some(&limits)), ground(None));
+            prop_assert!(with.is_none() || with == without);
+            let wider = TokenLimits { scope: TokenScope::Admin, ..limits };
+            prop_assert!(with.is_none() || ground(Some(&wider)) == with);
+            let everywhere = TokenLimits { project: None, ..limits };
+            prop_assert!(with.is_none() || ground(Some(&everywhere)) == with);
         }
     }
 
@@ -212,7 +246,7 @@ mod tests {
         let groups = BTreeMap::new();
         let person = Person { user: people()[0], platform_role: PlatformRole::User, groups: &groups };
         let mut sentences: Vec<_> =
-            Action::ALL.iter().map(|action| explain(person, *action, &Scope::PLATFORM).rule).collect();
+            Action::ALL.iter().map(|action| explain(None, person, *action, &Scope::PLATFORM).rule).collect();
         sentences.sort();
         sentences.dedup();
         insta::assert_snapshot!(sentences.join("\n"), @"

@@ -8,6 +8,7 @@ use crate::text_enum;
 
 /// What an API token can be used for. Each scope includes the scopes above it: SUBMIT includes READ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum, AsExpression, FromSqlRow)]
+#[graphql(name = "ApiTokenScope")]
 #[diesel(sql_type = diesel::sql_types::Text)]
 pub enum TokenScope {
     /// See what the user can see.

@@ -50,8 +50,13 @@ impl Action {
             | Self::CreatePasswordReset
             | Self::LinkIdentity
             | Self::ChangePassword
+            | Self::CreateApiToken
             | Self::LogoutEverywhere
-            | Self::UpdateUserSettings => Kind::User,
+            | Self::UpdateUserSettings
+            | Self::SetWebhook
+            | Self::RemoveWebhook
+            | Self::TestWebhook
+            | Self::DisableWebhook => Kind::User,
             Self::ViewGroup
             | Self::UpdateGroup
             | Self::DeleteGroup
@@ -59,6 +64,7 @@ impl Action {
             | Self::SetGroupRole
             | Self::RemoveGroupMember
             | Self::AppointGroupAdmin
+            | Self::SetGroupLimits
             | Self::LeaveGroup
             | Self::CreateProject
             | Self::ViewAuditEntry
@@ -91,6 +97,8 @@ impl Action {
             Self::Logout
             | Self::ViewSession
             | Self::EndSession
+            | Self::ViewApiToken
+            | Self::RevokeApiToken
             | Self::ViewRequest
             | Self::ReplyToRequest
             | Self::ResolveRequest

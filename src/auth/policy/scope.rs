@@ -4,14 +4,15 @@ use uuid::Uuid;
 
 use super::claim::{ClaimOwner, ClaimTraits, StorageAccess};
 use crate::error::ApiError;
-use crate::ids::{self, GroupId, Id, Kind, UserId};
+use crate::ids::{self, GroupId, Id, Kind, ProjectId, ProjectKind, UserId};
 
-/// The object of an action, and the group and the users related to it.
+/// The object of an action, and the group, the project and the users related to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// `None` for the platform itself.
     subject: Option<Subject>,
     pub(super) group: Option<GroupId>,
+    pub(super) project: Option<ProjectId>,
     pub(super) owner: Option<UserId>,
     pub(super) shares_group: bool,
     pub(super) claim: ClaimTraits,
@@ -30,6 +31,7 @@ impl Scope {
     pub const PLATFORM: Self = Self {
         subject: None,
         group: None,
+        project: None,
         owner: None,
         shares_group: false,
         claim: ClaimTraits { owner: ClaimOwner::Group, access: StorageAccess::None },
@@ -45,9 +47,16 @@ impl Scope {
         Self::within(group, group)
     }
 
-    /// An object that belongs to a group.
+    /// An object that belongs to a group: a project, or something that belongs to no project of the group unless
+    /// [`Scope::in_project`] says so.
     pub fn within<K: Kind>(group: GroupId, id: Id<K>) -> Self {
-        Self { group: Some(group), ..Self::of(id) }
+        let project = id.as_a::<ProjectKind>();
+        let scope = Self { group: Some(group), project, ..Self::of(id) };
+        match project {
+            // What is done with its storage.
+            Some(_) => scope.claim(ClaimOwner::Project, StorageAccess::None),
+            None => scope,
+        }
     }
 
     /// An object that belongs to a group, or to the platform if there is none.
@@ -58,6 +67,12 @@ impl Scope {
     /// An object that belongs to a single user.
     pub fn owned<K: Kind>(owner: UserId, id: Id<K>) -> Self {
         Self::of(id).by(owner)
+    }
+
+    /// The same, for an object that belongs to a project of the group. With an API token for one project, callers only
+    /// see what is said to belong to it.
+    pub fn in_project(self, project: impl Into<Option<ProjectId>>) -> Self {
+        Self { project: project.into(), ..self }
     }
 
     /// The same, created by a user.
@@ -84,6 +99,11 @@ impl Scope {
     /// The group of the object.
     pub const fn group_id(&self) -> Option<GroupId> {
         self.group
+    }
+
+    /// The project that the object is or belongs to.
+    pub const fn project_id(&self) -> Option<ProjectId> {
+        self.project
     }
 
     /// The ID of the object; `None` for the platform.

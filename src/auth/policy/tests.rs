@@ -4,9 +4,9 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use super::*;
-use crate::auth::principal::{PlatformRole, Principal};
+use crate::auth::principal::{Credential, OnlyProject, PlatformRole, Principal, TokenLimits};
 use crate::error::Code;
-use crate::ids::{JobId, SessionId, UserId};
+use crate::ids::{ApiTokenId, JobId, MembershipId, ProjectId, SessionId, UserId};
 
 const GROUP: GroupId = GroupId::from_uuid(uuid::Uuid::from_u128(1));
 const JOB: JobId = JobId::from_uuid(uuid::Uuid::from_u128(2));
@@ -15,11 +15,10 @@ const OWNER: UserId = UserId::from_uuid(uuid::Uuid::from_u128(3));
 fn caller(user: UserId, platform_role: PlatformRole, role: Option<GroupRole>) -> Caller {
     Caller::Known(Arc::new(Principal {
         user,
-        session: SessionId::generate(),
+        credential: Credential::Session { id: SessionId::generate(), ends_at: Utc::now() },
         platform_role,
         groups: role.map(|role| (GROUP, role)).into_iter().collect::<BTreeMap<_, _>>(),
         expires_at: Utc::now(),
-        session_ends_at: Utc::now(),
     }))
 }
 
@@ -40,7 +39,7 @@ fn everybody() -> [Caller; 8] {
 }
 
 /// The verdicts for each kind of caller on an action on an object of the owner in the group: `+` permitted, `-`
-/// FORBIDDEN, `?` NOT_FOUND, `!` UNAUTHENTICATED.
+/// FORBIDDEN, `?` NOT_FOUND, `!` UNAUTHENTICATED; and the least scope of an API token that can do it, if one can.
 #[test]
 fn each_action_has_one_row() {
     let scope = Scope::within(GROUP, JOB).by(OWNER);
@@ -52,77 +51,86 @@ fn each_action_has_one_row() {
             Err(error) if error.code == Code::Forbidden => "-",
             Err(_) => "!",
         });
-        table.push_str(&format!("{:<16} {}\n", action.name(), verdicts.join(" ")));
+        let least = action.token_scope().map_or("-", TokenScope::as_str);
+        table.push_str(&format!("{:<16} {} {least}\n", action.name(), verdicts.join(" ")));
     }
     insta::assert_snapshot!(table, @"
-    viewSelf         ! + + + + + + +
-    viewUser         ! ? + ? + ? ? +
-    viewUserPrivate  ! ? + ? + ? ? +
-    logout           ! ? + ? + ? ? +
-    register         + + + + + + + +
-    resetPassword    + + + + + + + +
-    createUser       ! - - - - - - +
-    updateUser       ! ? + ? + ? ? +
-    setPlatformRole  ! - - - - - - +
-    disableUser      ! - - - - - - +
-    enableUser       ! - - - - - - +
-    deleteUser       ! - - - - - - +
-    createPasswordReset ! - - - - - - +
-    changePassword   ! ? + ? + ? ? +
-    viewSession      ! ? + ? + ? ? +
-    endSession       ! ? + ? + ? ? +
-    logoutEverywhere ! ? + ? + ? ? +
-    updateUserSettings ! ? + ? + ? ? +
-    createAdmin      ! - - - - - - +
-    signInWithProvider ! - - - - - - +
-    linkIdentity     ! - - - - - - +
-    createGroup      ! - - - - - - +
-    viewGroup        ! ? ? + + + + +
-    updateGroup      ! ? ? - - - + +
-    deleteGroup      ! ? ? - - - - +
-    addGroupMembers  ! ? ? - - - + +
-    setGroupRole     ! ? ? - - - + +
-    removeGroupMember ! ? ? - - - + +
-    appointGroupAdmin ! ? ? - - - - +
-    leaveGroup       ! ? ? + + + + +
-    createProject    ! ? ? - - + + +
-    updateProject    ! ? ? - - + + +
-    archiveProject   ! ? ? - - + + +
-    restoreProject   ! ? ? - - + + +
-    deleteProject    ! ? ? - - - + +
-    setProjectLimits ! ? ? - - + + +
-    setGpuLimit      ! ? ? - - - - +
-    setProjectSchedule ! ? ? - - + + +
-    repairNamespace  ! - - - - - - +
-    viewProject      ! ? ? + + + + +
-    createConfigFile ! ? ? - - + + +
-    viewConfigFile   ! ? ? + + + + +
-    viewCommit       ! ? ? + + + + +
-    viewQueues       ! + + + + + + +
-    submitJob        ! ? ? + + + + +
-    viewJob          ! ? ? + + + + +
-    cancelJob        ! ? ? - + + + +
-    viewAuditEntry   ! ? ? - - - + +
-    viewAuditClient  ! - - - - - - +
-    exportAuditLog   ! - - - - - - +
-    openRequest      ! + + + + + + +
-    viewRequest      ! ? + ? + + + +
-    replyToRequest   ! ? + ? + + + +
-    resolveRequest   ! ? - ? - + + +
-    viewNotification ! ? + ? + ? ? +
-    markNotificationsRead ! ? + ? + ? ? +
-    viewPvc          ! ? + + + + + +
-    createPvc        ! ? + - + - + +
-    updatePvc        ! ? + - + - + +
-    resizePvc        ! ? + - + - + +
-    deletePvc        ! ? + - + - + +
-    forceDeletePvc   ! - - - - - - +
-    bindPvc          ! ? + - + - + +
-    unbindPvc        ! ? + - + - + +
-    setStoragePermissions ! ? + - + - + +
-    readPvc          ! ? + - + - + +
-    writePvc         ! ? + - + - + +
-    viewAccess       ! ? ? - - - + +
+    viewSelf         ! + + + + + + + READ
+    viewUser         ! ? + ? + ? ? + READ
+    viewUserPrivate  ! ? + ? + ? ? + READ
+    logout           ! ? + ? + ? ? + -
+    register         + + + + + + + + READ
+    resetPassword    + + + + + + + + READ
+    createUser       ! - - - - - - + ADMIN
+    updateUser       ! ? + ? + ? ? + ADMIN
+    setPlatformRole  ! - - - - - - + -
+    disableUser      ! - - - - - - + ADMIN
+    enableUser       ! - - - - - - + ADMIN
+    deleteUser       ! - - - - - - + ADMIN
+    createPasswordReset ! - - - - - - + -
+    changePassword   ! ? + ? + ? ? + -
+    viewSession      ! ? + ? + ? ? + -
+    endSession       ! ? + ? + ? ? + -
+    createApiToken   ! ? + ? + ? ? + -
+    viewApiToken     ! ? + ? + ? ? + -
+    revokeApiToken   ! ? + ? + ? ? + -
+    logoutEverywhere ! ? + ? + ? ? + -
+    updateUserSettings ! ? + ? + ? ? + MANAGE
+    createAdmin      ! - - - - - - + ADMIN
+    signInWithProvider ! - - - - - - + -
+    linkIdentity     ! - - - - - - + -
+    createGroup      ! - - - - - - + ADMIN
+    viewGroup        ! ? ? + + + + + READ
+    updateGroup      ! ? ? - - - + + MANAGE
+    deleteGroup      ! ? ? - - - - + ADMIN
+    addGroupMembers  ! ? ? - - - + + MANAGE
+    setGroupRole     ! ? ? - - - + + MANAGE
+    removeGroupMember ! ? ? - - - + + MANAGE
+    appointGroupAdmin ! ? ? - - - - + ADMIN
+    setGroupLimits   ! ? ? - - - - + ADMIN
+    leaveGroup       ! ? ? + + + + + MANAGE
+    createProject    ! ? ? - - + + + MANAGE
+    updateProject    ! ? ? - - + + + MANAGE
+    archiveProject   ! ? ? - - + + + MANAGE
+    restoreProject   ! ? ? - - + + + MANAGE
+    deleteProject    ! ? ? - - - + + MANAGE
+    setProjectLimits ! ? ? - - + + + MANAGE
+    setGpuLimit      ! ? ? - - - - + ADMIN
+    setProjectSchedule ! ? ? - - + + + MANAGE
+    repairNamespace  ! - - - - - - + -
+    viewProject      ! ? ? + + + + + READ
+    createConfigFile ! ? ? - - + + + MANAGE
+    viewConfigFile   ! ? ? + + + + + READ
+    viewCommit       ! ? ? + + + + + READ
+    viewQueues       ! + + + + + + + READ
+    submitJob        ! ? ? + + + + + SUBMIT
+    viewJob          ! ? ? + + + + + READ
+    cancelJob        ! ? ? - + + + + SUBMIT
+    viewAuditEntry   ! ? ? - - - + + READ
+    viewAuditClient  ! - - - - - - + ADMIN
+    exportAuditLog   ! - - - - - - + ADMIN
+    openRequest      ! + + + + + + + SUBMIT
+    viewRequest      ! ? + ? + + + + READ
+    replyToRequest   ! ? + ? + + + + SUBMIT
+    resolveRequest   ! ? - ? - + + + MANAGE
+    viewNotification ! ? + ? + ? ? + READ
+    markNotificationsRead ! ? + ? + ? ? + SUBMIT
+    setWebhook       ! ? + ? + ? ? + -
+    removeWebhook    ! ? + ? + ? ? + -
+    testWebhook      ! ? + ? + ? ? + -
+    disableWebhook   ! - - - - - - + -
+    viewPvc          ! ? + + + + + + READ
+    createPvc        ! ? + - + - + + MANAGE
+    updatePvc        ! ? + - + - + + MANAGE
+    resizePvc        ! ? + - + - + + MANAGE
+    deletePvc        ! ? + - + - + + MANAGE
+    forceDeletePvc   ! - - - - - - + ADMIN
+    bindPvc          ! ? + - + - + + MANAGE
+    unbindPvc        ! ? + - + - + + MANAGE
+    setStoragePermissions ! ? + - + - + + MANAGE
+    readPvc          ! ? + - + - + + READ
+    writePvc         ! ? + - + - + + SUBMIT
+    viewAccess       ! ? ? - - - + + READ
     ");
 }
 
@@ -169,4 +177,139 @@ fn what_everybody_may_do_is_done_by_whoever_is_logged_in_or_by_nobody() {
 fn what_belongs_to_no_group_is_nobody_s_by_their_role() {
     let admin = caller(UserId::generate(), PlatformRole::User, Some(GroupRole::Admin));
     assert_eq!(check(&admin, Action::ViewJob, Scope::PLATFORM).unwrap_err().code, Code::Forbidden);
+}
+
+fn with_token(mut principal: Principal, scope: TokenScope, project: Option<OnlyProject>) -> Caller {
+    principal.credential = Credential::ApiToken { id: ApiTokenId::generate(), limits: TokenLimits { scope, project } };
+    Caller::Known(Arc::new(principal))
+}
+
+fn principal(user: UserId, platform_role: PlatformRole, role: Option<GroupRole>) -> Principal {
+    let Caller::Known(principal) = caller(user, platform_role, role) else { unreachable!() };
+    Arc::unwrap_or_clone(principal)
+}
+
+#[test]
+fn a_token_of_too_small_a_scope_is_refused_with_both_scopes() {
+    let maya = principal(UserId::generate(), PlatformRole::User, Some(Manager));
+    let told =
+        |scope, action| check(&with_token(maya.clone(), scope, None), action, Scope::within(GROUP, JOB)).unwrap_err();
+    insta::assert_snapshot!(told(TokenScope::Read, Action::CancelJob), @"the API token has the scope READ, and this needs the scope SUBMIT");
+    insta::assert_snapshot!(told(TokenScope::Submit, Action::UpdateProject), @"the API token has the scope SUBMIT, and this needs the scope MANAGE");
+    // What the user may not do is refused for that reason.
+    insta::assert_snapshot!(told(TokenScope::Read, Action::DeleteProject), @"only admins of the group can delete its projects");
+    let own = Scope::person(maya.user);
+    let told = check(&with_token(maya, TokenScope::Admin, None), Action::ChangePassword, own).unwrap_err();
+    insta::assert_snapshot!(told, @"this cannot be done with an API token; log in instead");
+}
+
+/// The verdicts for the token of a platform admin for one project: on an object in the project, on one in another project of
+/// the group, on the group, on a membership of it, on a fellow, on a stranger, on themselves, on the platform.
+#[test]
+fn a_token_for_a_project_is_for_nothing_else() {
+    let (project, other) =
+        (ProjectId::from_uuid(uuid::Uuid::from_u128(4)), ProjectId::from_uuid(uuid::Uuid::from_u128(5)));
+    let only = OnlyProject { project, group: GROUP };
+    let admin = with_token(principal(OWNER, PlatformRole::Admin, None), TokenScope::Admin, Some(only));
+    let membership = MembershipId::from_uuid(uuid::Uuid::from_u128(6));
+    let fellow = Scope::person(UserId::from_uuid(uuid::Uuid::from_u128(7)));
+    let objects = [
+        Scope::within(GROUP, JOB).in_project(project),
+        Scope::within(GROUP, JOB).in_project(other),
+        Scope::group(GROUP),
+        Scope::within(GROUP, membership),
+        fellow.among(true),
+        fellow,
+        Scope::person(OWNER),
+        Scope::PLATFORM,
+    ];
+    let mut table = String::new();
+    for action in Action::ALL {
+        let verdicts = objects.map(|scope| match check(&admin, *action, scope) {
+            Ok(_) => "+",
+            Err(error) if error.code == Code::NotFound => "?",
+            Err(_) => "-",
+        });
+        table.push_str(&format!("{:<16} {}\n", action.name(), verdicts.join(" ")));
+    }
+    insta::assert_snapshot!(table, @"
+    viewSelf         + ? - - - ? - +
+    viewUser         + ? - - + ? + -
+    viewUserPrivate  + ? - - - ? - -
+    logout           - ? - - - ? - -
+    register         + + + + + + + +
+    resetPassword    + + + + + + + +
+    createUser       + ? - - - ? - -
+    updateUser       + ? - - - ? - -
+    setPlatformRole  - ? - - - ? - -
+    disableUser      + ? - - - ? - -
+    enableUser       + ? - - - ? - -
+    deleteUser       + ? - - - ? - -
+    createPasswordReset - ? - - - ? - -
+    changePassword   - ? - - - ? - -
+    viewSession      - ? - - - ? - -
+    endSession       - ? - - - ? - -
+    createApiToken   - ? - - - ? - -
+    viewApiToken     - ? - - - ? - -
+    revokeApiToken   - ? - - - ? - -
+    logoutEverywhere - ? - - - ? - -
+    updateUserSettings + ? - - - ? - -
+    createAdmin      + ? - - - ? - -
+    signInWithProvider - ? - - - ? - -
+    linkIdentity     - ? - - - ? - -
+    createGroup      + ? - - - ? - -
+    viewGroup        + ? + + - ? - -
+    updateGroup      + ? - - - ? - -
+    deleteGroup      + ? - - - ? - -
+    addGroupMembers  + ? - - - ? - -
+    setGroupRole     + ? - - - ? - -
+    removeGroupMember + ? - - - ? - -
+    appointGroupAdmin + ? - - - ? - -
+    setGroupLimits   + ? - - - ? - -
+    leaveGroup       + ? - - - ? - -
+    createProject    + ? - - - ? - -
+    updateProject    + ? - - - ? - -
+    archiveProject   + ? - - - ? - -
+    restoreProject   + ? - - - ? - -
+    deleteProject    + ? - - - ? - -
+    setProjectLimits + ? - - - ? - -
+    setGpuLimit      + ? - - - ? - -
+    setProjectSchedule + ? - - - ? - -
+    repairNamespace  - ? - - - ? - -
+    viewProject      + ? - - - ? - -
+    createConfigFile + ? - - - ? - -
+    viewConfigFile   + ? - - - ? - -
+    viewCommit       + ? - - - ? - -
+    viewQueues       + ? - - - ? - +
+    submitJob        + ? - - - ? - -
+    viewJob          + ? - - - ? - -
+    cancelJob        + ? - - - ? - -
+    viewAuditEntry   + ? - - - ? - -
+    viewAuditClient  + ? - - - ? - -
+    exportAuditLog   + ? - - - ? - -
+    openRequest      + ? - - - ? - -
+    viewRequest      + ? - - - ? - -
+    replyToRequest   + ? - - - ? - -
+    resolveRequest   + ? - - - ? - -
+    viewNotification + ? - - - ? - -
+    markNotificationsRead + ? - - - ? - -
+    setWebhook       - ? - - - ? - -
+    removeWebhook    - ? - - - ? - -
+    testWebhook      - ? - - - ? - -
+    disableWebhook   - ? - - - ? - -
+    viewPvc          + ? - - - ? - -
+    createPvc        + ? - - - ? - -
+    updatePvc        + ? - - - ? - -
+    resizePvc        + ? - - - ? - -
+    deletePvc        + ? - - - ? - -
+    forceDeletePvc   + ? - - - ? - -
+    bindPvc          + ? - - - ? - -
+    unbindPvc        + ? - - - ? - -
+    setStoragePermissions + ? - - - ? - -
+    readPvc          + ? - - - ? - -
+    writePvc         + ? - - - ? - -
+    viewAccess       + ? - - - ? - -
+    ");
+    let told = check(&admin, Action::UpdateGroup, Scope::group(GROUP)).unwrap_err();
+    insta::assert_snapshot!(told, @"the API token is only for the project project_00000000000000000000000004 and what is in it");
 }

@@ -42,6 +42,17 @@ pub async fn users_named(conn: &mut AsyncPgConnection, names: &[String]) -> Quer
         .await
 }
 
+/// How many members can be added to a group, which must be locked so that nobody else adds some; `None` for any number.
+///
+/// # Errors
+/// The database's.
+pub async fn room_in(conn: &mut AsyncPgConnection, group: &Group) -> QueryResult<Option<usize>> {
+    let Some(most) = group.max_members else { return Ok(None) };
+    let members: i64 =
+        group_members::table.filter(group_members::group_id.eq(group.id)).count().get_result(conn).await?;
+    Ok(Some(usize::try_from(i64::from(most) - members).unwrap_or(0)))
+}
+
 /// Adds memberships.
 ///
 /// # Errors

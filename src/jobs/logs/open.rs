@@ -8,7 +8,7 @@ use futures::stream::{self, BoxStream};
 
 use super::types::LogChunk;
 use super::{Chunk, Place, Request, Stages, Tails, follow};
-use crate::auth::policy::{self, Action, Scope};
+use crate::auth::policy::{self, Action};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::feeds::parts::{self, part};
@@ -53,8 +53,7 @@ pub async fn open(ctx: &Context<'_>, asked: Asked<'_>) -> Result<BoxStream<'stat
     }
     let rights = parts::rights(ctx).await?;
     let id = job.at("jobId")?;
-    let group = query::group_of(ctx, id).await.map_err(|error| error.at("jobId"))?;
-    let scope = Scope::within(group, id);
+    let scope = query::scope_of(ctx, id).await.map_err(|error| error.at("jobId"))?;
     policy::check(rights.caller(), Action::ViewJob, scope).map_err(|error| error.at("jobId"))?;
     let object = ctx.read::<JobObject>(id).await?.ok_or_else(|| ApiError::not_found("job", id).at("jobId"))?;
 

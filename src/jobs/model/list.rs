@@ -88,8 +88,11 @@ fn filtered<'a>(
     selection: &Selection,
 ) -> IntoBoxed<'a, InnerJoin<jobs::table, projects::table>, diesel::pg::Pg> {
     let mut query = jobs::table.inner_join(projects::table).into_boxed();
-    if let Visible::Groups(groups) = visible {
+    if let Visible::Groups { groups, project } = visible {
         query = query.filter(projects::group_id.eq_any(groups.clone()));
+        if let Some(project) = *project {
+            query = query.filter(jobs::project_id.eq(project));
+        }
     }
     if let Some(group) = selection.criteria.group {
         query = query.filter(projects::group_id.eq(group));

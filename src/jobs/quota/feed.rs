@@ -24,7 +24,7 @@ use crate::graphql::ids::GivenId;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{ProjectId, ProjectKind};
 use crate::jobs::event::JobEvent;
-use crate::projects::model;
+use crate::jobs::existence::exists;
 use crate::projects::types::ProjectEvent;
 use crate::storage::types::Happened as PvcEvent;
 
@@ -105,7 +105,7 @@ impl Follower {
                             },
                             Err(error) => Some(error),
                         },
-                        () = projects.heard() => gone(&db, project).await.err(),
+                        () = projects.heard() => exists(&db, project, "projectId").await.err(),
                         () = jobs.heard() => None,
                         () = claims.heard() => None,
                     };
@@ -118,10 +118,4 @@ impl Follower {
             }
         }
     }
-}
-
-/// `Ok` as long as the project exists.
-async fn gone(db: &Db, project: ProjectId) -> Result<(), ApiError> {
-    let found = model::find(&mut *db.connection().await?, project).await?;
-    found.map(drop).ok_or_else(|| ApiError::not_found("project", project).at("projectId"))
 }

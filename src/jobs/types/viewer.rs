@@ -21,6 +21,11 @@ impl Job {
         };
         let id = self.row.id();
         let group = group.ok_or_else(|| ApiError::not_found("job", id))?;
-        Ok(ctx.check(Action::CancelJob, Scope::within(group, id).by(self.row.submitted_by())).is_ok())
+        Ok(ctx
+            .check(
+                Action::CancelJob,
+                Scope::within(group, id).in_project(self.row.project_id()).by(self.row.submitted_by()),
+            )
+            .is_ok())
     }
 }

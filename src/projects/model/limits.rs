@@ -3,9 +3,8 @@
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::{Value, json};
 
-use crate::change::Writes;
+use crate::change::{Changed, Writes};
 use crate::db::tables::project_quotas;
 use crate::ids::{GroupId, ProjectId};
 use crate::projects::event::{ProjectEvent, ProjectEventKind, about};
@@ -35,15 +34,18 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For the audit log.
-    pub fn to_json(self) -> Value {
-        let Self { gpu, cpu_millis, memory_bytes, storage_bytes, concurrent_jobs, queued_jobs, .. } = self;
-        json!({
-            "gpu": gpu, "cpuMillis": cpu_millis, "memoryBytes": memory_bytes, "storageBytes": storage_bytes,
-            "concurrentJobs": concurrent_jobs, "queuedJobs": queued_jobs,
-            "concurrentJobsPerUser": self.concurrent_jobs_per_user, "queuedJobsPerUser": self.queued_jobs_per_user,
-            "maxRunSeconds": self.max_run_seconds,
-        })
+    /// Adds the limits that become others to what the audit log says.
+    pub fn changed_to(&self, after: &Self, changed: Changed) -> Changed {
+        changed
+            .field("gpu", &self.gpu, &after.gpu)
+            .field("cpuMillis", &self.cpu_millis, &after.cpu_millis)
+            .field("memoryBytes", &self.memory_bytes, &after.memory_bytes)
+            .field("storageBytes", &self.storage_bytes, &after.storage_bytes)
+            .field("concurrentJobs", &self.concurrent_jobs, &after.concurrent_jobs)
+            .field("queuedJobs", &self.queued_jobs, &after.queued_jobs)
+            .field("concurrentJobsPerUser", &self.concurrent_jobs_per_user, &after.concurrent_jobs_per_user)
+            .field("queuedJobsPerUser", &self.queued_jobs_per_user, &after.queued_jobs_per_user)
+            .field("maxRunSeconds", &self.max_run_seconds, &after.max_run_seconds)
     }
 }
 

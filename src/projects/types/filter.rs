@@ -52,6 +52,7 @@ pub fn selection(filter: Option<ProjectFilter>, order: Option<ProjectOrder>) -> 
     let search = Search::parse(filter.search.as_deref(), "filter.search");
     let (search, group) = both(search, ids::maybe(filter.group_id.as_ref(), "filter.groupId"))?;
     Ok(Selection {
+        only: None,
         names: filter.names,
         search,
         group,

@@ -88,8 +88,11 @@ impl Selection {
 
 fn selected<'a>(visible: &Visible, viewer: UserId, selection: &Selection) -> storage_claims::BoxedQuery<'a, Pg> {
     let mut query = storage_claims::table.into_boxed();
-    if let Visible::Groups(visible) = visible {
-        let theirs = storage_claims::group_id.eq_any(visible.clone()).assume_not_null();
+    if let Visible::Groups { groups, project } = visible {
+        if let Some(project) = *project {
+            query = query.filter(storage_claims::project_id.eq(project).assume_not_null());
+        }
+        let theirs = storage_claims::group_id.eq_any(groups.clone()).assume_not_null();
         query = query.filter(theirs.or(storage_claims::user_id.eq(viewer).assume_not_null()));
     }
     for condition in selection.conditions() {

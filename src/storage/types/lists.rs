@@ -76,7 +76,8 @@ impl ClaimsUnderGroup {
     ) -> ApiResult<Connection<Pvc>> {
         let args = PageArgs { first, after, last, before };
         let selection = of_parent(filter, order_by).graphql(ctx)?;
-        let own = Selection { without_project: true, ..selection };
+        // With an API token for a project, only what is in it exists.
+        let own = Selection { without_project: true, project: policy::only_project(&ctx.caller()), ..selection };
         edges::list::<ClaimsOfGroup, _>(ctx, self.0, own, args).await.graphql(ctx)
     }
 }
@@ -98,6 +99,6 @@ impl DriveUnderUser {
     async fn drive(&self, ctx: &Context<'_>) -> ApiResult<Option<AtOnce<Pvc>>> {
         let Some(claim) = ctx.read::<DriveOfUser>(self.0).await.graphql(ctx)? else { return Ok(None) };
         let visible = policy::check(&ctx.caller(), Action::ViewPvc, claim.scope(StorageAccess::None)).is_ok();
-        Ok(visible.then(|| AtOnce(Pvc(claim))))
+        Ok(visible.then_some(AtOnce(Pvc(claim))))
     }
 }

@@ -9,6 +9,7 @@ use crate::auth::principal::{PlatformRole, UserState};
 use crate::change::Writes;
 use crate::db::tables::{group_members, password_resets, user_settings, users};
 use crate::ids::UserId;
+use crate::notifications::model::webhooks;
 
 /// The platform admins who can log in, locked in the order of their IDs until the transaction ends. Whatever may take one away
 /// locks them before anything else, so that two who remove each other at the same time do so one after the other.
@@ -77,6 +78,8 @@ pub async fn delete(writes: &mut Writes<'_>, id: UserId) -> QueryResult<User> {
     diesel::delete(group_members::table.filter(group_members::user_id.eq(id))).execute(conn).await?;
     diesel::delete(user_settings::table.find(id)).execute(conn).await?;
     diesel::delete(password_resets::table.filter(password_resets::user_id.eq(id))).execute(conn).await?;
+    webhooks::remove(writes, id).await?;
+    let conn = writes.conn();
     diesel::update(users::table.find(id))
         .set((
             users::deleted_at.eq(diesel::dsl::now),

@@ -9,7 +9,6 @@ use diesel_async::RunQueryDsl;
 use crate::change::Writes;
 use crate::db::tables::{user_settings, users};
 use crate::ids::UserId;
-use crate::notifications::model::NotificationType;
 use crate::text_enum;
 
 /// The colors of the user interface.
@@ -37,21 +36,6 @@ pub struct Settings {
     pub language: Option<String>,
     /// The kinds of notifications that the user does not want to get. A later version may have stored more of them.
     pub muted: Vec<String>,
-}
-
-impl Settings {
-    /// Whether the user wants to be notified of this.
-    pub fn wants(&self, kind: NotificationType) -> bool {
-        !self.muted.iter().any(|muted| muted == kind.as_str())
-    }
-
-    /// Sets whether the user wants to be notified of this.
-    pub fn want(&mut self, kind: NotificationType, wanted: bool) {
-        self.muted.retain(|muted| muted != kind.as_str());
-        if !wanted {
-            self.muted.push(kind.as_str().to_owned());
-        }
-    }
 }
 
 /// The settings of a user, whose row is locked until the transaction ends.

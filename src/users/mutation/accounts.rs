@@ -10,7 +10,7 @@ use crate::auth::model::end_all;
 use crate::auth::passwords::NO_PASSWORD;
 use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::{PlatformRole, UserState};
-use crate::change::{ChangeExt, Done, Writes};
+use crate::change::{ChangeExt, Changed, Done, Writes};
 use crate::db::or_taken;
 use crate::error::{ApiError, ApiErrors, Problems};
 use crate::graphql::context::RequestExt;
@@ -264,18 +264,14 @@ async fn update(ctx: &Context<'_>, input: UpdateUserInput) -> Result<User, ApiEr
             return Ok(Done::nothing().with(user));
         }
         let updated = accounts::update(writes, id, &changes).await?;
-        let mut detail = serde_json::Map::new();
-        if user.display_name != updated.display_name {
-            detail.insert("displayName".to_owned(), updated.display_name.clone().into());
-        }
-        if user.email != updated.email {
-            // Not the address, which the audit log would keep after it was removed.
-            detail.insert("emailChanged".to_owned(), true.into());
-        }
-        if user.platform_role != updated.platform_role {
-            detail.insert("platformRole".to_owned(), updated.platform_role.as_str().into());
-        }
-        Ok(Done::to(id, detail.into()).with(updated))
+        // Not the address, which the audit log would keep after it was removed.
+        let detail = json!({ "username": user.username, "emailChanged": user.email != updated.email });
+        let changed = Changed::default().field("displayName", &user.display_name, &updated.display_name).field(
+            "platformRole",
+            user.platform_role.as_str(),
+            updated.platform_role.as_str(),
+        );
+        Ok(Done::to(id, detail).changed(changed).with(updated))
     });
     updated.await.map(User::from)
 }
@@ -292,7 +288,8 @@ async fn disable(ctx: &Context<'_>, input: DisableUserInput) -> Result<User, Api
         keep_one_admin(&admins, id).map_err(|error| error.at("input.id"))?;
         let disabled = accounts::set_enabled(writes, id, false).await?;
         let sessions = end_all(writes.conn(), id, None).await?;
-        Ok(Done::to(id, json!({ "sessions": sessions })).with(disabled))
+        let changed = Changed::default().field("state", user.state.as_str(), disabled.state.as_str());
+        Ok(Done::to(id, json!({ "username": user.username, "sessions": sessions })).changed(changed).with(disabled))
     });
     disabled.await.map(User::from)
 }
@@ -306,7 +303,8 @@ async fn enable(ctx: &Context<'_>, input: EnableUserInput) -> Result<User, ApiEr
             return Ok(Done::nothing().with(user));
         }
         let enabled = accounts::set_enabled(writes, id, true).await?;
-        Ok(Done::to(id, json!({ "was": user.state.as_str() })).with(enabled))
+        let changed = Changed::default().field("state", user.state.as_str(), enabled.state.as_str());
+        Ok(Done::to(id, json!({ "username": user.username })).changed(changed).with(enabled))
     });
     enabled.await.map(User::from)
 }
@@ -325,7 +323,8 @@ async fn delete(ctx: &Context<'_>, input: DeleteUserInput) -> Result<User, ApiEr
         keep_one_admin(&admins, id).map_err(|error| error.at("input.id"))?;
         let sessions = end_all(writes.conn(), id, None).await?;
         let deleted = accounts::delete(writes, id).await?;
-        Ok(Done::to(id, json!({ "username": user.username, "sessions": sessions })).with(deleted))
+        let changed = Changed::default().field("state", user.state.as_str(), deleted.state.as_str());
+        Ok(Done::to(id, json!({ "username": user.username, "sessions": sessions })).changed(changed).with(deleted))
     });
     deleted.await.map(User::from)
 }

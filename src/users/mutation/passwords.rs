@@ -12,7 +12,7 @@ use crate::auth::attempts::ClientAddress;
 use crate::auth::model::end_all;
 use crate::auth::policy::{Action, Scope};
 use crate::auth::principal::UserState;
-use crate::change::{ChangeExt, Done};
+use crate::change::{ChangeExt, Changed, Done};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::context::RequestExt;
 use crate::graphql::ids::GivenId;
@@ -146,7 +146,7 @@ fn personal(user: &model::User) -> Vec<String> {
 async fn change(ctx: &Context<'_>, input: ChangePasswordInput) -> Result<ChangePasswordPayload, ApiErrors> {
     let caller = ctx.caller();
     let principal = caller.principal()?;
-    let (me, session) = (principal.user, principal.session);
+    let (me, session) = (principal.user, principal.session()?);
     let change = ctx.change(Action::ChangePassword, Scope::person(me))?;
     let authenticator = authenticator(ctx)?;
     let address = ctx.data_opt::<ClientAddress>().copied();
@@ -165,7 +165,7 @@ async fn change(ctx: &Context<'_>, input: ChangePasswordInput) -> Result<ChangeP
             return Err(ApiError::conflict("the password was changed at the same time; try again").into());
         }
         let ended = end_all(writes.conn(), me, Some(session)).await?;
-        Ok(Done::to(me, json!({ "sessions": ended })).with(ended))
+        Ok(Done::to(me, json!({ "sessions": ended })).changed(replaced(&old, &hash)).with(ended))
     });
     Ok(ChangePasswordPayload { ended_sessions: i32::try_from(ended.await?).unwrap_or(i32::MAX) })
 }
@@ -211,8 +211,13 @@ async fn reset(ctx: &Context<'_>, input: ResetPasswordInput) -> Result<ResetPass
             let id = resets::redeem(writes, &token).await?.ok_or_else(invalid)?;
             accounts::set_password(writes, id, &hash).await?;
             let ended = end_all(writes.conn(), id, None).await?;
-            Ok(Done::to(id, json!({ "sessions": ended })))
+            Ok(Done::to(id, json!({ "sessions": ended })).changed(replaced("", &hash)))
         })
         .await?;
     Ok(ResetPasswordPayload { username: user.username })
+}
+
+/// That the password was replaced. The values are hashes, and are not recorded.
+fn replaced(old: &str, new: &str) -> Changed {
+    Changed::default().field("password", old, new)
 }

@@ -8,12 +8,12 @@ use serde_json::json;
 
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{Action, Scope};
-use crate::change::{ChangeExt, Done};
+use crate::change::{ChangeExt, Changed, Done};
 use crate::error::{ApiError, ApiErrors};
 use crate::graphql::limits::directives::cost;
 use crate::graphql::names::shown;
 use crate::graphql::{ApiResult, IntoGraphql};
-use crate::notifications::model::NotificationType;
+use crate::notifications::types::kinds::NotificationSettingsInput;
 use crate::users::model::settings::{self, Theme};
 use crate::users::types::settings::UserSettings;
 
@@ -30,19 +30,6 @@ pub struct UpdateUserSettingsInput {
     pub language: Option<String>,
     /// What you want to be notified of.
     pub notifications: Option<NotificationSettingsInput>,
-}
-
-/// Input for `updateUserSettings`: what you want to be notified of. Omitted fields stay as they are.
-#[derive(Debug, InputObject)]
-pub struct NotificationSettingsInput {
-    /// Whether you want to be notified when somebody answers one of your requests.
-    pub request_answered: Option<bool>,
-    /// Whether you want to be notified when your role in a group or on the platform changes.
-    pub role_changed: Option<bool>,
-    /// Whether you want to be notified when one of your jobs ends.
-    pub job_ended: Option<bool>,
-    /// Whether you want to be notified when a quota of one of your projects is nearly used.
-    pub quota_nearly_used: Option<bool>,
 }
 
 /// Result of `updateUserSettings`.
@@ -76,30 +63,27 @@ async fn update(ctx: &Context<'_>, input: UpdateUserSettingsInput) -> Result<Upd
     let me = caller.principal()?.user;
     let change = ctx.change(Action::UpdateUserSettings, Scope::person(me))?;
     let language = input.language.map(|tag| language(&tag)).transpose()?;
-    let wanted = input.notifications.map(|notifications| {
-        [
-            (NotificationType::RequestAnswered, notifications.request_answered),
-            (NotificationType::RoleChanged, notifications.role_changed),
-            (NotificationType::JobEnded, notifications.job_ended),
-            (NotificationType::QuotaNearlyUsed, notifications.quota_nearly_used),
-        ]
-    });
     let changed = change.commit(async |writes| {
-        let mut changed = settings::lock(writes, me).await?;
-        changed.theme = input.theme.unwrap_or(changed.theme);
+        let before = settings::lock(writes, me).await?;
+        let mut after = before.clone();
+        after.theme = input.theme.unwrap_or(after.theme);
         if let Some(language) = language {
-            changed.language = language;
+            after.language = language;
         }
-        for (topic, wanted) in wanted.into_iter().flatten() {
-            if let Some(wanted) = wanted {
-                changed.want(topic, wanted);
-            }
+        if let Some(wanted) = input.notifications {
+            wanted.apply(&mut after.muted);
         }
-        settings::put(writes, me, &changed).await?;
-        let detail = json!({ "theme": changed.theme.as_str(), "language": changed.language, "muted": changed.muted });
-        Ok(Done::to(me, detail).with(changed))
+        if after == before {
+            return Ok(Done::nothing().with(after));
+        }
+        settings::put(writes, me, &after).await?;
+        let changed = Changed::default()
+            .field("theme", before.theme.as_str(), after.theme.as_str())
+            .field("language", &before.language, &after.language)
+            .field("muted", &before.muted, &after.muted);
+        Ok(Done::to(me, json!({})).changed(changed).with(after))
     });
-    Ok(UpdateUserSettingsPayload { settings: UserSettings::from(Arc::new(changed.await?)) })
+    Ok(UpdateUserSettingsPayload { settings: UserSettings::new(me, Arc::new(changed.await?)) })
 }
 
 /// The tag in its usual spelling, such as `pt-BR`; `None` for an empty text.

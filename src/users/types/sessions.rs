@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::User;
 use crate::auth::acting::CallerExt;
 use crate::auth::device;
+use crate::auth::principal::CredentialId;
 use crate::graphql::written::Written;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::users::model::sessions as model;
@@ -65,6 +66,6 @@ impl Session {
 
     /// Whether this is the session of the request.
     async fn is_current(&self, ctx: &Context<'_>) -> bool {
-        ctx.caller().principal().is_ok_and(|principal| principal.session == self.0.id)
+        ctx.caller().principal().is_ok_and(|principal| principal.credential.id() == CredentialId::Session(self.0.id))
     }
 }

@@ -1,19 +1,30 @@
-//! The settings of a user as GraphQL objects.
+//! The settings of a user as a GraphQL object.
 
 use std::sync::Arc;
 
-use async_graphql::Object;
+use async_graphql::{Context, Object};
 
-use crate::notifications::model::NotificationType;
+use crate::config::WebhookConfig;
+use crate::graphql::limits::directives::assumed_list;
+use crate::graphql::loaders::ReadExt;
+use crate::graphql::{ApiResult, IntoGraphql};
+use crate::ids::UserId;
+use crate::notifications::loader::WebhookOfUser;
+use crate::notifications::types::kinds::NotificationSettings;
+use crate::notifications::types::webhook::Webhook;
 use crate::users::model::settings::{Settings, Theme};
 
 /// The settings of a user.
 #[derive(Debug, Clone)]
-pub struct UserSettings(Arc<Settings>);
+pub struct UserSettings {
+    user: UserId,
+    settings: Arc<Settings>,
+}
 
-impl From<Arc<Settings>> for UserSettings {
-    fn from(settings: Arc<Settings>) -> Self {
-        Self(settings)
+impl UserSettings {
+    /// The settings of this user.
+    pub const fn new(user: UserId, settings: Arc<Settings>) -> Self {
+        Self { user, settings }
     }
 }
 
@@ -22,44 +33,29 @@ impl From<Arc<Settings>> for UserSettings {
 impl UserSettings {
     /// The colors of the user interface.
     async fn theme(&self) -> Theme {
-        self.0.theme
+        self.settings.theme
     }
 
     /// The language of the user interface, as a BCP 47 tag such as `en` or `pt-BR`; null if the client chooses it.
     async fn language(&self) -> Option<&str> {
-        self.0.language.as_deref()
+        self.settings.language.as_deref()
     }
 
     /// What the user wants to be notified of.
     async fn notifications(&self) -> NotificationSettings {
-        NotificationSettings(Arc::clone(&self.0))
-    }
-}
-
-/// What a user wants to be notified of; everything by default.
-#[derive(Debug, Clone)]
-pub struct NotificationSettings(Arc<Settings>);
-
-/// What a user wants to be notified of; everything by default.
-#[Object]
-impl NotificationSettings {
-    /// Whether the user wants to be notified when somebody answers one of their requests.
-    async fn request_answered(&self) -> bool {
-        self.0.wants(NotificationType::RequestAnswered)
+        NotificationSettings::all_but(self.settings.muted.clone())
     }
 
-    /// Whether the user wants to be notified when their role in a group or on the platform changes.
-    async fn role_changed(&self) -> bool {
-        self.0.wants(NotificationType::RoleChanged)
+    /// Where the user's notifications are sent; null if they are not sent anywhere. Set it with `setWebhook`.
+    async fn webhook(&self, ctx: &Context<'_>) -> ApiResult<Option<Webhook>> {
+        Ok(ctx.read::<WebhookOfUser>(self.user).await.graphql(ctx)?.map(Webhook::from))
     }
 
-    /// Whether the user wants to be notified when one of their jobs ends.
-    async fn job_ended(&self) -> bool {
-        self.0.wants(NotificationType::JobEnded)
-    }
-
-    /// Whether the user wants to be notified when a quota of one of their projects is nearly used.
-    async fn quota_nearly_used(&self) -> bool {
-        self.0.wants(NotificationType::QuotaNearlyUsed)
+    /// The hosts that notifications may be sent to, as the operator of the platform has listed them: `*.` stands for all
+    /// subdomains. The list is empty if webhooks are turned off.
+    #[graphql(directive = assumed_list::apply(10))]
+    async fn webhook_hosts(&self, ctx: &Context<'_>) -> Vec<String> {
+        let config = ctx.data_opt::<Arc<WebhookConfig>>();
+        config.map(|config| config.hosts.texts().map(str::to_owned).collect()).unwrap_or_default()
     }
 }

@@ -1,0 +1,52 @@
+// Ready operations for the viewer's notifications.
+import chooseNotifications from './chooseNotifications.graphql?raw';
+import followNotifications from './followNotifications.graphql?raw';
+import listNotifications from './listNotifications.graphql?raw';
+import markRead from './markRead.graphql?raw';
+import { LOGGED_IN, may, type Template } from '../template';
+
+const topic = 'Notifications' as const;
+
+export const notifications: Template[] = [
+  {
+    ...LOGGED_IN,
+    name: 'ListNotifications',
+    topic,
+    title: 'List',
+    hint: 'Run this tab to see what happened to your jobs, requests and roles.',
+    query: listNotifications,
+    variables: {},
+  },
+  {
+    ...LOGGED_IN,
+    name: 'FollowNotifications',
+    topic,
+    title: 'Follow',
+    hint: 'Run this tab to see new notifications the moment they are made. They appear below.',
+    query: followNotifications,
+    variables: { after: null },
+  },
+  {
+    ...LOGGED_IN,
+    name: 'MarkRead',
+    topic,
+    title: 'Mark all read',
+    hint: 'Run this tab to mark all of your notifications as read.',
+    query: markRead,
+    variables: { input: {} },
+  },
+  {
+    name: 'ChooseNotifications',
+    topic,
+    title: 'Choose',
+    hint: 'Run this tab to choose what you are notified of.',
+    query: chooseNotifications,
+    variables: {
+      input: {
+        notifications: { jobEnded: true, quotaNearlyUsed: true, requestAnswered: true, roleChanged: true },
+      },
+    },
+    fills: {},
+    need: may('UPDATE_USER_SETTINGS', 'self'),
+  },
+];
