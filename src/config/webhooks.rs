@@ -26,7 +26,7 @@ pub struct WebhookSettings {
         hide_default_value = true
     )]
     pub webhook_allowed_networks: AllowedNetworks,
-    /// Link to an object in your frontend, such as https://portal.example.com/open/{id}, for the notifications that are sent
+    /// URL of the page of an object in your frontend, with {id} in place of its ID, for the notifications that are sent
     #[arg(long, env = "WEBHOOK_LINK", value_name = "URL", value_parser = link)]
     pub webhook_link: Option<String>,
 }
