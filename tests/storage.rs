@@ -6,12 +6,15 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
-use kube::api::{DeleteParams, PostParams};
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::support::dev::Dev;
+use crate::support::serve::Serve;
+use crate::support::session::Session;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PVC: &str = "query($id: ID!) { pvc(id: $id) { name phase reason message size capacity storageClass managed resize { state message }
@@ -263,4 +266,111 @@ async fn the_storage_of_a_group_is_shown_in_a_project() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_storage_of_a_group_is_shown_in_a_project_of_a_real_cluster() {
     sharing("real").await;
+}
+
+/// Asks until the claim is as expected, or gone.
+async fn claim_until(who: &Session, id: &Value, is_so: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    let waiting = async {
+        loop {
+            last = who
+                .ask(
+                    "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Pvc { phase reason message size } } }",
+                    json!({ "ids": [id] }),
+                )
+                .await;
+            if is_so(&last["nodes"][0]) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{last}");
+    last["nodes"][0].take()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_cluster_away_at_each_step_a_claim_is_created_once_made_larger_and_deleted() {
+    let mut serve = Serve::prepare().await;
+    serve.run().await;
+    let (maya, kube) = (serve.log_in("maya").await, serve.client());
+    let class = json!({ "metadata": { "name": "fast" }, "provisioner": "test", "allowVolumeExpansion": true });
+    let classes = Api::<StorageClass>::all(kube.clone());
+    classes.create(&PostParams::default(), &serde_json::from_value(class).unwrap()).await.unwrap();
+    let project = maya.project().await;
+    let claims = Api::<PersistentVolumeClaim>::namespaced(kube, &project.replace("project_", "proj-"));
+    let create = async |who: &Session, name: &str| {
+        let create = "mutation($i: CreatePvcInput!) { createPvc(input: $i) { pvc { id phase } } }";
+        let input = json!({ "projectId": project, "name": name, "size": "1Gi", "storageClass": "fast" });
+        who.ask(create, json!({ "i": input })).await["createPvc"]["pvc"]["id"].clone()
+    };
+
+    // The cluster does not answer: the claim says so, and is created when it does.
+    serve.cluster_proxy.cut();
+    let first = create(&maya, "first").await;
+    let waits = claim_until(&maya, &first, |claim| claim["reason"] == "ClusterUnavailable").await;
+    assert_eq!(waits["message"], "The cluster does not answer; the platform tries again.");
+    serve.cluster_proxy.restore();
+    claim_until(&maya, &first, |claim| claim["phase"] == "PENDING" && claim["message"].is_null()).await;
+
+    // Its answer is lost, and the server is killed: there is one object.
+    serve.cluster_proxy.mute();
+    let second = create(&maya, "second").await;
+    let created = async {
+        while claims.get_opt("second").await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, created).await.unwrap();
+    let uid = claims.get("second").await.unwrap().uid();
+    serve.kill().await;
+    serve.cluster_proxy.restore();
+    serve.run().await;
+    let maya = serve.log_in("maya").await;
+    claim_until(&maya, &second, |claim| claim["phase"] == "PENDING").await;
+    assert_eq!(claims.get("second").await.unwrap().uid(), uid);
+
+    // Made larger before it has a volume and while the cluster is away: the cluster is asked when both are there.
+    serve.cluster_proxy.cut();
+    let resize = "mutation($id: ID!) { resizePvc(input: { id: $id, size: \"2Gi\" }) { pvc { size } } }";
+    maya.ask(resize, json!({ "id": second })).await;
+    serve.cluster_proxy.restore();
+    let bound =
+        json!({ "status": { "phase": "Bound", "capacity": { "storage": "1Gi" }, "accessModes": ["ReadWriteOnce"] } });
+    claims.patch_status("second", &PatchParams::default(), &Patch::Merge(bound)).await.unwrap();
+    let asked = async {
+        loop {
+            let object = serde_json::to_value(claims.get("second").await.unwrap()).unwrap();
+            if object["spec"]["resources"]["requests"]["storage"] == "2Gi" {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.unwrap();
+
+    // Deleted while it is away.
+    serve.cluster_proxy.cut();
+    let delete = "mutation($id: ID!) { deletePvc(input: { id: $id, confirmName: \"second\" }) { pvcId } }";
+    maya.ask(delete, json!({ "id": second })).await;
+    claim_until(&maya, &second, |claim| claim["reason"] == "ClusterUnavailable" && claim["phase"] == "DELETING").await;
+    serve.cluster_proxy.restore();
+    let deleted = async {
+        while let Some(object) = claims.get_opt("second").await.unwrap() {
+            // There is no controller here that lets go of it.
+            if object.metadata.deletion_timestamp.is_some() {
+                let free = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+                let _ = claims.patch("second", &PatchParams::default(), &free).await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, deleted).await.unwrap();
+    let query = "{ pvcs { nodes { name } } }";
+    let gone = async {
+        while maya.ask(query, json!({})).await["pvcs"]["nodes"] != json!([{ "name": "first" }]) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.unwrap();
 }

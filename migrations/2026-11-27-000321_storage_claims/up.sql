@@ -53,7 +53,8 @@ CREATE INDEX storage_claims_group_idx ON storage_claims (group_id, created_at, i
 CREATE INDEX storage_claims_own_idx ON storage_claims (group_id, created_at, id) WHERE project_id IS NULL;
 CREATE INDEX storage_claims_user_idx ON storage_claims (user_id, created_at, id);
 CREATE INDEX storage_claims_creator_idx ON storage_claims (created_by);
-CREATE INDEX storage_claims_source_idx ON storage_claims (source_id);
+-- Two volumes with one handle in a pod hang it (kubernetes#91556), so a project has at most one share of a claim.
+CREATE UNIQUE INDEX storage_claims_share_key ON storage_claims (source_id, project_id);
 CREATE INDEX storage_claims_sharer_idx ON storage_claims (shared_by);
 CREATE INDEX storage_claims_class_idx ON storage_claims (storage_class);
 CREATE INDEX storage_claims_due_idx ON storage_claims (next_attempt_at) WHERE next_attempt_at IS NOT NULL;

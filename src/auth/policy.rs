@@ -227,6 +227,8 @@ table! {
     TestWebhook: Oneself, Session, "only the user that a webhook belongs to can test it";
     /// Disable a webhook that has failed for a long time.
     DisableWebhook: PlatformAdmin, Session, "only the platform itself disables webhooks";
+    /// See the storage classes of the cluster.
+    ViewStorageClasses: LoggedIn, Read, "you must be logged in to see the storage classes";
     /// See a storage claim.
     ViewPvc: OwnerOrInGroup(Member), Read, "only members of the group can see its storage claims";
     /// Create a storage claim for a project, a group or yourself.

@@ -343,14 +343,9 @@ async fn claims_of(
     }
     let user = caller.principal()?.user;
     let found = mountable::of_project(conn, project.id, &named, user).await?;
-    let allowed = |action, scope| policy::check(caller, action, scope).is_ok();
     let mountable = |(claim, granted): (Claim, StorageAccess)| {
         let scope = claim.scope(granted);
-        let access = match (allowed(Action::WritePvc, scope), allowed(Action::ReadPvc, scope)) {
-            (true, _) if !claim.read_only => StorageAccess::Write,
-            (_, true) => StorageAccess::Read,
-            (_, false) => StorageAccess::None,
-        };
+        let access = claim.access(|action| policy::check(caller, action, scope).is_ok());
         Mountable { id: claim.id, obstacle: claim.phase.obstacle(), name: claim.name, access }
     };
     Ok(found.into_iter().map(mountable).collect())

@@ -97,12 +97,16 @@ pub(super) async fn bind(ctx: &Context<'_>, input: BindPvcInput) -> Result<BindP
         .commit(async |writes| {
             projects::begin_work(writes, project).await?;
             let gone = || ApiError::not_found("storage claim", source.id).at("input.id");
-            let now = model::lock_for_share(writes.conn(), source.id).await?.ok_or_else(gone)?;
+            let now = model::lock(writes.conn(), source.id).await?.ok_or_else(gone)?;
             can_be_shared(&now).map_err(at_source)?;
             fits(writes, &claim, claim.size_bytes, "input.id").await?;
             let taken = || {
                 ApiError::conflict(format!("a claim named {} already exists here", shown(&claim.name))).at("input.name")
             };
+            if let Some(name) = model::share_in(writes, source.id, project).await? {
+                let message = format!("the claim is already shared with the project, as {}", shown(&name));
+                return Err(ApiError::conflict(message).at("input.projectId").into());
+            }
             model::insert(writes, &claim).await.map_err(or_taken("storage_claims_object_key", taken))?;
             writes.tell(about(&claim), &PvcEvent::of(&claim, PvcEventKind::Created))?;
             let detail = json!({ "name": claim.name, "source": source.id.to_text(), "readOnly": read_only });

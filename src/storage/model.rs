@@ -15,7 +15,7 @@ use diesel::sql_types::{BigInt, Nullable, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::phase::{AccessMode, PvcPhase, Resize};
-use crate::auth::policy::{ClaimOwner, Scope, StorageAccess};
+use crate::auth::policy::{Action, ClaimOwner, Scope, StorageAccess};
 use crate::change::Writes;
 use crate::db::tables::storage_claims;
 use crate::ids::{GroupId, ProjectId, PvcId, UserId};
@@ -109,6 +109,17 @@ impl Claim {
         if self.admin_only { StorageAccess::None } else { self.default_access }
     }
 
+    /// What somebody may do with the files, of whom the policy `allows` this.
+    pub fn access(&self, allows: impl Fn(Action) -> bool) -> StorageAccess {
+        if !self.read_only && allows(Action::WritePvc) {
+            StorageAccess::Write
+        } else if allows(Action::ReadPvc) {
+            StorageAccess::Read
+        } else {
+            StorageAccess::None
+        }
+    }
+
     /// The claim, for the policy, for a user to whom it grants this access.
     pub fn scope(&self, access: StorageAccess) -> Scope {
         let scope = match self.user_id {
@@ -141,6 +152,16 @@ pub async fn shares(conn: &mut AsyncPgConnection, sources: &[PvcId]) -> QueryRes
         .await
 }
 
+/// The name of the share of a claim in a project, if there is one. The claim is locked, so that there will be no second one.
+///
+/// # Errors
+/// The database's.
+pub async fn share_in(writes: &mut Writes<'_>, source: PvcId, project: ProjectId) -> QueryResult<Option<String>> {
+    let share = storage_claims::source_id.eq(source).and(storage_claims::project_id.eq(project)).assume_not_null();
+    let name = storage_claims::table.filter(share).select(storage_claims::name);
+    name.first(writes.conn()).await.optional()
+}
+
 /// The drives of these users.
 ///
 /// # Errors
@@ -155,14 +176,6 @@ pub async fn drives(conn: &mut AsyncPgConnection, users: &[UserId]) -> QueryResu
 /// The database's.
 pub async fn lock(conn: &mut AsyncPgConnection, id: PvcId) -> QueryResult<Option<Claim>> {
     storage_claims::table.find(id).select(Claim::as_select()).for_no_key_update().first(conn).await.optional()
-}
-
-/// The claim, which nobody deletes before the transaction ends.
-///
-/// # Errors
-/// The database's.
-pub async fn lock_for_share(conn: &mut AsyncPgConnection, id: PvcId) -> QueryResult<Option<Claim>> {
-    storage_claims::table.find(id).select(Claim::as_select()).for_key_share().first(conn).await.optional()
 }
 
 /// Like [`lock`], and no job can be submitted that mounts it.

@@ -60,7 +60,7 @@ impl StorageQuery {
     #[graphql(directive = assumed_list::apply(10))]
     async fn storage_classes(&self, ctx: &Context<'_>) -> ApiResult<Vec<StorageClass>> {
         let read = async {
-            ctx.check(Action::ViewQueues, Scope::PLATFORM)?;
+            ctx.check(Action::ViewStorageClasses, Scope::PLATFORM)?;
             Ok::<_, ApiError>(classes::known(ctx).await?.iter().map(StorageClass::from).collect())
         };
         read.await.graphql(ctx)

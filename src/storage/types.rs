@@ -237,12 +237,7 @@ impl Pvc {
 /// What the viewer may do with the files of a claim.
 async fn access(ctx: &Context<'_>, claim: &Claim) -> Result<StorageAccess, ApiError> {
     let scope = scope(ctx, claim).await?;
-    let allowed = |action| ctx.check(action, scope).is_ok();
-    Ok(match (allowed(Action::WritePvc), allowed(Action::ReadPvc)) {
-        (true, _) if !claim.read_only => StorageAccess::Write,
-        (_, true) => StorageAccess::Read,
-        (_, false) => StorageAccess::None,
-    })
+    Ok(claim.access(|action| ctx.check(action, scope).is_ok()))
 }
 
 /// The state of making a storage claim larger.

@@ -88,9 +88,8 @@ fn need(claim: &Claim) -> Need {
         _ if claim.delete_requested_at.is_some() => Need::Delete,
         PvcPhase::Submitted if claim.object_uid.is_none() && claim.source_id.is_some() => Need::Share,
         PvcPhase::Submitted if claim.object_uid.is_none() => Need::Create,
-        PvcPhase::Submitted | PvcPhase::Pending | PvcPhase::Bound if claim.sent_bytes < claim.size_bytes => {
-            Need::Resize
-        }
+        // The cluster makes only bound claims larger.
+        PvcPhase::Bound if claim.sent_bytes < claim.size_bytes => Need::Resize,
         PvcPhase::Submitted
         | PvcPhase::Pending
         | PvcPhase::Bound
@@ -171,8 +170,10 @@ impl Worker {
     }
 
     async fn created(&self, claim: &Claim, object: &PersistentVolumeClaim) -> Result<(), ApiError> {
+        // It may have been made larger in the meantime.
+        let sent = claim.size_bytes;
         self.change(claim, |claim| {
-            claim.sent_bytes = claim.size_bytes;
+            claim.sent_bytes = sent;
             settled(claim);
             Vec::new()
         })

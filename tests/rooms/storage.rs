@@ -416,3 +416,51 @@ async fn the_claims_of_a_group_itself_count_against_the_limit_that_a_platform_ad
     assert_eq!(shared("one").await, "");
     insta::assert_snapshot!(shared("two").await, @"QUOTA_EXCEEDED input.size: the group's limit is 3Gi of storage; its claims have 2Gi and this one requests 2Gi");
 }
+
+const BIND: &str = "mutation($id: ID!, $project: ID!, $name: String, $readOnly: Boolean) {
+    bindPvc(input: { id: $id, projectId: $project, name: $name, readOnly: $readOnly }) {
+        pvc { id name accessMode readOnly defaultAccess viewerAccess sharedFrom { name } } } }";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_of_a_group_is_shared_once_with_a_project_by_whoever_may_use_it() {
+    let world = World::new().await;
+    become_admin_of_vision(&world, "maya").await;
+    let (vision, project) = (named(&world, "groups", "vision").await, named(&world, "projects", "detection").await);
+    let input = json!({ "groupId": vision, "name": "sets", "size": "1Gi", "accessMode": "READ_WRITE_MANY", "defaultAccess": "READ" });
+    let source = create(&world, "maya", input).await["data"]["createPvc"]["pvc"]["id"].clone();
+    let bind = async |who: &str, id: &Value, more: Value| {
+        let mut variables = json!({ "id": id, "project": project });
+        variables.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        world.ask(who, BIND, variables).await
+    };
+    insta::assert_snapshot!(errors(&bind("ada", &source, json!({})).await), @"FORBIDDEN input.projectId: only managers and admins of the group can share storage with its projects");
+    assert!(errors(&bind("ben", &source, json!({})).await).starts_with("NOT_FOUND"));
+    let mut shared = bind("maya", &source, json!({})).await["data"]["bindPvc"]["pvc"].clone();
+    let share = shared["id"].take();
+    insta::assert_snapshot!(shared, @r#"{"id":null,"name":"sets","accessMode":"READ_ONLY_MANY","readOnly":true,"defaultAccess":"READ","viewerAccess":"READ","sharedFrom":{"name":"sets"}}"#);
+    insta::assert_snapshot!(errors(&bind("maya", &source, json!({ "name": "again" })).await), @r#"CONFLICT input.projectId: the claim is already shared with the project, as "sets""#);
+    insta::assert_snapshot!(errors(&bind("maya", &share, json!({ "name": "again" })).await), @"CONFLICT input.id: the claim is a share itself; share the claim that it is a share of");
+    let own = claim(&world, "own", json!({})).await;
+    insta::assert_snapshot!(errors(&bind("maya", &own, json!({})).await), @"CONFLICT input.id: the claim belongs to a project; only claims of groups and drives can be shared");
+    insta::assert_snapshot!(errors(&world.ask("admin", DELETE, json!({ "id": source, "name": "sets", "force": true })).await).replace(project.as_str().unwrap().trim_start_matches("project_"), "X"), @"CONFLICT input.id: the claim is shared with projects, in the namespaces proj-X; unbind it there first");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shared_drive_is_used_by_its_user_only() {
+    let world = World::new().await;
+    let project = named(&world, "projects", "detection").await;
+    let drive = world.ask("maya", "mutation { initializeUserStorage(input: {}) { pvc { id } } }", json!({})).await;
+    let drive = drive["data"]["initializeUserStorage"]["pvc"]["id"].clone();
+    let shared = world.ask("maya", BIND, json!({ "id": drive, "project": project, "readOnly": false })).await;
+    let share = shared["data"]["bindPvc"]["pvc"]["id"].clone();
+    assert_eq!(shared["data"]["bindPvc"]["pvc"]["viewerAccess"], "WRITE", "{shared}");
+    // Members see that it is there; not even admins of the group may use it.
+    become_admin_of_vision(&world, "ada").await;
+    assert_eq!(access(&world, "ada", &share).await, "NONE");
+    let grant = json!({ "id": share, "permissions": [{ "username": "ada", "access": "READ" }] });
+    insta::assert_snapshot!(errors(&world.ask("ada", PERMIT, grant).await), @"CONFLICT input.pvcId: the drive of a user is theirs alone; it cannot be shared");
+    let open = "mutation($id: ID!) { updatePvc(input: { id: $id, defaultAccess: WRITE }) { pvc { id } } }";
+    insta::assert_snapshot!(errors(&world.ask("ada", open, json!({ "id": share })).await), @"CONFLICT input.defaultAccess: the drive of a user is theirs alone; it cannot be shared");
+    let unbind = "mutation($id: ID!) { unbindPvc(input: { id: $id }) { pvcId } }";
+    assert!(world.ask("ada", unbind, json!({ "id": share })).await["errors"].is_null(), "it is their project");
+}

@@ -38,6 +38,7 @@ impl Action {
             | Self::SignInWithProvider
             | Self::CreateGroup
             | Self::ViewQueues
+            | Self::ViewStorageClasses
             | Self::OpenRequest
             | Self::ViewAuditClient
             | Self::ExportAuditLog => Kind::Platform,

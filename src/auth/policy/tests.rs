@@ -119,6 +119,7 @@ fn each_action_has_one_row() {
     removeWebhook    ! ? + ? + ? ? + -
     testWebhook      ! ? + ? + ? ? + -
     disableWebhook   ! - - - - - - + -
+    viewStorageClasses ! + + + + + + + READ
     viewPvc          ! ? + + + + + + READ
     createPvc        ! ? + - + - + + MANAGE
     updatePvc        ! ? + - + - + + MANAGE
@@ -297,6 +298,7 @@ fn a_token_for_a_project_is_for_nothing_else() {
     removeWebhook    - ? - - - ? - -
     testWebhook      - ? - - - ? - -
     disableWebhook   - ? - - - ? - -
+    viewStorageClasses + ? - - - ? - +
     viewPvc          + ? - - - ? - -
     createPvc        + ? - - - ? - -
     updatePvc        + ? - - - ? - -

@@ -47,7 +47,7 @@ fn place(only: OnlyProject, person: Person<'_>, action: Action, scope: &Scope) -
     if scope.subject_parts().is_none() {
         // The platform, which everybody knows.
         return match action {
-            Action::ViewSelf | Action::ViewQueues => Place::Within,
+            Action::ViewSelf | Action::ViewQueues | Action::ViewStorageClasses => Place::Within,
             _ => Place::Around,
         };
     }

@@ -31,7 +31,7 @@ pub async fn claim(conn: &mut AsyncPgConnection, limit: i64, lease_seconds: i64)
     .await
 }
 
-/// Looks at the claim again after this many milliseconds, with this reason for waiting.
+/// Looks at the claim again after this many milliseconds.
 ///
 /// # Errors
 /// The database's.

@@ -45,7 +45,7 @@ impl Selection {
     /// The conditions that the claims meet.
     pub fn conditions(&self) -> Vec<Condition<storage_claims::table>> {
         let mut conditions: Vec<Condition<storage_claims::table>> = Vec::new();
-        // Not NULL and never equal to it: `IS TRUE` makes a condition of what may be NULL.
+        // NULL counts as false.
         if let Some(project) = self.project {
             conditions.push(Box::new(storage_claims::project_id.eq(project).assume_not_null()));
         }

@@ -17,7 +17,7 @@ use crate::events::About;
 use crate::ids::{GroupId, ProjectId, PvcId, UserId};
 use crate::storage::event::{PvcEvent, about};
 use crate::storage::life::{self, Fate};
-use crate::storage::phase::PvcEventKind;
+use crate::storage::phase::{PvcEventKind, PvcPhase};
 
 /// Applies observations in order in one transaction. Those of claims in namespaces that are not the platform's are dropped.
 ///
@@ -91,6 +91,10 @@ impl Book {
         };
         let topics = about(claim);
         self.events.extend(life::observe(claim, state).into_iter().map(|event| (topics, event)));
+        if claim.phase == PvcPhase::Bound && claim.sent_bytes < claim.size_bytes {
+            // It was made larger before it had a volume.
+            claim.next_attempt_at.get_or_insert(now);
+        }
     }
 
     fn gone(&mut self, key: &ObjectKey, uid: Option<&str>) {
