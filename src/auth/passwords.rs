@@ -55,12 +55,12 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Hashes with bcrypt at `cost`, with as much parallelism as there are cores.
+    /// Hashes with bcrypt at `cost`, on half of the cores: a storm of log-ins leaves the others to those who are logged in.
     pub fn new(cost: BcryptCost) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         Self {
             cost,
-            running: Arc::new(Semaphore::new(cores)),
+            running: Arc::new(Semaphore::new((cores / 2).max(1))),
             waiting: Arc::new(Semaphore::new(WAITING)),
             verified: Arc::default(),
         }
