@@ -433,7 +433,7 @@ pub async fn admin_create(
     if config.migrate_on_start {
         migrations::run(&db).await?;
     }
-    let passwords = crate::auth::passwords::Passwords::new(bcrypt_cost);
+    let passwords = crate::auth::passwords::Passwords::new(bcrypt_cost)?;
     let id = crate::users::service::create_admin(&db, &passwords, admin).await?;
     tasks.shutdown(PATIENCE).await;
     Ok(id)

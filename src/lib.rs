@@ -59,7 +59,7 @@ pub(crate) mod queues;
 pub(crate) mod reconcile;
 pub(crate) mod requests;
 pub mod schema;
-pub(crate) mod storage;
+pub mod storage;
 pub mod tasks;
 pub mod trail;
 pub(crate) mod users;

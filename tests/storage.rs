@@ -374,3 +374,47 @@ async fn with_the_cluster_away_at_each_step_a_claim_is_created_once_made_larger_
     };
     tokio::time::timeout(PATIENCE, gone).await.unwrap();
 }
+
+/// Answers as Prometheus does, as soon as there is an answer.
+async fn prometheus(answer: tokio::sync::watch::Receiver<Value>) -> String {
+    let query = move |form: String| {
+        let mut answer = answer.clone();
+        async move {
+            assert!(form.contains("kubelet_volume_stats_"), "{form}");
+            axum::Json(answer.wait_for(|answer| !answer.is_null()).await.unwrap().clone())
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = axum::Router::new().route("/api/v1/query", axum::routing::post(query));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_prometheus_knows_of_a_volume_is_shown() {
+    let (knows, asked) = tokio::sync::watch::channel(Value::Null);
+    let dev = Dev::with(&[("PROMETHEUS_ADDR", &prometheus(asked).await)]).await;
+    let token = dev.log_in("admin").await;
+    let project = dev.project(&token, "detection").await;
+    let create = "mutation($i: CreatePvcInput!) { createPvc(input: $i) { pvc { id namespace usage { used } } } }";
+    let input = json!({ "projectId": project, "name": "measured", "size": "1Gi" });
+    let pvc = ask(&dev, &token, create, json!({ "i": input })).await["createPvc"]["pvc"].take();
+    assert_eq!(pvc["usage"], Value::Null);
+    let sample = |name: &str, value: &str| {
+        let name = format!("kubelet_volume_stats_{name}");
+        json!({ "metric": { "__name__": name, "namespace": pvc["namespace"], "persistentvolumeclaim": "measured" }, "value": [1_764_201_600.5, value] })
+    };
+    let samples = [
+        ("used_bytes", "536870912"),
+        ("capacity_bytes", "1.073741824e+09"),
+        ("inodes_used", "3000000000"),
+        ("inodes", "0"),
+    ];
+    let result: Vec<Value> = samples.into_iter().map(|(name, value)| sample(name, value)).collect();
+    knows.send_replace(json!({ "status": "success", "data": { "resultType": "vector", "result": result } }));
+    let query = "query($id: ID!) { pvc(id: $id) { usage { used available capacity inodesUsed inodes } } }";
+    let found = until(&dev, &token, (query, json!({ "id": pvc["id"] })), |data| !data["pvc"]["usage"].is_null()).await;
+    insta::assert_snapshot!(found["pvc"]["usage"], @r#"{"used":"512Mi","available":null,"capacity":"1Gi","inodesUsed":3000000000.0,"inodes":null}"#);
+    dev.stop().await;
+}

@@ -13,6 +13,7 @@ from pathlib import Path
 from platform_dev import Platform, ask
 
 PEOPLE, GROUPS, PROJECTS, REQUESTS, ENTRIES, NOTIFICATIONS = 100_000, 5_000, 25_000, 100_000, 300_000, 25_000
+CLAIMS = 30_000
 PAGE, DEEP, REPEATS = 20, 1000, 25
 LIMIT_MS = 10.0
 """How long a first page may take."""
@@ -59,8 +60,20 @@ ROWS = [
           FROM generate_series(1, {ENTRIES}) n
           JOIN users u ON u.username = 'p' || lpad((1 + n % {PEOPLE})::text, 6, '0')
           JOIN groups g ON g.name = 'g' || lpad((1 + n % {GROUPS})::text, 5, '0')""",
+    # The first 20,500 in one project.
+    f"""INSERT INTO storage_claims (id, project_id, group_id, namespace, name, display_name, created_by, storage_class, size, size_bytes,
+               sent_bytes, access_mode, default_access, phase, created_at)
+        SELECT gen_random_uuid(), p.id, p.group_id, p.namespace, 'c' || n, 'Claim ' || n, u.id, 'fast', '1Gi', 1073741824, 1073741824,
+               'READ_WRITE_ONCE', CASE n % 3 WHEN 0 THEN 'READ' ELSE 'WRITE' END, 'BOUND', '2025-01-01'::timestamptz + n * interval '1 minute'
+          FROM generate_series(1, {CLAIMS}) n
+          JOIN projects p ON p.name = 'x' || lpad((CASE WHEN n <= 20500 THEN 1 ELSE n % {PROJECTS} END)::text, 6, '0')
+          JOIN users u ON u.username = 'p' || lpad((1 + n % {PEOPLE})::text, 6, '0')""",
     "ANALYZE",
 ]
+
+CLAIM_FIELDS = """id name displayName namespace managed createdAt storageClass accessMode size capacity phase reason message volumeName
+    defaultAccess adminOnly readOnly viewerAccess resize { state } usage { used } project { name } group { name } user { username }
+    createdBy { username } sharedFrom { name } shares { name } permissions { access user { username } } mounts { pod job { name } }"""
 
 # The name of a list; who asks; what stands around it; the arguments besides those of the page; what is shown of an item.
 LISTS = [
@@ -86,6 +99,10 @@ LISTS = [
     ("unread notifications", "p000100", "{}", "notifications", "filter: { unread: true }", "id kind"),
     ("the audit log, as an admin", "admin", "{}", "auditLog", "", "id action"),
     ("the audit log of a group, as its admin", "p050000", "{}", "auditLog", "", "id action"),
+    ("claims, as an admin, all fields", "admin", "{}", "pvcs", "", CLAIM_FIELDS),
+    ("claims, as a member of a group of 30,000", "p000100", "{}", "pvcs", "", "id name"),
+    ("claims of a project with 20,500", "p000100", "{}", "pvcs", 'filter: { projectId: "PROJECT" }', "id name"),
+    ("bound claims of a class", "admin", "{}", "pvcs", 'filter: { phases: [BOUND], storageClasses: ["fast"] }', "id name"),
     ("sessions of a user", "admin", "viewer {}", "sessions", "", "id"),
 ]
 
@@ -110,6 +127,8 @@ class Lists:
         self.connection = platform.connect()
         found = ask(self.connection, '{ groups(filter: { names: ["g00001"] }) { nodes { id } } }', {}, self.token("admin"))
         self.group = found["groups"]["nodes"][0]["id"]
+        found = ask(self.connection, '{ projects(filter: { names: ["x000001"] }) { nodes { id } } }', {}, self.token("admin"))
+        self.project = found["projects"]["nodes"][0]["id"]
         self.log = self.trace()
 
     def token(self, username: str) -> str:
@@ -146,7 +165,7 @@ class Lists:
         page = f"{field}(first: $first, after: $after {arguments}) {{ nodes {{ {shown} }} pageInfo {{ endCursor hasNextPage }} }}"
         inner = f"{{ {page} }}"
         whole = inner if around == "{}" else "{ " + around.replace("{}", inner) + " }"
-        return "query($first: Int, $after: String) " + whole.replace("GROUP", self.group)
+        return "query($first: Int, $after: String) " + whole.replace("GROUP", self.group).replace("PROJECT", self.project)
 
     def page(self, query: str, token: str, after: str | None, field: str, first: int = PAGE) -> dict:
         data = ask(self.connection, query, {"first": first, "after": after}, token)
@@ -191,7 +210,7 @@ class Lists:
         return median
 
 
-TABLES = {"members": "group_members", "memberships": "group_members", "auditLog": "audit_log"}
+TABLES = {"members": "group_members", "memberships": "group_members", "auditLog": "audit_log", "pvcs": "storage_claims"}
 """The tables of the lists that are not named like them."""
 
 

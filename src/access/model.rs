@@ -33,18 +33,24 @@ impl Roles {
     }
 }
 
-/// The roles of a user who can log in.
+/// The roles of those of these users who can log in.
 ///
 /// # Errors
 /// The database's.
-pub async fn roles(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<Option<Roles>> {
+pub async fn roles(conn: &mut AsyncPgConnection, of: &[UserId]) -> QueryResult<Vec<Roles>> {
     let enabled = users::disabled_at.is_null().and(users::deleted_at.is_null());
-    let found = users::table.filter(users::id.eq(user).and(enabled)).select(users::platform_role);
-    let Some(platform_role) = found.first::<PlatformRole>(conn).await.optional()? else { return Ok(None) };
-    let groups = group_members::table.filter(group_members::user_id.eq(user));
-    let groups: Vec<(GroupId, GroupRole)> =
-        groups.select((group_members::group_id, group_members::role)).load(conn).await?;
-    Ok(Some(Roles { user, platform_role, groups: groups.into_iter().collect() }))
+    let rows: Vec<(UserId, PlatformRole, Option<(GroupId, GroupRole)>)> = users::table
+        .left_join(group_members::table.on(group_members::user_id.eq(users::id)))
+        .filter(users::id.eq_any(of).and(enabled))
+        .select((users::id, users::platform_role, (group_members::group_id, group_members::role).nullable()))
+        .load(conn)
+        .await?;
+    let mut found: BTreeMap<UserId, Roles> = BTreeMap::new();
+    for (user, platform_role, in_group) in rows {
+        let roles = found.entry(user).or_insert_with(|| Roles { user, platform_role, groups: BTreeMap::new() });
+        roles.groups.extend(in_group);
+    }
+    Ok(found.into_values().collect())
 }
 
 /// Whether two users share a group.

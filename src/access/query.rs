@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_graphql::{Context, ID, Object};
 
+use super::loader::RolesOfUser;
 use super::model;
 use super::target::Target;
 use super::types::{Access, AccessHolder};
@@ -18,6 +19,7 @@ use crate::graphql::ids::{self, GivenId};
 use crate::graphql::keyset::SortType;
 use crate::graphql::limits::InTime;
 use crate::graphql::limits::directives::{assumed_list, connection_size};
+use crate::graphql::loaders::ReadExt;
 use crate::graphql::{ApiResult, IntoGraphql};
 use crate::ids::{UserId, UserKind};
 use crate::users::model::User;
@@ -93,8 +95,8 @@ async fn effective(
         return Ok(decisions(limits, principal.person(), &target, &scope));
     }
     may_ask(ctx, &target)?;
-    let found = model::roles(&mut *ctx.db()?.connection().await?, user).await?;
-    let roles = found.ok_or_else(|| ApiError::not_found("user", user).at("userId"))?;
+    let roles = ctx.read::<RolesOfUser>(user).await?;
+    let roles = roles.ok_or_else(|| ApiError::not_found("user", user).at("userId"))?;
     let scope = target.scope_for(ctx, user).await?;
     Ok(decisions(None, roles.person(), &target, &scope))
 }

@@ -25,6 +25,7 @@ use crate::jobs::worker;
 use crate::notifications::webhooks::worker as webhooks;
 use crate::projects::keeper;
 use crate::schema::{self, Channels, SchemaBuilder};
+use crate::storage::usage::Usages;
 use crate::storage::watched::Claims;
 use crate::storage::worker::{self as storage_worker, StorageWake};
 use crate::tasks::{Duty, Tasks};
@@ -54,6 +55,8 @@ pub struct Parts {
     pub storage_classes: Classes,
     /// What the operator chose for new claims.
     pub storage_defaults: StorageConfig,
+    /// How full the volumes of claims are.
+    pub usages: Usages,
     /// Reads the logs of containers, each once for all its followers.
     pub tails: Tails,
     /// The channels for the events of the rooms.
@@ -80,7 +83,7 @@ impl Parts {
         let builder = builder.data(self.tails.clone()).data(self.sign_ins.clone());
         let builder = builder.data(self.submitter.wake.clone()).data(self.storage.clone());
         let builder = builder.data(self.storage_classes.clone()).data(self.storage_defaults.clone());
-        let builder = builder.data(Arc::new(self.config.webhooks.clone()));
+        let builder = builder.data(self.usages.clone()).data(Arc::new(self.config.webhooks.clone()));
         self.channels.put_in(builder).data(self.log_chunks.clone()).data(self.quota_moments.clone())
     }
 }
@@ -133,7 +136,7 @@ impl AppBuilder {
         let mut lines = Lines::default();
         let channels = Channels::open(&mut lines);
         let bus = Bus::start(&tasks, &db, config.events.retention, lines);
-        let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins);
+        let authenticator = Authenticator::new(db.clone(), bus.clone(), &config.auth, &config.limits.logins)?;
         let sign_ins = SignIns::start(&tasks, &db, &config.oidc, &config.http.allowed_origins)?;
         let used = authenticator.clone();
         tasks.supervise("session uses", Duty::Housekeeping, move || keep_last_uses(used.clone()));
@@ -146,6 +149,10 @@ impl AppBuilder {
             gpus: Arc::new(config.cluster.gpu_resources.clone()),
             wake: Wake::default(),
         };
+        let usages = Usages::default();
+        if let Some(prometheus) = config.cluster.storage.prometheus.clone() {
+            usages.watch(&tasks, prometheus)?;
+        }
         let (storage, storage_classes) = (StorageWake::default(), Classes::default());
         let watch = match only_answers {
             true => watch::Health::default(),
@@ -163,6 +170,7 @@ impl AppBuilder {
             tails: Tails::new(cluster.clone(), &tasks),
             storage,
             storage_classes,
+            usages,
             storage_defaults: config.cluster.storage.clone(),
             config: Arc::new(config),
             db,

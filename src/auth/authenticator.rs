@@ -4,6 +4,7 @@
 mod live;
 mod sign_in;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,22 +90,25 @@ struct Inner {
 
 impl Authenticator {
     /// An authenticator for the accounts in `db`, which is notified of ended sessions over `bus`.
-    pub fn new(db: Db, bus: Bus, config: &AuthConfig, limits: &LoginRates) -> Self {
-        Self(Arc::new(Inner {
+    ///
+    /// # Errors
+    /// The threads that hash passwords cannot be prepared.
+    pub fn new(db: Db, bus: Bus, config: &AuthConfig, limits: &LoginRates) -> io::Result<Self> {
+        Ok(Self(Arc::new(Inner {
             db,
             keys: config.jwt_keys.clone(),
             tokens: Tokens::new(&config.jwt_keys, config.access_token_life),
             api_tokens: KnownTokens::default(),
             api_token_life: config.api_token_life,
             cookies: config.cookie_sessions.then(|| Tokens::of_cookies(&config.jwt_keys, config.refresh_token_life)),
-            passwords: Passwords::new(config.bcrypt_cost),
+            passwords: Passwords::new(config.bcrypt_cost)?,
             attempts: Attempts::new(limits),
             recent: Recent::default(),
             uses: LastUses::default(),
             bus,
             refresh_life: config.refresh_token_life,
             registration: config.registration,
-        }))
+        })))
     }
 
     /// The sender of a request, by the value of its `Authorization` header.

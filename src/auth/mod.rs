@@ -6,6 +6,7 @@ pub(crate) mod attempts;
 mod authenticator;
 pub mod cookie;
 pub(crate) mod device;
+mod hashing;
 mod last_use;
 mod loader;
 pub(crate) mod model;

@@ -1,6 +1,7 @@
 //! Passwords: the rules for new ones, and hashing, which is deliberately slow and therefore bounded and off the async
 //! threads.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,6 +11,7 @@ use argon2::password_hash::phc::PasswordHash;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
+use super::hashing::HashingThreads;
 use super::strength;
 use crate::config::BcryptCost;
 use crate::error::{ApiError, Code};
@@ -45,25 +47,27 @@ impl NewPassword {
     }
 }
 
-/// Hashes and verifies. Clones share the same slots.
+/// Hashes and verifies. Clones share the same threads.
 #[derive(Debug, Clone)]
 pub struct Passwords {
     cost: BcryptCost,
-    running: Arc<Semaphore>,
+    threads: Arc<HashingThreads>,
     waiting: Arc<Semaphore>,
     verified: Arc<AtomicU64>,
 }
 
 impl Passwords {
-    /// Hashes with bcrypt at `cost`, on half of the cores: a storm of log-ins leaves the others to those who are logged in.
-    pub fn new(cost: BcryptCost) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Self {
+    /// Hashes with bcrypt at `cost`, on threads of its own.
+    ///
+    /// # Errors
+    /// The threads cannot be prepared.
+    pub fn new(cost: BcryptCost) -> io::Result<Self> {
+        Ok(Self {
             cost,
-            running: Arc::new(Semaphore::new((cores / 2).max(1))),
+            threads: Arc::new(HashingThreads::new()?),
             waiting: Arc::new(Semaphore::new(WAITING)),
             verified: Arc::default(),
-        }
+        })
     }
 
     /// Checks a password that a user chose; `personal` is what others know about the user, such as their name.
@@ -126,10 +130,9 @@ impl Passwords {
 
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
         let busy = || ApiError::new(Code::RateLimited, "too many logins at the same time; try again in a moment");
-        let _place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
-        let turn = Arc::clone(&self.running).acquire_owned().await.map_err(|_| busy())?;
-        let task = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
+        let task = self.threads.run(move || {
+            let _place = place;
             work()
         });
         task.await.map_err(ApiError::internal)
@@ -152,7 +155,7 @@ mod tests {
     use super::*;
 
     fn passwords() -> Passwords {
-        Passwords::new(BcryptCost::CHEAPEST)
+        Passwords::new(BcryptCost::CHEAPEST).unwrap()
     }
 
     #[tokio::test]

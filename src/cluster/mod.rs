@@ -1,6 +1,6 @@
 //! Everything that speaks Kubernetes: the client, the custom resources, names, namespaces, pods, their safety and logs.
 
-pub(crate) mod claims;
+pub mod claims;
 pub(crate) mod client;
 pub(crate) mod error;
 pub mod image;

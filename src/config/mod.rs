@@ -10,6 +10,7 @@ mod error;
 mod gpu_resources;
 mod limits;
 mod oidc;
+mod prometheus;
 mod proxies;
 mod secrets;
 pub mod settings;
@@ -24,6 +25,7 @@ pub use error::{ConfigError, one_line};
 pub use gpu_resources::{GpuResources, Share};
 pub use limits::RoleLimits;
 pub use oidc::{GroupRoleRule, OidcConfig, OidcProvider, OidcSettings, ProvidedRole};
+pub use prometheus::PrometheusAddress;
 pub use proxies::TrustedProxies;
 #[cfg(feature = "embedded")]
 pub(crate) use secrets::random_secret;
@@ -121,6 +123,8 @@ pub struct StorageConfig {
     pub drive_size: String,
     /// The storage drivers whose volumes can be mounted a second time with the same handle.
     pub shared_drivers: Vec<String>,
+    /// The Prometheus that knows how full volumes are, if there is one.
+    pub prometheus: Option<PrometheusAddress>,
 }
 
 /// The event log.

@@ -271,6 +271,9 @@ pub struct StorageSettings {
     /// Storage drivers (CSI), besides NFS, CephFS and Longhorn, whose volumes may be mounted in a second namespace
     #[arg(long, env = "STORAGE_SHARED_DRIVERS", default_value = "", value_name = "LIST", hide_default_value = true)]
     pub storage_shared_drivers: String,
+    /// Prometheus that has the kubelets' metrics, which say how full volumes are
+    #[arg(long, env = "PROMETHEUS_ADDR", hide_env_values = true, value_name = "URL")]
+    pub prometheus_addr: Option<super::PrometheusAddress>,
 }
 
 impl StorageSettings {
@@ -279,6 +282,7 @@ impl StorageSettings {
             default_class: self.default_storage_class.clone(),
             drive_size: self.user_pv_size.clone(),
             shared_drivers: listed(&self.storage_shared_drivers),
+            prometheus: self.prometheus_addr.clone(),
         }
     }
 }

@@ -191,20 +191,25 @@ pub async fn insert(writes: &mut Writes<'_>, group: &Group) -> QueryResult<()> {
 }
 
 /// Gives the user this role in the group with this name, as a provider says. A group admin stays one, and nobody is added to a
-/// group that is full. Returns the number of changed memberships.
+/// group that is full. Returns whether the membership changed, and the role before.
 ///
 /// # Errors
 /// The database's.
-pub async fn provide(writes: &mut Writes<'_>, user: UserId, group: &str, role: GroupRole) -> QueryResult<usize> {
+pub async fn provide(
+    writes: &mut Writes<'_>,
+    user: UserId,
+    group: &str,
+    role: GroupRole,
+) -> QueryResult<Option<Option<GroupRole>>> {
     let named = groups::table.filter(groups::name.eq(group)).select(Group::as_select()).for_no_key_update();
-    let Some(group) = named.first(writes.conn()).await.optional()? else { return Ok(0) };
-    let is_member = !members::of_users(writes.conn(), group.id, &[user]).await?.is_empty();
-    if !is_member && members::room_in(writes.conn(), &group).await? == Some(0) {
+    let Some(group) = named.first(writes.conn()).await.optional()? else { return Ok(None) };
+    let before = members::of_users(writes.conn(), group.id, &[user]).await?.pop().map(|member| member.role);
+    if before.is_none() && members::room_in(writes.conn(), &group).await? == Some(0) {
         tracing::warn!(group = group.name, %user, "a sign-in provider gives a role in a group that is full");
-        return Ok(0);
+        return Ok(None);
     }
     // Not diesel's builder, which has no condition on the update of a conflict from a selection.
-    diesel::sql_query(
+    let changed = diesel::sql_query(
         "INSERT INTO group_members AS member (id, group_id, user_id, role)
          VALUES ($1, $4, $2, $3)
              ON CONFLICT (group_id, user_id) DO UPDATE SET role = EXCLUDED.role
@@ -215,20 +220,21 @@ pub async fn provide(writes: &mut Writes<'_>, user: UserId, group: &str, role: G
     .bind::<diesel::sql_types::Text, _>(role)
     .bind::<diesel::sql_types::Uuid, _>(group.id)
     .execute(writes.conn())
-    .await
+    .await?;
+    Ok((changed > 0).then_some(before))
 }
 
-/// Ends the membership of the user in the group with this name, as a provider says, unless they are a group admin.
-/// Returns the number of ended memberships.
+/// Ends the membership of the user in the group with this name, as a provider says, unless they are a group admin. Returns the
+/// role of a membership that ended.
 ///
 /// # Errors
 /// The database's.
-pub async fn withdraw(writes: &mut Writes<'_>, user: UserId, group: &str) -> QueryResult<usize> {
+pub async fn withdraw(writes: &mut Writes<'_>, user: UserId, group: &str) -> QueryResult<Option<GroupRole>> {
     let named = groups::table.filter(groups::name.eq(group)).select(groups::id);
     let membership = group_members::table
         .filter(group_members::user_id.eq(user).and(group_members::group_id.eq_any(named)))
         .filter(group_members::role.ne(GroupRole::Admin));
-    diesel::delete(membership).execute(writes.conn()).await
+    diesel::delete(membership).returning(group_members::role).get_result(writes.conn()).await.optional()
 }
 
 /// The group, locked until the transaction ends: changes of its members wait for each other.

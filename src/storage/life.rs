@@ -96,7 +96,11 @@ pub fn observe(claim: &mut Claim, state: &ClaimState) -> Vec<PvcEvent> {
     claim.volume_name.clone_from(&state.volume_name);
     claim.storage_class.clone_from(&state.class);
     claim.access_mode = AccessMode::of_kubernetes(&state.access_modes);
-    claim.capacity_bytes = bytes(state.capacity.as_ref());
+    claim.capacity_bytes = match claim.source_id {
+        None => bytes(state.capacity.as_ref()),
+        // The claim of a share has its first capacity forever: no resizer looks after a static volume.
+        Some(_) => before.capacity_bytes.max(bytes(state.capacity.as_ref())),
+    };
     follow_size(claim, state);
     let mut events = Vec::new();
     enter(claim, phase_of(state), &mut events);

@@ -55,6 +55,15 @@ fn told(events: &[PvcEvent]) -> String {
 }
 
 #[test]
+fn a_share_does_not_become_smaller_because_the_cluster_does_not_know_that_it_grew() {
+    let mut share = Claim { source_id: Some(PvcId::from_uuid(Uuid::from_u128(9))), ..claim() };
+    observe(&mut share, &bound(10));
+    share.capacity_bytes = Some(20 * GI);
+    let events = observe(&mut share, &ClaimState { version: 8, ..bound(10) });
+    assert_eq!((share.capacity_bytes, told(&events)), (Some(20 * GI), String::new()));
+}
+
+#[test]
 fn a_claim_becomes_bound_and_grows() {
     let mut claim = claim();
     insta::assert_snapshot!(told(&observe(&mut claim, &bound(10))), @"PhaseChanged SUBMITTED -> BOUND");

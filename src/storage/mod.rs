@@ -18,5 +18,6 @@ mod resizing;
 pub mod size;
 pub mod subscription;
 pub mod types;
+pub mod usage;
 pub mod watched;
 pub mod worker;

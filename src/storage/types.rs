@@ -2,22 +2,26 @@
 
 pub mod filter;
 pub mod lists;
+mod mounts;
+mod usage;
 
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
+pub use self::mounts::PvcMount;
+pub use self::usage::PvcUsage;
 pub use super::event::PvcEvent as Happened;
 use super::loader::{ClaimsById, MountsOfClaim, PermissionsOfClaim, SharesOfClaim};
 use super::model::Claim;
-use super::model::mounts::Mount;
 use super::model::permissions::Permission;
 pub use super::phase::{AccessMode, PvcEventKind, PvcPhase, Resize};
 use super::query::scope;
 use super::size::quantity;
+use super::usage::Usages;
 use crate::auth::acting::PolicyExt;
-use crate::auth::policy::{Action, Scope, StorageAccess};
+use crate::auth::policy::{Action, StorageAccess};
 use crate::error::ApiError;
 use crate::events::Logged;
 use crate::graphql::limits::directives::assumed_list;
@@ -26,8 +30,6 @@ use crate::graphql::scalars::{FeedCursor, Quantity};
 use crate::graphql::written::Written;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
 use crate::groups::types::Group;
-use crate::ids::JobId;
-use crate::jobs::types::Job;
 use crate::projects::types::Project;
 use crate::users::types::User;
 
@@ -159,6 +161,13 @@ impl Pvc {
         self.0.volume_name.as_deref()
     }
 
+    /// How full the volume is. It is null if no pod mounts the claim, if the storage driver does not tell, or if the platform
+    /// has no Prometheus to ask.
+    async fn usage(&self, ctx: &Context<'_>) -> Option<PvcUsage> {
+        let (usage, measured_at) = ctx.data_opt::<Usages>()?.of(&self.0.namespace, &self.0.name)?;
+        Some(PvcUsage::new(usage, measured_at))
+    }
+
     /// What members of the group may do with the claim, unless a permission says otherwise. Admins of the group can always
     /// read and write.
     async fn default_access(&self) -> StorageAccess {
@@ -270,54 +279,6 @@ impl StoragePermission {
     /// What they may do.
     async fn access(&self) -> StorageAccess {
         self.0.access
-    }
-}
-
-/// A pod that mounts a storage claim.
-#[derive(Debug, Clone)]
-pub struct PvcMount(Mount);
-
-impl From<Mount> for PvcMount {
-    fn from(mount: Mount) -> Self {
-        Self(mount)
-    }
-}
-
-impl PvcMount {
-    /// The job of the pod, if it exists and the viewer can see it: pods can have any labels.
-    async fn find_job(&self, ctx: &Context<'_>, id: JobId) -> Result<Option<Job>, ApiError> {
-        let Some(brief) = ctx.read::<crate::jobs::loader::BriefById>(id).await? else { return Ok(None) };
-        let group = brief.group();
-        let scope = Scope::within(group, id).in_project(brief.job.project_id).by(brief.job.submitted_by);
-        if ctx.check(Action::ViewJob, scope).is_err() {
-            return Ok(None);
-        }
-        Job::load(ctx, id).await.map(Some)
-    }
-}
-
-/// A pod that mounts a storage claim.
-#[Object]
-impl PvcMount {
-    /// The name of the pod.
-    async fn pod(&self) -> &str {
-        &self.0.pod
-    }
-
-    /// The job that the pod is a task of; null if it is not a task of a job that you can see.
-    async fn job(&self, ctx: &Context<'_>) -> ApiResult<Option<AtOnce<Job>>> {
-        let Some(id) = self.0.job_id else { return Ok(None) };
-        self.find_job(ctx, id).await.map(|job| job.map(AtOnce)).graphql(ctx)
-    }
-
-    /// Whether it mounts the claim read-only.
-    async fn read_only(&self) -> bool {
-        self.0.read_only
-    }
-
-    /// Since when the platform knows of it.
-    async fn since(&self) -> DateTime<Utc> {
-        self.0.since
     }
 }
 

@@ -33,6 +33,11 @@ impl Changed {
         self
     }
 
+    /// Whether no field has another value.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The fields as they are stored.
     pub fn into_json(self) -> Value {
         Value::Object(self.0)

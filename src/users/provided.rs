@@ -12,7 +12,7 @@ use crate::auth::oidc::Identity;
 use crate::auth::passwords::NO_PASSWORD;
 use crate::auth::policy::Permit;
 use crate::auth::principal::{GroupRole, PlatformRole, UserState};
-use crate::change::{Change, Done, Writes};
+use crate::change::{Change, Changed, Done, Writes};
 use crate::config::ProvidedRole;
 use crate::db::{Db, or_taken};
 use crate::error::{ApiError, ApiErrors, SignInReason};
@@ -55,11 +55,11 @@ pub async fn user_of(db: &Db, identity: &Identity, origin: Origin) -> Result<Use
                 }
             };
             let changed = give_roles(writes, user, identity).await?;
-            if !created && !changed {
+            if !created && changed.is_empty() {
                 return Ok(Done::nothing().with(user));
             }
             let detail = json!({ "issuer": identity.issuer, "subject": identity.subject, "created": created });
-            Ok(Done::to(user, detail).with(user))
+            Ok(Done::to(user, detail).changed(changed).with(user))
         })
         .await
 }
@@ -117,22 +117,28 @@ fn username(hint: &str) -> Option<String> {
     usernames::username(name.to_owned(), "username").ok()
 }
 
-/// Brings the memberships in the groups that the provider decides about up to date. Group admins stay as they are.
-async fn give_roles(writes: &mut Writes<'_>, user: UserId, identity: &Identity) -> Result<bool, ApiErrors> {
+/// Brings the memberships in the groups that the provider decides about up to date, and returns what changed. Group admins stay
+/// as they are.
+async fn give_roles(writes: &mut Writes<'_>, user: UserId, identity: &Identity) -> Result<Changed, ApiErrors> {
     let mut roles: BTreeMap<&str, Option<ProvidedRole>> = BTreeMap::new();
     for rule in &identity.rules {
         let role = identity.groups.contains(&rule.theirs).then_some(rule.role);
         let given = roles.entry(&rule.ours).or_default();
         *given = role.max(*given);
     }
-    let mut changed = 0;
+    let mut changed = Changed::default();
     for (group, role) in roles {
-        changed += match role {
-            Some(role) => groups::provide(writes, user, group, group_role(role)).await?,
-            None => groups::withdraw(writes, user, group).await?,
+        let after = role.map(group_role);
+        let before = match after {
+            Some(role) => groups::provide(writes, user, group, role).await?,
+            None => groups::withdraw(writes, user, group).await?.map(Some),
         };
+        if let Some(before) = before {
+            let text = |role: Option<GroupRole>| role.map(GroupRole::as_str);
+            changed = changed.field(&format!("roles.{group}"), &text(before), &text(after));
+        }
     }
-    Ok(changed > 0)
+    Ok(changed)
 }
 
 fn group_role(role: ProvidedRole) -> GroupRole {

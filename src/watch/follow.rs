@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use kube::runtime::watcher::Event;
+use tokio::time::Instant;
 
 use super::batch::Sink;
 use super::source;
@@ -27,9 +28,11 @@ where
 {
     let mut events = pin!(source::events::<W::Object>(&cluster, W::KIND, W::selector()).await);
     let (mut expected, mut listed) = (HashMap::new(), Vec::new());
+    let mut began = Instant::now();
     while let Some(event) = events.next().await {
         let goes_on = match event {
             Event::Init => {
+                began = Instant::now();
                 (expected, listed) = (in_cluster::<W>(&db).await, Vec::new());
                 true
             }
@@ -47,7 +50,11 @@ where
             }
             Event::InitDone => {
                 let missing = std::mem::take(&mut expected).into_values();
-                tell_vanished::<R, W>(&cluster, &sink, missing).await && sink.put_all(std::mem::take(&mut listed)).await
+                let goes_on = tell_vanished::<R, W>(&cluster, &sink, missing).await
+                    && sink.put_all(std::mem::take(&mut listed)).await;
+                metrics::histogram!("platform_watch_relist_seconds", "kind" => W::KIND)
+                    .record(began.elapsed().as_secs_f64());
+                goes_on
             }
             Event::Apply(object) => sink.put_all(W::seen(&cluster, object, false).await).await,
             Event::Delete(object) => sink.put_all(W::deleted(object)).await,

@@ -199,6 +199,35 @@ async fn the_jobs_of_a_project_do_not_wait_for_the_project() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_claims_with_all_fields_takes_as_many_at_2_rows_as_at_100() {
+    const CLAIMS: &str = "INSERT INTO storage_claims (id, project_id, group_id, namespace, name, display_name, created_by, size, size_bytes, sent_bytes, access_mode, default_access, phase)
+        SELECT gen_random_uuid(), p.id, p.group_id, p.namespace, 'claim-' || n, '', u.id, '1Gi', 1073741824, 1073741824, 'READ_WRITE_ONCE', 'WRITE', 'BOUND'
+          FROM generate_series(1, COUNT) n, projects p, users u WHERE p.name = 'detection' AND u.username = 'maya'";
+    const MORE: &str = "INSERT INTO storage_permissions (claim_id, user_id, access) SELECT c.id, u.id, 'READ' FROM storage_claims c, users u WHERE u.username = 'ada';
+        INSERT INTO storage_mounts (claim_id, pod_uid, pod, job_id, read_only, since) SELECT c.id, j.id::text, c.name, j.id, true, now() FROM storage_claims c, LATERAL (SELECT id FROM jobs LIMIT 2) j";
+    const PAGE: &str = "{ pvcs(first: 100) { totalCount nodes { id name displayName namespace managed createdAt storageClass accessMode size capacity
+        phase reason message resize { state } volumeName usage { used } defaultAccess adminOnly readOnly viewerAccess viewerCanUpdate viewerCanResize
+        viewerCanDelete viewerCanSetPermissions project { name } group { name } user { username } createdBy { username } sharedFrom { name }
+        shares { name } permissions { access user { username } } mounts { pod accessLost job { name } } } } }";
+    let mut counts = Vec::new();
+    for claims in [2, 100] {
+        let world = World::new().await;
+        super::sql(&world.url, &CLAIMS.replace("COUNT", &claims.to_string())).await;
+        super::sql(&world.url, MORE).await;
+        let answer = world.ask("admin", PAGE, json!({})).await;
+        assert_eq!(answer["data"]["pvcs"]["totalCount"], claims, "{answer}");
+        counts.push(world.statements(world.caller("admin").await, PAGE).await);
+    }
+    // The page and its count; what belongs to a claim; whoever is behind that.
+    insta::assert_debug_snapshot!(counts, @"
+    [
+        16,
+        16,
+    ]
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_list_edge_of_the_schema_takes_as_many_at_2_rows_as_at_50() {
     let world = World::new().await;
     let queries = list_edges(&world).await;

@@ -1,5 +1,7 @@
 //! Storage claims: who may create, see, use and delete them, and what is refused.
 
+use platform::cluster::claims::{ClaimPhase, ClaimState, ObjectKey, Seen};
+use platform::storage::model::observed;
 use serde_json::{Value, json};
 
 use super::permissions::Reached::{Below, By};
@@ -59,6 +61,7 @@ pub const ROWS: Rows = Rows {
     types: &[
         ("Pvc", By("query($claim: ID!) { pvc(id: $claim) { FIELD } }")),
         ("PvcResize", By("query($claim: ID!) { pvc(id: $claim) { resize { FIELD } } }")),
+        ("PvcUsage", Below("pvc")),
         ("PvcMount", By("query($claim: ID!) { pvc(id: $claim) { mounts { FIELD } } }")),
         ("StoragePermission", By("query($claim: ID!) { pvc(id: $claim) { permissions { FIELD } } }")),
         ("PvcConnection", By("{ pvcs { FIELD } }")),
@@ -317,6 +320,47 @@ async fn a_claim_that_pods_mount_is_deleted_by_force_only_and_by_platform_admins
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_mount_is_marked_when_its_submitter_loses_the_access() {
+    let world = World::new().await;
+    let project = named(&world, "projects", "detection").await;
+    let id = claim(&world, "data", json!({})).await;
+    let input = json!({ "projectId": project, "source": { "spec": { "image": "python:3.12", "mounts": [{ "claim": id, "path": "/data" }] } } });
+    let submit = "mutation($input: SubmitJobInput!) { submitJob(input: $input) { job { id } } }";
+    world.ask("ada", submit, json!({ "input": input })).await;
+    sql(
+        &world.url,
+        "INSERT INTO storage_mounts (claim_id, pod_uid, pod, job_id, read_only, since)
+        SELECT claim_id, pod, pod, job_id, pod = 'reads', now() FROM job_claims, unnest(ARRAY['reads', 'writes']) pod
+        UNION ALL SELECT claim_id, 'other', 'other', NULL, false, now() FROM job_claims",
+    )
+    .await;
+    let marks = async || {
+        let query = "query($id: ID!) { pvc(id: $id) { mounts { pod accessLost } } }";
+        let answer = world.ask("maya", query, json!({ "id": id })).await;
+        let mounts = answer["data"]["pvc"]["mounts"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
+        mounts
+            .iter()
+            .map(|mount| format!("{} {}", mount["pod"].as_str().unwrap(), mount["accessLost"]))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let permit = async |access: Value| {
+        let permissions = json!([{ "username": "ada", "access": access }]);
+        let answer = world.ask("maya", PERMIT, json!({ "id": id, "permissions": permissions })).await;
+        assert!(answer["errors"].is_null(), "{answer}");
+    };
+    insta::assert_snapshot!(marks().await, @"other null, reads false, writes false");
+    permit(json!("READ")).await;
+    insta::assert_snapshot!(marks().await, @"other null, reads false, writes true");
+    permit(json!("NONE")).await;
+    insta::assert_snapshot!(marks().await, @"other null, reads true, writes true");
+    permit(Value::Null).await;
+    insta::assert_snapshot!(marks().await, @"other null, reads false, writes false");
+    sql(&world.url, "UPDATE users SET disabled_at = now() WHERE username = 'ada'").await;
+    insta::assert_snapshot!(marks().await, @"other null, reads true, writes true");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_has_one_drive_that_nobody_else_sees() {
     let world = World::new().await;
     let initialize = "mutation($user: ID) { initializeUserStorage(input: { userId: $user }) { created pvc { id name size user { username } viewerAccess permissions { access } } } }";
@@ -443,6 +487,51 @@ async fn a_claim_of_a_group_is_shared_once_with_a_project_by_whoever_may_use_it(
     let own = claim(&world, "own", json!({})).await;
     insta::assert_snapshot!(errors(&bind("maya", &own, json!({})).await), @"CONFLICT input.id: the claim belongs to a project; only claims of groups and drives can be shared");
     insta::assert_snapshot!(errors(&world.ask("admin", DELETE, json!({ "id": source, "name": "sets", "force": true })).await).replace(project.as_str().unwrap().trim_start_matches("project_"), "X"), @"CONFLICT input.id: the claim is shared with projects, in the namespaces proj-X; unbind it there first");
+}
+
+/// A claim as the cluster says it is.
+fn bound(namespace: &str, name: &str, capacity: &str, version: i64) -> Seen {
+    Seen::Claim(ClaimState {
+        key: ObjectKey { namespace: namespace.to_owned(), name: name.to_owned() },
+        uid: format!("uid-{name}"),
+        version,
+        listed: false,
+        claim: None,
+        phase: ClaimPhase::Bound,
+        deleting: false,
+        requested: Some(capacity.parse().unwrap()),
+        capacity: Some(capacity.parse().unwrap()),
+        class: None,
+        access_modes: vec!["ReadWriteMany".to_owned()],
+        volume_name: Some(format!("volume-{name}")),
+        resize: None,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_is_as_large_as_its_source_whatever_the_cluster_says_of_it() {
+    let world = World::new().await;
+    let (vision, project) = (named(&world, "groups", "vision").await, named(&world, "projects", "detection").await);
+    let input = json!({ "groupId": vision, "name": "sets", "size": "1Gi", "accessMode": "READ_WRITE_MANY" });
+    let source = create(&world, "admin", input).await["data"]["createPvc"]["pvc"]["id"].clone();
+    let variables = json!({ "id": source, "project": project, "name": "our-sets" });
+    let share = world.ask("admin", BIND, variables).await["data"]["bindPvc"]["pvc"]["id"].clone();
+    sql(&world.url, "UPDATE storage_claims SET object_uid = 'uid-' || name, object_version = 1, phase = 'BOUND', sent_bytes = size_bytes, capacity_bytes = size_bytes").await;
+    let namespace = |id: &Value| id.as_str().unwrap().replace("group_", "group-").replace("project_", "proj-");
+    let (home, shared_in) = (namespace(&vision), namespace(&project));
+    let start = world.ask("admin", "{ eventCursor }", json!({})).await["data"]["eventCursor"].clone();
+    let see = async |seen: Seen| {
+        let mut conn = world.db.connection().await.unwrap();
+        observed::apply(&mut conn, &[seen], chrono::Utc::now()).await.unwrap();
+    };
+    see(bound(&home, "sets", "2Gi", 2)).await;
+    // Kubernetes does not change the claim of a static volume.
+    see(bound(&shared_in, "our-sets", "1Gi", 2)).await;
+    let query = "{ pvcs(filter: { search: \"sets\" }) { nodes { name size capacity } } }";
+    insta::assert_snapshot!(world.ask("admin", query, json!({})).await["data"]["pvcs"]["nodes"], @r#"[{"name":"sets","size":"2Gi","capacity":"2Gi"},{"name":"our-sets","size":"2Gi","capacity":"2Gi"}]"#);
+    let told = "subscription($after: FeedCursor, $id: ID!) { pvcEvents(after: $after, filter: { pvcIds: [$id] }) { kind pvcName } }";
+    let told = world.first_of("admin", told, json!({ "after": start, "id": share })).await;
+    insta::assert_snapshot!(told["data"]["pvcEvents"], @r#"{"kind":"RESIZED","pvcName":"our-sets"}"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -40,6 +40,7 @@ const VALUES = [
   'ProjectSchedule',
   'PvcMount',
   'PvcResize',
+  'PvcUsage',
   'Queue',
   'QuotaLine',
   'QuotaUsage',

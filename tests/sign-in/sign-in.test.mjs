@@ -186,6 +186,14 @@ describe('a page', () => {
       code: fragment(without.location).get('signInCode'),
     });
     assert.deepEqual((await ask(VIEWER, {}, later.accessToken)).viewer.memberships.nodes, []);
+    const entries = '{ auditLog(filter: { actions: ["signInWithProvider"] }) { nodes { changes { field before after } } } }';
+    const { auditLog } = await ask(entries, {}, token);
+    const roles = auditLog.nodes.flatMap(({ changes }) => changes).filter(({ field }) => field === 'roles.vision');
+    assert.deepEqual(roles.slice(0, 3).map(({ before, after }) => [before, after]), [
+      ['MANAGER', null],
+      ['MEMBER', 'MANAGER'],
+      [null, 'MEMBER'],
+    ]);
   });
 
   test('does not sign in as a user with the same name or email address', async () => {

@@ -142,7 +142,9 @@ impl Book {
         let grown = changed.iter().filter(|claim| {
             self.before.get(&claim.id).is_some_and(|before| before.capacity_bytes < claim.capacity_bytes)
         });
-        grow_shares(conn, grown.map(|claim| claim.id).collect()).await?;
+        let shares = grow_shares(conn, grown.map(|claim| claim.id).collect()).await?;
+        let told = shares.iter().map(|share| (about(share), PvcEvent::of(share, PvcEventKind::Resized)));
+        self.events.extend(told);
         if !self.gone.is_empty() {
             diesel::delete(storage_claims::table.filter(storage_claims::id.eq_any(&self.gone))).execute(conn).await?;
         }
@@ -288,21 +290,29 @@ pub(super) async fn save(conn: &mut AsyncPgConnection, claims: &[&Claim]) -> Que
     .map(drop)
 }
 
-/// The shares of claims that have become larger are to say so, too.
-async fn grow_shares(conn: &mut AsyncPgConnection, sources: Vec<PvcId>) -> QueryResult<()> {
-    if sources.is_empty() {
-        return Ok(());
+/// The shares of claims that have become larger are as large: it is the same storage. Their volumes are to say so, too.
+async fn grow_shares(conn: &mut AsyncPgConnection, sources: Vec<PvcId>) -> QueryResult<Vec<Claim>> {
+    #[derive(QueryableByName)]
+    struct Share {
+        #[diesel(sql_type = SqlUuid)]
+        id: PvcId,
     }
-    diesel::sql_query(
+    if sources.is_empty() {
+        return Ok(Vec::new());
+    }
+    let shares: Vec<Share> = diesel::sql_query(
         "UPDATE storage_claims AS share
-            SET size = source.size, size_bytes = source.size_bytes, next_attempt_at = now(), attempts = 0
+            SET size = source.size, size_bytes = source.size_bytes, capacity_bytes = source.capacity_bytes,
+                next_attempt_at = now(), attempts = 0
            FROM storage_claims AS source
-          WHERE share.source_id = source.id AND source.id = ANY($1) AND source.size_bytes > share.size_bytes",
+          WHERE share.source_id = source.id AND source.id = ANY($1) AND source.size_bytes > share.size_bytes
+          RETURNING share.id",
     )
     .bind::<Array<SqlUuid>, _>(sources)
-    .execute(conn)
-    .await
-    .map(drop)
+    .load(conn)
+    .await?;
+    let ids: Vec<PvcId> = shares.into_iter().map(|share| share.id).collect();
+    if ids.is_empty() { Ok(Vec::new()) } else { super::find(conn, &ids).await }
 }
 
 fn column<'c, T>(claims: &[&'c Claim], of: impl Fn(&'c Claim) -> T) -> Vec<T> {
