@@ -14,6 +14,8 @@ export type FactName =
   | 'membershipId'
   | 'requestId'
   | 'sessionId'
+  | 'pvcId'
+  | 'apiTokenId'
   | 'jobId'
   | 'cursor'
   | 'commitId'
@@ -36,6 +38,7 @@ export const TOPICS = [
   'Requests',
   'Notifications',
   'Projects',
+  'Storage',
   'Groups',
   'People',
   'Audit log',
@@ -99,6 +102,8 @@ export const PLACEHOLDER: Record<FactName, string> = {
   membershipId: '<a membership ID: filled in when you choose a member>',
   requestId: '<a request ID: filled in when there is a request>',
   sessionId: '<a session ID: filled in when you list sessions>',
+  pvcId: '<the ID of a storage claim: filled in when there is one>',
+  apiTokenId: '<the ID of a token: filled in when there is one>',
   jobId: '<a job ID: filled in when you submit a job>',
   cursor: '',
   commitId: '<a commit ID: filled in when you create a config file>',
