@@ -144,6 +144,7 @@ async fn story(cluster: &str) {
     std::os::unix::fs::symlink("/etc/passwd", volume.join("passwd")).unwrap();
     let stolen = reader.ask("GET", "sub/passwd").send().await.unwrap();
     assert!(stolen.status().is_client_error(), "{}", stolen.status());
+    std::fs::remove_file(volume.join("passwd")).unwrap();
     assert_eq!(status(writer.ask("DELETE", "sub")).await, 204);
     assert_eq!(status(reader.ask("GET", "sub/moved%20a.html")).await, 404);
 
