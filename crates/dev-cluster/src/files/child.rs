@@ -22,6 +22,8 @@ use super::{Ended, Flags, Programs, StartError};
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// How long it may take to end after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
+/// What the names of the folders of sockets begin with; then comes the process whose they are.
+const PREFIX: &str = "dev-cluster-files-";
 const LOOK: Duration = Duration::from_millis(25);
 
 /// The way to a running `dufs`.
@@ -39,7 +41,7 @@ impl Child {
         stop: CancellationToken,
     ) -> Result<(Self, watch::Receiver<Option<Ended>>), StartError> {
         // Only we may enter it, so only we reach the socket.
-        let place = tempfile::Builder::new().prefix("dev-cluster-files-").tempdir()?;
+        let place = tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", std::process::id())).tempdir()?;
         let (socket, log) = (place.path().join("socket"), place.path().join("log"));
         let mut command = Command::new(&programs.setpriv);
         command
@@ -82,6 +84,18 @@ impl Child {
 
     pub(super) async fn connect(&self) -> io::Result<UnixStream> {
         UnixStream::connect(&self.socket).await
+    }
+}
+
+/// Removes what processes left behind that were killed: their `dufs` ended with them, the folder of its socket did not.
+pub(super) fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
+            // Somebody else's cannot be removed, which is right.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -133,7 +147,7 @@ mod tests {
     }
 
     const LISTENS: &str = r#"echo $$ > "$1/pid"
-exec /usr/bin/env python3 -c 'import socket, sys, time
+exec python3 -c 'import socket, sys, time
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); time.sleep(60)' "$3""#;
 
     #[tokio::test]
@@ -149,6 +163,19 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); time.sleep(6
         ended.wait_for(Option::is_some).await.unwrap();
         assert!(test_kill_process(Pid::from_raw(pid).unwrap()).is_err());
         assert!(!child.socket.parent().unwrap().exists());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_behind_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        // No process has such a number.
+        let (left, own) = (format!("{PREFIX}4194305-a"), format!("{PREFIX}{}-a", std::process::id()));
+        for name in [&left, &own] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        sweep(folder.path());
+        assert!(!folder.path().join(left).exists());
+        assert!(folder.path().join(own).exists());
     }
 
     #[tokio::test]

@@ -52,10 +52,12 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Looks for them on a `PATH`.
+    /// Looks for them on a `PATH`, and removes what they left behind if we were killed.
     pub(crate) fn find(path: &OsStr) -> Option<Self> {
         let find = |name: &str| std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| runs(file));
-        Some(Self { dufs: find("dufs")?, setpriv: find("setpriv")? })
+        let found = Self { dufs: find("dufs")?, setpriv: find("setpriv")? };
+        child::sweep(&std::env::temp_dir());
+        Some(found)
     }
 }
 

@@ -11,7 +11,7 @@ use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 
-use super::arena::{Arena as Place, PATIENCE};
+use super::arena::{Arena as Place, PATIENCE, skip};
 use super::pods::phase;
 
 const PREFIX: &str = "/files/00000000000000000000000001";
@@ -217,6 +217,22 @@ contract! {
         let said = forwarded.take_error(4999).unwrap().await.unwrap();
         assert!(said.starts_with("error forwarding port 4999 to pod "), "{said}");
         assert!(said.contains("dial tcp4 127.0.0.1:4999: connect: connection refused"), "{said}");
+    }
+
+    async fn kubectl_is_told_why_it_cannot_forward_ports(arena: Arena) {
+        let Some(kubectl) = arena.kubectl() else {
+            return skip("kubectl port-forward", "set KUBEBUILDER_ASSETS to a folder with kubectl");
+        };
+        arena.create::<PersistentVolumeClaim>(claim("a")).await;
+        let pod = serve(&arena, server("files", "a", false, &[])).await;
+        let config = arena.cluster.kubeconfig();
+        let mut command = tokio::process::Command::new(kubectl);
+        command.arg("--kubeconfig").arg(config).args(["-n", &arena.namespace, "port-forward", &pod, "0:5000"]);
+        command.env("KUBECACHEDIR", config.parent().unwrap()).kill_on_drop(true);
+        let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        insta::assert_snapshot!(said.trim(), @"error: error upgrading connection: unable to upgrade connection: the kubelet of a simulated cluster forwards ports only over WebSockets with the sub-protocol v4.channel.k8s.io, as kube-rs and the other client libraries do; it does not speak SPDY, which kubectl port-forward needs");
     }
 
     async fn one_socket_carries_several_ports(arena: Arena) {
