@@ -317,6 +317,10 @@ impl GraphqlService for App {
         metrics_handle().map(PrometheusHandle::render).unwrap_or_default()
     }
 
+    async fn files(&self, request: http::Request<axum::body::Body>) -> axum::response::Response {
+        self.files.answer(request).await
+    }
+
     async fn audit_log(&self, caller: &Caller, span: Span, meta: &RequestMeta) -> Result<Option<Lines>, ApiError> {
         let lines = audit::export::lines(&self.db, caller, origin(caller, meta), (span.from, span.to)).await?;
         Ok(Some(lines.boxed()))

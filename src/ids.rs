@@ -226,6 +226,7 @@ kinds! {
     RequestMessageKind, RequestMessageId, "message", "message";
     NotificationKind, NotificationId, "notification", "notification";
     PvcKind, PvcId, "pvc", "storage claim";
+    FileSessionKind, FileSessionId, "files", "file session";
 }
 
 #[cfg(test)]

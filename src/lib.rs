@@ -8,7 +8,7 @@
 //! | [`http`] | the transports: HTTP, WebSocket, health, metrics, the playground |
 //! | [`schema`] | the three roots, what a request carries, the SDL |
 //! | [`watch`] | the cluster's changes, reconciled into rows and events |
-//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] [`storage`] [`audit`] [`access`] [`requests`] [`notifications`] | one room a domain |
+//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] [`storage`] [`files`] [`audit`] [`access`] [`requests`] [`notifications`] | one room a domain |
 //! | [`change`] | the one construct of every mutation: policy, transaction, audit, events, idempotency key |
 //! | [`executor`] | how a job reaches the cluster |
 //! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
@@ -47,6 +47,7 @@ pub mod error;
 pub mod events;
 pub(crate) mod executor;
 pub(crate) mod feeds;
+pub(crate) mod files;
 pub mod graphql;
 pub(crate) mod groups;
 pub mod http;

@@ -21,6 +21,7 @@ mod dependencies;
 mod dev_settings;
 mod faults;
 mod feeds;
+mod files;
 mod forms;
 mod fuzz;
 mod house;

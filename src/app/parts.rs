@@ -17,6 +17,9 @@ use crate::db::{Db, migrations};
 use crate::events::{Bus, Lines};
 use crate::executor::{Nodes, Scheduler, Wake};
 use crate::feeds::Audience;
+use crate::files::Gate;
+use crate::files::proxy::FilesProxy;
+use crate::files::worker::{self as files_worker, FilesWake};
 use crate::jobs::logs::{Chunk, Tails};
 use crate::jobs::quota::feed::Moment;
 use crate::jobs::service::Submitter;
@@ -54,6 +57,10 @@ pub struct Parts {
     pub storage_classes: Classes,
     /// What the operator chose for new claims.
     pub storage_defaults: StorageConfig,
+    /// Wakes the worker of the pods that show files.
+    pub files_wake: FilesWake,
+    /// Passes requests for files on to these pods.
+    pub files: FilesProxy,
     /// Reads the logs of containers, each once for all its followers.
     pub tails: Tails,
     /// The channels for the events of the rooms.
@@ -80,7 +87,7 @@ impl Parts {
         let builder = builder.data(self.tails.clone()).data(self.sign_ins.clone());
         let builder = builder.data(self.submitter.wake.clone()).data(self.storage.clone());
         let builder = builder.data(self.storage_classes.clone()).data(self.storage_defaults.clone());
-        let builder = builder.data(Arc::new(self.config.webhooks.clone()));
+        let builder = builder.data(Arc::new(self.config.webhooks.clone())).data(self.files_wake.clone());
         self.channels.put_in(builder).data(self.log_chunks.clone()).data(self.quota_moments.clone())
     }
 }
@@ -147,6 +154,8 @@ impl AppBuilder {
             wake: Wake::default(),
         };
         let (storage, storage_classes) = (StorageWake::default(), Classes::default());
+        let (files_wake, shown) = (FilesWake::default(), config.cluster.files.clone());
+        let gate = Gate::new(db.clone(), authenticator.clone(), shown.idle);
         let watch = match only_answers {
             true => watch::Health::default(),
             false => {
@@ -154,6 +163,7 @@ impl AppBuilder {
                 let drivers = config.cluster.storage.shared_drivers.clone();
                 storage_worker::spawn(&tasks, db.clone(), cluster.clone(), drivers.into(), storage.clone());
                 keep_classes(&tasks, &cluster, &storage_classes);
+                files_worker::spawn(&tasks, db.clone(), cluster.clone(), shown, files_wake.clone());
                 webhooks::spawn(&tasks, &db, &config.webhooks)?;
                 start_work(&tasks, &submitter, &cluster, nodes)
             }
@@ -161,6 +171,8 @@ impl AppBuilder {
         let parts = Parts {
             refusals: Refusals::start(&tasks, &db),
             tails: Tails::new(cluster.clone(), &tasks),
+            files: FilesProxy::new(gate, db.clone(), cluster.clone(), files_wake.clone()),
+            files_wake,
             storage,
             storage_classes,
             storage_defaults: config.cluster.storage.clone(),

@@ -251,6 +251,12 @@ table! {
     ReadPvc: ClaimAccess(StorageAccess::Read), Read, "you have no access to this storage claim; its keepers can grant it";
     /// Mount a storage claim, and change what is in it.
     WritePvc: ClaimAccess(StorageAccess::Write), Submit, "you have no write access to this storage claim; its keepers can grant it";
+    /// Open the files of a storage claim.
+    OpenFiles: ClaimAccess(StorageAccess::Read), Read, "you have no access to this storage claim; its keepers can grant it";
+    /// See a file session.
+    ViewFileSession: Oneself, Read, "only the user who opened a file session can see it";
+    /// Close a file session.
+    CloseFiles: Oneself, Read, "only the user who opened a file session can close it";
     /// See what another user may do with an object, and who may do what with it.
     ViewAccess: InGroup(GroupRole::Admin), Read, "only admins of the group can see what others may do in it";
 }

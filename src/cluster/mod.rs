@@ -3,6 +3,7 @@
 pub(crate) mod claims;
 pub(crate) mod client;
 pub(crate) mod error;
+pub(crate) mod file_pods;
 pub mod image;
 pub(crate) mod logs;
 pub mod names;
@@ -12,6 +13,7 @@ pub(crate) mod objects;
 pub(crate) mod pod_resources;
 pub mod pod_rules;
 pub(crate) mod pods;
+pub(crate) mod port_forward;
 pub mod queues;
 pub mod safety;
 pub(crate) mod shares;

@@ -48,6 +48,9 @@ pub struct DevSettings {
     /// What new storage claims are like.
     #[command(flatten)]
     pub storage: StorageSettings,
+    /// How the files of claims are shown.
+    #[command(flatten)]
+    pub files: super::FilesSettings,
     /// The event log.
     #[command(flatten)]
     pub events: EventSettings,
@@ -141,7 +144,7 @@ impl Config {
             http,
             auth: settings.auth.config(jwt_keys),
             oidc,
-            cluster: ClusterConfig::for_dev(kubeconfig, &settings.gpus, &settings.storage),
+            cluster: ClusterConfig::for_dev(kubeconfig, &settings.gpus, &settings.storage, &settings.files),
             events: settings.events.config(),
             audit: settings.events.audit(),
             limits: settings.limits.config(),

@@ -7,6 +7,7 @@
 mod database;
 pub mod dev;
 mod error;
+mod files;
 mod gpu_resources;
 mod limits;
 mod oidc;
@@ -21,6 +22,7 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 pub use database::{DatabaseConfig, DatabaseUrl, SslMode};
 pub use dev::DevParts;
 pub use error::{ConfigError, one_line};
+pub use files::FilesSettings;
 pub use gpu_resources::{GpuResources, Share};
 pub use limits::RoleLimits;
 pub use oidc::{GroupRoleRule, OidcConfig, OidcProvider, OidcSettings, ProvidedRole};
@@ -110,6 +112,8 @@ pub struct ClusterConfig {
     pub gpu_resources: GpuResources,
     /// What new storage claims are like.
     pub storage: StorageConfig,
+    /// How the files of claims are shown.
+    pub files: FilesConfig,
 }
 
 /// What the operator chose for new storage claims.
@@ -121,6 +125,19 @@ pub struct StorageConfig {
     pub drive_size: String,
     /// The storage drivers whose volumes can be mounted a second time with the same handle.
     pub shared_drivers: Vec<String>,
+}
+
+/// How the files of claims are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesConfig {
+    /// The image of dufs.
+    pub image: String,
+    /// The user whom it runs as.
+    pub uid: u32,
+    /// Its group, which the files of the volume get.
+    pub gid: u32,
+    /// How long a file session lasts without a request.
+    pub idle: Duration,
 }
 
 /// The event log.

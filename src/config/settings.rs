@@ -256,6 +256,9 @@ pub struct ClusterSettings {
     /// See [`StorageSettings`].
     #[command(flatten)]
     pub storage: StorageSettings,
+    /// See [`FilesSettings`].
+    #[command(flatten)]
+    pub files: super::FilesSettings,
 }
 
 /// What new storage claims are like, and which can be shared.
@@ -318,6 +321,7 @@ impl ClusterSettings {
             scheduler_name: self.scheduler_name.clone(),
             gpu_resources: self.gpus.gpu_resources.clone(),
             storage: self.storage.config(),
+            files: self.files.config(),
         }
     }
 }
@@ -329,12 +333,18 @@ fn listed(text: &str) -> Vec<String> {
 
 impl ClusterConfig {
     /// A development cluster, whose scheduler has the default name.
-    pub(super) fn for_dev(kubeconfig: PathBuf, gpus: &GpuSettings, storage: &StorageSettings) -> Self {
+    pub(super) fn for_dev(
+        kubeconfig: PathBuf,
+        gpus: &GpuSettings,
+        storage: &StorageSettings,
+        files: &super::FilesSettings,
+    ) -> Self {
         Self {
             kubeconfig: Some(kubeconfig),
             scheduler_name: SCHEDULER_NAME.to_owned(),
             gpu_resources: gpus.gpu_resources.clone(),
             storage: storage.config(),
+            files: files.config(),
         }
     }
 }

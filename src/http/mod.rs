@@ -11,6 +11,7 @@ mod csrf;
 pub mod documents;
 mod endpoint;
 mod export;
+mod files;
 mod graphql;
 mod lifecycle;
 mod multipart;

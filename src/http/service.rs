@@ -114,6 +114,14 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
     /// The metrics in Prometheus' text format.
     fn render_metrics(&self) -> String;
 
+    /// The answer to a request for `/files/<ticket>/...`: the files of a storage claim.
+    fn files(
+        &self,
+        _request: http::Request<axum::body::Body>,
+    ) -> impl Future<Output = axum::response::Response> + Send {
+        std::future::ready(axum::response::IntoResponse::into_response(http::StatusCode::NOT_FOUND))
+    }
+
     /// The entries of the audit log in this span, as lines of JSON, for a caller who may export them. The stream is read
     /// as fast as the client takes it. `None` if the service has no audit log.
     fn audit_log(

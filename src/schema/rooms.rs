@@ -8,7 +8,9 @@ use super::event_cursor::EventCursorQuery;
 use super::limits::LimitsQuery;
 use super::node::{NodeQuery, nodes};
 use crate::graphql::limits::RateLimitQuery;
-use crate::{access, audit, configs, groups, jobs, notifications, projects, queues, requests, storage, trail, users};
+use crate::{
+    access, audit, configs, files, groups, jobs, notifications, projects, queues, requests, storage, trail, users,
+};
 
 /// The queries of the API.
 #[derive(Default, MergedObject)]
@@ -61,6 +63,7 @@ pub struct Mutation(
     configs::mutation::ConfigMutation,
     jobs::mutation::JobMutation,
     storage::mutation::StorageMutation,
+    files::mutation::FilesMutation,
     requests::mutation::RequestMutation,
     notifications::mutation::NotificationMutation,
     notifications::webhooks::mutation::WebhookMutation,
@@ -89,6 +92,7 @@ nodes! {
     ConfigCommit(configs::types::ConfigCommit), CommitKind, configs::query::find_commit;
     Job(jobs::types::Job), JobKind, jobs::query::find;
     Pvc(storage::types::Pvc), PvcKind, storage::query::find;
+    FileSession(files::types::FileSession), FileSessionKind, files::query::find;
     AuditEntry(audit::types::AuditEntry), AuditKind, audit::query::find;
     Request(requests::types::Request), RequestKind, requests::query::find;
     RequestMessage(requests::types::RequestMessage), RequestMessageKind, requests::query::find_message;

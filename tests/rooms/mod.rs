@@ -10,6 +10,7 @@ mod audit;
 mod changes;
 mod configs;
 mod edges;
+mod files;
 mod final_pods;
 mod group_limits;
 mod groups;

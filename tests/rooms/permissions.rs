@@ -71,7 +71,7 @@ async fn ids(world: &World) -> Value {
         "ada": nodes("users")[0]["id"], "vision": nodes("groups")[0]["id"], "detection": nodes("projects")[0]["id"],
         "train": nodes("configFiles")[0]["id"], "commit": nodes("configFiles")[0]["head"]["id"],
         "ended": job("train-resnet"), "running": job("train-large-batch"), "start": platform::events::Seq(0).cursor(),
-        "asked": "request_00000000000000000000000001", "claim": "pvc_00000000000000000000000001", "lent": "pvc_00000000000000000000000002", "told": "notification_00000000000000000000000001",
+        "asked": "request_00000000000000000000000001", "claim": "pvc_00000000000000000000000001", "opened": "files_00000000000000000000000001", "lent": "pvc_00000000000000000000000002", "told": "notification_00000000000000000000000001",
     })
 }
 
@@ -137,6 +137,7 @@ const ROOMS: &[&Rows] = &[
     &super::requests::ROWS,
     &super::notifications::ROWS,
     &super::storage::ROWS,
+    &super::files::ROWS,
     &super::webhooks::ROWS,
 ];
 

@@ -140,7 +140,8 @@ impl Dev {
         Session::log_in(self.ready["graphqlUrl"].as_str().unwrap(), username).await
     }
 
-    fn data_dir(&self) -> PathBuf {
+    /// Where it keeps everything.
+    pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 

@@ -94,7 +94,8 @@ impl Action {
             | Self::ForceDeletePvc
             | Self::SetStoragePermissions
             | Self::ReadPvc
-            | Self::WritePvc => Kind::Pvc,
+            | Self::WritePvc
+            | Self::OpenFiles => Kind::Pvc,
             Self::Logout
             | Self::ViewSession
             | Self::EndSession
@@ -103,6 +104,8 @@ impl Action {
             | Self::ViewRequest
             | Self::ReplyToRequest
             | Self::ResolveRequest
+            | Self::ViewFileSession
+            | Self::CloseFiles
             | Self::ViewNotification
             | Self::MarkNotificationsRead => Kind::Other,
         }

@@ -131,6 +131,9 @@ fn each_action_has_one_row() {
     setStoragePermissions ! ? + - + - + + MANAGE
     readPvc          ! ? + - + - + + READ
     writePvc         ! ? + - + - + + SUBMIT
+    openFiles        ! ? + - + - + + READ
+    viewFileSession  ! ? + ? + ? ? + READ
+    closeFiles       ! ? + ? + ? ? + READ
     viewAccess       ! ? ? - - - + + READ
     ");
 }
@@ -310,6 +313,9 @@ fn a_token_for_a_project_is_for_nothing_else() {
     setStoragePermissions + ? - - - ? - -
     readPvc          + ? - - - ? - -
     writePvc         + ? - - - ? - -
+    openFiles        + ? - - - ? - -
+    viewFileSession  + ? - - - ? - -
+    closeFiles       + ? - - - ? - -
     viewAccess       + ? - - - ? - -
     ");
     let told = check(&admin, Action::UpdateGroup, Scope::group(GROUP)).unwrap_err();
