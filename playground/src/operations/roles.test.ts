@@ -138,7 +138,7 @@ test('a newcomer has their account, and asks for the rest', () => {
     Requests: List, Ask for a role, Ask a question, Follow, Reply, Take, Resolve, Reject
     Notifications: List, Follow, Mark all read, Choose, Webhook, Test webhook, Remove webhook
     Projects: List
-    Storage: List, My drive, Follow, Resize, Permissions, Remove share, Classes, Delete
+    Storage: List, My drive, Follow, Open files, My open files, Close files, Resize, Permissions, Remove share, Classes, Delete
     Groups: List
     People: List
     Audit log: -
@@ -153,7 +153,7 @@ test('a member runs jobs and asks for more', () => {
     Requests: List, Ask for limits, Ask for a role, Ask a question, Follow, Reply, Take, Resolve, Reject
     Notifications: List, Follow, Mark all read, Choose, Webhook, Test webhook, Remove webhook
     Projects: List, Usage, Preview deletion
-    Storage: List, My drive, Follow, Resize, Permissions, Remove share, Classes, Delete
+    Storage: List, My drive, Follow, Open files, My open files, Close files, Resize, Permissions, Remove share, Classes, Delete
     Groups: List, Leave
     People: List
     Audit log: -
@@ -168,7 +168,7 @@ test('a manager also runs projects', () => {
     Requests: List, Ask for limits, Ask for a role, Ask a question, Follow, Reply, Take, Resolve, Reject
     Notifications: List, Follow, Mark all read, Choose, Webhook, Test webhook, Remove webhook
     Projects: List, Create, Describe, Limits, Schedule, Usage, Archive, Restore, Preview deletion
-    Storage: List, My drive, Create, Follow, Resize, Permissions, Share, Remove share, Classes, Delete
+    Storage: List, My drive, Create, Follow, Open files, My open files, Close files, Resize, Permissions, Share, Remove share, Classes, Delete
     Groups: List, Leave
     People: List
     Audit log: -
@@ -183,7 +183,7 @@ test('a group admin also runs the group, and sees its audit log', () => {
     Requests: List, Ask for limits, Ask for a role, Ask a question, Follow, Reply, Take, Resolve, Reject
     Notifications: List, Follow, Mark all read, Choose, Webhook, Test webhook, Remove webhook
     Projects: List, Create, Describe, Limits, Schedule, Usage, Archive, Restore, Preview deletion, Delete
-    Storage: List, My drive, Create, Follow, Resize, Permissions, Share, Remove share, Classes, Delete
+    Storage: List, My drive, Create, Follow, Open files, My open files, Close files, Resize, Permissions, Share, Remove share, Classes, Delete
     Groups: List, Describe, Add members, Change role, Remove, Leave
     People: List
     Audit log: Latest, Of the group, Refused, Follow

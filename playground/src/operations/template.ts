@@ -16,6 +16,7 @@ export type FactName =
   | 'sessionId'
   | 'pvcId'
   | 'apiTokenId'
+  | 'fileSessionId'
   | 'jobId'
   | 'cursor'
   | 'commitId'
@@ -103,6 +104,7 @@ export const PLACEHOLDER: Record<FactName, string> = {
   requestId: '<a request ID: filled in when there is a request>',
   sessionId: '<a session ID: filled in when you list sessions>',
   pvcId: '<the ID of a storage claim: filled in when there is one>',
+  fileSessionId: '<the ID of a file session: filled in when you open files>',
   apiTokenId: '<the ID of a token: filled in when there is one>',
   jobId: '<a job ID: filled in when you submit a job>',
   cursor: '',

@@ -1,10 +1,13 @@
 // Ready operations for storage: make a claim, look at it live, let others use it, open its files.
+import closeFiles from './closeFiles.graphql?raw';
 import createClaim from './createClaim.graphql?raw';
 import createDrive from './createDrive.graphql?raw';
 import deleteClaim from './deleteClaim.graphql?raw';
 import followClaims from './followClaims.graphql?raw';
 import listClaims from './listClaims.graphql?raw';
 import listStorageClasses from './listStorageClasses.graphql?raw';
+import myFiles from './myFiles.graphql?raw';
+import openFiles from './openFiles.graphql?raw';
 import removeShare from './removeShare.graphql?raw';
 import resizeClaim from './resizeClaim.graphql?raw';
 import setStoragePermissions from './setStoragePermissions.graphql?raw';
@@ -65,6 +68,36 @@ export const storage: Template[] = [
   },
   {
     ...LOGGED_IN,
+    name: 'OpenFiles',
+    topic,
+    title: 'Open files',
+    hint: 'Choose a claim, and press Files to see what is in it in a new tab.',
+    query: openFiles,
+    variables: { input: { claimId: pvcId } },
+    fills: { pvcId: ['input', 'claimId'] },
+    picks: picking({ kind: 'claim', suits: ({ viewerAccess }) => viewerAccess !== 'NONE', none }),
+  },
+  {
+    ...LOGGED_IN,
+    name: 'MyFiles',
+    topic,
+    title: 'My open files',
+    hint: 'Run this tab to see the files that you have open.',
+    query: myFiles,
+    variables: {},
+  },
+  {
+    ...LOGGED_IN,
+    name: 'CloseFiles',
+    topic,
+    title: 'Close files',
+    hint: 'Open files before, or list them: run this tab to close what was opened last.',
+    query: closeFiles,
+    variables: { input: { id: PLACEHOLDER.fileSessionId } },
+    fills: { fileSessionId: ['input', 'id'] },
+  },
+  {
+    ...LOGGED_IN,
     name: 'ResizeClaim',
     topic,
     title: 'Resize',
@@ -82,7 +115,7 @@ export const storage: Template[] = [
     title: 'Permissions',
     hint: 'Choose a claim and type a username: they can then see the files, but not change them.',
     query: setStoragePermissions,
-    variables: { input: { pvcId, permissions: [{ username: 'mia', access: 'READ' }] } },
+    variables: { input: { pvcId, permissions: [{ username: 'ada', access: 'READ' }] } },
     fills: { pvcId: ['input', 'pvcId'], typed: ['input', 'permissions', 0, 'username'] },
     asks: { label: 'Username', suggests: ({ people }) => people.map(({ username }) => username) },
     picks: picking({
