@@ -42,6 +42,7 @@ use crate::http::{
     router, serve,
 };
 use crate::ids::{self, Id, Kind as _, ProjectKind};
+use crate::objects::Store;
 use crate::schema::{self, Schema, event_cursor};
 use crate::tasks::{Duty, Standing, Tasks};
 use crate::trail::{Entry, Object};
@@ -303,7 +304,12 @@ impl GraphqlService for App {
         });
         let (database, migrations, cluster, events, watch, background) =
             tokio::join!(database, migrations, cluster, events, watch, background);
-        vec![database, migrations, cluster, events, watch, background]
+        let mut checks = vec![database, migrations, cluster, events, watch, background];
+        if let Some(store) = &self.objects {
+            // Requests and jobs do not need it, and exports wait for it: it keeps no server from being ready.
+            checks.push(check("objects", async { Ok(Some(store.health().told())) }).await);
+        }
+        checks
     }
 
     fn render_metrics(&self) -> String {
@@ -320,6 +326,10 @@ impl GraphqlService for App {
     async fn audit_log(&self, caller: &Caller, span: Span, meta: &RequestMeta) -> Result<Option<Lines>, ApiError> {
         let lines = audit::export::lines(&self.db, caller, origin(caller, meta), (span.from, span.to)).await?;
         Ok(Some(lines.boxed()))
+    }
+
+    fn objects(&self) -> Option<&Store> {
+        self.objects.as_ref()
     }
 
     fn sdl(&self, deprecated: Deprecated) -> Arc<str> {

@@ -17,6 +17,7 @@
 //! | [`trail`] | what the audit log keeps of every action, and of what was refused |
 //! | [`events`] | the one event log of all rooms, LISTEN/NOTIFY, the bus, resume |
 //! | [`cluster`] | everything that speaks Kubernetes |
+//! | [`objects`] | large objects such as exports, in a bucket or a folder |
 //! | [`graphql`] | the toolkit every room builds with |
 //! | [`db`] | pools, coalescers, transactions, migrations |
 //! | `dev` | the embedded PostgreSQL behind `platform dev`, and what is in the database at the first start |
@@ -53,6 +54,7 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub(crate) mod notifications;
+pub mod objects;
 pub mod outbound;
 pub(crate) mod projects;
 pub(crate) mod queues;

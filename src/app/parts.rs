@@ -6,6 +6,7 @@ use super::collapsing::Collapsing;
 use super::limits::{LimitsByRole, documents};
 use super::{App, Running};
 use crate::audit;
+use crate::audit::exports::{self as audit_exports, ExportWake};
 use crate::auth::oidc::SignIns;
 use crate::auth::{Authenticator, keep_last_uses};
 use crate::change;
@@ -23,6 +24,7 @@ use crate::jobs::service::Submitter;
 use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
 use crate::notifications::webhooks::worker as webhooks;
+use crate::objects;
 use crate::projects::keeper;
 use crate::schema::{self, Channels, SchemaBuilder};
 use crate::storage::watched::Claims;
@@ -54,6 +56,10 @@ pub struct Parts {
     pub storage_classes: Classes,
     /// What the operator chose for new claims.
     pub storage_defaults: StorageConfig,
+    /// The object store, if there is one.
+    pub objects: Option<objects::Store>,
+    /// Wakes the worker of exports of the audit log.
+    pub exports: ExportWake,
     /// Reads the logs of containers, each once for all its followers.
     pub tails: Tails,
     /// The channels for the events of the rooms.
@@ -80,7 +86,11 @@ impl Parts {
         let builder = builder.data(self.tails.clone()).data(self.sign_ins.clone());
         let builder = builder.data(self.submitter.wake.clone()).data(self.storage.clone());
         let builder = builder.data(self.storage_classes.clone()).data(self.storage_defaults.clone());
-        let builder = builder.data(Arc::new(self.config.webhooks.clone()));
+        let builder = builder.data(Arc::new(self.config.webhooks.clone())).data(self.exports.clone());
+        let builder = match &self.objects {
+            Some(store) => builder.data(store.clone()),
+            None => builder,
+        };
         self.channels.put_in(builder).data(self.log_chunks.clone()).data(self.quota_moments.clone())
     }
 }
@@ -147,6 +157,9 @@ impl AppBuilder {
             wake: Wake::default(),
         };
         let (storage, storage_classes) = (StorageWake::default(), Classes::default());
+        let exports = ExportWake::default();
+        let public_url = config.oidc.public_url.as_ref();
+        let objects = objects::Store::open(&config.objects.place, &config.auth.jwt_keys, public_url, &tasks)?;
         let watch = match only_answers {
             true => watch::Health::default(),
             false => {
@@ -155,6 +168,10 @@ impl AppBuilder {
                 storage_worker::spawn(&tasks, db.clone(), cluster.clone(), drivers.into(), storage.clone());
                 keep_classes(&tasks, &cluster, &storage_classes);
                 webhooks::spawn(&tasks, &db, &config.webhooks)?;
+                if let Some(store) = &objects {
+                    objects::keep(&tasks, store, vec![audit_exports::folder()?]);
+                    audit_exports::worker::spawn(&tasks, &db, store, config.objects.export_life, exports.clone());
+                }
                 start_work(&tasks, &submitter, &cluster, nodes)
             }
         };
@@ -163,6 +180,8 @@ impl AppBuilder {
             tails: Tails::new(cluster.clone(), &tasks),
             storage,
             storage_classes,
+            objects,
+            exports,
             storage_defaults: config.cluster.storage.clone(),
             config: Arc::new(config),
             db,

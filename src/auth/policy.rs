@@ -207,6 +207,10 @@ table! {
     ViewAuditClient: PlatformAdmin, Admin, "only platform admins can see the clients in the audit log";
     /// Export the audit log.
     ExportAuditLog: PlatformAdmin, Admin, "only platform admins can export the audit log";
+    /// Have the audit log exported to a file.
+    ExportAudit: PlatformAdmin, Admin, "only platform admins can export the audit log";
+    /// See an export of the audit log, and download it.
+    ViewAuditExport: PlatformAdmin, Admin, "only platform admins can see exports of the audit log";
     /// Open a request.
     OpenRequest: LoggedIn, Submit, "you must be logged in to open a request";
     /// See a request and its messages.

@@ -9,6 +9,7 @@ pub mod dev;
 mod error;
 mod gpu_resources;
 mod limits;
+mod objects;
 mod oidc;
 mod proxies;
 mod secrets;
@@ -23,6 +24,7 @@ pub use dev::DevParts;
 pub use error::{ConfigError, one_line};
 pub use gpu_resources::{GpuResources, Share};
 pub use limits::RoleLimits;
+pub use objects::{BucketConfig, ObjectSettings, ObjectsConfig, ObjectsPlace};
 pub use oidc::{GroupRoleRule, OidcConfig, OidcProvider, OidcSettings, ProvidedRole};
 pub use proxies::TrustedProxies;
 #[cfg(feature = "embedded")]
@@ -55,6 +57,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where notifications may be sent to.
     pub webhooks: WebhookConfig,
+    /// Where large objects are stored.
+    pub objects: ObjectsConfig,
     /// The log format.
     pub log: LogConfig,
 }
@@ -193,6 +197,7 @@ impl TryFrom<settings::ServeSettings> for Config {
         settings.limits.check()?;
         let oidc = settings.oidc.config(|variable| std::env::var(variable).ok())?;
         let webhooks = settings.webhooks.config();
+        let objects = settings.objects.config()?;
         let database = settings.database.config()?;
         let http = settings.http.config(database.pool_size);
         Ok(Self {
@@ -205,6 +210,7 @@ impl TryFrom<settings::ServeSettings> for Config {
             audit: settings.events.audit(),
             limits: settings.limits.config(),
             webhooks,
+            objects,
             log: settings.log.config(),
         })
     }

@@ -48,6 +48,9 @@ pub struct ServeSettings {
     /// See [`super::WebhookSettings`].
     #[command(flatten)]
     pub webhooks: super::WebhookSettings,
+    /// See [`super::ObjectSettings`].
+    #[command(flatten)]
+    pub objects: super::ObjectSettings,
     /// See [`LogSettings`].
     #[command(flatten)]
     pub log: LogSettings,

@@ -435,6 +435,26 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    audit_exports (id) {
+        id -> Uuid,
+        requested_by -> Uuid,
+        filter -> Jsonb,
+        state -> Text,
+        entries -> BigInt,
+        bytes -> Nullable<BigInt>,
+        object_key -> Nullable<Text>,
+        message -> Nullable<Text>,
+        attempts -> Integer,
+        worker -> Nullable<Uuid>,
+        next_attempt_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::joinable!(group_members -> groups (group_id));
 diesel::joinable!(group_members -> users (user_id));
 diesel::joinable!(projects -> groups (group_id));
@@ -469,6 +489,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     project_schedules,
     schedule_windows,
     audit_log,
+    audit_exports,
     requests,
     request_messages,
     notifications,

@@ -15,6 +15,7 @@ mod graphql;
 mod lifecycle;
 mod multipart;
 pub(crate) mod negotiate;
+mod objects;
 pub mod operation;
 pub mod params;
 mod playground;

@@ -23,7 +23,8 @@ use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
 use crate::http::settings::HttpSettings;
 use crate::http::{
-    answer, client_address, compression, export, graphql, playground, probes, rate_headers, request_id, sign_in,
+    answer, client_address, compression, export, graphql, objects, playground, probes, rate_headers, request_id,
+    sign_in,
 };
 
 /// The routes of the server. The layers around them are one service without a box for each, and `/graphql`, which
@@ -34,6 +35,9 @@ pub fn router<S: GraphqlService>(
 {
     // Streams are not compressed: an event must not wait in a compressor for the next one.
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/mixed"));
+    // Objects are compressed when they are stored, if they can be.
+    let compressible = compressible.and(NotForContentType::const_new("application/gzip"));
+    let compressible = compressible.and(NotForContentType::const_new("application/octet-stream"));
     let cors = cors(endpoint.settings());
     let trusted_proxies = endpoint.settings().trusted_proxies.clone();
     let pages = Router::new()
@@ -45,6 +49,7 @@ pub fn router<S: GraphqlService>(
         .route("/auth/oidc/callback", get(sign_in::callback::<S>))
         .route("/.well-known/jwks.json", get(probes::public_keys::<S>))
         .route("/audit.ndjson", get(export::audit_log::<S>))
+        .route("/objects/{*link}", get(objects::download::<S>))
         .route("/", get(playground::index::<S>))
         .route("/playground/config.json", get(playground::config::<S>))
         .route("/{*path}", get(playground::file::<S>))

@@ -21,6 +21,7 @@ use crate::graphql::errors::RequestId;
 use crate::graphql::executable::{Executed, was_executed};
 use crate::graphql::limits::{CallerLimits, CostTable, Deadline, Prepared, Principal};
 use crate::http::answer;
+use crate::objects::Store;
 use crate::trail::Credential;
 
 /// Runs GraphQL operations for a transport.
@@ -123,6 +124,11 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
         _meta: &RequestMeta,
     ) -> impl Future<Output = Result<Option<Lines>, ApiError>> + Send {
         std::future::ready(Ok(None))
+    }
+
+    /// The store of the objects that links to this server lead to, if there is one.
+    fn objects(&self) -> Option<&Store> {
+        None
     }
 
     /// The schema in SDL, with or without what is deprecated.

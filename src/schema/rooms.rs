@@ -25,6 +25,7 @@ pub struct Query(
     queues::query::QueueQuery,
     storage::query::StorageQuery,
     audit::query::AuditQuery,
+    audit::exports::query::AuditExportQuery,
     access::query::AccessQuery,
     requests::query::RequestQuery,
     notifications::query::NotificationQuery,
@@ -61,6 +62,7 @@ pub struct Mutation(
     configs::mutation::ConfigMutation,
     jobs::mutation::JobMutation,
     storage::mutation::StorageMutation,
+    audit::exports::mutation::AuditExportMutation,
     requests::mutation::RequestMutation,
     notifications::mutation::NotificationMutation,
     notifications::webhooks::mutation::WebhookMutation,
@@ -90,6 +92,7 @@ nodes! {
     Job(jobs::types::Job), JobKind, jobs::query::find;
     Pvc(storage::types::Pvc), PvcKind, storage::query::find;
     AuditEntry(audit::types::AuditEntry), AuditKind, audit::query::find;
+    AuditExport(audit::exports::types::AuditExport), AuditExportKind, audit::exports::query::find;
     Request(requests::types::Request), RequestKind, requests::query::find;
     RequestMessage(requests::types::RequestMessage), RequestMessageKind, requests::query::find_message;
     Notification(notifications::types::Notification), NotificationKind, notifications::query::find;

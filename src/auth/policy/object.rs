@@ -41,7 +41,9 @@ impl Action {
             | Self::ViewStorageClasses
             | Self::OpenRequest
             | Self::ViewAuditClient
-            | Self::ExportAuditLog => Kind::Platform,
+            | Self::ExportAuditLog
+            | Self::ExportAudit
+            | Self::ViewAuditExport => Kind::Platform,
             Self::ViewUser
             | Self::ViewUserPrivate
             | Self::UpdateUser

@@ -109,6 +109,8 @@ fn each_action_has_one_row() {
     viewAuditEntry   ! ? ? - - - + + READ
     viewAuditClient  ! - - - - - - + ADMIN
     exportAuditLog   ! - - - - - - + ADMIN
+    exportAudit      ! - - - - - - + ADMIN
+    viewAuditExport  ! - - - - - - + ADMIN
     openRequest      ! + + + + + + + SUBMIT
     viewRequest      ! ? + ? + + + + READ
     replyToRequest   ! ? + ? + + + + SUBMIT
@@ -288,6 +290,8 @@ fn a_token_for_a_project_is_for_nothing_else() {
     viewAuditEntry   + ? - - - ? - -
     viewAuditClient  + ? - - - ? - -
     exportAuditLog   + ? - - - ? - -
+    exportAudit      + ? - - - ? - -
+    viewAuditExport  + ? - - - ? - -
     openRequest      + ? - - - ? - -
     viewRequest      + ? - - - ? - -
     replyToRequest   + ? - - - ? - -
