@@ -8,7 +8,7 @@
 //! | [`http`] | the transports: HTTP, WebSocket, health, metrics, the playground |
 //! | [`schema`] | the three roots, what a request carries, the SDL |
 //! | [`watch`] | the cluster's changes, reconciled into rows and events |
-//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] [`storage`] [`audit`] [`access`] [`requests`] [`notifications`] | one room a domain |
+//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] [`storage`] [`orphans`] [`audit`] [`access`] [`requests`] [`notifications`] | one room a domain |
 //! | [`change`] | the one construct of every mutation: policy, transaction, audit, events, idempotency key |
 //! | [`executor`] | how a job reaches the cluster |
 //! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
@@ -55,6 +55,7 @@ pub mod ids;
 pub mod jobs;
 pub(crate) mod notifications;
 pub mod objects;
+pub(crate) mod orphans;
 pub mod outbound;
 pub(crate) mod projects;
 pub(crate) mod queues;

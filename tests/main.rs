@@ -32,6 +32,7 @@ mod migrations;
 mod namespaces;
 mod objects;
 mod observations;
+mod orphans;
 mod postgres_embedded;
 mod rooms;
 mod schedules;

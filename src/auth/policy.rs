@@ -255,6 +255,10 @@ table! {
     ReadPvc: ClaimAccess(StorageAccess::Read), Read, "you have no access to this storage claim; its keepers can grant it";
     /// Mount a storage claim, and change what is in it.
     WritePvc: ClaimAccess(StorageAccess::Write), Submit, "you have no write access to this storage claim; its keepers can grant it";
+    /// See the Kubernetes cluster, and what the platform has left behind in it.
+    ViewCluster: PlatformAdmin, Admin, "only platform admins can see the cluster";
+    /// Remove what the platform has left behind in the cluster.
+    RemoveOrphans: PlatformAdmin, Admin, "only platform admins can remove orphans from the cluster";
     /// See what another user may do with an object, and who may do what with it.
     ViewAccess: InGroup(GroupRole::Admin), Read, "only admins of the group can see what others may do in it";
 }

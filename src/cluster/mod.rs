@@ -9,6 +9,7 @@ pub mod names;
 pub(crate) mod namespaces;
 pub(crate) mod object_rules;
 pub(crate) mod objects;
+pub(crate) mod orphans;
 pub(crate) mod pod_resources;
 pub mod pod_rules;
 pub(crate) mod pods;

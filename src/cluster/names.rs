@@ -91,6 +91,9 @@ pub const GROUP_LABEL: &str = "platform.group-id";
 /// Label with the id of a storage claim, on every claim that the platform creates.
 pub const CLAIM_LABEL: &str = "platform.pvc-id";
 
+/// Label of the pods that show the files of claims, and of what keeps others away from them.
+pub const FILES_LABEL: &str = "platform.files";
+
 /// What a namespace belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tenant {

@@ -125,6 +125,8 @@ pub struct StorageConfig {
     pub drive_size: String,
     /// The storage drivers whose volumes can be mounted a second time with the same handle.
     pub shared_drivers: Vec<String>,
+    /// How old an object in the cluster is at least before it counts as an orphan.
+    pub orphan_age: Duration,
 }
 
 /// The event log.

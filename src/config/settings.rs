@@ -274,6 +274,9 @@ pub struct StorageSettings {
     /// Storage drivers (CSI), besides NFS, CephFS and Longhorn, whose volumes may be mounted in a second namespace
     #[arg(long, env = "STORAGE_SHARED_DRIVERS", default_value = "", value_name = "LIST", hide_default_value = true)]
     pub storage_shared_drivers: String,
+    /// How old an object in the cluster must be to count as an orphan, in minutes
+    #[arg(long, env = "STORAGE_ORPHAN_MINUTES", default_value = "10", value_name = "N", value_parser = between(0_u64, 10_080))]
+    pub storage_orphan_minutes: u64,
 }
 
 impl StorageSettings {
@@ -282,6 +285,7 @@ impl StorageSettings {
             default_class: self.default_storage_class.clone(),
             drive_size: self.user_pv_size.clone(),
             shared_drivers: listed(&self.storage_shared_drivers),
+            orphan_age: Duration::from_secs(60 * self.storage_orphan_minutes),
         }
     }
 }

@@ -8,7 +8,9 @@ use super::event_cursor::EventCursorQuery;
 use super::limits::LimitsQuery;
 use super::node::{NodeQuery, nodes};
 use crate::graphql::limits::RateLimitQuery;
-use crate::{access, audit, configs, groups, jobs, notifications, projects, queues, requests, storage, trail, users};
+use crate::{
+    access, audit, configs, groups, jobs, notifications, orphans, projects, queues, requests, storage, trail, users,
+};
 
 /// The queries of the API.
 #[derive(Default, MergedObject)]
@@ -24,6 +26,7 @@ pub struct Query(
     jobs::quota::usage::QuotaQuery,
     queues::query::QueueQuery,
     storage::query::StorageQuery,
+    orphans::query::ClusterQuery,
     audit::query::AuditQuery,
     audit::exports::query::AuditExportQuery,
     access::query::AccessQuery,
@@ -62,6 +65,7 @@ pub struct Mutation(
     configs::mutation::ConfigMutation,
     jobs::mutation::JobMutation,
     storage::mutation::StorageMutation,
+    orphans::mutation::OrphanMutation,
     audit::exports::mutation::AuditExportMutation,
     requests::mutation::RequestMutation,
     notifications::mutation::NotificationMutation,

@@ -20,6 +20,7 @@ mod members;
 mod nested;
 mod notifications;
 mod nulls;
+mod orphans;
 mod permissions;
 mod projects;
 mod quota_usage;

@@ -138,6 +138,7 @@ const ROOMS: &[&Rows] = &[
     &super::notifications::ROWS,
     &super::storage::ROWS,
     &super::webhooks::ROWS,
+    &super::orphans::ROWS,
 ];
 
 /// The operation for a field of this root type, or of any.

@@ -43,7 +43,9 @@ impl Action {
             | Self::ViewAuditClient
             | Self::ExportAuditLog
             | Self::ExportAudit
-            | Self::ViewAuditExport => Kind::Platform,
+            | Self::ViewAuditExport
+            | Self::ViewCluster
+            | Self::RemoveOrphans => Kind::Platform,
             Self::ViewUser
             | Self::ViewUserPrivate
             | Self::UpdateUser

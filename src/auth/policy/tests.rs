@@ -133,6 +133,8 @@ fn each_action_has_one_row() {
     setStoragePermissions ! ? + - + - + + MANAGE
     readPvc          ! ? + - + - + + READ
     writePvc         ! ? + - + - + + SUBMIT
+    viewCluster      ! - - - - - - + ADMIN
+    removeOrphans    ! - - - - - - + ADMIN
     viewAccess       ! ? ? - - - + + READ
     ");
 }
@@ -314,6 +316,8 @@ fn a_token_for_a_project_is_for_nothing_else() {
     setStoragePermissions + ? - - - ? - -
     readPvc          + ? - - - ? - -
     writePvc         + ? - - - ? - -
+    viewCluster      + ? - - - ? - -
+    removeOrphans    + ? - - - ? - -
     viewAccess       + ? - - - ? - -
     ");
     let told = check(&admin, Action::UpdateGroup, Scope::group(GROUP)).unwrap_err();
