@@ -17,7 +17,6 @@ use crate::support::session::http_client;
 /// A store and what it stands on.
 struct Ground {
     store: Store,
-    tasks: Tasks,
     s3: Option<S3>,
     folder: tempfile::TempDir,
 }
@@ -32,13 +31,13 @@ impl Ground {
     async fn bucket() -> Self {
         let (s3, tasks) = (S3::start().await, Tasks::default());
         let store = open(&s3.place(), &tasks);
-        Self { store, tasks, s3: Some(s3), folder: tempfile::tempdir().unwrap() }
+        Self { store, s3: Some(s3), folder: tempfile::tempdir().unwrap() }
     }
 
     fn folder() -> Self {
         let (folder, tasks) = (tempfile::tempdir().unwrap(), Tasks::default());
         let store = open(&ObjectsPlace::Folder(folder.path().to_owned()), &tasks);
-        Self { store, tasks, s3: None, folder }
+        Self { store, s3: None, folder }
     }
 
     /// Both kinds, asked once.

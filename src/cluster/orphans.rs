@@ -20,6 +20,8 @@ use crate::quantity::Quantity;
 
 /// Objects in a page of a list.
 const PAGE: u32 = 500;
+/// How often a claim is released that is changed at the same time.
+const RELEASES: usize = 5;
 
 /// The kind of an object that can be left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -210,18 +212,22 @@ async fn is_not_shared(cluster: &Cluster, object: &Object) -> Result<(), NotRemo
     }
 }
 
-/// Removes the platform's own finalizer.
+/// Removes the platform's own finalizer. The controllers of the cluster remove theirs at the same time.
 async fn release(cluster: &Cluster, api: &Api<PersistentVolumeClaim>, object: &Object) -> Result<(), NotRemoved> {
-    let Some(found) = cluster.call(api.get_opt(&object.name)).await? else { return Ok(()) };
-    if found.uid().as_ref() != Some(&object.uid) || !found.finalizers().iter().any(|name| name == FINALIZER) {
-        return Ok(());
+    for _ in 0..RELEASES {
+        let Some(found) = cluster.call(api.get_opt(&object.name)).await? else { return Ok(()) };
+        if found.uid().as_ref() != Some(&object.uid) || !found.finalizers().iter().any(|name| name == FINALIZER) {
+            return Ok(());
+        }
+        let left: Vec<_> = found.finalizers().iter().filter(|name| *name != FINALIZER).collect();
+        // With the version, so that nobody else's finalizer is removed or comes back.
+        let version = &found.metadata.resource_version;
+        let patch = json!({ "metadata": { "finalizers": left, "resourceVersion": version } });
+        match cluster.call(api.patch(&object.name, &PatchParams::default(), &Patch::Merge(&patch))).await {
+            Ok(_) | Err(ClusterError::NotFound(_)) => return Ok(()),
+            Err(ClusterError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    let left: Vec<_> = found.finalizers().iter().filter(|name| *name != FINALIZER).collect();
-    let version = &found.metadata.resource_version;
-    let patch = json!({ "metadata": { "finalizers": left, "resourceVersion": version } });
-    match cluster.call(api.patch(&object.name, &PatchParams::default(), &Patch::Merge(&patch))).await {
-        Ok(_) | Err(ClusterError::NotFound(_)) => Ok(()),
-        Err(ClusterError::Conflict(_)) => Err(NotRemoved::Changed),
-        Err(error) => Err(error.into()),
-    }
+    Err(NotRemoved::Changed)
 }
