@@ -10,7 +10,7 @@ FUZZ ?=
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test bench bench-log-ins bench-enumeration bench-lists bench-claims fuzz schemathesis lint fmt build schema crds clean
+.PHONY: help setup dev test bench bench-log-ins bench-enumeration bench-lists bench-claims bench-files fuzz schemathesis lint fmt build schema crds clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ bench-claims: ## Benchmark the watch's list of 10,000 storage claims beside a ba
 	@scripts/setup dev
 	@$(CARGO) build --locked --release --quiet
 	@python3 benches/scale/relist.py
+
+bench-files: ## Benchmark a download of 2 GB: memory, and CPU beside kubectl port-forward (needs KUBEBUILDER_ASSETS, dufs and go)
+	@scripts/setup dev
+	@$(CARGO) build --locked --release --quiet
+	@python3 benches/files/files.py memory
+	@python3 benches/files/files.py cpu
 
 fuzz: ## Run each fuzz target for a minute (FUZZ=quantities for a single one, SECONDS_EACH=600)
 	@scripts/setup fuzz

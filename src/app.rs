@@ -5,11 +5,12 @@ mod following;
 mod limits;
 mod origin;
 mod parts;
+mod readiness;
 mod sign_in;
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Pos, Request, Response};
@@ -29,7 +30,7 @@ use crate::auth::principal::{Caller, Credential};
 use crate::auth::{SessionCookie, cookie, policy};
 use crate::config::Config;
 use crate::db::{Db, migrations};
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::events;
 use crate::graphql::context::{LastCursor, OnDenied};
 use crate::graphql::errors::graphql_error;
@@ -42,16 +43,13 @@ use crate::http::{
     router, serve,
 };
 use crate::ids::{self, Id, Kind as _, ProjectKind};
+use crate::objects::Store;
 use crate::schema::{self, Schema, event_cursor};
-use crate::tasks::{Duty, Standing, Tasks};
+use crate::tasks::Tasks;
 use crate::trail::{Entry, Object};
 use crate::users::mutation::{END_SESSION, WITHOUT_SESSION};
 
 use collapsing::Collapsing;
-
-/// The log is read every few seconds. A replica that has not managed to for this long cannot send events to its
-/// subscribers.
-const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 
 /// How long background tasks get to finish after the last request.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -110,27 +108,6 @@ impl App {
         threads.join().await;
         Ok(())
     }
-}
-
-/// Whether all background tasks are running, and how often they were restarted.
-fn background(tasks: &[Standing]) -> Result<String, String> {
-    let down = |duty| -> Vec<String> {
-        let tasks = tasks.iter().filter(|task| task.duty == duty);
-        tasks.filter_map(|task| Some(format!("the task {} is down: {}", task.name, task.down.as_ref()?))).collect()
-    };
-    let (unserved, untidied) = (down(Duty::Serving), down(Duty::Housekeeping));
-    if !unserved.is_empty() {
-        return Err([unserved, untidied].concat().join("; "));
-    }
-    if !untidied.is_empty() {
-        return Ok(untidied.join("; "));
-    }
-    let restarted = tasks.iter().filter(|task| task.restarts > 0);
-    let restarted: Vec<_> = restarted.map(|task| format!("{} {}", task.name, task.restarts)).collect();
-    Ok(match restarted.is_empty() {
-        true => format!("{} tasks are running", tasks.len()),
-        false => format!("{} tasks are running; restarts: {}", tasks.len(), restarted.join(", ")),
-    })
 }
 
 /// The costs of the fields in the schema.
@@ -275,35 +252,7 @@ impl GraphqlService for App {
     }
 
     async fn readiness(&self) -> Vec<ReadinessCheck> {
-        let database = check("database", async { self.db.ping().await.map(|()| None) });
-        let migrations = check("migrations", async {
-            match migrations::is_current(&self.db).await? {
-                true => Ok(None),
-                false => Err(ApiError::conflict("the database is missing migrations of this version")),
-            }
-        });
-        let cluster =
-            check("cluster", async { self.cluster.version().await.map(Some).map_err(ApiError::cluster_unavailable) });
-        let events = check("events", async {
-            let silence = self.bus.silence();
-            match *self.bus.tip().borrow() {
-                Some(_) if silence > LONGEST_SILENCE => {
-                    let message = format!("the event log was last read {} s ago", silence.as_secs());
-                    Err(ApiError::new(Code::DatabaseUnavailable, message))
-                }
-                Some(tip) => Ok(Some(format!("at {tip}"))),
-                None => Err(ApiError::database_unavailable("the event log has not been read yet")),
-            }
-        });
-        let watch = check("watch", async {
-            self.watch.check().map(Some).map_err(|message| ApiError::new(Code::DatabaseUnavailable, message))
-        });
-        let background = check("background", async {
-            background(&self.tasks.standing()).map(Some).map_err(|message| ApiError::new(Code::Internal, message))
-        });
-        let (database, migrations, cluster, events, watch, background) =
-            tokio::join!(database, migrations, cluster, events, watch, background);
-        vec![database, migrations, cluster, events, watch, background]
+        readiness::checks(self).await
     }
 
     fn render_metrics(&self) -> String {
@@ -317,9 +266,17 @@ impl GraphqlService for App {
         metrics_handle().map(PrometheusHandle::render).unwrap_or_default()
     }
 
+    async fn files(&self, request: http::Request<axum::body::Body>) -> axum::response::Response {
+        self.files.answer(request).await
+    }
+
     async fn audit_log(&self, caller: &Caller, span: Span, meta: &RequestMeta) -> Result<Option<Lines>, ApiError> {
         let lines = audit::export::lines(&self.db, caller, origin(caller, meta), (span.from, span.to)).await?;
         Ok(Some(lines.boxed()))
+    }
+
+    fn objects(&self) -> Option<&Store> {
+        self.objects.as_ref()
     }
 
     fn sdl(&self, deprecated: Deprecated) -> Arc<str> {
@@ -407,16 +364,6 @@ impl App {
         let (request, cursor) = schema::with_request_parts(request, loaders, meta.resume_after);
         (request.data(answer), cursor)
     }
-}
-
-async fn check(name: &'static str, probe: impl Future<Output = Result<Option<String>, ApiError>>) -> ReadinessCheck {
-    let since = Instant::now();
-    let (healthy, detail) = match tokio::time::timeout(Duration::from_secs(3), probe).await {
-        Ok(Ok(detail)) => (true, detail),
-        Ok(Err(error)) => (false, Some(error.to_string())),
-        Err(_) => (false, Some("no response within 3 s".to_owned())),
-    };
-    ReadinessCheck { name, healthy, detail, took: since.elapsed() }
 }
 
 /// Creates a platform admin and returns the ID, migrating first if configured.

@@ -222,10 +222,12 @@ kinds! {
     JobKind, JobId, "job", "job";
     EventKind, EventId, "event", "event";
     AuditKind, AuditId, "audit", "audit entry";
+    AuditExportKind, AuditExportId, "export", "export of the audit log";
     RequestKind, RequestId, "request", "request";
     RequestMessageKind, RequestMessageId, "message", "message";
     NotificationKind, NotificationId, "notification", "notification";
     PvcKind, PvcId, "pvc", "storage claim";
+    FileSessionKind, FileSessionId, "files", "file session";
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! | [`http`] | the transports: HTTP, WebSocket, health, metrics, the playground |
 //! | [`schema`] | the three roots, what a request carries, the SDL |
 //! | [`watch`] | the cluster's changes, reconciled into rows and events |
-//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] [`storage`] [`audit`] [`access`] [`requests`] [`notifications`] | one room a domain |
+//! | [`users`] [`groups`] [`projects`] [`configs`] [`jobs`] [`queues`] [`storage`] [`files`] [`orphans`] [`audit`] [`access`] [`requests`] [`notifications`] | one room a domain |
 //! | [`change`] | the one construct of every mutation: policy, transaction, audit, events, idempotency key |
 //! | [`executor`] | how a job reaches the cluster |
 //! | [`feeds`] | subscriptions that follow the event log: one trait, one driver |
@@ -17,6 +17,7 @@
 //! | [`trail`] | what the audit log keeps of every action, and of what was refused |
 //! | [`events`] | the one event log of all rooms, LISTEN/NOTIFY, the bus, resume |
 //! | [`cluster`] | everything that speaks Kubernetes |
+//! | [`objects`] | large objects such as exports, in a bucket or a folder |
 //! | [`graphql`] | the toolkit every room builds with |
 //! | [`db`] | pools, coalescers, transactions, migrations |
 //! | `dev` | the embedded PostgreSQL behind `platform dev`, and what is in the database at the first start |
@@ -47,12 +48,15 @@ pub mod error;
 pub mod events;
 pub(crate) mod executor;
 pub(crate) mod feeds;
+pub(crate) mod files;
 pub mod graphql;
 pub(crate) mod groups;
 pub mod http;
 pub mod ids;
 pub mod jobs;
 pub(crate) mod notifications;
+pub mod objects;
+pub(crate) mod orphans;
 pub mod outbound;
 pub(crate) mod projects;
 pub(crate) mod queues;

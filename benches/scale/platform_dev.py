@@ -20,20 +20,13 @@ LOG_IN = "mutation($i: LoginInput!) { login(input: $i) { accessToken } }"
 class Platform:
     """The server, its database, and where both listen."""
 
-    def __init__(self, environment: dict[str, str], kept: bool = False):
-        """With `kept`, it can be started again with the same database and cluster."""
-        self.folder = Path(tempfile.mkdtemp(prefix="platform-bench-"))
-        self.environment = environment
-        self.data = ["--data-dir", str(self.folder / "data")] if kept else ["--ephemeral"]
-        self.start()
-
-    def start(self) -> None:
+    def __init__(self, environment: dict[str, str], arguments: tuple[str, ...] = ()):
         binary = os.environ.get("PLATFORM_BIN", str(ROOT / "target/release/platform"))
+        self.folder = Path(tempfile.mkdtemp(prefix="platform-bench-"))
         ready, self.log = self.folder / "ready.json", self.folder / "log"
-        ready.unlink(missing_ok=True)
-        command = [binary, "dev", *self.data, "--port", "0", "--ready-file", str(ready)]
+        command = [binary, "dev", "--ephemeral", "--port", "0", "--ready-file", str(ready), *arguments]
         self.process = subprocess.Popen(
-            command, stdout=self.log.open("wb"), stderr=subprocess.STDOUT, env=os.environ | self.environment, cwd=self.folder
+            command, stdout=self.log.open("wb"), stderr=subprocess.STDOUT, env=os.environ | environment, cwd=self.folder
         )
         end = time.monotonic() + START_WITHIN_SECONDS
         while not ready.exists():
@@ -42,15 +35,15 @@ class Platform:
             time.sleep(0.1)
         told = json.loads(ready.read_text())
         self.database_url = told["databaseUrl"]
-        kubeconfig = Path(told["kubeconfig"]).read_text()
-        self.cluster = urlsplit(re.search(r"server: \"?(http://[^\"}\s]+)", kubeconfig)[1])
+        self.kubeconfig = Path(told["kubeconfig"])
         self.passwords = {user["username"]: user["password"] for user in told["users"]}
         url = urlsplit(told["graphqlUrl"])
         self.host, self.port = "127.0.0.1", url.port
 
     def connect_to_cluster(self) -> http.client.HTTPConnection:
         """To the API server of the embedded cluster."""
-        return http.client.HTTPConnection(self.cluster.hostname, self.cluster.port, timeout=300)
+        server = urlsplit(re.search(r"server: \"?(http://[^\"}\s]+)", self.kubeconfig.read_text())[1])
+        return http.client.HTTPConnection(server.hostname, server.port, timeout=300)
 
     def metric(self, name: str, labels: str) -> float:
         """The value of a metric, 0 if there is none yet."""
@@ -80,11 +73,6 @@ class Platform:
         """An access token."""
         given = {"username": username, "password": password or self.passwords[username]}
         return ask(self.connect(), LOG_IN, {"i": given})["login"]["accessToken"]
-
-    def start_again(self) -> None:
-        self.process.terminate()
-        self.process.wait(60)
-        self.start()
 
     def stop(self) -> None:
         self.process.terminate()

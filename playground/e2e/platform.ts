@@ -1,8 +1,9 @@
 // Starts the server that the test talks to: `platform dev` as a child process, or the mock.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { startMock } from './mock/server';
 
 export interface Platform {
@@ -17,6 +18,11 @@ interface Ready {
 const BINARY = process.env.PLATFORM_BIN ?? resolve(import.meta.dirname, '../../target/debug/platform');
 const START_WITHIN_MS = 90_000;
 const STOP_WITHIN_MS = 15_000;
+
+function withoutDufs(path: string): string {
+  const folders = path.split(delimiter).filter((folder) => !existsSync(join(folder, 'dufs')));
+  return folders.join(delimiter);
+}
 
 export async function startPlatform(): Promise<Platform> {
   if (BINARY === 'mock') {
@@ -42,6 +48,8 @@ export async function startPlatform(): Promise<Platform> {
     ],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
+      // Files are shown by the server's own page, also where there is a dufs.
+      env: { ...process.env, PATH: withoutDufs(process.env.PATH ?? '') },
     },
   );
   let output = '';

@@ -91,7 +91,19 @@ export function createPlayground(config: PlaygroundConfig) {
   onSession();
 
   const fetcher = playgroundFetcher({ send, session, feeds, problems, activeTab: activeTab.get, onAnswer });
-  return { config, session, socket, feeds, problems, facts, viewer, activeTab, templates: ready, fetcher };
+  return {
+    config,
+    send,
+    session,
+    socket,
+    feeds,
+    problems,
+    facts,
+    viewer,
+    activeTab,
+    templates: ready,
+    fetcher,
+  };
 }
 
 interface CreatedData {

@@ -39,7 +39,8 @@ impl Roles {
 /// The database's.
 pub async fn roles(conn: &mut AsyncPgConnection, of: &[UserId]) -> QueryResult<Vec<Roles>> {
     let enabled = users::disabled_at.is_null().and(users::deleted_at.is_null());
-    let rows: Vec<(UserId, PlatformRole, Option<(GroupId, GroupRole)>)> = users::table
+    type Row = (UserId, PlatformRole, Option<(GroupId, GroupRole)>);
+    let rows: Vec<Row> = users::table
         .left_join(group_members::table.on(group_members::user_id.eq(users::id)))
         .filter(users::id.eq_any(of).and(enabled))
         .select((users::id, users::platform_role, (group_members::group_id, group_members::role).nullable()))

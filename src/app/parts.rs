@@ -6,6 +6,7 @@ use super::collapsing::Collapsing;
 use super::limits::{LimitsByRole, documents};
 use super::{App, Running};
 use crate::audit;
+use crate::audit::exports::{self as audit_exports, ExportWake};
 use crate::auth::oidc::SignIns;
 use crate::auth::{Authenticator, keep_last_uses};
 use crate::change;
@@ -17,12 +18,16 @@ use crate::db::{Db, migrations};
 use crate::events::{Bus, Lines};
 use crate::executor::{Nodes, Scheduler, Wake};
 use crate::feeds::Audience;
+use crate::files::Gate;
+use crate::files::proxy::FilesProxy;
+use crate::files::worker::{self as files_worker, FilesWake};
 use crate::jobs::logs::{Chunk, Tails};
 use crate::jobs::quota::feed::Moment;
 use crate::jobs::service::Submitter;
 use crate::jobs::watched::Jobs;
 use crate::jobs::worker;
 use crate::notifications::webhooks::worker as webhooks;
+use crate::objects;
 use crate::projects::keeper;
 use crate::schema::{self, Channels, SchemaBuilder};
 use crate::storage::usage::Usages;
@@ -57,6 +62,14 @@ pub struct Parts {
     pub storage_defaults: StorageConfig,
     /// How full the volumes of claims are.
     pub usages: Usages,
+    /// Wakes the worker of the pods that show files.
+    pub files_wake: FilesWake,
+    /// Passes requests for files on to these pods.
+    pub files: FilesProxy,
+    /// The object store, if there is one.
+    pub objects: Option<objects::Store>,
+    /// Wakes the worker of exports of the audit log.
+    pub exports: ExportWake,
     /// Reads the logs of containers, each once for all its followers.
     pub tails: Tails,
     /// The channels for the events of the rooms.
@@ -83,7 +96,12 @@ impl Parts {
         let builder = builder.data(self.tails.clone()).data(self.sign_ins.clone());
         let builder = builder.data(self.submitter.wake.clone()).data(self.storage.clone());
         let builder = builder.data(self.storage_classes.clone()).data(self.storage_defaults.clone());
-        let builder = builder.data(self.usages.clone()).data(Arc::new(self.config.webhooks.clone()));
+        let builder = builder.data(self.usages.clone()).data(self.files_wake.clone());
+        let builder = builder.data(Arc::new(self.config.webhooks.clone())).data(self.exports.clone());
+        let builder = match &self.objects {
+            Some(store) => builder.data(store.clone()),
+            None => builder,
+        };
         self.channels.put_in(builder).data(self.log_chunks.clone()).data(self.quota_moments.clone())
     }
 }
@@ -154,6 +172,11 @@ impl AppBuilder {
             usages.watch(&tasks, prometheus)?;
         }
         let (storage, storage_classes) = (StorageWake::default(), Classes::default());
+        let (files_wake, shown) = (FilesWake::default(), config.cluster.files.clone());
+        let gate = Gate::new(db.clone(), authenticator.clone(), shown.idle);
+        let exports = ExportWake::default();
+        let public_url = config.oidc.public_url.as_ref();
+        let objects = objects::Store::open(&config.objects.place, &config.auth.jwt_keys, public_url, &tasks)?;
         let watch = match only_answers {
             true => watch::Health::default(),
             false => {
@@ -161,16 +184,25 @@ impl AppBuilder {
                 let drivers = config.cluster.storage.shared_drivers.clone();
                 storage_worker::spawn(&tasks, db.clone(), cluster.clone(), drivers.into(), storage.clone());
                 keep_classes(&tasks, &cluster, &storage_classes);
+                files_worker::spawn(&tasks, db.clone(), cluster.clone(), shown, files_wake.clone());
                 webhooks::spawn(&tasks, &db, &config.webhooks)?;
+                if let Some(store) = &objects {
+                    objects::keep(&tasks, store, vec![audit_exports::folder()?]);
+                    audit_exports::worker::spawn(&tasks, &db, store, config.objects.export_life, exports.clone());
+                }
                 start_work(&tasks, &submitter, &cluster, nodes)
             }
         };
         let parts = Parts {
             refusals: Refusals::start(&tasks, &db),
             tails: Tails::new(cluster.clone(), &tasks),
+            files: FilesProxy::new(gate, db.clone(), cluster.clone(), files_wake.clone()),
+            files_wake,
             storage,
             storage_classes,
             usages,
+            objects,
+            exports,
             storage_defaults: config.cluster.storage.clone(),
             config: Arc::new(config),
             db,

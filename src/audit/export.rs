@@ -12,6 +12,7 @@ use crate::change::{Change, Done};
 use crate::db::Db;
 use crate::error::ApiError;
 use crate::error::ApiErrors;
+use crate::ids::AuditId;
 use crate::trail::Origin;
 
 /// The number of entries that are read at a time.
@@ -36,26 +37,47 @@ pub async fn lines(
     let (db, selection) = (db.clone(), Selection { from, to: Some(to), ..Selection::default() });
     Ok(async_stream::try_stream! {
         let mut after = None;
-        loop {
-            // The connection is not kept while the client takes the page.
-            let page = {
-                let mut conn = db.connection().await?;
-                model::exported(&mut conn, &selection, after, PAGE).await?
-            };
-            let Some((last, _)) = page.last() else { return };
-            after = Some((last.at, last.id));
-            let mut text = String::new();
-            for (entry, username) in &page {
-                text.push_str(&line(entry, username.as_deref()));
-                text.push('\n');
-            }
-            let is_last = page.len() < usize::try_from(PAGE).unwrap_or_default();
-            yield Bytes::from(text);
-            if is_last {
+        while let Some(page) = page(&db, &selection, after).await? {
+            after = Some(page.last);
+            yield Bytes::from(page.lines);
+            if page.is_last {
                 return;
             }
         }
     })
+}
+
+/// Some entries as lines.
+pub(super) struct LinesPage {
+    /// The lines.
+    pub(super) lines: String,
+    /// Their number.
+    pub(super) count: i64,
+    /// The position of the last entry.
+    pub(super) last: Position,
+    /// Whether there were fewer entries than fit into a page.
+    pub(super) is_last: bool,
+}
+
+/// The position of an entry in the log.
+pub(super) type Position = (DateTime<Utc>, AuditId);
+
+/// The next entries of a selection; `None` if there are no more. The connection is not kept while the lines are taken.
+pub(super) async fn page(
+    db: &Db,
+    selection: &Selection,
+    after: Option<Position>,
+) -> Result<Option<LinesPage>, ApiError> {
+    let page = model::exported(&mut *db.connection().await?, selection, after, PAGE).await?;
+    let Some((last, _)) = page.last() else { return Ok(None) };
+    let last = (last.at, last.id);
+    let count = i64::try_from(page.len()).unwrap_or(PAGE);
+    let mut lines = String::new();
+    for (entry, username) in &page {
+        lines.push_str(&line(entry, username.as_deref()));
+        lines.push('\n');
+    }
+    Ok(Some(LinesPage { lines, count, last, is_last: count < PAGE }))
 }
 
 fn line(entry: &Entry, username: Option<&str>) -> String {

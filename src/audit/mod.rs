@@ -1,6 +1,7 @@
 //! The audit log as it is shown, exported and kept: what was done on the platform, by whom, and what was refused.
 
 pub mod export;
+pub mod exports;
 mod feed;
 pub mod loader;
 pub mod model;

@@ -184,7 +184,7 @@ impl Authenticator {
     }
 
     /// The bus that announces changed permissions.
-    pub(super) fn bus(&self) -> &Bus {
+    pub fn bus(&self) -> &Bus {
         &self.0.bus
     }
 

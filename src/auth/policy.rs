@@ -207,6 +207,10 @@ table! {
     ViewAuditClient: PlatformAdmin, Admin, "only platform admins can see the clients in the audit log";
     /// Export the audit log.
     ExportAuditLog: PlatformAdmin, Admin, "only platform admins can export the audit log";
+    /// Have the audit log exported to a file.
+    ExportAudit: PlatformAdmin, Admin, "only platform admins can export the audit log";
+    /// See an export of the audit log, and download it.
+    ViewAuditExport: PlatformAdmin, Admin, "only platform admins can see exports of the audit log";
     /// Open a request.
     OpenRequest: LoggedIn, Submit, "you must be logged in to open a request";
     /// See a request and its messages.
@@ -251,6 +255,16 @@ table! {
     ReadPvc: ClaimAccess(StorageAccess::Read), Read, "you have no access to this storage claim; its keepers can grant it";
     /// Mount a storage claim, and change what is in it.
     WritePvc: ClaimAccess(StorageAccess::Write), Submit, "you have no write access to this storage claim; its keepers can grant it";
+    /// Open the files of a storage claim.
+    OpenFiles: ClaimAccess(StorageAccess::Read), Read, "you have no access to this storage claim; its keepers can grant it";
+    /// See a file session.
+    ViewFileSession: Oneself, Read, "only the user who opened a file session can see it";
+    /// Close a file session.
+    CloseFiles: Oneself, Read, "only the user who opened a file session can close it";
+    /// See the Kubernetes cluster, and what the platform has left behind in it.
+    ViewCluster: PlatformAdmin, Admin, "only platform admins can see the cluster";
+    /// Remove what the platform has left behind in the cluster.
+    RemoveOrphans: PlatformAdmin, Admin, "only platform admins can remove orphans from the cluster";
     /// See what another user may do with an object, and who may do what with it.
     ViewAccess: InGroup(GroupRole::Admin), Read, "only admins of the group can see what others may do in it";
 }

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::principal::{CredentialId, Principal};
 use crate::events::{Bus, Notice};
-use crate::ids::{ApiTokenId, SessionId, UserId};
+use crate::ids::{ApiTokenId, FileSessionId, PvcId, SessionId, UserId};
 
 /// A notification about the principal of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,16 @@ impl Notices {
 
     /// The next notification that concerns `principal`; `None` when there will be no more.
     pub async fn about(&mut self, principal: &Principal) -> Option<Concern> {
+        self.about_also(principal, &[]).await
+    }
+
+    /// The same; a notification of `also` leaves the listener [unsure](Concern::Unsure).
+    pub async fn about_also(&mut self, principal: &Principal, also: &[String]) -> Option<Concern> {
         loop {
             match self.0.recv().await {
+                Ok(Notice::Revoked(payload)) if also.iter().any(|known| **known == *payload) => {
+                    return Some(Concern::Unsure);
+                }
                 Ok(Notice::Revoked(payload)) => {
                     if let Some(concern) = concerns(&payload, principal) {
                         return Some(concern);
@@ -51,6 +59,20 @@ impl Notices {
 const RIGHTS: &str = "rights ";
 /// The prefix that the trigger `tell_api_token` puts before the UUID of a token.
 const API_TOKEN: &str = "api_token ";
+/// The prefix that the trigger `tell_claim_grants` puts before the UUID of a storage claim.
+const CLAIM: &str = "claim ";
+/// The prefix that the trigger `file_session_ends` puts before the UUID of a file session.
+const FILES: &str = "files ";
+
+/// What is announced when a storage claim grants something else than before.
+pub fn of_claim(id: PvcId) -> String {
+    format!("{CLAIM}{}", id.uuid())
+}
+
+/// What is announced when a file session ends.
+pub fn of_file_session(id: FileSessionId) -> String {
+    format!("{FILES}{}", id.uuid())
+}
 
 /// What a payload, the ID of a session or of a user, means for `principal`.
 fn concerns(payload: &Arc<str>, principal: &Principal) -> Option<Concern> {
@@ -62,6 +84,9 @@ fn concerns(payload: &Arc<str>, principal: &Principal) -> Option<Concern> {
         let is_theirs = credential == CredentialId::ApiToken(ApiTokenId::from_uuid(token));
         // It may only have other limits than before.
         return is_theirs.then_some(Concern::Unsure);
+    }
+    if payload.starts_with(CLAIM) || payload.starts_with(FILES) {
+        return None;
     }
     match (payload.parse::<SessionId>(), payload.parse::<UserId>()) {
         (Ok(session), _) => (credential == CredentialId::Session(session)).then_some(Concern::Revoked),
@@ -97,6 +122,8 @@ mod tests {
         assert_eq!(heard(format!("rights {}", principal.user.uuid())), Some(Concern::RightsChanged));
         assert_eq!(heard(format!("rights {}", UserId::generate().uuid())), None);
         assert_eq!(heard("what".to_owned()), Some(Concern::Unsure));
+        assert_eq!(heard(of_claim(PvcId::generate())), None);
+        assert_eq!(heard(of_file_session(FileSessionId::generate())), None);
         assert_eq!(heard(format!("api_token {}", session.uuid())), None);
     }
 

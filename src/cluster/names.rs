@@ -1,6 +1,6 @@
 //! Names that Kubernetes accepts: DNS-1123 labels and subdomains.
 
-use crate::ids::{self, GroupId, JobId, ProjectId, UserId};
+use crate::ids::{self, GroupId, JobId, ProjectId, PvcId, UserId};
 
 /// Maximum length of a label, such as the name of a namespace or a container.
 pub const MAX_LABEL: usize = 63;
@@ -90,6 +90,14 @@ pub const COMMIT_LABEL: &str = "platform.config-commit-id";
 pub const GROUP_LABEL: &str = "platform.group-id";
 /// Label with the id of a storage claim, on every claim that the platform creates.
 pub const CLAIM_LABEL: &str = "platform.pvc-id";
+
+/// Label of the pods that show the files of claims, and of what keeps others away from them.
+pub const FILES_LABEL: &str = "platform.files";
+
+/// The name of the pod that shows the files of a claim: `files-` and the 26 characters of its id.
+pub fn file_pod(claim: PvcId) -> String {
+    format!("files-{}", ids::suffix(claim.uuid()))
+}
 
 /// What a namespace belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::client::Cluster;
 use super::error::ClusterError;
-use super::names::{PROJECT_LABEL, Tenant};
+use super::names::{FILES_LABEL, PROJECT_LABEL, Tenant};
 use super::pod_resources::Amounts;
 use crate::config::GpuResources;
 use crate::ids::ProjectId;
@@ -31,6 +31,8 @@ const MAX_PODS: &str = "5000";
 const NAME: &str = "platform";
 /// The name of the network policy.
 const ISOLATION: &str = "default-deny-ingress";
+/// The name of the network policy of the pods that show files.
+const FILES: &str = "files";
 
 /// What the pods and claims of a namespace may request together; `None` means unlimited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -246,14 +248,46 @@ fn limits() -> Value {
     })
 }
 
-/// The tasks of a project's jobs can reach each other, and nothing else can reach them.
+/// Keeps everybody away from the pods that show files, before there is one in the namespace: they are reached through the
+/// API server only. Policies add up, so that of the namespace, which lets its pods reach each other, must not select them.
+///
+/// # Errors
+/// The cluster's.
+pub async fn keep_from_files(cluster: &Cluster, namespace: &str) -> Result<(), ClusterError> {
+    let api: Api<NetworkPolicy> = Api::namespaced(cluster.client(), namespace);
+    let found: Option<NetworkPolicy> = cluster.find(namespace, FILES).await?;
+    if !found.is_some_and(|found| same_spec(&found, &nobody())) {
+        apply(cluster, &api, FILES, &nobody()).await?;
+    }
+    let found: Option<NetworkPolicy> = cluster.find(namespace, ISOLATION).await?;
+    if !found.is_some_and(|found| same_spec(&found, &isolation())) {
+        apply(cluster, &api, ISOLATION, &isolation()).await?;
+    }
+    Ok(())
+}
+
+/// Nobody reaches the pods that show files, and they reach nobody.
+fn nobody() -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": { "name": FILES },
+        "spec": {
+            "podSelector": { "matchExpressions": [{ "key": FILES_LABEL, "operator": "Exists" }] },
+            "policyTypes": ["Ingress", "Egress"],
+        },
+    })
+}
+
+/// The tasks of a project's jobs can reach each other, and nothing else can reach them. Pods that show files are not among
+/// them.
 fn isolation() -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": { "name": ISOLATION },
         "spec": {
-            "podSelector": {},
+            "podSelector": { "matchExpressions": [{ "key": FILES_LABEL, "operator": "DoesNotExist" }] },
             "policyTypes": ["Ingress"],
             "ingress": [{ "from": [{ "podSelector": {} }] }],
         },

@@ -7,8 +7,8 @@ use clap::{Arg, Args, Command, FromArgMatches};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    BcryptCost, ClusterConfig, Config, ConfigError, DatabaseConfig, DatabaseUrl, HttpConfig, JwtKeys, OidcConfig,
-    OidcSettings,
+    BcryptCost, ClusterConfig, Config, ConfigError, DatabaseConfig, DatabaseUrl, HttpConfig, JwtKeys, ObjectsConfig,
+    OidcConfig, OidcSettings,
     limits::LimitSettings,
     settings::{AuthSettings, EventSettings, GpuSettings, HttpSettings, LogSettings, StorageSettings},
     values::between,
@@ -48,6 +48,9 @@ pub struct DevSettings {
     /// What new storage claims are like.
     #[command(flatten)]
     pub storage: StorageSettings,
+    /// How the files of claims are shown.
+    #[command(flatten)]
+    pub files: super::FilesSettings,
     /// The event log.
     #[command(flatten)]
     pub events: EventSettings,
@@ -57,6 +60,9 @@ pub struct DevSettings {
     /// Where notifications may be sent to.
     #[command(flatten)]
     pub webhooks: super::WebhookSettings,
+    /// Where large objects are stored.
+    #[command(flatten)]
+    pub objects: super::ObjectSettings,
     /// The log.
     #[command(flatten)]
     pub log: LogSettings,
@@ -114,20 +120,25 @@ impl Config {
     /// nothing read from the environment.
     #[must_use]
     pub fn for_dev(parts: DevParts) -> Self {
-        Self::with_parts(parts, &DevSettings::defaults(), OidcConfig::default())
+        let settings = DevSettings::defaults();
+        match settings.objects.config() {
+            Ok(objects) => Self::with_parts(parts, &settings, (OidcConfig::default(), objects)),
+            Err(error) => unreachable!("without any setting, there is no store for objects: {error}"),
+        }
     }
 
     /// The configuration of `platform dev`: these parts, and these settings for everything else.
     ///
     /// # Errors
-    /// The limits contradict each other, or a sign-in provider is incomplete.
+    /// The limits contradict each other, or a sign-in provider or the object store is incomplete.
     pub fn of_dev(parts: DevParts, settings: &DevSettings) -> Result<Self, ConfigError> {
         settings.limits.check()?;
         let oidc = settings.oidc.config(|variable| std::env::var(variable).ok())?;
-        Ok(Self::with_parts(parts, settings, oidc))
+        let objects = settings.objects.config()?;
+        Ok(Self::with_parts(parts, settings, (oidc, objects)))
     }
 
-    fn with_parts(parts: DevParts, settings: &DevSettings, oidc: OidcConfig) -> Self {
+    fn with_parts(parts: DevParts, settings: &DevSettings, (oidc, objects): (OidcConfig, ObjectsConfig)) -> Self {
         let DevParts { database_url, kubeconfig, port, jwt_keys } = parts;
         let database = DatabaseConfig::for_dev(database_url);
         let http = settings.http.config(database.pool_size);
@@ -141,11 +152,12 @@ impl Config {
             http,
             auth: settings.auth.config(jwt_keys),
             oidc,
-            cluster: ClusterConfig::for_dev(kubeconfig, &settings.gpus, &settings.storage),
+            cluster: ClusterConfig::for_dev(kubeconfig, &settings.gpus, &settings.storage, &settings.files),
             events: settings.events.config(),
             audit: settings.events.audit(),
             limits: settings.limits.config(),
             webhooks: settings.webhooks.config(),
+            objects,
             log: settings.log.config(),
         }
     }

@@ -7,8 +7,10 @@
 mod database;
 pub mod dev;
 mod error;
+mod files;
 mod gpu_resources;
 mod limits;
+mod objects;
 mod oidc;
 mod prometheus;
 mod proxies;
@@ -22,8 +24,10 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 pub use database::{DatabaseConfig, DatabaseUrl, SslMode};
 pub use dev::DevParts;
 pub use error::{ConfigError, one_line};
+pub use files::FilesSettings;
 pub use gpu_resources::{GpuResources, Share};
 pub use limits::RoleLimits;
+pub use objects::{BucketConfig, ObjectSettings, ObjectsConfig, ObjectsPlace};
 pub use oidc::{GroupRoleRule, OidcConfig, OidcProvider, OidcSettings, ProvidedRole};
 pub use prometheus::PrometheusAddress;
 pub use proxies::TrustedProxies;
@@ -57,6 +61,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where notifications may be sent to.
     pub webhooks: WebhookConfig,
+    /// Where large objects are stored.
+    pub objects: ObjectsConfig,
     /// The log format.
     pub log: LogConfig,
 }
@@ -112,6 +118,8 @@ pub struct ClusterConfig {
     pub gpu_resources: GpuResources,
     /// What new storage claims are like.
     pub storage: StorageConfig,
+    /// How the files of claims are shown.
+    pub files: FilesConfig,
 }
 
 /// What the operator chose for new storage claims.
@@ -125,6 +133,21 @@ pub struct StorageConfig {
     pub shared_drivers: Vec<String>,
     /// The Prometheus that knows how full volumes are, if there is one.
     pub prometheus: Option<PrometheusAddress>,
+    /// How old an object in the cluster is at least before it counts as an orphan.
+    pub orphan_age: Duration,
+}
+
+/// How the files of claims are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesConfig {
+    /// The image of dufs.
+    pub image: String,
+    /// The user whom it runs as.
+    pub uid: u32,
+    /// Its group, which the files of the volume get.
+    pub gid: u32,
+    /// How long a file session lasts without a request.
+    pub idle: Duration,
 }
 
 /// The event log.
@@ -197,6 +220,7 @@ impl TryFrom<settings::ServeSettings> for Config {
         settings.limits.check()?;
         let oidc = settings.oidc.config(|variable| std::env::var(variable).ok())?;
         let webhooks = settings.webhooks.config();
+        let objects = settings.objects.config()?;
         let database = settings.database.config()?;
         let http = settings.http.config(database.pool_size);
         Ok(Self {
@@ -209,6 +233,7 @@ impl TryFrom<settings::ServeSettings> for Config {
             audit: settings.events.audit(),
             limits: settings.limits.config(),
             webhooks,
+            objects,
             log: settings.log.config(),
         })
     }

@@ -48,6 +48,9 @@ pub struct ServeSettings {
     /// See [`super::WebhookSettings`].
     #[command(flatten)]
     pub webhooks: super::WebhookSettings,
+    /// See [`super::ObjectSettings`].
+    #[command(flatten)]
+    pub objects: super::ObjectSettings,
     /// See [`LogSettings`].
     #[command(flatten)]
     pub log: LogSettings,
@@ -256,6 +259,9 @@ pub struct ClusterSettings {
     /// See [`StorageSettings`].
     #[command(flatten)]
     pub storage: StorageSettings,
+    /// See [`FilesSettings`].
+    #[command(flatten)]
+    pub files: super::FilesSettings,
 }
 
 /// What new storage claims are like, and which can be shared.
@@ -274,6 +280,9 @@ pub struct StorageSettings {
     /// Prometheus that has the kubelets' metrics, which say how full volumes are
     #[arg(long, env = "PROMETHEUS_ADDR", hide_env_values = true, value_name = "URL")]
     pub prometheus_addr: Option<super::PrometheusAddress>,
+    /// How old an object in the cluster must be to count as an orphan, in minutes
+    #[arg(long, env = "STORAGE_ORPHAN_MINUTES", default_value = "10", value_name = "N", value_parser = between(0_u64, 10_080))]
+    pub storage_orphan_minutes: u64,
 }
 
 impl StorageSettings {
@@ -283,6 +292,7 @@ impl StorageSettings {
             drive_size: self.user_pv_size.clone(),
             shared_drivers: listed(&self.storage_shared_drivers),
             prometheus: self.prometheus_addr.clone(),
+            orphan_age: Duration::from_secs(60 * self.storage_orphan_minutes),
         }
     }
 }
@@ -322,6 +332,7 @@ impl ClusterSettings {
             scheduler_name: self.scheduler_name.clone(),
             gpu_resources: self.gpus.gpu_resources.clone(),
             storage: self.storage.config(),
+            files: self.files.config(),
         }
     }
 }
@@ -333,12 +344,18 @@ fn listed(text: &str) -> Vec<String> {
 
 impl ClusterConfig {
     /// A development cluster, whose scheduler has the default name.
-    pub(super) fn for_dev(kubeconfig: PathBuf, gpus: &GpuSettings, storage: &StorageSettings) -> Self {
+    pub(super) fn for_dev(
+        kubeconfig: PathBuf,
+        gpus: &GpuSettings,
+        storage: &StorageSettings,
+        files: &super::FilesSettings,
+    ) -> Self {
         Self {
             kubeconfig: Some(kubeconfig),
             scheduler_name: SCHEDULER_NAME.to_owned(),
             gpu_resources: gpus.gpu_resources.clone(),
             storage: storage.config(),
+            files: files.config(),
         }
     }
 }

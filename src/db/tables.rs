@@ -428,10 +428,58 @@ diesel::table! {
 }
 
 diesel::table! {
+    file_sessions (id) {
+        id -> Uuid,
+        claim_id -> Uuid,
+        user_id -> Uuid,
+        session_id -> Nullable<Uuid>,
+        api_token_id -> Nullable<Uuid>,
+        ticket_hash -> Bytea,
+        cookie_hash -> Bytea,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    file_pods (claim_id) {
+        claim_id -> Uuid,
+        namespace -> Text,
+        claim_name -> Text,
+        read_only -> Bool,
+        phase -> Text,
+        message -> Nullable<Text>,
+        next_attempt_at -> Timestamptz,
+        attempts -> Integer,
+    }
+}
+
+diesel::table! {
     job_claims (job_id, claim_id) {
         job_id -> Uuid,
         claim_id -> Uuid,
         read_only -> Bool,
+    }
+}
+
+diesel::table! {
+    audit_exports (id) {
+        id -> Uuid,
+        requested_by -> Uuid,
+        filter -> Jsonb,
+        state -> Text,
+        entries -> BigInt,
+        bytes -> Nullable<BigInt>,
+        object_key -> Nullable<Text>,
+        message -> Nullable<Text>,
+        attempts -> Integer,
+        worker -> Nullable<Uuid>,
+        next_attempt_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+        expires_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -453,6 +501,7 @@ diesel::joinable!(user_settings -> users (user_id));
 diesel::joinable!(audit_log -> users (actor_id));
 diesel::joinable!(storage_permissions -> storage_claims (claim_id));
 diesel::joinable!(storage_mounts -> storage_claims (claim_id));
+diesel::joinable!(file_sessions -> storage_claims (claim_id));
 diesel::joinable!(job_claims -> storage_claims (claim_id));
 diesel::joinable!(job_claims -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(
@@ -469,6 +518,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     project_schedules,
     schedule_windows,
     audit_log,
+    audit_exports,
     requests,
     request_messages,
     notifications,
@@ -488,5 +538,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     storage_leftovers,
     storage_permissions,
     storage_mounts,
+    file_sessions,
+    file_pods,
     job_claims,
 );

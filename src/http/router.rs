@@ -23,7 +23,8 @@ use crate::http::endpoint::Endpoint;
 use crate::http::service::GraphqlService;
 use crate::http::settings::HttpSettings;
 use crate::http::{
-    answer, client_address, compression, export, graphql, playground, probes, rate_headers, request_id, sign_in,
+    answer, client_address, compression, export, files, graphql, objects, playground, probes, rate_headers, request_id,
+    sign_in,
 };
 
 /// The routes of the server. The layers around them are one service without a box for each, and `/graphql`, which
@@ -34,6 +35,9 @@ pub fn router<S: GraphqlService>(
 {
     // Streams are not compressed: an event must not wait in a compressor for the next one.
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/mixed"));
+    // Objects are compressed when they are stored, if they can be.
+    let compressible = compressible.and(NotForContentType::const_new("application/gzip"));
+    let compressible = compressible.and(NotForContentType::const_new("application/octet-stream"));
     let cors = cors(endpoint.settings());
     let trusted_proxies = endpoint.settings().trusted_proxies.clone();
     let pages = Router::new()
@@ -45,11 +49,14 @@ pub fn router<S: GraphqlService>(
         .route("/auth/oidc/callback", get(sign_in::callback::<S>))
         .route("/.well-known/jwks.json", get(probes::public_keys::<S>))
         .route("/audit.ndjson", get(export::audit_log::<S>))
+        .route("/objects/{*link}", get(objects::download::<S>))
         .route("/", get(playground::index::<S>))
         .route("/playground/config.json", get(playground::config::<S>))
         .route("/{*path}", get(playground::file::<S>))
         .with_state(endpoint.clone());
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compressible);
+    let of_files = endpoint.clone();
+    let shown = service_fn(move |request: Request<Body>| files::answer(of_files.clone(), request).boxed());
     let answered = service_fn(move |request: Request<Body>| answer(endpoint.clone(), pages.clone(), request));
     let compressed = compression.layer(answered.clone());
     // The state of the compressors is expensive to move, so requests that do not ask for compression bypass it.
@@ -65,7 +72,10 @@ pub fn router<S: GraphqlService>(
     let around = cors.layer(negotiated);
     service_fn(move |mut request| {
         client_address::note(&mut request, &trusted_proxies);
-        request_id::assign(around.clone(), request)
+        match files::is_meant(request.uri().path()) {
+            true => request_id::assign(shown.clone(), request).left_future(),
+            false => request_id::assign(around.clone(), request).right_future(),
+        }
     })
 }
 

@@ -21,6 +21,7 @@ use crate::graphql::errors::RequestId;
 use crate::graphql::executable::{Executed, was_executed};
 use crate::graphql::limits::{CallerLimits, CostTable, Deadline, Prepared, Principal};
 use crate::http::answer;
+use crate::objects::Store;
 use crate::trail::Credential;
 
 /// Runs GraphQL operations for a transport.
@@ -114,6 +115,14 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
     /// The metrics in Prometheus' text format.
     fn render_metrics(&self) -> String;
 
+    /// The answer to a request for `/files/<ticket>/...`: the files of a storage claim.
+    fn files(
+        &self,
+        _request: http::Request<axum::body::Body>,
+    ) -> impl Future<Output = axum::response::Response> + Send {
+        std::future::ready(axum::response::IntoResponse::into_response(http::StatusCode::NOT_FOUND))
+    }
+
     /// The entries of the audit log in this span, as lines of JSON, for a caller who may export them. The stream is read
     /// as fast as the client takes it. `None` if the service has no audit log.
     fn audit_log(
@@ -123,6 +132,11 @@ pub trait GraphqlService: Clone + Send + Sync + 'static {
         _meta: &RequestMeta,
     ) -> impl Future<Output = Result<Option<Lines>, ApiError>> + Send {
         std::future::ready(Ok(None))
+    }
+
+    /// The store of the objects that links to this server lead to, if there is one.
+    fn objects(&self) -> Option<&Store> {
+        None
     }
 
     /// The schema in SDL, with or without what is deprecated.

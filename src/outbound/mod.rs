@@ -12,6 +12,9 @@ pub use resolver::{Lookup, NotAllowed, system_lookup};
 
 use resolver::Checked;
 
+/// How long a connection for a large body may take to be made.
+const CONNECTING: Duration = Duration::from_secs(5);
+
 /// Why a response could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
@@ -31,6 +34,16 @@ pub fn to_configured(patience: Duration) -> anyhow::Result<reqwest::Client> {
     Ok(builder(patience)?.build()?)
 }
 
+/// A client for servers that the operator has configured, for bodies of any size: a request may take long, but the server may not be
+/// silent for longer than `silence`.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub fn to_configured_streaming(silence: Duration) -> anyhow::Result<reqwest::Client> {
+    let client = untimed_builder()?.connect_timeout(CONNECTING).read_timeout(silence);
+    Ok(client.pool_idle_timeout(Duration::from_secs(30)).build()?)
+}
+
 /// A client for servers that users have chosen. It connects to an address only after checking it: a host name is resolved once
 /// for each connection, and the connection goes to one of the addresses that were checked. A URL with an IP address has no name
 /// to resolve, so its caller must ask [`AllowedNetworks::permit`]. Proxies from the environment are not used: they would connect
@@ -44,6 +57,10 @@ pub fn to_strangers(patience: Duration, networks: AllowedNetworks, lookup: Looku
 }
 
 fn builder(patience: Duration) -> anyhow::Result<reqwest::ClientBuilder> {
+    Ok(untimed_builder()?.timeout(patience))
+}
+
+fn untimed_builder() -> anyhow::Result<reqwest::ClientBuilder> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -53,7 +70,6 @@ fn builder(patience: Duration) -> anyhow::Result<reqwest::ClientBuilder> {
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(patience)
         .user_agent(concat!("platform/", env!("CARGO_PKG_VERSION"))))
 }
 

@@ -8,7 +8,10 @@ use super::event_cursor::EventCursorQuery;
 use super::limits::LimitsQuery;
 use super::node::{NodeQuery, nodes};
 use crate::graphql::limits::RateLimitQuery;
-use crate::{access, audit, configs, groups, jobs, notifications, projects, queues, requests, storage, trail, users};
+use crate::{
+    access, audit, configs, files, groups, jobs, notifications, orphans, projects, queues, requests, storage, trail,
+    users,
+};
 
 /// The queries of the API.
 #[derive(Default, MergedObject)]
@@ -24,7 +27,9 @@ pub struct Query(
     jobs::quota::usage::QuotaQuery,
     queues::query::QueueQuery,
     storage::query::StorageQuery,
+    orphans::query::ClusterQuery,
     audit::query::AuditQuery,
+    audit::exports::query::AuditExportQuery,
     access::query::AccessQuery,
     requests::query::RequestQuery,
     notifications::query::NotificationQuery,
@@ -61,6 +66,9 @@ pub struct Mutation(
     configs::mutation::ConfigMutation,
     jobs::mutation::JobMutation,
     storage::mutation::StorageMutation,
+    files::mutation::FilesMutation,
+    orphans::mutation::OrphanMutation,
+    audit::exports::mutation::AuditExportMutation,
     requests::mutation::RequestMutation,
     notifications::mutation::NotificationMutation,
     notifications::webhooks::mutation::WebhookMutation,
@@ -89,7 +97,9 @@ nodes! {
     ConfigCommit(configs::types::ConfigCommit), CommitKind, configs::query::find_commit;
     Job(jobs::types::Job), JobKind, jobs::query::find;
     Pvc(storage::types::Pvc), PvcKind, storage::query::find;
+    FileSession(files::types::FileSession), FileSessionKind, files::query::find;
     AuditEntry(audit::types::AuditEntry), AuditKind, audit::query::find;
+    AuditExport(audit::exports::types::AuditExport), AuditExportKind, audit::exports::query::find;
     Request(requests::types::Request), RequestKind, requests::query::find;
     RequestMessage(requests::types::RequestMessage), RequestMessageKind, requests::query::find_message;
     Notification(notifications::types::Notification), NotificationKind, notifications::query::find;

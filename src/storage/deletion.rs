@@ -93,7 +93,9 @@ async fn is_not_shared(writes: &mut Writes<'_>, claim: &Claim) -> Result<(), Api
 
 /// Whether no pod mounts the claim, and no unfinished job will. No such job can be submitted before the transaction ends.
 pub(super) async fn is_unused(writes: &mut Writes<'_>, claim: &Claim) -> Result<(), ApiError> {
-    let pods = mounts::of_claims(writes.conn(), &[claim.id]).await?;
+    let mut pods = mounts::of_claims(writes.conn(), &[claim.id]).await?;
+    // The one that shows its files is stopped with the claim.
+    pods.retain(|mount| !mount.shows_files());
     if !pods.is_empty() {
         let pods = listed(pods.iter().map(|mount| mount.pod.as_str()));
         let message = format!("pods mount the claim: {pods}; wait until they have ended, or cancel their jobs");

@@ -219,6 +219,7 @@ lists_under! {
     /// What other rooms contribute to a user.
     UserLists(UserId):
         crate::storage::types::lists::DriveUnderUser,
+        crate::files::types::FileSessionsUnderUser,
 }
 
 /// Columns that are hidden from some viewers have no part.

@@ -94,8 +94,12 @@ async fn everybody_can_ask_what_they_may_do_themselves_and_why() {
     + VIEW_QUEUES EVERY_USER - -: Every user can do this.
     - VIEW_AUDIT_CLIENT - - -: Platform admins can do this.
     - EXPORT_AUDIT_LOG - - -: Platform admins can do this.
+    - EXPORT_AUDIT - - -: Platform admins can do this.
+    - VIEW_AUDIT_EXPORT - - -: Platform admins can do this.
     + OPEN_REQUEST EVERY_USER - -: Every user can do this.
     + VIEW_STORAGE_CLASSES EVERY_USER - -: Every user can do this.
+    - VIEW_CLUSTER - - -: Platform admins can do this.
+    - REMOVE_ORPHANS - - -: Platform admins can do this.
     ");
     insta::assert_snapshot!(access(&world, "ben", &Value::Null, &vision).await.replace(vision.as_str().unwrap(), "VISION"), @r#"NOT_FOUND on: group "VISION" not found"#);
 }

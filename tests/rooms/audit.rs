@@ -15,9 +15,14 @@ pub const ROWS: Rows = Rows {
                    '{\"name\": {\"before\": \"a\", \"after\": \"b\"}}', '192.0.2.7', 'curl', 'r1', 'SESSION'
               FROM users, projects WHERE users.username = 'maya' AND projects.name = 'detection' RETURNING *)
         INSERT INTO events (kind, subject, project, \"group\", person, payload)
-        SELECT 'audit', id, project, \"group\", actor_id, '{\"action\": \"updateProject\", \"outcome\": \"DONE\"}' FROM entry;",
+        SELECT 'audit', id, project, \"group\", actor_id, '{\"action\": \"updateProject\", \"outcome\": \"DONE\"}' FROM entry;
+        INSERT INTO audit_exports (id, requested_by, filter, state, object_key, next_attempt_at)
+        SELECT '00000000-0000-0000-0000-000000000001', id, '{}', 'COMPLETED', 'exports/audit/a/1/a.gz', NULL FROM users WHERE username = 'admin';",
     operations: &[
         ("auditLog", "{ auditLog { nodes { id } } }"),
+        ("auditExport", "{ auditExport(id: \"export_00000000000000000000000001\") { id } }"),
+        ("auditExports", "{ auditExports { nodes { id } } }"),
+        ("exportAudit", "mutation { exportAudit(input: {}) { export { state } } }"),
         (
             "auditEvents",
             "subscription($vision: ID!, $start: FeedCursor) { auditEvents(filter: { groupId: $vision }, after: $start) { cursor } }",
@@ -29,6 +34,11 @@ pub const ROWS: Rows = Rows {
         ("AuditEntryConnection", By("query($vision: ID!) { auditLog(filter: { groupId: $vision }) { FIELD } }")),
         ("AuditEntryEdge", By("query($vision: ID!) { auditLog(filter: { groupId: $vision }) { edges { FIELD } } }")),
         ("AuditEvent", Below("auditEvents")),
+        ("AuditExport", By("{ auditExport(id: \"export_00000000000000000000000001\") { FIELD } }")),
+        ("DownloadLink", By("{ auditExport(id: \"export_00000000000000000000000001\") { download { FIELD } } }")),
+        ("AuditExportConnection", By("{ auditExports { FIELD } }")),
+        ("AuditExportEdge", By("{ auditExports { edges { FIELD } } }")),
+        ("ExportAuditPayload", Below("exportAudit")),
     ],
 };
 

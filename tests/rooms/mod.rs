@@ -10,6 +10,7 @@ mod audit;
 mod changes;
 mod configs;
 mod edges;
+mod files;
 mod final_pods;
 mod group_limits;
 mod groups;
@@ -20,6 +21,7 @@ mod members;
 mod nested;
 mod notifications;
 mod nulls;
+mod orphans;
 mod permissions;
 mod projects;
 mod quota_usage;
@@ -69,6 +71,7 @@ pub struct World {
     /// As the server keeps them: what was valid before is not validated again.
     documents: Mutex<HashMap<String, Arc<Document>>>,
     _tasks: Tasks,
+    _objects: tempfile::TempDir,
 }
 
 impl World {
@@ -81,11 +84,12 @@ impl World {
     }
 
     async fn over(url: DatabaseUrl, access_token_life: Duration) -> Self {
-        let tasks = Tasks::default();
+        let (tasks, objects) = (Tasks::default(), tempfile::tempdir().unwrap());
         let app = app::answering(url.clone(), &tasks, |config| {
             config.auth.access_token_life = access_token_life;
             config.auth.registration = platform::config::Registration::Open;
             config.webhooks = WebhookConfig::new("hooks.example.com".parse().unwrap(), AllowedNetworks::default());
+            config.objects = config.objects.clone().or_in(objects.path().to_owned());
             config.limits.logins =
                 LoginRates { per_name: std::num::NonZeroU32::new(5), per_address: None, registrations: None };
         });
@@ -99,6 +103,7 @@ impl World {
             costs: app.costs(),
             documents: Mutex::default(),
             _tasks: tasks,
+            _objects: objects,
         }
     }
 

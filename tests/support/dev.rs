@@ -30,6 +30,11 @@ pub struct Dev {
 impl Dev {
     /// Starts against `cluster` for the suite `what`; `None` where the real one is asked for and not there.
     pub async fn start(what: &str, cluster: &str) -> Option<Self> {
+        Self::start_with(what, cluster, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn start_with(what: &str, cluster: &str, variables: &[(&str, &str)]) -> Option<Self> {
         if cluster == "real" && std::env::var_os("KUBEBUILDER_ASSETS").is_none() {
             skip(what, "set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver");
             return None;
@@ -37,7 +42,7 @@ impl Dev {
         // A second install is refused, and it is the same one.
         drop(rustls::crypto::ring::default_provider().install_default());
         let folder = tempfile::tempdir().unwrap();
-        let (child, ready) = spawn(&folder.path().join("data"), cluster, &[]).await;
+        let (child, ready) = spawn(&folder.path().join("data"), cluster, variables).await;
         Some(Self { child, cluster: cluster.to_owned(), folder, ready, http: reqwest::Client::new() })
     }
 
@@ -140,7 +145,8 @@ impl Dev {
         Session::log_in(self.ready["graphqlUrl"].as_str().unwrap(), username).await
     }
 
-    fn data_dir(&self) -> PathBuf {
+    /// Where it keeps everything.
+    pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 

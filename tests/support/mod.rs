@@ -4,6 +4,7 @@ pub mod app;
 pub mod database;
 pub mod dev;
 pub mod proxy;
+pub mod s3;
 pub mod serve;
 pub mod session;
 pub mod skip;

@@ -1,12 +1,13 @@
 //! A Kubernetes cluster in one process, for a laptop and for tests: an API server that `kubectl` and any client library
 //! can talk to, and simulators that play what a cluster has beside it. No container runs: a pod's annotations say how long
-//! it runs and how it ends.
+//! it runs and how it ends. Only file servers do, each on the folder that stands for its volume.
 //!
 //! | module | subject |
 //! |---|---|
 //! | [`api`] | the API server: objects, watches, validation, admission |
 //! | [`sim`] | nodes, kubelet, schedulers and controllers, as clients of an API server |
 //! | [`real`] | etcd and kube-apiserver in place of [`api`], from a folder of binaries |
+//! | `files` | the file server that a container may be |
 //! | [`lock`] | the lock of a folder |
 //!
 //! ```
@@ -25,6 +26,7 @@
 //! ```
 
 pub mod api;
+mod files;
 pub mod lock;
 mod quota;
 pub mod real;
@@ -154,7 +156,7 @@ pub struct DevCluster {
     client: Client,
     server: Server,
     simulators: Option<Simulators>,
-    _folder: Option<Folder>,
+    folder: Option<Folder>,
 }
 
 impl DevCluster {
@@ -176,21 +178,16 @@ impl DevCluster {
                     client: control_plane.client(),
                     server: Server::Real(control_plane),
                     simulators: None,
-                    _folder: Some(folder),
+                    folder: Some(folder),
                 }
             }
             ClusterKind::Kubeconfig(path) => {
                 let client = connect(&path).await?;
-                return Ok(Self {
-                    kubeconfig: path,
-                    client,
-                    server: Server::External,
-                    simulators: None,
-                    _folder: None,
-                });
+                return Ok(Self { kubeconfig: path, client, server: Server::External, simulators: None, folder: None });
             }
         };
-        match simulate(&cluster.client, simulators).await {
+        let volumes = cluster.volumes().unwrap_or_default();
+        match simulate(&cluster.client, simulators, volumes).await {
             Ok(simulators) => {
                 cluster.simulators = Some(simulators);
                 Ok(cluster)
@@ -212,12 +209,18 @@ impl DevCluster {
         std::fs::write(&kubeconfig, api.kubeconfig()).map_err(failed)?;
         let client = connect(&kubeconfig).await?;
         let server = Server::Embedded { api, _lock: lock };
-        Ok(Self { kubeconfig, client, server, simulators: None, _folder: Some(folder) })
+        Ok(Self { kubeconfig, client, server, simulators: None, folder: Some(folder) })
     }
 
     /// The kubeconfig for `kubectl` and other clients.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// The folder with the folders of the volumes: each is below that of its driver, under its handle. `None` for a cluster
+    /// that was there already.
+    pub fn volumes(&self) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.path.join("volumes"))
     }
 
     /// A client as the administrator.
@@ -260,9 +263,9 @@ async fn connect(kubeconfig: &Path) -> Result<Client, ClusterError> {
     Ok(Client::try_from(config)?)
 }
 
-async fn simulate(client: &Client, options: SimOptions) -> Result<Simulators, ClusterError> {
+async fn simulate(client: &Client, options: SimOptions, volumes: PathBuf) -> Result<Simulators, ClusterError> {
     install(client, &definitions()).await?;
-    Ok(Simulators::start(client.clone(), options).await?)
+    Ok(Simulators::start(client.clone(), options, volumes).await?)
 }
 
 /// Applies definitions and waits until the server serves them.

@@ -113,6 +113,7 @@ export function roots(jobs: MockJobs) {
       };
     },
     requestEvents: once('requestEvents'),
+    pvcEvents: once('pvcEvents'),
     notificationEvents: once('notificationEvents'),
     auditEvents: once('auditEvents'),
     quotaUsage: once('quotaUsage'),

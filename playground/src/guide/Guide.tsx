@@ -6,6 +6,7 @@ import { isTopicLocked, lockOf } from '../operations/lock';
 import { choicesFor, chosenFor, PICK_LABEL } from '../operations/picks';
 import { TOPICS, type Template, type Topic } from '../operations/template';
 import { FIRST_TOPIC } from '../operations/templates';
+import { FilesButton } from '../files/FilesButton';
 import type { Playground } from '../playground';
 import { useStore } from '../store';
 import { isTerminal, lives } from '../live/timeline';
@@ -139,6 +140,7 @@ export function Guide({ playground, view }: { playground: Playground; view: Tabs
           ))}
         </ol>
         {shown && <PickBox playground={playground} template={shown} />}
+        {shown && <FilesButton key={shown.name} playground={playground} template={shown} />}
         {shown && <TypeBox playground={playground} template={shown} />}
         <Hint template={shown} situation={situation} isLoggedIn={session !== null} />
       </nav>

@@ -1,4 +1,4 @@
-// What an answer teaches the page: a job submitted, a commit created, the token of a one-time link, a session to end.
+// What an answer teaches the page: a job submitted, a commit created, the token of a one-time link, a session to end, files to close.
 import type { Facts } from './template';
 
 interface Answer {
@@ -7,6 +7,8 @@ interface Answer {
       job?: { id?: string; events?: { nodes?: { cursor?: string }[] } } | null;
     } | null;
     createConfigFile?: { commit?: { id?: string } | null } | null;
+    openFiles?: { fileSession?: { id?: string } } | null;
+    viewer?: { fileSessions?: { id?: string }[] | null } | null;
     createUser?: { passwordLink?: { token?: string } | null } | null;
     createPasswordReset?: { passwordLink?: { token?: string } | null } | null;
     user?: { sessions?: { nodes?: { id?: string; isCurrent?: boolean }[] } | null } | null;
@@ -20,6 +22,7 @@ export function factsIn(result: unknown): Facts {
   const learnt: Facts = {
     commitId: data?.createConfigFile?.commit?.id,
     passwordToken: link?.token,
+    fileSessionId: (data?.openFiles?.fileSession ?? data?.viewer?.fileSessions?.[0])?.id,
     sessionId: data?.user?.sessions?.nodes?.find(({ isCurrent }) => !isCurrent)?.id,
   };
   const known = Object.fromEntries(

@@ -1,5 +1,5 @@
 // The objects that an operation is for: what a viewer can choose from, and what is chosen at first.
-import type { Member, Person, Request, Session, Situation } from '../viewer/situation';
+import type { ApiToken, Claim, Member, Person, Request, Session, Situation } from '../viewer/situation';
 import type { Facts, Picking, Template } from './template';
 
 /** What can be picked, by kind. */
@@ -8,6 +8,8 @@ export interface Pickable {
   member: Member;
   request: Request;
   session: Session;
+  claim: Claim;
+  apiToken: ApiToken;
 }
 export type PickKind = keyof Pickable;
 
@@ -19,6 +21,10 @@ export interface Choice {
 
 /** What was picked for each template, by the template's name. It stays until somebody picks another one. */
 export type Picked = Readonly<Record<string, string>>;
+
+/** Whose storage it is. */
+const whose = ({ project, group, user }: Claim) =>
+  user !== null ? `drive of ${user.username}` : (project?.name ?? group?.name ?? 'nobody');
 
 const words = (name: string) => name.toLowerCase().replaceAll('_', ' ');
 
@@ -63,6 +69,16 @@ const CHOICES: { [Kind in PickKind]: (situation: Situation) => { item: Pickable[
           facts: { sessionId: item.id },
         },
       })),
+    claim: ({ claims }) =>
+      claims.map((item) => ({
+        item,
+        choice: { id: item.id, label: `${item.name} (${whose(item)})`, facts: { pvcId: item.id } },
+      })),
+    apiToken: ({ apiTokens }) =>
+      apiTokens.map((item) => ({
+        item,
+        choice: { id: item.id, label: item.name, facts: { apiTokenId: item.id } },
+      })),
   };
 
 export const PICK_LABEL: Record<PickKind, string> = {
@@ -70,6 +86,8 @@ export const PICK_LABEL: Record<PickKind, string> = {
   member: 'Member',
   request: 'Request',
   session: 'Session',
+  claim: 'Claim',
+  apiToken: 'Token',
 };
 
 /** What the viewer can choose from for a template. */

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { NOBODY, type Decision, type Situation } from '../viewer/situation';
 import { factsFor } from './fill';
 import { isTopicLocked, lockOf } from './lock';
-import { chosenFor } from './picks';
+import { choicesFor, chosenFor } from './picks';
 import { TOPICS } from './template';
 import { templates } from './templates';
 
@@ -31,6 +31,8 @@ const LEAST: Record<string, ['MEMBER' | 'MANAGER' | 'ADMIN' | 'PLATFORM', string
   APPOINT_GROUP_ADMIN: ['PLATFORM', PLATFORM_RULE],
   DELETE_GROUP: ['PLATFORM', PLATFORM_RULE],
   SET_GPU_LIMIT: ['PLATFORM', PLATFORM_RULE],
+  EXPORT_AUDIT: ['PLATFORM', PLATFORM_RULE],
+  VIEW_AUDIT_EXPORT: ['PLATFORM', PLATFORM_RULE],
   UPDATE_GROUP: ['ADMIN', ADMIN_RULE],
   ADD_GROUP_MEMBERS: ['ADMIN', ADMIN_RULE],
   SET_GROUP_ROLE: ['ADMIN', ADMIN_RULE],
@@ -45,6 +47,8 @@ const LEAST: Record<string, ['MEMBER' | 'MANAGER' | 'ADMIN' | 'PLATFORM', string
   ARCHIVE_PROJECT: ['MANAGER', MANAGER_RULE],
   RESTORE_PROJECT: ['MANAGER', MANAGER_RULE],
   CREATE_CONFIG_FILE: ['MANAGER', MANAGER_RULE],
+  CREATE_PVC: ['MANAGER', MANAGER_RULE],
+  BIND_PVC: ['MANAGER', MANAGER_RULE],
 };
 const ORDER = ['MEMBER', 'MANAGER', 'ADMIN', 'PLATFORM'];
 
@@ -60,7 +64,9 @@ function situationOf(role: Role): Situation {
     allowed: ORDER.indexOf(role) >= ORDER.indexOf(least),
     rule,
   }));
-  const everywhere = { platform: decisions, self: decisions, group: decisions, project: decisions };
+  // A drive is everybody's own.
+  const self = decisions.filter(({ action }) => action !== 'CREATE_PVC');
+  const everywhere = { platform: decisions, self, group: decisions, project: decisions };
   const leads = role === 'ADMIN' || role === 'PLATFORM';
   const person = (name: string, state: string | null = null) => ({
     id: `user_${name}`,
@@ -119,6 +125,7 @@ test('somebody who is not logged in registers, logs in or sets a password', () =
     Requests: -
     Notifications: -
     Projects: -
+    Storage: -
     Groups: -
     People: -
     Audit log: -
@@ -131,13 +138,14 @@ test('a newcomer has their account, and asks for the rest', () => {
   expect(open(NEWCOMER)).toMatchInlineSnapshot(`
     "Jobs: Log in, Watch, Cancel, Follow logs, Browse
     Requests: List, Ask for a role, Ask a question, Follow, Reply, Take, Resolve, Reject
-    Notifications: List, Follow, Mark all read, Choose
+    Notifications: List, Follow, Mark all read, Choose, Webhook, Test webhook, Remove webhook
     Projects: List
+    Storage: List, My drive, Follow, Open files, My open files, Close files, Resize, Permissions, Remove share, Classes, Delete
     Groups: List
     People: List
     Audit log: -
     Access: -
-    Account: Register, Set password, My account, My name, My sessions, End session, Change password, Log out everywhere"
+    Account: Register, Set password, My account, My name, My sessions, End session, My API tokens, Create token, Revoke token, Change password, Log out everywhere"
   `);
 });
 
@@ -145,13 +153,14 @@ test('a member runs jobs and asks for more', () => {
   expect(open(situationOf('MEMBER'))).toMatchInlineSnapshot(`
     "Jobs: Log in, Submit, Watch, Cancel, Follow logs, Browse, Submit commit
     Requests: List, Ask for limits, Ask for a role, Ask a question, Follow, Reply, Take, Resolve, Reject
-    Notifications: List, Follow, Mark all read, Choose
+    Notifications: List, Follow, Mark all read, Choose, Webhook, Test webhook, Remove webhook
     Projects: List, Usage, Preview deletion
+    Storage: List, My drive, Follow, Open files, My open files, Close files, Resize, Permissions, Remove share, Classes, Delete
     Groups: List, Leave
     People: List
     Audit log: -
     Access: What I may do
-    Account: Register, Set password, My account, My name, My sessions, End session, Change password, Log out everywhere"
+    Account: Register, Set password, My account, My name, My sessions, End session, My API tokens, Create token, Revoke token, Change password, Log out everywhere"
   `);
 });
 
@@ -159,13 +168,14 @@ test('a manager also runs projects', () => {
   expect(open(situationOf('MANAGER'))).toMatchInlineSnapshot(`
     "Jobs: Log in, Submit, Watch, Cancel, Follow logs, Browse, Config file, Submit commit
     Requests: List, Ask for limits, Ask for a role, Ask a question, Follow, Reply, Take, Resolve, Reject
-    Notifications: List, Follow, Mark all read, Choose
+    Notifications: List, Follow, Mark all read, Choose, Webhook, Test webhook, Remove webhook
     Projects: List, Create, Describe, Limits, Schedule, Usage, Archive, Restore, Preview deletion
+    Storage: List, My drive, Create, Follow, Open files, My open files, Close files, Resize, Permissions, Share, Remove share, Classes, Delete
     Groups: List, Leave
     People: List
     Audit log: -
     Access: What I may do
-    Account: Register, Set password, My account, My name, My sessions, End session, Change password, Log out everywhere"
+    Account: Register, Set password, My account, My name, My sessions, End session, My API tokens, Create token, Revoke token, Change password, Log out everywhere"
   `);
 });
 
@@ -173,13 +183,14 @@ test('a group admin also runs the group, and sees its audit log', () => {
   expect(open(situationOf('ADMIN'))).toMatchInlineSnapshot(`
     "Jobs: Log in, Submit, Watch, Cancel, Follow logs, Browse, Config file, Submit commit
     Requests: List, Ask for limits, Ask for a role, Ask a question, Follow, Reply, Take, Resolve, Reject
-    Notifications: List, Follow, Mark all read, Choose
+    Notifications: List, Follow, Mark all read, Choose, Webhook, Test webhook, Remove webhook
     Projects: List, Create, Describe, Limits, Schedule, Usage, Archive, Restore, Preview deletion, Delete
+    Storage: List, My drive, Create, Follow, Open files, My open files, Close files, Resize, Permissions, Share, Remove share, Classes, Delete
     Groups: List, Describe, Add members, Change role, Remove, Leave
     People: List
     Audit log: Latest, Of the group, Refused, Follow
     Access: What I may do, What others may do, Who may do it
-    Account: Register, Set password, My account, My name, My sessions, End session, Change password, Log out everywhere"
+    Account: Register, Set password, My account, My name, My sessions, End session, My API tokens, Create token, Revoke token, Change password, Log out everywhere"
   `);
 });
 
@@ -265,4 +276,36 @@ test('what was picked stays, and nobody takes its place once it is gone', () => 
   expect(chosenFor(template('RemoveMember'), admin, picked)?.id).toBe('membership_ben');
   const without = { ...admin, members: admin.members.filter(({ id }) => id !== 'membership_ben') };
   expect(chosenFor(template('RemoveMember'), without, picked)).toBeUndefined();
+});
+
+test('a claim is offered to whom it is open for, and only for what fits it', () => {
+  const claim = {
+    user: null,
+    group: null,
+    project: null,
+    sharedFrom: null,
+    viewerAccess: 'WRITE' as const,
+    viewerCanResize: true,
+    viewerCanSetPermissions: true,
+    viewerCanDelete: true,
+  };
+  const vision = { name: 'vision' };
+  const detection = { name: 'detection' };
+  const situation: Situation = {
+    ...situationOf('MANAGER'),
+    claims: [
+      { ...claim, id: 'pvc_1', name: 'datasets', project: detection },
+      { ...claim, id: 'pvc_2', name: 'models', group: vision },
+      { ...claim, id: 'pvc_3', name: 'shown', project: detection, sharedFrom: { id: 'pvc_2' } },
+      { ...claim, id: 'pvc_4', name: 'drive', user: { username: 'me' }, viewerCanResize: false },
+    ],
+  };
+  const offered = (name: string) => {
+    const { picks } = template(name);
+    return picks ? choicesFor(picks, situation).map(({ label }) => label) : [];
+  };
+  expect(offered('ResizeClaim')).toEqual(['datasets (detection)', 'models (vision)', 'shown (detection)']);
+  expect(offered('ShareClaim')).toEqual(['models (vision)', 'drive (drive of me)']);
+  expect(offered('RemoveShare')).toEqual(['shown (detection)']);
+  expect(offered('DeleteClaim')).toEqual(['datasets (detection)', 'models (vision)', 'drive (drive of me)']);
 });

@@ -14,6 +14,9 @@ export type FactName =
   | 'membershipId'
   | 'requestId'
   | 'sessionId'
+  | 'pvcId'
+  | 'apiTokenId'
+  | 'fileSessionId'
   | 'jobId'
   | 'cursor'
   | 'commitId'
@@ -36,6 +39,7 @@ export const TOPICS = [
   'Requests',
   'Notifications',
   'Projects',
+  'Storage',
   'Groups',
   'People',
   'Audit log',
@@ -99,6 +103,9 @@ export const PLACEHOLDER: Record<FactName, string> = {
   membershipId: '<a membership ID: filled in when you choose a member>',
   requestId: '<a request ID: filled in when there is a request>',
   sessionId: '<a session ID: filled in when you list sessions>',
+  pvcId: '<the ID of a storage claim: filled in when there is one>',
+  fileSessionId: '<the ID of a file session: filled in when you open files>',
+  apiTokenId: '<the ID of a token: filled in when there is one>',
   jobId: '<a job ID: filled in when you submit a job>',
   cursor: '',
   commitId: '<a commit ID: filled in when you create a config file>',

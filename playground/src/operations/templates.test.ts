@@ -14,6 +14,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import { fill, valueAt } from './fill';
 import { factsIn } from './learn';
+import { OPEN_FILES } from '../files/openFiles';
 import { COMPLETE_SIGN_IN, LOG_IN, LOG_OUT, RENEW } from './session';
 import { PLACEHOLDER, TOPICS, type FactName, type Path } from './template';
 import { templates } from './templates';
@@ -98,6 +99,7 @@ test.each([
   ['how to register', REGISTRATION],
   ['what the viewer has', MINE],
   ['what is chosen', CHOSEN],
+  ['open files', OPEN_FILES],
   ['what notifies in the background', NEWS[0]],
   ['what tells of requests in the background', NEWS[1]],
 ])('what the page itself asks is valid: %s', (_, query) => {
@@ -138,6 +140,14 @@ describe('an answer teaches', () => {
     const answer = { passwordLink: { token: 'once' } };
     expect(factsIn({ data: { createUser: answer } })).toEqual({ passwordToken: 'once' });
     expect(factsIn({ data: { createPasswordReset: answer } })).toEqual({ passwordToken: 'once' });
+  });
+
+  test('the files that were opened last', () => {
+    expect(factsIn({ data: { openFiles: { fileSession: { id: 'files_1' } } } })).toEqual({
+      fileSessionId: 'files_1',
+    });
+    const fileSessions = [{ id: 'files_2' }, { id: 'files_1' }];
+    expect(factsIn({ data: { viewer: { fileSessions } } })).toEqual({ fileSessionId: 'files_2' });
   });
 
   test('a session to end, but not the one that is in use', () => {

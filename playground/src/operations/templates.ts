@@ -9,6 +9,7 @@ import { notifications } from './notifications/ready';
 import { people } from './people/ready';
 import { projects } from './projects/ready';
 import { requests } from './requests/ready';
+import { storage } from './storage/ready';
 import type { Template } from './template';
 
 /** `user` is who the log-in tab logs in. */
@@ -18,6 +19,7 @@ export function templates(user: DemoUser | undefined): Template[] {
     ...requests,
     ...notifications,
     ...projects,
+    ...storage,
     ...groups,
     ...people,
     ...audit,

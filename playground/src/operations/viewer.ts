@@ -31,6 +31,12 @@ export const MINE = /* GraphQL */ `
           isCurrent
         }
       }
+      apiTokens(first: 50) {
+        nodes {
+          id
+          name
+        }
+      }
     }
     groups(first: 100) {
       nodes {
@@ -59,6 +65,28 @@ export const MINE = /* GraphQL */ `
           username
         }
         viewerCanResolve
+      }
+    }
+    pvcs(first: 100) {
+      nodes {
+        id
+        name
+        user {
+          username
+        }
+        group {
+          name
+        }
+        project {
+          name
+        }
+        sharedFrom {
+          id
+        }
+        viewerAccess
+        viewerCanResize
+        viewerCanSetPermissions
+        viewerCanDelete
       }
     }
     users(first: 100, orderBy: { field: USERNAME }) {

@@ -49,6 +49,20 @@ export interface Session {
   isCurrent: boolean;
 }
 
+export interface Claim extends Named {
+  /** Whose it is: one of the three is there. */
+  user: { username: string } | null;
+  group: { name: string } | null;
+  project: { name: string } | null;
+  sharedFrom: { id: string } | null;
+  viewerAccess: 'NONE' | 'READ' | 'WRITE';
+  viewerCanResize: boolean;
+  viewerCanSetPermissions: boolean;
+  viewerCanDelete: boolean;
+}
+
+export type ApiToken = Named;
+
 /** A decision of the permission policy about the viewer, with the rule that decided. */
 export interface Decision {
   action: string;
@@ -86,6 +100,8 @@ export interface Situation {
   people: Person[];
   requests: Request[];
   sessions: Session[];
+  claims: Claim[];
+  apiTokens: ApiToken[];
   unread: number;
 }
 
@@ -102,6 +118,8 @@ export const NOBODY: Situation = {
   people: [],
   requests: [],
   sessions: [],
+  claims: [],
+  apiTokens: [],
   unread: 0,
 };
 

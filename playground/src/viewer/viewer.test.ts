@@ -68,10 +68,18 @@ test('roles are told in a few words', () => {
 const nothing = { nodes: [] };
 const mineOf = (username: string) => ({
   registration: 'CLOSED',
-  viewer: { id: `user_${username}`, username, platformRole: 'USER', memberships: nothing, sessions: nothing },
+  viewer: {
+    id: `user_${username}`,
+    username,
+    platformRole: 'USER',
+    memberships: nothing,
+    sessions: nothing,
+    apiTokens: nothing,
+  },
   groups: { nodes: [group('vision', 'MEMBER')] },
   projects: nothing,
   requests: nothing,
+  pvcs: nothing,
   users: nothing,
   notifications: { totalCount: 2 },
   access: [],

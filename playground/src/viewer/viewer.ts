@@ -7,6 +7,8 @@ import type { Send } from '../transport/http';
 import {
   mostRightsFirst,
   NOBODY,
+  type ApiToken,
+  type Claim,
   type Decision,
   type Group,
   type GroupRole,
@@ -31,10 +33,12 @@ interface MineData {
     platformRole: string;
     memberships: Nodes<{ role: GroupRole; group: Named }>;
     sessions: Nodes<Session> | null;
+    apiTokens: Nodes<ApiToken> | null;
   } | null;
   groups: Nodes<Group>;
   projects: Nodes<Project>;
   requests: Nodes<Request>;
+  pvcs: Nodes<Claim>;
   users: Nodes<Person>;
   notifications: { totalCount: number };
   access: Decision[] | null;
@@ -180,7 +184,7 @@ export class Viewer {
     const { data } = await this.#send({ query: MINE, operationName: 'Mine' }, token);
     const mine = data as MineData | null | undefined;
     if (!mine?.viewer || isGone()) return;
-    const { id, username, platformRole, memberships, sessions } = mine.viewer;
+    const { id, username, platformRole, memberships, sessions, apiTokens } = mine.viewer;
     const me = { id, username, isPlatformAdmin: platformRole === 'ADMIN', roles: memberships.nodes };
     const wanted = this.#wanted;
     const { group, project } = choose(mine.groups.nodes, mine.projects.nodes, wanted);
@@ -217,6 +221,8 @@ export class Viewer {
       people: [...waiting, ...others],
       requests: mine.requests.nodes,
       sessions: sessions?.nodes ?? [],
+      claims: mine.pvcs.nodes,
+      apiTokens: apiTokens?.nodes ?? [],
       unread: mine.notifications.totalCount,
     });
   }

@@ -1,6 +1,9 @@
 //! The rows of the audit log and the SQL for reading them.
 
+pub mod exports;
 pub mod partitions;
+
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -158,22 +161,20 @@ pub async fn exported(
     after: Option<(DateTime<Utc>, AuditId)>,
     limit: i64,
 ) -> QueryResult<Vec<(Entry, Option<String>)>> {
-    let mut query = audit_log::table.left_join(users::table).into_boxed();
-    if let Some(from) = selection.from {
-        query = query.filter(audit_log::at.ge(from));
-    }
-    if let Some(to) = selection.to {
-        query = query.filter(audit_log::at.lt(to));
-    }
+    let mut query = selected(&Visible::Everything, selection);
     if let Some((at, id)) = after {
         // Two conditions: the first finds the partitions, the second the place.
         query = query.filter(audit_log::at.ge(at));
         query = query.filter(audit_log::at.gt(at).or(audit_log::id.gt(id)));
     }
-    query
-        .order((audit_log::at.asc(), audit_log::id.asc()))
-        .limit(limit)
-        .select((Entry::as_select(), users::username.nullable()))
-        .load(conn)
-        .await
+    let query = query.order((audit_log::at.asc(), audit_log::id.asc())).limit(limit);
+    let entries: Vec<Entry> = query.select(Entry::as_select()).load(conn).await?;
+    let actors: BTreeSet<UserId> = entries.iter().filter_map(|entry| entry.actor_id).collect();
+    let named = users::table.filter(users::id.eq_any(actors)).select((users::id, users::username));
+    let names: HashMap<UserId, String> = named.load(conn).await?.into_iter().collect();
+    let with_name = |entry: Entry| {
+        let name = entry.actor_id.and_then(|actor| names.get(&actor).cloned());
+        (entry, name)
+    };
+    Ok(entries.into_iter().map(with_name).collect())
 }

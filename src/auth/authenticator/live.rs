@@ -4,16 +4,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::{Authenticator, ended};
 use crate::auth::api_tokens::loader::TokenById;
 use crate::auth::loader::LiveSession;
-use crate::auth::principal::{Credential, CredentialId, Principal};
+use crate::auth::principal::{Caller, Credential, CredentialId, Principal};
 use crate::auth::revocations::{Concern, Notices};
 use crate::auth::tokens::Claims;
 use crate::error::{ApiError, Code, SignInReason};
-use crate::ids::ApiTokenId;
+use crate::ids::{ApiTokenId, UserId};
 
 impl Authenticator {
     /// The user with these claims, if the session has not ended.
@@ -69,6 +69,21 @@ impl Authenticator {
             return Err(ApiError::unauthenticated(SignInReason::TokenExpired, message));
         }
         Ok(principal)
+    }
+
+    /// The user with this session or API token, with their current roles, for what was opened with it.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if it is no longer valid, or the account is disabled.
+    pub async fn holder(&self, user: UserId, credential: CredentialId) -> Result<Caller, ApiError> {
+        let principal = match credential {
+            // Access tokens come and go while the session lasts.
+            CredentialId::Session(session) => {
+                self.live(Claims { user, session, expires_at: DateTime::<Utc>::MAX_UTC }).await?
+            }
+            CredentialId::ApiToken(id) => self.live_token(id).await?,
+        };
+        if principal.user == user { Ok(Caller::Known(principal)) } else { Err(revoked()) }
     }
 
     /// The user of the same credential, with their current roles.

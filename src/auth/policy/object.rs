@@ -41,7 +41,11 @@ impl Action {
             | Self::ViewStorageClasses
             | Self::OpenRequest
             | Self::ViewAuditClient
-            | Self::ExportAuditLog => Kind::Platform,
+            | Self::ExportAuditLog
+            | Self::ExportAudit
+            | Self::ViewAuditExport
+            | Self::ViewCluster
+            | Self::RemoveOrphans => Kind::Platform,
             Self::ViewUser
             | Self::ViewUserPrivate
             | Self::UpdateUser
@@ -94,7 +98,8 @@ impl Action {
             | Self::ForceDeletePvc
             | Self::SetStoragePermissions
             | Self::ReadPvc
-            | Self::WritePvc => Kind::Pvc,
+            | Self::WritePvc
+            | Self::OpenFiles => Kind::Pvc,
             Self::Logout
             | Self::ViewSession
             | Self::EndSession
@@ -103,6 +108,8 @@ impl Action {
             | Self::ViewRequest
             | Self::ReplyToRequest
             | Self::ResolveRequest
+            | Self::ViewFileSession
+            | Self::CloseFiles
             | Self::ViewNotification
             | Self::MarkNotificationsRead => Kind::Other,
         }

@@ -109,6 +109,8 @@ fn each_action_has_one_row() {
     viewAuditEntry   ! ? ? - - - + + READ
     viewAuditClient  ! - - - - - - + ADMIN
     exportAuditLog   ! - - - - - - + ADMIN
+    exportAudit      ! - - - - - - + ADMIN
+    viewAuditExport  ! - - - - - - + ADMIN
     openRequest      ! + + + + + + + SUBMIT
     viewRequest      ! ? + ? + + + + READ
     replyToRequest   ! ? + ? + + + + SUBMIT
@@ -131,6 +133,11 @@ fn each_action_has_one_row() {
     setStoragePermissions ! ? + - + - + + MANAGE
     readPvc          ! ? + - + - + + READ
     writePvc         ! ? + - + - + + SUBMIT
+    openFiles        ! ? + - + - + + READ
+    viewFileSession  ! ? + ? + ? ? + READ
+    closeFiles       ! ? + ? + ? ? + READ
+    viewCluster      ! - - - - - - + ADMIN
+    removeOrphans    ! - - - - - - + ADMIN
     viewAccess       ! ? ? - - - + + READ
     ");
 }
@@ -288,6 +295,8 @@ fn a_token_for_a_project_is_for_nothing_else() {
     viewAuditEntry   + ? - - - ? - -
     viewAuditClient  + ? - - - ? - -
     exportAuditLog   + ? - - - ? - -
+    exportAudit      + ? - - - ? - -
+    viewAuditExport  + ? - - - ? - -
     openRequest      + ? - - - ? - -
     viewRequest      + ? - - - ? - -
     replyToRequest   + ? - - - ? - -
@@ -310,6 +319,11 @@ fn a_token_for_a_project_is_for_nothing_else() {
     setStoragePermissions + ? - - - ? - -
     readPvc          + ? - - - ? - -
     writePvc         + ? - - - ? - -
+    openFiles        + ? - - - ? - -
+    viewFileSession  + ? - - - ? - -
+    closeFiles       + ? - - - ? - -
+    viewCluster      + ? - - - ? - -
+    removeOrphans    + ? - - - ? - -
     viewAccess       + ? - - - ? - -
     ");
     let told = check(&admin, Action::UpdateGroup, Scope::group(GROUP)).unwrap_err();

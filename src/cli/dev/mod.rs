@@ -185,6 +185,7 @@ async fn serve(arguments: &DevArgs, ground: &Ground, stop: CancellationToken) ->
         jwt_keys: settings.jwt_keys(ground.folder.jwt_secret()?)?,
     };
     let config = Config::of_dev(parts, settings)?;
+    let config = Config { objects: config.objects.clone().or_in(ground.folder.path().join("objects")), ..config };
     let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
         format!("cannot listen on {}; choose another --port, or 0 for a free one", config.http.listen)
     })?;

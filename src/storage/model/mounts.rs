@@ -5,6 +5,7 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::cluster::names::file_pod;
 use crate::db::tables::{job_claims, jobs, storage_mounts};
 use crate::ids::{JobId, PvcId};
 use crate::jobs::types::JobPhase;
@@ -25,6 +26,13 @@ pub struct Mount {
     pub read_only: bool,
     /// Since when it is known.
     pub since: DateTime<Utc>,
+}
+
+impl Mount {
+    /// Whether it is the pod that shows the files of the claim.
+    pub fn shows_files(&self) -> bool {
+        self.pod == file_pod(self.claim_id)
+    }
 }
 
 /// What mounts each of these claims.

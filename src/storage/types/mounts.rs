@@ -68,6 +68,12 @@ impl PvcMount {
         self.find_job(ctx, id).await.map(|job| job.map(AtOnce)).graphql(ctx)
     }
 
+    /// Whether it is the pod that shows the files of the claim, because somebody has opened them with `openFiles`. It does not
+    /// keep the claim from being deleted.
+    async fn shows_files(&self) -> bool {
+        self.0.shows_files()
+    }
+
     /// Whether it mounts the claim read-only.
     async fn read_only(&self) -> bool {
         self.0.read_only

@@ -4,6 +4,7 @@ use super::catalog::{Catalog, ResourceKind};
 use super::store::Store;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// What every request works on.
 pub struct Cluster {
@@ -11,6 +12,8 @@ pub struct Cluster {
     pub store: Store,
     /// Ends the watches and log streams when the server stops.
     pub stop: CancellationToken,
+    /// The connections that were joined with one to a kubelet.
+    pub tunnels: TaskTracker,
     catalog: RwLock<Arc<Catalog>>,
     writer: Mutex<()>,
 }
@@ -30,6 +33,7 @@ impl Cluster {
         Cluster {
             store: Store::new(history),
             stop,
+            tunnels: TaskTracker::new(),
             catalog: RwLock::new(Arc::new(Catalog::builtin())),
             writer: Mutex::new(()),
         }

@@ -33,13 +33,9 @@ pub async fn stream(cluster: &Cluster, kind: &ResourceKind, target: &ResourcePat
     let uri = format!("https://{kubelet}/containerLogs/{namespace}/{name}/{container}?{query}");
     let uri: Uri = uri.parse().map_err(ApiError::internal)?;
     let dial = format!("Get \"{uri}\": dial tcp {kubelet}");
-    let mut config = kube::Config::new(format!("https://{kubelet}").parse().map_err(ApiError::internal)?);
-    // Kubelets sign their own certificates, and the pretend ones are on this machine.
-    config.accept_invalid_certs = true;
-    config.read_timeout = None;
-    let client = kube::Client::try_from(config).map_err(ApiError::internal)?;
     let request = Request::get(uri).body(KubeBody::empty()).map_err(ApiError::internal)?;
-    let response = client.send(request).await.map_err(|error| ApiError::internal(format!("{dial}: {error}")))?;
+    let response =
+        client(&kubelet)?.send(request).await.map_err(|error| ApiError::internal(format!("{dial}: {error}")))?;
     let status = response.status();
     if status != StatusCode::OK {
         let text = response.into_body().collect_bytes().await.map_err(ApiError::internal)?;
@@ -98,8 +94,17 @@ fn chosen_container<'a>(pod: &'a Value, name: &str, wanted: Option<&'a str>) -> 
     }
 }
 
+/// A client of a kubelet.
+pub fn client(kubelet: &str) -> ApiResult<kube::Client> {
+    let mut config = kube::Config::new(format!("https://{kubelet}").parse().map_err(ApiError::internal)?);
+    // Kubelets sign their own certificates, and the pretend ones are on this machine.
+    config.accept_invalid_certs = true;
+    config.read_timeout = None;
+    kube::Client::try_from(config).map_err(ApiError::internal)
+}
+
 /// The address of a node's kubelet.
-fn kubelet(cluster: &Cluster, pods: &ResourceKind, node_name: &str) -> ApiResult<String> {
+pub fn kubelet(cluster: &Cluster, pods: &ResourceKind, node_name: &str) -> ApiResult<String> {
     let node = cluster.store.get(&CollectionId::new("", "nodes"), &Key::new("", node_name));
     let node = node.ok_or_else(|| ApiError::not_found(pods, node_name))?;
     let port = node.pointer("/status/daemonEndpoints/kubeletEndpoint/Port").and_then(Value::as_i64);

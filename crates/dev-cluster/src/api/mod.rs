@@ -9,7 +9,7 @@
 //! | `catalog`, `definitions`, `discovery` | which resources there are |
 //! | [`schema`], [`openapi`], [`table`] | structural schemas, the OpenAPI documents, server-side Tables |
 //! | [`trial`] | the judgement without the server |
-//! | `subresources`, `logs`, `reviews` | what is not an object |
+//! | `subresources`, `logs`, `tunnel`, `reviews` | what is not an object |
 //!
 //! As with a kube-apiserver that runs alone, nothing here collects garbage, empties namespaces or runs pods: that is the
 //! work of controllers, which are clients.
@@ -41,6 +41,7 @@ mod strategic;
 mod subresources;
 pub mod table;
 pub mod trial;
+mod tunnel;
 mod validation;
 mod versions;
 mod watch;
@@ -159,6 +160,8 @@ impl EmbeddedApi {
             Ok(Err(error)) => tracing::warn!(%error, "the embedded API server ended with an error"),
             Err(error) => tracing::warn!(%error, "the embedded API server's task failed"),
         }
+        self.cluster.tunnels.close();
+        self.cluster.tunnels.wait().await;
         if let Some(keeper) = self.keeper.take()
             && let Err(error) = keeper.await
         {

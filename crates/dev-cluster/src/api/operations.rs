@@ -8,18 +8,18 @@ use super::serve::{bytes_response, json_response};
 use super::status::{ApiError, ApiResult, deleted_status};
 use super::watch::Watch;
 use super::write::{self, Body, DeleteOptions, Deleted, PatchKind, Write};
-use super::{kinds, list, logs, object, subresources, versions};
+use super::{kinds, list, logs, object, subresources, tunnel, versions};
 use axum::body::Body as HttpBody;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use chrono::Utc;
+use hyper::upgrade::OnUpgrade;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What the pretend kubelet says, too.
-const NO_CONTAINER: &str =
-    "no container runs in a simulated cluster: there is nothing to step into and nothing that listens";
+const NO_CONTAINER: &str = "no container runs in a simulated cluster: there is nothing to step into";
 
 /// One request for a resource.
 pub struct Operation {
@@ -33,6 +33,8 @@ pub struct Operation {
     pub options: Options,
     /// The headers.
     pub headers: HeaderMap,
+    /// The connection, where the client asks to leave HTTP.
+    pub upgrade: Option<OnUpgrade>,
 }
 
 /// What a write did: the status, the object, and what the client is told beside it.
@@ -40,7 +42,7 @@ type Written = (StatusCode, Arc<Value>, Vec<String>);
 
 impl Operation {
     /// Does what the request asks.
-    pub async fn run(self, method: &Method, query: &str, bytes: Bytes) -> ApiResult<Response> {
+    pub async fn run(mut self, method: &Method, query: &str, bytes: Bytes) -> ApiResult<Response> {
         if self.target.subresource.as_deref() == Some("log") && kinds::is_pod(&self.kind) {
             return logs::stream(&self.cluster, &self.kind, &self.target, query).await;
         }
@@ -49,7 +51,12 @@ impl Operation {
         {
             let key = super::store::Key::new(self.namespace().unwrap_or_default(), name);
             let pod = self.cluster.store.get(&self.kind.collection(), &key);
-            pod.ok_or_else(|| ApiError::not_found(&self.kind, name))?;
+            let pod = pod.ok_or_else(|| ApiError::not_found(&self.kind, name))?;
+            if self.target.subresource.as_deref() == Some("portforward") {
+                let upgrade = tunnel::Upgrade { method: method.clone(), connection: self.upgrade.take() };
+                let (kind, target, headers) = (&self.kind, &self.target, &self.headers);
+                return tunnel::open(&self.cluster, kind, target, query, headers, upgrade, &pod).await;
+            }
             return Ok((StatusCode::NOT_IMPLEMENTED, NO_CONTAINER).into_response());
         }
         if let (Some(subresource), Some(name)) = (&self.target.subresource, &self.target.name)
@@ -211,6 +218,7 @@ impl Operation {
             target: self.target.clone(),
             options: Options::default(),
             headers: self.headers.clone(),
+            upgrade: None,
         }
     }
 }

@@ -73,7 +73,7 @@ pub fn bytes_response(status: StatusCode, bytes: Vec<u8>) -> Response {
 }
 
 async fn answer(server: Arc<Server>, request: Request) -> ApiResult<Response> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let path = parts.uri.path().trim_end_matches('/').to_owned();
     if matches!(path.as_str(), "/healthz" | "/livez" | "/readyz") {
         let verbose = parts.uri.query().is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
@@ -102,8 +102,14 @@ async fn answer(server: Arc<Server>, request: Request) -> ApiResult<Response> {
         return Err(ApiError::no_such_resource());
     }
     let options = Options::parse(&parts.uri, &parts.method)?;
-    let operation =
-        operations::Operation { cluster: server.cluster.clone(), kind, target, options, headers: parts.headers };
+    let operation = operations::Operation {
+        cluster: server.cluster.clone(),
+        kind,
+        target,
+        options,
+        headers: parts.headers,
+        upgrade: parts.extensions.remove(),
+    };
     operation.run(&parts.method, parts.uri.query().unwrap_or_default(), bytes).await
 }
 

@@ -17,9 +17,10 @@ mod scheduler;
 mod speed;
 mod volumes;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, Resource};
@@ -30,11 +31,12 @@ use control::Trigger;
 use flash::{Caches, FlashScheduler};
 pub use flash::{JOB_LABEL, TASK_LABEL};
 use informer::{Change, Informer};
-use kubelet::Kubelet;
+use kubelet::{Kubelet, Machine};
 pub use kubelet::{ServeError, script};
 use recorder::Recorder;
 use scheduler::DefaultScheduler;
 pub use speed::{BadSpeed, Speed};
+use volumes::Folders;
 
 /// What the simulators play.
 #[derive(Clone, Debug)]
@@ -82,17 +84,21 @@ pub struct Simulators {
 
 impl Simulators {
     /// Starts all of them as clients of one cluster, which must know the scheduler's custom resources.
-    pub async fn start(client: Client, options: SimOptions) -> Result<Self, SimError> {
+    /// Volumes are folders in `volumes`.
+    pub async fn start(client: Client, options: SimOptions, volumes: PathBuf) -> Result<Self, SimError> {
         let simulators = Self { cancel: CancellationToken::new(), tasks: TaskTracker::new() };
         let (tasks, cancel) = (&simulators.tasks, &simulators.cancel);
         tracing::info!(
             nodes = options.gpu_nodes,
             gpus = options.gpus_per_node,
-            "simulated cluster: no container really runs; for development and tests only"
+            "simulated cluster: no container really runs but file servers; for development and tests only"
         );
         let recorder = Recorder::start(client.clone(), tasks, cancel.clone());
         let names = nodes::names(&options);
-        let kubelet = Arc::new(Kubelet::new(client.clone(), options.speed, names, recorder.clone()));
+        let folders = Folders::new(volumes);
+        let path = std::env::var_os("PATH");
+        let (machine, mut endings) = Machine::new(folders.clone(), path, tasks.clone(), cancel.clone());
+        let kubelet = Arc::new(Kubelet::new(client.clone(), options.speed, names, recorder.clone(), machine));
         let port = kubelet::serve(kubelet.clone(), tasks, cancel.clone()).await?;
         nodes::register(&client, &options, port).await.map_err(SimError::Nodes)?;
         volumes::seed(&client).await.map_err(SimError::Storage)?;
@@ -100,11 +106,13 @@ impl Simulators {
 
         let pods = Informer::<Pod>::start(Api::all(client.clone()), tasks, cancel.clone());
         let nodes = Informer::start(Api::all(client.clone()), tasks, cancel.clone());
+        tasks.spawn(kubelet::forget_gone(kubelet.clone(), pods.clone(), cancel.clone()));
+        let endings = stream::poll_fn(move |context| endings.poll_recv(context)).map(Trigger::One);
         tasks.spawn(control::run(
             "kubelet",
             kubelet,
             pods.store(),
-            pods.changes().map(to_trigger),
+            stream::select(pods.changes().map(to_trigger), endings),
             kubelet::reconcile,
             cancel.clone(),
         ));
@@ -114,7 +122,7 @@ impl Simulators {
         quotas::start(client.clone(), options.speed, pods.clone(), claims.clone(), tasks, cancel.clone());
         let classes = Informer::start(Api::all(client.clone()), tasks, cancel.clone());
         let of_volumes = volumes::Caches { claims: claims.clone(), classes: classes.clone(), pods: pods.clone() };
-        volumes::start(client.clone(), recorder.clone(), of_volumes, tasks, cancel.clone());
+        volumes::start(client.clone(), recorder.clone(), of_volumes, folders, tasks, cancel.clone());
         let of_scheduler = scheduler::Caches { pods: pods.clone(), nodes: nodes.clone(), claims, classes };
         let scheduler = DefaultScheduler::new(client.clone(), recorder.clone(), of_scheduler);
         tasks.spawn(scheduler.run(cancel.clone()));

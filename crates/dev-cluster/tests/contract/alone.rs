@@ -1,10 +1,11 @@
 //! The program `dev-cluster`: started, spoken to and stopped as from a shell.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod};
 use kube::api::{ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::await_condition;
@@ -21,7 +22,11 @@ struct Program {
 
 impl Program {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        Self::run(command(arguments))
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut said = String::new();
         for line in lines.by_ref() {
@@ -113,6 +118,63 @@ async fn a_folder_keeps_the_cluster_for_the_next_run() {
     let notes = Api::<ConfigMap>::default_namespaced(client(&again.kubeconfig()).await);
     assert_eq!(notes.get("a").await.unwrap().data.unwrap()["text"], "kept");
     assert!(again.stop("-TERM").success());
+}
+
+/// In place of `dufs`: it listens where it is told to, and leaves its process id in the volume.
+const LISTENS: &str = r#"#!/bin/sh
+echo $$ > "$1/pid"
+exec python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); time.sleep(300)' "$3"
+"#;
+
+#[tokio::test]
+async fn a_file_server_does_not_outlive_a_cluster_that_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (programs, cluster) = (folder.path().join("bin"), folder.path().join("cluster"));
+    std::fs::create_dir(&programs).unwrap();
+    std::fs::write(programs.join("dufs"), LISTENS).unwrap();
+    std::fs::set_permissions(programs.join("dufs"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = command(&["--data-dir", cluster.to_str().unwrap(), "--speed", "100"]);
+    command.env("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()));
+    let mut program = Program::run(command);
+    let client = client(&program.kubeconfig()).await;
+    let claim = json!({"metadata": {"name": "a"}, "spec": {
+        "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+    }});
+    let claims = Api::<PersistentVolumeClaim>::default_namespaced(client.clone());
+    claims.create(&PostParams::default(), &serde_json::from_value(claim).unwrap()).await.unwrap();
+    let pod = json!({"metadata": {"name": "files"}, "spec": {
+        "containers": [{
+            "name": "files", "image": "sigoden/dufs", "args": ["/data"],
+            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        }],
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "a"}}],
+    }});
+    let pods = Api::<Pod>::default_namespaced(client);
+    pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+    let running = |pod: Option<&Pod>| {
+        pod.and_then(|pod| pod.status.as_ref()?.phase.as_deref()).is_some_and(|phase| phase == "Running")
+    };
+    tokio::time::timeout(PATIENCE, await_condition(pods, "files", running)).await.unwrap().unwrap();
+    let volumes = cluster.join("volumes/volumes.sim.platform");
+    let volume = std::fs::read_dir(volumes).unwrap().next().unwrap().unwrap().path();
+    let server: u32 = std::fs::read_to_string(volume.join("pid")).unwrap().trim().parse().unwrap();
+    assert!(is_alive(server));
+
+    program.child.kill().unwrap();
+    program.child.wait().unwrap();
+    let ended = async {
+        while is_alive(server) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.expect("the file server ends");
+}
+
+/// Whether a process runs. One that nobody has waited for is none.
+fn is_alive(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
 
 #[test]

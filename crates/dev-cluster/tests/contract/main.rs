@@ -14,6 +14,7 @@ mod claims;
 mod conventions;
 mod deletion;
 mod discovery;
+mod files;
 mod flash_jobs;
 mod jobs;
 mod kubectl;

@@ -1,10 +1,13 @@
 // Ready operations for one's own account, with and without a login.
 import changePassword from './changePassword.graphql?raw';
+import createApiToken from './createApiToken.graphql?raw';
 import endMySession from './endMySession.graphql?raw';
 import logOutEverywhere from './logOutEverywhere.graphql?raw';
 import me from './me.graphql?raw';
+import myApiTokens from './myApiTokens.graphql?raw';
 import mySessions from './mySessions.graphql?raw';
 import register from './register.graphql?raw';
+import revokeApiToken from './revokeApiToken.graphql?raw';
 import setPassword from './setPassword.graphql?raw';
 import updateMe from './updateMe.graphql?raw';
 import { LOGGED_IN, may, PLACEHOLDER, picking, type Template } from '../template';
@@ -78,6 +81,37 @@ export const account: Template[] = [
       suits: ({ isCurrent }) => !isCurrent,
       none: 'You are logged in here only.',
     }),
+  },
+  {
+    ...LOGGED_IN,
+    name: 'MyApiTokens',
+    topic,
+    title: 'My API tokens',
+    hint: 'Run this tab to see the tokens with which scripts call the API as you.',
+    query: myApiTokens,
+    variables: {},
+  },
+  {
+    name: 'CreateApiToken',
+    topic,
+    title: 'Create token',
+    hint: 'Name the token, and run this tab. Copy the secret from the answer: it is not shown again.',
+    query: createApiToken,
+    variables: { input: { name: 'laptop', scope: 'READ', expiresInDays: 30 } },
+    fills: { typed: ['input', 'name'] },
+    asks: { label: 'Name' },
+    need: may('CREATE_API_TOKEN', 'self'),
+  },
+  {
+    name: 'RevokeApiToken',
+    topic,
+    title: 'Revoke token',
+    hint: 'Choose a token, and run this tab: no script can use it any more.',
+    query: revokeApiToken,
+    variables: { input: { id: PLACEHOLDER.apiTokenId } },
+    fills: { apiTokenId: ['input', 'id'] },
+    need: may('REVOKE_API_TOKEN', 'self'),
+    picks: picking({ kind: 'apiToken', none: 'You have no API token.' }),
   },
   {
     name: 'ChangePassword',

@@ -1,7 +1,9 @@
 // Ready operations for the audit log.
+import auditExports from './auditExports.graphql?raw';
 import auditGroup from './auditGroup.graphql?raw';
 import auditLog from './auditLog.graphql?raw';
 import auditRefused from './auditRefused.graphql?raw';
+import exportAudit from './exportAudit.graphql?raw';
 import followAudit from './followAudit.graphql?raw';
 import { may, PLACEHOLDER, type Template } from '../template';
 
@@ -48,5 +50,25 @@ export const audit: Template[] = [
     variables: { filter: {}, after: null },
     fills: {},
     need,
+  },
+  {
+    name: 'ExportAudit',
+    topic,
+    title: 'Export',
+    hint: 'Run this tab to have entries written to a file. The filter has the fields of the other tabs.',
+    query: exportAudit,
+    variables: { input: { filter: {} } },
+    fills: {},
+    need: may('EXPORT_AUDIT', 'platform'),
+  },
+  {
+    name: 'AuditExports',
+    topic,
+    title: 'Exports',
+    hint: 'Run this tab to see how far the exports are, and to get links to their files.',
+    query: auditExports,
+    variables: {},
+    fills: {},
+    need: may('VIEW_AUDIT_EXPORT', 'platform'),
   },
 ];

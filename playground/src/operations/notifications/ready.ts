@@ -3,6 +3,9 @@ import chooseNotifications from './chooseNotifications.graphql?raw';
 import followNotifications from './followNotifications.graphql?raw';
 import listNotifications from './listNotifications.graphql?raw';
 import markRead from './markRead.graphql?raw';
+import removeWebhook from './removeWebhook.graphql?raw';
+import setWebhook from './setWebhook.graphql?raw';
+import testWebhook from './testWebhook.graphql?raw';
 import { LOGGED_IN, may, type Template } from '../template';
 
 const topic = 'Notifications' as const;
@@ -48,5 +51,36 @@ export const notifications: Template[] = [
     },
     fills: {},
     need: may('UPDATE_USER_SETTINGS', 'self'),
+  },
+  {
+    name: 'SetWebhook',
+    topic,
+    title: 'Webhook',
+    hint: 'Type a URL, and run this tab to have your notifications sent to it. The operator decides which hosts are allowed.',
+    query: setWebhook,
+    variables: { input: { url: 'https://hooks.example.com/mine' } },
+    fills: { typed: ['input', 'url'] },
+    asks: { label: 'URL' },
+    need: may('SET_WEBHOOK', 'self'),
+  },
+  {
+    name: 'TestWebhook',
+    topic,
+    title: 'Test webhook',
+    hint: 'Run this tab to send a notification to the URL. Run it again to see whether it arrived.',
+    query: testWebhook,
+    variables: { input: {} },
+    fills: {},
+    need: may('TEST_WEBHOOK', 'self'),
+  },
+  {
+    name: 'RemoveWebhook',
+    topic,
+    title: 'Remove webhook',
+    hint: 'Run this tab to have nothing sent any more.',
+    query: removeWebhook,
+    variables: { input: {} },
+    fills: {},
+    need: may('REMOVE_WEBHOOK', 'self'),
   },
 ];

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::super::recorder::Note;
 use super::references::{self, Hold, Reference, Waits};
+use super::served::Attempts;
 use super::timeline::Timeline;
 use super::{Kubelet, Life};
 
@@ -74,7 +75,7 @@ impl Life {
             Waits::Container(_) => began,
             // Images are pulled after the volumes are there: what is later than without any wait was waited for.
             Waits::Volume(_) => {
-                let unheld = Timeline::of(&self.pod, self.speed, Duration::ZERO, &[]);
+                let unheld = Timeline::of(&self.pod, self.speed, Duration::ZERO, &[], &Attempts::new());
                 let starts = unheld.containers.iter().filter_map(|course| Some(course.runs.first()?.start));
                 began.saturating_sub(starts.min().unwrap_or_default())
             }

@@ -1,8 +1,11 @@
 //! The pretend kubelet: takes up pods bound to our nodes and shows what a real one would show of them.
 
+mod forward;
 mod holds;
+mod mounts;
 mod references;
 pub mod script;
+mod served;
 mod server;
 mod status;
 mod timeline;
@@ -12,20 +15,26 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::control::gone_is_fine;
+use super::informer::{Change, Informer};
 use super::recorder::{Note, Recorder};
 use super::speed::Speed;
 use references::Hold;
 use script::Role;
+pub(super) use served::Machine;
+use served::Served;
 pub use server::ServeError;
 pub(super) use server::serve;
 pub use status::is_finished;
@@ -44,6 +53,8 @@ struct Life {
     told: Mutex<Option<Duration>>,
     /// What it waits for, or waited for; `None` before that was looked at.
     holds: Mutex<Option<Vec<Hold>>>,
+    /// Those of its containers that really run.
+    served: Mutex<Served>,
 }
 
 impl Life {
@@ -53,7 +64,7 @@ impl Life {
 
     fn timeline(&self, until: Duration) -> Timeline {
         let holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
-        Timeline::of(&self.pod, self.speed, until, holds.as_deref().unwrap_or_default())
+        Timeline::of(&self.pod, self.speed, until, holds.as_deref().unwrap_or_default(), &self.attempts())
     }
 }
 
@@ -64,12 +75,19 @@ pub(super) struct Kubelet {
     nodes: BTreeSet<String>,
     recorder: Recorder,
     lives: Mutex<HashMap<(String, String), Arc<Life>>>,
+    machine: Machine,
 }
 
 impl Kubelet {
     /// A kubelet for `nodes`.
-    pub(super) fn new(client: Client, speed: Speed, nodes: BTreeSet<String>, recorder: Recorder) -> Self {
-        Self { client, speed, nodes, recorder, lives: Mutex::default() }
+    pub(super) fn new(
+        client: Client,
+        speed: Speed,
+        nodes: BTreeSet<String>,
+        recorder: Recorder,
+        machine: Machine,
+    ) -> Self {
+        Self { client, speed, nodes, recorder, lives: Mutex::default(), machine }
     }
 
     fn find(&self, namespace: &str, pod: &str) -> Option<Arc<Life>> {
@@ -80,9 +98,15 @@ impl Kubelet {
     fn forget(&self, pod: &Pod) {
         let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (pod.namespace().unwrap_or_default(), pod.name_any());
-        if lives.get(&key).is_some_and(|life| life.pod.uid() == pod.uid()) {
-            lives.remove(&key);
+        if lives.get(&key).is_some_and(|life| life.pod.uid() == pod.uid())
+            && let Some(life) = lives.remove(&key)
+        {
+            life.stop_serving();
         }
+    }
+
+    fn known(&self) -> Vec<Arc<Life>> {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// The life of this very pod, begun now unless its status says that it began before.
@@ -105,6 +129,7 @@ impl Kubelet {
             stopped: watch::Sender::new(None),
             told: Mutex::new(None),
             holds: Mutex::new(None),
+            served: Mutex::default(),
         });
         if before.is_some() {
             // What happened before we started was told by who saw it.
@@ -120,6 +145,24 @@ impl Kubelet {
             self.recorder.tell(&life.pod, "kubelet", note);
         }
         *told = (*told).max(Some(until));
+    }
+}
+
+/// Forgets pods that went without a farewell: deleted by force, or with their namespace.
+pub(super) async fn forget_gone(kubelet: Arc<Kubelet>, pods: Informer<Pod>, cancel: CancellationToken) {
+    let store = pods.store();
+    let is_gone = |pod: &Pod| store.get(&ObjectRef::from_obj(pod)).is_none_or(|known| known.uid() != pod.uid());
+    let mut changes = std::pin::pin!(pods.changes().take_until(cancel.cancelled()));
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::One(pod) if is_gone(&pod) => kubelet.forget(&pod),
+            Change::One(_) => {}
+            Change::All => {
+                for life in kubelet.known().into_iter().filter(|life| is_gone(&life.pod)) {
+                    kubelet.forget(&life.pod);
+                }
+            }
+        }
     }
 }
 
@@ -142,16 +185,21 @@ pub(super) async fn reconcile(pod: Arc<Pod>, kubelet: Arc<Kubelet>) -> Result<Ac
         return delete(&pod, &life, &kubelet).await;
     }
     if is_finished(&pod) {
+        life.stop_serving();
         return Ok(Action::await_change());
     }
     let held = life.look_at_references(&pod, &kubelet).await?;
+    let serve_again = life.serve(&kubelet).await?;
     let elapsed = life.elapsed();
     let timeline = life.timeline(elapsed);
+    if served::is_over(&timeline, elapsed) {
+        life.stop_serving();
+    }
     kubelet.tell(&life, &timeline, elapsed);
     write_status(&pod, &life, &timeline, elapsed, &kubelet).await?;
     let next = timeline.next_change(elapsed).map(|next| next.saturating_sub(life.elapsed()));
     let look_again = held.then(|| kubelet.speed.scale(holds::LOOK).max(holds::SHORTEST_LOOK));
-    Ok(match next.into_iter().chain(look_again).min() {
+    Ok(match next.into_iter().chain(look_again).chain(serve_again).min() {
         Some(wait) => Action::requeue(wait),
         None => Action::await_change(),
     })
@@ -230,6 +278,7 @@ async fn delete(pod: &Pod, life: &Life, kubelet: &Kubelet) -> Result<Action, kub
         if elapsed < at {
             return Ok(Action::requeue(at - elapsed));
         }
+        life.stop_serving();
         gone_is_fine(write_status(pod, life, &life.timeline(elapsed), elapsed, kubelet).await)?;
     }
     let this_pod = Preconditions { uid: pod.uid(), resource_version: None };

@@ -1,4 +1,4 @@
-//! The kubelet's own HTTPS endpoint: `/containerLogs` and `/healthz`, which the API server proxies.
+//! The kubelet's own HTTPS endpoint: `/containerLogs`, `/portForward` and `/healthz`, which the API server proxies.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::timeline::{Course, Timeline};
-use super::{Kubelet, Life};
+use super::{Kubelet, Life, forward};
 
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -43,8 +43,7 @@ pub enum ServeError {
 }
 
 /// What is said to who wants more of a container than its log.
-const NO_CONTAINER: &str =
-    "no container runs in a simulated cluster: there is nothing to step into and nothing that listens";
+const NO_CONTAINER: &str = "no container runs in a simulated cluster: there is nothing to step into";
 
 /// Opens the endpoint on a free loopback port, answers the port, and serves until `cancel` says so.
 pub(in super::super) async fn serve(
@@ -60,7 +59,7 @@ pub(in super::super) async fn serve(
         .route("/containerLogs/{namespace}/{pod}/{container}", get(logs))
         .route("/exec/{*container}", any(no_container))
         .route("/attach/{*container}", any(no_container))
-        .route("/portForward/{*pod}", any(no_container))
+        .route("/portForward/{namespace}/{pod}", any(forward::handle))
         .with_state(kubelet);
     let connections = tasks.clone();
     tasks.spawn(async move {
@@ -96,7 +95,9 @@ fn acceptor() -> Result<TlsAcceptor, ServeError> {
 async fn connection(socket: TcpStream, acceptor: TlsAcceptor, router: Router) {
     let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await else { return };
     let service = TowerToHyperService::new(router);
-    if let Err(error) = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await {
+    if let Err(error) =
+        auto::Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(TokioIo::new(stream), service).await
+    {
         tracing::trace!(%error, "kubelet endpoint: connection");
     }
 }
@@ -205,7 +206,7 @@ fn end_of(life: &Life, timeline: &Timeline, course: &Course) -> Duration {
     timeline.end_of(course, pod).unwrap_or(Duration::MAX)
 }
 
-/// There is nothing to step into, and nothing that listens.
+/// There is nothing to step into.
 async fn no_container() -> (StatusCode, &'static str) {
     (StatusCode::NOT_IMPLEMENTED, NO_CONTAINER)
 }

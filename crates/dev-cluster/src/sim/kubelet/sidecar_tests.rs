@@ -26,7 +26,7 @@ fn pod(annotations: &Value, policy: &str) -> Pod {
 
 fn at(pod: &Pod, elapsed: Duration) -> (Timeline, PodStatus) {
     let taken = Taken { start: Timestamp::UNIX_EPOCH, host_ip: String::new(), pod_ip: String::new() };
-    let timeline = Timeline::of(pod, Speed::REAL, elapsed, &[]);
+    let timeline = Timeline::of(pod, Speed::REAL, elapsed, &[], &Default::default());
     let status = status_at(&timeline, &taken, elapsed, None);
     (timeline, status)
 }

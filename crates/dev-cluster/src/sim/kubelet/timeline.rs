@@ -2,6 +2,7 @@
 //!
 //! Nothing that a pod does here depends on anything but its spec, its annotations, what it had to wait for, and the time
 //! since a kubelet took it up, so there is no state to lose: a restarted simulator reads the pod's status and carries on.
+//! Only file servers run for what they are: when they began and ended is told, not made up.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,11 +12,14 @@ use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use super::super::speed::Speed;
 use super::references::{Hold, free_at, mounted_at};
 use super::script::{BadAnnotation, EVICT, LogScript, Role, Script};
+use super::served::{Attempt, Attempts};
 
 /// How long pretend containers take to stop when asked to.
 pub const STOPPING: Duration = Duration::from_millis(200);
-const FIRST_BACKOFF: Duration = Duration::from_secs(10);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+/// How long a container rests before it is started again for the first time; then twice as long each time.
+pub const FIRST_BACKOFF: Duration = Duration::from_secs(10);
+/// The longest of these rests.
+pub const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 /// Real time between the lines of a container that runs until it is stopped.
 const SERVICE_LOG_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -140,14 +144,14 @@ impl RestartPolicy {
 
 impl Timeline {
     /// Lays out the life of a pod, restarts included, up to the first moment after `until`. `holds` is what it waits for,
-    /// and what it waited for.
-    pub fn of(pod: &Pod, speed: Speed, until: Duration, holds: &[Hold]) -> Self {
+    /// and what it waited for; `served` has the runs of the containers that really run.
+    pub fn of(pod: &Pod, speed: Speed, until: Duration, holds: &[Hold], served: &Attempts) -> Self {
         let no_annotations = BTreeMap::new();
         let annotations = pod.metadata.annotations.as_ref().unwrap_or(&no_annotations);
         let mut timeline = Self { containers: Vec::new(), cut: None, retire: None, bad: Vec::new() };
         let Some(spec) = &pod.spec else { return timeline };
         let policy = RestartPolicy::of(spec);
-        let mut layout = Layout { annotations, speed, until, holds, bad: Vec::new() };
+        let mut layout = Layout { annotations, speed, until, holds, served, bad: Vec::new() };
 
         // An init container that succeeds is not run again, whatever the policy.
         let init_policy = if policy == RestartPolicy::Always { RestartPolicy::OnFailure } else { policy };
@@ -261,6 +265,7 @@ struct Layout<'a> {
     speed: Speed,
     until: Duration,
     holds: &'a [Hold],
+    served: &'a Attempts,
     bad: Vec<BadAnnotation>,
 }
 
@@ -272,7 +277,10 @@ impl Layout<'_> {
         let backs_off_at = pulled_at + self.speed.scale(FIRST_BACKOFF);
         let free = free_at(self.holds, &container.name);
         let runs = match (turn, free) {
-            (Some(_), Ok(free)) if script.pull_error.is_none() => self.runs(&script, pulled_at.max(free), policy),
+            (Some(_), Ok(free)) if script.pull_error.is_none() => match self.served.get(&container.name) {
+                Some(attempts) if script.start_error.is_none() => served(attempts, policy),
+                Some(_) | None => self.runs(&script, pulled_at.max(free), policy),
+            },
             _ => Vec::new(),
         };
         Course {
@@ -311,6 +319,16 @@ impl Layout<'_> {
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
         }
     }
+}
+
+/// The runs of a container that really runs.
+fn served(attempts: &[Attempt], policy: RestartPolicy) -> Vec<Run> {
+    let run = |attempt: &Attempt| {
+        let exit = Exit::Code(attempt.end.map_or(0, |(_, code)| code));
+        let restarts = attempt.end.is_some() && policy.restarts(exit);
+        Run { start: attempt.start, end: attempt.end.map(|(at, _)| at), exit, restarts }
+    };
+    attempts.iter().map(run).collect()
 }
 
 impl Course {

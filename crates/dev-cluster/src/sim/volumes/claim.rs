@@ -148,6 +148,10 @@ async fn provision(
     let volume: PersistentVolume = serde_json::from_value(volume).map_err(kube::Error::SerdeError)?;
     match binder.volumes().create(&PostParams::default(), &volume).await {
         Ok(made) => {
+            // Mounting makes it as well.
+            if let Err(error) = binder.folders.make(&made).await {
+                tracing::warn!(volume = name, %error, "the folder of a volume");
+            }
             let message = format!("Successfully provisioned volume {name}");
             binder.recorder.tell(claim, &class.provisioner, Note::normal("ProvisioningSucceeded", message));
             Ok(made)

@@ -1,9 +1,10 @@
 //! The pretend volume controllers: claims get volumes of their class, volumes follow their claims, and what is in use is
-//! protected. No byte is stored anywhere.
+//! protected. A volume is a folder of this machine.
 //!
 //! A volume that somebody made by hand is bound only to the claim that names it in `spec.volumeName`.
 
 mod claim;
+mod folders;
 mod volume;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::control::{self, Trigger};
 use super::informer::{Change, Informer};
 use super::recorder::Recorder;
 use super::to_trigger;
+pub(super) use folders::{Folders, below};
 
 /// The class that is made where there is no default one.
 const DEFAULT_CLASS: &str = "standard";
@@ -47,6 +49,7 @@ struct Binder {
     client: Client,
     recorder: Recorder,
     caches: Caches,
+    folders: Folders,
 }
 
 impl Binder {
@@ -81,13 +84,14 @@ pub(super) fn start(
     client: Client,
     recorder: Recorder,
     caches: Caches,
+    folders: Folders,
     tasks: &TaskTracker,
     cancel: CancellationToken,
 ) {
     let volumes = Informer::<PersistentVolume>::start(Api::all(client.clone()), tasks, cancel.clone());
     let of_claims = claim_triggers(&caches, &volumes);
     let of_volumes = volume_triggers(&caches, &volumes);
-    let binder = Arc::new(Binder { client, recorder, caches: caches.clone() });
+    let binder = Arc::new(Binder { client, recorder, caches: caches.clone(), folders });
     let (claim_store, volume_store) = (caches.claims.store(), volumes.store());
     tasks.spawn(async move {
         let all_known = async {

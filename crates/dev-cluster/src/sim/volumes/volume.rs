@@ -1,6 +1,7 @@
 //! One volume: its phase follows its claim, and its reclaim policy says what comes after.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::PersistentVolume;
 use kube::ResourceExt;
@@ -12,6 +13,8 @@ use super::super::control::gone_is_fine;
 use super::super::recorder::Note;
 use super::{Binder, COMPONENT};
 
+/// How long a volume rests whose folder cannot be deleted.
+const RETRY: Duration = Duration::from_secs(5);
 const PROTECTION: &str = "kubernetes.io/pv-protection";
 
 /// Brings one volume forward.
@@ -48,6 +51,11 @@ pub(super) async fn reconcile(volume: Arc<PersistentVolume>, binder: Arc<Binder>
             gone_is_fine(binder.volumes().patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await)?;
         }
     } else if phase == "Released" && spec.persistent_volume_reclaim_policy.as_deref() == Some("Delete") {
+        if let Err(error) = binder.folders.remove(&volume).await {
+            let note = Note::warning("VolumeFailedDelete", error.to_string());
+            binder.recorder.tell(volume.as_ref(), COMPONENT, note);
+            return Ok(Action::requeue(RETRY));
+        }
         let this_one = Preconditions { uid: volume.uid(), resource_version: None };
         let params = DeleteParams { preconditions: Some(this_one), ..DeleteParams::default() };
         gone_is_fine(binder.volumes().delete(&name, &params).await)?;
