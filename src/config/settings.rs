@@ -259,7 +259,7 @@ pub struct ClusterSettings {
     /// See [`StorageSettings`].
     #[command(flatten)]
     pub storage: StorageSettings,
-    /// See [`FilesSettings`].
+    /// See [`super::files::FilesSettings`].
     #[command(flatten)]
     pub files: super::FilesSettings,
 }
