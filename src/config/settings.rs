@@ -259,7 +259,7 @@ pub struct ClusterSettings {
     /// See [`StorageSettings`].
     #[command(flatten)]
     pub storage: StorageSettings,
-    /// See [`super::files::FilesSettings`].
+    /// See [`super::FilesSettings`].
     #[command(flatten)]
     pub files: super::FilesSettings,
 }
