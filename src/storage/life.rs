@@ -264,4 +264,4 @@ pub fn waits(claim: &mut Claim, reason: &str, message: String) -> Vec<PvcEvent> 
 
 #[cfg(test)]
 #[path = "life_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -9,7 +9,7 @@ use crate::ids::{GroupId, ProjectId, UserId};
 
 const GI: i64 = 1 << 30;
 
-fn claim() -> Claim {
+pub fn claim() -> Claim {
     let state = ClaimState { phase: ClaimPhase::Pending, capacity: None, volume_name: None, ..bound(10) };
     Claim {
         id: PvcId::from_uuid(Uuid::from_u128(1)),
@@ -27,7 +27,7 @@ fn gi(number: i64) -> Quantity {
     Quantity::of_bytes(number * GI)
 }
 
-fn bound(size: i64) -> ClaimState {
+pub fn bound(size: i64) -> ClaimState {
     ClaimState {
         key: ObjectKey { namespace: "proj-1".to_owned(), name: "data".to_owned() },
         uid: "u1".to_owned(),

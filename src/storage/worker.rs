@@ -132,8 +132,7 @@ impl Worker {
             Need::Delete => self.delete(&claim).await,
             Need::Nothing => {
                 self.change(&claim, |claim| {
-                    claim.next_attempt_at = None;
-                    claim.attempts = 0;
+                    rests(claim);
                     Vec::new()
                 })
                 .await
@@ -150,6 +149,11 @@ impl Worker {
         claim: &Claim,
         change: impl FnOnce(&mut Claim) -> Vec<PvcEvent> + Send,
     ) -> Result<(), ApiError> {
+        let change = |claim: &mut Claim| {
+            let events = change(claim);
+            keep_due(claim);
+            events
+        };
         Ok(due::change(&mut *self.db.connection().await?, claim.id, change).await?)
     }
 
@@ -325,10 +329,28 @@ impl Worker {
     }
 }
 
-/// Nothing is left to do, unless more was requested in the meantime.
+/// The cluster has done what was requested.
 fn settled(claim: &mut Claim) {
-    claim.attempts = 0;
     claim.reason = None;
     claim.message = None;
-    claim.next_attempt_at = (!matches!(need(claim), Need::Nothing | Need::Create | Need::Share)).then(Utc::now);
+    rests(claim);
 }
+
+fn rests(claim: &mut Claim) {
+    claim.next_attempt_at = None;
+    claim.attempts = 0;
+}
+
+/// Whoever requested more while the worker had the claim, or saw that it is bound, relied on the worker looking again:
+/// the outcome of older work must not take the claim off its list.
+fn keep_due(claim: &mut Claim) {
+    match need(claim) {
+        Need::Resize | Need::Delete => drop(claim.next_attempt_at.get_or_insert_with(Utc::now)),
+        // One that was created is known by its uid when the object is observed.
+        Need::Create | Need::Share | Need::Nothing => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;
