@@ -328,10 +328,11 @@ impl Stage {
         self.sql.query(query, &[&job.uuid()]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
-    /// The kinds of the job's events after the first, in order; what its tasks did is left out.
+    /// The kinds of the job's events after the first, in order. What its tasks did is left out, and why it waits: a slow
+    /// machine sees it wait for reasons that a fast one does not.
     pub async fn kinds(&self, job: JobId) -> Vec<String> {
         let query = "SELECT payload ->> 'kind' FROM events
-             WHERE subject = $1 AND payload ->> 'kind' NOT IN ('SUBMITTED', 'TASK_CHANGED') ORDER BY seq";
+             WHERE subject = $1 AND payload ->> 'kind' NOT IN ('SUBMITTED', 'TASK_CHANGED', 'WAITING') ORDER BY seq";
         self.sql.query(query, &[&job.uuid()]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
