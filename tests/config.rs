@@ -169,20 +169,6 @@ fn a_file_of_trusted_documents_that_cannot_be_used_stops_the_start() {
 }
 
 #[test]
-fn a_mode_without_an_executor_stops_the_start_also_as_the_default() {
-    let with = |mode: Option<&'static str>| {
-        let mut variables = vec![("JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://u@h/d")];
-        variables.extend(mode.map(|mode| ("EXECUTOR_MODE", mode)));
-        refusal(&["serve"], &variables)
-    };
-    insta::assert_snapshot!(
-        with(Some("local")),
-        @r#"2: platform: EXECUTOR_MODE was "local"; it must be scheduler, together with FLASH_SCHED_ENABLED=true: local, the default, is not implemented yet"#
-    );
-    assert_eq!(with(None), with(Some("local")));
-}
-
-#[test]
 fn a_secret_is_never_repeated() {
     let weak = refusal(&["serve"], &[("JWT_SECRET", "hunter2")]);
     assert!(weak.starts_with("2: platform: JWT_SECRET has 7 bytes"), "{weak}");
@@ -265,7 +251,7 @@ fn dev_takes_every_setting_of_serve_or_says_that_it_does_not() {
     let help = command.find_subcommand("dev").unwrap().get_after_help().unwrap().to_string();
     let named = |variable: &str| help.contains(variable) || (variable.starts_with("DB_") && help.contains("DB_*"));
     assert!(missing.iter().copied().all(named), "{missing:?} in {help}");
-    insta::assert_snapshot!(missing.join(" "), @"DATABASE_REPLICA_URL DATABASE_URL DB_HOST DB_NAME DB_PASSWORD DB_POOL_SIZE DB_PORT DB_SSLMODE DB_USER EXECUTOR_MODE FLASH_SCHED_ENABLED KUBECONFIG MIGRATE_ON_START SCHEDULER_NAME");
+    insta::assert_snapshot!(missing.join(" "), @"DATABASE_REPLICA_URL DATABASE_URL DB_HOST DB_NAME DB_PASSWORD DB_POOL_SIZE DB_PORT DB_SSLMODE DB_USER FLASH_SCHED_ENABLED KUBECONFIG MIGRATE_ON_START SCHEDULER_NAME");
 }
 
 #[test]
@@ -291,9 +277,9 @@ fn the_help_of_dev_is_short_unless_all_of_it_is_asked_for() {
 
     All other settings of `platform serve` apply too: --help lists them with their defaults here.
     Ignored are those of the parts that `platform dev` starts itself: DATABASE_URL,
-    DATABASE_REPLICA_URL, DB_*, MIGRATE_ON_START, KUBECONFIG, EXECUTOR_MODE, FLASH_SCHED_ENABLED and
-    SCHEDULER_NAME. Without JWT_SECRET, a generated key is kept with the data. Pages of localhost,
-    127.0.0.1 and [::1] may call the API from any port, in addition to those of ALLOWED_ORIGINS.
+    DATABASE_REPLICA_URL, DB_*, MIGRATE_ON_START, KUBECONFIG, FLASH_SCHED_ENABLED and SCHEDULER_NAME.
+    Without JWT_SECRET, a generated key is kept with the data. Pages of localhost, 127.0.0.1 and [::1]
+    may call the API from any port, in addition to those of ALLOWED_ORIGINS.
     ");
     assert!(help("--help").contains("ACCESS_TOKEN_MINUTES") && help("--help").contains("Without JWT_SECRET"));
 }

@@ -18,7 +18,7 @@ async fn the_settings_of_serve_apply_and_those_of_its_own_parts_are_ignored() {
         ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing"),
         ("DB_PORT", "none"),
         ("KUBECONFIG", "/nowhere"),
-        ("EXECUTOR_MODE", "local"),
+        ("FLASH_SCHED_ENABLED", "false"),
     ])
     .await;
     let token = dev.log_in("ada").await;

@@ -19,6 +19,7 @@ mod crds;
 mod cursors;
 mod dependencies;
 mod dev_settings;
+mod executors;
 mod exports;
 mod faults;
 mod feeds;

@@ -13,10 +13,10 @@ use crate::change;
 use crate::cluster::Cluster;
 use crate::cluster::queues::Queues;
 use crate::cluster::storage_classes::Classes;
-use crate::config::{Config, StorageConfig};
+use crate::config::{self, Config, StorageConfig};
 use crate::db::{Db, migrations};
 use crate::events::{Bus, Lines};
-use crate::executor::{Nodes, Scheduler, Wake};
+use crate::executor::{ExecutorMode, Executors, Nodes, Wake};
 use crate::feeds::Audience;
 use crate::files::Gate;
 use crate::files::proxy::FilesProxy;
@@ -161,9 +161,13 @@ impl AppBuilder {
         let nodes = Nodes::default();
         let submitter = Submitter {
             db: db.clone(),
+            mode: match config.cluster.executor_mode {
+                config::ExecutorMode::Scheduler => ExecutorMode::Scheduler,
+                config::ExecutorMode::Local => ExecutorMode::Local,
+            },
             scheduler: config.cluster.scheduler_name.as_str().into(),
             queues: Queues::default(),
-            executor: Arc::new(Scheduler::new(cluster.clone(), nodes.clone())),
+            executors: Executors::new(&cluster, &nodes),
             gpus: Arc::new(config.cluster.gpu_resources.clone()),
             wake: Wake::default(),
         };
@@ -232,15 +236,15 @@ impl AppBuilder {
 
 /// Starts the background tasks. Returns the health of the watch.
 fn start_work(tasks: &Tasks, submitter: &Submitter, cluster: &Cluster, nodes: Nodes) -> watch::Health {
-    let Submitter { db, queues, executor, wake, gpus, .. } = submitter;
-    let kept = (queues.clone(), cluster.clone());
-    tasks.supervise("queues", Duty::Serving, move || kept.0.clone().keep(kept.1.clone()));
+    let Submitter { db, queues, mode, executors, wake, gpus, .. } = submitter;
+    let (kept, with_scheduler) = ((queues.clone(), cluster.clone()), *mode == ExecutorMode::Scheduler);
+    tasks.supervise("queues", Duty::Serving, move || kept.0.clone().keep(kept.1.clone(), with_scheduler));
     let read = cluster.clone();
     tasks.supervise("nodes", Duty::Housekeeping, move || nodes.clone().keep(read.clone()));
     let keys = db.clone();
     tasks.supervise("idempotency keys", Duty::Housekeeping, move || change::forget_old_keys(keys.clone()));
     keeper::spawn(tasks, db.clone(), cluster.clone(), Arc::clone(gpus));
-    worker::spawn(tasks, db.clone(), Arc::clone(executor), wake.clone());
+    worker::spawn(tasks, db.clone(), executors.clone(), wake.clone());
     watch::spawn(tasks, db.clone(), cluster.clone(), watch::Rooms::default().with::<Jobs>().with::<Claims>())
 }
 

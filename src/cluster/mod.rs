@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod error;
 pub(crate) mod file_pods;
 pub mod image;
+pub mod jobs;
 pub(crate) mod logs;
 pub mod names;
 pub(crate) mod namespaces;

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Pod, PodCondition, PodStatus};
 use kube::{Resource, ResourceExt};
 
 use super::crd::FlashJob;
+use super::jobs::{FIRST_TASK, INDEX, WHOLE, WHOLE_UID, is_job};
 use super::names::JOB_LABEL;
 use crate::ids::JobId;
 pub use containers::INITIALIZING;
@@ -54,7 +55,16 @@ impl PodState {
     }
 }
 
-/// The controller of a pod: the FlashJob that it was created for.
+/// The kind of object that a pod was created for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerKind {
+    /// A FlashJob of the Flash scheduler.
+    FlashJob,
+    /// A Kubernetes Job.
+    Job,
+}
+
+/// The object of a job that a pod was created for: the FlashJob that controls it, or the Job that stands for the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// Its name.
@@ -76,7 +86,7 @@ pub struct TaskPod {
     pub name: String,
     /// Its uid: a later pod with the same name has a different one.
     pub uid: Option<String>,
-    /// The FlashJob that controls it.
+    /// The object that it was created for.
     pub owner: Owner,
     /// Whether it is being deleted.
     pub leaving: bool,
@@ -115,13 +125,25 @@ pub struct TaskPod {
 }
 
 impl TaskPod {
-    /// Reads a pod; `None` if no FlashJob controls it, or if it names no job or no task. Labels alone are not enough:
-    /// anyone who may create a pod can set them.
+    /// Reads a pod; `None` if neither a FlashJob nor a Job controls it, or if it names no job or no task. Labels alone
+    /// are not enough: anyone who may create a pod can set them.
     pub fn read(pod: &Pod) -> Option<Self> {
-        let job = pod.labels().get(JOB_LABEL)?.parse().ok()?;
-        let owner = owner_of(pod)?;
+        Self::read_with_kind(pod).map(|(_, pod)| pod)
+    }
+
+    /// The same, with the kind of what controls it.
+    pub fn read_with_kind(pod: &Pod) -> Option<(OwnerKind, Self)> {
+        let (kind, owner) = owner_of(pod)?;
         let name = pod.name_any();
-        let task = task_of(pod.labels().get(TASK_LABEL).map(String::as_str), &name)?;
+        let task = match kind {
+            OwnerKind::FlashJob => task_of(pod.labels().get(TASK_LABEL).map(String::as_str), &name)?,
+            OwnerKind::Job => task_of_job(pod)?,
+        };
+        Some((kind, Self::of_task(pod, owner, (name, task))?))
+    }
+
+    fn of_task(pod: &Pod, owner: Owner, (name, task): (String, i32)) -> Option<Self> {
+        let job = pod.labels().get(JOB_LABEL)?.parse().ok()?;
         let status = pod.status.as_ref();
         let state = PodState::of(status);
         let telling = containers::telling(pod, state.is_end());
@@ -170,12 +192,27 @@ impl TaskPod {
     }
 }
 
-/// The FlashJob that controls a pod.
-fn owner_of(pod: &Pod) -> Option<Owner> {
+/// The object of a job that a pod was created for.
+fn owner_of(pod: &Pod) -> Option<(OwnerKind, Owner)> {
     let owner = pod.owner_references().iter().find(|owner| owner.controller == Some(true))?;
     let group = owner.api_version.split('/').next()?;
-    (owner.kind == FlashJob::kind(&()) && group == FlashJob::group(&()))
-        .then(|| Owner { name: owner.name.clone(), uid: owner.uid.clone() })
+    let (name, uid) = (owner.name.clone(), owner.uid.clone());
+    if owner.kind == FlashJob::kind(&()) && group == FlashJob::group(&()) {
+        return Some((OwnerKind::FlashJob, Owner { name, uid }));
+    }
+    // The Job of a later part of the job is not the one that stands for it.
+    let whole = (pod.annotations().get(WHOLE).cloned(), pod.annotations().get(WHOLE_UID).cloned());
+    is_job(owner).then(|| match whole {
+        (Some(name), Some(uid)) => (OwnerKind::Job, Owner { name, uid }),
+        _ => (OwnerKind::Job, Owner { name, uid }),
+    })
+}
+
+/// The index of the task that a pod of a Job runs: its own index behind the tasks of the parts before.
+fn task_of_job(pod: &Pod) -> Option<i32> {
+    let index: i32 = pod.labels().get(INDEX).or_else(|| pod.annotations().get(INDEX))?.parse().ok()?;
+    let first: i32 = pod.annotations().get(FIRST_TASK).map_or(Some(0), |first| first.parse().ok())?;
+    first.checked_add(index).filter(|task| index >= 0 && *task >= index)
 }
 
 /// Whether its sandbox exists, which is created after its volumes are mounted.

@@ -1,5 +1,5 @@
-//! What a cluster must have before jobs are sent to it: the custom resource definitions, the three queues and their
-//! priority classes.
+//! What a cluster must have before jobs are sent to it: priority classes and, for the Flash scheduler, the custom
+//! resource definitions and the three queues.
 //!
 //! Missing objects are created and existing ones are never overwritten: an operator's change stays, and [`Queues`]
 //! reads it.
@@ -91,9 +91,10 @@ impl Queues {
         self.0.load().iter().map(|(name, traits)| (name.clone(), *traits)).collect()
     }
 
-    /// Creates what the cluster must have, then keeps reading its queues for as long as the server runs.
-    pub async fn keep(self, cluster: Cluster) {
-        while let Err(error) = ensure(&cluster).await {
+    /// Creates what the cluster must have, then keeps reading its queues for as long as the server runs. Without
+    /// `with_scheduler` the cluster need not have queues: then they are the three that every cluster has.
+    pub async fn keep(self, cluster: Cluster, with_scheduler: bool) {
+        while let Err(error) = if with_scheduler { ensure(&cluster).await } else { ensure_classes(&cluster).await } {
             tracing::warn!(%error, "the cluster's queues could not be created or updated; trying again");
             tokio::time::sleep(RETRY).await;
         }
@@ -108,7 +109,13 @@ impl Queues {
 
     async fn refresh(&self, cluster: &Cluster) -> Result<(), ClusterError> {
         let api = Api::<ClusterResourceQueue>::all(cluster.client());
-        let found = cluster.call(api.list(&ListParams::default())).await?;
+        let found = match cluster.call(api.list(&ListParams::default())).await {
+            Err(ClusterError::KindMissing(_)) => return Ok(()),
+            answer => answer?,
+        };
+        if found.items.is_empty() {
+            return Ok(());
+        }
         let traits = |queue: &ClusterResourceQueue| Traits {
             priority: queue.spec.priority,
             preemptible: queue.spec.is_preemptible,
@@ -118,7 +125,7 @@ impl Queues {
     }
 }
 
-/// Creates what is missing. Idempotent.
+/// Creates what is missing in a cluster with the Flash scheduler. Idempotent.
 ///
 /// # Errors
 /// The cluster's.
@@ -127,9 +134,20 @@ pub async fn ensure(cluster: &Cluster) -> Result<(), ClusterError> {
     for definition in definitions() {
         create(cluster, &Api::<CustomResourceDefinition>::all(client.clone()), &definition).await?;
     }
+    ensure_classes(cluster).await?;
     for queue in QUEUES {
-        create(cluster, &Api::<PriorityClass>::all(client.clone()), &priority_class(queue)).await?;
         create(cluster, &Api::<ClusterResourceQueue>::all(client.clone()), &resource(queue)).await?;
+    }
+    Ok(())
+}
+
+/// Creates the priority classes that are missing: every pod names the one of its queue. Idempotent.
+///
+/// # Errors
+/// The cluster's.
+pub async fn ensure_classes(cluster: &Cluster) -> Result<(), ClusterError> {
+    for queue in QUEUES {
+        create(cluster, &Api::<PriorityClass>::all(cluster.client()), &priority_class(queue)).await?;
     }
     Ok(())
 }
@@ -149,7 +167,8 @@ fn priority_class(queue: Queue) -> PriorityClass {
         metadata: ObjectMeta { name: Some(queue.name.to_owned()), ..ObjectMeta::default() },
         value: Some(queue.priority),
         description: Some(format!("Pods of jobs in the queue {}", queue.name)),
-        // The Flash scheduler decides which pods are preempted; the priority class must not.
+        // The Flash scheduler decides which pods are preempted; the priority class must not. Without it, the class
+        // decides which of the waiting pods is placed first.
         preemption_policy: Some("Never".to_owned()),
         ..PriorityClass::default()
     }

@@ -7,8 +7,8 @@ use clap::{Arg, Args, Command, FromArgMatches};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    BcryptCost, ClusterConfig, Config, ConfigError, DatabaseConfig, DatabaseUrl, HttpConfig, JwtKeys, ObjectsConfig,
-    OidcConfig, OidcSettings,
+    BcryptCost, ClusterConfig, Config, ConfigError, DatabaseConfig, DatabaseUrl, ExecutorMode, HttpConfig, JwtKeys,
+    ObjectsConfig, OidcConfig, OidcSettings,
     limits::LimitSettings,
     settings::{AuthSettings, EventSettings, GpuSettings, HttpSettings, LogSettings, StorageSettings},
     values::between,
@@ -18,7 +18,7 @@ use super::{
 pub const HELP: &str = "\
 All other settings of `platform serve` apply too: --help lists them with their defaults here. Ignored are those of the \
 parts that `platform dev` starts itself: DATABASE_URL, DATABASE_REPLICA_URL, DB_*, MIGRATE_ON_START, KUBECONFIG, \
-EXECUTOR_MODE, FLASH_SCHED_ENABLED and SCHEDULER_NAME. Without JWT_SECRET, a generated key is kept with the data. \
+FLASH_SCHED_ENABLED and SCHEDULER_NAME. Without JWT_SECRET, a generated key is kept with the data. \
 Pages of localhost, 127.0.0.1 and [::1] may call the API from any port, in addition to those of ALLOWED_ORIGINS.";
 
 /// The settings that `platform dev` has in common with `platform serve`, with the defaults of an environment that only
@@ -42,6 +42,9 @@ pub struct DevSettings {
     /// The OpenID Connect providers that users can sign in with.
     #[command(flatten)]
     pub oidc: OidcSettings,
+    /// How new jobs are run in the cluster: as FlashJobs of the Flash scheduler, or as plain Kubernetes Jobs
+    #[arg(long, env = "EXECUTOR_MODE", default_value = "scheduler", value_name = "MODE", help_heading = "Cluster")]
+    pub executor_mode: ExecutorMode,
     /// Which resources are GPUs.
     #[command(flatten)]
     pub gpus: GpuSettings,
@@ -152,7 +155,12 @@ impl Config {
             http,
             auth: settings.auth.config(jwt_keys),
             oidc,
-            cluster: ClusterConfig::for_dev(kubeconfig, &settings.gpus, &settings.storage, &settings.files),
+            cluster: ClusterConfig::for_dev(
+                (kubeconfig, settings.executor_mode),
+                &settings.gpus,
+                &settings.storage,
+                &settings.files,
+            ),
             events: settings.events.config(),
             audit: settings.events.audit(),
             limits: settings.limits.config(),

@@ -112,7 +112,9 @@ pub struct AuthConfig {
 pub struct ClusterConfig {
     /// The kubeconfig to use; without one, the in-cluster service account or `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
-    /// The `schedulerName` on every pod.
+    /// How new jobs are run.
+    pub executor_mode: ExecutorMode,
+    /// The `schedulerName` on every pod of a FlashJob.
     pub scheduler_name: String,
     /// Which resources are GPUs, and the share of a GPU that each stands for.
     pub gpu_resources: GpuResources,

@@ -244,7 +244,7 @@ pub struct ClusterSettings {
     /// Path of the kubeconfig file; by default the service account when running in a cluster, or ~/.kube/config
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// How jobs are run in the cluster; must be set to scheduler, because local is not implemented yet
+    /// How new jobs are run in the cluster: as plain Kubernetes Jobs, or as FlashJobs of the Flash scheduler
     #[arg(long, env = "EXECUTOR_MODE", default_value = "local", value_name = "MODE")]
     pub executor_mode: ExecutorMode,
     /// Whether the Flash scheduler is installed in the cluster; required for EXECUTOR_MODE=scheduler
@@ -314,21 +314,14 @@ impl ClusterSettings {
                 given: "false".to_owned(),
                 expected: "true if EXECUTOR_MODE=scheduler".to_owned(),
             }),
-            ExecutorMode::Scheduler => Ok(()),
-            // If it were accepted, it would send FlashJobs to a cluster that has nothing to run them.
-            ExecutorMode::Local => Err(ConfigError::Invalid {
-                variable: "EXECUTOR_MODE",
-                given: "local".to_owned(),
-                expected: "scheduler, together with FLASH_SCHED_ENABLED=true: local, the default, is not implemented \
-                           yet"
-                .to_owned(),
-            }),
+            ExecutorMode::Scheduler | ExecutorMode::Local => Ok(()),
         }
     }
 
     pub(super) fn config(&self) -> ClusterConfig {
         ClusterConfig {
             kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
+            executor_mode: self.executor_mode,
             scheduler_name: self.scheduler_name.clone(),
             gpu_resources: self.gpus.gpu_resources.clone(),
             storage: self.storage.config(),
@@ -345,13 +338,14 @@ fn listed(text: &str) -> Vec<String> {
 impl ClusterConfig {
     /// A development cluster, whose scheduler has the default name.
     pub(super) fn for_dev(
-        kubeconfig: PathBuf,
+        (kubeconfig, executor_mode): (PathBuf, ExecutorMode),
         gpus: &GpuSettings,
         storage: &StorageSettings,
         files: &super::FilesSettings,
     ) -> Self {
         Self {
             kubeconfig: Some(kubeconfig),
+            executor_mode,
             scheduler_name: SCHEDULER_NAME.to_owned(),
             gpu_resources: gpus.gpu_resources.clone(),
             storage: storage.config(),

@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 pub enum ExecutorMode {
     /// As FlashJobs, placed by the Flash scheduler.
     Scheduler,
-    /// As plain Kubernetes Jobs (not implemented yet).
+    /// As plain Kubernetes Jobs.
     Local,
 }
 

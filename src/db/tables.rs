@@ -243,6 +243,7 @@ diesel::table! {
         manifest_bytes -> Nullable<BigInt>,
         refused_since -> Nullable<Timestamptz>,
         cancel_reason -> Nullable<Text>,
+        parts -> Jsonb,
     }
 }
 

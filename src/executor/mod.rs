@@ -1,6 +1,9 @@
 //! The ways to run a job in the cluster: one trait, with one implementation for each way.
 
 mod capacity;
+pub mod local;
+mod mode;
+mod object;
 mod references;
 mod scheduler;
 mod trial;
@@ -9,6 +12,8 @@ mod wake;
 use futures::future::BoxFuture;
 
 pub use capacity::Nodes;
+pub use local::Local;
+pub use mode::{ExecutorMode, Executors};
 pub use scheduler::Scheduler;
 pub use trial::{Objection, Part, Trial};
 pub use wake::Wake;
@@ -54,6 +59,12 @@ pub trait Executor: Send + Sync + 'static {
     /// `Invalid` is permanent; everything else may pass.
     fn create<'a>(&'a self, target: &'a Target, job: &'a FlashJob) -> BoxFuture<'a, Result<Created, ClusterError>>;
 
+    /// Whether the cluster can start a job of so many tasks of which this many must start together.
+    ///
+    /// # Errors
+    /// Why not, and what is possible.
+    fn check_gang(&self, tasks: i32, min_available: i32) -> Result<(), String>;
+
     /// Asks the cluster whether it would accept the job, and creates nothing but the namespace.
     ///
     /// # Errors
@@ -64,6 +75,12 @@ pub trait Executor: Send + Sync + 'static {
         job: &'a FlashJob,
         part: Part,
     ) -> BoxFuture<'a, Result<Trial, ClusterError>>;
+
+    /// Stops what still runs of a job of which one part has failed. What has ended is kept.
+    ///
+    /// # Errors
+    /// The cluster's.
+    fn stop_rest<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<(), ClusterError>>;
 
     /// Deletes the object after its pods. With `uid`, deletes only the object with that uid.
     ///

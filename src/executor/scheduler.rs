@@ -2,14 +2,17 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kube::api::{DeleteParams, PostParams, Preconditions};
-use kube::{Api, ResourceExt};
+use kube::{Resource, ResourceExt};
 
 use super::capacity::Nodes;
-use super::{Created, Deleted, Executor, Part, Target, Trial, trial};
+use super::trial::{self, Candidate, PodShape};
+use super::{Created, Deleted, Executor, Part, Target, Trial, object};
 use crate::cluster::crd::FlashJob;
-use crate::cluster::names::{JOB_LABEL, Tenant};
-use crate::cluster::{Cluster, ClusterError, namespaces};
+use crate::cluster::{Cluster, ClusterError};
+
+/// The labels that the scheduler adds to the pods of a job.
+const JOB_NAME_LABEL: &str = "scheduling.flash-sched.io/job-name";
+const TASK_INDEX_LABEL: &str = "scheduling.flash-sched.io/task-index";
 
 /// The executor of `EXECUTOR_MODE=scheduler`.
 #[derive(Clone)]
@@ -24,53 +27,28 @@ impl Scheduler {
         Self { cluster, nodes }
     }
 
-    fn jobs(&self, namespace: &str) -> Api<FlashJob> {
-        Api::namespaced(self.cluster.client(), namespace)
-    }
-
     async fn create(&self, target: &Target, job: &FlashJob) -> Result<Created, ClusterError> {
-        let bytes = serde_json::to_vec(job).map_err(|error| ClusterError::Invalid(error.to_string().into()))?.len();
-        super::check_size(bytes)?;
-        match self.create_once(target, job).await {
-            Err(ClusterError::NotFound(_)) => {
-                // The project's namespace does not exist yet, or someone has deleted it.
-                namespaces::ensure(&self.cluster, &target.namespace, Tenant::Project(target.project)).await?;
-                self.create_once(target, job).await
-            }
-            answer => answer,
-        }
-    }
-
-    async fn create_once(&self, target: &Target, job: &FlashJob) -> Result<Created, ClusterError> {
-        let api = self.jobs(&target.namespace);
-        let object = match self.cluster.call(api.create(&PostParams::default(), job)).await {
-            // Created by an attempt whose response was lost.
-            Err(ClusterError::AlreadyExists(message)) => {
-                let found = self.cluster.call(api.get(&target.name)).await?;
-                if found.labels().get(JOB_LABEL).map(String::as_str) != Some(target.job.to_string().as_str()) {
-                    return Err(ClusterError::Invalid(message.into()));
-                }
-                found
-            }
-            answer => answer?,
-        };
+        let object = object::create(&self.cluster, target, job).await?;
         Ok(Created { uid: object.uid().unwrap_or_default() })
     }
 
-    async fn delete(&self, target: &Target, uid: Option<&str>) -> Result<Deleted, ClusterError> {
-        let api = self.jobs(&target.namespace);
-        let preconditions = uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None });
-        let params = DeleteParams { preconditions, ..DeleteParams::foreground() };
-        match self.cluster.call(api.delete(&target.name, &params)).await {
-            Ok(answer) => Ok(answer.either(|_| Deleted::Going, |_| Deleted::Gone)),
-            // A conflict means that there is another object with this name: the requested one is gone.
-            Err(ClusterError::NotFound(_) | ClusterError::Conflict(_)) => Ok(Deleted::Gone),
-            Err(error) => Err(error),
-        }
+    async fn dry_run(&self, target: &Target, job: &FlashJob, part: Part) -> Result<Trial, ClusterError> {
+        let shape = |task: usize| PodShape {
+            owner: (FlashJob::api_version(&()).into_owned(), FlashJob::kind(&()).into_owned(), target.name.clone()),
+            name: format!("{}-{task}", target.name),
+            labels: vec![(JOB_NAME_LABEL, target.name.clone()), (TASK_INDEX_LABEL, task.to_string())],
+        };
+        let objects = std::slice::from_ref(job);
+        let candidate = Candidate { objects, tasks: &job.spec.tasks, shape: &shape };
+        trial::run((&self.cluster, &self.nodes), target, &candidate, part).await
     }
 }
 
 impl Executor for Scheduler {
+    fn check_gang(&self, _: i32, _: i32) -> Result<(), String> {
+        Ok(())
+    }
+
     fn create<'a>(&'a self, target: &'a Target, job: &'a FlashJob) -> BoxFuture<'a, Result<Created, ClusterError>> {
         self.create(target, job).boxed()
     }
@@ -81,10 +59,15 @@ impl Executor for Scheduler {
         job: &'a FlashJob,
         part: Part,
     ) -> BoxFuture<'a, Result<Trial, ClusterError>> {
-        trial::run((&self.cluster, &self.nodes), target, job, part).boxed()
+        self.dry_run(target, job, part).boxed()
+    }
+
+    /// The scheduler does that itself.
+    fn stop_rest<'a>(&'a self, _: &'a Target) -> BoxFuture<'a, Result<(), ClusterError>> {
+        futures::future::ready(Ok(())).boxed()
     }
 
     fn delete<'a>(&'a self, target: &'a Target, uid: Option<&'a str>) -> BoxFuture<'a, Result<Deleted, ClusterError>> {
-        self.delete(target, uid).boxed()
+        object::delete::<FlashJob>(&self.cluster, target, uid).boxed()
     }
 }

@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use super::Target;
 use super::capacity::Nodes;
+use super::object::JobObject;
 use super::references::{self, Key, Kind, Missing, Reference};
-use crate::cluster::crd::FlashJob;
 use crate::cluster::error::Refusal;
 use crate::cluster::names::Tenant;
 use crate::cluster::{Cluster, ClusterError, namespaces, queues};
@@ -30,9 +30,6 @@ const MAX_KEYS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// When a trial that came too early is repeated.
 const SOON: Duration = Duration::from_millis(100);
-/// The labels that the scheduler adds to the pods of a job.
-const JOB_NAME_LABEL: &str = "scheduling.flash-sched.io/job-name";
-const TASK_INDEX_LABEL: &str = "scheduling.flash-sched.io/task-index";
 /// The owner of a pod has a uid, and an object that was not created has none.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -65,14 +62,34 @@ pub enum Part {
     Whole,
 }
 
+/// A job as its executor would send it.
+pub(super) struct Candidate<'a, K> {
+    /// Its objects.
+    pub(super) objects: &'a [K],
+    /// The pod template of each task.
+    pub(super) tasks: &'a [PodTemplateSpec],
+    /// What the object's controller gives to the pod of a task.
+    pub(super) shape: &'a (dyn Fn(usize) -> PodShape + Sync),
+}
+
+/// What a controller gives to a pod that it creates.
+pub(super) struct PodShape {
+    /// The API version, kind and name of its owner.
+    pub(super) owner: (String, String, String),
+    /// Its name.
+    pub(super) name: String,
+    /// Its labels, in addition to those of the template.
+    pub(super) labels: Vec<(&'static str, String)>,
+}
+
 /// Tries a job. The namespace is created if it is missing.
 ///
 /// # Errors
 /// The cluster could not be asked, or not within a few seconds; nothing is known about the job in that case.
-pub(super) async fn run(
+pub(super) async fn run<K: JobObject>(
     (cluster, nodes): (&Cluster, &Nodes),
     target: &Target,
-    job: &FlashJob,
+    job: &Candidate<'_, K>,
     part: Part,
 ) -> Result<Trial, ClusterError> {
     let tried = async {
@@ -86,7 +103,7 @@ pub(super) async fn run(
                 // A server that has just started creates the queues' priority classes, and may be called before it has
                 // done so; the API server learns of them a moment later.
                 Ok(trial) if trial.objections.iter().any(|objection| lacks_own_class(&objection.refusal)) => {
-                    queues::ensure(cluster).await?;
+                    queues::ensure_classes(cluster).await?;
                     tokio::time::sleep(SOON).await;
                 }
                 answer => return answer,
@@ -104,29 +121,30 @@ fn lacks_own_class(refusal: &Refusal) -> bool {
     queues::QUEUES.into_iter().any(of_queue)
 }
 
-async fn try_once(
+async fn try_once<K: JobObject>(
     (cluster, nodes): (&Cluster, &Nodes),
     target: &Target,
-    job: &FlashJob,
+    job: &Candidate<'_, K>,
     part: Part,
 ) -> Result<Trial, ClusterError> {
-    let pods = distinct(&job.spec.tasks);
-    let object = async {
-        match part {
-            Part::Pods => Ok(()),
-            Part::Whole => dry_run::<FlashJob>(cluster, &target.namespace, job).await,
+    let pods = distinct(job.tasks);
+    let objects = async {
+        let mut answers = Vec::new();
+        for object in if part == Part::Whole { job.objects } else { &[] } {
+            answers.push((None, dry_run(cluster, &target.namespace, object).await));
         }
+        answers
     };
     let calls: Vec<_> = pods
         .iter()
         .map(|&(task, template)| {
-            let pod = pod_of(target, task, template);
+            let pod = pod_of(&target.namespace, (job.shape)(task), template);
             async move { (Some(task), dry_run(cluster, &target.namespace, &pod).await) }
         })
         .collect();
     let pods_tried = stream::iter(calls).buffered(AT_ONCE).collect::<Vec<_>>();
-    let (object, mut answers, missing) = tokio::join!(object, pods_tried, missing(cluster, target, &pods, part));
-    answers.insert(0, (None, object));
+    let (mut answers, pods_tried, missing) = tokio::join!(objects, pods_tried, missing(cluster, target, &pods, part));
+    answers.extend(pods_tried);
 
     let mut trial = Trial::default();
     let mut unknown = None;
@@ -155,7 +173,7 @@ async fn try_once(
     }
     trial.warnings.extend(missing);
     if part == Part::Whole {
-        trial.warnings.extend(nodes.warnings(&job.spec.tasks, &pods));
+        trial.warnings.extend(nodes.warnings(job.tasks, &pods));
     }
     match unknown {
         // A known rejection stands, whatever the other results are.
@@ -175,24 +193,24 @@ pub(super) fn distinct(tasks: &[PodTemplateSpec]) -> Vec<(usize, &PodTemplateSpe
     distinct
 }
 
-/// The pod of a task as the scheduler creates it.
-fn pod_of(target: &Target, task: usize, template: &PodTemplateSpec) -> Pod {
+/// The pod of a task as its controller creates it.
+fn pod_of(namespace: &str, shape: PodShape, template: &PodTemplateSpec) -> Pod {
     let metadata = template.metadata.clone().unwrap_or_default();
     let mut labels = metadata.labels.unwrap_or_default();
-    labels.insert(JOB_NAME_LABEL.to_owned(), target.name.clone());
-    labels.insert(TASK_INDEX_LABEL.to_owned(), task.to_string());
+    labels.extend(shape.labels.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let (api_version, kind, name) = shape.owner;
     let owner = OwnerReference {
-        api_version: FlashJob::api_version(&()).into_owned(),
-        kind: FlashJob::kind(&()).into_owned(),
-        name: target.name.clone(),
+        api_version,
+        kind,
+        name,
         uid: NO_UID.to_owned(),
         controller: Some(true),
         ..OwnerReference::default()
     };
     Pod {
         metadata: ObjectMeta {
-            name: Some(format!("{}-{task}", target.name)),
-            namespace: Some(target.namespace.clone()),
+            name: Some(shape.name),
+            namespace: Some(namespace.to_owned()),
             labels: Some(labels),
             annotations: metadata.annotations,
             owner_references: Some(vec![owner]),
@@ -276,7 +294,6 @@ fn missing_sentence(task: usize, kind: &str, name: &str, missing: &Missing) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{JobId, ProjectId};
     use serde_json::json;
 
     fn template(image: &str) -> PodTemplateSpec {
@@ -318,13 +335,15 @@ mod tests {
 
     #[test]
     fn a_pod_is_tried_with_all_that_the_scheduler_gives_it() {
-        let target = Target {
-            job: JobId::from_uuid(uuid::Uuid::from_u128(1)),
-            project: ProjectId::from_uuid(uuid::Uuid::from_u128(2)),
-            namespace: "proj-x".to_owned(),
-            name: "job-y".to_owned(),
+        let shape = PodShape {
+            owner: ("scheduling.flash-sched.io/v1alpha1".to_owned(), "FlashJob".to_owned(), "job-y".to_owned()),
+            name: "job-y-3".to_owned(),
+            labels: vec![
+                ("scheduling.flash-sched.io/job-name", "job-y".to_owned()),
+                ("scheduling.flash-sched.io/task-index", "3".to_owned()),
+            ],
         };
-        insta::assert_json_snapshot!(pod_of(&target, 3, &template("x")), @r#"
+        insta::assert_json_snapshot!(pod_of("proj-x", shape, &template("x")), @r#"
         {
           "apiVersion": "v1",
           "kind": "Pod",

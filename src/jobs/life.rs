@@ -16,14 +16,19 @@
 //! A message never stands without its reason. Why a user cancels a job is `cancel_reason` until it has ended.
 
 use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::event::JobEvent as NewEvent;
 use super::model::observed::Life;
+use super::model::part::Parts;
 use super::phase::{JobEventKind, JobPhase};
 use crate::cluster::pods::TaskPod;
+use crate::executor::ExecutorMode;
 use crate::ids::JobId;
 
+mod parts;
 mod placed;
+pub mod reason;
 pub mod refused;
 mod retry;
 mod schedule;
@@ -31,6 +36,7 @@ mod tasks;
 mod tellings;
 mod waiting;
 
+pub use parts::PartState;
 use waiting::as_sentence;
 
 /// An observation of the watch.
@@ -38,6 +44,8 @@ use waiting::as_sentence;
 pub struct Observation {
     /// The job that it is about.
     pub job: JobId,
+    /// How jobs are run whose objects are of this kind: a job that is run in another way has no such objects.
+    pub executor: ExecutorMode,
     /// The observation itself.
     pub seen: Seen,
 }
@@ -47,8 +55,17 @@ pub struct Observation {
 pub enum Seen {
     /// The state of its object.
     Object(ObjectState),
+    /// The state of one of its objects, if it is run as several.
+    Part(PartState),
     /// One of its objects no longer exists.
     Gone(ObjectRef),
+    /// One of several objects no longer exists, other than the one that stands for the job.
+    PartGone {
+        /// Its name.
+        name: String,
+        /// The object that stands for the job.
+        whole: ObjectRef,
+    },
     /// A pod that may belong to one of its tasks.
     Pod(TaskPod),
 }
@@ -90,7 +107,8 @@ pub struct ObjectState {
 }
 
 /// The phase of a job as reported by the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ObjectPhase {
     /// None is reported.
     Untold,
@@ -104,40 +122,6 @@ pub enum ObjectPhase {
     Failed,
 }
 
-/// Reasons that the platform itself sets.
-pub mod reason {
-    /// Stopped to make room for another job.
-    pub const PREEMPTED: &str = "Preempted";
-    /// An attempt failed, and the next one is being started.
-    pub const RETRYING: &str = "Retrying";
-    /// Its tasks have nodes and are being started.
-    pub const PLACED: &str = "Placed";
-    /// The only running task got another pod.
-    pub const TASK_REPLACED: &str = "TaskReplaced";
-    /// The object was deleted by someone else.
-    pub const DELETED: &str = "Deleted";
-    /// The cluster rejects the object for good.
-    pub const INVALID: &str = "Invalid";
-    /// No window of the project's schedule is open.
-    pub const OUTSIDE_SCHEDULE: &str = "OutsideSchedule";
-    /// The cluster does not answer.
-    pub const CLUSTER_UNAVAILABLE: &str = "ClusterUnavailable";
-    /// The cluster does not accept the object at the moment.
-    pub const CLUSTER_REFUSED: &str = "ClusterRefused";
-    /// A quota of the namespace is exhausted.
-    pub const CLUSTER_QUOTA: &str = "ClusterQuotaExceeded";
-    /// The platform lacks the permission to create the object.
-    pub const CLUSTER_FORBIDDEN: &str = "ClusterForbidden";
-    /// The cluster does not have this kind of object.
-    pub const CLUSTER_KIND_MISSING: &str = "ClusterKindMissing";
-    /// The cluster did not accept the job or its pods for as long as it was tried.
-    pub const REJECTED: &str = "Rejected";
-    /// The job exceeded its maximum run time.
-    pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
-    /// A user cancelled it.
-    pub const CANCELLED: &str = "Cancelled";
-}
-
 type Why = (Option<String>, Option<String>);
 
 impl Life {
@@ -145,7 +129,9 @@ impl Life {
     pub fn observe(&mut self, seen: &Seen, now: DateTime<Utc>) -> Vec<NewEvent> {
         self.telling(|life| match seen {
             Seen::Object(object) => life.observe_object(object, now),
+            Seen::Part(part) => life.observe_part(part, now),
             Seen::Gone(object) => life.gone(object, now),
+            Seen::PartGone { name, whole } => life.part_gone(name, whole, now),
             Seen::Pod(pod) => life.observe_pod(pod, now),
         })
     }
@@ -200,6 +186,7 @@ impl Life {
             }
             ObjectPhase::Failed => {
                 events.extend(self.ran_unseen(now));
+                let why = self.with_failed_task(why);
                 match self.retry(&why, now) {
                     Some(event) => events.push(event),
                     None => events.extend(self.enter(JobPhase::Failed, why, now)),
@@ -231,6 +218,7 @@ impl Life {
         let message = "its object was deleted from the cluster by someone else".to_owned();
         let why = (Some(reason::DELETED.to_owned()), Some(message));
         let events = self.enter(JobPhase::Failed, why, now).into_iter().collect();
+        self.parts = Parts::default();
         self.next_attempt_at = None;
         events
     }
@@ -258,10 +246,15 @@ impl Life {
 
     /// The cluster rejects the object for good.
     pub fn invalid(&mut self, message: String, now: DateTime<Utc>) -> Vec<NewEvent> {
-        if !self.is_unsent() {
+        if !self.is_unsent() && !self.parts.are_incomplete() {
             return Vec::new();
         }
-        self.enter(JobPhase::Failed, (Some(reason::INVALID.to_owned()), Some(message)), now).into_iter().collect()
+        let event = self.enter(JobPhase::Failed, (Some(reason::INVALID.to_owned()), Some(message)), now);
+        if event.is_some() && self.executor == ExecutorMode::Local {
+            // Of several objects, those before the rejected one have been created.
+            self.delete_all(now);
+        }
+        event.into_iter().collect()
     }
 
     /// The cluster did not do what was requested this time; `again` is the time of the next attempt.
@@ -302,6 +295,7 @@ impl Life {
     fn cancelled(&mut self, now: DateTime<Utc>) -> Vec<NewEvent> {
         let why = (Some(reason::CANCELLED.to_owned()), self.cancel_reason.clone());
         let events = self.enter(JobPhase::Cancelled, why, now).into_iter().collect();
+        self.parts = Parts::default();
         self.next_attempt_at = None;
         events
     }
@@ -322,7 +316,7 @@ impl Life {
         let why = (Some(reason::DEADLINE_EXCEEDED.to_owned()), Some(message));
         let event = self.enter(JobPhase::Failed, why, now);
         if event.is_some() {
-            self.next_attempt_at = Some(now);
+            self.delete_all(now);
         }
         event
     }
@@ -341,7 +335,8 @@ impl Life {
             (None, None) if self.is_restarting() || self.object_uid.is_none() => Some(now),
             (None, None) => {
                 let unseen = self.is_placed_unseen().then(|| now + placed::PATIENCE);
-                self.deadline().into_iter().chain(self.gives_up_at()).chain(unseen).min()
+                let missing = self.missing_parts_at(now);
+                self.deadline().into_iter().chain(self.gives_up_at()).chain(unseen).chain(missing).min()
             }
         }
     }

@@ -10,6 +10,7 @@ use super::review::{Review, Room};
 use super::service::Submitter;
 use crate::auth::acting::CallerExt;
 use crate::error::{ApiError, ApiErrors};
+use crate::executor::ExecutorMode;
 use crate::graphql::context::RequestExt;
 use crate::graphql::later::Later;
 use crate::graphql::limits::directives::{assumed_list, cost};
@@ -65,9 +66,9 @@ pub struct JobPreview {
     /// For each limit of the project: what is allowed, what its unfinished jobs use and what this job requests.
     #[graphql(directive = assumed_list::apply(4))]
     pub quota: Vec<QuotaLine>,
-    /// The object for the cluster, equal tasks once.
+    /// How the job is run, and its object for the cluster, equal tasks once.
     #[graphql(skip)]
-    pub planned: Option<Manifest>,
+    pub planned: Option<(ExecutorMode, Manifest)>,
 }
 
 #[ComplexObject]
@@ -78,9 +79,10 @@ impl JobPreview {
     /// QUERY_TOO_COMPLEX.
     #[graphql(directive = cost::apply("100".to_owned()))]
     async fn manifests(&self, ctx: &Context<'_>) -> ApiResult<Vec<Json>> {
-        let Some(manifest) = &self.planned else { return Ok(Vec::new()) };
+        let Some((executor, manifest)) = &self.planned else { return Ok(Vec::new()) };
         ctx.take_answer_bytes(manifest.bytes()).graphql(ctx)?.keep();
-        Ok(vec![Json::of_text(manifest.expanded().into_owned())])
+        let objects = manifest.objects(*executor).map_err(ApiError::internal).graphql(ctx)?;
+        Ok(objects.into_iter().map(Json::of_text).collect())
     }
 }
 
@@ -119,7 +121,7 @@ impl From<Review> for JobPreview {
             verdicts: review.findings.verdicts(),
             warnings: review.warnings,
             quota: review.rooms.iter().map(QuotaLine::from).collect(),
-            planned: review.planned.map(|planned| planned.manifest),
+            planned: review.planned.map(|planned| (planned.executor, planned.manifest)),
         }
     }
 }

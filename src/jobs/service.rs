@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::event::{JobEvent, Particulars, about};
 use super::input::CancelJobInput;
+use super::model;
 use super::model::submit::{self, NewJob};
-use super::model::{self, ExecutorMode};
 use super::opening::{deadline, refused};
 use super::phase::{JobEventKind, JobPhase};
 use super::review::{Planned, Room};
@@ -17,7 +17,7 @@ use crate::cluster::names;
 use crate::cluster::queues::Queues;
 use crate::db::Db;
 use crate::error::{ApiError, ApiErrors, both};
-use crate::executor::{Executor, Wake};
+use crate::executor::{Executor, ExecutorMode, Executors, Wake};
 use crate::ids::JobId;
 use crate::notifications::model::{NotificationType, notify_managers};
 use crate::projects::model::schedule::{self, OutsideSchedule};
@@ -32,12 +32,14 @@ const MAX_REASON: usize = 500;
 pub struct Submitter {
     /// The database.
     pub db: Db,
-    /// The `schedulerName` of every pod.
+    /// How new jobs are run.
+    pub mode: ExecutorMode,
+    /// The `schedulerName` of pods that the Flash scheduler places.
     pub scheduler: std::sync::Arc<str>,
     /// The cluster's queues.
     pub queues: Queues,
     /// Asks the cluster about jobs.
-    pub executor: std::sync::Arc<dyn Executor>,
+    pub executors: Executors,
     /// The resources that are GPUs.
     pub gpus: std::sync::Arc<crate::config::GpuResources>,
     /// Wakes the submit worker.
@@ -45,6 +47,11 @@ pub struct Submitter {
 }
 
 impl Submitter {
+    /// The executor of new jobs.
+    pub(super) fn executor(&self) -> &dyn Executor {
+        self.executors.of(self.mode)
+    }
+
     /// Submits a planned job: quota, row, event and audit entry in one transaction. Returns the id of the job, which is
     /// an earlier one if the idempotency key was used before.
     ///
@@ -146,7 +153,7 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
         name: &planned.name,
         queue: &planned.queue,
         priority: planned.priority,
-        executor: ExecutorMode::Scheduler,
+        executor: planned.executor,
         phase: JobPhase::Submitted,
         manifest: planned.manifest.json(),
         task_counts: planned.manifest.counts(),

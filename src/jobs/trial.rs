@@ -20,7 +20,7 @@ impl Submitter {
         let Some(planned) = &review.planned else { return Ok(()) };
         let job = planned.flash_job()?;
         let field = planned.field;
-        match self.executor.dry_run(&target(planned), &job, Part::Whole).await {
+        match self.executor().dry_run(&target(planned), &job, Part::Whole).await {
             Ok(trial) => {
                 review.warnings.extend(trial.warnings);
                 review.findings.settle(AdmissionRule::Cluster);

@@ -18,11 +18,12 @@ use super::loader::{BriefById, JobById, JobObject, JobObjectBytes, JobTaskCount,
 use super::model::found::Found;
 use super::model::manifest::Manifest;
 use super::model::task::Task;
-use super::model::{Columns, ExecutorMode, Job as JobRow, Row};
+use super::model::{Columns, Job as JobRow, Row};
 pub use super::phase::JobPhase;
 pub use super::quota::QuotaUnderProject;
 use crate::configs::types::ConfigCommit;
 use crate::error::ApiError;
+use crate::executor::ExecutorMode;
 use crate::feeds::loader::EventsOf;
 use crate::graphql::connection::{Connection, Edge, PageArgs, edge_selects_only, nodes_select_only, selects_only};
 use crate::graphql::cursor::Position;
@@ -195,7 +196,16 @@ impl Job {
         let room = ctx.take_answer_bytes(bytes.expanded)?;
         let object = ctx.read::<JobObject>(id).await?.ok_or_else(missing)?;
         room.keep();
-        Ok(Json::of_text(Manifest::from(object.kept.clone()).expanded().into_owned()))
+        let manifest = Manifest::from(object.kept.clone());
+        let mut objects = manifest.objects(object.executor).map_err(ApiError::internal)?;
+        match objects.pop() {
+            Some(only) if objects.is_empty() => Ok(Json::of_text(only)),
+            last => {
+                objects.extend(last);
+                let items = objects.join(",");
+                Ok(Json::of_text(format!(r#"{{"apiVersion":"v1","kind":"List","items":[{items}]}}"#)))
+            }
+        }
     }
 }
 
@@ -364,7 +374,8 @@ impl Job {
         edges::list::<EventsOf<Happened>, _>(ctx, self.row.id(), span, args).await.graphql(ctx)
     }
 
-    /// The Kubernetes object exactly as it is sent to the cluster, including all tasks: up to 1.5 MB. A response is
+    /// The Kubernetes object exactly as it is sent to the cluster, including all tasks: up to 1.5 MB. For a LOCAL job
+    /// whose tasks differ, a List of the Jobs that it is sent as, one for each group of equal tasks. A response is
     /// limited to 8 MiB by default; an operation that would exceed the limit fails with QUERY_TOO_COMPLEX before the
     /// object is read.
     #[graphql(directive = cost::apply("100".to_owned()))]

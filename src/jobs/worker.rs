@@ -23,7 +23,7 @@ use crate::cluster::ClusterError;
 use crate::cluster::crd::FlashJob;
 use crate::db::{Db, error_chain};
 use crate::error::ApiError;
-use crate::executor::{Created, Deleted, Executor, Objection, Part, Target, Wake};
+use crate::executor::{Created, Deleted, Executors, Objection, Part, Target, Wake};
 use crate::projects::model::schedule;
 use crate::tasks::{Duty, Tasks, pauses};
 
@@ -48,8 +48,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Starts the worker. Whoever commits work for it signals `wake`.
-pub fn spawn(tasks: &Tasks, db: Db, executor: Arc<dyn Executor>, wake: Wake) {
-    let (worker, of_jobs) = (Worker { db, executor, wake }, tasks.clone());
+pub fn spawn(tasks: &Tasks, db: Db, executors: Executors, wake: Wake) {
+    let (worker, of_jobs) = (Worker { db, executors, wake }, tasks.clone());
     tasks.supervise("submit worker", Duty::Serving, move || run(worker.clone(), of_jobs.clone()));
 }
 
@@ -78,7 +78,7 @@ async fn run(worker: Worker, tasks: Tasks) {
 #[derive(Clone)]
 struct Worker {
     db: Db,
-    executor: Arc<dyn Executor>,
+    executors: Executors,
     wake: Wake,
 }
 
@@ -87,6 +87,7 @@ struct Worker {
 enum Need {
     Create,
     CancelUnsent,
+    StopRest,
     Delete,
     CheckDeadline,
 }
@@ -98,7 +99,11 @@ fn need(due: &Due) -> Need {
         // The object of a failed attempt is deleted before the next one is created.
         (JobPhase::Queued | JobPhase::Running, None) if due.is_restarting() => Need::Delete,
         (JobPhase::Queued | JobPhase::Running, None) if due.object_uid.is_none() => Need::Create,
+        // One of several objects is missing: its creation was interrupted.
+        (JobPhase::Queued | JobPhase::Running, None) if due.parts.are_incomplete() => Need::Create,
         (JobPhase::Queued | JobPhase::Running, None) => Need::CheckDeadline,
+        // One part has failed; the others still run.
+        (JobPhase::Failed, _) if due.parts.are_unfinished() => Need::StopRest,
         (JobPhase::Queued | JobPhase::Running, Some(_))
         | (JobPhase::Succeeded | JobPhase::Failed | JobPhase::Cancelled, _) => Need::Delete,
     }
@@ -128,6 +133,7 @@ impl Worker {
                 let sent = due.submit_attempts > 1;
                 self.change(&due, |life, now| life.cancelled_unsent(sent, now)).await.map(drop)
             }
+            Need::StopRest => self.stop_rest(&due).await,
             Need::Delete => self.delete(&due).await,
             Need::CheckDeadline => {
                 let check = |life: &mut Life, now| {
@@ -160,7 +166,7 @@ impl Worker {
         }
         // Equal tasks that the row stores once are expanded here, only for the duration of the calls.
         let outcome = match Manifest::from(due.kept.clone()).flash_job() {
-            Ok(job) => self.send(&target(due), &job).await,
+            Ok(job) => self.send(due, &job).await,
             Err(malformed) => Err(ClusterError::Invalid(malformed.to_string().into())),
         };
         let label = if outcome.is_ok() { "created" } else { "failed" };
@@ -180,8 +186,9 @@ impl Worker {
 
     /// Creates the object, unless a dry run shows that the cluster would reject the pods: otherwise that would only
     /// appear in the scheduler's messages. If the dry run is not possible, the create shows the problem.
-    async fn send(&self, target: &Target, job: &FlashJob) -> Result<Created, ClusterError> {
-        match self.executor.dry_run(target, job, Part::Pods).await {
+    async fn send(&self, due: &Due, job: &FlashJob) -> Result<Created, ClusterError> {
+        let (executor, target) = (self.executors.of(due.executor), target(due));
+        match executor.dry_run(&target, job, Part::Pods).await {
             Ok(trial) => {
                 let worst = trial.objections.into_iter().min_by_key(|objection| !objection.is_final);
                 if let Some(Objection { is_final, refusal, .. }) = worst {
@@ -190,7 +197,7 @@ impl Worker {
             }
             Err(error) => tracing::debug!(job = %target.job, %error, "the pods of a job could not be tried"),
         }
-        in_time(self.executor.create(target, job)).await
+        in_time(executor.create(&target, job)).await
     }
 
     /// The cluster has an object. A claim that expired before it was used may have created one that is not wanted any
@@ -204,7 +211,7 @@ impl Worker {
         let life = self.change(due, taken).await?;
         if life.is_some_and(|life| !life.is_in_cluster_as(name, uid)) {
             tracing::warn!(job = %due.id, object = name, "removing an object that was created too late");
-            if let Err(error) = in_time(self.executor.delete(&target(due), Some(uid))).await {
+            if let Err(error) = in_time(self.executors.of(due.executor).delete(&target(due), Some(uid))).await {
                 tracing::warn!(job = %due.id, object = name, %error, "an unwanted object could not be removed");
             }
         }
@@ -214,7 +221,7 @@ impl Worker {
     async fn delete(&self, due: &Due) -> Result<(), ApiError> {
         // A job that has ended must leave nothing behind, whatever object has its name.
         let uid = due.object_uid.as_deref().filter(|_| !due.phase.is_terminal());
-        match in_time(self.executor.delete(&target(due), uid)).await {
+        match in_time(self.executors.of(due.executor).delete(&target(due), uid)).await {
             Ok(Deleted::Gone) => {
                 let gone = ObjectRef { name: due.object_name.clone(), uid: None };
                 self.change(due, |life, now| life.gone(&gone, now)).await.map(drop)
@@ -229,6 +236,13 @@ impl Worker {
                 };
                 self.change(due, again).await.map(drop)
             }
+            Err(error) => self.put_off(due, reason::CLUSTER_UNAVAILABLE, error).await,
+        }
+    }
+
+    async fn stop_rest(&self, due: &Due) -> Result<(), ApiError> {
+        match in_time(self.executors.of(due.executor).stop_rest(&target(due))).await {
+            Ok(()) => self.change(due, Life::rest_stopped).await.map(drop),
             Err(error) => self.put_off(due, reason::CLUSTER_UNAVAILABLE, error).await,
         }
     }

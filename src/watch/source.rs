@@ -69,6 +69,10 @@ where
                         newest.take(&event);
                         yield event;
                     }
+                    // A cluster need not have every kind; it may get it later.
+                    Some(Err(error)) if is_missing(&error) => {
+                        tracing::debug!(kind, "the cluster does not have this kind");
+                    }
                     Some(Err(error)) => {
                         metrics::counter!("platform_watch_errors_total", "kind" => kind).increment(1);
                         tracing::warn!(kind, error = %error_chain(&error), "the watch failed; starting it again");
@@ -95,6 +99,17 @@ impl Newest {
 
 fn version(text: Option<&str>) -> i64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Whether the cluster does not serve the kind: for all namespaces nothing else is answered with 404.
+fn is_missing(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchError(status) => status.code == 404,
+        InitialListFailed(_) | WatchStartFailed(_) | WatchFailed(_) | watcher::Error::NoResourceVersion => false,
+    }
 }
 
 /// Whether the cluster is older than what it reported: its etcd was restored from a backup. A watch from a future

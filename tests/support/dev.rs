@@ -158,7 +158,12 @@ impl Dev {
 
     /// Starts it again over the data that it left.
     pub async fn start_again(&mut self) {
-        (self.child, self.ready) = spawn(&self.data_dir(), &self.cluster, &[]).await;
+        self.start_again_with(&[]).await;
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn start_again_with(&mut self, variables: &[(&str, &str)]) {
+        (self.child, self.ready) = spawn(&self.data_dir(), &self.cluster, variables).await;
     }
 
     /// The end of what the server has said so far.

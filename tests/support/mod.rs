@@ -1,6 +1,7 @@
 //! Support code of the whole-server tests.
 
 pub mod app;
+pub mod controllers;
 pub mod database;
 pub mod dev;
 pub mod proxy;

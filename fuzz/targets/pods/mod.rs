@@ -154,7 +154,7 @@ fn made(draft: &mut Draft) -> Manifest {
         namespace: NAMESPACE,
         queue: QUEUE,
         preemptible: true,
-        scheduler: "flash-scheduler",
+        scheduler: Some("flash-scheduler"),
     };
     manifest::flash_job(draft, &placement).expect("a FlashJob is JSON")
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{Draft, TaskGroup};
 use crate::cluster::crd::{FlashJob, PREEMPTABLE_ANNOTATION, QUEUE_ANNOTATION};
+use crate::cluster::jobs::{INDEX, INDEX_ENV};
 use crate::cluster::names::{self, COMMIT_LABEL, JOB_LABEL, PROJECT_LABEL, USER_LABEL};
 use crate::error::ApiError;
 use crate::ids::{CommitId, JobId, ProjectId, UserId};
@@ -39,8 +40,9 @@ pub struct Placement<'a> {
     pub queue: &'a str,
     /// Whether jobs of that queue may be preempted.
     pub preemptible: bool,
-    /// The scheduler that places the pods.
-    pub scheduler: &'a str,
+    /// The scheduler that places the pods as a gang; without one, each pod is placed on its own and its Job tells it its
+    /// index.
+    pub scheduler: Option<&'a str>,
 }
 
 /// A FlashJob that borrows its templates, which may be large.
@@ -71,7 +73,7 @@ pub fn flash_job(draft: &mut Draft, placement: &Placement<'_>) -> Result<Manifes
     }
     let manifest = object(draft, placement, &labels)?;
     // Tasks with an index are all different. An object that is already too large is rejected as it is.
-    if draft.indexed && manifest.bytes_in_cluster() <= MAX_BYTES {
+    if draft.indexed && placement.scheduler.is_some() && manifest.bytes_in_cluster() <= MAX_BYTES {
         draft.tell_indexes();
         return object(draft, placement, &labels);
     }
@@ -133,11 +135,6 @@ pub fn check_size(manifest: &Manifest, field: &'static str) -> Result<(), ApiErr
     Err(ApiError::bad_input(field, message))
 }
 
-/// The annotation, and the label, with the index of a pod of an Indexed Job.
-const INDEX: &str = "batch.kubernetes.io/job-completion-index";
-/// The environment variable with that index.
-const INDEX_ENV: &str = "JOB_COMPLETION_INDEX";
-
 impl Draft {
     /// Makes each task one of its own, with its index.
     fn tell_indexes(&mut self) {
@@ -193,7 +190,7 @@ fn complete(task: &mut PodTemplateSpec, placement: &Placement<'_>, labels: &BTre
     annotations.insert(QUEUE_ANNOTATION.to_owned(), placement.queue.to_owned());
     annotations.insert(PREEMPTABLE_ANNOTATION.to_owned(), placement.preemptible.to_string());
     let pod = task.spec.get_or_insert_default();
-    pod.scheduler_name = Some(placement.scheduler.to_owned());
+    pod.scheduler_name = placement.scheduler.map(str::to_owned);
     pod.priority_class_name = Some(placement.queue.to_owned());
     pod.automount_service_account_token = Some(false);
     // A task runs once; the platform decides on retries.
@@ -235,7 +232,7 @@ mod tests {
             namespace: "proj-x",
             queue: "default-batch",
             preemptible: true,
-            scheduler: "flash-scheduler",
+            scheduler: Some("flash-scheduler"),
         }
     }
 

@@ -107,6 +107,9 @@ impl Life {
             return None;
         }
         let why = self.why_no_task_runs(before);
+        if why.0.as_deref() == Some(stop::PREEMPTED_BY_SCHEDULER) {
+            return Some(self.preempted(now));
+        }
         self.enter(JobPhase::Queued, why, now)
     }
 

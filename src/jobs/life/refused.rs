@@ -11,7 +11,7 @@ use super::waiting::as_sentence;
 use super::{JobPhase, Life, NewEvent, ObjectPhase, ObjectState, reason};
 
 /// The scheduler's reason for pods that the API server rejects.
-pub(super) const POD_REJECTED: &str = "PodRejected";
+pub const POD_REJECTED: &str = "PodRejected";
 /// How long a job that is not in the cluster yet is retried: about five times.
 pub const UNSENT_PATIENCE: Duration = Duration::seconds(5);
 /// How long the scheduler may retry the pods of a job that is in the cluster.
@@ -118,8 +118,7 @@ impl Life {
         let event = self.enter(JobPhase::Failed, (Some(reason::REJECTED.to_owned()), Some(words)), now);
         if event.is_some() {
             self.refused_since = None;
-            // Whatever an attempt has left in the cluster is deleted.
-            self.next_attempt_at = Some(now);
+            self.delete_all(now);
         }
         event.into_iter().collect()
     }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Life, NewEvent, Why, as_sentence, reason};
 use crate::cluster::names;
+use crate::jobs::model::part::Parts;
 use crate::jobs::model::task;
 use crate::jobs::phase::{JobEventKind, JobPhase};
 
@@ -61,6 +62,7 @@ impl Life {
         self.object_name = names::job_attempt(self.id, self.attempt);
         self.object_uid = None;
         self.object_version = None;
+        self.parts = Parts::default();
         self.next_attempt_at = Some(now);
     }
 }

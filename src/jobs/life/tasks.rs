@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Life, NewEvent, placed, reason, refused, waiting};
+use super::{Life, NewEvent, Why, placed, reason, refused, waiting};
 use crate::cluster::names;
 use crate::cluster::pods::{FAILED_MOUNT, TaskPod, stop};
 use crate::jobs::model::task::{self, Task, TaskState};
@@ -201,6 +201,16 @@ impl Life {
     pub(super) fn stop_tasks(&mut self, why: &str) {
         let running = self.tasks.0.iter_mut().filter(|task| task.state == TaskState::Running);
         running.for_each(|task| stop_task(task, why));
+    }
+
+    /// Why it failed: without the cluster's words, which of its tasks failed and how.
+    pub(super) fn with_failed_task(&self, (reason, message): Why) -> Why {
+        if message.is_some() || reason.as_deref() != Some(reason::TASK_FAILED) {
+            return (reason, message);
+        }
+        let find = |state: TaskState| self.present_tasks().find(|task| task.state == state);
+        let failed = find(TaskState::Failed).or_else(|| find(TaskState::Stopped));
+        (reason, Some(failed.map_or_else(|| "a task failed".to_owned(), Task::sentence)))
     }
 
     /// Marks those of its tasks as stopped whose pods are being deleted, with the known reason.

@@ -1,5 +1,7 @@
 //! Tables and properties of a job's life.
 
+use crate::executor::ExecutorMode;
+use crate::jobs::model::part::Parts;
 use proptest::prelude::*;
 
 use super::*;
@@ -31,6 +33,8 @@ pub(super) fn submitted() -> Life {
         object_version: None,
         attempt: 1,
         retry_limit: 0,
+        executor: ExecutorMode::Scheduler,
+        parts: Parts::default(),
         deadline_seconds: None,
         ttl_seconds: None,
         next_attempt_at: Some(now()),

@@ -7,8 +7,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::cluster::names;
 use crate::db::tables::jobs;
+use crate::executor::ExecutorMode;
 use crate::ids::{JobId, ProjectId};
 use crate::jobs::model::manifest::Kept;
+use crate::jobs::model::part::Parts;
 use crate::jobs::phase::JobPhase;
 
 /// A due job, with everything that the cluster needs to know about it.
@@ -18,6 +20,7 @@ use crate::jobs::phase::JobPhase;
 pub struct Due {
     pub id: JobId,
     pub project_id: ProjectId,
+    pub executor: ExecutorMode,
     pub phase: JobPhase,
     pub cancel_requested_at: Option<DateTime<Utc>>,
     #[diesel(embed)]
@@ -26,6 +29,7 @@ pub struct Due {
     pub object_name: String,
     pub object_uid: Option<String>,
     pub attempt: i32,
+    pub parts: Parts,
     /// Attempts so far, including this one.
     pub submit_attempts: i32,
 }

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::cluster::crd::FlashJob;
 use crate::db::tables::jobs;
+use crate::executor::{ExecutorMode, local};
 
 /// A FlashJob in which equal adjacent tasks are one template. Its expanded size is computed, and it is expanded only
 /// for the cluster and for clients that request it.
@@ -144,6 +145,21 @@ impl Manifest {
         let templates = std::mem::take(&mut job.spec.tasks).into_iter().zip(&self.groups);
         job.spec.tasks = templates.flat_map(|(template, group)| vec![template; group.count]).collect();
         Ok(job)
+    }
+
+    /// The objects that this executor sends to the cluster, as JSON.
+    ///
+    /// # Errors
+    /// The stored object is not a valid FlashJob.
+    pub fn objects(&self, executor: ExecutorMode) -> Result<Vec<String>, serde_json::Error> {
+        match executor {
+            ExecutorMode::Scheduler => Ok(vec![self.expanded().into_owned()]),
+            ExecutorMode::Local => {
+                let job = self.flash_job()?;
+                let name = job.metadata.name.clone().unwrap_or_default();
+                local::objects(&job, &name).iter().map(serde_json::to_string).collect()
+            }
+        }
     }
 
     /// The pod template of the task with this index as JSON; `None` beyond the last task.

@@ -7,6 +7,7 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub mod manifest;
 pub(crate) mod observed;
+pub(crate) mod part;
 pub(crate) mod quota;
 pub(crate) mod spec;
 pub(crate) mod submit;
@@ -15,27 +16,13 @@ pub(crate) mod task;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use diesel::deserialize::FromSqlRow;
-use diesel::expression::AsExpression;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::db::tables::{config_commits, jobs, projects};
+use crate::executor::ExecutorMode;
 use crate::ids::{CommitId, ConfigId, GroupId, JobId, ProjectId, UserId};
 use crate::jobs::phase::JobPhase;
-use crate::text_enum;
-
-/// How jobs are run in the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum, AsExpression, FromSqlRow)]
-#[diesel(sql_type = diesel::sql_types::Text)]
-pub enum ExecutorMode {
-    /// As FlashJobs, which the Flash scheduler of the cluster queues and places as a gang.
-    Scheduler,
-    /// As plain Kubernetes Jobs.
-    Local,
-}
-
-text_enum!(ExecutorMode { Scheduler => "SCHEDULER", Local => "LOCAL" });
 
 /// A job as the API shows it, without its object in the cluster, which is seldom wanted: every column is paid for with
 /// each of many rows.
@@ -231,6 +218,8 @@ pub struct Object {
     pub kept: manifest::Kept,
     /// The namespace.
     pub namespace: String,
+    /// How it is run.
+    pub executor: ExecutorMode,
 }
 
 /// The objects of these jobs.

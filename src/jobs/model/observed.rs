@@ -10,11 +10,13 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
+use super::part::Parts;
 use super::task::Task;
 use crate::cluster::pods::TaskPod;
 use crate::db::tables::{config_commits, jobs, projects};
 use crate::events::About;
 use crate::events::model::{Record, append_records};
+use crate::executor::ExecutorMode;
 use crate::ids::{ConfigId, GroupId, JobId, ProjectId, UserId};
 use crate::jobs::event::{JobEvent, Particulars, about};
 use crate::jobs::life::{Observation, Seen};
@@ -59,6 +61,8 @@ pub struct Life {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub refused_since: Option<DateTime<Utc>>,
+    pub executor: ExecutorMode,
+    pub parts: Parts,
 }
 
 /// Applies observations in order in one transaction: one statement for all rows, one for all events. Observations of
@@ -76,8 +80,9 @@ pub async fn apply(
         let counts = task_counts(conn, observations, &lives).await?;
         let before = lives.clone();
         let mut events = Vec::new();
-        for Observation { job, seen } in observations {
+        for Observation { job, executor, seen } in observations {
             if let (Some(life), Some(about)) = (lives.get_mut(job), abouts.get(job))
+                && life.executor == *executor
                 && is_possible(seen, counts.get(job))
             {
                 let told = life.observe(seen, now);
@@ -176,7 +181,7 @@ async fn task_counts(
 fn is_possible(seen: &Seen, tasks: Option<&usize>) -> bool {
     match (seen, tasks) {
         (Seen::Pod(pod), Some(tasks)) => usize::try_from(pod.task).is_ok_and(|index| index < *tasks),
-        (Seen::Pod(_) | Seen::Object(_) | Seen::Gone(_), _) => true,
+        (Seen::Pod(_) | Seen::Object(_) | Seen::Part(_) | Seen::Gone(_) | Seen::PartGone { .. }, _) => true,
     }
 }
 
@@ -231,8 +236,10 @@ async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> 
     if lives.is_empty() {
         return Ok(());
     }
+    let unwritable = |error: serde_json::Error| diesel::result::Error::SerializationError(error.into());
     let tasks = lives.iter().map(|life| serde_json::to_value(&life.tasks.0)).collect::<Result<Vec<_>, _>>();
-    let tasks = tasks.map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
+    let parts = lives.iter().map(|life| serde_json::to_value(&life.parts.0)).collect::<Result<Vec<_>, _>>();
+    let (tasks, parts) = (tasks.map_err(unwritable)?, parts.map_err(unwritable)?);
     // One array per column: the statement is the same for one row and for five hundred.
     diesel::sql_query(
         "UPDATE jobs SET phase = new.phase, reason = new.reason, message = new.message,
@@ -240,11 +247,12 @@ async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> 
                 object_uid = new.object_uid, object_version = new.object_version,
                 next_attempt_at = new.next_attempt_at, started_at = new.started_at, finished_at = new.finished_at,
                 attempt = new.attempt, object_name = new.object_name, refused_since = new.refused_since,
+                parts = new.parts,
                 manifest = CASE WHEN jobs.object_name = new.object_name THEN jobs.manifest
                                 ELSE jsonb_set(jobs.manifest, '{metadata,name}', to_jsonb(new.object_name)) END
-         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
               AS new (id, phase, reason, message, pending_reason, preemptions, tasks, object_uid, object_version,
-                      next_attempt_at, started_at, finished_at, attempt, object_name, refused_since)
+                      next_attempt_at, started_at, finished_at, attempt, object_name, refused_since, parts)
          WHERE jobs.id = new.id",
     )
     .bind::<Array<SqlUuid>, _>(lives.iter().map(|life| life.id).collect::<Vec<_>>())
@@ -262,6 +270,7 @@ async fn save(conn: &mut AsyncPgConnection, lives: &[&Life]) -> QueryResult<()> 
     .bind::<Array<Integer>, _>(lives.iter().map(|life| life.attempt).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(lives.iter().map(|life| life.object_name.as_str()).collect::<Vec<_>>())
     .bind::<Array<Nullable<Timestamptz>>, _>(lives.iter().map(|life| life.refused_since).collect::<Vec<_>>())
+    .bind::<Array<Jsonb>, _>(parts)
     .execute(conn)
     .await
     .map(drop)
@@ -278,17 +287,21 @@ pub struct Expected {
     pub name: String,
     /// Its uid.
     pub uid: String,
+    /// What its parts reported last, if it is one of several objects.
+    pub parts: Parts,
 }
 
-/// The objects that are expected in the cluster: a list of the cluster is compared with them.
+/// The objects that are expected in the cluster of jobs that are run in this way: a list of the cluster is compared with
+/// them.
 ///
 /// # Errors
 /// The database's.
-pub async fn in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Expected>> {
+pub async fn in_cluster(conn: &mut AsyncPgConnection, executor: ExecutorMode) -> QueryResult<Vec<Expected>> {
     jobs::table
         .filter(jobs::phase.eq_any([JobPhase::Submitted, JobPhase::Queued, JobPhase::Running]))
         .filter(jobs::object_uid.is_not_null())
-        .select((jobs::id, jobs::namespace, jobs::object_name, jobs::object_uid.assume_not_null()))
+        .filter(jobs::executor.eq(executor))
+        .select((jobs::id, jobs::namespace, jobs::object_name, jobs::object_uid.assume_not_null(), jobs::parts))
         .load(conn)
         .await
 }
@@ -298,15 +311,15 @@ pub async fn in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Expecte
 ///
 /// # Errors
 /// The database's.
-pub async fn pods_in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<TaskPod>> {
+pub async fn pods_in_cluster(conn: &mut AsyncPgConnection) -> QueryResult<Vec<(ExecutorMode, TaskPod)>> {
     let open = [JobPhase::Submitted, JobPhase::Queued, JobPhase::Running];
-    let rows: Vec<(JobId, String, String, Tasks)> = jobs::table
+    let rows: Vec<(JobId, ExecutorMode, String, String, Tasks)> = jobs::table
         .filter(jobs::phase.eq_any(open))
-        .select((jobs::id, jobs::namespace, jobs::object_name, jobs::tasks))
+        .select((jobs::id, jobs::executor, jobs::namespace, jobs::object_name, jobs::tasks))
         .load(conn)
         .await?;
-    let pods = rows.into_iter().flat_map(|(job, namespace, object, Tasks(tasks))| {
-        tasks.into_iter().filter_map(move |task| task.gone_from(job, &namespace, &object))
+    let pods = rows.into_iter().flat_map(|(job, executor, namespace, object, Tasks(tasks))| {
+        tasks.into_iter().filter_map(move |task| Some((executor, task.gone_from(job, &namespace, &object)?)))
     });
     Ok(pods.collect())
 }

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::ExecutorMode;
 use super::manifest::JsonText;
 use crate::change::Writes;
 use crate::db::tables::jobs;
+use crate::executor::ExecutorMode;
 use crate::ids::{CommitId, JobId, ProjectId, UserId};
 use crate::jobs::draft::Demand;
 use crate::jobs::life::reason;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use crate::cluster::pods::{Owner, TaskPod};
 use crate::cluster::text::storable;
-use crate::jobs::life::{ObjectRef, ObjectState, Observation, Seen};
+use crate::jobs::life::{ObjectRef, ObjectState, Observation, PartState, Seen};
 
 /// Maximum length of a message, in bytes: the same as for a condition in Kubernetes.
 const LONGEST_MESSAGE: usize = 32 << 10;
@@ -17,28 +17,17 @@ const LONGEST_WORD: usize = 1024;
 
 /// The observation with every string cleaned.
 pub(super) fn clean(mut observation: Observation) -> Observation {
-    let Observation { job: _, seen } = &mut observation;
+    let Observation { job: _, executor: _, seen } = &mut observation;
     match seen {
-        Seen::Object(ObjectState {
-            namespace,
-            name,
-            uid,
-            version: _,
-            listed: _,
-            phase: _,
-            reason,
-            message,
-            preempted: _,
-            failed: _,
-            deleting: _,
-        }) => {
-            [namespace, name, uid].into_iter().for_each(word);
-            reason.iter_mut().for_each(word);
-            message.iter_mut().for_each(sentence);
+        Seen::Object(state) => clean_state(state),
+        Seen::Part(PartState { number: _, of: _, name, uid, state }) => {
+            [name, uid].into_iter().for_each(word);
+            clean_state(state);
         }
-        Seen::Gone(ObjectRef { name, uid }) => {
+        Seen::Gone(object) => clean_ref(object),
+        Seen::PartGone { name, whole } => {
             word(name);
-            uid.iter_mut().for_each(word);
+            clean_ref(whole);
         }
         Seen::Pod(TaskPod {
             job: _,
@@ -73,6 +62,30 @@ pub(super) fn clean(mut observation: Observation) -> Observation {
     observation
 }
 
+fn clean_state(state: &mut ObjectState) {
+    let ObjectState {
+        namespace,
+        name,
+        uid,
+        version: _,
+        listed: _,
+        phase: _,
+        reason,
+        message,
+        preempted: _,
+        failed: _,
+        deleting: _,
+    } = state;
+    [namespace, name, uid].into_iter().for_each(word);
+    reason.iter_mut().for_each(word);
+    message.iter_mut().for_each(sentence);
+}
+
+fn clean_ref(ObjectRef { name, uid }: &mut ObjectRef) {
+    word(name);
+    uid.iter_mut().for_each(word);
+}
+
 fn word(text: &mut String) {
     keep(text, LONGEST_WORD);
 }
@@ -91,13 +104,14 @@ fn keep(text: &mut String, longest: usize) {
 mod tests {
     use super::*;
     use crate::cluster::pods::PodState;
+    use crate::executor::ExecutorMode;
     use crate::ids::JobId;
     use crate::jobs::life::ObjectPhase;
 
     const DIRTY: &str = "a\0b\0";
 
     fn cleaned(seen: Seen) -> String {
-        format!("{:?}", clean(Observation { job: JobId::generate(), seen }))
+        format!("{:?}", clean(Observation { job: JobId::generate(), executor: ExecutorMode::Local, seen }))
     }
 
     #[test]
@@ -142,7 +156,16 @@ mod tests {
             finished_at: None,
         };
         let gone = ObjectRef { name: DIRTY.into(), uid: dirty() };
-        for (seen, texts) in [(Seen::Object(object), 5), (Seen::Pod(pod), 9), (Seen::Gone(gone), 2)] {
+        let part = PartState { number: 1, of: 2, name: DIRTY.into(), uid: DIRTY.into(), state: object.clone() };
+        let part_gone = Seen::PartGone { name: DIRTY.into(), whole: gone.clone() };
+        let all = [
+            (Seen::Object(object), 5),
+            (Seen::Part(part), 7),
+            (Seen::Pod(pod), 9),
+            (Seen::Gone(gone), 2),
+            (part_gone, 3),
+        ];
+        for (seen, texts) in all {
             let shown = cleaned(seen);
             assert_eq!(
                 (shown.matches("\\0").count(), shown.matches("a\u{fffd}b\u{fffd}").count()),

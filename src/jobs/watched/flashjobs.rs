@@ -11,6 +11,7 @@ use kube::ResourceExt;
 use crate::cluster::Cluster;
 use crate::cluster::crd::{FlashJob, FlashJobPhase};
 use crate::cluster::names::JOB_LABEL;
+use crate::executor::ExecutorMode;
 use crate::ids::JobId;
 use crate::jobs::life::{ObjectPhase, ObjectRef, ObjectState, Observation, Seen, reason};
 use crate::jobs::model::observed::{self, Expected};
@@ -38,21 +39,21 @@ impl Watched for FlashJobs {
 
     async fn seen(_: &Cluster, object: FlashJob, listed: bool) -> Option<Observation> {
         let seen = Seen::Object(ObjectState { listed, ..state(&object) });
-        Some(Observation { job: job_of(&object)?, seen })
+        Some(Observation { job: job_of(&object)?, executor: ExecutorMode::Scheduler, seen })
     }
 
     fn deleted(object: FlashJob) -> Option<Observation> {
         let seen = Seen::Gone(ObjectRef { name: object.name_any(), uid: object.uid() });
-        Some(Observation { job: job_of(&object)?, seen })
+        Some(Observation { job: job_of(&object)?, executor: ExecutorMode::Scheduler, seen })
     }
 
     async fn expected(conn: &mut AsyncPgConnection) -> QueryResult<HashMap<JobId, Expected>> {
-        let expected = observed::in_cluster(conn).await?;
+        let expected = observed::in_cluster(conn, ExecutorMode::Scheduler).await?;
         Ok(expected.into_iter().map(|expected| (expected.job, expected)).collect())
     }
 
     /// Read by name: the list alone proves nothing.
-    async fn vanished(cluster: &Cluster, Expected { job, namespace, name, uid }: Expected) -> Option<Observation> {
+    async fn vanished(cluster: &Cluster, Expected { job, namespace, name, uid, .. }: Expected) -> Option<Observation> {
         let found = loop {
             match cluster.uid_of::<FlashJob>(&namespace, &name).await {
                 Ok(found) => break found,
@@ -63,7 +64,7 @@ impl Watched for FlashJobs {
             }
         };
         let seen = Seen::Gone(ObjectRef { name, uid: Some(uid.clone()) });
-        (found != Some(uid)).then_some(Observation { job, seen })
+        (found != Some(uid)).then_some(Observation { job, executor: ExecutorMode::Scheduler, seen })
     }
 }
 

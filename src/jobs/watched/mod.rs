@@ -1,7 +1,9 @@
-//! The kinds that the jobs room watches: FlashJobs, the pods of their tasks, and the kubelets' events about those.
+//! The kinds that the jobs room watches: FlashJobs, Kubernetes Jobs, the pods of their tasks, and events about
+//! those.
 
 mod clean;
 mod flashjobs;
+mod kubernetes_jobs;
 mod pods;
 
 use std::fmt::Display;
@@ -25,6 +27,8 @@ impl Reconciler for Jobs {
 
     fn kinds(kinds: &mut impl Kinds<Observation>) {
         kinds.follow::<flashjobs::FlashJobs>();
+        kinds.follow::<kubernetes_jobs::KubernetesJobs>();
+        kinds.follow::<kubernetes_jobs::RejectedPods>();
         kinds.follow::<pods::Pods>();
         kinds.follow::<pods::FailedMounts>();
     }

@@ -8,13 +8,24 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 
 use crate::cluster::Cluster;
 use crate::cluster::names::JOB_LABEL;
-use crate::cluster::pods::{FAILED_MOUNT, TaskPod};
+use crate::cluster::pods::{FAILED_MOUNT, OwnerKind, TaskPod};
+use crate::executor::ExecutorMode;
 use crate::jobs::life::{Observation, Seen};
 use crate::jobs::model::observed;
 use crate::reconcile::{Selector, Watched};
 
-fn observation(pod: TaskPod) -> Observation {
-    Observation { job: pod.job, seen: Seen::Pod(pod) }
+fn observation((executor, pod): (ExecutorMode, TaskPod)) -> Observation {
+    Observation { job: pod.job, executor, seen: Seen::Pod(pod) }
+}
+
+/// The pod of a task, and how jobs are run that have such pods.
+fn read(pod: &Pod) -> Option<(ExecutorMode, TaskPod)> {
+    let (kind, pod) = TaskPod::read_with_kind(pod)?;
+    let executor = match kind {
+        OwnerKind::FlashJob => ExecutorMode::Scheduler,
+        OwnerKind::Job => ExecutorMode::Local,
+    };
+    Some((executor, pod))
 }
 
 /// The pods of all jobs. Pods that are in the table but not in a list no longer exist. They are reported before the
@@ -27,7 +38,7 @@ impl Watched for Pods {
     /// Its uid.
     type Key = String;
     /// As a pod that no longer exists.
-    type Expected = TaskPod;
+    type Expected = (ExecutorMode, TaskPod);
     const KIND: &'static str = "Pod";
     const VANISHED_FIRST: bool = true;
 
@@ -40,19 +51,19 @@ impl Watched for Pods {
     }
 
     async fn seen(_: &Cluster, pod: Pod, listed: bool) -> Option<Observation> {
-        TaskPod::read(&pod).map(|pod| observation(TaskPod { listed, ..pod }))
+        read(&pod).map(|(executor, pod)| observation((executor, TaskPod { listed, ..pod })))
     }
 
     fn deleted(pod: Pod) -> Option<Observation> {
-        TaskPod::read(&pod).map(|pod| observation(TaskPod { gone: true, ..pod }))
+        read(&pod).map(|(executor, pod)| observation((executor, TaskPod { gone: true, ..pod })))
     }
 
-    async fn expected(conn: &mut AsyncPgConnection) -> QueryResult<HashMap<String, TaskPod>> {
+    async fn expected(conn: &mut AsyncPgConnection) -> QueryResult<HashMap<String, Self::Expected>> {
         let pods = observed::pods_in_cluster(conn).await?;
-        Ok(pods.into_iter().filter_map(|pod| Some((pod.uid.clone()?, pod))).collect())
+        Ok(pods.into_iter().filter_map(|(executor, pod)| Some((pod.uid.clone()?, (executor, pod)))).collect())
     }
 
-    async fn vanished(_: &Cluster, pod: TaskPod) -> Option<Observation> {
+    async fn vanished(_: &Cluster, pod: Self::Expected) -> Option<Observation> {
         Some(observation(pod))
     }
 }
@@ -93,7 +104,7 @@ impl Watched for FailedMounts {
 }
 
 /// The pod that an event is about, with the event's message, if it is waiting for nothing else.
-async fn troubled(cluster: &Cluster, event: Event) -> Option<TaskPod> {
+async fn troubled(cluster: &Cluster, event: Event) -> Option<(ExecutorMode, TaskPod)> {
     let about = event.involved_object;
     let found = match cluster.find::<Pod>(about.namespace.as_deref()?, about.name.as_deref()?).await {
         Ok(found) => found.filter(|pod| pod.metadata.uid == about.uid)?,
@@ -102,11 +113,12 @@ async fn troubled(cluster: &Cluster, event: Event) -> Option<TaskPod> {
             return None;
         }
     };
-    let pod = TaskPod::read(&found)?;
-    pod.is_being_created().then(|| TaskPod {
+    let (executor, pod) = read(&found)?;
+    let troubled = pod.is_being_created().then(|| TaskPod {
         troubled: true,
         reason: Some(FAILED_MOUNT.to_owned()),
         message: event.message,
         ..pod
-    })
+    });
+    troubled.map(|pod| (executor, pod))
 }

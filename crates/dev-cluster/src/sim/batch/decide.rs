@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus, UncountedTerminatedPods};
+use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus, PodFailurePolicyRule, UncountedTerminatedPods};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -39,7 +39,7 @@ pub(super) struct Plan<'a> {
 }
 
 /// The wants of a Job, with the API server's defaults.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Wants {
     parallelism: i32,
     completions: Option<i32>,
@@ -50,6 +50,7 @@ struct Wants {
     suspended: bool,
     replace_only_failed: bool,
     restarts: bool,
+    failure_rules: Vec<PodFailurePolicyRule>,
 }
 
 impl Wants {
@@ -65,7 +66,17 @@ impl Wants {
             suspended: spec.suspend.unwrap_or(false),
             replace_only_failed: spec.pod_replacement_policy.as_deref() == Some("Failed"),
             restarts: policy == Some("OnFailure"),
+            failure_rules: spec.pod_failure_policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default(),
         }
+    }
+
+    /// Whether the Job's failure policy does not count this pod's failure. Rules on exit codes are not played.
+    fn ignores(&self, pod: &Seen<'_>) -> bool {
+        let matches = |rule: &&PodFailurePolicyRule| {
+            let patterns = rule.on_pod_conditions.iter().flatten();
+            patterns.into_iter().any(|on| pod.has_condition(&on.type_, on.status.as_deref().unwrap_or("True")))
+        };
+        self.failure_rules.iter().find(matches).is_some_and(|rule| rule.action == "Ignore")
     }
 
     fn failed(&self, pod: &Seen<'_>) -> bool {
@@ -186,6 +197,7 @@ impl Tally {
                 ended.push(pod.pod);
                 let fresh = !known.contains(pod.uid());
                 match (fails, wants.indexed, pod.index) {
+                    (true, ..) if wants.ignores(pod) => {}
                     (true, ..) if fresh => failed.push(pod.uid().to_owned()),
                     (false, false, _) if fresh => succeeded.push(pod.uid().to_owned()),
                     (false, true, Some(index)) if (0..completions).contains(&index) => completed.insert(index),

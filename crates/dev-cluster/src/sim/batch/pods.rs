@@ -63,6 +63,12 @@ impl<'a> Seen<'a> {
         self.pod.metadata.uid.as_deref().unwrap_or_default()
     }
 
+    /// Whether its status has a condition of this type and status.
+    pub(super) fn has_condition(&self, type_: &str, status: &str) -> bool {
+        let conditions = self.pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        conditions.into_iter().any(|condition| condition.type_ == type_ && condition.status == status)
+    }
+
     /// How often its index has failed with it, where the Job counts that.
     pub(super) fn failures_of_index(&self) -> i32 {
         let before = self.pod.annotations().get(INDEX_FAILURES).and_then(|count| count.parse::<i32>().ok());

@@ -234,3 +234,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_evicted_pod_is_replaced_where_the_failure_policy_ignores_disruptions() {
+    let policy =
+        json!({"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]});
+    let spec = json!({
+        "backoffLimit": 0, "completions": 1, "completionMode": "Indexed", "podReplacementPolicy": "Failed",
+        "podFailurePolicy": policy,
+    });
+    let mut evicted = pod("a", "Failed", Some(0));
+    let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"});
+    evicted.status.as_mut().unwrap().conditions = Some(vec![serde_json::from_value(condition).unwrap()]);
+    let job = job(spec, json!({}));
+    let plan = plan(&job, std::slice::from_ref(&evicted));
+    assert_eq!((plan.create.len(), plan.status.conditions), (1, None));
+    assert_eq!(plan.status.uncounted_terminated_pods.unwrap_or_default().failed, None);
+}
