@@ -12,6 +12,7 @@ pub(crate) mod namespaces;
 pub(crate) mod object_rules;
 pub(crate) mod objects;
 pub(crate) mod orphans;
+pub mod parameters;
 pub(crate) mod pod_resources;
 pub mod pod_rules;
 pub(crate) mod pods;

@@ -1,6 +1,7 @@
 //! The kinds of objects that a config file may contain, parsed strictly from YAML into Kubernetes' own types.
 
 mod batch;
+pub mod check;
 #[cfg(test)]
 mod tests;
 pub(in crate::cluster) mod workflow;

@@ -7,10 +7,7 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde_json::Value;
 
-use crate::cluster::object_rules;
-use crate::cluster::objects::{self, Kind, Object, Workload};
-use crate::cluster::pod_rules;
-use crate::cluster::safety::{self, Payload, Violation};
+use crate::cluster::objects::{self, Kind, check};
 use crate::cluster::yaml::{self, Node, Problem};
 use crate::config::GpuResources;
 use crate::error::{ApiError, ApiErrors, Problems};
@@ -115,7 +112,7 @@ pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec
         let (title, found) = match objects::kind_of(&node) {
             Err(problem) => (format!("document {number}"), vec![problem]),
             Ok(kind) => {
-                let mut found = problems_of(kind, &node, gpus);
+                let mut found = check::problems(kind, &node, gpus);
                 let name = node.at("metadata.name").and_then(Node::text).filter(|name| !name.is_empty());
                 if let Some(name) = name.filter(|name| !named.insert((kind.as_str(), (*name).to_owned()))) {
                     let what = format!(
@@ -143,62 +140,6 @@ pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec
         problems.push(ApiError::bad_input(field, format!("{untold} more problems are not shown")));
     }
     problems.finish().map(|()| documents)
-}
-
-/// All problems of a document of this kind. Each path is reported once: if a field does not exist or has the wrong
-/// type, it is not also reported as unsafe.
-fn problems_of(kind: Kind, node: &Node, gpus: &GpuResources) -> Vec<Problem> {
-    let mut problems = match Object::read(kind, node) {
-        Ok(object) => {
-            let mut problems = object.templated_images(node);
-            for (path, template) in object.pod_templates() {
-                if problems.len() > MAX_PROBLEMS {
-                    break;
-                }
-                // Everything that can be saved can be submitted.
-                let broken = match kind.runs() {
-                    true => {
-                        let mut broken = pod_rules::task_violations(&template, &path);
-                        broken.extend(pod_rules::uncounted(&template, &path, gpus));
-                        broken
-                    }
-                    false => pod_rules::violations(&template, &path),
-                };
-                add_untold(&mut problems, broken.into_iter().map(|violation| placed(violation, node)).collect());
-            }
-            let broken = object_rules::violations(kind, &object, node);
-            add_untold(&mut problems, broken.into_iter().map(|violation| placed(violation, node)).collect());
-            add_untold(&mut problems, Workload::of(object, node).err().unwrap_or_default());
-            problems
-        }
-        Err(problems) => problems,
-    };
-    // Everything that is not reported by the cluster is checked, wherever it is.
-    let found = safety::violations_in(&node.to_json_without(&["status"]), "", payload_of(kind));
-    add_untold(&mut problems, found.into_iter().map(|violation| placed(violation, node)).collect());
-    problems.sort_by_key(|problem| problem.place);
-    problems
-}
-
-/// The rules of pod safety that apply to a kind.
-const fn payload_of(kind: Kind) -> Payload {
-    match kind {
-        Kind::Pod | Kind::Deployment | Kind::Job | Kind::CronJob | Kind::FlashJob => Payload::Pods,
-        Kind::Workflow => Payload::Workflow,
-        Kind::PersistentVolumeClaim => Payload::Claim,
-        Kind::Service | Kind::ConfigMap | Kind::Ingress => Payload::Other,
-    }
-}
-
-/// Adds the problems at paths for which nothing has been reported yet, including the parts of them.
-fn add_untold(problems: &mut Vec<Problem>, more: Vec<Problem>) {
-    let told: HashSet<&str> = problems.iter().flat_map(|problem| safety::self_and_above(&problem.path)).collect();
-    let more: Vec<Problem> = more.into_iter().filter(|one| !told.contains(one.path.as_str())).collect();
-    problems.extend(more);
-}
-
-fn placed(violation: Violation, node: &Node) -> Problem {
-    Problem { place: node.place_at(&violation.path), path: violation.path, what: violation.why }
 }
 
 #[cfg(test)]

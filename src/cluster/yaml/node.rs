@@ -12,6 +12,8 @@ use super::scalar::{Plain, Resolved};
 pub struct Node {
     /// Where it begins.
     pub place: Place,
+    /// Whether it is written without quotes, as a number is.
+    pub is_plain: bool,
     /// Its content.
     pub content: Content,
 }
@@ -218,6 +220,6 @@ impl Node {
     }
 
     pub(super) fn plain(place: Place, resolved: Resolved, written: &str) -> Result<Self, &'static str> {
-        Ok(Self { place, content: Content::Plain(resolved.plain()?, written.into()) })
+        Ok(Self { place, is_plain: true, content: Content::Plain(resolved.plain()?, written.into()) })
     }
 }

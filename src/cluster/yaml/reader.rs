@@ -123,7 +123,7 @@ impl Reader {
                 let Some(Some(named)) = self.anchors.get(&anchor) else {
                     return Err(malformed(place, "the alias is inside the value that it refers to"));
                 };
-                let node = Node { place, content: named.content.clone() };
+                let node = Node { place, ..named.clone() };
                 self.add(node, 0)?;
             }
             // Starts and ends of the text and its documents; comments and the like are not requested.
@@ -183,7 +183,7 @@ impl Reader {
                 Content::Map(Arc::new(Map { fields, size }))
             }
         };
-        self.add(Node { place, content }, anchor)
+        self.add(Node { place, is_plain: false, content }, anchor)
     }
 
     /// Adds a key to the open mapping.
@@ -289,7 +289,7 @@ fn scalar_node(tag: Option<&str>, text: &str, plain: bool, place: Place) -> Resu
         return Err(malformed(place, "a string may not contain the character U+0000 (NUL)"));
     }
     match scalar::resolve(tag, text, plain).map_err(|why| malformed(place, why))? {
-        Scalar::Text(text) => Ok(Node { place, content: Content::Text(text.into()) }),
+        Scalar::Text(text) => Ok(Node { place, is_plain: plain, content: Content::Text(text.into()) }),
         Scalar::Plain(resolved) => Node::plain(place, resolved, text).map_err(|why| malformed(place, why)),
     }
 }
@@ -302,7 +302,7 @@ fn is_merge(tag: &str) -> bool {
     tag == "tag:yaml.org,2002:merge"
 }
 
-fn place(mark: &Marker) -> Place {
+pub(super) fn place(mark: &Marker) -> Place {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     Place { line: number(mark.line()), column: number(mark.col().saturating_add(1)) }
 }
@@ -315,7 +315,7 @@ fn too_deep() -> Unreadable {
     Unreadable::TooLarge(format!("is nested more than {MAX_DEPTH} levels deep"))
 }
 
-fn unreadable(error: &ScanError) -> Unreadable {
+pub(super) fn unreadable(error: &ScanError) -> Unreadable {
     let why = match error.kind() {
         // The parser's own limit is above ours; it looks ahead.
         ErrorKind::RecursionLimitExceeded => return too_deep(),

@@ -40,7 +40,7 @@ pub struct Root<'r> {
 /// # Errors
 /// Everything in it that does not match its type, in the order of the text.
 pub fn typed<T: DeserializeOwned>(node: &Node, root: Root<'_>) -> Result<T, Vec<Problem>> {
-    let null = Node { place: node.place, content: Content::Plain(Plain::Null, "".into()) };
+    let null = Node { place: node.place, is_plain: true, content: Content::Plain(Plain::Null, "".into()) };
     let reading = Reading {
         root,
         null: &null,
