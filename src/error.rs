@@ -410,6 +410,11 @@ impl Problems {
         result.map_err(|error| self.0.push(error)).ok()
     }
 
+    /// The value, or `None` after recording all problems with it.
+    pub fn take_all<T>(&mut self, result: Result<T, ApiErrors>) -> Option<T> {
+        result.map_err(|errors| self.0.extend(errors.0)).ok()
+    }
+
     /// `Ok` if there were no problems.
     pub fn finish(self) -> Result<(), ApiErrors> {
         if self.0.is_empty() { Ok(()) } else { Err(ApiErrors(self.0)) }

@@ -219,6 +219,7 @@ kinds! {
     ProjectKind, ProjectId, "project", "project";
     ConfigKind, ConfigId, "config", "config file";
     CommitKind, CommitId, "commit", "commit";
+    TemplateKind, TemplateId, "template", "job template";
     JobKind, JobId, "job", "job";
     EventKind, EventId, "event", "event";
     AuditKind, AuditId, "audit", "audit entry";

@@ -112,7 +112,7 @@ async fn find(ctx: &Context<'_>, prefix: &str, uuid: Uuid) -> Result<Option<(Tar
         }
         ConfigKind::PREFIX => {
             let id = Id::<ConfigKind>::from_uuid(uuid);
-            let file = ctx.read::<ConfigFilesById>(id).await?;
+            let file = ctx.read::<ConfigFilesById>(id).await?.filter(|file| file.deleted_at.is_none());
             let file = file.ok_or_else(|| ApiError::not_found(ConfigKind::NOUN, id))?;
             (of_project(ctx, Kind::ConfigFile, file.project_id, id).await?, Action::ViewConfigFile)
         }
@@ -120,7 +120,8 @@ async fn find(ctx: &Context<'_>, prefix: &str, uuid: Uuid) -> Result<Option<(Tar
             let id = Id::<CommitKind>::from_uuid(uuid);
             let not_found = || ApiError::not_found(CommitKind::NOUN, id);
             let commit = ctx.read::<CommitsById>(id).await?.ok_or_else(not_found)?;
-            let file = ctx.read::<ConfigFilesById>(commit.config_file_id).await?.ok_or_else(not_found)?;
+            let file = ctx.read::<ConfigFilesById>(commit.config_file_id).await?;
+            let file = file.filter(|file| file.deleted_at.is_none()).ok_or_else(not_found)?;
             (of_project(ctx, Kind::ConfigCommit, file.project_id, id).await?, Action::ViewCommit)
         }
         JobKind::PREFIX => {

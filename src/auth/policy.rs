@@ -187,8 +187,12 @@ table! {
     RepairNamespace: PlatformAdmin, Session, "only the platform itself repairs namespaces";
     /// See a project and its config files.
     ViewProject: InGroup(Member), Read, "only members of the project's group can see it";
-    /// Create a config file, or a new version of one.
+    /// Create a config file.
     CreateConfigFile: InGroup(Manager), Manage, "only managers and admins of the group can create config files";
+    /// Create a new version of a config file, or rename it.
+    UpdateConfigFile: InGroup(Manager), Manage, "only managers and admins of the group can change config files";
+    /// Delete a config file.
+    DeleteConfigFile: InGroup(Manager), Manage, "only managers and admins of the group can delete config files";
     /// See a config file and its versions.
     ViewConfigFile: InGroup(Member), Read, "only members of the project's group can see its config files";
     /// See one version of a config file, or submit it.

@@ -7,7 +7,9 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde_json::Value;
 
+use super::model::Blob;
 use crate::cluster::objects::{self, Kind, check};
+use crate::cluster::parameters::{self, Insertion, Values};
 use crate::cluster::yaml::{self, Node, Problem};
 use crate::config::GpuResources;
 use crate::error::{ApiError, ApiErrors, Problems};
@@ -90,7 +92,16 @@ impl Document {
     }
 }
 
-/// The objects in `yaml`.
+/// The blob of `yaml`, after everything in it has been checked.
+///
+/// # Errors
+/// Those of [`parse`].
+pub(super) fn blob(yaml: String, field: &'static str, gpus: &GpuResources) -> Result<Blob, ApiErrors> {
+    let kinds = parse(&yaml, field, gpus)?.into_iter().map(|document| document.kind).collect();
+    Ok(Blob::new(yaml, kinds))
+}
+
+/// The objects in `yaml`, with the defaults of its parameters.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` for `field`, each with line and column: if the YAML cannot be parsed or exceeds a limit; otherwise
@@ -103,16 +114,28 @@ pub fn parse(yaml: &str, field: &'static str, gpus: &GpuResources) -> Result<Vec
     if nodes.is_empty() {
         return Err(ApiError::bad_input(field, "the YAML contains no objects").into());
     }
+    let parameters = parameters::declared(yaml).map_err(|problems| {
+        let one = |problem: Problem| ApiError::bad_input(field, problem.to_string()).placed(Some(problem.place));
+        ApiErrors(problems.into_iter().take(MAX_PROBLEMS).map(one).collect())
+    })?;
+    let values = Values::defaults(&parameters);
     let mut problems = Problems::default();
     let mut named = HashSet::new();
     let mut untold = 0;
     let mut documents = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.into_iter().enumerate() {
         let number = index + 1;
+        let Insertion { node, problems: unfilled, examples, .. } = Insertion::of(&node, &values);
         let (title, found) = match objects::kind_of(&node) {
-            Err(problem) => (format!("document {number}"), vec![problem]),
+            Err(problem) if unfilled.is_empty() => (format!("document {number}"), vec![problem]),
+            Err(_) => (format!("document {number}"), unfilled),
             Ok(kind) => {
-                let mut found = check::problems(kind, &node, gpus);
+                let mut found = unfilled;
+                if found.is_empty() {
+                    found = check::problems(kind, &node, gpus);
+                    // What is given later is checked then.
+                    found.retain(|problem| !examples.contains(&problem.path));
+                }
                 let name = node.at("metadata.name").and_then(Node::text).filter(|name| !name.is_empty());
                 if let Some(name) = name.filter(|name| !named.insert((kind.as_str(), (*name).to_owned()))) {
                     let what = format!(

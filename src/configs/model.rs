@@ -31,6 +31,8 @@ pub struct ConfigFile {
     pub name: String,
     /// When its first version was created.
     pub created_at: DateTime<Utc>,
+    /// When it was deleted. Its versions are kept for the jobs that were made from them, and nothing else shows them.
+    pub deleted_at: Option<DateTime<Utc>>,
 }
 
 /// A version of a config file.
@@ -104,7 +106,7 @@ pub async fn submittable(conn: &mut AsyncPgConnection, id: CommitId) -> QueryRes
     let found: Option<(ConfigId, ProjectId, GroupId, String)> = config_commits::table
         .inner_join(config_files::table.inner_join(projects::table))
         .inner_join(config_blobs::table)
-        .filter(config_commits::id.eq(id))
+        .filter(config_commits::id.eq(id).and(config_files::deleted_at.is_null()))
         .select((config_files::id, projects::id, projects::group_id, config_blobs::yaml))
         .first(conn)
         .await
@@ -170,7 +172,7 @@ type WithProject = InnerJoinQuerySource<config_files::table, projects::table>;
 /// The conditions of a [`Selection`], for whatever tables they are used with.
 macro_rules! conditions {
     ($selection:expr) => {{
-        let mut conditions: Vec<Condition<_>> = Vec::new();
+        let mut conditions: Vec<Condition<_>> = vec![Box::new(config_files::deleted_at.is_null())];
         if let Some(project) = $selection.project {
             conditions.push(Box::new(config_files::project_id.eq(project)));
         }
@@ -268,6 +270,71 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
 /// project.
 pub async fn insert(writes: &mut Writes<'_>, file: &ConfigFile, commit: &Commit, blob: &Blob) -> QueryResult<()> {
     diesel::insert_into(config_files::table).values(file).execute(writes.conn()).await?;
+    append(writes, commit, blob).await
+}
+
+/// The config file with this ID, unless it is deleted, locked until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn lock(writes: &mut Writes<'_>, id: ConfigId) -> QueryResult<Option<ConfigFile>> {
+    config_files::table
+        .filter(config_files::id.eq(id).and(config_files::deleted_at.is_null()))
+        .select(ConfigFile::as_select())
+        .for_update()
+        .first(writes.conn())
+        .await
+        .optional()
+}
+
+/// The latest version of a config file.
+///
+/// # Errors
+/// The database's.
+pub async fn head(writes: &mut Writes<'_>, file: ConfigId) -> QueryResult<Commit> {
+    let child = diesel::alias!(config_commits as child);
+    let children = child.filter(child.field(config_commits::parent_id).eq(config_commits::id.nullable()));
+    config_commits::table
+        .filter(config_commits::config_file_id.eq(file))
+        .filter(diesel::dsl::not(diesel::dsl::exists(children)))
+        .select(Commit::as_select())
+        .first(writes.conn())
+        .await
+}
+
+/// Whether this commit is a version of the config file.
+///
+/// # Errors
+/// The database's.
+pub async fn has_version(writes: &mut Writes<'_>, file: ConfigId, commit: CommitId) -> QueryResult<bool> {
+    let version = config_commits::table.find(commit).filter(config_commits::config_file_id.eq(file));
+    diesel::select(diesel::dsl::exists(version)).get_result(writes.conn()).await
+}
+
+/// Adds a version to a config file.
+///
+/// # Errors
+/// The database's.
+pub async fn append(writes: &mut Writes<'_>, commit: &Commit, blob: &Blob) -> QueryResult<()> {
     diesel::insert_into(config_blobs::table).values(blob).on_conflict_do_nothing().execute(writes.conn()).await?;
     diesel::insert_into(config_commits::table).values(commit).execute(writes.conn()).await.map(drop)
+}
+
+/// Gives a config file another name.
+///
+/// # Errors
+/// The database's; `config_files_project_name_key` is the constraint that is violated if the name is taken in the
+/// project.
+pub async fn rename(writes: &mut Writes<'_>, id: ConfigId, name: &str) -> QueryResult<()> {
+    let renamed = diesel::update(config_files::table.find(id)).set(config_files::name.eq(name));
+    renamed.execute(writes.conn()).await.map(drop)
+}
+
+/// Deletes a config file. Its versions stay for the jobs that were made from them.
+///
+/// # Errors
+/// The database's.
+pub async fn delete(writes: &mut Writes<'_>, id: ConfigId) -> QueryResult<()> {
+    let deleted = diesel::update(config_files::table.find(id)).set(config_files::deleted_at.eq(diesel::dsl::now));
+    deleted.execute(writes.conn()).await.map(drop)
 }

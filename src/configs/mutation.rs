@@ -24,7 +24,7 @@ use crate::projects::loader::ProjectsById;
 use crate::projects::model as projects;
 
 /// The maximum length of a commit message in characters.
-const MAX_MESSAGE: usize = 500;
+pub(super) const MAX_MESSAGE: usize = 500;
 
 /// Input for `createConfigFile`.
 #[derive(Debug, InputObject)]
@@ -40,6 +40,10 @@ pub struct CreateConfigFileInput {
     /// The YAML is parsed the way kubectl parses it: `yes`, `no`, `on` and `off` are booleans, `0644` is an octal
     /// number, and strings that look like one of these must be quoted. Fields that do not exist in the schema of a kind
     /// are rejected.
+    ///
+    /// The comment `# platform: param NAME TYPE DEFAULT DESCRIPTION` declares a parameter, whose value is put wherever
+    /// `${{ params.NAME }}` is in a value. TYPE is `string`, `int`, `number`, `bool`, `quantity` or `enum(a|b|c)`, and the
+    /// DEFAULT `-` means that a value must be given when a job is submitted. The YAML is checked with the defaults.
     pub yaml: String,
     /// The commit message of the first version: at most 500 characters.
     #[graphql(default_with = "Some(String::new())")]
@@ -77,6 +81,12 @@ impl ConfigMutation {
     }
 }
 
+/// The name is another config file's.
+pub(super) fn taken(name: &str) -> ApiError {
+    let name = names::shown(name);
+    ApiError::conflict(format!("a config file named {name} already exists in this project")).at("input.name")
+}
+
 struct Parsed {
     name: String,
     message: String,
@@ -87,19 +97,10 @@ fn parse(input: CreateConfigFileInput, gpus: &GpuResources) -> Result<Parsed, Ap
     let mut problems = Problems::default();
     let name = problems.take(names::name(input.name, "-._", "input.name"));
     let message = problems.take(names::prose(input.message.unwrap_or_default(), MAX_MESSAGE, "input.message"));
-    let kinds = match documents::parse(&input.yaml, "input.yaml", gpus) {
-        Ok(documents) => documents.into_iter().map(|document| document.kind).collect(),
-        Err(ApiErrors(errors)) => {
-            errors.into_iter().for_each(|error| problems.push(error));
-            Vec::new()
-        }
-    };
+    let blob = problems.take_all(documents::blob(input.yaml, "input.yaml", gpus));
     problems.finish()?;
-    Ok(Parsed {
-        name: name.unwrap_or_default(),
-        message: message.unwrap_or_default(),
-        blob: Blob::new(input.yaml, kinds),
-    })
+    let blob = blob.ok_or_else(|| ApiError::internal("YAML without problems has objects"))?;
+    Ok(Parsed { name: name.unwrap_or_default(), message: message.unwrap_or_default(), blob })
 }
 
 async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<CreateConfigFilePayload, ApiErrors> {
@@ -123,13 +124,8 @@ async fn create(ctx: &Context<'_>, input: CreateConfigFileInput) -> Result<Creat
     change
         .commit(async |writes| {
             projects::begin_work(writes, project).await?;
-            let taken = || {
-                let name = names::shown(&file.name);
-                ApiError::conflict(format!("a config file named {name} already exists in this project"))
-                    .at("input.name")
-            };
             let inserted = model::insert(writes, &file, &commit, &parsed.blob).await;
-            inserted.map_err(or_taken("config_files_project_name_key", taken))?;
+            inserted.map_err(or_taken("config_files_project_name_key", || taken(&file.name)))?;
             Ok(Done::to(file.id, json!({ "name": file.name, "project": project.to_string() })))
         })
         .await?;
@@ -145,7 +141,7 @@ fn rows(
 ) -> (model::ConfigFile, model::Commit) {
     // PostgreSQL stores microseconds; the response must match what is read later.
     let created_at = Utc::now().trunc_subsecs(6);
-    let file = model::ConfigFile { id: ConfigId::generate(), project_id, name, created_at };
+    let file = model::ConfigFile { id: ConfigId::generate(), project_id, name, created_at, deleted_at: None };
     let commit = model::Commit {
         id: CommitId::generate(),
         config_file_id: file.id,

@@ -61,7 +61,7 @@ pub async fn find(ctx: &Context<'_>, id: ConfigId) -> Result<ConfigFile, ApiErro
     // Checked first, so that unauthenticated clients cannot find out which IDs exist.
     ctx.caller().principal()?;
     let not_found = || ApiError::not_found("config file", id);
-    let file = ctx.read::<ConfigFilesById>(id).await?.ok_or_else(not_found)?;
+    let file = ctx.read::<ConfigFilesById>(id).await?.filter(|file| file.deleted_at.is_none()).ok_or_else(not_found)?;
     let project = ctx.read::<ProjectsById>(file.project_id).await?.ok_or_else(not_found)?;
     policy::check(&ctx.caller(), Action::ViewConfigFile, Scope::within(project.group_id, id).in_project(project.id))?;
     ctx.know::<GroupOfProject>(project.id, project.group_id)?;
@@ -76,7 +76,8 @@ pub async fn find_commit(ctx: &Context<'_>, id: CommitId) -> Result<ConfigCommit
     ctx.caller().principal()?;
     let not_found = || ApiError::not_found("commit", id);
     let commit = ctx.read::<CommitsById>(id).await?.ok_or_else(not_found)?;
-    let file = ctx.read::<ConfigFilesById>(commit.config_file_id).await?.ok_or_else(not_found)?;
+    let file = ctx.read::<ConfigFilesById>(commit.config_file_id).await?;
+    let file = file.filter(|file| file.deleted_at.is_none()).ok_or_else(not_found)?;
     let project = ctx.read::<ProjectsById>(file.project_id).await?.ok_or_else(not_found)?;
     policy::check(&ctx.caller(), Action::ViewCommit, Scope::within(project.group_id, id).in_project(project.id))?;
     Ok(ConfigCommit(commit))

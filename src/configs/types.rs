@@ -47,10 +47,12 @@ impl From<Arc<model::ConfigFile>> for ConfigFile {
 }
 
 impl ConfigFile {
-    async fn can_be_updated(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
+    /// Whether the viewer may do this to the config file; nobody can do anything to a deleted one.
+    async fn can(&self, ctx: &Context<'_>, action: Action) -> Result<bool, ApiError> {
         let project = self.0.project_id;
         let group = ctx.read_known::<GroupOfProject>(project).await?;
-        Ok(ctx.check(Action::CreateConfigFile, Scope::within(group, project)).is_ok())
+        let scope = Scope::within(group, self.0.id).in_project(project);
+        Ok(self.0.deleted_at.is_none() && ctx.check(action, scope).is_ok())
     }
 }
 
@@ -77,9 +79,20 @@ impl ConfigFile {
         Project::load(ctx, self.0.project_id).await.map(AtOnce).graphql(ctx)
     }
 
-    /// Whether you can create new versions of the config file.
+    /// When the config file was deleted; null if it was not. Only the jobs that were created from a deleted config file
+    /// still show its versions.
+    async fn deleted_at(&self) -> Option<DateTime<Utc>> {
+        self.0.deleted_at
+    }
+
+    /// Whether you can create new versions of the config file, and rename it.
     async fn viewer_can_update(&self, ctx: &Context<'_>) -> ApiResult<bool> {
-        self.can_be_updated(ctx).await.graphql(ctx)
+        self.can(ctx, Action::UpdateConfigFile).await.graphql(ctx)
+    }
+
+    /// Whether you can delete the config file.
+    async fn viewer_can_delete(&self, ctx: &Context<'_>) -> ApiResult<bool> {
+        self.can(ctx, Action::DeleteConfigFile).await.graphql(ctx)
     }
 
     /// The latest version.
@@ -210,7 +223,13 @@ impl Written for ConfigFile {
             "id" => Part::column(|file, json| json.put(&file.0.id)),
             "name" => Part::column(|file, json| json.put(&file.0.name)),
             "createdAt" => Part::column(|file, json| json.put(&file.0.created_at)),
-            "viewerCanUpdate" => Part::scalar(|ctx, files| each(files, |file| file.can_be_updated(ctx)).boxed()),
+            "deletedAt" => Part::column(|file, json| json.put(&file.0.deleted_at)),
+            "viewerCanUpdate" => {
+                Part::scalar(|ctx, files| each(files, |file| file.can(ctx, Action::UpdateConfigFile)).boxed())
+            }
+            "viewerCanDelete" => {
+                Part::scalar(|ctx, files| each(files, |file| file.can(ctx, Action::DeleteConfigFile)).boxed())
+            }
             "project" => Part::one(|ctx, files| projects(ctx, files).boxed()),
             "head" => Part::one(|ctx, files| each(files, move |file| head(ctx, file.0.id)).boxed()),
             "commits" => Part::one(|ctx, files| commits(ctx, files).boxed()),

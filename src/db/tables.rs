@@ -190,6 +190,7 @@ diesel::table! {
         project_id -> Uuid,
         name -> Text,
         created_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -201,6 +202,17 @@ diesel::table! {
         blob_sha256 -> Bytea,
         message -> Text,
         author_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    job_templates (id) {
+        id -> Uuid,
+        config_file_id -> Uuid,
+        project_id -> Uuid,
+        kind -> Text,
+        is_latest -> Bool,
         created_at -> Timestamptz,
     }
 }
@@ -244,6 +256,7 @@ diesel::table! {
         refused_since -> Nullable<Timestamptz>,
         cancel_reason -> Nullable<Text>,
         parts -> Jsonb,
+        parameters -> Nullable<Jsonb>,
     }
 }
 
@@ -490,6 +503,8 @@ diesel::joinable!(projects -> groups (group_id));
 diesel::joinable!(config_files -> projects (project_id));
 diesel::joinable!(config_commits -> config_files (config_file_id));
 diesel::joinable!(config_commits -> config_blobs (blob_sha256));
+diesel::joinable!(job_templates -> config_files (config_file_id));
+diesel::joinable!(job_templates -> projects (project_id));
 diesel::joinable!(jobs -> projects (project_id));
 diesel::joinable!(jobs -> users (submitted_by));
 diesel::joinable!(sessions -> users (user_id));
@@ -529,6 +544,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     config_blobs,
     config_files,
     config_commits,
+    job_templates,
     jobs,
     events,
     user_identities,

@@ -5,7 +5,7 @@ use async_graphql::{InputObject, OneofObject};
 use super::draft::Door;
 use crate::graphql::ids::GivenId;
 use crate::graphql::scalars::Quantity;
-use crate::ids::{CommitKind, JobKind, ProjectKind};
+use crate::ids::{CommitKind, JobKind, ProjectKind, TemplateKind};
 
 /// Input for `submitJob` and `previewJob`.
 #[derive(Debug, Clone, InputObject)]
@@ -18,15 +18,18 @@ pub struct SubmitJobInput {
     /// Any text of 1 to 200 characters. If you repeat a request with the same key, the response of the first request is
     /// returned, so it is safe to retry a request that got no response.
     pub idempotency_key: Option<String>,
-    /// What the job runs: a commit of a config file, or a spec.
+    /// What the job runs: a template, a commit of a config file, or a spec.
     pub source: JobSourceInput,
+    /// Values for the parameters that the template or the commit declares: `JobTemplate.parameters` lists them. The
+    /// others have their defaults. A value never changes the structure of the YAML, and the pods are checked with it.
+    pub parameters: Option<Vec<JobParameterInput>>,
     /// The queue to submit the job to: the name of a ClusterResourceQueue in the cluster. Defaults to "configfile-job"
-    /// for a commit and to "default-batch" for a spec.
+    /// for a template or a commit and to "default-batch" for a spec.
     pub queue: Option<String>,
     /// The priority of the job among the jobs of its project: 0 (the default) to 1000. A higher value is sent to the
     /// cluster first.
     pub priority: Option<i32>,
-    /// Changes to the commit's YAML or to the spec for this run.
+    /// Changes to the YAML or to the spec for this run.
     pub overrides: Option<JobOverridesInput>,
 }
 
@@ -35,8 +38,19 @@ pub struct SubmitJobInput {
 pub enum JobSourceInput {
     /// The ID of the commit whose YAML contains the Pod, Job or FlashJob to run.
     CommitId(GivenId<CommitKind>),
+    /// The ID of the template to run: a version of a config file that contains exactly one Pod, Job or FlashJob.
+    TemplateId(GivenId<TemplateKind>),
     /// A job of identical tasks.
     Spec(Box<JobSpecInput>),
+}
+
+/// The value of a parameter of a template.
+#[derive(Debug, Clone, InputObject)]
+pub struct JobParameterInput {
+    /// The name of the parameter.
+    pub name: String,
+    /// The value as text, such as `3`, `0.5`, `true` or `4Gi`; at most 10000 bytes.
+    pub value: String,
 }
 
 /// A job of identical tasks, each with a single container.
@@ -156,6 +170,7 @@ impl JobSourceInput {
     pub const fn field(&self) -> &'static str {
         match self {
             Self::CommitId(_) => "input.source.commitId",
+            Self::TemplateId(_) => "input.source.templateId",
             Self::Spec(_) => Door::Spec.root(),
         }
     }

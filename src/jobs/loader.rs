@@ -1,5 +1,6 @@
 //! Loaders for the edges to and from jobs: one statement for all that a level of a query requests.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -86,6 +87,20 @@ impl Read for JobSpecs {
     async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, Arc<spec::Kept>>, ApiError> {
         let kept = spec::kept(&mut *lane.lookup().await?, &keys).await?;
         Ok(kept.into_iter().map(|kept| (kept.id, Arc::new(kept))).collect())
+    }
+}
+
+/// The values of the parameters that a job was made with, ordered by name.
+pub enum JobParameters {}
+
+impl Read for JobParameters {
+    type Key = JobId;
+    type Value = Arc<BTreeMap<String, String>>;
+
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, Self::Value>, ApiError> {
+        let found = spec::parameters(&mut *lane.lookup().await?, &keys).await?;
+        let found = found.into_iter().filter_map(|(job, values)| Some((job, serde_json::from_value(values?))));
+        found.map(|(job, values)| Ok((job, Arc::new(values.map_err(ApiError::internal)?)))).collect()
     }
 }
 

@@ -43,8 +43,8 @@ pub struct JobMutation;
 impl JobMutation {
     /// Returns what `submitJob` would do with the same input, without changing anything.
     ///
-    /// Fails with NOT_FOUND if the project or the commit does not exist or you cannot see it, and with BAD_USER_INPUT if
-    /// the ID of the project is malformed.
+    /// Fails with NOT_FOUND if the project, the template or the commit does not exist or you cannot see it, and with
+    /// BAD_USER_INPUT if the ID of the project is malformed.
     #[graphql(
         directive = cost::apply("10".to_owned()),
         deprecation = "Use the query `previewJob`, which returns the preview itself and does not require POST."
@@ -79,9 +79,17 @@ impl JobMutation {
     /// "source": {"commitId": "commit_01h455vb4pex5vsknk084sn02q"}, "overrides": {"replicas": 4}}
     /// ```
     ///
-    /// Fails with BAD_USER_INPUT for each invalid field, NOT_FOUND if the project or the commit does not exist or you
-    /// cannot see it, QUOTA_EXCEEDED if the job does not fit into the project's quota, and CONFLICT if `idempotencyKey`
-    /// was already used with a different input.
+    /// A template with values for two of its parameters, which `JobTemplate.parameters` lists:
+    ///
+    /// ```json
+    /// {"projectId": "project_01h455vb4pex5vsknk084sn02q",
+    /// "source": {"templateId": "template_01h455vb4pex5vsknk084sn02q"},
+    /// "parameters": [{"name": "epochs", "value": "10"}, {"name": "image", "value": "python:3.12"}]}
+    /// ```
+    ///
+    /// Fails with BAD_USER_INPUT for each invalid field, NOT_FOUND if the project, the template or the commit does not
+    /// exist or you cannot see it, QUOTA_EXCEEDED if the job does not fit into the project's quota, and CONFLICT if
+    /// `idempotencyKey` was already used with a different input.
     #[graphql(directive = cost::apply("20".to_owned()))]
     async fn submit_job(
         &self,

@@ -1,23 +1,25 @@
 //! Reviews a submit before anything is written: every rule is checked, and a submit that passes becomes a plan.
 
+use std::collections::BTreeMap;
+
 use diesel_async::AsyncPgConnection;
 
 use super::admission::{AdmissionRule, Findings};
 use super::draft::claims::{Mountable, Mounts};
-use super::draft::{self, Demand, Draft, Placement, from_yaml, manifest};
-use super::input::{JobOverridesInput, JobSourceInput, JobSpecInput, SubmitJobInput};
+use super::draft::{self, Demand, Draft, Placement, manifest};
+use super::input::{JobOverridesInput, JobParameterInput, JobSourceInput, SubmitJobInput};
 use super::model::manifest::Manifest;
 use super::model::submit::{self, Used};
 use super::opening::{beginning, deadline};
 use super::quota::QuotaResource;
 use super::service::Submitter;
+use super::sources::{Sourced, of_spec};
 use crate::auth::policy::{self, Action, Permit, Scope, StorageAccess};
 use crate::auth::principal::Caller;
 use crate::change::Key;
 use crate::cluster::crd::FlashJob;
 use crate::cluster::names;
-use crate::configs::model::submittable;
-use crate::error::{ApiError, ApiErrors, Code, Problems};
+use crate::error::{ApiError, ApiErrors, Code};
 use crate::executor::ExecutorMode;
 use crate::ids::{CommitId, ConfigId, JobId, ProjectId, UserId};
 use crate::projects::model::limits::{self, Limits};
@@ -87,6 +89,8 @@ pub struct Planned {
     pub commit: Option<CommitId>,
     /// The config file of the commit.
     pub config_file: Option<ConfigId>,
+    /// The values of the parameters that the commit declares.
+    pub parameters: BTreeMap<String, String>,
     /// Its tasks and rules.
     pub draft: Draft,
     /// The storage claims that it mounts.
@@ -187,22 +191,13 @@ impl Submitter {
             Ok(project) => project,
             Err(problem) => return Err(problem.and_of(self.without_project(settings, findings).before_quota())),
         };
-        let Settings { key, name, priority, queue, preemptible, source, overrides } = settings;
+        let Settings { key, name, priority, queue, preemptible, source, parameters, overrides } = settings;
         let mut conn = self.db.connection().await?;
         let (project, permit) = find_project(&mut conn, caller, project).await?;
 
         let field = source.field();
-        let (commit, config_file, found) = match source {
-            JobSourceInput::CommitId(id) => match findings.take(AdmissionRule::Source, id.at(field)) {
-                Some(commit) => {
-                    let (file, found) =
-                        of_commit(&mut conn, caller, project.id, (commit, field), &mut findings).await?;
-                    (Some(commit), Some(file), found)
-                }
-                None => (None, None, None),
-            },
-            JobSourceInput::Spec(spec) => (None, None, Some(of_spec(*spec, &mut findings))),
-        };
+        let Sourced { commit, config_file, parameters, draft: found } =
+            self.sourced(&mut conn, (caller, project.id), (source, parameters), &mut findings).await?;
         let found_source = found.is_some();
         if !found_source {
             findings.skip(&OF_DRAFT);
@@ -269,6 +264,7 @@ impl Submitter {
             field,
             commit,
             config_file,
+            parameters,
             draft,
             mounts,
             key,
@@ -286,14 +282,14 @@ impl Submitter {
             let message = format!("priority was {priority}; it must be between 0 and {MAX_PRIORITY}");
             findings.note(AdmissionRule::Priority, ApiError::bad_input("input.priority", message));
         }
-        let SubmitJobInput { name, source, queue, overrides, .. } = input;
+        let SubmitJobInput { name, source, parameters, queue, overrides, .. } = input;
         if let Some(name) = &name {
             let checked =
                 names::check_label(name).map_err(|error| ApiError::bad_input("input.name", error.to_string()));
             findings.take(AdmissionRule::Name, checked);
         }
         let default_queue = match source {
-            JobSourceInput::CommitId(_) => CONFIG_JOB,
+            JobSourceInput::CommitId(_) | JobSourceInput::TemplateId(_) => CONFIG_JOB,
             JobSourceInput::Spec(_) => DEFAULT_BATCH,
         };
         let queue = queue.unwrap_or_else(|| default_queue.to_owned());
@@ -302,7 +298,8 @@ impl Submitter {
             ApiError::bad_input("input.queue", format!("there is no queue \"{shown}\": {unknown}"))
         });
         let preemptible = findings.take(AdmissionRule::Queue, found).is_some_and(|queue| queue.preemptible);
-        Settings { key, name, priority, queue, preemptible, source, overrides }
+        let parameters = parameters.unwrap_or_default();
+        Settings { key, name, priority, queue, preemptible, source, parameters, overrides }
     }
 
     /// The problems of a submit whose project is not known, so that neither a commit nor the quota can be read.
@@ -315,6 +312,7 @@ impl Submitter {
                 self.check(&draft, field, &mut findings);
             }
             JobSourceInput::CommitId(id) => drop(findings.take(AdmissionRule::Source, id.at(field))),
+            JobSourceInput::TemplateId(id) => drop(findings.take(AdmissionRule::Source, id.at(field))),
         }
         findings
     }
@@ -369,6 +367,7 @@ struct Settings {
     queue: String,
     preemptible: bool,
     source: JobSourceInput,
+    parameters: Vec<JobParameterInput>,
     overrides: Option<JobOverridesInput>,
 }
 
@@ -382,37 +381,6 @@ async fn find_project(
     let permit = policy::check(caller, Action::SubmitJob, Scope::within(project.group_id, id))
         .map_err(|error| error.at("input.projectId"))?;
     Ok((project, permit))
-}
-
-/// The draft of a spec; problems with its own fields are recorded.
-fn of_spec(spec: JobSpecInput, findings: &mut Findings) -> Draft {
-    let mut problems = Problems::default();
-    let draft = Draft::of_spec(spec, &mut problems);
-    findings.take_fields(problems.finish());
-    draft
-}
-
-/// The config file of a commit, and its draft; problems with its YAML are recorded at the input field that it was given in.
-async fn of_commit(
-    conn: &mut AsyncPgConnection,
-    caller: &Caller,
-    project: ProjectId,
-    (commit, field): (CommitId, &'static str),
-    findings: &mut Findings,
-) -> Result<(ConfigId, Option<Draft>), ApiError> {
-    let not_found = || ApiError::not_found("commit", commit).at(field);
-    let source = submittable(conn, commit).await?.ok_or_else(not_found)?;
-    let scope = Scope::within(source.group, commit).in_project(source.project);
-    policy::check(caller, Action::ViewCommit, scope).map_err(|_| not_found())?;
-    let drafted = if source.project == project {
-        // Parsing a megabyte of YAML takes a while.
-        let yaml = source.yaml;
-        let drafted = move || from_yaml(&yaml, field);
-        tokio::task::spawn_blocking(drafted).await.map_err(ApiError::internal)?
-    } else {
-        Err(ApiError::bad_input(field, "the commit belongs to another project").into())
-    };
-    Ok((source.file, findings.take_fields(drafted)))
 }
 
 #[cfg(test)]

@@ -166,6 +166,7 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
         deadline_seconds,
         ttl_seconds: planned.draft.ttl_seconds,
         retry_limit: planned.draft.retries,
+        parameters: Some(&planned.parameters).filter(|values| !values.is_empty()).map(|values| json!(values)),
         submitted_at: Utc::now().trunc_subsecs(6),
     };
     submit::insert(writes, &job).await?;

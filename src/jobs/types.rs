@@ -9,18 +9,20 @@ mod written;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SelectionField};
+use async_graphql::{Context, ID, Object, SelectionField, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use self::filter::{JobHistoryFilter, JobHistoryOrder, span};
 use super::event::JobEvent as Happened;
-use super::loader::{BriefById, JobById, JobObject, JobObjectBytes, JobTaskCount, JobTasks, JobsAhead};
+use super::loader::{BriefById, JobById, JobObject, JobObjectBytes, JobParameters, JobTaskCount, JobTasks, JobsAhead};
 use super::model::found::Found;
 use super::model::manifest::Manifest;
 use super::model::task::Task;
 use super::model::{Columns, Job as JobRow, Row};
 pub use super::phase::JobPhase;
 pub use super::quota::QuotaUnderProject;
+use super::templates::loader::TemplatesById;
+use super::templates::types::JobTemplate;
 use crate::configs::types::ConfigCommit;
 use crate::error::ApiError;
 use crate::executor::ExecutorMode;
@@ -33,7 +35,7 @@ use crate::graphql::limits::directives::{assumed_list, connection_size, cost};
 use crate::graphql::loaders::ReadExt;
 use crate::graphql::scalars::Json;
 use crate::graphql::{ApiResult, AtOnce, IntoGraphql};
-use crate::ids::{GroupId, JobId, ProjectId};
+use crate::ids::{GroupId, Id, JobId, ProjectId};
 use crate::projects::model::Project as ProjectRow;
 use crate::projects::types::Project;
 use crate::users::model::User as UserRow;
@@ -104,6 +106,7 @@ const BRIEF_FIELDS: &[&str] = &[
     "tasks",
     "manifest",
     "spec",
+    "parameters",
     "taskCount",
     "viewerCanCancel",
 ];
@@ -280,9 +283,22 @@ impl Job {
     }
 
     /// The version of the config file that the job was created from; null if it was created from a spec.
+    /// It is still returned after the config file was deleted.
     async fn commit(&self, ctx: &Context<'_>) -> ApiResult<Option<ConfigCommit>> {
         match self.whole(ctx).await.graphql(ctx)?.config_commit_id {
             Some(id) => ConfigCommit::load(ctx, id).await.map(Some).graphql(ctx),
+            None => Ok(None),
+        }
+    }
+
+    /// The template that the job was created from; null if it was created from a spec, or if the config file was
+    /// deleted.
+    async fn template(&self, ctx: &Context<'_>) -> ApiResult<Option<JobTemplate>> {
+        match self.whole(ctx).await.graphql(ctx)?.config_commit_id {
+            Some(id) => {
+                let found = ctx.read::<TemplatesById>(Id::from_uuid(id.uuid())).await.graphql(ctx)?;
+                Ok(found.map(JobTemplate::from))
+            }
             None => Ok(None),
         }
     }
@@ -340,6 +356,15 @@ impl Job {
         self.read_spec(ctx).await.graphql(ctx)
     }
 
+    /// The values of the parameters that the template of the job declares, ordered by name, including defaults. Empty if
+    /// the job was created from a spec, or if the template has no parameters.
+    #[graphql(directive = assumed_list::apply(5))]
+    async fn parameters(&self, ctx: &Context<'_>) -> ApiResult<Vec<JobParameter>> {
+        let values = ctx.read::<JobParameters>(self.row.id()).await.graphql(ctx)?;
+        let values = values.iter().flat_map(|values| values.iter());
+        Ok(values.map(|(name, value)| JobParameter { name: name.clone(), value: value.clone() }).collect())
+    }
+
     /// The number of tasks of the job, including those that the cluster has not reported yet.
     async fn task_count(&self, ctx: &Context<'_>) -> ApiResult<i32> {
         let count = ctx.read::<JobTaskCount>(self.row.id()).await.graphql(ctx)?;
@@ -382,6 +407,15 @@ impl Job {
     async fn manifest(&self, ctx: &Context<'_>) -> ApiResult<Json> {
         self.object(ctx).await.graphql(ctx)
     }
+}
+
+/// A parameter of a template, with the value that a job was created with.
+#[derive(Debug, SimpleObject)]
+pub struct JobParameter {
+    /// The name of the parameter.
+    name: String,
+    /// The value as text.
+    value: String,
 }
 
 /// The position of a job in a list.

@@ -111,7 +111,7 @@ impl Read for DeletionOfProject {
             .load(&mut conn)
             .await?;
         let files: Vec<(ProjectId, i64)> = config_files::table
-            .filter(config_files::project_id.eq_any(&keys))
+            .filter(config_files::project_id.eq_any(&keys).and(config_files::deleted_at.is_null()))
             .group_by(config_files::project_id)
             .select((config_files::project_id, diesel::dsl::count_star()))
             .load(&mut conn)

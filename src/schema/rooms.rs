@@ -24,6 +24,7 @@ pub struct Query(
     projects::query::ProjectQuery,
     configs::query::ConfigQuery,
     jobs::query::JobQuery,
+    jobs::templates::query::TemplateQuery,
     jobs::quota::usage::QuotaQuery,
     queues::query::QueueQuery,
     storage::query::StorageQuery,
@@ -64,6 +65,8 @@ pub struct Mutation(
     projects::schedule::ScheduleMutation,
     projects::deletion::DeletionMutation,
     configs::mutation::ConfigMutation,
+    configs::versions::VersionMutation,
+    configs::deletion::ConfigDeletionMutation,
     jobs::mutation::JobMutation,
     storage::mutation::StorageMutation,
     files::mutation::FilesMutation,
@@ -95,6 +98,7 @@ nodes! {
     Project(projects::types::Project), ProjectKind, projects::query::find;
     ConfigFile(configs::types::ConfigFile), ConfigKind, configs::query::find;
     ConfigCommit(configs::types::ConfigCommit), CommitKind, configs::query::find_commit;
+    JobTemplate(jobs::templates::types::JobTemplate), TemplateKind, jobs::templates::query::find;
     Job(jobs::types::Job), JobKind, jobs::query::find;
     Pvc(storage::types::Pvc), PvcKind, storage::query::find;
     FileSession(files::types::FileSession), FileSessionKind, files::query::find;

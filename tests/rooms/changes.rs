@@ -48,9 +48,17 @@ async fn every_mutation_leaves_one_entry_that_says_who_did_what() {
     done(&world, "admin", r#"mutation { createGroup(input: { name: "robots" }) { group { id } } }"#, json!({})).await;
     let create = "mutation($i: CreateProjectInput!) { createProject(input: $i) { project { id } } }";
     done(&world, "maya", create, json!({ "i": { "groupId": vision, "name": "arms" } })).await;
-    let create = "mutation($i: CreateConfigFileInput!) { createConfigFile(input: $i) { commit { id } } }";
+    let create =
+        "mutation($i: CreateConfigFileInput!) { createConfigFile(input: $i) { commit { id configFile { id } } } }";
     let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
-    done(&world, "maya", create, json!({ "i": { "projectId": project, "name": "c.yaml", "yaml": yaml } })).await;
+    let made = json!({ "i": { "projectId": project, "name": "c.yaml", "yaml": yaml } });
+    let made = done(&world, "maya", create, made).await["createConfigFile"]["commit"].take();
+    let file = &made["configFile"]["id"];
+    let update = "mutation($i: UpdateConfigFileInput!) { updateConfigFile(input: $i) { commit { id } } }";
+    let input = json!({ "id": file, "parentId": made["id"], "name": "d.yaml", "yaml": format!("{yaml}data: {{}}\n") });
+    done(&world, "maya", update, json!({ "i": input })).await;
+    let delete = "mutation($id: ID!) { deleteConfigFile(input: { id: $id }) { configFileId } }";
+    done(&world, "maya", delete, json!({ "id": file })).await;
     let input = json!({ "i": { "projectId": project, "source": { "spec": { "image": "python:3.12" } } } });
     let job = done(&world, "ada", SUBMIT, input).await["submitJob"]["job"]["id"].take();
     done(&world, "ada", CANCEL, json!({ "id": job })).await;
@@ -59,6 +67,8 @@ async fn every_mutation_leaves_one_entry_that_says_who_did_what() {
     admin createGroup group {"name": "robots"}
     maya createProject project {"name": "arms"}
     maya createConfigFile config {"name": "c.yaml"}
+    maya updateConfigFile config {"name": "d.yaml"}
+    maya deleteConfigFile config {"name": "d.yaml"}
     ada submitJob job {"queue": "default-batch"}
     ada cancelJob job {"reason": "enough"}
     ada logout session {}

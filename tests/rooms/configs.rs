@@ -16,6 +16,11 @@ pub const ROWS: Rows = Rows {
             "createConfigFile",
             "mutation($detection: ID!) { createConfigFile(input: { projectId: $detection, name: \"new\", yaml: \"{apiVersion: v1, kind: ConfigMap}\" }) { commit { id } } }",
         ),
+        (
+            "updateConfigFile",
+            "mutation($train: ID!, $commit: ID!) { updateConfigFile(input: { id: $train, parentId: $commit, yaml: \"{apiVersion: v1, kind: ConfigMap}\" }) { commit { id } } }",
+        ),
+        ("deleteConfigFile", "mutation($train: ID!) { deleteConfigFile(input: { id: $train }) { configFileId } }"),
     ],
     types: &[
         ("ConfigFile", By("query($train: ID!) { configFile(id: $train) { FIELD } }")),
@@ -25,6 +30,8 @@ pub const ROWS: Rows = Rows {
         ("ConfigCommitConnection", By("query($train: ID!) { configFile(id: $train) { commits { FIELD } } }")),
         ("ConfigCommitEdge", By("query($train: ID!) { configFile(id: $train) { commits { edges { FIELD } } } }")),
         ("CreateConfigFilePayload", Below("createConfigFile")),
+        ("UpdateConfigFilePayload", Below("updateConfigFile")),
+        ("DeleteConfigFilePayload", Below("deleteConfigFile")),
     ],
 };
 

@@ -30,6 +30,8 @@ mod schedules;
 mod selections;
 mod statements;
 mod storage;
+mod templates;
+mod versions;
 mod viewer;
 mod webhooks;
 

@@ -73,8 +73,8 @@ async fn a_list_of_ids_has_null_and_an_error_for_each_that_leads_to_nothing() {
     lines.sort();
     insta::assert_snapshot!(lines.join("\n"), @r#"
     "found".1. "NOT_FOUND" "ids.1" "object \"job_00000000000000000000000000\" not found"
-    "found".2. "BAD_USER_INPUT" "ids.2" "\"nope\" is not an id: it must be user_, session_, token_, group_, membership_, project_, config_, commit_, job_, pvc_, files_, audit_, export_, request_, message_ or notification_ followed by 26 characters"
-    "found".3. "BAD_USER_INPUT" "ids.3" "\"nothing_00000000000000000000000000\" is not an id: it must be user_, session_, token_, group_, membership_, project_, config_, commit_, job_, pvc_, files_, audit_, export_, request_, message_ or notification_ followed by 26 characters"
+    "found".2. "BAD_USER_INPUT" "ids.2" "\"nope\" is not an id: it must be user_, session_, token_, group_, membership_, project_, config_, commit_, template_, job_, pvc_, files_, audit_, export_, request_, message_ or notification_ followed by 26 characters"
+    "found".3. "BAD_USER_INPUT" "ids.3" "\"nothing_00000000000000000000000000\" is not an id: it must be user_, session_, token_, group_, membership_, project_, config_, commit_, template_, job_, pvc_, files_, audit_, export_, request_, message_ or notification_ followed by 26 characters"
     "#);
 }
 

@@ -70,6 +70,7 @@ async fn ids(world: &World) -> Value {
     json!({
         "ada": nodes("users")[0]["id"], "vision": nodes("groups")[0]["id"], "detection": nodes("projects")[0]["id"],
         "train": nodes("configFiles")[0]["id"], "commit": nodes("configFiles")[0]["head"]["id"],
+        "template": nodes("configFiles")[0]["head"]["id"].as_str().unwrap().replace("commit_", "template_"),
         "ended": job("train-resnet"), "running": job("train-large-batch"), "start": platform::events::Seq(0).cursor(),
         "asked": "request_00000000000000000000000001", "claim": "pvc_00000000000000000000000001", "opened": "files_00000000000000000000000001", "lent": "pvc_00000000000000000000000002", "told": "notification_00000000000000000000000001",
     })
@@ -130,6 +131,7 @@ const ROOMS: &[&Rows] = &[
     &super::schedules::ROWS,
     &super::quota_usage::ROWS,
     &super::configs::ROWS,
+    &super::templates::ROWS,
     &super::jobs::ROWS,
     &super::viewer::ROWS,
     &super::audit::ROWS,
@@ -373,6 +375,7 @@ async fn along_no_edge_does_a_stranger_come_to_another_group_s_things() {
         "pvc",
         "request",
         "session",
+        "template",
         "user",
     ];
     let kinds = kinds.map(str::to_owned);
@@ -388,9 +391,10 @@ async fn by_id_alone_a_stranger_comes_to_nothing_of_another_group() {
     let world = tenant().await;
     let ids = ids(&world).await;
     let query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
-    let of_vision = ["ada", "vision", "detection", "train", "commit", "ended", "running"].map(|name| ids[name].clone());
+    let of_vision =
+        ["ada", "vision", "detection", "train", "commit", "template", "ended", "running"].map(|name| ids[name].clone());
     let hidden = world.ask("ben", query, json!({ "ids": of_vision })).await;
-    assert_eq!(hidden["data"]["nodes"], json!([null, null, null, null, null, null, null]));
+    assert_eq!(hidden["data"]["nodes"], json!([null, null, null, null, null, null, null, null]));
     let shown = world.ask("eve", query, json!({ "ids": of_vision })).await;
     assert!(shown["data"]["nodes"].as_array().unwrap().iter().all(|node| node["id"].is_string()), "{shown}");
 }

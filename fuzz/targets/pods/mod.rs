@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use async_graphql::InputType;
 use dev_cluster::api::trial::Trial;
+use platform::cluster::parameters::{Parameter, declared};
 use platform::config::GpuResources;
 use platform::configs::documents::parse;
 use platform::ids::{JobId, ProjectId, UserId};
@@ -124,10 +125,15 @@ fn admitted(request: &Request) -> Option<Value> {
     Some(serde_json::from_str(&made.expanded()).expect("a FlashJob is JSON"))
 }
 
-/// A config that can be saved can be submitted, but for what its run has to bring: images, and claims of the caller's.
+/// A config that can be saved can be submitted, but for what its run has to bring: values of parameters without a default,
+/// images, and claims of the caller's.
 fn saved_is_submitted(yaml: &str) {
     let gpus = GpuResources::default();
     if parse(yaml, "input.yaml", &gpus).is_err() {
+        return;
+    }
+    let is_required = |parameter: &Parameter| parameter.default.is_none();
+    if declared(yaml).is_ok_and(|parameters| parameters.iter().any(is_required)) {
         return;
     }
     let draft = from_yaml(yaml, COMMIT).unwrap_or_else(|refused| panic!("saved, but not read: {refused}\n{yaml}"));

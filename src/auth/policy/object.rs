@@ -87,7 +87,7 @@ impl Action {
             | Self::CreatePvc
             | Self::BindPvc
             | Self::SubmitJob => Kind::Project,
-            Self::ViewConfigFile => Kind::ConfigFile,
+            Self::UpdateConfigFile | Self::DeleteConfigFile | Self::ViewConfigFile => Kind::ConfigFile,
             Self::ViewCommit => Kind::ConfigCommit,
             Self::ViewJob | Self::CancelJob => Kind::Job,
             Self::ViewPvc

@@ -100,6 +100,8 @@ fn each_action_has_one_row() {
     repairNamespace  ! - - - - - - + -
     viewProject      ! ? ? + + + + + READ
     createConfigFile ! ? ? - - + + + MANAGE
+    updateConfigFile ! ? ? - - + + + MANAGE
+    deleteConfigFile ! ? ? - - + + + MANAGE
     viewConfigFile   ! ? ? + + + + + READ
     viewCommit       ! ? ? + + + + + READ
     viewQueues       ! + + + + + + + READ
@@ -286,6 +288,8 @@ fn a_token_for_a_project_is_for_nothing_else() {
     repairNamespace  - ? - - - ? - -
     viewProject      + ? - - - ? - -
     createConfigFile + ? - - - ? - -
+    updateConfigFile + ? - - - ? - -
+    deleteConfigFile + ? - - - ? - -
     viewConfigFile   + ? - - - ? - -
     viewCommit       + ? - - - ? - -
     viewQueues       + ? - - - ? - +

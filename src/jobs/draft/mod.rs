@@ -21,7 +21,8 @@ pub use check::check;
 pub use manifest::Placement;
 pub use origins::Door;
 use origins::Origins;
-pub use payload::from_yaml;
+pub(crate) use payload::draft_of;
+pub use payload::{Filled, from_template, from_yaml};
 
 /// Maximum number of tasks in a job: the definition of FlashJob has the same limit.
 pub const MAX_TASKS: i32 = crate::cluster::objects::MAX_TASKS;

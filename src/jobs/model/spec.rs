@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 
 use super::manifest;
 use crate::db::tables::jobs;
@@ -30,4 +31,12 @@ pub struct Kept {
 /// The database's.
 pub async fn kept(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<Kept>> {
     jobs::table.filter(jobs::id.eq_any(ids)).select(Kept::as_select()).load(conn).await
+}
+
+/// The values of the parameters that these jobs were made with.
+///
+/// # Errors
+/// The database's.
+pub async fn parameters(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<Vec<(JobId, Option<Value>)>> {
+    jobs::table.filter(jobs::id.eq_any(ids)).select((jobs::id, jobs::parameters)).load(conn).await
 }

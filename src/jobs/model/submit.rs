@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 
 use super::manifest::JsonText;
 use crate::change::Writes;
@@ -38,6 +39,7 @@ pub struct NewJob<'a> {
     pub deadline_seconds: Option<i64>,
     pub ttl_seconds: Option<i64>,
     pub retry_limit: i32,
+    pub parameters: Option<Value>,
     pub submitted_at: DateTime<Utc>,
 }
 

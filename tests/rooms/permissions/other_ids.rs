@@ -10,7 +10,7 @@ use super::*;
 
 /// A kind of objects: its prefix, and an object of the group language, or of Ben, whom nobody in the group vision knows who
 /// is not in both.
-const KINDS: [(&str, &str); 14] = [
+const KINDS: [(&str, &str); 15] = [
     ("user", "SELECT id FROM users WHERE username = 'ben'"),
     ("session", "SELECT id FROM sessions WHERE user_id = (SELECT id FROM users WHERE username = 'ben') LIMIT 1"),
     ("token", "SELECT id FROM api_tokens WHERE user_id = (SELECT id FROM users WHERE username = 'ben')"),
@@ -21,6 +21,10 @@ const KINDS: [(&str, &str); 14] = [
     (
         "commit",
         "SELECT id FROM config_commits WHERE config_file_id IN (SELECT id FROM config_files WHERE name = 'tokenize.yaml')",
+    ),
+    (
+        "template",
+        "SELECT id FROM job_templates WHERE config_file_id IN (SELECT id FROM config_files WHERE name = 'tokenize.yaml')",
     ),
     ("job", "SELECT id FROM jobs WHERE project_id = (SELECT id FROM projects WHERE name = 'corpus') LIMIT 1"),
     ("pvc", "SELECT id FROM storage_claims WHERE name = 'of-language'"),
