@@ -138,6 +138,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    queue_pauses (queue) {
+        queue -> Text,
+        note -> Text,
+        paused_by -> Uuid,
+        paused_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     schedule_windows (project_id, minutes) {
         project_id -> Uuid,
         minutes -> Int4range,
@@ -244,6 +253,7 @@ diesel::table! {
         refused_since -> Nullable<Timestamptz>,
         cancel_reason -> Nullable<Text>,
         parts -> Jsonb,
+        retried_from -> Nullable<Uuid>,
     }
 }
 
@@ -517,6 +527,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     project_quotas,
     project_namespaces,
     project_schedules,
+    queue_pauses,
     schedule_windows,
     audit_log,
     audit_exports,

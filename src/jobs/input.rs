@@ -21,7 +21,7 @@ pub struct SubmitJobInput {
     /// What the job runs: a commit of a config file, or a spec.
     pub source: JobSourceInput,
     /// The queue to submit the job to: the name of a ClusterResourceQueue in the cluster. Defaults to "configfile-job"
-    /// for a commit and to "default-batch" for a spec.
+    /// for a commit and to "default-batch" for a spec. Some queues are not for everybody: see `Queue.viewerCanSubmit`.
     pub queue: Option<String>,
     /// The priority of the job among the jobs of its project: 0 (the default) to 1000. A higher value is sent to the
     /// cluster first.

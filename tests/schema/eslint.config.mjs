@@ -26,6 +26,7 @@ const VALUES = [
   'EnvVar',
   'JobPhaseCount',
   'JobPreview',
+  'JobQueuePosition',
   'JobResources',
   'JobSpec',
   'JobTask',
