@@ -36,6 +36,7 @@ mod objects;
 mod observations;
 mod orphans;
 mod postgres_embedded;
+mod queues;
 mod rooms;
 mod schedules;
 mod schema;

@@ -166,7 +166,7 @@ impl AppBuilder {
                 config::ExecutorMode::Local => ExecutorMode::Local,
             },
             scheduler: config.cluster.scheduler_name.as_str().into(),
-            queues: Queues::default(),
+            queues: Queues::new(config.cluster.queue_roles.clone()),
             executors: Executors::new(&cluster, &nodes),
             gpus: Arc::new(config.cluster.gpu_resources.clone()),
             wake: Wake::default(),

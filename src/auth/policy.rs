@@ -8,8 +8,10 @@ mod explain;
 mod needs;
 mod object;
 mod permit;
+mod queue;
 mod scope;
 mod token;
+mod verdict;
 mod visible;
 
 pub use claim::{ClaimOwner, StorageAccess};
@@ -17,15 +19,18 @@ pub use explain::{Explanation, Holders, explain, holders};
 pub use needs::TokenScope;
 pub use object::Kind;
 pub use permit::Permit;
+pub use queue::users_of;
 pub use scope::Scope;
 pub use token::NEEDS_SESSION;
-pub use visible::{Visible, groups_where, only_project, visible};
+pub use verdict::Ground;
+pub use visible::{Visible, groups_where, may_in_some_group, only_project, visible};
 
 use needs::Needs;
+use verdict::Denial;
 
 use crate::auth::principal::{Caller, GroupRole, Person, TokenLimits};
 use crate::error::{ApiError, Denied};
-use crate::ids::{GroupId, ProjectId};
+use crate::ids::GroupId;
 
 /// What an action requires of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +62,8 @@ enum Rule {
     /// A user who has at least this access to a storage claim: its keepers if they are the user or an admin of the group, and
     /// members of the group to whom the claim, or a permission, grants it.
     ClaimAccess(StorageAccess),
+    /// A user with at least the role in the group that the queue requires.
+    QueueUser,
 }
 
 /// A row of the table: what an action requires of the user and of their credential, and the message for callers who can
@@ -94,7 +101,7 @@ use GroupRole::{Manager, Member};
 use Needs::{Admin, Manage, Read, Session, Submit};
 use Rule::{
     AboveGroup, Anyone, ClaimAccess, ClaimKeeper, InGroup, InGroupOrOwner, LoggedIn, Oneself, OneselfOrFellow,
-    OwnerOrInGroup, PlatformAdmin, Responsible,
+    OwnerOrInGroup, PlatformAdmin, QueueUser, Responsible,
 };
 
 // The table. Platform admins can do everything in it.
@@ -199,8 +206,18 @@ table! {
     ViewCommit: InGroup(Member), Read, "only members of the project's group can see its config files";
     /// See the queues that jobs can be submitted to.
     ViewQueues: LoggedIn, Read, "you must be logged in to see the queues";
+    /// Pause a queue, or change the note of its pause.
+    PauseQueue: PlatformAdmin, Admin, "only platform admins can pause queues";
+    /// Resume a queue that is paused.
+    ResumeQueue: PlatformAdmin, Admin, "only platform admins can resume queues";
     /// Submit a job in a project, or preview a submission.
     SubmitJob: InGroup(Member), Submit, "only members of the project's group can submit jobs in it";
+    /// Run a job that has ended again, as a new job.
+    RetryJob: InGroup(Member), Submit, "only members of the project's group can retry its jobs";
+    /// Set the priority of a job that has not been sent to the cluster.
+    SetJobPriority: InGroupOrOwner(Manager), Submit, "only the user who submitted a job, and managers and admins of its group, can set its priority";
+    /// Submit jobs of a project to a queue.
+    SubmitToQueue: QueueUser, Submit, "your role in the group is not one of those that may submit to this queue";
     /// See a job, its events and its log.
     ViewJob: InGroup(Member), Read, "only members of the project's group can see its jobs";
     /// Cancel a job.
@@ -332,45 +349,6 @@ pub fn check(caller: &Caller, action: Action, scope: Scope) -> Result<Permit, Ap
     }
 }
 
-/// Why a person may do something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ground {
-    /// They are a platform admin.
-    PlatformAdmin,
-    /// Every user may.
-    Everybody,
-    /// It is about themselves, or about something of theirs.
-    Oneself,
-    /// They share a group with the user that it is about.
-    Fellow,
-    /// Their role in the group.
-    Role(GroupRole),
-    /// They created the object, and have this role in its group.
-    Owner(GroupRole),
-    /// A storage claim grants it to them, who have this role in its group.
-    Granted(GroupRole),
-}
-
-/// Why a person may not do something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Denial {
-    /// They must not learn that the object exists.
-    Hidden,
-    /// They may see the object, but not do this.
-    Forbidden,
-    /// They may do this, but not with an API token.
-    NoSession,
-    /// They may do this, but not with an API token of this scope.
-    Scope {
-        /// The scope of the token.
-        has: TokenScope,
-        /// The scope that the action needs.
-        needed: TokenScope,
-    },
-    /// The API token is only for this project.
-    OtherProject(ProjectId),
-}
-
 /// The decision about a caller: a user, with an API token if there are `limits`.
 fn decide_with(
     limits: Option<&TokenLimits>,
@@ -419,6 +397,10 @@ fn decide(person: Person<'_>, action: Action, scope: &Scope) -> Result<Ground, D
         ClaimAccess(least) => match role()? {
             GroupRole::Admin if scope.claim.owner != ClaimOwner::SharedDrive => Ok(Ground::Role(GroupRole::Admin)),
             role if scope.claim.access >= least => Ok(Ground::Granted(role)),
+            _ => Err(Denial::Forbidden),
+        },
+        QueueUser => match (role()?, queue::least(scope.queue)) {
+            (role, Some(least)) if role >= least => Ok(Ground::Role(role)),
             _ => Err(Denial::Forbidden),
         },
         OwnerOrInGroup(least) | Responsible(least) => match role() {

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use super::client::Cluster;
 use super::crd::{ClusterResourceQueue, ClusterResourceQueueSpec, definitions};
 use super::error::ClusterError;
+use crate::config::{QueueRole, QueueRoles};
 
 /// A queue that every cluster has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +46,17 @@ const REFRESH: Duration = Duration::from_secs(15);
 /// Interval at which an unreachable cluster is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The properties of a queue that a submit needs.
+/// The properties of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traits {
     /// Higher values go first.
     pub priority: i64,
     /// Whether its running jobs may be preempted for a higher queue.
     pub preemptible: bool,
+    /// How many of its jobs run at a time at most; 0 for no limit.
+    pub max_concurrent: i64,
+    /// After how many seconds the scheduler removes jobs that have ended; 0 if it does not.
+    pub ttl_seconds: i64,
 }
 
 /// No queue has this name.
@@ -64,31 +69,35 @@ pub struct UnknownQueue {
 
 /// The cluster's queues as last read; until the first read, the three that every cluster has.
 #[derive(Debug, Clone)]
-pub struct Queues(Arc<ArcSwap<BTreeMap<String, Traits>>>);
-
-impl Default for Queues {
-    fn default() -> Self {
-        let own = QUEUES.map(|queue| {
-            let traits = Traits { priority: i64::from(queue.priority), preemptible: queue.preemptible };
-            (queue.name.to_owned(), traits)
-        });
-        Self(Arc::new(ArcSwap::from_pointee(BTreeMap::from(own))))
-    }
+pub struct Queues {
+    known: Arc<ArcSwap<BTreeMap<String, Traits>>>,
+    roles: Arc<QueueRoles>,
 }
 
 impl Queues {
+    /// The queues, and who may submit to them.
+    pub fn new(roles: QueueRoles) -> Self {
+        let own = QUEUES.map(|queue| (queue.name.to_owned(), traits(&spec(queue))));
+        Self { known: Arc::new(ArcSwap::from_pointee(BTreeMap::from(own))), roles: Arc::new(roles) }
+    }
+
+    /// The least role that the configuration requires of those who submit to the queue.
+    pub fn role(&self, name: &str) -> QueueRole {
+        self.roles.of(name)
+    }
+
     /// The queue of that name.
     ///
     /// # Errors
     /// The existing names, if none of them matches.
     pub fn lookup(&self, name: &str) -> Result<Traits, UnknownQueue> {
-        let queues = self.0.load();
+        let queues = self.known.load();
         queues.get(name).copied().ok_or_else(|| UnknownQueue { known: queues.keys().cloned().collect() })
     }
 
     /// All queues, in the order of their names.
     pub fn all(&self) -> Vec<(String, Traits)> {
-        self.0.load().iter().map(|(name, traits)| (name.clone(), *traits)).collect()
+        self.known.load().iter().map(|(name, traits)| (name.clone(), *traits)).collect()
     }
 
     /// Creates what the cluster must have, then keeps reading its queues for as long as the server runs. Without
@@ -116,11 +125,7 @@ impl Queues {
         if found.items.is_empty() {
             return Ok(());
         }
-        let traits = |queue: &ClusterResourceQueue| Traits {
-            priority: queue.spec.priority,
-            preemptible: queue.spec.is_preemptible,
-        };
-        self.0.store(Arc::new(found.iter().map(|queue| (queue.name_any(), traits(queue))).collect()));
+        self.known.store(Arc::new(found.iter().map(|queue| (queue.name_any(), traits(&queue.spec))).collect()));
         Ok(())
     }
 }
@@ -174,12 +179,24 @@ fn priority_class(queue: Queue) -> PriorityClass {
     }
 }
 
-fn resource(queue: Queue) -> ClusterResourceQueue {
-    let spec = ClusterResourceQueueSpec {
+fn spec(queue: Queue) -> ClusterResourceQueueSpec {
+    ClusterResourceQueueSpec {
         priority: i64::from(queue.priority),
         is_preemptible: queue.preemptible,
         max_concurrent: 0,
         ttl_seconds: 0,
-    };
-    ClusterResourceQueue::new(queue.name, spec)
+    }
+}
+
+const fn traits(spec: &ClusterResourceQueueSpec) -> Traits {
+    Traits {
+        priority: spec.priority,
+        preemptible: spec.is_preemptible,
+        max_concurrent: spec.max_concurrent,
+        ttl_seconds: spec.ttl_seconds,
+    }
+}
+
+fn resource(queue: Queue) -> ClusterResourceQueue {
+    ClusterResourceQueue::new(queue.name, spec(queue))
 }

@@ -14,6 +14,7 @@ mod objects;
 mod oidc;
 mod prometheus;
 mod proxies;
+mod queue_roles;
 mod secrets;
 pub mod settings;
 mod values;
@@ -31,6 +32,7 @@ pub use objects::{BucketConfig, ObjectSettings, ObjectsConfig, ObjectsPlace};
 pub use oidc::{GroupRoleRule, OidcConfig, OidcProvider, OidcSettings, ProvidedRole};
 pub use prometheus::PrometheusAddress;
 pub use proxies::TrustedProxies;
+pub use queue_roles::{QueueRole, QueueRoles};
 #[cfg(feature = "embedded")]
 pub(crate) use secrets::random_secret;
 pub use secrets::{JwtKey, JwtKeys};
@@ -118,6 +120,8 @@ pub struct ClusterConfig {
     pub scheduler_name: String,
     /// Which resources are GPUs, and the share of a GPU that each stands for.
     pub gpu_resources: GpuResources,
+    /// Who may submit jobs to which queue.
+    pub queue_roles: QueueRoles,
     /// What new storage claims are like.
     pub storage: StorageConfig,
     /// How the files of claims are shown.

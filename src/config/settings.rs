@@ -297,13 +297,16 @@ impl StorageSettings {
     }
 }
 
-/// Which resources are GPUs.
+/// Which resources are GPUs, and who may use which queue.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct GpuSettings {
     /// Resources that count as GPUs, each with its share of a GPU; jobs cannot request other devices
     #[arg(long, env = "GPU_RESOURCES", default_value = super::gpu_resources::DEFAULT, value_name = "LIST")]
     pub gpu_resources: super::GpuResources,
+    /// Queues that are not for every member, each with the least role: MANAGER, ADMIN (of the group) or PLATFORM_ADMIN
+    #[arg(long, env = "QUEUE_ROLES", default_value = super::queue_roles::DEFAULT, value_name = "LIST")]
+    pub queue_roles: super::QueueRoles,
 }
 
 impl ClusterSettings {
@@ -324,6 +327,7 @@ impl ClusterSettings {
             executor_mode: self.executor_mode,
             scheduler_name: self.scheduler_name.clone(),
             gpu_resources: self.gpus.gpu_resources.clone(),
+            queue_roles: self.gpus.queue_roles.clone(),
             storage: self.storage.config(),
             files: self.files.config(),
         }
@@ -348,6 +352,7 @@ impl ClusterConfig {
             executor_mode,
             scheduler_name: SCHEDULER_NAME.to_owned(),
             gpu_resources: gpus.gpu_resources.clone(),
+            queue_roles: gpus.queue_roles.clone(),
             storage: storage.config(),
             files: files.config(),
         }

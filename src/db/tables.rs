@@ -138,6 +138,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    queue_pauses (queue) {
+        queue -> Text,
+        note -> Text,
+        paused_by -> Uuid,
+        paused_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     schedule_windows (project_id, minutes) {
         project_id -> Uuid,
         minutes -> Int4range,
@@ -257,6 +266,7 @@ diesel::table! {
         cancel_reason -> Nullable<Text>,
         parts -> Jsonb,
         parameters -> Nullable<Jsonb>,
+        retried_from -> Nullable<Uuid>,
     }
 }
 
@@ -532,6 +542,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     project_quotas,
     project_namespaces,
     project_schedules,
+    queue_pauses,
     schedule_windows,
     audit_log,
     audit_exports,

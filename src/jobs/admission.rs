@@ -14,7 +14,7 @@ pub enum AdmissionRule {
     Name,
     /// `priority` is between 0 and 1000.
     Priority,
-    /// `queue` is the name of a queue in the cluster.
+    /// `queue` is the name of a queue in the cluster, and one that your role in the group lets you submit to.
     Queue,
     /// `source` describes something that can be run: a spec, or a commit of the project with a single Pod, Job or
     /// FlashJob.

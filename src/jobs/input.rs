@@ -24,7 +24,8 @@ pub struct SubmitJobInput {
     /// others have their defaults. A value never changes the structure of the YAML, and the pods are checked with it.
     pub parameters: Option<Vec<JobParameterInput>>,
     /// The queue to submit the job to: the name of a ClusterResourceQueue in the cluster. Defaults to "configfile-job"
-    /// for a template or a commit and to "default-batch" for a spec.
+    /// for a template or a commit and to "default-batch" for a spec. Some queues are not for everybody: see
+    /// `Queue.viewerCanSubmit`.
     pub queue: Option<String>,
     /// The priority of the job among the jobs of its project: 0 (the default) to 1000. A higher value is sent to the
     /// cluster first.

@@ -26,12 +26,12 @@ use crate::cluster::pods::TaskPod;
 use crate::executor::ExecutorMode;
 use crate::ids::JobId;
 
+mod held;
 mod parts;
 mod placed;
 pub mod reason;
 pub mod refused;
 mod retry;
-mod schedule;
 mod tasks;
 mod tellings;
 mod waiting;

@@ -17,9 +17,9 @@ use crate::graphql::cursor::Position;
 use crate::graphql::edges::loader::ListedRow;
 use crate::graphql::edges::{ListEdge, Order};
 use crate::graphql::keyset::{Condition, OrderDirection};
-use crate::ids::{GroupId, JobId, ProjectId, ProjectKind};
+use crate::ids::{GroupId, JobId, JobKind, ProjectId, ProjectKind};
 use crate::jobs::model::found::{self, Found};
-use crate::jobs::model::list::{self, Selection};
+use crate::jobs::model::list::{self, Ahead, Selection};
 use crate::jobs::model::observed::Tasks;
 use crate::jobs::model::quota::{self, OfPerson, Usage};
 use crate::jobs::model::spec;
@@ -130,14 +130,14 @@ impl Read for JobTasks {
     }
 }
 
-/// How many waiting jobs in the same queue, of any project, were submitted before a job.
+/// What waits before a job in its queue, in all projects.
 pub enum JobsAhead {}
 
 impl Read for JobsAhead {
     type Key = JobId;
-    type Value = i64;
+    type Value = Ahead;
 
-    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, i64>, ApiError> {
+    async fn read(lane: &Lane, keys: Vec<JobId>) -> Result<ByKey<JobId, Ahead>, ApiError> {
         Ok(list::jobs_ahead(&mut *lane.connection().await?, &keys).await?.into_iter().collect())
     }
 }
@@ -201,6 +201,27 @@ impl<R: Placed> ListEdge for JobsOfProject<R> {
 
     fn conditions(selection: &Selection) -> Vec<Condition<jobs::table>> {
         selection.conditions()
+    }
+}
+
+/// The jobs that were made from a job with `retryJob`, oldest first.
+pub enum RetriesOfJob {}
+
+impl ListEdge for RetriesOfJob {
+    type Parent = JobKind;
+    type Under = jobs::retried_from;
+    type SortedBy = (jobs::submitted_at, jobs::id);
+    type Row = Job;
+    type Item = Job;
+    type Filter = ();
+
+    fn parent(job: &Job) -> JobId {
+        // The list only has jobs that were made from another.
+        job.retried_from.unwrap_or(job.id)
+    }
+
+    fn position(job: &Job, (): &()) -> Position {
+        Position::at(job.submitted_at, job.id.uuid())
     }
 }
 

@@ -88,8 +88,8 @@ impl JobMutation {
     /// ```
     ///
     /// Fails with BAD_USER_INPUT for each invalid field, NOT_FOUND if the project, the template or the commit does not
-    /// exist or you cannot see it, QUOTA_EXCEEDED if the job does not fit into the project's quota, and CONFLICT if
-    /// `idempotencyKey` was already used with a different input.
+    /// exist or you cannot see it, FORBIDDEN if your role does not let you use the queue, QUOTA_EXCEEDED if the job does
+    /// not fit into the project's quota, and CONFLICT if `idempotencyKey` was already used with a different input.
     #[graphql(directive = cost::apply("20".to_owned()))]
     async fn submit_job(
         &self,

@@ -1,4 +1,5 @@
-//! When a job can begin in a project, and how long it may run: what the project's state, schedule and limits say.
+//! When a job can begin in a project, and how long it may run: what the project's state, schedule and limits and the pause
+//! of the queue say.
 
 use chrono::Utc;
 
@@ -6,9 +7,14 @@ use crate::error::{ApiError, Code};
 use crate::projects::model::Project;
 use crate::projects::model::limits::Limits;
 use crate::projects::model::schedule::{OutsideSchedule, Schedule};
+use crate::queues::model::Pause;
 
 /// Why no job can begin in the project now, and what one would wait for.
-pub(super) fn beginning(project: &Project, schedule: Option<Schedule>) -> (Vec<ApiError>, Vec<String>) {
+pub(super) fn beginning(
+    project: &Project,
+    schedule: Option<Schedule>,
+    pause: Option<&Pause>,
+) -> (Vec<ApiError>, Vec<String>) {
     let mut closed: Vec<ApiError> = project.accepts_work().err().into_iter().collect();
     let mut warnings = Vec::new();
     if let Some((outside, why)) = schedule.and_then(|schedule| schedule.closed(Utc::now())) {
@@ -17,7 +23,13 @@ pub(super) fn beginning(project: &Project, schedule: Option<Schedule>) -> (Vec<A
             OutsideSchedule::Wait => warnings.push(format!("The job would wait: {why}.")),
         }
     }
+    warnings.extend(pause.map(|pause| format!("The job would wait: {}", ended(pause.why()))));
     (closed, warnings)
+}
+
+/// The sentence ends with a period, which the words of a user may have already.
+fn ended(words: String) -> String {
+    if words.ends_with(['.', '!', '?']) { words } else { words + "." }
 }
 
 /// The project rejects jobs outside its schedule.

@@ -73,6 +73,8 @@ pub enum JobEventKind {
     TaskChanged,
     /// An attempt failed, and the job is being retried.
     Retrying,
+    /// The priority of the job was changed, before it was sent to the cluster.
+    PriorityChanged,
 }
 
 text_enum!(JobEventKind {
@@ -83,6 +85,7 @@ text_enum!(JobEventKind {
     Waiting => "WAITING",
     TaskChanged => "TASK_CHANGED",
     Retrying => "RETRYING",
+    PriorityChanged => "PRIORITY_CHANGED",
 });
 
 /// A transition that is not allowed.

@@ -8,10 +8,12 @@ use super::admission::{AdmissionRule, Findings};
 use super::draft::claims::{Mountable, Mounts};
 use super::draft::{self, Demand, Draft, Placement, manifest};
 use super::input::{JobOverridesInput, JobParameterInput, JobSourceInput, SubmitJobInput};
+use super::model::earlier::Earlier;
 use super::model::manifest::Manifest;
-use super::model::submit::{self, Used};
+use super::model::{self, submit};
 use super::opening::{beginning, deadline};
-use super::quota::QuotaResource;
+use super::priority;
+use super::room::Room;
 use super::service::Submitter;
 use super::sources::{Sourced, of_spec};
 use crate::auth::policy::{self, Action, Permit, Scope, StorageAccess};
@@ -19,18 +21,18 @@ use crate::auth::principal::Caller;
 use crate::change::Key;
 use crate::cluster::crd::FlashJob;
 use crate::cluster::names;
-use crate::error::{ApiError, ApiErrors, Code};
+use crate::error::{ApiError, ApiErrors};
 use crate::executor::ExecutorMode;
 use crate::ids::{CommitId, ConfigId, JobId, ProjectId, UserId};
-use crate::projects::model::limits::{self, Limits};
+use crate::projects::model::limits;
 use crate::projects::model::schedule;
 use crate::projects::model::{self as project_model, Project};
+use crate::queues::model as queues;
 use crate::storage::model::{Claim, mountable};
 
 /// Queues that the platform creates itself.
 const DEFAULT_BATCH: &str = "default-batch";
 const CONFIG_JOB: &str = "configfile-job";
-const MAX_PRIORITY: i32 = 1000;
 
 /// The rules that cannot be checked without a draft.
 const OF_DRAFT: [AdmissionRule; 9] = [
@@ -97,6 +99,8 @@ pub struct Planned {
     pub mounts: Mounts,
     /// The idempotency key.
     pub key: Option<Key>,
+    /// The job that it is a retry of.
+    pub retried_from: Option<JobId>,
 }
 
 impl Planned {
@@ -109,72 +113,6 @@ impl Planned {
     }
 }
 
-/// One limit of a project, with its usage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
-    /// The resource.
-    pub resource: QuotaResource,
-    /// The limit; `None` if unlimited.
-    pub limit: Option<i64>,
-    /// The requests of the project's unfinished jobs.
-    pub used: i64,
-    /// The requests of this job.
-    pub requested: i64,
-}
-
-impl Room {
-    /// The project's limits with usage and requests. Those of queued jobs and of users are only listed if they exist.
-    pub fn all(limits: &Limits, used: &Used, wanted: Demand) -> Vec<Self> {
-        let room = |resource, limit, used, requested| Self { resource, limit, used, requested };
-        let whole = |limit: Option<i32>| limit.map(i64::from);
-        let mut rooms = vec![
-            room(QuotaResource::Gpu, whole(limits.gpu), used.demand.gpu, wanted.gpu),
-            room(QuotaResource::Cpu, limits.cpu_millis, used.demand.cpu_millis, wanted.cpu_millis),
-            room(QuotaResource::Memory, limits.memory_bytes, used.demand.memory_bytes, wanted.memory_bytes),
-            room(QuotaResource::Jobs, whole(limits.concurrent_jobs), used.jobs, 1),
-        ];
-        let others = [
-            (QuotaResource::QueuedJobs, limits.queued_jobs, used.queued),
-            (QuotaResource::UserJobs, limits.concurrent_jobs_per_user, used.of_user),
-            (QuotaResource::UserQueuedJobs, limits.queued_jobs_per_user, used.of_user_queued),
-        ];
-        let limited = others.into_iter().filter(|(_, limit, _)| limit.is_some());
-        rooms.extend(limited.map(|(resource, limit, used)| room(resource, whole(limit), used, 1)));
-        rooms
-    }
-
-    /// What is left after the job has been accepted; `None` without a limit.
-    pub fn left(&self) -> Option<i64> {
-        Some(self.limit?.saturating_sub(self.used).saturating_sub(self.requested))
-    }
-
-    /// Whether this job is the one with which 90 % of the limit are used.
-    pub fn becomes_scarce(&self) -> bool {
-        let is_scarce = |used: i64, limit: i64| i128::from(used) * 10 >= i128::from(limit) * 9;
-        self.limit.is_some_and(|limit| {
-            limit > 0 && !is_scarce(self.used, limit) && is_scarce(self.used.saturating_add(self.requested), limit)
-        })
-    }
-
-    /// Whether the job fits.
-    ///
-    /// # Errors
-    /// `QUOTA_EXCEEDED` with the limit, the usage and the request.
-    pub fn check(&self) -> Result<(), ApiError> {
-        let Self { resource, used, requested, .. } = self;
-        match (self.limit, self.left()) {
-            (Some(limit), Some(left)) if left < 0 => {
-                let unit = resource.unit();
-                let uses = if resource.is_of_user() { "you have" } else { "it uses" };
-                let message =
-                    format!("the project's limit is {limit} {unit}; {uses} {used} and this job requests {requested}");
-                Err(ApiError::new(Code::QuotaExceeded, message))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 impl Submitter {
     /// Reviews a submit; changes nothing.
     ///
@@ -182,22 +120,71 @@ impl Submitter {
     /// `UNAUTHENTICATED`; `NOT_FOUND` for a project or commit that the caller may not see; `BAD_USER_INPUT` for an invalid
     /// project ID, together with all problems that can be found without the project; the database's.
     pub async fn review(&self, caller: &Caller, input: SubmitJobInput) -> Result<Review, ApiErrors> {
-        let user = caller.principal()?.user;
+        caller.principal()?;
         let mut findings = Findings::default();
         findings.skip(&[AdmissionRule::Cluster]);
         let project = input.project_id.at("input.projectId");
         let settings = self.settings(input, &mut findings);
-        let project = match project {
-            Ok(project) => project,
-            Err(problem) => return Err(problem.and_of(self.without_project(settings, findings).before_quota())),
+        match project {
+            Ok(project) => self.review_in(project, caller, settings, findings).await,
+            Err(problem) => Err(problem.and_of(self.without_project(settings, findings).before_quota())),
+        }
+    }
+
+    /// Reviews another job like an earlier one, which `permit` allows to submit; changes nothing.
+    ///
+    /// # Errors
+    /// As [`Submitter::review`].
+    pub async fn review_again(
+        &self,
+        caller: &Caller,
+        earlier: Earlier,
+        permit: Permit,
+        key: Option<Key>,
+    ) -> Result<Review, ApiErrors> {
+        let mut findings = Findings::default();
+        findings.skip(&[AdmissionRule::Cluster]);
+        let (project, job) = (earlier.job.project_id, &earlier.job);
+        let settings = Settings {
+            key,
+            name: Some(job.name.clone()),
+            priority: job.priority,
+            queue: job.queue.clone(),
+            preemptible: self.is_preemptible(&job.queue, &mut findings),
+            source: Source::Earlier(Box::new(earlier), permit),
+            parameters: Vec::new(),
+            overrides: None,
         };
+        self.review_in(project, caller, settings, findings).await
+    }
+
+    async fn review_in(
+        &self,
+        project: ProjectId,
+        caller: &Caller,
+        settings: Settings,
+        mut findings: Findings,
+    ) -> Result<Review, ApiErrors> {
+        let user = caller.principal()?.user;
         let Settings { key, name, priority, queue, preemptible, source, parameters, overrides } = settings;
         let mut conn = self.db.connection().await?;
-        let (project, permit) = find_project(&mut conn, caller, project).await?;
+        let (project, mut permit) = find_project(&mut conn, caller, project).await?;
+        if !findings.has_failed(&[AdmissionRule::Queue]) {
+            findings.take(AdmissionRule::Queue, self.check_queue(caller, &project, &queue));
+        }
 
         let field = source.field();
-        let Sourced { commit, config_file, parameters, draft: found } =
-            self.sourced(&mut conn, (caller, project.id), (source, parameters), &mut findings).await?;
+        let mut retried_from = None;
+        let sourced = match source {
+            Source::Earlier(earlier, granted) => {
+                (permit, retried_from) = (granted, Some(earlier.job.id));
+                Sourced::of_earlier(&mut conn, &earlier).await?
+            }
+            Source::Input(source) => {
+                self.sourced(&mut conn, (caller, project.id), (source, parameters), &mut findings).await?
+            }
+        };
+        let Sourced { commit, config_file, parameters, draft: found } = sourced;
         let found_source = found.is_some();
         if !found_source {
             findings.skip(&OF_DRAFT);
@@ -224,7 +211,9 @@ impl Submitter {
         if findings.has_failed(&OF_DEMAND) {
             findings.skip(&[AdmissionRule::Quota]);
         }
-        let (closed, warnings) = beginning(&project, schedule::find(&mut conn, project.id).await?);
+        let is_queue = !findings.has_failed(&[AdmissionRule::Queue]);
+        let pause = if is_queue { queues::pause(&mut conn, &queue).await? } else { None };
+        let (closed, warnings) = beginning(&project, schedule::find(&mut conn, project.id).await?, pause.as_ref());
         let id = JobId::generate();
         let placement = Placement {
             job: id,
@@ -233,7 +222,7 @@ impl Submitter {
             commit,
             namespace: &project.namespace,
             // A name that matches no queue can have any length.
-            queue: if findings.has_failed(&[AdmissionRule::Queue]) { DEFAULT_BATCH } else { &queue },
+            queue: if is_queue { &queue } else { DEFAULT_BATCH },
             preemptible,
             scheduler: match self.mode {
                 ExecutorMode::Scheduler => Some(&self.scheduler),
@@ -269,6 +258,7 @@ impl Submitter {
             mounts,
             key,
             project,
+            retried_from,
         };
         Ok(Review { findings, rooms, warnings, planned: Some(planned) })
     }
@@ -278,10 +268,7 @@ impl Submitter {
         let key = input.idempotency_key.as_deref().map(|key| Key::of(key, &input));
         let key = key.and_then(|key| findings.take(AdmissionRule::IdempotencyKey, key));
         let priority = input.priority.unwrap_or(0);
-        if !(0..=MAX_PRIORITY).contains(&priority) {
-            let message = format!("priority was {priority}; it must be between 0 and {MAX_PRIORITY}");
-            findings.note(AdmissionRule::Priority, ApiError::bad_input("input.priority", message));
-        }
+        findings.take(AdmissionRule::Priority, priority::check(priority));
         let SubmitJobInput { name, source, parameters, queue, overrides, .. } = input;
         if let Some(name) = &name {
             let checked =
@@ -293,26 +280,49 @@ impl Submitter {
             JobSourceInput::Spec(_) => DEFAULT_BATCH,
         };
         let queue = queue.unwrap_or_else(|| default_queue.to_owned());
-        let found = self.queues.lookup(&queue).map_err(|unknown| {
+        let preemptible = self.is_preemptible(&queue, findings);
+        let (source, parameters) = (Source::Input(source), parameters.unwrap_or_default());
+        Settings { key, name, priority, queue, preemptible, source, parameters, overrides }
+    }
+
+    /// Whether the running jobs of the queue can be preempted; a queue that does not exist is recorded.
+    fn is_preemptible(&self, queue: &str, findings: &mut Findings) -> bool {
+        let found = self.queues.lookup(queue).map_err(|unknown| {
             let shown: String = queue.chars().take(80).collect();
             ApiError::bad_input("input.queue", format!("there is no queue \"{shown}\": {unknown}"))
         });
-        let preemptible = findings.take(AdmissionRule::Queue, found).is_some_and(|queue| queue.preemptible);
-        let parameters = parameters.unwrap_or_default();
-        Settings { key, name, priority, queue, preemptible, source, parameters, overrides }
+        findings.take(AdmissionRule::Queue, found).is_some_and(|queue| queue.preemptible)
+    }
+
+    /// Whether the caller may submit jobs of the project to the queue.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` with the queues that they may submit to.
+    fn check_queue(&self, caller: &Caller, project: &Project, queue: &str) -> Result<(), ApiError> {
+        let check = |queue: &str| {
+            let scope = Scope::within(project.group_id, project.id).queue(self.queues.role(queue));
+            policy::check(caller, Action::SubmitToQueue, scope)
+        };
+        let Err(mut refused) = check(queue) else { return Ok(()) };
+        let open: Vec<String> =
+            self.queues.all().into_iter().map(|(name, _)| name).filter(|name| check(name).is_ok()).collect();
+        let (users, open) = (policy::users_of(self.queues.role(queue)), open.join(", "));
+        refused.message = format!("only {users} can submit to the queue {queue}; you can submit to {open}").into();
+        Err(refused.at("input.queue"))
     }
 
     /// The problems of a submit whose project is not known, so that neither a commit nor the quota can be read.
     fn without_project(&self, settings: Settings, mut findings: Findings) -> Findings {
         let field = settings.source.field();
         match settings.source {
-            JobSourceInput::Spec(spec) => {
+            Source::Input(JobSourceInput::Spec(spec)) => {
                 let mut draft = of_spec(*spec, &mut findings);
                 overridden(&mut draft, settings.overrides, &mut findings);
                 self.check(&draft, field, &mut findings);
             }
-            JobSourceInput::CommitId(id) => drop(findings.take(AdmissionRule::Source, id.at(field))),
-            JobSourceInput::TemplateId(id) => drop(findings.take(AdmissionRule::Source, id.at(field))),
+            Source::Input(JobSourceInput::CommitId(id)) => drop(findings.take(AdmissionRule::Source, id.at(field))),
+            Source::Input(JobSourceInput::TemplateId(id)) => drop(findings.take(AdmissionRule::Source, id.at(field))),
+            Source::Earlier(..) => {}
         }
         findings
     }
@@ -366,9 +376,27 @@ struct Settings {
     priority: i32,
     queue: String,
     preemptible: bool,
-    source: JobSourceInput,
+    source: Source,
     parameters: Vec<JobParameterInput>,
     overrides: Option<JobOverridesInput>,
+}
+
+/// What a job is made from.
+enum Source {
+    /// What the input says.
+    Input(JobSourceInput),
+    /// An earlier job, with the permission to make another like it.
+    Earlier(Box<Earlier>, Permit),
+}
+
+impl Source {
+    /// The input field of the source.
+    const fn field(&self) -> &'static str {
+        match self {
+            Self::Input(source) => source.field(),
+            Self::Earlier(..) => "input.id",
+        }
+    }
 }
 
 async fn find_project(
@@ -383,6 +411,3 @@ async fn find_project(
     Ok((project, permit))
 }
 
-#[cfg(test)]
-#[path = "review_tests.rs"]
-mod tests;

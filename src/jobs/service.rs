@@ -9,7 +9,8 @@ use super::model;
 use super::model::submit::{self, NewJob};
 use super::opening::{deadline, refused};
 use super::phase::{JobEventKind, JobPhase};
-use super::review::{Planned, Room};
+use super::review::Planned;
+use super::room::Room;
 use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::Caller;
 use crate::change::{Change, Changed, Done, Writes};
@@ -167,6 +168,7 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
         ttl_seconds: planned.draft.ttl_seconds,
         retry_limit: planned.draft.retries,
         parameters: Some(&planned.parameters).filter(|values| !values.is_empty()).map(|values| json!(values)),
+        retried_from: planned.retried_from,
         submitted_at: Utc::now().trunc_subsecs(6),
     };
     submit::insert(writes, &job).await?;
@@ -185,5 +187,9 @@ async fn write(writes: &mut Writes<'_>, planned: &Planned) -> Result<Value, ApiE
     };
     let event = event.about(&Particulars::of(job.name, job.queue, planned.config_file, job.submitted_at), None);
     writes.tell(about(planned.id, planned.project.id, planned.project.group_id, planned.user), &event)?;
-    Ok(json!({ "project": planned.project.id.to_string(), "queue": planned.queue }))
+    let mut detail = json!({ "project": planned.project.id.to_string(), "queue": planned.queue });
+    if let Some(earlier) = planned.retried_from {
+        detail["retriedFrom"] = earlier.to_text().into();
+    }
+    Ok(detail)
 }

@@ -8,6 +8,7 @@ use diesel_async::AsyncPgConnection;
 use super::admission::{AdmissionRule, Findings};
 use super::draft::{Draft, Filled, from_template};
 use super::input::{JobParameterInput, JobSourceInput, JobSpecInput};
+use super::model::{self, earlier::Earlier};
 use super::service::Submitter;
 use crate::auth::policy::{self, Action, Scope};
 use crate::auth::principal::Caller;
@@ -26,6 +27,22 @@ pub(super) struct Sourced {
     pub parameters: BTreeMap<String, String>,
     /// The draft; `None` if there is none, which is recorded as a problem.
     pub draft: Option<Draft>,
+}
+
+impl Sourced {
+    /// What an earlier job was made from.
+    ///
+    /// # Errors
+    /// `INTERNAL` if its object cannot be read; the database's.
+    pub(super) async fn of_earlier(conn: &mut AsyncPgConnection, earlier: &Earlier) -> Result<Self, ApiError> {
+        let commit = earlier.job.config_commit_id;
+        Ok(Self {
+            commit,
+            config_file: model::config_file(conn, commit).await?,
+            parameters: earlier.parameters(),
+            draft: Some(Draft::of_earlier(earlier).map_err(ApiError::internal)?),
+        })
+    }
 }
 
 impl Submitter {

@@ -5,6 +5,7 @@ pub mod filter;
 mod of_project;
 mod spec;
 mod viewer;
+mod waits;
 mod written;
 
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use chrono::{DateTime, Utc};
 
 use self::filter::{JobHistoryFilter, JobHistoryOrder, span};
 use super::event::JobEvent as Happened;
-use super::loader::{BriefById, JobById, JobObject, JobObjectBytes, JobParameters, JobTaskCount, JobTasks, JobsAhead};
+use super::loader::{
+    BriefById, JobById, JobObject, JobObjectBytes, JobParameters, JobTaskCount, JobTasks, RetriesOfJob,
+};
 use super::model::found::Found;
 use super::model::manifest::Manifest;
 use super::model::task::Task;
@@ -43,6 +46,7 @@ use crate::users::types::User;
 pub use event::JobEvent;
 pub use of_project::{JobsAsked, foresee_jobs_of_project, jobs_of_project};
 pub use spec::JobSpec;
+pub use waits::JobQueuePosition;
 
 /// A job: one or more tasks, each running in a pod, that are queued, started and finished together.
 #[derive(Debug, Clone)]
@@ -109,6 +113,9 @@ const BRIEF_FIELDS: &[&str] = &[
     "parameters",
     "taskCount",
     "viewerCanCancel",
+    "viewerCanRetry",
+    "queuePosition",
+    "retries",
 ];
 
 /// The columns that a list of jobs needs.
@@ -169,28 +176,6 @@ impl Job {
         }
     }
 
-    /// What it is known to wait for, or else the job's position in its queue.
-    async fn waits_for(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
-        let job = self.whole(ctx).await?;
-        match job.phase {
-            JobPhase::Submitted | JobPhase::Queued if job.cancel_requested_at.is_some() => {
-                Ok(Some("It is being cancelled.".to_owned()))
-            }
-            _ if job.pending_reason.is_some() => Ok(job.pending_reason.clone()),
-            JobPhase::Submitted => Ok(Some("It is being sent to the cluster.".to_owned())),
-            JobPhase::Queued => {
-                let ahead = ctx.read::<JobsAhead>(job.id).await?.unwrap_or(0);
-                let queue = &job.queue;
-                Ok(Some(match ahead {
-                    0 => format!("It is first in the queue {queue}."),
-                    1 => format!("It is waiting in the queue {queue} behind 1 other job."),
-                    many => format!("It is waiting in the queue {queue} behind {many} other jobs."),
-                }))
-            }
-            JobPhase::Running | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Cancelled => Ok(None),
-        }
-    }
-
     /// The object with all its tasks. Its size is known before it is read.
     async fn object(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
         let id = self.row.id();
@@ -247,6 +232,12 @@ impl Job {
     /// what one of its tasks is still waiting for, or null. Null when the job has finished.
     async fn pending_reason(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         self.waits_for(ctx).await.graphql(ctx)
+    }
+
+    /// Where the job stands in its queue while it is SUBMITTED or QUEUED; null as soon as it runs or has finished. Jobs in
+    /// queues with a higher priority, which start first, are not counted.
+    async fn queue_position(&self, ctx: &Context<'_>) -> ApiResult<Option<JobQueuePosition>> {
+        self.position_in_queue(ctx).await.graphql(ctx)
     }
 
     /// The number of times that the job was preempted, that is, stopped to make room for a job with a higher priority.
@@ -347,6 +338,33 @@ impl Job {
     /// group.
     async fn viewer_can_cancel(&self, ctx: &Context<'_>) -> ApiResult<bool> {
         self.can_be_cancelled(ctx).await.graphql(ctx)
+    }
+
+    /// Whether you can run the job again with `retryJob`: it has finished, and you are a member of its project's group.
+    async fn viewer_can_retry(&self, ctx: &Context<'_>) -> ApiResult<bool> {
+        self.can_be_retried(ctx).await.graphql(ctx)
+    }
+
+    /// The job that this job was made from with `retryJob`; null if it was submitted otherwise.
+    async fn retried_from(&self, ctx: &Context<'_>) -> ApiResult<Option<AtOnce<Self>>> {
+        match self.whole(ctx).await.graphql(ctx)?.retried_from {
+            Some(id) => Self::load(ctx, id).await.map(AtOnce).map(Some).graphql(ctx),
+            None => Ok(None),
+        }
+    }
+
+    /// The jobs that were made from this job with `retryJob`, oldest first. Each of them has its own retries.
+    #[graphql(directive = connection_size::apply())]
+    async fn retries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns the first _n_ items of the list: 0 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the jobs that come after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last _n_ items of the list: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns the jobs that come before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<Self>> {
+        let args = PageArgs { first, after, last, before };
+        edges::list::<RetriesOfJob, _>(ctx, self.row.id(), (), args).await.graphql(ctx)
     }
 
     /// What the job runs: image, command, environment, resources, and how many tasks. Submit a job with it as

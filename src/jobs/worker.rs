@@ -25,6 +25,7 @@ use crate::db::{Db, error_chain};
 use crate::error::ApiError;
 use crate::executor::{Created, Deleted, Executors, Objection, Part, Target, Wake};
 use crate::projects::model::schedule;
+use crate::queues::model::Pause;
 use crate::tasks::{Duty, Tasks, pauses};
 
 /// Maximum number of jobs processed at a time.
@@ -42,7 +43,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(500);
 /// When to check again on an object that is being deleted.
 const DELETING: chrono::Duration = chrono::Duration::seconds(5);
-/// When to look again at a schedule at the latest: it may have been changed while a job was being put off.
+/// When to look again at a schedule or a pause at the latest: a schedule may have been changed while a job was being put off.
 const CLOSED: chrono::Duration = chrono::Duration::minutes(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -160,7 +161,20 @@ impl Worker {
         Ok(week.map(|week| (week.closed(now), week.opens_at(now).unwrap_or(now + CLOSED).min(now + CLOSED))))
     }
 
+    /// Holds back a job that was never sent, if its queue is paused.
+    async fn is_held(&self, due: &Due) -> Result<bool, ApiError> {
+        if !due.is_paused || due.phase != JobPhase::Submitted {
+            return Ok(false);
+        }
+        let now = Utc::now();
+        let hold = |life: &mut Life, pause: &Pause| life.queue_paused(pause.why(), now, now + CLOSED);
+        Ok(due::hold_back(&mut *self.db.connection().await?, due, hold).await?)
+    }
+
     async fn create(&self, due: &Due) -> Result<(), ApiError> {
+        if self.is_held(due).await? {
+            return Ok(());
+        }
         if let Some((why, opens)) = self.closed(due).await? {
             return self.change(due, |life, now| life.outside_schedule(why, now, opens)).await.map(drop);
         }

@@ -92,6 +92,8 @@ async fn everybody_can_ask_what_they_may_do_themselves_and_why() {
     - SIGN_IN_WITH_PROVIDER - - -: Platform admins can do this.
     - CREATE_GROUP - - -: Platform admins can do this.
     + VIEW_QUEUES EVERY_USER - -: Every user can do this.
+    - PAUSE_QUEUE - - -: Platform admins can do this.
+    - RESUME_QUEUE - - -: Platform admins can do this.
     - VIEW_AUDIT_CLIENT - - -: Platform admins can do this.
     - EXPORT_AUDIT_LOG - - -: Platform admins can do this.
     - EXPORT_AUDIT - - -: Platform admins can do this.
@@ -112,6 +114,8 @@ async fn about_others_ask_only_admins_of_the_group_and_of_the_platform() {
     sql(&world.url, "UPDATE group_members SET role = 'ADMIN' FROM users, groups WHERE users.id = user_id AND groups.id = group_id AND username = 'maya' AND groups.name = 'vision'").await;
     let told = access(&world, "maya", &ada, &job).await;
     insta::assert_snapshot!(told, @"
+    + RETRY_JOB GROUP_ROLE MEMBER vision: Members of the group and platform admins can do this.
+    + SET_JOB_PRIORITY OWNER MEMBER vision: The user who created the object, managers and admins of its group, and platform admins can do this.
     + VIEW_JOB GROUP_ROLE MEMBER vision: Members of the group and platform admins can do this.
     + CANCEL_JOB OWNER MEMBER vision: The user who created the object, managers and admins of its group, and platform admins can do this.
     ");

@@ -14,7 +14,7 @@ use super::{World, more_groups, sql};
 /// with a page from the middle of it, after a cursor `TIME`, `TEXT` or `NUMBER`.
 pub type List = (&'static str, &'static str, &'static str);
 
-const LISTS: [List; 14] = [
+const LISTS: [List; 15] = [
     (
         "group_members",
         "timestamptz, uuid",
@@ -39,6 +39,7 @@ const LISTS: [List; 14] = [
         "text[], timestamptz, uuid",
         "{ projects { nodes { jobs(first: 1, after: TIME, phases: [QUEUED]) { nodes { name } } } } }",
     ),
+    ("jobs", "timestamptz, uuid", "{ jobs { nodes { retries(first: 1, after: TIME) { nodes { name } } } } }"),
     (
         "request_messages",
         "timestamptz, uuid",
@@ -139,6 +140,9 @@ async fn a_page_of_each_list_is_read_along_an_index() {
     jobs
         Index Scan Backward using jobs_project_idx on jobs
         Index Cond: ((project_id = parent.id) AND (ROW(submitted_at, id) < ROW($3, $4)))
+    jobs
+        Index Scan using jobs_retried_idx on jobs
+        Index Cond: ((retried_from = parent.id) AND (ROW(submitted_at, id) > ROW($2, $3)))
     request_messages
         Index Scan using request_messages_request_idx on request_messages
         Index Cond: ((request_id = parent.id) AND (ROW(created_at, id) > ROW($2, $3)))

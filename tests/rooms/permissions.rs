@@ -134,6 +134,8 @@ const ROOMS: &[&Rows] = &[
     &super::templates::ROWS,
     &super::jobs::ROWS,
     &super::viewer::ROWS,
+    &super::queues::ROWS,
+    &super::retries::ROWS,
     &super::audit::ROWS,
     &super::access::ROWS,
     &super::requests::ROWS,

@@ -6,12 +6,11 @@ use super::permissions::Reached::By;
 use super::permissions::Rows;
 use super::{World, errors, sql};
 
-/// Who sees the queues and the limits: the ways to them.
+/// Who sees the limits: the ways to them.
 pub const ROWS: Rows = Rows {
     setup: "",
-    operations: &[("queues", "{ queues { name } }"), ("limits", "{ limits { maxDepth } }")],
+    operations: &[("limits", "{ limits { maxDepth } }")],
     types: &[
-        ("Queue", By("{ queues { FIELD } }")),
         ("Limits", By("{ limits { FIELD } }")),
         ("ProjectQuota", By("query($detection: ID!) { project(id: $detection) { quota { FIELD } } }")),
         ("JobSpec", By("query($ended: ID!) { job(id: $ended) { spec { FIELD } } }")),
@@ -171,15 +170,6 @@ async fn the_quota_of_a_project_tells_running_and_waiting_jobs_apart() {
     "MEMORY" "10Gi" "1Gi" "0" "9Gi"
     "JOBS" null "1" "1" null
     "#);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_queues_come_with_the_highest_priority_first() {
-    let world = World::new().await;
-    let answer = world.ask("ada", "{ queues { name priority preemptible } }", json!({})).await;
-    insta::assert_snapshot!(answer["data"]["queues"], @r#"[{"name":"configfile-interactive","priority":10000,"preemptible":false},{"name":"configfile-job","priority":5000,"preemptible":false},{"name":"default-batch","priority":100,"preemptible":true}]"#);
-    let refused = world.ask("anonymous", "{ queues { name } }", json!({})).await;
-    assert!(errors(&refused).starts_with("UNAUTHENTICATED"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,6 +27,7 @@ const VALUES = [
   'JobParameter',
   'JobPhaseCount',
   'JobPreview',
+  'JobQueuePosition',
   'JobResources',
   'JobSpec',
   'JobTask',

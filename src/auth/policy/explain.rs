@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::queue;
 use super::{Action, ClaimOwner, Denial, Ground, Rule, Scope, StorageAccess, decide_with};
 use crate::auth::principal::{GroupRole, Person, TokenLimits};
 use crate::ids::{GroupId, PvcId, PvcKind, UserId};
@@ -47,6 +48,9 @@ impl Rule {
             }
             Self::ClaimAccess(_) => {
                 "The user whose drive it is, admins of the group, members to whom the claim grants it, and platform admins can do this.".into()
+            }
+            Self::QueueUser => {
+                "Members of the group with at least the role that the queue is for, and platform admins, can do this.".into()
             }
             Self::Responsible(_) => "Managers and admins of its group, and platform admins, can do this.".into(),
             Self::InGroup(GroupRole::Member) => "Members of the group and platform admins can do this.".into(),
@@ -96,6 +100,7 @@ pub fn holders(action: Action, scope: &Scope) -> Holders {
         Rule::Oneself => Holders { user: scope.owner, ..none },
         Rule::OneselfOrFellow => Holders { user: scope.owner, fellows_of: scope.owner, ..none },
         Rule::InGroup(least) | Rule::Responsible(least) => Holders { in_group: roles(least), ..none },
+        Rule::QueueUser => Holders { in_group: queue::least(scope.queue).and_then(roles), ..none },
         Rule::ClaimKeeper => Holders { user: scope.owner, in_group: roles(scope.claim.owner.keeper()), ..none },
         Rule::ClaimAccess(least) => Holders {
             user: scope.owner,
@@ -256,6 +261,7 @@ mod tests {
         Managers and admins of its group, and platform admins, can do this.
         Managers and admins of the group, and platform admins, can do this.
         Members of the group and platform admins can do this.
+        Members of the group with at least the role that the queue is for, and platform admins, can do this.
         Platform admins can do this.
         The user themselves and platform admins can do this.
         The user themselves, users who share a group with them, and platform admins can do this.

@@ -38,6 +38,8 @@ impl Action {
             | Self::SignInWithProvider
             | Self::CreateGroup
             | Self::ViewQueues
+            | Self::PauseQueue
+            | Self::ResumeQueue
             | Self::ViewStorageClasses
             | Self::OpenRequest
             | Self::ViewAuditClient
@@ -89,7 +91,7 @@ impl Action {
             | Self::SubmitJob => Kind::Project,
             Self::UpdateConfigFile | Self::DeleteConfigFile | Self::ViewConfigFile => Kind::ConfigFile,
             Self::ViewCommit => Kind::ConfigCommit,
-            Self::ViewJob | Self::CancelJob => Kind::Job,
+            Self::ViewJob | Self::CancelJob | Self::RetryJob | Self::SetJobPriority => Kind::Job,
             Self::ViewPvc
             | Self::UpdatePvc
             | Self::ResizePvc
@@ -100,7 +102,8 @@ impl Action {
             | Self::ReadPvc
             | Self::WritePvc
             | Self::OpenFiles => Kind::Pvc,
-            Self::Logout
+            Self::SubmitToQueue
+            | Self::Logout
             | Self::ViewSession
             | Self::EndSession
             | Self::ViewApiToken

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::claim::{ClaimOwner, ClaimTraits, StorageAccess};
+use crate::config::QueueRole;
 use crate::error::ApiError;
 use crate::ids::{self, GroupId, Id, Kind, ProjectId, ProjectKind, UserId};
 
@@ -16,6 +17,7 @@ pub struct Scope {
     pub(super) owner: Option<UserId>,
     pub(super) shares_group: bool,
     pub(super) claim: ClaimTraits,
+    pub(super) queue: QueueRole,
 }
 
 /// An object of any kind with an ID.
@@ -35,6 +37,7 @@ impl Scope {
         owner: None,
         shares_group: false,
         claim: ClaimTraits { owner: ClaimOwner::Group, access: StorageAccess::None },
+        queue: QueueRole::Member,
     };
 
     /// A person.
@@ -94,6 +97,11 @@ impl Scope {
     pub const fn granting(self, access: StorageAccess) -> Self {
         let claim = ClaimTraits { access, ..self.claim };
         Self { claim, ..self }
+    }
+
+    /// The same, for jobs that are submitted to a queue that is for users with this role.
+    pub const fn queue(self, queue: QueueRole) -> Self {
+        Self { queue, ..self }
     }
 
     /// The group of the object.

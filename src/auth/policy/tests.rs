@@ -105,7 +105,12 @@ fn each_action_has_one_row() {
     viewConfigFile   ! ? ? + + + + + READ
     viewCommit       ! ? ? + + + + + READ
     viewQueues       ! + + + + + + + READ
+    pauseQueue       ! - - - - - - + ADMIN
+    resumeQueue      ! - - - - - - + ADMIN
     submitJob        ! ? ? + + + + + SUBMIT
+    retryJob         ! ? ? + + + + + SUBMIT
+    setJobPriority   ! ? ? - + + + + SUBMIT
+    submitToQueue    ! ? ? + + + + + SUBMIT
     viewJob          ! ? ? + + + + + READ
     cancelJob        ! ? ? - + + + + SUBMIT
     viewAuditEntry   ! ? ? - - - + + READ
@@ -293,7 +298,12 @@ fn a_token_for_a_project_is_for_nothing_else() {
     viewConfigFile   + ? - - - ? - -
     viewCommit       + ? - - - ? - -
     viewQueues       + ? - - - ? - +
+    pauseQueue       + ? - - - ? - -
+    resumeQueue      + ? - - - ? - -
     submitJob        + ? - - - ? - -
+    retryJob         + ? - - - ? - -
+    setJobPriority   + ? - - - ? - -
+    submitToQueue    + ? - - - ? - -
     viewJob          + ? - - - ? - -
     cancelJob        + ? - - - ? - -
     viewAuditEntry   + ? - - - ? - -

@@ -94,3 +94,18 @@ pub fn groups_where(caller: &Caller, action: Action) -> Result<Visible, ApiError
     }
     Ok(Visible::of_groups(person.groups.keys().copied().filter(|group| allows(Scope::group(*group))).collect()))
 }
+
+/// Whether `caller` may do `action` in one of their groups; `of` is what it is done to in a project of the group.
+///
+/// # Errors
+/// `UNAUTHENTICATED` without a login.
+pub fn may_in_some_group(caller: &Caller, action: Action, of: impl Fn(Scope) -> Scope) -> Result<bool, ApiError> {
+    let principal = caller.principal()?;
+    let (limits, person) = (principal.credential.limits(), principal.person());
+    let allows = |scope: Scope| decide_with(limits, person, action, &of(scope)).is_ok();
+    Ok(match principal.credential.only_project() {
+        Some(OnlyProject { project, group }) => allows(Scope::within(group, project)),
+        None if person.is_platform_admin() => allows(Scope::PLATFORM),
+        None => person.groups.keys().any(|group| allows(Scope::group(*group))),
+    })
+}

@@ -1,5 +1,6 @@
 //! A job before it is submitted: its pod templates and settings are assembled and then checked as they would run.
 
+mod again;
 mod changes;
 mod check;
 pub mod claims;

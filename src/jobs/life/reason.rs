@@ -14,6 +14,8 @@ pub const DELETED: &str = "Deleted";
 pub const INVALID: &str = "Invalid";
 /// No window of the project's schedule is open.
 pub const OUTSIDE_SCHEDULE: &str = "OutsideSchedule";
+/// Its queue is paused.
+pub const QUEUE_PAUSED: &str = "QueuePaused";
 /// The cluster does not answer.
 pub const CLUSTER_UNAVAILABLE: &str = "ClusterUnavailable";
 /// The cluster does not accept the object at the moment.

@@ -164,26 +164,48 @@ pub async fn count(conn: &mut AsyncPgConnection, visible: &Visible, selection: &
     filtered(visible, selection).count().get_result(conn).await
 }
 
-/// How many jobs wait before each of these in its queue, in one statement.
+/// What waits before a job in its queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// The number of jobs.
+    pub jobs: i64,
+    /// The GPUs that they request.
+    pub gpus: i64,
+}
+
+/// What waits before each of these jobs in its queue, in one statement. All that is in the cluster is before a job that has
+/// not been sent, and of those that have not been sent the ones with a higher priority.
 ///
 /// # Errors
 /// The database's.
-pub async fn jobs_ahead(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<HashMap<JobId, i64>> {
+pub async fn jobs_ahead(conn: &mut AsyncPgConnection, ids: &[JobId]) -> QueryResult<HashMap<JobId, Ahead>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = SqlUuid)]
         id: JobId,
         #[diesel(sql_type = BigInt)]
-        ahead: i64,
+        jobs: i64,
+        #[diesel(sql_type = BigInt)]
+        gpus: i64,
     }
     let rows: Vec<Row> = diesel::sql_query(
-        "SELECT job.id, count(earlier.id) AS ahead FROM jobs AS job
-         LEFT JOIN jobs AS earlier ON earlier.phase = 'QUEUED' AND earlier.queue = job.queue
-              AND (earlier.submitted_at, earlier.id) < (job.submitted_at, job.id)
+        "SELECT job.id, count(*) AS jobs, coalesce(sum(ahead.gpu), 0)::bigint AS gpus
+         FROM jobs AS job CROSS JOIN LATERAL (
+             SELECT sent.gpu FROM jobs AS sent
+             WHERE sent.queue = job.queue AND sent.phase = 'QUEUED'
+               AND (job.phase = 'SUBMITTED' OR (sent.submitted_at, sent.id) < (job.submitted_at, job.id))
+             UNION ALL
+             SELECT unsent.gpu FROM jobs AS unsent
+             WHERE job.phase = 'SUBMITTED' AND unsent.queue = job.queue AND unsent.phase = 'SUBMITTED'
+               AND (-unsent.priority, unsent.submitted_at, unsent.id) < (-job.priority, job.submitted_at, job.id)
+         ) AS ahead
          WHERE job.id = ANY ($1) GROUP BY job.id",
     )
     .bind::<Array<SqlUuid>, _>(ids)
     .load(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.ahead)).collect())
+    // A job that is the first has no row.
+    let mut found: HashMap<JobId, Ahead> = ids.iter().map(|id| (*id, Ahead::default())).collect();
+    found.extend(rows.into_iter().map(|row| (row.id, Ahead { jobs: row.jobs, gpus: row.gpus })));
+    Ok(found)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod criteria;
 pub(crate) mod due;
+pub(crate) mod earlier;
 pub(crate) mod found;
 pub(crate) mod list;
 pub(crate) mod log;
@@ -63,6 +64,8 @@ pub struct Job {
     pub attempt: i32,
     /// Maximum number of retries after a failure.
     pub retry_limit: i32,
+    /// The job that it is a retry of.
+    pub retried_from: Option<JobId>,
     /// When it was submitted.
     pub submitted_at: DateTime<Utc>,
     /// When its first task started.

@@ -40,6 +40,7 @@ pub struct NewJob<'a> {
     pub ttl_seconds: Option<i64>,
     pub retry_limit: i32,
     pub parameters: Option<Value>,
+    pub retried_from: Option<JobId>,
     pub submitted_at: DateTime<Utc>,
 }
 
@@ -116,4 +117,25 @@ pub async fn release(writes: &mut Writes<'_>, project: ProjectId) -> QueryResult
         .execute(writes.conn())
         .await
         .map(drop)
+}
+
+/// Makes the jobs of a queue that wait because it is paused due for the submit worker at once.
+///
+/// # Errors
+/// The database's.
+pub async fn release_queue(writes: &mut Writes<'_>, queue: &str) -> QueryResult<()> {
+    let waits = jobs::phase.eq(JobPhase::Submitted).and(jobs::reason.eq(reason::QUEUE_PAUSED));
+    diesel::update(jobs::table.filter(jobs::queue.eq(queue)).filter(waits))
+        .set(jobs::next_attempt_at.eq(diesel::dsl::now))
+        .execute(writes.conn())
+        .await
+        .map(drop)
+}
+
+/// Sets the priority of a job.
+///
+/// # Errors
+/// The database's.
+pub async fn set_priority(writes: &mut Writes<'_>, job: JobId, priority: i32) -> QueryResult<()> {
+    diesel::update(jobs::table.find(job)).set(jobs::priority.eq(priority)).execute(writes.conn()).await.map(drop)
 }
