@@ -114,7 +114,7 @@ async fn somebody_deletes_the_object(stage: &Stage) {
 }
 
 async fn a_task_is_evicted_as_by_a_drain(stage: &Stage) {
-    let job = stage.submit_with("drained", &Pods::ending(&[0]).lasting(&[8]).yaml(1), json!({ "retries": 0 })).await;
+    let job = stage.submit_with("drained", &Pods::ending(&[0]).lasting(&[15]).yaml(1), json!({ "retries": 0 })).await;
     let pod = stage.until_phase(&job, "RUNNING").await["tasks"][0]["pod"].as_str().unwrap().to_owned();
     stage.evict(&pod).await;
     let evicted = |event: &Value| event["phase"] == "QUEUED" && event["reason"] == "Evicted";

@@ -1,6 +1,7 @@
 //! The path of a job from its row to the cluster and back: the submit worker, the watch, the event log and resume. The
 //! test acts as the scheduler, so that it controls the order of events; faults are caused by proxies that can be cut.
 
+mod contract;
 mod dead;
 mod kinds;
 mod refused;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::InputObject;
 
-use super::query::given;
+use super::query::{OF_FILTER, given};
 use super::types::AuditEvent;
 use crate::auth::policy::{self, Action, Scope, Visible};
 use crate::auth::principal::Caller;
@@ -51,7 +51,7 @@ impl View {
     /// `BAD_USER_INPUT` for each ID that is not valid.
     pub fn open(filter: AuditEventFilter) -> Result<Self, ApiErrors> {
         let AuditEventFilter { actor_id, actions, group_id, project_id, outcome } = filter;
-        let ((actor, group), project) = given(actor_id.as_ref(), group_id.as_ref(), project_id.as_ref())?;
+        let ((actor, group), project) = given(actor_id.as_ref(), group_id.as_ref(), project_id.as_ref(), &OF_FILTER)?;
         Ok(Self { actor, actions, group, project, outcome, visible: Visible::NOTHING })
     }
 }

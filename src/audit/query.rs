@@ -100,6 +100,37 @@ pub async fn find(ctx: &Context<'_>, id: AuditId) -> Result<AuditEntry, ApiError
     Ok(AuditEntry(entry))
 }
 
+/// Where the IDs of a filter are in the input: of who did it, of the group and of the project.
+pub(super) struct IdPaths([&'static str; 3]);
+
+/// The IDs of the argument `filter`.
+pub(super) const OF_FILTER: IdPaths = IdPaths(["filter.actorId", "filter.groupId", "filter.projectId"]);
+/// The IDs of the field `filter` of an input.
+pub(super) const OF_INPUT: IdPaths =
+    IdPaths(["input.filter.actorId", "input.filter.groupId", "input.filter.projectId"]);
+
+impl AuditFilter {
+    /// What it selects.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for each ID that is not valid.
+    pub(super) fn selection(self, paths: &IdPaths, direction: OrderDirection) -> Result<Selection, ApiErrors> {
+        let ids = given(self.actor_id.as_ref(), self.group_id.as_ref(), self.project_id.as_ref(), paths);
+        let ((actor, group), project) = ids?;
+        Ok(Selection {
+            actor,
+            actions: self.actions,
+            subject: self.subject_id.map(|id| id.0),
+            group,
+            project,
+            from: self.from,
+            to: self.to,
+            outcome: self.outcome,
+            direction,
+        })
+    }
+}
+
 /// The IDs of a filter, if they are valid.
 type Given = ((Option<UserId>, Option<GroupId>), Option<ProjectId>);
 
@@ -111,11 +142,9 @@ pub(super) fn given(
     actor: Option<&GivenId<UserKind>>,
     group: Option<&GivenId<GroupKind>>,
     project: Option<&GivenId<ProjectKind>>,
+    &IdPaths([of_actor, of_group, of_project]): &IdPaths,
 ) -> Result<Given, ApiErrors> {
-    both(
-        both(ids::maybe(actor, "filter.actorId"), ids::maybe(group, "filter.groupId")),
-        ids::maybe(project, "filter.projectId"),
-    )
+    both(both(ids::maybe(actor, of_actor), ids::maybe(group, of_group)), ids::maybe(project, of_project))
 }
 
 async fn list(
@@ -125,22 +154,10 @@ async fn list(
     order: Option<AuditOrder>,
 ) -> Result<Connection<AuditEntry>, ApiErrors> {
     let visible = policy::groups_where(&ctx.caller(), Action::ViewAuditEntry)?;
-    let filter = filter.unwrap_or_default();
     let direction = order.map(|AuditOrder { field: AuditOrderField::At, direction }| direction.unwrap_or_default());
-    let ids = given(filter.actor_id.as_ref(), filter.group_id.as_ref(), filter.project_id.as_ref());
+    let selection = filter.unwrap_or_default().selection(&OF_FILTER, direction.unwrap_or(OrderDirection::Desc));
     let page = Page::parse(args).and_then(|page| page.sorted_by(SortType::Time));
-    let (((actor, group), project), page) = both(ids, page)?;
-    let selection = Selection {
-        actor,
-        actions: filter.actions,
-        subject: filter.subject_id.map(|id| id.0),
-        group,
-        project,
-        from: filter.from,
-        to: filter.to,
-        outcome: filter.outcome,
-        direction: direction.unwrap_or(OrderDirection::Desc),
-    };
+    let (selection, page) = both(selection, page)?;
     let db = ctx.db()?.clone();
     let key = (visible.clone(), selection.clone(), page.clone());
     let rows = ctx.read::<AuditPages>(key).await?.unwrap_or_default();

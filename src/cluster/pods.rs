@@ -201,11 +201,9 @@ fn owner_of(pod: &Pod) -> Option<(OwnerKind, Owner)> {
         return Some((OwnerKind::FlashJob, Owner { name, uid }));
     }
     // The Job of a later part of the job is not the one that stands for it.
-    let whole = (pod.annotations().get(WHOLE).cloned(), pod.annotations().get(WHOLE_UID).cloned());
-    is_job(owner).then(|| match whole {
-        (Some(name), Some(uid)) => (OwnerKind::Job, Owner { name, uid }),
-        _ => (OwnerKind::Job, Owner { name, uid }),
-    })
+    let whole = pod.annotations().get(WHOLE).cloned().zip(pod.annotations().get(WHOLE_UID).cloned());
+    let (name, uid) = whole.unwrap_or((name, uid));
+    is_job(owner).then_some((OwnerKind::Job, Owner { name, uid }))
 }
 
 /// The index of the task that a pod of a Job runs: its own index behind the tasks of the parts before.

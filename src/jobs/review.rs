@@ -10,7 +10,7 @@ use super::draft::{self, Demand, Draft, Placement, manifest};
 use super::input::{JobOverridesInput, JobParameterInput, JobSourceInput, SubmitJobInput};
 use super::model::earlier::Earlier;
 use super::model::manifest::Manifest;
-use super::model::{self, submit};
+use super::model::submit;
 use super::opening::{beginning, deadline};
 use super::priority;
 use super::room::Room;
@@ -410,4 +410,3 @@ async fn find_project(
         .map_err(|error| error.at("input.projectId"))?;
     Ok((project, permit))
 }
-

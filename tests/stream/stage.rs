@@ -223,7 +223,8 @@ impl Stage {
         let waits = || async {
             // Within a transaction the first look would be repeated for ever.
             stage.execute("SELECT pg_stat_clear_snapshot()").await;
-            stage.sql.query_opt(reads_table, &[]).await.unwrap().is_some()
+            // Each of the kinds that jobs run as is listed.
+            stage.sql.query(reads_table, &[]).await.unwrap().len() == 2
         };
         eventually("the leader waits for the table", waits).await;
         let job = JobId::generate();
@@ -262,6 +263,23 @@ impl Stage {
         self.objects.patch_status(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
+    /// The object with this name.
+    pub async fn object(&self, name: &str) -> FlashJob {
+        self.objects.get(name).await.unwrap()
+    }
+
+    /// The pods of the project's namespace.
+    pub fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.objects.clone().into_client(), &project_namespace(self.project))
+    }
+
+    /// The tasks of the job's row.
+    pub async fn tasks(&self, job: JobId) -> Value {
+        let query = "SELECT tasks::text FROM jobs WHERE id = $1";
+        let text: String = self.sql.query_one(query, &[&job.uuid()]).await.unwrap().get(0);
+        serde_json::from_str(&text).unwrap()
+    }
+
     /// The name of the object of the job's present attempt.
     pub async fn object_name(&self, job: JobId) -> String {
         self.sql.query_one("SELECT object_name FROM jobs WHERE id = $1", &[&job.uuid()]).await.unwrap().get(0)
@@ -275,9 +293,8 @@ impl Stage {
 
     /// Plays the kubelet of the job's only pod.
     pub async fn report_pod(&self, job: JobId, status: Value) {
-        let pods: Api<Pod> = Api::namespaced(self.objects.clone().into_client(), &project_namespace(self.project));
         let patch = Patch::Merge(json!({ "status": status }));
-        pods.patch_status(&format!("{}-0", job_object(job)), &PatchParams::default(), &patch).await.unwrap();
+        self.pods().patch_status(&format!("{}-0", job_object(job)), &PatchParams::default(), &patch).await.unwrap();
     }
 
     /// The log of the job's only task, as somebody reads it who may.

@@ -8,13 +8,12 @@ use super::types::AuditExport;
 use super::worker::ExportWake;
 use crate::audit::model::Selection;
 use crate::audit::model::exports;
-use crate::audit::query::AuditFilter;
+use crate::audit::query::{AuditFilter, OF_INPUT};
 use crate::auth::acting::CallerExt;
 use crate::auth::policy::{Action, Scope};
 use crate::change::{ChangeExt, Key};
-use crate::error::{ApiError, ApiErrors, both};
+use crate::error::{ApiError, ApiErrors};
 use crate::graphql::context::RequestExt;
-use crate::graphql::ids;
 use crate::graphql::keyset::OrderDirection;
 use crate::graphql::limits::directives::cost;
 use crate::graphql::{ApiResult, IntoGraphql};
@@ -90,23 +89,7 @@ async fn export(ctx: &Context<'_>, input: ExportAuditInput) -> Result<ExportAudi
 
 /// The filter, which ends now at the latest.
 fn selection(filter: AuditFilter) -> Result<Selection, ApiErrors> {
-    let ((actor, group), project) = both(
-        both(
-            ids::maybe(filter.actor_id.as_ref(), "input.filter.actorId"),
-            ids::maybe(filter.group_id.as_ref(), "input.filter.groupId"),
-        ),
-        ids::maybe(filter.project_id.as_ref(), "input.filter.projectId"),
-    )?;
-    let now = Utc::now();
-    Ok(Selection {
-        actor,
-        actions: filter.actions,
-        subject: filter.subject_id.map(|id| id.0),
-        group,
-        project,
-        from: filter.from,
-        to: Some(filter.to.unwrap_or(now).min(now)),
-        outcome: filter.outcome,
-        direction: OrderDirection::Asc,
-    })
+    let (now, to) = (Utc::now(), filter.to);
+    let selection = filter.selection(&OF_INPUT, OrderDirection::Asc)?;
+    Ok(Selection { to: Some(to.unwrap_or(now).min(now)), ..selection })
 }

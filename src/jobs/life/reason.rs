@@ -30,6 +30,8 @@ pub const CLUSTER_KIND_MISSING: &str = "ClusterKindMissing";
 pub const REJECTED: &str = "Rejected";
 /// The job exceeded its maximum run time.
 pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+/// It failed, and the cluster does not say why.
+pub const UNKNOWN: &str = "Unknown";
 /// One of its tasks failed.
 pub const TASK_FAILED: &str = "TaskFailed";
 /// It is suspended in the cluster.

@@ -203,14 +203,18 @@ impl Life {
         running.for_each(|task| stop_task(task, why));
     }
 
-    /// Why it failed: without the cluster's words, which of its tasks failed and how.
+    /// Why it failed. What the cluster does not say is taken from its tasks.
     pub(super) fn with_failed_task(&self, (reason, message): Why) -> Why {
-        if message.is_some() || reason.as_deref() != Some(reason::TASK_FAILED) {
+        if message.is_some() || reason.as_deref().is_some_and(|reason| reason != reason::TASK_FAILED) {
             return (reason, message);
         }
         let find = |state: TaskState| self.present_tasks().find(|task| task.state == state);
-        let failed = find(TaskState::Failed).or_else(|| find(TaskState::Stopped));
-        (reason, Some(failed.map_or_else(|| "a task failed".to_owned(), Task::sentence)))
+        let (word, message) = match find(TaskState::Failed).or_else(|| find(TaskState::Stopped)) {
+            Some(task) => (reason::TASK_FAILED, task.sentence()),
+            None if reason.is_some() => (reason::TASK_FAILED, "a task failed".to_owned()),
+            None => (reason::UNKNOWN, "the cluster does not say why it failed".to_owned()),
+        };
+        (Some(word.to_owned()), Some(message))
     }
 
     /// Marks those of its tasks as stopped whose pods are being deleted, with the known reason.

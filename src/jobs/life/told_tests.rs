@@ -80,7 +80,7 @@ fn a_job_whose_pods_nobody_sees_is_taken_for_running_after_a_while() {
 
 #[test]
 fn a_job_that_was_placed_and_has_ended_ran_though_its_pods_came_and_went() {
-    for (end, last) in [(ObjectPhase::Succeeded, "SUCCEEDED"), (ObjectPhase::Failed, "FAILED")] {
+    for (end, last) in [(ObjectPhase::Succeeded, "SUCCEEDED"), (ObjectPhase::Failed, "FAILED Unknown")] {
         let mut life = queued();
         see(&mut life, state(1, ObjectPhase::Running));
         let told = see(&mut life, state(2, end));

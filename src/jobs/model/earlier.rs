@@ -43,7 +43,14 @@ pub async fn find(conn: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option
     jobs::table
         .inner_join(projects::table)
         .filter(jobs::id.eq(id))
-        .select((Job::as_select(), Kept::as_select(), jobs::deadline_seconds, jobs::ttl_seconds, projects::group_id, jobs::parameters))
+        .select((
+            Job::as_select(),
+            Kept::as_select(),
+            jobs::deadline_seconds,
+            jobs::ttl_seconds,
+            projects::group_id,
+            jobs::parameters,
+        ))
         .first(conn)
         .await
         .optional()
