@@ -90,7 +90,8 @@ fn a_job_that_was_placed_and_has_ended_ran_though_its_pods_came_and_went() {
     see(&mut life, state(1, ObjectPhase::Running));
     let init = TaskPod { in_init: true, started_at: None, ..task_pod(2, PodState::Failed) };
     assert_eq!(pod(&mut life, init), ["TASK_CHANGED QUEUED"]);
-    assert_eq!(see(&mut life, state(2, ObjectPhase::Failed)), ["PHASE_CHANGED FAILED"], "only its init container ran");
+    let told = see(&mut life, state(2, ObjectPhase::Failed));
+    assert_eq!(told, ["PHASE_CHANGED FAILED TaskFailed"], "only its init container ran");
 }
 
 #[test]
