@@ -114,6 +114,7 @@ fn config(database: &DatabaseUrl) -> Config {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     std::fs::write(&kubeconfig, KUBECONFIG_OF_NOBODY).unwrap();
+    // The suites that share it take longer than a token is valid by default.
     let serve = Serve::try_parse_from([
         "serve",
         "--playground=false",
@@ -121,6 +122,7 @@ fn config(database: &DatabaseUrl) -> Config {
         "--executor-mode=scheduler",
         "--flash-sched-enabled=true",
         "--jwt-secret=Zq7-secret-0123456789-abcdefghijklmnop",
+        "--access-token-minutes=1440",
         "--log=off",
         &format!("--database-url={}", database.expose()),
         &format!("--kubeconfig={}", kubeconfig.display()),
