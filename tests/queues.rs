@@ -13,58 +13,38 @@ const CANCEL: &str = "mutation($id: ID!) { cancelJob(input: { id: $id }) { job {
 const JOB: &str =
     "query($id: ID!) { job(id: $id) { phase reason message pendingReason events { nodes { kind reason } } } }";
 
-async fn ask(dev: &Dev, token: &str, query: &str, variables: Value) -> Value {
-    let answer = dev.ask(Some(token), query, variables).await;
-    assert!(answer["errors"].is_null(), "{answer}");
-    answer["data"].clone()
-}
-
-/// The job when this is true of it.
-async fn until(dev: &Dev, token: &str, job: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    let waiting = async {
-        loop {
-            let found = ask(dev, token, JOB, json!({ "id": job })).await["job"].clone();
-            if is_so(&found) {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("{}", dev.log()))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_of_a_paused_queue_wait_with_its_note_and_start_when_it_is_resumed() {
     let dev = Dev::start("queues", "embedded").await.unwrap();
     let (admin, maya) = (dev.log_in("admin").await, dev.log_in("maya").await);
     let queue = json!({ "n": "default-batch", "w": "maintenance until noon" });
-    ask(&dev, &admin, PAUSE, queue).await;
+    dev.data(&admin, PAUSE, queue).await;
 
     let mut jobs = Vec::new();
     for _ in 0..3 {
         jobs.push(dev.submit_spec(&maya, "detection").await);
     }
     for job in &jobs {
-        let held = until(&dev, &maya, job, |job| job["reason"] == "QueuePaused").await;
+        let held = dev.job_when(&maya, JOB, job, |job| job["reason"] == "QueuePaused").await;
         assert_eq!(held["phase"], "SUBMITTED", "{held}");
         assert_eq!(held["message"], "the queue default-batch is paused: maintenance until noon");
         assert_eq!(held["pendingReason"], "The queue default-batch is paused: maintenance until noon.");
     }
     // A new note is told to those that wait already, and no second event says that they wait.
-    ask(&dev, &admin, PAUSE, json!({ "n": "default-batch", "w": "until one" })).await;
+    dev.data(&admin, PAUSE, json!({ "n": "default-batch", "w": "until one" })).await;
     let told = "The queue default-batch is paused: until one.";
-    let held = until(&dev, &maya, &jobs[0], |job| job["pendingReason"] == told).await;
+    let held = dev.job_when(&maya, JOB, &jobs[0], |job| job["pendingReason"] == told).await;
     assert_eq!(held["events"]["nodes"].as_array().unwrap().len(), 2, "{held}");
 
     // One that waits for the queue was never sent, so it is cancelled at once.
-    ask(&dev, &maya, CANCEL, json!({ "id": jobs[2] })).await;
-    until(&dev, &maya, &jobs[2], |job| job["phase"] == "CANCELLED").await;
+    dev.data(&maya, CANCEL, json!({ "id": jobs[2] })).await;
+    dev.job_when(&maya, JOB, &jobs[2], |job| job["phase"] == "CANCELLED").await;
 
     let resumed = std::time::Instant::now();
-    let answer = ask(&dev, &admin, RESUME, json!({ "n": "default-batch" })).await;
+    let answer = dev.data(&admin, RESUME, json!({ "n": "default-batch" })).await;
     assert_eq!(answer["resumeQueue"]["queue"]["pausedAt"], Value::Null, "{answer}");
     for job in &jobs[..2] {
-        let sent = until(&dev, &maya, job, |job| job["phase"] != "SUBMITTED").await;
+        let sent = dev.job_when(&maya, JOB, job, |job| job["phase"] != "SUBMITTED").await;
         let kinds: Vec<_> =
             sent["events"]["nodes"].as_array().unwrap().iter().take(2).map(|event| &event["kind"]).collect();
         assert_eq!(kinds, ["SUBMITTED", "WAITING"], "{sent}");
@@ -81,13 +61,13 @@ async fn no_job_is_left_behind_by_a_resume_that_meets_it_while_it_is_held_back()
     let (admin, maya) = (dev.log_in("admin").await, dev.log_in("maya").await);
     let mut jobs = Vec::new();
     for round in 0..8 {
-        ask(&dev, &admin, PAUSE, json!({ "n": "default-batch", "w": "a moment" })).await;
+        dev.data(&admin, PAUSE, json!({ "n": "default-batch", "w": "a moment" })).await;
         jobs.push(dev.submit_spec(&maya, "detection").await);
         tokio::time::sleep(Duration::from_millis(round * 4)).await;
-        ask(&dev, &admin, RESUME, json!({ "n": "default-batch" })).await;
+        dev.data(&admin, RESUME, json!({ "n": "default-batch" })).await;
     }
     for job in &jobs {
-        until(&dev, &maya, job, |job| job["phase"] != "SUBMITTED").await;
+        dev.job_when(&maya, JOB, job, |job| job["phase"] != "SUBMITTED").await;
     }
     dev.stop().await;
 }

@@ -1,7 +1,5 @@
 //! A job that is submitted outside its project's schedule waits, says why, and starts when the schedule lets it.
 
-use std::time::Duration;
-
 use chrono::{Datelike, Utc};
 use serde_json::{Value, json};
 
@@ -11,26 +9,6 @@ const SET: &str = "mutation($i: SetProjectScheduleInput!) { setProjectSchedule(i
 const SUBMIT: &str = "mutation($id: ID!) {
     submitJob(input: { projectId: $id, source: { spec: { image: \"busybox\" } } }) { job { id } } }";
 const JOB: &str = "query($id: ID!) { job(id: $id) { phase reason pendingReason events { nodes { kind reason } } } }";
-
-async fn ask(dev: &Dev, token: &str, query: &str, variables: Value) -> Value {
-    let answer = dev.ask(Some(token), query, variables).await;
-    assert!(answer["errors"].is_null(), "{answer}");
-    answer["data"].clone()
-}
-
-/// The job when this is true of it.
-async fn until(dev: &Dev, token: &str, job: &Value, is_so: impl Fn(&Value) -> bool) -> Value {
-    let waiting = async {
-        loop {
-            let found = ask(dev, token, JOB, json!({ "id": job })).await["job"].clone();
-            if is_so(&found) {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("{}", dev.log()))
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_waits_for_a_window_and_starts_when_the_schedule_lets_it() {
@@ -42,18 +20,18 @@ async fn a_job_waits_for_a_window_and_starts_when_the_schedule_lets_it() {
     let far = json!({ "weekday": days[(today + 3) % 7], "from": "08:00", "to": "18:00" });
     let schedule =
         |windows: Value| json!({ "i": { "projectId": project, "timeZone": "Europe/Berlin", "windows": windows } });
-    ask(&dev, &token, SET, schedule(json!([far]))).await;
+    dev.data(&token, SET, schedule(json!([far]))).await;
 
-    let job = ask(&dev, &token, SUBMIT, json!({ "id": project })).await["submitJob"]["job"]["id"].clone();
-    let waits = until(&dev, &token, &job, |job| job["reason"] == "OutsideSchedule").await;
+    let job = dev.data(&token, SUBMIT, json!({ "id": project })).await["submitJob"]["job"]["id"].clone();
+    let waits = dev.job_when(&token, JOB, &job, |job| job["reason"] == "OutsideSchedule").await;
     assert_eq!(waits["phase"], "SUBMITTED", "{waits}");
     let sentence = waits["pendingReason"].as_str().unwrap();
     assert!(sentence.starts_with("Outside the project's schedule; it opens "), "{sentence}");
     assert!(sentence.ends_with(" 08:00 Europe/Berlin."), "{sentence}");
 
     let all: Vec<Value> = days.iter().map(|day| json!({ "weekday": day, "from": "00:00", "to": "24:00" })).collect();
-    ask(&dev, &token, SET, schedule(all.into())).await;
-    let ran = until(&dev, &token, &job, |job| job["phase"] != "SUBMITTED").await;
+    dev.data(&token, SET, schedule(all.into())).await;
+    let ran = dev.job_when(&token, JOB, &job, |job| job["phase"] != "SUBMITTED").await;
     let kinds: Vec<_> = ran["events"]["nodes"].as_array().unwrap().iter().take(2).map(|event| &event["kind"]).collect();
     assert_eq!(kinds, ["SUBMITTED", "WAITING"], "{ran}");
     dev.stop().await;

@@ -62,6 +62,33 @@ impl Dev {
         request.send().await.unwrap().json().await.unwrap()
     }
 
+    /// The answer's data, of an operation without errors.
+    pub async fn data(&self, token: &str, query: &str, variables: Value) -> Value {
+        let mut answer = self.ask(Some(token), query, variables).await;
+        assert!(answer["errors"].is_null(), "{answer}");
+        answer["data"].take()
+    }
+
+    /// The job that `query` asks for, when this is true of it.
+    pub async fn job_when(
+        &self,
+        token: &str,
+        query: &str,
+        job: impl serde::Serialize,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let waiting = async {
+            loop {
+                let found = self.data(token, query, json!({ "id": job })).await["job"].take();
+                if is_so(&found) {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{}", self.log()))
+    }
+
     pub async fn log_in(&self, username: &str) -> String {
         let users = self.ready["users"].as_array().unwrap();
         let user = users.iter().find(|user| user["username"] == username).unwrap();

@@ -1,13 +1,13 @@
 //! What a FlashJob reports about its job, and which ones disappeared while the watch was not running.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
+use super::present_uid;
 use crate::cluster::Cluster;
 use crate::cluster::crd::{FlashJob, FlashJobPhase};
 use crate::cluster::names::JOB_LABEL;
@@ -16,8 +16,6 @@ use crate::ids::JobId;
 use crate::jobs::life::{ObjectPhase, ObjectRef, ObjectState, Observation, Seen, reason};
 use crate::jobs::model::observed::{self, Expected};
 use crate::reconcile::{Selector, Watched};
-
-const RETRY: Duration = Duration::from_millis(500);
 
 /// The FlashJobs of all jobs.
 pub(super) enum FlashJobs {}
@@ -54,15 +52,7 @@ impl Watched for FlashJobs {
 
     /// Read by name: the list alone proves nothing.
     async fn vanished(cluster: &Cluster, Expected { job, namespace, name, uid, .. }: Expected) -> Option<Observation> {
-        let found = loop {
-            match cluster.uid_of::<FlashJob>(&namespace, &name).await {
-                Ok(found) => break found,
-                Err(error) => {
-                    tracing::warn!(%job, %error, "the watch cannot tell whether a job's object exists");
-                    tokio::time::sleep(RETRY).await;
-                }
-            }
-        };
+        let found = present_uid::<FlashJob>(cluster, job, &namespace, &name).await;
         let seen = Seen::Gone(ObjectRef { name, uid: Some(uid.clone()) });
         (found != Some(uid)).then_some(Observation { job, executor: ExecutorMode::Scheduler, seen })
     }

@@ -2,7 +2,6 @@
 //! was not running.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
@@ -10,6 +9,7 @@ use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::Event;
 use kube::ResourceExt;
 
+use super::present_uid;
 use crate::cluster::Cluster;
 use crate::cluster::jobs::{Part, is_job, pods_of};
 use crate::cluster::names::JOB_LABEL;
@@ -21,7 +21,6 @@ use crate::jobs::model::observed::{self, Expected};
 use crate::jobs::model::task::Task;
 use crate::reconcile::{Selector, Watched};
 
-const RETRY: Duration = Duration::from_millis(500);
 /// The reason of the event about a pod that the API server does not accept.
 const FAILED_CREATE: &str = "FailedCreate";
 /// The reasons of a Job that failed with one of its pods.
@@ -75,15 +74,7 @@ impl Watched for KubernetesJobs {
 
     /// Read by name: the list alone proves nothing.
     async fn vanished(cluster: &Cluster, Sought { job, namespace, name, uid, whole }: Sought) -> Option<Observation> {
-        let found = loop {
-            match cluster.uid_of::<Job>(&namespace, &name).await {
-                Ok(found) => break found,
-                Err(error) => {
-                    tracing::warn!(%job, %error, "the watch cannot tell whether a job's object exists");
-                    tokio::time::sleep(RETRY).await;
-                }
-            }
-        };
+        let found = present_uid::<Job>(cluster, job, &namespace, &name).await;
         let seen = match whole {
             Some(whole) => Seen::PartGone { name, whole },
             None => Seen::Gone(ObjectRef { name, uid: Some(uid.clone()) }),

@@ -6,16 +6,41 @@ mod flashjobs;
 mod kubernetes_jobs;
 mod pods;
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
+use std::time::Duration;
 
 use chrono::Utc;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
+use k8s_openapi::NamespaceResourceScope;
+use kube::Resource;
+use serde::de::DeserializeOwned;
 
 use super::life::Observation;
 use super::model::observed;
 use super::phase::JobPhase;
+use crate::cluster::Cluster;
+use crate::ids::JobId;
 use crate::reconcile::{Kinds, Reconciler};
+
+/// How long to wait before the cluster is asked again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The uid of an object of a job, if it exists; asked until the cluster answers.
+async fn present_uid<K>(cluster: &Cluster, job: JobId, namespace: &str, name: &str) -> Option<String>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    loop {
+        match cluster.uid_of::<K>(namespace, name).await {
+            Ok(found) => return found,
+            Err(error) => {
+                tracing::warn!(%job, %error, "the watch cannot tell whether a job's object exists");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
 
 /// The reconciler of jobs.
 #[derive(Debug)]
